@@ -1,0 +1,49 @@
+# `make demo` and `make test` do all their own set-up: Debian or Ubuntu with Python 3.11 and its venv module is enough.
+PY := .venv/bin/python
+BENCHES ?= convert import_archive review export pretag
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format web worker migrate bench setup setup-dev clean
+
+help: ## list the commands
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
+
+setup:
+	@scripts/setup base
+
+setup-dev:
+	@scripts/setup dev
+
+demo: setup ## a demo project with web server, worker and broker, until Ctrl-C
+	@exec $(PY) manage.py demo
+
+test: setup-dev ## everything the tests need, then all of them
+	@scripts/browser
+	@exec $(PY) scripts/run_tests.py $(ARGS)
+
+lint: setup-dev ## style, types, import contracts, migrations, Dockerfile
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+	.venv/bin/lint-imports
+	SD_VAR="$$(mktemp -d)" $(PY) manage.py makemigrations --check --dry-run
+	.venv/bin/hadolint docker/Dockerfile
+
+format: setup-dev ## let ruff put the code in its form
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+
+migrate: setup ## bring the database up to date
+	$(PY) manage.py migrate
+
+web: migrate ## the web server by itself, on port $PORT (8000)
+	@exec docker/entrypoint.sh web
+
+worker: setup ## a worker for the queues $QUEUES (default,tag,train)
+	@exec docker/entrypoint.sh worker
+
+bench: setup-dev ## measure speed and memory; needs SOURCEDATA_ZIP
+	@for name in $(BENCHES); do echo "== $$name"; $(PY) -m bench.$$name || exit 1; done
+
+clean: ## remove the virtual environment and caches (never var/)
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache staticfiles
