@@ -1,0 +1,7 @@
+"""``python -m ner_engine``."""
+
+import sys
+
+from ner_engine.cli import main
+
+sys.exit(main())

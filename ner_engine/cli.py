@@ -1,0 +1,311 @@
+"""The engine's command line. Each command loads only what it needs: ``--help`` and ``convert`` never load torch."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import IO, Any, Final
+
+from ner_engine.errors import EngineError, FormatError
+from ner_engine.formats import FORMATS, convert, jsonl, read_inputs
+from ner_engine.formats.report import Report
+from ner_engine.schema import Document
+
+SUCCESS: Final = 0
+SOME_REFUSED: Final = 1
+FAILED: Final = 2
+CANCELLED: Final = 3
+
+_EXIT_CODES: Final = "exit codes: 0 all went through; 1 some lines or inputs were refused, the rest went through; 2 nothing could be done"
+_TRAIN_EVENTS: Final = """\
+Standard output is one JSON object a line, "event" says which:
+  start      recipe, base, labels, steps, epochs, examples, device, resumed_at
+  step       step, steps, epoch, loss, learning_rate, examples_per_second, seconds_left
+  eval       step, epoch, loss, by_label, micro, macro, words (scores on held-out texts)
+  done       out, scores by side (eval, and test where there is a test.jsonl)
+  cancelled  step, steps (after SIGTERM or Ctrl-C: the step was finished and a checkpoint written)
+  error      message
+Everything else goes to standard error. exit codes: 0 done; 2 failed, see error; 3 cancelled, --resume goes on"""
+
+_CHUNK: Final = 128
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; its exit code. An error that has a sentence for the user ends as this sentence on standard error and code 2."""
+    args = _parser().parse_args(argv)
+    run: Callable[[argparse.Namespace], int] = args.run
+    try:
+        return run(args)
+    except BrokenPipeError:
+        # Whoever read us has enough. Python would complain once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return SUCCESS
+    except EngineError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m ner_engine", description="Biomedical named entities in figure legends: convert, tag, train, evaluate."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, run: Callable[[argparse.Namespace], int], text: str, epilog: str = _EXIT_CODES) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=text, description=text, epilog=epilog, formatter_class=argparse.RawDescriptionHelpFormatter)
+        added.set_defaults(run=run)
+        return added
+
+    convert.add_arguments(command("convert", convert.run, "Convert documents from one form to another."))
+    _add_tag(command("tag", _tag, "Tag project JSONL: one line out for each line in, in order."))
+    _add_evaluate(command("evaluate", _evaluate, "Compare a model's entities with gold: precision, recall and F1 per label."))
+    _add_train(command("train", _train, "Fine-tune a model by a recipe.", _TRAIN_EVENTS))
+    _add_models(command("models", _models, "List the models known by name, and which of them are here."))
+    _add_pack(command("pack", _pack, "Make a model small: int8 weights and a vocabulary cut to a training text."))
+    _add_unpack(command("unpack", _unpack, "Write a packed model as any Hugging Face program reads it."))
+    return parser
+
+
+def _add_model(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", default="bundled", metavar="bundled|NAME|DIR", help="bundled, a hub name, or a folder (default: bundled)")
+    parser.add_argument("--device", metavar="cpu|cuda|cuda:N", help="chosen by the machine where not given")
+
+
+# tag
+
+
+def _add_tag(parser: argparse.ArgumentParser) -> None:
+    _add_model(parser)
+    parser.add_argument("--in", dest="source", type=Path, metavar="FILE.jsonl", help='rows with "text" and optionally "id" (default: standard input)')
+    parser.add_argument("--out", type=Path, metavar="FILE.jsonl", help="written complete or not at all (default: standard output)")
+
+
+def _tag(args: argparse.Namespace) -> int:
+    from ner_engine.model.tagger import load_tagger  # noqa: PLC0415 - torch
+
+    tagger = load_tagger(args.model, device=args.device, may_fetch=True)
+    n_refused = 0
+    with _opened(args.source) as source, _written(args.out) as target:
+        for chunk in _chunks(_rows(source, args.source.name if args.source else "standard input")):
+            tagged = iter(tagger.tag([row.text for row in chunk if isinstance(row, Document)]))
+            for row in chunk:
+                n_refused += not isinstance(row, Document)
+                answer = _answer(row, next(tagged)) if isinstance(row, Document) else row
+                target.write(json.dumps(answer, ensure_ascii=False) + "\n")
+            target.flush()
+    return SOME_REFUSED if n_refused else SUCCESS
+
+
+def _rows(source: IO[bytes], name: str) -> Iterator[Document | dict[str, Any]]:
+    """Each line as a document, or as the object that answers it where it is none."""
+    for number, line in enumerate(source, 1):
+        where = f"{name}, line {number}"
+        row: Mapping[str, Any] = {}
+        try:
+            row = jsonl.parse_line(line, where)
+            yield jsonl.document_from_json(row, where)
+        except FormatError as error:
+            identifier = row.get("id")
+            yield {"id": identifier if isinstance(identifier, str | int) else None, "error": str(error)}
+
+
+def _answer(document: Document, spans: Iterable[Any]) -> dict[str, Any]:
+    found = [{"start": span.start, "end": span.end, "label": span.label, "score": span.score, **span.attributes} for span in spans]
+    return {"id": document.id, "text": document.text, "spans": found}
+
+
+def _chunks(rows: Iterator[Any]) -> Iterator[list[Any]]:
+    while chunk := list(islice(rows, _CHUNK)):
+        yield chunk
+
+
+@contextmanager
+def _opened(path: Path | None) -> Iterator[IO[bytes]]:
+    if path is None:
+        yield sys.stdin.buffer
+        return
+    try:
+        stream = path.open("rb")
+    except OSError as error:
+        raise FormatError(f"it cannot be read ({error.strerror})", where=str(path)) from error
+    with stream:
+        yield stream
+
+
+@contextmanager
+def _written(path: Path | None) -> Iterator[IO[str]]:
+    if path is None:
+        sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr]
+        yield sys.stdout
+        return
+    part = path.with_name(path.name + ".part")
+    try:
+        with part.open("w", encoding="utf-8") as stream:
+            yield stream
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+# evaluate
+
+
+def _add_evaluate(parser: argparse.ArgumentParser) -> None:
+    _add_model(parser)
+    parser.add_argument("--data", type=Path, required=True, nargs="+", help="files, folders or zips with gold entities")
+    parser.add_argument("--from", dest="source_format", required=True, choices=list(FORMATS), help="form of the data")
+    parser.add_argument("--panels", action="store_true", help="judge panel by panel, leaving out what has 80 characters or less or no entity")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the scores there as well")
+
+
+def _evaluate(args: argparse.Namespace) -> int:
+    from ner_engine.model.evaluate import evaluate  # noqa: PLC0415
+    from ner_engine.model.tagger import load_tagger  # noqa: PLC0415
+
+    tagger = load_tagger(args.model, device=args.device, may_fetch=True)
+    report = Report()
+    documents = read_inputs(args.data, args.source_format, report)
+    found = evaluate(tagger, _example_panels(documents) if args.panels else documents)
+    for problem in report.problems:
+        print(f"refused: {problem}", file=sys.stderr)
+    if not found.n_documents:
+        raise FormatError("there is no document to judge the model on; name files of the form given with --from")
+    print(found.table())
+    if args.json:
+        args.json.write_text(json.dumps(found.as_json(), indent=1) + "\n", encoding="utf-8")
+    return SOME_REFUSED if report.problems else SUCCESS
+
+
+def _example_panels(documents: Iterable[Document]) -> Iterator[Document]:
+    """The panels that sd-nlp takes as examples, each text once."""
+    from ner_engine.model.data import panels_of  # noqa: PLC0415
+
+    seen: set[str] = set()
+    for document in documents:
+        for panel in panels_of(document):
+            if len(panel.text) > 80 and any(span.label for span in panel.gold) and panel.text not in seen:
+                seen.add(panel.text)
+                yield panel
+
+
+# train
+
+
+def _add_train(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--recipe", required=True, metavar="NAME", help="sd-ner, sd-ner-mini or quick")
+    parser.add_argument("--data", required=True, type=Path, metavar="DIR", help="train.jsonl, eval.jsonl, test.jsonl: project JSONL or sd-nlp rows")
+    parser.add_argument("--base", metavar="DIR_OR_NAME", help="a folder, bundled, or a name in the local Hugging Face cache (default: the recipe's)")
+    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="gets checkpoints on the way and model/ at the end")
+    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in --out, or begin where there is none")
+    parser.add_argument("--set", dest="settings", action="append", default=[], metavar="NAME=VALUE", help="another value for a hyperparameter")
+
+
+def _train(args: argparse.Namespace) -> int:
+    # Two threads that wait by spinning slow each other down many times over beside any other busy process. Read when torch is loaded.
+    os.environ.setdefault("GOMP_SPINCOUNT", "0")
+    with _events_on_stdout() as emit:
+        try:
+            return _run_training(args, emit)
+        except EngineError as error:
+            emit({"event": "error", "message": str(error)})
+            print(f"error: {error}", file=sys.stderr)
+        except Exception as error:  # noqa: BLE001 - the parent reads the event, the log gets the traceback
+            emit({"event": "error", "message": f"the training failed unexpectedly ({type(error).__name__}); its log says where"})
+            traceback.print_exc()
+        return FAILED
+
+
+def _run_training(args: argparse.Namespace, emit: Callable[[Mapping[str, Any]], None]) -> int:
+    from ner_engine.model.recipes import recipe_named  # noqa: PLC0415
+
+    recipe = recipe_named(args.recipe).with_settings(_settings(args.settings))
+    stopping: list[int] = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda received, _: stopping.append(received))
+    from ner_engine.model.train import train  # noqa: PLC0415
+
+    done = train(
+        recipe, data=args.data, base=args.base or recipe.base, out=args.out, resume=args.resume, emit=emit, stop_requested=lambda: bool(stopping)
+    )
+    return SUCCESS if done else CANCELLED
+
+
+def _settings(pairs: Sequence[str]) -> dict[str, str]:
+    from ner_engine.errors import TrainingError  # noqa: PLC0415
+
+    for pair in pairs:
+        if "=" not in pair:
+            raise TrainingError(f"--set {pair} must be NAME=VALUE")
+    return dict(pair.split("=", 1) for pair in pairs)
+
+
+@contextmanager
+def _events_on_stdout() -> Iterator[Callable[[Mapping[str, Any]], None]]:
+    """Keeps standard output for events: whatever a library prints goes to standard error."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    with os.fdopen(kept, "w", encoding="utf-8") as stream:
+
+        def emit(event: Mapping[str, Any]) -> None:
+            stream.write(json.dumps(event) + "\n")
+            stream.flush()
+
+        yield emit
+
+
+# models, pack, unpack
+
+
+def _add_models(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print a JSON array")
+
+
+def _models(args: argparse.Namespace) -> int:
+    from ner_engine.model.catalog import KNOWN_MODELS, is_here  # noqa: PLC0415
+
+    rows = [{"name": known.name, "here": is_here(known.name), "labels": known.labels, "about": known.about} for known in KNOWN_MODELS]
+    if args.json:
+        print(json.dumps(rows, indent=1))
+        return SUCCESS
+    for row in rows:
+        print(f"{row['name']}\n    {row['about']}; labels: {row['labels']}; {'is here' if row['here'] else 'not in the local cache'}")
+    return SUCCESS
+
+
+def _add_pack(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", required=True, type=Path, metavar="DIR", help="a trained model")
+    parser.add_argument("--texts", type=Path, metavar="FILE.jsonl", help="the training texts that say which tokens stay (default: all stay)")
+    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="a folder that is not there yet")
+
+
+def _pack(args: argparse.Namespace) -> int:
+    from ner_engine.model.data import read_panels  # noqa: PLC0415
+    from ner_engine.model.packing import pack  # noqa: PLC0415
+
+    pack(args.model, args.out, [panel.text for panel in read_panels(args.texts)] if args.texts else None)
+    print(f"{sum(path.stat().st_size for path in args.out.iterdir()) / 1e6:.1f} MB")
+    return SUCCESS
+
+
+def _add_unpack(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", default="bundled", metavar="bundled|DIR", help="a packed model (default: bundled)")
+    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="a folder that is not there yet")
+
+
+def _unpack(args: argparse.Namespace) -> int:
+    from ner_engine.model.catalog import find  # noqa: PLC0415
+    from ner_engine.model.packing import unpack  # noqa: PLC0415
+
+    unpack(find(args.model).folder, args.out)
+    return SUCCESS

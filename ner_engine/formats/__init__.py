@@ -1,0 +1,122 @@
+"""The forms documents come in and go out in, by name.
+
+``read_inputs`` is the one door in: files, folders and zips of any form become documents, and whatever cannot is named in the report while the
+rest goes through. ``convert.write_documents`` is the one door out.
+"""
+
+from __future__ import annotations
+
+import json
+import lzma
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import IO, Any, Final, Protocol
+
+from ner_engine.errors import FormatError
+from ner_engine.formats import jats, jsonl, sd_nlp, sourcedata_xml, text
+from ner_engine.formats.report import Problem, Report
+from ner_engine.formats.sources import Source, open_inputs
+from ner_engine.schema import Document
+
+
+class Reader(Protocol):
+    """Yields documents lazily; names in ``report`` what it refuses, and goes on."""
+
+    def __call__(self, stream: IO[bytes], *, name: str, report: Report) -> Iterator[Document]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A form of documents. ``suffixes`` say which files of a folder or archive are taken; a file given by itself is always taken."""
+
+    name: str
+    title: str
+    read: Reader
+    suffixes: tuple[str, ...]
+    is_writable: bool
+
+
+_JSON_LINES: Final = (".jsonl", ".json", ".ndjson")
+
+FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
+    {
+        each.name: each
+        for each in (
+            Format("sourcedata-xml", "SourceData XML (curated figures)", sourcedata_xml.read, (".xml",), is_writable=False),
+            Format("jats", "JATS XML (figure captions of articles)", jats.read, (".xml", ".nxml"), is_writable=False),
+            Format("jsonl", "JSONL (a document a line, with spans)", jsonl.read, _JSON_LINES, is_writable=True),
+            Format("sd-nlp", "sd-nlp (words with IOB2 labels)", sd_nlp.read, _JSON_LINES, is_writable=True),
+            Format("sd-nlp-tokenized", "sd-nlp tokenised (roberta-base tokens)", sd_nlp.read, _JSON_LINES, is_writable=True),
+            Format("text", "Plain text (a legend a file)", text.read, (".txt",), is_writable=True),
+        )
+    }
+)
+
+
+def read_inputs(
+    paths: Iterable[Path], format_name: str, report: Report, *, names: Mapping[Path, str] | None = None, **options: Any
+) -> Iterator[Document]:
+    """The documents in ``paths`` (files, folders, zips), called by ``names`` where given; ``options`` go to the reader of the format.
+
+    Raises ``FormatError`` for an unknown format. Everything else that goes wrong is named in ``report`` and skipped; files of a folder or
+    archive that have another suffix are counted as ``files_of_other_kinds``.
+    """
+    form = named(format_name)
+    for source in open_inputs(paths, report, names=names):
+        if source.is_inside and not source.name.lower().endswith(form.suffixes):
+            report.counts["files_of_other_kinds"] += 1
+            continue
+        try:
+            with source.open() as stream:
+                yield from form.read(stream, name=source.name, report=report, **options)
+        except (OSError, EOFError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, NotImplementedError) as error:
+            report.problem(source.name, f"it cannot be read to its end ({str(error)[:120] or type(error).__name__}); copy or pack it again")
+
+
+def named(format_name: str) -> Format:
+    """The format of that name. Raises ``FormatError``."""
+    try:
+        return FORMATS[format_name]
+    except KeyError as error:
+        raise FormatError(f'"{format_name}" is no format; formats are {", ".join(FORMATS)}') from error
+
+
+def detect(path: Path, *, name: str = "") -> str:
+    """The name of the format of a file (called ``name``), or of the first file in a folder or zip that has one. Raises ``FormatError``."""
+    name = name or path.name
+    report = Report()
+    for source in open_inputs([path], report, names={path: name}):
+        with source.open() as stream:
+            if found := _format_of(source, stream.read(65536)):
+                return found
+    reason = report.problems[0].message if report.problems else "no file in it has a known form"
+    raise FormatError(f"its format cannot be told ({reason}); name it, formats are {', '.join(FORMATS)}", where=name)
+
+
+def _format_of(source: Source, head: bytes) -> str:
+    start = head.lstrip(b"\xef\xbb\xbf \t\r\n")
+    if start.startswith(b"<"):
+        if b"<sd-panel" in head or (b"<article" in head and b"doi=" in head and b"<front" not in head):
+            return "sourcedata-xml"
+        return "jats" if b"<article" in head else ""
+    if start.startswith(b"{"):
+        return _format_of_row(start.splitlines()[0])
+    return "text" if source.name.lower().endswith(".txt") and start else ""
+
+
+def _format_of_row(line: bytes) -> str:
+    """By the keys of the row; one too long for the piece that was read is told by what it begins with."""
+    try:
+        keys = set(json.loads(line))
+    except ValueError:
+        keys = {key for key in ("words", "tokens", "input_ids") if f'"{key}"'.encode() in line[:2000]}
+    if "words" in keys:
+        return "sd-nlp"
+    return "sd-nlp-tokenized" if keys & {"tokens", "input_ids"} else "jsonl"
+
+
+__all__ = ["FORMATS", "Format", "Problem", "Report", "Source", "detect", "named", "open_inputs", "read_inputs"]

@@ -1,0 +1,306 @@
+"""Any form in, any form out: ``python -m ner_engine convert``, and the one place that writes documents into files.
+
+Files appear complete or not at all: each is written beside its place and renamed when everything went through. Documents stream, memory stays
+constant.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import re
+import sys
+import time
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Final, Literal, get_args
+
+from ner_engine.errors import FormatError, OffsetError
+from ner_engine.formats import FORMATS, named, read_inputs
+from ner_engine.formats.jsonl import document_to_json
+from ner_engine.formats.report import Problem, Report
+from ner_engine.formats.sd_nlp import DEFAULT, PUBLIC, Flavour, Passage, figure_passage, load_tokenizer, panel_passages, token_row, word_row
+from ner_engine.schema import PUBLIC_ENTITY_LABELS, Document
+from ner_engine.split import SIDES, side_of
+
+Split = Literal["none", "paper"]
+SUCCESS: Final = 0
+SOME_REFUSED: Final = 1
+NOTHING_USABLE: Final = 2
+DEFAULT_TOKENIZER: Final = "roberta-base"
+_SD_NLP: Final = {"sd-nlp", "sd-nlp-tokenized"}
+_MAX_NAME_BYTES: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What to write. ``tokenizer`` (folder or name) is needed by sd-nlp-tokenized alone; ``zipped`` adds an archive of each folder of sd-nlp."""
+
+    format_name: str
+    split: Split = "paper"
+    flavour: Flavour = DEFAULT
+    tokenizer: str = DEFAULT_TOKENIZER
+    zipped: bool = False
+
+
+def convert(
+    inputs: Sequence[Path], source_format: str, target: Target, out: Path, report: Report, *, progress: Callable[[int], None] | None = None
+) -> int:
+    """Write the documents of ``inputs`` into the folder ``out``; the number of documents written.
+
+    Beside the data ``out`` gets ``report.json`` (counts and problems) and ``lossy.jsonl`` (each span the form cannot hold). Where no document was
+    usable nothing is written. Raises ``FormatError`` for an unknown format or a tokenizer that is not there.
+    """
+    options: dict[str, Any] = {"public_form": True} if source_format == "sourcedata-xml" and target.flavour.public else {}
+    documents = read_inputs(inputs, source_format, report, **options)
+    return write_documents(documents if progress is None else _told(documents, progress), target, out, report)
+
+
+def write_documents(documents: Iterable[Document], target: Target, out: Path, report: Report) -> int:
+    """Write ``documents`` as ``target`` says; the number written. A document whose spans do not fit its text is refused by name.
+
+    sd-nlp: ``sd_panels/`` and ``sd_figs/`` with ``train.jsonl``, ``eval.jsonl``, ``test.jsonl`` (``all.jsonl`` without split); jsonl: these files;
+    text: a file a document in folders ``train``, ``eval``, ``test`` (``all``).
+    """
+    write = _writer(target, report)
+    n = 0
+    with _Outputs(out, report) as outputs:
+        for name in _fixed_files(target):
+            outputs.file(name)
+        for document in documents:
+            try:
+                document.check()
+            except OffsetError as error:
+                report.counts["refused"] += 1
+                report.problem(f"{document.doi or 'no DOI'}, document {document.id}", f"{error}; it was left out, mend it in its source")
+                continue
+            write(document, _side(document, target.split), outputs)
+            n += 1
+        report.counts["documents_written"] = n
+        if n:
+            outputs.keep()
+    if n and target.zipped and target.format_name in _SD_NLP:
+        for folder in ("sd_panels", "sd_figs"):
+            _zip(out / folder)
+    return n
+
+
+def _side(document: Document, split: Split) -> str:
+    return "all" if split == "none" else side_of(document.group)
+
+
+def _sides(split: Split) -> tuple[str, ...]:
+    return ("all",) if split == "none" else SIDES
+
+
+def _fixed_files(target: Target) -> Iterator[str]:
+    """The files that are written even where a side has no document."""
+    for side in _sides(target.split):
+        if target.format_name in _SD_NLP:
+            yield f"sd_panels/{side}.jsonl"
+            yield f"sd_figs/{side}.jsonl"
+        elif target.format_name == "jsonl":
+            yield f"{side}.jsonl"
+
+
+Writer = Callable[[Document, str, "_Outputs"], None]
+
+
+def _writer(target: Target, report: Report) -> Writer:
+    if not named(target.format_name).is_writable:
+        writable = ", ".join(form.name for form in FORMATS.values() if form.is_writable)
+        raise FormatError(f'"{target.format_name}" is read, not written; choose one of {writable}')
+    if target.format_name in _SD_NLP:
+        return _sd_nlp_writer(_row_maker(target, report), target, report)
+    return _write_text if target.format_name == "text" else _write_jsonl
+
+
+def _row_maker(target: Target, report: Report) -> Callable[[Passage], dict[str, Any]]:
+    if target.format_name == "sd-nlp":
+        return lambda passage: word_row(passage, report, target.flavour)
+    tokenizer = load_tokenizer(target.tokenizer)
+    return lambda passage: token_row(passage, report, tokenizer, target.flavour)
+
+
+def _sd_nlp_writer(row_of: Callable[[Passage], dict[str, Any]], target: Target, report: Report) -> Writer:
+    def write(document: Document, side: str, outputs: _Outputs) -> None:
+        for passage in panel_passages(document, report, target.flavour):
+            outputs.line(f"sd_panels/{side}.jsonl", row_of(passage))
+            report.counts["rows_panels"] += 1
+        outputs.line(f"sd_figs/{side}.jsonl", row_of(figure_passage(document)))
+        report.counts["rows_figures"] += 1
+
+    return write
+
+
+def _write_jsonl(document: Document, side: str, outputs: _Outputs) -> None:
+    outputs.line(f"{side}.jsonl", document_to_json(document))
+
+
+def _write_text(document: Document, side: str, outputs: _Outputs) -> None:
+    outputs.whole(f"{side}/{file_name(document.id)}.txt", document.text)
+
+
+def file_name(document_id: str) -> str:
+    """A plain file name for any id: other characters become ``_``, and a piece of the id's hash keeps two such ids apart."""
+    plain = re.sub(r"[^\w.#()+-]+", "_", document_id).lstrip(".")
+    if plain == document_id and len(plain.encode()) <= _MAX_NAME_BYTES:
+        return plain
+    kept = plain.encode()[:_MAX_NAME_BYTES].decode(errors="ignore")
+    return f"{kept}-{hashlib.sha256(document_id.encode()).hexdigest()[:8]}"
+
+
+class _Outputs(AbstractContextManager["_Outputs"]):
+    """Files of one folder, written beside their places; ``keep`` puts all of them there, leaving without it removes them."""
+
+    def __init__(self, out: Path, report: Report) -> None:
+        self._out = out
+        self._report = report
+        self._suffix = f".part{os.getpid()}"
+        self._streams: dict[str, IO[str]] = {}
+        self._whole: set[str] = set()
+        self._made: list[Path] = []
+        self._on_loss_before = report.on_loss
+
+    def __enter__(self) -> _Outputs:
+        self._make_folder(self._out)
+        self._report.on_loss = self._lose
+        return self
+
+    def file(self, name: str) -> IO[str]:
+        if name not in self._streams:
+            path = self._part(name)
+            self._make_folder(path.parent)
+            self._streams[name] = path.open("w", encoding="utf-8", newline="\n")
+        return self._streams[name]
+
+    def line(self, name: str, row: dict[str, Any]) -> None:
+        self.file(name).write(json.dumps(row, ensure_ascii=False) + "\n")
+
+    def whole(self, name: str, text: str) -> None:
+        """A file of its own, closed at once."""
+        if name in self._whole:
+            self._report.problem(name, "two documents have this id; the later one was left out")
+            return
+        self._whole.add(name)
+        path = self._part(name)
+        self._make_folder(path.parent)
+        path.write_text(text, encoding="utf-8", newline="")
+
+    def keep(self) -> None:
+        """Close everything, write the report, and rename all files to their places."""
+        self.file("lossy.jsonl")
+        said = self._report.as_json()
+        del said["lossy"]
+        json.dump(said, self.file("report.json"), ensure_ascii=False, indent=1)
+        self._close()
+        for name in (*self._streams, *sorted(self._whole)):
+            self._part(name).replace(self._out / name)
+        self._streams.clear()
+        self._whole.clear()
+        self._made.clear()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._report.on_loss = self._on_loss_before
+        self._close()
+        for name in (*self._streams, *self._whole):
+            self._part(name).unlink(missing_ok=True)
+        for folder in reversed(self._made):
+            folder.rmdir()
+
+    def _lose(self, loss: Problem) -> None:
+        self.line("lossy.jsonl", {"where": loss.where, "message": loss.message})
+
+    def _make_folder(self, folder: Path) -> None:
+        missing = [path for path in (folder, *folder.parents) if not path.exists()]
+        folder.mkdir(parents=True, exist_ok=True)
+        self._made += reversed(missing)
+
+    def _part(self, name: str) -> Path:
+        path = self._out / name
+        return path.with_name(path.name + self._suffix)
+
+    def _close(self) -> None:
+        for stream in self._streams.values():
+            stream.close()
+
+
+def _zip(folder: Path) -> None:
+    """``folder.zip`` beside the folder, with its JSONL files."""
+    place = folder.with_name(f"{folder.name}.zip")
+    part = place.with_name(f"{place.name}.part{os.getpid()}")
+    try:
+        with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
+            for path in sorted(folder.glob("*.jsonl")):
+                archive.write(path, f"{folder.name}/{path.name}")
+        part.replace(place)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _told(documents: Iterable[Document], progress: Callable[[int], None]) -> Iterator[Document]:
+    for n, document in enumerate(documents, start=1):
+        yield document
+        progress(n)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of ``python -m ner_engine convert``."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.description = "Convert figure legends from one form into another."
+    parser.epilog = (
+        "exit codes: 0 all inputs went through; 1 some were refused (named on stderr and in report.json), the rest is written;\n"
+        "2 nothing was usable, or the command is wrong, and nothing is written"
+    )
+    parser.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help="files, folders or zip archives")
+    parser.add_argument("--from", dest="source_format", required=True, choices=list(FORMATS), help="form of the inputs")
+    writable = [form.name for form in FORMATS.values() if form.is_writable]
+    parser.add_argument("--to", dest="target_format", required=True, choices=writable, help="form to write")
+    parser.add_argument("--out", required=True, type=Path, help="folder to write into; it is made where it is missing")
+    parser.add_argument("--public-form", action="store_true", help="sd-nlp exactly as the public converter writes it, its defects included")
+    parser.add_argument("--tokenizer", default=DEFAULT_TOKENIZER, metavar="DIR_OR_NAME", help="for sd-nlp-tokenized: a folder or a cached name")
+    parser.add_argument("--split", choices=get_args(Split), default="paper", help="paper: train, eval and test by the paper's DOI; none: one file")
+    parser.add_argument("--without-disease", action="store_true", help="sd-nlp with the seven labels of the public data sets")
+    parser.add_argument("--examples-only", action="store_true", help="only panels of over 80 characters with an entity, as the data sets do")
+    parser.add_argument("--zip", dest="zipped", action="store_true", help="also pack sd_panels and sd_figs into zip archives")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Convert as the command line says; the exit code (see ``add_arguments``)."""
+    flavour = PUBLIC if args.public_form else DEFAULT
+    if args.without_disease:
+        flavour = replace(flavour, labels=PUBLIC_ENTITY_LABELS)
+    if args.examples_only:
+        flavour = replace(flavour, examples_only=True)
+    target = Target(args.target_format, args.split, flavour, args.tokenizer, args.zipped)
+    report = Report()
+    try:
+        n = convert(args.inputs, args.source_format, target, args.out, report, progress=_progress if sys.stderr.isatty() else None)
+    except (FormatError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return NOTHING_USABLE
+    for problem in report.problems:
+        print(f"refused: {problem}", file=sys.stderr)
+    print(json.dumps({"documents": n, "out": str(args.out), **dict(sorted(report.counts.items()))}))
+    if not n:
+        print("error: no document could be read, nothing was written", file=sys.stderr)
+        return NOTHING_USABLE
+    return SOME_REFUSED if report.problems else SUCCESS
+
+
+_SECONDS_BETWEEN_TELLINGS: Final = 0.5
+_last_told = 0.0
+
+
+def _progress(n: int) -> None:
+    global _last_told  # noqa: PLW0603 - one terminal, one moment
+    now = time.monotonic()
+    if now - _last_told > _SECONDS_BETWEEN_TELLINGS:
+        _last_told = now
+        print(f"\r{n:,} documents", end="", file=sys.stderr, flush=True)

@@ -1,0 +1,260 @@
+"""The project's own loss-free form: one JSON object a line, a document each.
+
+``{"id", "text", "doi", "title", "label", "image", "segments": [{"start", "end", "id", "marker", "aliases", "image", "attributes"}],
+"spans": [{"start", "end", "label", "role", "score", "id", "surface", "attributes"}], "suggestions": [...], "attributes"}``; only ``text`` must be
+there. Doccano's rows are read as well: ``"label": [[start, end, "LABEL"]]``, ``"entities": [{"start_offset", "end_offset", "label"}]``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import IO, Any, Final
+
+from ner_engine.errors import FormatError, OffsetError
+from ner_engine.formats.report import Report
+from ner_engine.schema import ROLES, Document, Segment, Span, check_offsets, text_hash
+
+MAX_LINE_BYTES: Final = 16 * 1024**2
+MAX_SPAN_ID: Final = 60
+MAX_LABEL: Final = 50
+
+
+def read(stream: IO[bytes], *, name: str, report: Report, labels: Collection[str] | None = None) -> Iterator[Document]:
+    """The documents of a JSONL file; a line that cannot be one is refused by its number in ``report``, the rest goes through.
+
+    ``labels``: where given, a span with another label refuses its line.
+    """
+    report.counts["files"] += 1
+    for where, line in lines(stream, name, report):
+        try:
+            document = document_from_json(parse_line(line, where), where)
+            check_labels(document, labels, where)
+        except FormatError as error:
+            report.counts["refused"] += 1
+            report.problem(error.where, error.message)
+            continue
+        report.counts["documents"] += 1
+        yield document
+
+
+def lines(stream: IO[bytes], name: str, report: Report) -> Iterator[tuple[str, bytes]]:
+    """The non-empty lines with their places, ``name, line N``; one longer than ``MAX_LINE_BYTES`` is refused and skipped."""
+    number = 0
+    empty = True
+    while line := stream.readline(MAX_LINE_BYTES + 1):
+        number += 1
+        where = f"{name}, line {number}"
+        if len(line) > MAX_LINE_BYTES:
+            report.counts["refused"] += 1
+            report.problem(where, f"the line is longer than {MAX_LINE_BYTES // 1024**2} MB; put one document on a line")
+            while line and not line.endswith(b"\n"):
+                line = stream.readline(MAX_LINE_BYTES)
+        elif line.strip():
+            empty = False
+            yield where, line
+    if empty:
+        report.problem(name, "the file is empty; export it again from its source")
+
+
+def parse_line(line: bytes, where: str) -> dict[str, Any]:
+    """The JSON object on a line. Raises ``FormatError``."""
+    try:
+        row = json.loads(line.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise FormatError(f"it is not valid UTF-8 (byte {error.start}); save the file as UTF-8", where=where) from error
+    except (ValueError, RecursionError) as error:
+        raise FormatError(f"it is not JSON ({str(error)[:80]}); every line must be one JSON object", where=where) from error
+    if not isinstance(row, dict):
+        raise FormatError('it is not a JSON object; every line must look like {"text": "…"}', where=where)
+    return row
+
+
+def document_from_json(row: Mapping[str, Any], where: str) -> Document:
+    """The document of a row. Raises ``FormatError`` where a field has the wrong type or an offset does not fit."""
+    text = checked_text(row.get("text"), where)
+    document = Document(
+        id=string_field(row, "id", where) or text_hash(text),
+        text=text,
+        doi=string_field(row, "doi", where),
+        title=string_field(row, "title", where),
+        label=row["label"] if isinstance(row.get("label"), str) else "",
+        image=string_field(row, "image", where),
+        segments=tuple(_segment(item, len(text), where) for item in _list(row, "segments", where)),
+        gold=tuple(_spans(row, text, where)),
+        suggestions=tuple(_span(item, text, where) for item in _list(row, "suggestions", where)),
+        attributes=_mapping(row, "attributes", where),
+    )
+    for spans in (document.gold, document.suggestions):
+        ids = [span.id for span in spans if span.id]
+        if len(ids) != len(set(ids)):
+            raise FormatError("two spans have the same id; ids must be unique within a document", where=where)
+    return document
+
+
+def checked_text(text: object, where: str) -> str:
+    """``text`` if it is fit to be stored: a string with something in it, no lone surrogate, no NUL. Raises ``FormatError``."""
+    if not isinstance(text, str):
+        raise FormatError('"text" is missing or not a string', where=where)
+    if not text.strip():
+        raise FormatError('"text" is empty', where=where)
+    if "\0" in text:
+        raise FormatError("the text holds a NUL character; remove it", where=where)
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise FormatError(f"the text holds half a character (a lone surrogate at {error.start}); mend its encoding", where=where) from error
+    return text
+
+
+def document_to_json(document: Document) -> dict[str, Any]:
+    """The row of a document; absent facts are left out, ``document_from_json`` gives the same document back."""
+    row: dict[str, Any] = {"id": document.id, "text": document.text}
+    for key in ("doi", "title", "label", "image"):
+        if value := getattr(document, key):
+            row[key] = value
+    if document.segments:
+        row["segments"] = [_segment_to_json(segment) for segment in document.segments]
+    row["spans"] = [span_to_json(span) for span in document.gold]
+    if document.suggestions:
+        row["suggestions"] = [span_to_json(span) for span in document.suggestions]
+    if document.attributes:
+        row["attributes"] = dict(document.attributes)
+    return row
+
+
+def span_to_json(span: Span) -> dict[str, Any]:
+    row: dict[str, Any] = {"start": span.start, "end": span.end, "label": span.label, "surface": span.surface}
+    if span.role:
+        row["role"] = span.role
+    if span.score is not None:
+        row["score"] = span.score
+    if span.id:
+        row["id"] = span.id
+    if span.attributes:
+        row["attributes"] = dict(span.attributes)
+    return row
+
+
+def write(documents: Iterable[Document], stream: IO[str]) -> int:
+    """Write the documents, a line each; their number."""
+    n = 0
+    for document in documents:
+        stream.write(json.dumps(document_to_json(document), ensure_ascii=False) + "\n")
+        n += 1
+    return n
+
+
+def _segment_to_json(segment: Segment) -> dict[str, Any]:
+    row: dict[str, Any] = {"start": segment.start, "end": segment.end}
+    for key in ("id", "marker", "image"):
+        if value := getattr(segment, key):
+            row[key] = value
+    if segment.aliases:
+        row["aliases"] = list(segment.aliases)
+    if segment.attributes:
+        row["attributes"] = dict(segment.attributes)
+    return row
+
+
+def string_field(row: Mapping[str, Any], key: str, where: str) -> str:
+    """The string under ``key``, "" where there is none, the digits of a whole number. Raises ``FormatError``."""
+    value = row.get(key)
+    if value is None:
+        return ""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if not isinstance(value, str) or not _is_storable(value):
+        raise FormatError(f'"{key}" must be a plain string', where=where)
+    return value
+
+
+def _is_storable(value: str) -> bool:
+    """No NUL, no lone surrogate."""
+    return "\0" not in value and not any("\ud800" <= char <= "\udfff" for char in value)
+
+
+def _list(row: Mapping[str, Any], key: str, where: str) -> list[Any]:
+    value = row.get(key)
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise FormatError(f'"{key}" must be a list', where=where)
+    return value
+
+
+def _mapping(row: Mapping[str, Any], key: str, where: str) -> dict[str, Any]:
+    value = row.get(key)
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise FormatError(f'"{key}" must be an object', where=where)
+    try:
+        storable = "\\u0000" not in json.dumps(value) and bool(json.dumps(value, ensure_ascii=False, allow_nan=False).encode())
+    except ValueError:
+        storable = False
+    if not storable:
+        raise FormatError(f'"{key}" holds half a character, a NUL, or a number that is none', where=where)
+    return value
+
+
+def _segment(item: object, length: int, where: str) -> Segment:
+    if not isinstance(item, dict) or type(item.get("start")) is not int or type(item.get("end")) is not int:
+        raise FormatError('a panel needs whole numbers "start" and "end"', where=where)
+    if not 0 <= item["start"] <= item["end"] <= length:
+        raise FormatError(f"the panel {item['start']}-{item['end']} lies outside the text of {length} characters", where=where)
+    aliases = _list(item, "aliases", where)
+    if not all(isinstance(alias, str) and _is_storable(alias) for alias in aliases):
+        raise FormatError('"aliases" of a panel must be plain strings', where=where)
+    return Segment(
+        item["start"],
+        item["end"],
+        string_field(item, "id", where),
+        string_field(item, "marker", where),
+        tuple(aliases),
+        string_field(item, "image", where),
+        _mapping(item, "attributes", where),
+    )
+
+
+def _spans(row: Mapping[str, Any], text: str, where: str) -> Iterator[Span]:
+    """Spans under whichever name the row has them; "label" is doccano's list of them only where it is a list."""
+    for key in ("spans", "entities", "label", "labels"):
+        if isinstance(row.get(key), str):
+            continue
+        for item in _list(row, key, where):
+            yield _span(item, text, where)
+
+
+def _span(item: object, text: str, where: str) -> Span:
+    if isinstance(item, list) and len(item) == 3:
+        item = {"start": item[0], "end": item[1], "label": item[2]}
+    if not isinstance(item, dict):
+        raise FormatError('a span must be an object {"start", "end", "label"} or a list [start, end, label]', where=where)
+    start, end = item.get("start", item.get("start_offset")), item.get("end", item.get("end_offset"))
+    label, role = string_field(item, "label", where), string_field(item, "role", where)
+    try:
+        check_offsets(start, end, text)  # type: ignore[arg-type]
+    except OffsetError as error:
+        raise FormatError(str(error), where=where) from error
+    surface = text[start:end]
+    if item.get("surface", surface) != surface:
+        raise FormatError(f"the span {start}-{end} does not hold its stored surface; the text or the offsets were changed", where=where)
+    if role and role not in ROLES:
+        raise FormatError(f'"{role[:40]}" is no role; roles are {", ".join(ROLES)}', where=where)
+    given = item.get("score")
+    if given is not None and (isinstance(given, bool) or not isinstance(given, int | float) or not 0 <= given <= 1):
+        raise FormatError('"score" must be a number from 0 to 1', where=where)
+    key = string_field(item, "id", where)
+    if len(key) > MAX_SPAN_ID or len(label) > MAX_LABEL:
+        raise FormatError(f"a span's id may have {MAX_SPAN_ID} characters, its label {MAX_LABEL}", where=where)
+    return Span(start, end, label, surface, role, None if given is None else float(given), key, _mapping(item, "attributes", where))  # type: ignore[arg-type]
+
+
+def check_labels(document: Document, labels: Collection[str] | None, where: str) -> None:
+    """Raise ``FormatError`` where a span has a label that is not one of ``labels`` (None: any may be)."""
+    if labels is None:
+        return
+    for span in (*document.gold, *document.suggestions):
+        if span.label and span.label not in labels:
+            raise FormatError(f'"{span.label[:40]}" is not a label of this project ({", ".join(sorted(labels))})', where=where)

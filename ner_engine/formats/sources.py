@@ -1,0 +1,116 @@
+"""Files, folders and zip archives as one stream of named byte streams; nothing in an archive is trusted."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO, Final
+
+from ner_engine.formats.report import Report
+
+#: One member of an archive may unpack to this many bytes, and all of them together to that many.
+MAX_MEMBER_BYTES: Final = 4 * 1024**3
+MAX_ARCHIVE_BYTES: Final = 8 * 1024**3
+MAX_MEMBERS: Final = 200_000
+#: Real legends pack 10 to 40 times; what packs more than this, beyond the first megabytes, is made to fill the disk.
+MAX_RATIO: Final = 200
+RATIO_MATTERS_ABOVE: Final = 16 * 1024**2
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A named input; ``open()`` gives its bytes as a context manager, until the next source is taken.
+
+    ``name`` is the file's name, or the name of the folder or archive and the path in it. ``is_inside`` tells files found in a folder or archive
+    from those that were named themselves.
+    """
+
+    name: str
+    open: Callable[[], AbstractContextManager[IO[bytes]]]
+    is_inside: bool = False
+
+
+def open_inputs(paths: Iterable[Path], report: Report, *, names: Mapping[Path, str] | None = None) -> Iterator[Source]:
+    """The inputs of ``paths`` (files, folders, zips) in a stable order; what cannot be opened is named in ``report``.
+
+    ``names`` says what people call a file that lies under another name, such as an uploaded one.
+    """
+    for path in paths:
+        if path.is_dir():
+            for child in sorted(child for child in path.rglob("*") if child.is_file()):
+                if not _is_junk(child.name):
+                    yield from _file(child, child.relative_to(path.parent).as_posix(), report, is_inside=True)
+        elif path.is_file():
+            yield from _file(path, (names or {}).get(path, path.name), report, is_inside=False)
+        else:
+            report.problem((names or {}).get(path, path.name), "there is no such file; check the path")
+
+
+def _file(path: Path, name: str, report: Report, *, is_inside: bool) -> Iterator[Source]:
+    try:
+        if path.stat().st_size == 0:
+            report.problem(name, "the file is empty; export it again from its source")
+        elif zipfile.is_zipfile(path):
+            yield from _members(path, name, report)
+        elif name.lower().endswith(".zip"):
+            report.problem(name, "it is no zip archive, or was cut off; pack or copy it again")
+        else:
+            yield Source(name, lambda: path.open("rb"), is_inside)
+    except OSError as error:
+        report.problem(name, f"it cannot be opened ({error.strerror}); check the file and its permissions")
+
+
+def _members(path: Path, archive_name: str, report: Report) -> Iterator[Source]:
+    try:
+        archive = zipfile.ZipFile(path)
+    except (zipfile.BadZipFile, NotImplementedError) as error:
+        report.problem(archive_name, f"the archive cannot be read ({error}); pack it again")
+        return
+    with archive:
+        members = [info for info in archive.infolist() if not info.is_dir()]
+        refusal = _archive_refusal(members)
+        if refusal:
+            report.problem(archive_name, refusal)
+            return
+        for info in members:
+            name = f"{archive_name}/{info.filename}"
+            if _is_junk(info.filename):
+                continue
+            if refusal := _member_refusal(info):
+                report.problem(name, refusal)
+            else:
+                yield Source(name, lambda info=info: archive.open(info), is_inside=True)  # type: ignore[misc]
+
+
+def _archive_refusal(members: list[zipfile.ZipInfo]) -> str:
+    if len(members) > MAX_MEMBERS:
+        return f"the archive holds more than {MAX_MEMBERS:,} files; split it"
+    if sum(info.file_size for info in members) > MAX_ARCHIVE_BYTES:
+        return f"the archive unpacks to more than {MAX_ARCHIVE_BYTES // 1024**3} GB; split it"
+    return ""
+
+
+def _member_refusal(info: zipfile.ZipInfo) -> str:
+    path = PurePosixPath(info.filename.replace("\\", "/"))
+    packs_too_well = info.file_size > RATIO_MATTERS_ABOVE and info.file_size > MAX_RATIO * max(1, info.compress_size)
+    reasons = {
+        "its path leads out of the archive; it was skipped, pack the file under a plain name": (
+            path.is_absolute() or ".." in path.parts or re.match("[A-Za-z]:", info.filename)
+        ),
+        "it is an archive in an archive; unpack it and give it by itself": path.suffix.lower() == ".zip",
+        "it is encrypted; unpack it and import the file itself": info.flag_bits & 0x1,
+        f"it unpacks to more than {MAX_MEMBER_BYTES // 1024**3} GB; split it": info.file_size > MAX_MEMBER_BYTES,
+        "it unpacks to a suspiciously large size (a zip bomb?); it was skipped": packs_too_well,
+        "the file is empty; export it again from its source": info.file_size == 0,
+    }
+    return next((reason for reason, holds in reasons.items() if holds), "")
+
+
+def _is_junk(name: str) -> bool:
+    """Resource forks and folder notes that desktop systems leave. A file named only ``.xml`` is data, not junk."""
+    parts = PurePosixPath(name).parts
+    return "__MACOSX" in parts or parts[-1] in {".DS_Store", "Thumbs.db"} or parts[-1].startswith("._")

@@ -1,0 +1,108 @@
+"""Precision, recall and F1 of entities, strict: an entity counts only with the same start, end and label.
+
+The figures equal seqeval's (``mode="strict"``, IOB2) where the entities come from IOB2 labels; see tests.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ner_engine.align import Labelled, decode
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """Shares in 0-1; ``support`` counts gold entities, ``n_predicted`` predicted ones, ``n_correct`` those that agree."""
+
+    n_correct: int
+    n_predicted: int
+    support: int
+
+    @property
+    def precision(self) -> float:
+        return self.n_correct / self.n_predicted if self.n_predicted else 0.0
+
+    @property
+    def recall(self) -> float:
+        return self.n_correct / self.support if self.support else 0.0
+
+    @property
+    def f1(self) -> float:
+        both = self.n_predicted + self.support
+        return 2 * self.n_correct / both if both else 0.0
+
+    def as_json(self) -> dict[str, float | int]:
+        return {
+            "precision": round(self.precision, 6),
+            "recall": round(self.recall, 6),
+            "f1": round(self.f1, 6),
+            "support": self.support,
+            "n_predicted": self.n_predicted,
+            "n_correct": self.n_correct,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """By label, over all entities (micro), and the mean over labels that occur in gold or prediction (macro, as seqeval)."""
+
+    by_label: dict[str, Score]
+
+    @property
+    def micro(self) -> Score:
+        values = self.by_label.values()
+        return Score(sum(s.n_correct for s in values), sum(s.n_predicted for s in values), sum(s.support for s in values))
+
+    @property
+    def macro(self) -> dict[str, float]:
+        values = list(self.by_label.values())
+        n = len(values) or 1
+        return {
+            "precision": sum(s.precision for s in values) / n,
+            "recall": sum(s.recall for s in values) / n,
+            "f1": sum(s.f1 for s in values) / n,
+        }
+
+    def as_json(self) -> dict[str, Any]:
+        """``{"by_label": {label: score}, "micro": score, "macro": {...}}``; every score as ``Score.as_json``."""
+        return {
+            "by_label": {label: score.as_json() for label, score in sorted(self.by_label.items())},
+            "micro": self.micro.as_json(),
+            "macro": {name: round(value, 6) for name, value in self.macro.items()},
+        }
+
+    def table(self) -> str:
+        """The scores as lines of text, a label each, for reading."""
+        width = max([len("micro avg"), *map(len, self.by_label)])
+        head = f"{'':{width}}  {'P':>6} {'R':>6} {'F1':>6} {'support':>8}"
+        rows = [(label, s.precision, s.recall, s.f1, s.support) for label, s in sorted(self.by_label.items())]
+        micro, macro = self.micro, self.macro
+        rows.append(("micro avg", micro.precision, micro.recall, micro.f1, micro.support))
+        rows.append(("macro avg", macro["precision"], macro["recall"], macro["f1"], micro.support))
+        return "\n".join([head, *(f"{name:{width}}  {p:6.4f} {r:6.4f} {f:6.4f} {n:8d}" for name, p, r, f, n in rows)])
+
+
+def score(gold: Iterable[Iterable[Labelled]], predicted: Iterable[Iterable[Labelled]]) -> Scores:
+    """Compare two lists of documents, each a list of labelled ranges. Raises ``ValueError`` where the lists differ in length."""
+    correct: Counter[str] = Counter()
+    n_predicted: Counter[str] = Counter()
+    support: Counter[str] = Counter()
+    for in_gold, in_prediction in zip(gold, predicted, strict=True):
+        left, right = set(in_gold), set(in_prediction)
+        support.update(item.label for item in left)
+        n_predicted.update(item.label for item in right)
+        correct.update(item.label for item in left & right)
+    labels = sorted(support.keys() | n_predicted.keys())
+    return Scores({label: Score(correct[label], n_predicted[label], support[label]) for label in labels})
+
+
+def score_iob2(gold: Iterable[Sequence[str]], predicted: Iterable[Sequence[str]]) -> Scores:
+    """As ``score``, from IOB2 labels, one list a sentence."""
+    return score(map(_ranges, gold), map(_ranges, predicted))
+
+
+def _ranges(labels: Sequence[str]) -> list[Labelled]:
+    return decode([(index, index + 1) for index in range(len(labels))], labels)

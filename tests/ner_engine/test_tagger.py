@@ -1,0 +1,248 @@
+from __future__ import annotations
+
+import itertools
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from safetensors.torch import load_file, save_file
+
+from ner_engine.model.backends import LeanBackend, PlainBackend, batches_by_length
+from ner_engine.model.catalog import find
+from ner_engine.model.data import TextEncoder
+from ner_engine.model.loading import load_classifier, load_tokenizer
+from ner_engine.model.packing import pack, read_weights, unpack
+from ner_engine.model.tagger import Tagger, _Scheme, load_tagger
+from ner_engine.schema import Span
+from tests.ner_engine.checkpoints import LABELS, SENTENCES, edit_config, save_bert, save_roberta
+from tests.ner_engine.strategies import texts
+
+#: What breaks offsets elsewhere: beyond the BMP, joined emoji, combining marks, odd spaces, line ends, right to left, soft hyphens.
+AWKWARD = "😀 👩‍🔬 e\u0301 NB\u00a0SP thin\u2009space\r\nCRLF שלום β-catenin ﬁ so\u00adft x²⁺\u200b\tend"
+
+
+@pytest.fixture(scope="module", params=["bert", "roberta"])
+def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    save = save_bert if request.param == "bert" else save_roberta
+    return save(tmp_path_factory.mktemp("models") / request.param)
+
+
+@pytest.fixture(scope="module")
+def tagger(folder: Path) -> Tagger:
+    return load_tagger(folder, device="cpu", precision="fp32")
+
+
+def check(text: str, spans: list[Span]) -> None:
+    """Every span lies in the text, holds its surface, has no white space at its ends, and none overlaps the next."""
+    for span in spans:
+        span.check(text)
+        assert 0 <= span.score <= 1
+    assert all(one.end <= other.start for one, other in itertools.pairwise(spans))
+
+
+@settings(max_examples=60, deadline=None)
+@given(text=texts)
+def test_spans_are_exact_pieces_of_any_text(tagger: Tagger, text: str) -> None:
+    check(text, tagger.tag([text])[0])
+
+
+def test_awkward_text_longer_than_any_window_is_tagged_to_its_end(tagger: Tagger) -> None:
+    text = f"{AWKWARD} {' '.join(SENTENCES)} " * 30
+    found = tagger.tag([text])[0]
+    check(text, found)
+    assert found[-1].end > len(text) - len(AWKWARD) - 200
+
+
+def test_empty_and_blank_texts_have_no_entities(tagger: Tagger) -> None:
+    assert tagger.tag(["", " ", "\u00a0\n\t "]) == [[], [], []]
+    assert tagger.tag([]) == []
+
+
+@settings(max_examples=15, deadline=None)
+@given(others=st.lists(texts, max_size=6), seed=st.randoms(use_true_random=False))
+def test_a_text_gets_the_same_tags_whatever_is_tagged_beside_it(tagger: Tagger, others: list[str], seed) -> None:
+    alone = tagger.tag([SENTENCES[2]])[0]
+    batch = [SENTENCES[2], *others, *SENTENCES]
+    seed.shuffle(batch)
+    assert tagger.tag(batch)[batch.index(SENTENCES[2])] == alone
+
+
+def test_a_stream_answers_each_text_in_order(tagger: Tagger) -> None:
+    many = [f"{sentence} {number}" for number, sentence in enumerate(SENTENCES * 60)]
+    assert list(tagger.tag_stream(iter(many))) == tagger.tag(many)
+
+
+def test_scores_come_with_the_runner_up(tagger: Tagger) -> None:
+    spans = [span for found in tagger.tag(SENTENCES) for span in found]
+    assert spans
+    for span in spans:
+        assert span.attributes["runner_up"] in set(tagger.labels) - {span.label}
+        assert 0 <= span.attributes["runner_up_score"] <= 1
+
+
+# Windows
+
+
+@given(n=st.integers(0, 3000), size=st.integers(8, 300), overlap=st.integers(0, 80))
+def test_windows_cover_everything_and_neighbours_overlap(folder: Path, n: int, size: int, overlap: int) -> None:
+    encoder = TextEncoder(load_tokenizer(folder), max_length=size, overlap=overlap)
+    windows = encoder.windows(n)
+    assert [window for window in windows if window[1] - window[0] > encoder.window] == []
+    assert sorted({index for start, end in windows for index in range(start, end)}) == list(range(n))
+    assert all(after[0] > before[0] and before[1] - after[0] >= encoder.overlap for before, after in itertools.pairwise(windows))
+
+
+def blind(folder: Path, target: Path) -> Path:
+    """A copy of the model that sees neither neighbours nor positions, which are as many as wanted: a token's label depends on the token alone."""
+    shutil.copytree(folder, target)
+    weights = load_file(target / "model.safetensors")
+    for name, tensor in weights.items():
+        if "attention.output.dense" in name:
+            weights[name] = torch.zeros_like(tensor)
+        if "position_embeddings" in name:
+            weights[name] = torch.zeros(4000, tensor.shape[1])
+    save_file(weights, target / "model.safetensors", metadata={"format": "pt"})
+    return edit_config(target, max_position_embeddings=4000, window_tokens=3900)
+
+
+@pytest.mark.parametrize("size", [8, 13, 40])
+def test_where_windows_are_cut_loses_doubles_and_cuts_nothing(folder: Path, tmp_path: Path, size: int) -> None:
+    model = blind(folder, tmp_path / "blind")
+    text = " ".join(SENTENCES * 12)
+    whole = load_tagger(model, device="cpu", precision="fp32").tag([text])[0]
+    cut = load_tagger(edit_config(model, window_tokens=size), device="cpu", precision="fp32").tag([text])[0]
+    assert len(whole) > 12
+    assert [(span.start, span.end, span.label) for span in cut] == [(span.start, span.end, span.label) for span in whole]
+
+
+# Labels
+
+
+def test_labels_are_read_from_the_config_in_any_order(tmp_path: Path) -> None:
+    order = ("O", "I-CELL", "B-CELL", "I-GENEPROD", "B-GENEPROD")
+    tagger = load_tagger(save_bert(tmp_path / "model", labels=order), device="cpu")
+    assert tagger.labels == ["CELL", "GENEPROD"]
+    assert {span.label for found in tagger.tag(SENTENCES) for span in found} <= {"CELL", "GENEPROD"}
+
+
+def one_hot(ids: list[int], n: int = len(LABELS)) -> np.ndarray:
+    return np.eye(n, dtype=np.float32)[ids] * 0.9 + 0.1 / n
+
+
+def entities(labels: tuple[str, ...], scores: np.ndarray) -> list[tuple[int, int, str]]:
+    scheme = _Scheme(labels)
+    return [found[:3] for found in scheme.entities(scores, scheme.best_paths([scores])[0])]
+
+
+def test_touching_entities_of_one_type_stay_two() -> None:
+    assert entities(LABELS, one_hot([1, 2, 1, 0])) == [(0, 1, "GENEPROD"), (2, 2, "GENEPROD")]
+
+
+def test_a_scheme_without_b_reads_runs_of_i() -> None:
+    assert entities(("O", "I-protein", "I-DNA"), one_hot([1, 1, 2, 0, 1], 3)) == [(0, 1, "protein"), (2, 2, "DNA"), (4, 4, "protein")]
+
+
+def test_an_entity_does_not_begin_with_i_where_b_is_nearly_as_likely() -> None:
+    scores = one_hot([0, 2, 2])
+    scores[1] = [0.01, 0.47, 0.5, 0.01, 0.01]
+    assert entities(LABELS, scores) == [(1, 2, "GENEPROD")]
+
+
+@settings(max_examples=100, deadline=None)
+@given(scores=arrays.arrays(np.float32, st.tuples(st.integers(1, 5), st.just(5)), elements=st.floats(0.015625, 1, width=32)))
+def test_the_chosen_labels_are_the_most_probable_that_are_possible(scores: np.ndarray) -> None:
+    scheme = _Scheme(LABELS)
+    possible = [np.array(path) for path in itertools.product(range(5), repeat=len(scores)) if scheme._is_possible(np.array(path))]
+    best = max(np.log(scores[np.arange(len(scores)), path]).sum() for path in possible)
+    chosen = scheme.best_paths([scores, scores[:1]])[0]
+    assert scheme._is_possible(chosen)
+    assert np.log(scores[np.arange(len(scores)), chosen]).sum() == pytest.approx(best, abs=1e-3)
+
+
+# Backends
+
+
+@pytest.mark.parametrize(
+    ("precision", "fused", "tolerance"), [("fp32", False, 1e-5), ("fp32", True, 1e-5), ("bf16", False, 0.08), ("bf16", True, 0.08)]
+)
+def test_the_lean_backend_computes_what_transformers_computes(folder: Path, precision: str, fused: bool, tolerance: float) -> None:
+    checkpoint = find(folder)
+    encoder = TextEncoder(load_tokenizer(folder), max_length=checkpoint.max_length)
+    windows = [encoder.input_ids(tokens, window) for tokens in encoder.tokens(SENTENCES) for window in encoder.windows(len(tokens))]
+    plain = PlainBackend(load_classifier(checkpoint)).run(windows)
+    lean = LeanBackend(checkpoint.config, read_weights(folder, checkpoint.config), precision=precision, fused=fused).run(windows)
+    assert max(abs(one - other).max() for one, other in zip(plain, lean, strict=True)) < tolerance
+
+
+def test_padded_batches_give_what_single_windows_give(folder: Path) -> None:
+    checkpoint = find(folder)
+    encoder = TextEncoder(load_tokenizer(folder), max_length=checkpoint.max_length)
+    windows = [encoder.input_ids(tokens, window) for tokens in encoder.tokens(SENTENCES) for window in encoder.windows(len(tokens))]
+    backend = PlainBackend(load_classifier(checkpoint))
+    single = backend.run(windows)
+    backend._budget = 150
+    assert max(abs(one - other).max() for one, other in zip(single, backend.run(windows), strict=True)) < 1e-5
+
+
+@given(lengths=st.lists(st.integers(1, 60), max_size=40), budget=st.integers(1, 300))
+def test_batches_hold_each_window_once_within_the_budget(lengths: list[int], budget: int) -> None:
+    batches = list(batches_by_length(lengths, budget))
+    assert sorted(index for batch in batches for index in batch) == list(range(len(lengths)))
+    assert all(len(batch) == 1 or len(batch) * max(lengths[index] for index in batch) <= budget for batch in batches)
+
+
+# Packed checkpoints
+
+
+def test_a_packed_model_tags_as_its_parent_does(folder: Path, tmp_path: Path) -> None:
+    pack(folder, tmp_path / "packed", SENTENCES)
+    parent, packed = load_tagger(folder, device="cpu", precision="fp32"), load_tagger(tmp_path / "packed", device="cpu", precision="fp32")
+    size, packed_size = (sum(path.stat().st_size for path in place.glob("*.safetensors")) for place in (folder, tmp_path / "packed"))
+    assert packed_size < 0.45 * size
+    for one, other in zip(parent.tag(SENTENCES), packed.tag(SENTENCES), strict=True):
+        same = {(span.start, span.end, span.label) for span in one} & {(span.start, span.end, span.label) for span in other}
+        assert len(same) >= 0.6 * len(one)
+
+
+@settings(max_examples=40, deadline=None)
+@given(text=texts)
+def test_a_cut_vocabulary_makes_nothing_unknown_that_was_known(packed_bert: tuple[Path, Path], text: str) -> None:
+    before, after = (load_tokenizer(place) for place in packed_bert)
+    assert after.get_vocab_size() < before.get_vocab_size()
+    assert after.encode(text).tokens.count("[UNK]") <= before.encode(text).tokens.count("[UNK]")
+
+
+@pytest.fixture(scope="module")
+def packed_bert(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    place = tmp_path_factory.mktemp("packed")
+    pack(save_bert(place / "whole"), place / "packed", SENTENCES[:1])
+    return place / "whole", place / "packed"
+
+
+def test_the_training_text_keeps_its_tokens_under_new_numbers(packed_bert: tuple[Path, Path]) -> None:
+    before, after = (load_tokenizer(place) for place in packed_bert)
+    assert after.encode(SENTENCES[0]).tokens == before.encode(SENTENCES[0]).tokens
+    assert after.encode("HeLa").tokens[0] == "[CLS]"
+
+
+def test_an_unpacked_model_is_read_by_transformers_and_tags_the_same(packed_bert: tuple[Path, Path], tmp_path: Path) -> None:
+    from transformers import AutoModelForTokenClassification, AutoTokenizer
+
+    unpack(packed_bert[1], tmp_path / "plain")
+    model = AutoModelForTokenClassification.from_pretrained(tmp_path / "plain")
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "plain")
+    expected = model(**tokenizer(SENTENCES[0], return_tensors="pt")).logits.softmax(-1)[0, 1:-1].detach().numpy()
+    tagger = load_tagger(packed_bert[1], device="cpu", precision="fp32")
+    found = tagger.probabilities(tagger._encoder.tokens([SENTENCES[0]]))[0]
+    assert abs(found - expected).max() < 1e-5
+
+
+def test_the_bundled_model_finds_what_a_biologist_would() -> None:
+    text = "HeLa cells were treated with rapamycin and p53 was analysed by Western blot in mouse liver."
+    found = {(span.surface, span.label) for span in load_tagger("bundled", device="cpu").tag([text])[0]}
+    assert {("HeLa", "CELL"), ("rapamycin", "SMALL_MOLECULE"), ("p53", "GENEPROD"), ("mouse", "ORGANISM"), ("liver", "TISSUE")} <= found
