@@ -1,0 +1,229 @@
+"""From texts to what a model reads: tokens with code-point offsets, overlapping windows, and batches without waste."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tokenizers import Encoding, Tokenizer
+
+from ner_engine.align import encode
+from ner_engine.errors import TrainingError
+from ner_engine.formats import jsonl, sd_nlp
+from ner_engine.formats.report import Report
+from ner_engine.schema import Document, Segment, Span
+from ner_engine.text import trim
+
+#: Every code point for which ``str.isspace`` holds.
+_WHITE_SPACE: Final = np.array([point for point in range(0x3100) if chr(point).isspace()], dtype=np.uint32)
+#: Label of positions that the loss leaves out: special tokens and padding.
+IGNORED: Final = -100
+
+
+Offsets = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """The tokens of one text without special ones: ``ids[i]`` stands for ``text[starts[i]:ends[i]]`` (code points, no white space at the ends).
+
+    Starts and ends never fall; tokens that are bytes of the same character share its offsets.
+    """
+
+    ids: list[int]
+    starts: Offsets
+    ends: Offsets
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def units(self) -> list[tuple[int, int]]:
+        """Offsets as pairs."""
+        return list(zip(self.starts.tolist(), self.ends.tolist(), strict=True))
+
+
+class TextEncoder:
+    """Cuts texts into tokens with one model's own tokenizer and lays windows over them.
+
+    ``max_length`` counts the tokens of a window with its special ones; windows of one text share ``overlap`` tokens.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, *, max_length: int, overlap: int | None = None) -> None:
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+        self._tokenizer = tokenizer
+        self.prefix, self.suffix = _special_tokens(tokenizer)
+        self.window = max_length - len(self.prefix) - len(self.suffix)
+        self.overlap = min(self.window // 4 if overlap is None else overlap, self.window - 1)
+        if self.window < 1:
+            raise ValueError(f"a window of {max_length} tokens has no room for text")
+
+    def tokens(self, texts: Sequence[str]) -> list[Tokens]:
+        """The tokens of each text; those that stand for white space alone or for nothing are left out."""
+        return [_trimmed(text, found) for text, found in zip(texts, self._tokenizer.encode_batch(list(texts), add_special_tokens=False), strict=True)]
+
+    def windows(self, n_tokens: int) -> list[tuple[int, int]]:
+        """Half-open token ranges that cover ``n_tokens``, as few as can be, of about the same length; neighbours share at least ``overlap``."""
+        if n_tokens <= self.window:
+            return [(0, n_tokens)] if n_tokens else []
+        count = -(-(n_tokens - self.overlap) // (self.window - self.overlap))
+        length = -(-(n_tokens + (count - 1) * self.overlap) // count)
+        return [(start, start + length) for start in np.linspace(0, n_tokens - length, count).astype(int).tolist()]
+
+    def input_ids(self, tokens: Tokens, window: tuple[int, int]) -> list[int]:
+        """The window's token ids between the special ones."""
+        return [*self.prefix, *tokens.ids[window[0] : window[1]], *self.suffix]
+
+
+def _special_tokens(tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
+    """The ids that the tokenizer puts before and after a text, found by looking at what it does."""
+    plain = tokenizer.encode("a", add_special_tokens=False).ids
+    framed = tokenizer.encode("a", add_special_tokens=True).ids
+    for start in range(len(framed) - len(plain) + 1):
+        if framed[start : start + len(plain)] == plain:
+            return framed[:start], framed[start + len(plain) :]
+    return [], []
+
+
+def _trimmed(text: str, found: Encoding) -> Tokens:
+    """The tokens with white space taken off their ends; what holds nothing else is dropped."""
+    offsets = np.array(found.offsets, dtype=np.int64).reshape(-1, 2)
+    starts, ends = offsets[:, 0], offsets[:, 1]
+    held = starts < ends
+    space = np.isin(np.frombuffer(text.encode("utf-32-le"), dtype=np.uint32), _WHITE_SPACE)
+    last = max(len(text) - 1, 0)
+    ragged = (
+        np.flatnonzero(held & (space[np.minimum(starts, last)] | space[np.minimum(ends - 1, last)])) if len(text) else np.array([], dtype=np.int64)
+    )
+    for index in ragged:
+        starts[index], ends[index] = trim(text, int(starts[index]), int(ends[index]))
+    held = starts < ends
+    ids = found.ids if held.all() else [token for token, kept in zip(found.ids, held, strict=True) if kept]
+    return Tokens(ids, starts[held], ends[held])
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One window to learn from: ``input_ids`` with special tokens and ``labels`` of the same length (``IGNORED`` on special ones)."""
+
+    input_ids: list[int]
+    labels: list[int]
+
+
+class Examples(torch.utils.data.Dataset[Example]):
+    """All windows of labelled documents."""
+
+    def __init__(self, documents: Sequence[Document], encoder: TextEncoder, label2id: dict[str, int]) -> None:
+        self._examples: list[Example] = []
+        for document, tokens in zip(documents, encoder.tokens([document.text for document in documents]), strict=True):
+            spans = [span for span in document.gold if f"B-{span.label}" in label2id or f"I-{span.label}" in label2id]
+            labels = label_ids(tokens, spans, label2id)
+            head, tail = [IGNORED] * len(encoder.prefix), [IGNORED] * len(encoder.suffix)
+            for window in encoder.windows(len(tokens)):
+                self._examples.append(Example(encoder.input_ids(tokens, window), [*head, *labels[window[0] : window[1]], *tail]))
+
+    def __len__(self) -> int:
+        return len(self._examples)
+
+    def __getitem__(self, index: int) -> Example:
+        return self._examples[index]
+
+    @property
+    def lengths(self) -> list[int]:
+        """Tokens of each window, special ones counted."""
+        return [len(example.input_ids) for example in self._examples]
+
+
+def label_ids(tokens: Tokens, spans: Sequence[Span], label2id: dict[str, int]) -> list[int]:
+    """A label id for each token. A model without B- (or I-) of a type gets its I- (or B-) instead."""
+    names = encode(tokens.units, spans).labels
+    return [label2id[name] if name in label2id else label2id[f"{'I' if name[0] == 'B' else 'B'}{name[1:]}"] for name in names]
+
+
+def collate(examples: Sequence[Example], pad_id: int) -> dict[str, torch.Tensor]:
+    """Rectangles of int64, ``(examples, longest)``: input_ids, attention_mask and labels, padded at the right."""
+    longest = max(len(example.input_ids) for example in examples)
+    shape = (len(examples), longest)
+    ids, mask, labels = torch.full(shape, pad_id), torch.zeros(shape, dtype=torch.long), torch.full(shape, IGNORED)
+    for row, example in enumerate(examples):
+        length = len(example.input_ids)
+        ids[row, :length] = torch.tensor(example.input_ids)
+        mask[row, :length] = 1
+        labels[row, :length] = torch.tensor(example.labels)
+    return {"input_ids": ids, "attention_mask": mask, "labels": labels}
+
+
+def length_grouped_order(lengths: Sequence[int], batch_size: int, seed: int) -> list[int]:
+    """A random order in which each run of ``batch_size`` indices is of similar length, and the runs come in random order.
+
+    The same arguments give the same order, so that a run that is taken up again goes on where it stopped.
+    """
+    generator = np.random.default_rng(seed)
+    shuffled = generator.permutation(len(lengths))
+    sizes = np.asarray(lengths)
+    pool = batch_size * 50
+    batches: list[np.ndarray[Any, Any]] = []
+    for start in range(0, len(shuffled), pool):
+        part = shuffled[start : start + pool]
+        part = part[np.argsort(-sizes[part], kind="stable")]
+        batches.extend(part[at : at + batch_size] for at in range(0, len(part), batch_size))
+    # A short batch can only be the last: the trainer cuts the order into equal pieces.
+    full = [batch for batch in batches if len(batch) == batch_size]
+    rest = [batch for batch in batches if len(batch) < batch_size]
+    order = [full[index] for index in generator.permutation(len(full))] + rest
+    return [int(index) for batch in order for index in batch]
+
+
+class LengthGroupedSampler(torch.utils.data.Sampler[int]):
+    """Indices by ``length_grouped_order``, another order each epoch; ``epoch`` is read when an epoch begins."""
+
+    def __init__(self, lengths: Sequence[int], batch_size: int, seed: int) -> None:
+        self._lengths, self._batch_size, self._seed = lengths, batch_size, seed
+        self.epoch = 0
+
+    def __len__(self) -> int:
+        return len(self._lengths)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(length_grouped_order(self._lengths, self._batch_size, self._seed + self.epoch))
+
+
+def read_panels(path: Path) -> list[Document]:
+    """Labelled texts of a file of project JSONL or of sd-nlp rows; which of them it is, is seen from its first row. Figures come as their panels.
+
+    Raises ``TrainingError`` for a file that is absent, holds nothing, or holds a row that cannot be read: training on part of the
+    data without a word would give a model nobody asked for.
+    """
+    if not path.is_file():
+        raise TrainingError(f"there is no {path.name} in the data folder; write one with `python -m ner_engine convert`")
+    report = Report()
+    with path.open("rb") as stream:
+        reader = sd_nlp.read if b'"label_ids"' in stream.readline() else jsonl.read
+        stream.seek(0)
+        panels = [panel for document in reader(stream, name=path.name, report=report) for panel in panels_of(document)]
+    if report.problems:
+        raise TrainingError(f"{report.problems[0]} (refused in all: {len(report.problems)})")
+    return panels
+
+
+def panels_of(document: Document) -> list[Document]:
+    """A figure's panels as documents of their own, spans at the panel's offsets; a document without panels as it is."""
+    if not document.segments:
+        return [document]
+    return [_panel(document, segment) for segment in document.segments]
+
+
+def _panel(document: Document, segment: Segment) -> Document:
+    gold = tuple(
+        dataclasses.replace(span, start=span.start - segment.start, end=span.end - segment.start)
+        for span in document.gold
+        if segment.start <= span.start and span.end <= segment.end
+    )
+    return Document(id=segment.id or document.id, text=document.text[segment.start : segment.end], doi=document.doi or document.id, gold=gold)

@@ -1,0 +1,76 @@
+"""How well a tagger finds what people decided: strict character spans, and the words of sd-nlp as seqeval counts them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Final, Protocol
+
+from ner_engine.align import Labelled, encode
+from ner_engine.metrics import Scores, score, score_iob2
+from ner_engine.schema import Document, Span
+from ner_engine.text import words
+
+_CHUNK: Final = 512
+
+
+class CanTag(Protocol):
+    """What is judged: a ``Tagger``, or anything that tags as one."""
+
+    @property
+    def name(self) -> str: ...
+
+    def tag(self, texts: Sequence[str]) -> list[list[Span]]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Scores of one model on one set. ``spans`` compares code points, ``words`` the IOB2 labels of sd-nlp's words; ``seconds`` is tagging time."""
+
+    model: str
+    spans: Scores
+    words: Scores
+    n_documents: int
+    seconds: float
+
+    def as_json(self) -> dict[str, Any]:
+        """``{"model", "documents", "seconds", "by_label", "micro", "macro", "words": {"by_label", "micro", "macro"}}``.
+
+        The outer scores are of character spans.
+        """
+        head = {"model": self.model, "documents": self.n_documents, "seconds": round(self.seconds, 3)}
+        return head | self.spans.as_json() | {"words": self.words.as_json()}
+
+    def table(self) -> str:
+        """Both tables as text for reading."""
+        return f"strict character spans, {self.n_documents} documents\n{self.spans.table()}\n\nwords of sd-nlp (seqeval, IOB2)\n{self.words.table()}"
+
+
+def evaluate(tagger: CanTag, documents: Iterable[Document]) -> Evaluation:
+    """Tag ``documents`` and compare with their gold; an entity counts only with the same edges and label.
+
+    Gold spans without an sd-nlp label are left out. An entity whose label the model does not know counts as missed.
+    """
+    gold: list[list[Labelled]] = []
+    found: list[list[Labelled]] = []
+    gold_words: list[list[str]] = []
+    found_words: list[list[str]] = []
+    seconds = 0.0
+    source = iter(documents)
+    while chunk := list(islice(source, _CHUNK)):
+        began = time.perf_counter()
+        tagged = tagger.tag([document.text for document in chunk])
+        seconds += time.perf_counter() - began
+        for document, spans in zip(chunk, tagged, strict=True):
+            gold.append(_labelled(document.gold))
+            found.append(_labelled(spans))
+            cut = words(document.text)
+            gold_words.append(encode(cut, document.gold).labels)
+            found_words.append(encode(cut, spans).labels)
+    return Evaluation(tagger.name, score(gold, found), score_iob2(gold_words, found_words), len(gold), seconds)
+
+
+def _labelled(spans: Iterable[Span]) -> list[Labelled]:
+    return [Labelled(span.start, span.end, span.label) for span in spans if span.label]

@@ -1,0 +1,168 @@
+"""Named recipes: everything that decides how a training run goes, in one frozen object.
+
+A recipe holds hyperparameters alone. Data, base model and output folder are arguments of a run, so the same recipe trains
+again on any labelled set.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from ner_engine.errors import TrainingError
+from ner_engine.schema import ENTITY_LABELS, PUBLIC_ENTITY_LABELS
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Hyperparameters of a token-classification run.
+
+    ``labels`` are the entity types, from which O and B-/I- of each are made unless the base brings its own head with the same
+    types. ``max_length`` counts tokens of one window, ``warmup`` and ``epochs`` may be fractions, ``eval_panels`` bounds the
+    held-out texts that are tagged while training (the end is measured on all), ``checkpoint_seconds`` is how much work an
+    interruption may cost. A text must be longer than ``min_characters`` to be an example. ``panels="labelled"`` leaves out what has no entity:
+    right where nobody looked at it (a third of SourceData's panels), wrong where a curator decided that there is none.
+    """
+
+    name: str
+    about: str
+    base: str = ""
+    labels: tuple[str, ...] = ENTITY_LABELS
+    epochs: float = 3.0
+    batch_size: int = 32
+    learning_rate: float = 5e-4
+    schedule: str = "linear"
+    warmup: float = 0.06
+    weight_decay: float = 0.01
+    adam_beta1: float = 0.9
+    adam_beta2: float = 0.999
+    adam_epsilon: float = 1e-8
+    max_grad_norm: float = 1.0
+    dropout: float = 0.1
+    attention_dropout: float = 0.0
+    max_length: int = 256
+    precision: str = "bf16"
+    evals_per_epoch: float = 4.0
+    eval_panels: int = 600
+    panels: str = "all"
+    min_characters: int = 0
+    checkpoint_seconds: float = 240.0
+    seed: int = 42
+
+    def with_settings(self, settings: Mapping[str, str]) -> Recipe:
+        """The recipe with ``settings`` put over it; each value is read as its field's type and checked.
+
+        Raises ``TrainingError`` for a name that is no hyperparameter, an unreadable value, or one out of its range.
+        """
+        changes = {name: _parse(name, value) for name, value in settings.items()}
+        changed = dataclasses.replace(self, **changes)
+        changed.check()
+        return changed
+
+    def check(self) -> None:
+        """Raise ``TrainingError`` for a hyperparameter out of its range."""
+        for name, (low, high) in _RANGES.items():
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise TrainingError(f"{name} must lie between {low:g} and {high:g}, not {value:g}")
+        for name, allowed in _CHOICES.items():
+            if getattr(self, name) not in allowed:
+                raise TrainingError(f"{name} must be one of {', '.join(allowed)}, not {getattr(self, name)}")
+        if not self.labels or len(set(self.labels)) != len(self.labels):
+            raise TrainingError("labels must name each entity type once")
+
+    def hyperparameters(self) -> dict[str, Any]:
+        """What belongs on the card: every field but the recipe's own name and description."""
+        fields = dataclasses.asdict(self)
+        return {name: value for name, value in fields.items() if name not in {"name", "about", "base", "labels"}}
+
+
+_RANGES: Final[Mapping[str, tuple[float, float]]] = {
+    "epochs": (0.001, 1000),
+    "batch_size": (1, 4096),
+    "learning_rate": (1e-8, 1.0),
+    "warmup": (0.0, 1.0),
+    "weight_decay": (0.0, 1.0),
+    "adam_beta1": (0.0, 0.9999),
+    "adam_beta2": (0.0, 0.99999),
+    "adam_epsilon": (1e-12, 1e-2),
+    "max_grad_norm": (0.0, 1000.0),
+    "dropout": (0.0, 0.9),
+    "attention_dropout": (0.0, 0.9),
+    "max_length": (16, 8192),
+    "evals_per_epoch": (0.0, 1000),
+    "eval_panels": (0, 10**9),
+    "min_characters": (0, 10**6),
+    "checkpoint_seconds": (1.0, 86400.0),
+    "seed": (0, 2**32 - 1),
+}
+_CHOICES: Final[Mapping[str, Sequence[str]]] = {
+    "schedule": ("linear", "cosine", "constant_with_warmup"),
+    "precision": ("bf16", "fp32"),
+    "panels": ("all", "labelled"),
+}
+
+
+def _parse(name: str, value: str) -> Any:
+    fields = {field.name: field for field in dataclasses.fields(Recipe)}
+    if name in {"name", "about", "base"} or name not in fields:
+        known = ", ".join(sorted(set(fields) - {"name", "about", "base"}))
+        raise TrainingError(f"there is no hyperparameter {name}; there are {known}")
+    kind = fields[name].type
+    try:
+        if kind == "tuple[str, ...]":
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return {"int": int, "float": float, "str": str}[str(kind)](value)
+    except (ValueError, KeyError) as error:
+        raise TrainingError(f"{name} cannot be {value!r}") from error
+
+
+RECIPES: Final[Mapping[str, Recipe]] = {
+    recipe.name: recipe
+    for recipe in (
+        Recipe(
+            name="sd-ner",
+            about="EMBO/sd-ner as its card states it: RoBERTa base (EMBO/bio-lm) on the seven labels of sd-nlp.",
+            base="EMBO/bio-lm",
+            labels=PUBLIC_ENTITY_LABELS,
+            epochs=0.6,
+            batch_size=16,
+            learning_rate=1e-4,
+            warmup=0.0,
+            weight_decay=0.0,
+            attention_dropout=0.1,
+            max_length=512,
+            precision="fp32",
+            panels="labelled",
+            min_characters=80,
+        ),
+        Recipe(
+            name="sd-ner-mini",
+            about="The bundled model: six layers of 384, a high rate for its small size, all eight labels.",
+            base="sentence-transformers/all-MiniLM-L6-v2",
+            panels="labelled",
+            min_characters=80,
+        ),
+        Recipe(
+            name="quick",
+            about="Continues from a tagger that is already good, on a few thousand corrected panels: minutes on a CPU.",
+            base="bundled",
+            epochs=2.0,
+            learning_rate=2e-4,
+            warmup=0.1,
+            evals_per_epoch=2.0,
+            eval_panels=300,
+            checkpoint_seconds=60.0,
+        ),
+    )
+}
+
+
+def recipe_named(name: str) -> Recipe:
+    """The recipe ``name``. Raises ``TrainingError`` naming those there are."""
+    try:
+        return RECIPES[name]
+    except KeyError:
+        raise TrainingError(f"there is no recipe {name}; there are {', '.join(RECIPES)}") from None
