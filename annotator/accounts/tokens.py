@@ -1,0 +1,67 @@
+"""API tokens: made once, shown once, kept as a hash."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from datetime import timedelta
+from typing import Final
+
+import structlog
+from django.db.models import Q
+from django.utils import timezone
+
+from annotator.accounts.models import ApiToken, User
+from annotator.common.errors import UserError
+
+log = structlog.get_logger(__name__)
+
+#: Tokens begin so, that people and secret scanners recognise them.
+PREFIX: Final = "sdc_"
+MAX_TOKENS: Final = 50
+MAX_DAYS: Final = 3650
+#: ``last_used_at`` is written at most this often.
+_USE_IS_NOTED_EVERY: Final = timedelta(minutes=5)
+
+
+def create_token(*, user: User, name: str, days: int | None = None, actor: User | None) -> tuple[ApiToken, str]:
+    """A new token of the user, and its secret, which cannot be shown again. ``None`` as actor is the command line.
+
+    Raises ``UserError`` for an empty name, a senseless number of days, or a user with too many tokens.
+    """
+    name = name.strip()
+    if not name or len(name) > 100:
+        raise UserError("A token needs a name of at most 100 characters that says what uses it.")
+    if days is not None and not 1 <= days <= MAX_DAYS:
+        raise UserError(f"A token is valid for 1 to {MAX_DAYS} days, or until it is revoked.")
+    if ApiToken.objects.in_force().filter(user=user).count() >= MAX_TOKENS:
+        raise UserError(f"There are {MAX_TOKENS} tokens in force already. Revoke those that nothing uses.")
+    secret = PREFIX + secrets.token_urlsafe(32)
+    expires_at = None if days is None else timezone.now() + timedelta(days=days)
+    token = ApiToken.objects.create(user=user, name=name, prefix=secret[:10], digest=digest_of(secret), expires_at=expires_at)
+    log.info("api_token_created", token=token.pk, user=user.pk, actor=getattr(actor, "pk", None))
+    return token, secret
+
+
+def revoke_token(*, token: ApiToken, actor: User | None) -> None:
+    """End the token now and for good; revoking it again does nothing."""
+    if ApiToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=timezone.now()):
+        log.info("api_token_revoked", token=token.pk, actor=getattr(actor, "pk", None))
+
+
+def token_of(secret: str) -> ApiToken | None:
+    """The token in force with that secret, its use noted; None if there is none."""
+    if not secret.startswith(PREFIX):
+        return None
+    token = ApiToken.objects.in_force().select_related("user").filter(digest=digest_of(secret)).first()
+    if token is not None:
+        now = timezone.now()
+        long_ago = Q(last_used_at=None) | Q(last_used_at__lt=now - _USE_IS_NOTED_EVERY)
+        if token.last_used_at is None or token.last_used_at < now - _USE_IS_NOTED_EVERY:
+            ApiToken.objects.filter(long_ago, pk=token.pk).update(last_used_at=now)
+    return token
+
+
+def digest_of(secret: str) -> str:
+    """SHA-256: a secret of 256 random bits needs no slow hash."""
+    return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()

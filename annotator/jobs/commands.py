@@ -1,0 +1,24 @@
+"""Management commands that do a job in their own process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from annotator.common.commands import JsonCommand
+from annotator.common.errors import UserError
+from annotator.jobs.models import Job, JobState
+from annotator.jobs.services import run_inline
+
+
+class JobCommand(JsonCommand):
+    """A command whose work is one job, done here and now by the same handler that a worker would use."""
+
+    def run_job(self, *, kind: str, scope: str, arguments: Mapping[str, Any]) -> Job:
+        """The finished job. Raises ``UserError`` with the job's sentence where it did not succeed."""
+        job = run_inline(kind=kind, scope=scope, arguments=arguments, actor=None, on_progress=self.progress)
+        if job.state == JobState.CANCELLED:
+            raise UserError("The job was cancelled. What was finished stays; run the command again to go on.")
+        if job.state != JobState.SUCCEEDED:
+            raise UserError(job.error or "The job did not end; look into the log.")
+        return job

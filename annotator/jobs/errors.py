@@ -1,0 +1,33 @@
+"""Why a run of a job ends before its work is done."""
+
+from __future__ import annotations
+
+from annotator.common.errors import UserError
+
+
+class JobStoppedError(Exception):
+    """Base of the reasons to stop. A handler that catches it undoes what is half done, ends what it started, and raises it again."""
+
+
+class JobCancelledError(JobStoppedError):
+    """Somebody asked for the job to end; it ends CANCELLED."""
+
+
+class JobInterruptedError(JobStoppedError):
+    """The worker is shutting down; the job goes back to PENDING and another worker goes on with it."""
+
+
+class JobLostError(JobStoppedError):
+    """The job was handed to somebody else, because this run was silent for too long. It must write nothing more."""
+
+
+class JobConflictError(UserError):
+    """Such a job is already waiting or running in the same scope."""
+
+
+class UnknownJobKindError(UserError):
+    """No handler is registered for the kind; an older worker may be running."""
+
+
+class BrokerError(Exception):
+    """The broker cannot be reached. The job's row stays; the sweep sends it again later."""

@@ -1,0 +1,262 @@
+"""The life of a job: asked for, claimed, run, cancelled, handed out again.
+
+The row is the truth. A message only says which row to look at, so it may come twice, late or never: twice, the second claim finds nothing;
+late, the same; never, the sweep sends another.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import uuid
+from collections.abc import Mapping
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+import structlog
+from django.conf import settings
+from django.core.exceptions import PermissionDenied
+from django.db import IntegrityError, transaction
+from django.db.models import F, Q
+from django.utils import timezone
+
+from annotator.common.errors import UserError
+from annotator.common.storable import storable_json, storable_text
+from annotator.jobs import broker
+from annotator.jobs.errors import BrokerError, JobCancelledError, JobConflictError, JobInterruptedError, JobLostError
+from annotator.jobs.models import Job, JobState, Worker
+from annotator.jobs.registry import JobKind, job_kind
+from annotator.jobs.runs import JobRun, OnProgress, heartbeat
+from ner_engine.errors import EngineError
+
+if TYPE_CHECKING:
+    from annotator.accounts.models import User
+
+log = structlog.get_logger(__name__)
+
+MAX_ATTEMPTS: Final = 3
+#: A worker that was not seen for this long is dead.
+WORKER_TIMEOUT: Final = timedelta(seconds=20)
+#: After this long in the queue with nobody listening, the person who waits is told.
+UNHEARD_AFTER: Final = timedelta(seconds=10)
+#: A message counts as lost after this long; each further one is given twice the time of the last, so that a long queue is not flooded.
+RESEND_AFTER: Final = timedelta(seconds=30)
+RESEND_AT_MOST: Final = timedelta(minutes=16)
+#: A job whose message could not be sent at all waits this long for the next try.
+UNSENT_AFTER: Final = timedelta(seconds=2)
+
+_GENERAL_FAILURE: Final = "Something went wrong that nobody foresaw; the log has the details under job {id}. Start it again, or ask an administrator."
+_DIED_TOO_OFTEN: Final = (
+    f"The worker died {MAX_ATTEMPTS} times while doing this, perhaps for want of memory; look into the worker's log, then start it again."
+)
+_COMMAND_DIED: Final = "The command that did this ended before its work was done. What was finished stays; run the command again to go on."
+
+#: The runs of this process, to be interrupted when it shuts down.
+_active: dict[str, JobRun] = {}
+_shuts_down = threading.Event()
+
+
+def enqueue(*, kind: str, scope: str, arguments: Mapping[str, Any], actor: User | None) -> Job:
+    """Ask for long work: the row is written now, the broker hears of it on commit. A broker that is away delays the job and nothing else.
+
+    Raises ``JobConflictError`` if the kind is exclusive and such a job is unfinished in the scope, ``UnknownJobKindError``.
+    """
+    job = _create(kind=job_kind(kind), scope=scope, arguments=arguments, actor=actor)
+    transaction.on_commit(partial(_send, job))
+    return job
+
+
+def run_inline(*, kind: str, scope: str, arguments: Mapping[str, Any], actor: User | None, on_progress: OnProgress | None = None) -> Job:
+    """Do the job in this process, by the same handler, for a management command. The job comes back in its final state.
+
+    Raises as ``enqueue``; ``KeyboardInterrupt`` cancels the job and is raised again.
+    """
+    job = _create(kind=job_kind(kind), scope=scope, arguments=arguments, actor=actor, is_inline=True)
+    run = _claim(job.pk, on_progress=on_progress)
+    if run is not None:
+        _do(run)
+    job.refresh_from_db()
+    return job
+
+
+def run_job(job_id: int) -> None:
+    """What a worker does with a message: claim the row and do the work. A message for a job that is taken, finished or gone does nothing."""
+    if _shuts_down.is_set():
+        Job.objects.filter(pk=job_id, state=JobState.PENDING).update(sent_at=None)
+        return
+    run = _claim(job_id)
+    if run is None:
+        log.info("job_message_without_work", job=job_id)
+        return
+    _do(run)
+
+
+def request_cancel(*, job: Job, actor: User | None) -> Job:
+    """Cancel a waiting job at once; ask a running one to stop. A finished job stays as it is. Who may cancel is the caller's to check."""
+    now = timezone.now()
+    mine = Job.objects.filter(pk=job.pk)
+    if not mine.move(JobState.PENDING, JobState.CANCELLED, cancel_requested_at=now, finished_at=now):
+        mine.filter(state=JobState.RUNNING, cancel_requested_at=None).update(cancel_requested_at=now)
+    log.info("job_cancel_requested", job=job.pk, actor=getattr(actor, "pk", None))
+    job.refresh_from_db()
+    return job
+
+
+def hand_out_again() -> int:
+    """Give to other workers what dead ones left, and send again what the broker lost; how many jobs it was. Safe to run anywhere, any time."""
+    n_taken_back = sum(_take_back(job) for job in _silent_jobs())
+    return n_taken_back + sum(_send(job) for job in _unheard_of_jobs())
+
+
+def live_queues() -> set[str]:
+    """The queues that at least one live worker listens on."""
+    alive = Worker.objects.filter(seen_at__gte=timezone.now() - WORKER_TIMEOUT)
+    return {queue for queues in alive.values_list("queues", flat=True) for queue in queues}
+
+
+def waits_for_worker(job: Job) -> bool:
+    """Whether the job has waited for over ten seconds."""
+    return job.state == JobState.PENDING and timezone.now() - job.created_at > UNHEARD_AFTER
+
+
+def nobody_listens_for(job: Job) -> bool:
+    """Whether the job has waited for over ten seconds and no live worker listens on its queue."""
+    return waits_for_worker(job) and job.queue not in live_queues()
+
+
+def worker_is_alive(*, name: str, queues: list[str]) -> None:
+    """Note that the worker lives and what it listens on; forget those that are long dead."""
+    now = timezone.now()
+    Worker.objects.update_or_create(name=name, defaults={"queues": sorted(queues), "seen_at": now})
+    Worker.objects.filter(seen_at__lt=now - timedelta(days=1)).delete()
+
+
+def worker_is_gone(*, name: str) -> None:
+    Worker.objects.filter(name=name).delete()
+
+
+def interrupt_runs() -> None:
+    """This process shuts down: ask every run to stop at its next step, and begin no other. Other workers find them in their next sweep."""
+    _shuts_down.set()
+    for run in list(_active.values()):
+        run.interrupt()
+
+
+def _create(*, kind: JobKind, scope: str, arguments: Mapping[str, Any], actor: User | None, is_inline: bool = False) -> Job:
+    try:
+        with transaction.atomic():
+            return Job.objects.create(
+                kind=kind.name,
+                scope=scope,
+                queue=kind.queue,
+                arguments=dict(arguments),
+                created_by=actor,
+                is_exclusive=kind.exclusive,
+                is_inline=is_inline,
+            )
+    except IntegrityError as error:
+        raise JobConflictError(f"{kind.title}: such a job is waiting or running already. Wait for its end, or cancel it first.") from error
+
+
+def _send(job: Job) -> bool:
+    """Send the message of a waiting job; False where the broker is away."""
+    try:
+        broker.send(job.pk, job.queue)
+    except BrokerError as error:
+        log.warning("job_message_not_sent", job=job.pk, error=str(error))
+        return False
+    Job.objects.filter(pk=job.pk, state=JobState.PENDING).update(sent_at=timezone.now(), n_sent=F("n_sent") + 1)
+    return True
+
+
+def _claim(job_id: int, *, on_progress: OnProgress | None = None) -> JobRun | None:
+    now = timezone.now()
+    token = str(uuid.uuid4())
+    claimed = Job.objects.filter(pk=job_id).move(
+        JobState.PENDING, JobState.RUNNING, token=token, started_at=now, heartbeat_at=now, n_attempts=F("n_attempts") + 1, error=""
+    )
+    if not claimed:
+        return None
+    return JobRun(Job.objects.get(pk=job_id, token=token), on_progress=on_progress)
+
+
+def _do(run: JobRun) -> None:
+    job = run.job
+    context = {"job": job.pk, "kind": job.kind, "attempt": job.n_attempts, "process": os.getpid()}
+    log.info("job_started", **context)
+    _active[job.token] = run
+    try:
+        with heartbeat(run):
+            report = job_kind(job.kind).handler(run, **job.arguments)
+    except (UserError, EngineError, PermissionDenied) as error:
+        _finish(run, JobState.FAILED, error=storable_text(str(error)))
+    except JobCancelledError:
+        _finish(run, JobState.CANCELLED)
+    except JobInterruptedError:
+        _hand_back(run)
+    except JobLostError:
+        log.warning("job_claim_lost", **context)
+    except KeyboardInterrupt:
+        _finish(run, JobState.CANCELLED)
+        raise
+    except Exception:
+        log.exception("job_failed", **context)
+        _finish(run, JobState.FAILED, error=_GENERAL_FAILURE.format(id=job.pk))
+    else:
+        _finish(run, JobState.SUCCEEDED, result=storable_json(report))
+    finally:
+        _active.pop(job.token, None)
+
+
+def _finish(run: JobRun, state: JobState, **changes: Any) -> None:
+    """End the job as this run found it, if the claim still stands."""
+    job = run.job
+    if run.mine.move(JobState.RUNNING, state, finished_at=timezone.now(), n_done=job.n_done, n_total=job.n_total, message=job.message, **changes):
+        log.info("job_finished", job=job.pk, state=str(state))
+    else:
+        log.warning("job_claim_lost", job=job.pk)
+
+
+def _hand_back(run: JobRun) -> None:
+    """A shutdown is nobody's fault: the attempt does not count."""
+    run.mine.move(JobState.RUNNING, JobState.PENDING, token="", n_attempts=F("n_attempts") - 1, sent_at=None)
+
+
+def _silent_jobs() -> list[Job]:
+    cutoff = timezone.now() - timedelta(seconds=settings.JOB_HEARTBEAT_TIMEOUT)
+    return list(Job.objects.filter(state=JobState.RUNNING, heartbeat_at__lt=cutoff))
+
+
+def _take_back(job: Job) -> bool:
+    """End or release a job whose run is silent; False if it spoke again, or somebody else was quicker."""
+    now = timezone.now()
+    same = Job.objects.filter(pk=job.pk, token=job.token, heartbeat_at=job.heartbeat_at)
+    if job.cancel_requested_at is not None:
+        return bool(same.move(JobState.RUNNING, JobState.CANCELLED, finished_at=now))
+    if job.is_inline:
+        return bool(same.move(JobState.RUNNING, JobState.FAILED, finished_at=now, error=_COMMAND_DIED))
+    if job.n_attempts >= MAX_ATTEMPTS:
+        return bool(same.move(JobState.RUNNING, JobState.FAILED, finished_at=now, error=_DIED_TOO_OFTEN))
+    if not same.move(JobState.RUNNING, JobState.PENDING, token="", sent_at=None):
+        return False
+    log.warning("job_handed_out_again", job=job.pk, attempt=job.n_attempts)
+    _send(job)
+    return True
+
+
+def _unheard_of_jobs() -> list[Job]:
+    """Waiting jobs whose message was never sent or must be lost by now."""
+    now = timezone.now()
+    unsent = Q(sent_at=None, created_at__lt=now - UNSENT_AFTER)
+    steps = range(1, 1 + (RESEND_AT_MOST // RESEND_AFTER).bit_length())
+    overdue = Q(n_sent__gt=steps[-1], sent_at__lt=now - RESEND_AT_MOST)
+    for n_sent in steps:
+        overdue |= Q(n_sent=n_sent, sent_at__lt=now - RESEND_AFTER * 2 ** (n_sent - 1))
+    return list(Job.objects.filter(unsent | overdue, state=JobState.PENDING, is_inline=False)[:1000])
+
+
+def worker_name() -> str:
+    """This process, as workers are listed."""
+    return f"{socket.gethostname()}:{os.getpid()}"

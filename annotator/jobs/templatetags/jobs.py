@@ -1,0 +1,23 @@
+"""What ``jobs/_job.html`` asks about a job."""
+
+from __future__ import annotations
+
+from django import template
+from django.contrib.auth.models import AnonymousUser
+
+from annotator.accounts.models import User
+from annotator.jobs import scopes, services
+from annotator.jobs.models import Job
+from annotator.jobs.registry import job_page, job_title
+
+register = template.Library()
+
+register.filter("title_of_job", job_title)
+register.filter("page_of_job", job_page)
+register.filter("nobody_listens", services.nobody_listens_for)
+register.filter("waits_for_worker", services.waits_for_worker)
+
+
+@register.filter
+def cancellable_by(job: Job, user: User | AnonymousUser) -> bool:
+    return not job.is_final and job.cancel_requested_at is None and scopes.may_cancel(user, job)
