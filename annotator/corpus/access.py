@@ -1,0 +1,94 @@
+"""Who may do what in a project. Every view, service and API call asks here."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+from django.contrib.auth.models import AnonymousUser
+from django.core.exceptions import PermissionDenied
+from django.http import Http404
+
+from annotator.corpus.models import Membership, Project, Role
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from annotator.accounts.models import User
+
+
+class Action(StrEnum):
+    VIEW = "view"
+    REVIEW = "review"
+    IMPORT = "import"
+    TAG = "tag"
+    EXPORT = "export"
+    TRAIN = "train"
+    PROMOTE = "promote"
+    MANAGE = "manage"
+
+
+_VIEWER: Final = frozenset({Action.VIEW})
+_CURATOR: Final = _VIEWER | {Action.REVIEW}
+_REVIEWER: Final = _CURATOR | {Action.IMPORT, Action.TAG, Action.EXPORT}
+
+#: What each role includes. Superusers may do everything everywhere.
+PERMISSIONS: Final[Mapping[Role, frozenset[Action]]] = MappingProxyType(
+    {Role.VIEWER: _VIEWER, Role.CURATOR: _CURATOR, Role.REVIEWER: _REVIEWER, Role.MANAGER: frozenset(Action)}
+)
+
+_REFUSALS: Final[Mapping[Action, str]] = MappingProxyType(
+    {
+        Action.VIEW: "see this project",
+        Action.REVIEW: "review legends",
+        Action.IMPORT: "import legends",
+        Action.TAG: "have legends tagged",
+        Action.EXPORT: "export legends",
+        Action.TRAIN: "train models",
+        Action.PROMOTE: "put models into service",
+        Action.MANAGE: "change members and settings",
+    }
+)
+
+
+def actions_of(user: User | AnonymousUser, project: Project) -> frozenset[Action]:
+    """All that the user may do in the project; empty for a stranger. One query."""
+    if not user.is_active:
+        return frozenset()
+    if user.is_superuser:
+        return frozenset(Action)
+    role = Membership.objects.filter(project=project, user_id=user.pk).values_list("role", flat=True).first()
+    return PERMISSIONS[Role(role)] if role else frozenset()
+
+
+def can(user: User | AnonymousUser, project: Project, action: Action) -> bool:
+    return action in actions_of(user, project)
+
+
+def require(user: User | AnonymousUser | None, project: Project, action: Action) -> None:
+    """Raise ``PermissionDenied`` unless the user may. ``None`` is the command line, which may do everything."""
+    if user is not None and not can(user, project, action):
+        raise PermissionDenied(f"You may not {_REFUSALS[action]} in {project.name}. Ask a manager of the project for the right.")
+
+
+def project_for(user: User | AnonymousUser, slug: str, action: Action) -> Project:
+    """The project, for somebody who wants to do that in it.
+
+    Raises ``Http404`` for somebody who may not even see it, ``PermissionDenied`` for a member without the right.
+    ``project.allowed`` then holds everything the user may do in it.
+    """
+    project = Project.objects.select_related("label_set").filter(slug=slug).first()
+    allowed = actions_of(user, project) if project is not None else frozenset()
+    if project is None or Action.VIEW not in allowed:
+        raise Http404("There is no such project.")
+    if action not in allowed:
+        require(user, project, action)
+    project.allowed = allowed
+    return project
+
+
+def may_touch_jobs_of(user: User | AnonymousUser, project_id: str, wants_to_cancel: bool) -> bool:
+    """The rule of the scope "project:ID": members see its jobs, managers cancel anybody's."""
+    project = Project.objects.filter(pk=int(project_id)).first() if project_id.isdecimal() else None
+    return project is not None and can(user, project, Action.MANAGE if wants_to_cancel else Action.VIEW)

@@ -1,0 +1,213 @@
+"""Layers and spans: how suggestions are written, and how documents with their annotations go to the engine.
+
+Every span that passes here is held against its document's text: ``text[start:end] == surface``.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from django.db import transaction
+from django.db.models import Prefetch, QuerySet
+from django.utils import timezone
+
+from annotator.common.bulk import insert_rows
+from annotator.common.errors import UserError
+from annotator.corpus.models import Document, DocumentState, Layer, LayerKind, Segment, Span, Verdict
+from ner_engine import schema
+from ner_engine.errors import OffsetError
+from ner_engine.formats.report import Problem
+from ner_engine.schema import text_hash
+from ner_engine.text import trim
+
+#: Documents that are in memory at once while a project streams by.
+CHUNK: Final = 200
+MAX_KEY: Final = 64
+_SPAN_FIELDS: Final = ("layer", "key", "start", "end", "surface", "label", "role", "score", "verdict", "decision", "attributes")
+
+
+class CorruptAnnotationError(UserError):
+    """A stored span or text is not what it was; the sentence names the document."""
+
+
+def write_suggestions(*, batch: Sequence[tuple[Document, Sequence[schema.Span]]], source: str) -> int:
+    """Store what a model suggests for documents that nobody has begun to review; how many documents it was.
+
+    One transaction. Documents that somebody took up meanwhile are left as they are. The current suggestions of the others are superseded, even
+    by an empty set. Raises ``OffsetError`` if a span does not fit its text; then nothing is written.
+    """
+    spans_of = {document.pk: spans for document, spans in batch}
+    with transaction.atomic():
+        documents = list(Document.objects.undecided().filter(pk__in=spans_of).select_for_update().only("pk", "text", "state").order_by("pk"))
+        ids = [document.pk for document in documents]
+        for document in documents:
+            _check_spans(document, spans_of[document.pk])
+        Layer.objects.current().filter(document__in=ids, kind=LayerKind.SUGGESTED).update(superseded_at=timezone.now())
+        write_layers(layers=((document, spans_of[document.pk]) for document in documents), kind=LayerKind.SUGGESTED, source=source)
+        Document.objects.filter(pk__in=ids, state=DocumentState.IMPORTED).update(state=DocumentState.SUGGESTED)
+    return len(documents)
+
+
+def write_layers(
+    *,
+    layers: Iterable[tuple[Document, Sequence[schema.Span]]],
+    kind: LayerKind,
+    source: str,
+    keeps_ids: bool = False,
+    decision: str = "",
+    verdict: str = "",
+) -> int:
+    """Give each document a layer with these spans, which fit its text as the caller knows; how many spans it was. Call it in a transaction.
+
+    Keys are the spans' own ids where ``keeps_ids`` (a file's), else made unique for the layer.
+    """
+    layers = list(layers)
+    rows = Layer.objects.bulk_create([Layer(document=document, kind=kind, source=source[:200]) for document, _ in layers])
+    values: list[tuple[object, ...]] = []
+    for row, (_, spans) in zip(rows, layers, strict=True):
+        prefix = uuid.uuid4().hex[:12]
+        for number, span in enumerate(spans):
+            key = span.id if keeps_ids and 0 < len(span.id) <= MAX_KEY else f"{prefix}.{number}"
+            attributes = json.dumps(dict(span.attributes)) if span.attributes else "{}"
+            values.append(
+                (row.pk, key, span.start, span.end, span.surface, span.label, span.role, span.score, str(verdict), str(decision), attributes)
+            )
+    insert_rows(Span, _SPAN_FIELDS, values)
+    return len(values)
+
+
+def engine_documents(
+    queryset: QuerySet[Document], *, on_problem: Callable[[Problem], None] | None = None, with_suggestions: bool = True
+) -> Iterator[schema.Document]:
+    """The documents with panels, gold and suggestions as the engine knows them, in constant memory, ordered by id.
+
+    Gold is what stands accepted on the decided layer, else what was imported; each span's ``attributes["decision"]`` says how it was decided.
+    ``id`` is the primary key; ``attributes`` hold ``external_id``, ``sha256``, ``revision`` and ``state``. A document whose text or spans are
+    damaged goes to ``on_problem`` and is left out; without it ``CorruptAnnotationError`` is raised.
+    """
+    last = 0
+    while True:
+        chunk = list(_with_annotations(queryset.filter(pk__gt=last).order_by("pk")[:CHUNK]))
+        if not chunk:
+            return
+        last = chunk[-1].pk
+        for document in chunk:
+            try:
+                yield engine_document(document, with_suggestions=with_suggestions)
+            except CorruptAnnotationError as error:
+                if on_problem is None:
+                    raise
+                on_problem(Problem(str(document), str(error)))
+
+
+def engine_document(document: Document, *, with_suggestions: bool = True) -> schema.Document:
+    """One document as the engine knows it; see ``engine_documents``. Raises ``CorruptAnnotationError``."""
+    if not document.text_is_intact:
+        raise CorruptAnnotationError(f"The text of {_named(document)} is not the one that was imported. Restore the database from a backup.")
+    layers = current_layers(document)
+    gold_layer = layers.get(LayerKind.DECIDED) or layers.get(LayerKind.IMPORTED)
+    suggested = layers.get(LayerKind.SUGGESTED) if with_suggestions else None
+    return schema.Document(
+        id=str(document.pk),
+        text=document.text,
+        doi=document.doi,
+        title=document.title,
+        label=document.figure_label,
+        image=document.image,
+        segments=tuple(panels_of(document, gold_layer)),
+        gold=tuple(_engine_spans(document, gold_layer)),
+        suggestions=tuple(_engine_spans(document, suggested)),
+        attributes={
+            **document.attributes,
+            "external_id": document.external_id,
+            "sha256": document.sha256,
+            "revision": document.revision,
+            "state": document.state,
+        },
+    )
+
+
+def current_layers(document: Document) -> Mapping[str, Layer]:
+    """The current layer of each kind that the document has."""
+    return {layer.kind: layer for layer in document.layers.all() if layer.superseded_at is None}
+
+
+def panels_of(document: Document, layer: Layer | None) -> list[schema.Segment]:
+    """The document's panels: as decided on the layer where a curator changed them, else as imported.
+
+    A panel that begins where an imported one does keeps its id, marker and image. A decided panel ends where the next begins, without the white
+    space between.
+    """
+    imported = [_engine_segment(segment) for segment in document.segments.all()]
+    if layer is None or layer.panel_starts is None:
+        return imported
+    known = {segment.start: segment for segment in imported}
+    starts: list[int] = layer.panel_starts
+    ends = [*starts[1:], len(document.text)]
+    panels = []
+    for start, end in zip(starts, ends, strict=False):
+        same = known.get(start, schema.Segment(start, end))
+        panels.append(
+            schema.Segment(start, trim(document.text, start, end)[1], same.id, same.marker, same.aliases, same.image, same.attributes),
+        )
+    return panels
+
+
+def _with_annotations(queryset: QuerySet[Document]) -> QuerySet[Document]:
+    layers = Layer.objects.current().prefetch_related("spans")
+    return queryset.prefetch_related("segments", Prefetch("layers", queryset=layers))
+
+
+def _engine_segment(segment: Segment) -> schema.Segment:
+    return schema.Segment(segment.start, segment.end, segment.external_id, segment.marker, tuple(segment.aliases), segment.image)
+
+
+def _engine_spans(document: Document, layer: Layer | None) -> Iterator[schema.Span]:
+    if layer is None:
+        return
+    for row in layer.spans.all():
+        if layer.kind == LayerKind.DECIDED and row.verdict != Verdict.ACCEPTED:
+            continue
+        attributes: dict[str, Any] = dict(row.attributes)
+        if row.decision:
+            attributes["decision"] = row.decision
+        span = schema.Span(row.start, row.end, row.label, row.surface, row.role, row.score, row.key, attributes)
+        _check_span(document, span)
+        yield span
+
+
+def _check_spans(document: Document, spans: Iterable[schema.Span]) -> None:
+    for span in spans:
+        span.check(document.text)
+
+
+def _check_span(document: Document, span: schema.Span) -> None:
+    try:
+        span.check(document.text)
+    except OffsetError as error:
+        raise CorruptAnnotationError(
+            f"An entity of {_named(document)} is damaged ({error}). Remove it on the review page, or restore the database from a backup."
+        ) from error
+
+
+def _named(document: Document) -> str:
+    return f"legend {document.pk} ({document})"
+
+
+def damage_of(document: Document) -> list[str]:
+    """Every way in which a document with its panels and layers (superseded ones too) breaks the rules, as sentences without its text."""
+    found = []
+    if text_hash(document.text) != document.sha256:
+        found.append("the text is not the one that was imported")
+    n = len(document.text)
+    found += [f"panel {segment.position} ends behind the text" for segment in document.segments.all() if segment.end > n]
+    for layer in document.layers.all():
+        for row in layer.spans.all():
+            try:
+                schema.Span(row.start, row.end, row.label, row.surface).check(document.text)
+            except OffsetError as error:
+                found.append(f"{layer.kind} layer {layer.pk}, entity {row.key}: {error}")
+    return found

@@ -1,0 +1,406 @@
+"""Import: files become documents with their panels and labels.
+
+A batch of documents with everything that belongs to them is one transaction, so a killed import leaves whole documents; run again it goes on where
+it was, because a document that is there already is passed over. What cannot be imported is named, the rest goes through.
+"""
+
+from __future__ import annotations
+
+import json
+import lzma
+import re
+import time
+import zipfile
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from django.db import DataError, IntegrityError, transaction
+from django.utils import timezone
+
+from annotator.common.bulk import insert_rows
+from annotator.common.errors import UserError
+from annotator.corpus.access import Action, require
+from annotator.corpus.annotations import write_layers
+from annotator.corpus.models import DecisionKind, Document, DocumentState, LayerKind, Project, Segment, Verdict
+from annotator.corpus.uploads import Upload, keep_uploads, remove_forgotten_uploads
+from annotator.jobs.services import enqueue
+from ner_engine import schema
+from ner_engine.errors import FormatError, OffsetError
+from ner_engine.formats import Problem, Report, detect, named, open_inputs, read_inputs
+from ner_engine.schema import ROLES, text_hash
+from ner_engine.text import words
+
+if TYPE_CHECKING:
+    from django.core.files.uploadedfile import UploadedFile
+
+    from annotator.accounts.models import User
+    from annotator.jobs.models import Job
+    from annotator.jobs.runs import JobRun
+
+#: Documents that are written in one transaction.
+BATCH: Final = 250
+#: Problems that are kept word for word; further ones are counted.
+MAX_PROBLEMS: Final = 1000
+JOB_KIND: Final = "import_documents"
+_FORMAT_OF_SUFFIX: Final = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".txt": "text"}
+_UNREADABLE: Final = (OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error, lzma.LZMAError)
+_NUL_IN_JSON: Final = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+
+
+class FileLabels(StrEnum):
+    """What to do with the labels of a file.
+
+    GOLD: what people labelled is decided and the legend accepted; what machines labelled waits as suggestions. SUGGESTIONS: all of it waits for
+    review. NONE: only texts and panels are taken.
+    """
+
+    GOLD = "gold"
+    SUGGESTIONS = "suggestions"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class InputFile:
+    """A file to import: where it lies, and what its owner calls it."""
+
+    path: Path
+    name: str
+
+
+def start_import(*, project: Project, files: Sequence[UploadedFile], source_format: str, labels: str, actor: User | None) -> Job:
+    """Keep the uploaded files and import them in the background; they are removed once the job has ended.
+
+    Raises ``PermissionDenied``, ``UserError`` (no file, too large, unknown format or choice).
+    """
+    require(actor, project, Action.IMPORT)
+    check_choices(source_format, labels)
+    remove_forgotten_uploads()
+    with keep_uploads(files) as uploads, transaction.atomic():
+        return enqueue(
+            kind=JOB_KIND,
+            scope=project.scope,
+            arguments={
+                "project": project.pk,
+                "uploads": [upload.as_json() for upload in uploads],
+                "source_format": source_format,
+                "labels": str(labels),
+            },
+            actor=actor,
+        )
+
+
+def import_paths(
+    *, project: Project, paths: Iterable[Path | InputFile | Upload], source_format: str, labels: str, actor: User | None, run: JobRun | None = None
+) -> dict[str, Any]:
+    """Import files, folders and zips; the report (see ``Importer.report``). An empty ``source_format`` is guessed from each file's content.
+
+    Raises ``PermissionDenied`` and ``UserError``; what is wrong with a file or a document stands in the report.
+    """
+    require(actor, project, Action.IMPORT)
+    check_choices(source_format, labels)
+    importer = Importer(project, FileLabels(labels), run)
+    files = [path if not isinstance(path, Path) else InputFile(path, path.name) for path in paths]
+    importer.n_files = _n_sources(files)
+    for file in files:
+        importer.take_file(InputFile(file.path, file.name), source_format)
+    return importer.report()
+
+
+def import_documents(
+    *, project: Project, documents: Iterable[schema.Document], source_format: str, labels: str, actor: User | None, run: JobRun | None = None
+) -> dict[str, Any]:
+    """Import documents that are read already; the report as of ``import_paths``. Raises ``PermissionDenied`` and ``UserError``."""
+    require(actor, project, Action.IMPORT)
+    check_choices(source_format, labels)
+    importer = Importer(project, FileLabels(labels), run)
+    importer.take(documents, source_format)
+    return importer.report()
+
+
+def check_choices(source_format: str, labels: str) -> None:
+    """Raise ``UserError`` unless both are known; the format may be empty."""
+    if source_format:
+        try:
+            named(source_format)
+        except FormatError as error:
+            raise UserError(f"{error}.") from error
+    if labels not in set(FileLabels):
+        raise UserError(f'"{labels}" is no way to take labels; ways are {", ".join(FileLabels)}.')
+
+
+@dataclass
+class Importer:
+    """One import into one project, batch by batch."""
+
+    project: Project
+    labels: FileLabels
+    run: JobRun | None = None
+    n_files: int = 0
+    reader_report: Report = field(default_factory=Report)
+    counts: Counter[str] = field(default_factory=Counter)
+    problems: list[str] = field(default_factory=list)
+    n_problems: int = 0
+    formats: set[str] = field(default_factory=set)
+    started: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        self.known_labels = frozenset(self.project.label_set.labels.filter(retired_at=None).values_list("code", flat=True))
+
+    def take_file(self, file: InputFile, source_format: str) -> None:
+        """Import one file, folder or zip, in its format or in the one it seems to be in."""
+        try:
+            format_name = source_format or guess_format(file)
+        except FormatError as error:
+            self._problem(error.where, error.message)
+            return
+        options = {"labels": self.known_labels} if format_name == "jsonl" and self.labels != FileLabels.NONE else {}
+        documents = read_inputs([file.path], format_name, self.reader_report, names={file.path: file.name}, **options)
+        self.take(documents, format_name)
+
+    def take(self, documents: Iterable[schema.Document], source_format: str) -> None:
+        """Import documents as they stream by."""
+        self.formats.add(source_format)
+        for batch in _batches(documents):
+            self._progress()
+            self._write(batch, source_format)
+            self._collect_problems()
+        self._collect_problems()
+        self._progress()
+
+    def report(self) -> dict[str, Any]:
+        """What was found and what was done, as JSON.
+
+        ``counts``: what the reader found in the files, in the words of the format. ``imported``, ``already_there``, ``refused``: documents;
+        ``accepted``, ``suggested``: states of the imported ones; ``panels``, ``spans``: rows written. ``problems``: sentences, the first
+        thousand of ``n_problems``.
+        """
+        return {
+            "formats": sorted(self.formats),
+            "labels": str(self.labels),
+            "counts": dict(sorted(self.reader_report.counts.items())),
+            **{name: self.counts[name] for name in ("imported", "already_there", "refused", "accepted", "suggested", "panels", "spans")},
+            "n_problems": self.n_problems,
+            "problems": self.problems,
+            "seconds": round(time.monotonic() - self.started, 2),
+        }
+
+    def _write(self, batch: Sequence[schema.Document], source_format: str) -> None:
+        """Write a batch; where the database refuses it for a reason nobody foresaw, document by document."""
+        try:
+            self._write_at_once(batch, source_format)
+        except (DataError, IntegrityError) as error:
+            if len(batch) == 1:
+                self._refuse(batch[0], f"the database cannot hold it ({type(error).__name__}); look for odd characters or sizes in it")
+                return
+            for document in batch:
+                self._write([document], source_format)
+
+    def _write_at_once(self, batch: Sequence[schema.Document], source_format: str) -> None:
+        done: Counter[str] = Counter()
+        with transaction.atomic():
+            if self.run is not None:
+                self.run.hold()
+            Project.objects.select_for_update(no_key=True).get(pk=self.project.pk)  # one import at a time looks for what is there
+            refusals: list[tuple[schema.Document, str]] = []
+            fresh = list(self._fresh(batch, refusals, done))
+            rows = Document.objects.bulk_create([self._document_row(document, source_format) for document in fresh])
+            pairs = list(zip(rows, fresh, strict=True))
+            done["imported"] = len(rows)
+            done["panels"] = _write_segments(pairs)
+            done["spans"] = self._write_layers(pairs)
+            done.update(row.state for row in rows if row.state != DocumentState.IMPORTED)
+        self.counts.update(done)
+        for document, message in refusals:
+            self._refuse(document, message)
+
+    def _fresh(self, batch: Sequence[schema.Document], refusals: list[tuple[schema.Document, str]], done: Counter[str]) -> Iterator[schema.Document]:
+        """Those of the batch that are sound and not in the project yet."""
+        there = self._hashes_of_those_there(batch)
+        for document in batch:
+            if message := self._refusal(document):
+                refusals.append((document, message))
+                continue
+            digest = text_hash(document.text)
+            known = there.setdefault((document.doi, document.id or digest), "")
+            if not known:
+                there[document.doi, document.id or digest] = digest
+                yield document
+            elif known == digest:
+                done["already_there"] += 1
+            else:
+                refusals.append((document, "the project has this legend with another text, and a text never changes; give the new one its own id"))
+
+    def _hashes_of_those_there(self, batch: Sequence[schema.Document]) -> dict[tuple[str, str], str]:
+        dois = {document.doi for document in batch if _is_storable(document.doi)}
+        ids = {document.id for document in batch if _is_storable(document.id)}
+        ids |= {text_hash(document.text) for document in batch if not document.id and _is_storable(document.text)}
+        there = self.project.documents.filter(doi__in=dois, external_id__in=ids)
+        return {(doi, external_id): digest for doi, external_id, digest in there.values_list("doi", "external_id", "sha256")}
+
+    def _refusal(self, document: schema.Document) -> str:
+        """Why the document cannot be imported, or ""."""
+        if not document.text.strip():
+            return "the text is empty"
+        if not _is_storable(document.text) or not _is_storable(_facts_of(document)):
+            return "it holds a NUL, half a character or a number that is none; mend its encoding"
+        if too_long := _what_is_too_long(document):
+            return f"{too_long}; shorten it"
+        try:
+            document.check()
+        except OffsetError as error:
+            return f"{error}; correct its offsets"
+        return "" if self.labels == FileLabels.NONE else self._refusal_of_spans(document)
+
+    def _refusal_of_spans(self, document: schema.Document) -> str:
+        spans = (*document.gold, *document.suggestions)
+        if unknown := sorted({span.label for span in spans} - self.known_labels - {""}):
+            return f'the project has no label "{unknown[0][:50]}"; add it to the label set, or rename it in the file'
+        if unknown := sorted({span.role for span in spans} - {"", *ROLES}):
+            return f'"{unknown[0][:50]}" is no role; roles are {", ".join(ROLES)}'
+        keys = [span.id for span in document.gold if span.id]
+        if len(keys) != len(set(keys)):
+            return "two of its entities have the same id; ids must be unique within a document"
+        return ""
+
+    def _document_row(self, document: schema.Document, source_format: str) -> Document:
+        state = DocumentState.IMPORTED
+        if self._gold_of(document):
+            state = DocumentState.ACCEPTED
+        elif self._suggestions_of(document):
+            state = DocumentState.SUGGESTED
+        digest = text_hash(document.text)
+        return Document(
+            project=self.project,
+            external_id=document.id or digest,
+            doi=document.doi,
+            title=document.title,
+            figure_label=document.label,
+            image=document.image,
+            text=document.text,
+            sha256=digest,
+            n_words=len(words(document.text)),
+            n_panels=len(document.segments),
+            attributes=dict(document.attributes),
+            source_format=source_format,
+            state=state,
+            accepted_at=timezone.now() if state == DocumentState.ACCEPTED else None,
+        )
+
+    def _gold_of(self, document: schema.Document) -> Sequence[schema.Span]:
+        return document.gold if self.labels == FileLabels.GOLD else ()
+
+    def _suggestions_of(self, document: schema.Document) -> Sequence[schema.Span]:
+        """What waits for review: nothing on an accepted legend. A guess without a label says nothing, one where gold stands nothing new."""
+        if self.labels == FileLabels.NONE or self._gold_of(document):
+            return ()
+        taken = {(span.start, span.end) for span in document.gold}
+        guesses = (span for span in document.suggestions if (span.start, span.end) not in taken)
+        return [span for span in (*document.gold, *guesses) if span.label]
+
+    def _write_layers(self, pairs: Sequence[tuple[Document, schema.Document]]) -> int:
+        gold = [(row, spans) for row, document in pairs if (spans := self._gold_of(document))]
+        suggested = [(row, spans) for row, document in pairs if (spans := self._suggestions_of(document))]
+        n = write_layers(
+            layers=gold, kind=LayerKind.IMPORTED, source="file", keeps_ids=True, decision=DecisionKind.IMPORTED, verdict=Verdict.ACCEPTED
+        )
+        return n + write_layers(layers=suggested, kind=LayerKind.SUGGESTED, source="file")
+
+    def _refuse(self, document: schema.Document, message: str) -> None:
+        self.counts["refused"] += 1
+        where = f"{document.doi} {document.label or document.id}".strip() or "a legend without a name"
+        self._problem(where[:200], message)
+
+    def _problem(self, where: str, message: str) -> None:
+        self.n_problems += 1
+        if len(self.problems) < MAX_PROBLEMS:
+            self.problems.append(str(Problem(where, message)))
+
+    def _collect_problems(self) -> None:
+        """Take over what the reader named, so that a file of a million bad lines does not fill the memory."""
+        for problem in self.reader_report.problems:
+            self._problem(problem.where, problem.message)
+        self.reader_report.problems.clear()
+
+    def _progress(self) -> None:
+        if self.run is None:
+            return
+        self.run.check()
+        n_read = self.counts["imported"] + self.counts["already_there"] + self.counts["refused"]
+        total = self.n_files if self.n_files > 1 else 0
+        done = min(self.reader_report.counts["files"], total) if total else n_read
+        self.run.report(done=done, total=total, message=f"{n_read:,} legends read, {self.counts['imported']:,} of them new")
+
+
+def guess_format(file: InputFile) -> str:
+    """The format of a file by its content, else by its name. Raises ``FormatError``."""
+    try:
+        return detect(file.path, name=file.name)
+    except FormatError:
+        if by_name := _FORMAT_OF_SUFFIX.get(Path(file.name).suffix.lower()):
+            return by_name
+        raise
+    except _UNREADABLE as error:
+        raise FormatError("it cannot be read; copy or pack it again", where=file.name) from error
+
+
+def _batches(documents: Iterable[schema.Document]) -> Iterator[Sequence[schema.Document]]:
+    rest = iter(documents)
+    while batch := list(islice(rest, BATCH)):
+        yield batch
+
+
+def _n_sources(files: Sequence[InputFile | Upload]) -> int:
+    """How many files there are, in folders and zips too; problems are named later, as they are read."""
+    return sum(1 for _ in open_inputs((file.path for file in files), Report()))
+
+
+def _write_segments(pairs: Sequence[tuple[Document, schema.Document]]) -> int:
+    rows = [
+        (row.pk, position, segment.start, segment.end, segment.id, segment.marker, segment.image, json.dumps(list(segment.aliases)))
+        for row, document in pairs
+        for position, segment in enumerate(document.segments)
+    ]
+    insert_rows(Segment, ("document", "position", "start", "end", "external_id", "marker", "image", "aliases"), rows)
+    return len(rows)
+
+
+def _what_is_too_long(document: schema.Document) -> str:
+    limits = [("id", document.id, 200), ("DOI", document.doi, 200), ("label", document.label, 200), ("image's address", document.image, 1000)]
+    for segment in document.segments:
+        limits += [("panel's letter", segment.marker, 40), ("panel's id", segment.id, 200), ("panel's image", segment.image, 1000)]
+    return next((f"its {name} is longer than {limit} characters" for name, value, limit in limits if len(value) > limit), "")
+
+
+def _facts_of(document: schema.Document) -> str:
+    """Everything beside the text that will be stored, as JSON; "\\0" where it is none."""
+    spans = (*document.gold, *document.suggestions)
+    facts: list[object] = [document.id, document.doi, document.title, document.label, document.image, document.attributes]
+    facts += [(span.label, span.role, span.id, span.score, span.attributes) for span in spans]
+    facts += [(segment.id, segment.marker, segment.image, segment.aliases) for segment in document.segments]
+    try:
+        dumped = json.dumps(facts, ensure_ascii=False, allow_nan=False, default=_as_dict)
+    except (TypeError, ValueError, RecursionError):
+        return "\0"
+    return "\0" if _NUL_IN_JSON.search(dumped) else dumped
+
+
+def _as_dict(value: object) -> dict[Any, Any]:
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError
+
+
+def _is_storable(text: str) -> bool:
+    if "\0" in text:
+        return False
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,305 @@
+"""Projects, their documents, and the layers of spans on them.
+
+Layers and spans live here, below ``review``, because import, pre-tagging, review and export all read or write them; what people
+*did* to them (operations, leases) lives in ``review``. See docs/decisions/0002.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+
+from ner_engine.schema import text_hash
+
+if TYPE_CHECKING:
+    from annotator.accounts.models import User
+
+
+class LabelSet(models.Model):
+    """The labels that the spans of a project may carry. Labels are retired, never deleted."""
+
+    name = models.CharField(max_length=100, unique=True)
+    version = models.PositiveIntegerField(default=1)
+
+    def __str__(self) -> str:
+        return f"{self.name} v{self.version}"
+
+
+class Label(models.Model):
+    """One entity type. ``short`` is the two-letter mark on the screen, ``key`` the digit that sets it, ``hue`` names its colour token."""
+
+    label_set = models.ForeignKey(LabelSet, on_delete=models.CASCADE, related_name="labels")
+    code = models.CharField(max_length=50)
+    name = models.CharField(max_length=100)
+    short = models.CharField(max_length=2)
+    key = models.CharField(max_length=1, blank=True)
+    hue = models.CharField(max_length=20)
+    takes_role = models.BooleanField(default=False)
+    guideline = models.TextField(blank=True)
+    position = models.PositiveSmallIntegerField(default=0)
+    retired_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["position", "id"]
+        constraints = [models.UniqueConstraint(fields=["label_set", "code"], name="label_once_in_its_set")]
+
+    def __str__(self) -> str:
+        return self.code
+
+
+class Role(models.TextChoices):
+    """What a member may do in a project; what each role includes stands in ``corpus.access``."""
+
+    VIEWER = "viewer"
+    CURATOR = "curator"
+    REVIEWER = "reviewer"
+    MANAGER = "manager"
+
+
+class ProjectQuerySet(models.QuerySet["Project"]):
+    def visible_to(self, user: User) -> ProjectQuerySet:
+        """Projects the user is a member of; superusers see all."""
+        if user.is_superuser:
+            return self
+        return self.filter(memberships__user=user)
+
+
+class Project(models.Model):
+    """A body of legends curated under one guideline with one label set."""
+
+    name = models.CharField(max_length=200)
+    slug = models.SlugField(max_length=80, unique=True)
+    description = models.TextField(blank=True)
+    guideline = models.TextField(blank=True)
+    label_set = models.ForeignKey(LabelSet, on_delete=models.PROTECT, related_name="projects")
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    archived_at = models.DateTimeField(null=True, blank=True)
+
+    #: What the user at hand may do here; set by ``corpus.access.project_for`` for pages to ask.
+    allowed: frozenset[str] = frozenset()
+
+    objects = ProjectQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["name", "id"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def scope(self) -> str:
+        """The name under which jobs and logs file what belongs to this project."""
+        return f"project:{self.pk}"
+
+
+class Membership(models.Model):
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=20, choices=Role.choices, default=Role.CURATOR)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["project", "user"], name="member_once_in_a_project")]
+
+    def __str__(self) -> str:
+        return f"{self.user} {self.role}"
+
+
+class DocumentState(models.TextChoices):
+    """How far a legend is. Transitions in ``DOCUMENT_TRANSITIONS``."""
+
+    IMPORTED = "imported", "not tagged yet"
+    SUGGESTED = "suggested", "waiting for review"
+    IN_REVIEW = "in_review", "in review"
+    ACCEPTED = "accepted", "accepted"
+
+
+DOCUMENT_TRANSITIONS: dict[DocumentState, frozenset[DocumentState]] = {
+    DocumentState.IMPORTED: frozenset({DocumentState.SUGGESTED, DocumentState.IN_REVIEW, DocumentState.ACCEPTED}),
+    DocumentState.SUGGESTED: frozenset({DocumentState.IN_REVIEW, DocumentState.ACCEPTED}),
+    DocumentState.IN_REVIEW: frozenset({DocumentState.ACCEPTED}),
+    DocumentState.ACCEPTED: frozenset({DocumentState.IN_REVIEW}),
+}
+
+
+class DocumentQuerySet(models.QuerySet["Document"]):
+    def waiting_for_review(self) -> DocumentQuerySet:
+        """Legends that nobody has accepted yet, in the queue's order."""
+        return self.exclude(state=DocumentState.ACCEPTED).order_by("id")
+
+    def matching(self, words: str) -> DocumentQuerySet:
+        """Legends in whose text, title, label, id or DOI each of the words stands. Letters of either case are the same."""
+        found = self
+        for word in words.split()[:8]:
+            found = found.filter(
+                Q(text__icontains=word)
+                | Q(title__icontains=word)
+                | Q(doi__icontains=word)
+                | Q(figure_label__icontains=word)
+                | Q(external_id__icontains=word)
+            )
+        return found
+
+    def accepted(self) -> DocumentQuerySet:
+        return self.filter(state=DocumentState.ACCEPTED)
+
+    def undecided(self) -> DocumentQuerySet:
+        """Legends nobody has begun to review: those that (re-)tagging may touch."""
+        return self.filter(state__in=[DocumentState.IMPORTED, DocumentState.SUGGESTED])
+
+
+class Document(models.Model):
+    """One figure legend. ``text`` never changes after import; ``sha256`` proves it.
+
+    ``external_id`` is the id in its source (else the text's hash) and unique per project together with ``doi``. ``revision`` counts the
+    operations applied to it: a write names the revision it was made on and is refused (409) on an older one.
+    """
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="documents")
+    external_id = models.CharField(max_length=200)
+    doi = models.CharField(max_length=200, blank=True)
+    title = models.TextField(blank=True)
+    figure_label = models.CharField(max_length=200, blank=True)
+    image = models.CharField(max_length=1000, blank=True)
+    text = models.TextField()
+    sha256 = models.CharField(max_length=64)
+    n_words = models.PositiveIntegerField(default=0)
+    n_panels = models.PositiveIntegerField(default=0)
+    attributes = models.JSONField(default=dict, blank=True)
+    source_format = models.CharField(max_length=40, blank=True)
+    state = models.CharField(max_length=20, choices=DocumentState.choices, default=DocumentState.IMPORTED)
+    revision = models.PositiveIntegerField(default=0)
+    created_at = models.DateTimeField(auto_now_add=True)
+    accepted_at = models.DateTimeField(null=True, blank=True)
+    accepted_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+
+    objects = DocumentQuerySet.as_manager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["project", "doi", "external_id"], name="document_once_in_a_project")]
+        indexes = [models.Index(fields=["project", "state", "id"])]
+
+    def __str__(self) -> str:
+        return f"{self.doi} {self.figure_label or self.external_id}".strip()
+
+    @property
+    def group(self) -> str:
+        """What keeps documents of one paper on one side of a split (as ``ner_engine.schema.Document.group``)."""
+        return self.doi or self.external_id
+
+    @property
+    def text_is_intact(self) -> bool:
+        return text_hash(self.text) == self.sha256
+
+
+class Segment(models.Model):
+    """A panel as imported: ``text[start:end]`` of its document. Later edits of panels are operations on the document's decided layer."""
+
+    document = models.ForeignKey(Document, on_delete=models.CASCADE, related_name="segments")
+    position = models.PositiveIntegerField()
+    start = models.PositiveIntegerField()
+    end = models.PositiveIntegerField()
+    external_id = models.CharField(max_length=200, blank=True)
+    marker = models.CharField(max_length=40, blank=True)
+    image = models.CharField(max_length=1000, blank=True)
+    aliases = models.JSONField(default=list, blank=True)
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [
+            models.UniqueConstraint(fields=["document", "position"], name="segment_position_once"),
+            models.CheckConstraint(condition=Q(end__gte=F("start")), name="segment_ends_after_it_starts"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.marker or self.position}"
+
+
+class LayerKind(models.TextChoices):
+    IMPORTED = "imported"
+    SUGGESTED = "suggested"
+    DECIDED = "decided"
+
+
+class LayerQuerySet(models.QuerySet["Layer"]):
+    def current(self) -> LayerQuerySet:
+        return self.filter(superseded_at=None)
+
+
+class Layer(models.Model):
+    """A set of spans on one document, from one source.
+
+    IMPORTED holds the gold of a file and never changes. SUGGESTED holds what one model version (``source`` is its name) or a file
+    suggested; tagging again supersedes it by a new layer. DECIDED is the state that the document's operations build, begun from
+    IMPORTED; ``panel_starts`` (code points, ascending) replaces the imported panels once a curator changed them.
+    """
+
+    document = models.ForeignKey(Document, on_delete=models.CASCADE, related_name="layers")
+    kind = models.CharField(max_length=20, choices=LayerKind.choices)
+    source = models.CharField(max_length=200, blank=True)
+    panel_starts = models.JSONField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    superseded_at = models.DateTimeField(null=True, blank=True)
+
+    objects = LayerQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["document", "kind"], condition=Q(superseded_at=None), name="one_current_layer_of_a_kind"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.source}".strip()
+
+
+class Verdict(models.TextChoices):
+    """What a person decided of a span; empty on a suggestion nobody decided."""
+
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+
+
+class DecisionKind(models.TextChoices):
+    """How a decision came about; stored, shown and exported."""
+
+    EXPLICIT = "explicit"
+    SWEPT = "swept"
+    IMPORTED = "imported"
+    PROPAGATED = "propagated"
+
+
+class Span(models.Model):
+    """An entity on a layer. ``key`` is its identity within the document: it survives changes of edge, label and role.
+
+    A rejected suggestion stays on the decided layer with ``verdict`` REJECTED, so that tagging again does not bring it back.
+    """
+
+    layer = models.ForeignKey(Layer, on_delete=models.CASCADE, related_name="spans")
+    key = models.CharField(max_length=64)
+    start = models.PositiveIntegerField()
+    end = models.PositiveIntegerField()
+    surface = models.TextField()
+    label = models.CharField(max_length=50, blank=True)
+    role = models.CharField(max_length=20, blank=True)
+    score = models.FloatField(null=True, blank=True)
+    verdict = models.CharField(max_length=10, choices=Verdict.choices, blank=True)
+    decision = models.CharField(max_length=12, choices=DecisionKind.choices, blank=True)
+    attributes = models.JSONField(default=dict, blank=True)
+
+    class Meta:
+        ordering = ["start", "-end", "id"]
+        constraints = [
+            models.UniqueConstraint(fields=["layer", "key"], name="span_key_once_in_a_layer"),
+            models.CheckConstraint(condition=Q(end__gt=F("start")), name="span_is_not_empty"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.start}-{self.end} {self.label}"
+
+    def identifiers(self) -> list[str]:
+        """Ontology identifiers, as the source wrote them."""
+        raw: Any = self.attributes.get("ext_ids", "")
+        return [part for part in str(raw).split("///") if part]

@@ -1,0 +1,100 @@
+"""Uploaded files between the request and the end of the job that reads them.
+
+Each upload gets a folder with a name of our own making; what its owner calls a file is kept as a fact and never becomes a path.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from django.conf import settings
+
+from annotator.common.errors import UserError
+from annotator.common.storable import storable_text
+from annotator.jobs.models import Job
+
+if TYPE_CHECKING:
+    from django.core.files.uploadedfile import UploadedFile
+
+MAX_FILES: Final = 200
+#: A folder younger than this may belong to a request that has not written its job yet.
+FORGOTTEN_AFTER_SECONDS: Final = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A kept file: ``key`` names its folder and file under UPLOADS_DIR, ``name`` is the owner's word for it."""
+
+    key: str
+    name: str
+
+    @property
+    def path(self) -> Path:
+        return Path(settings.UPLOADS_DIR) / self.key
+
+    def as_json(self) -> dict[str, str]:
+        return {"key": self.key, "name": self.name}
+
+    @classmethod
+    def from_json(cls, facts: Mapping[str, Any]) -> Upload:
+        return cls(key=str(facts["key"]), name=str(facts["name"]))
+
+
+@contextmanager
+def keep_uploads(files: Sequence[UploadedFile]) -> Iterator[list[Upload]]:
+    """Write the files under UPLOADS_DIR piece by piece; they are removed again if the block raises. Raises ``UserError``."""
+    _check(files)
+    folder = Path(settings.UPLOADS_DIR) / uuid.uuid4().hex
+    folder.mkdir(parents=True)
+    try:
+        yield [_keep(file, folder, number) for number, file in enumerate(files, start=1)]
+    except BaseException:
+        shutil.rmtree(folder)
+        raise
+
+
+def remove_uploads(uploads: Sequence[Upload]) -> None:
+    """Remove the files with their folder."""
+    for folder in {upload.path.parent for upload in uploads}:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_forgotten_uploads() -> int:
+    """Remove the folders of jobs that ended without reading them, such as cancelled ones; how many it were."""
+    root = Path(settings.UPLOADS_DIR)
+    if not root.is_dir():
+        return 0
+    unfinished = Job.objects.unfinished().filter(arguments__has_key="uploads").values_list("arguments", flat=True)
+    needed = {upload["key"].partition("/")[0] for arguments in unfinished for upload in arguments["uploads"]}
+    old = time.time() - FORGOTTEN_AFTER_SECONDS
+    forgotten = [folder for folder in root.iterdir() if folder.is_dir() and folder.name not in needed and folder.stat().st_mtime < old]
+    for folder in forgotten:
+        shutil.rmtree(folder, ignore_errors=True)
+    return len(forgotten)
+
+
+def _check(files: Sequence[UploadedFile]) -> None:
+    if not files:
+        raise UserError("Choose at least one file.")
+    if len(files) > MAX_FILES:
+        raise UserError(f"These are more than {MAX_FILES} files. Pack them into one zip.")
+    if sum(file.size or 0 for file in files) > settings.MAX_UPLOAD_BYTES:
+        raise UserError(
+            f"Together the files are larger than {settings.MAX_UPLOAD_BYTES // 1024**2} MB. Upload them in parts, or let an administrator "
+            "run the import on the server."
+        )
+
+
+def _keep(file: UploadedFile, folder: Path, number: int) -> Upload:
+    target = folder / str(number)
+    with target.open("xb") as stream:
+        for chunk in file.chunks():
+            stream.write(chunk)
+    return Upload(key=f"{folder.name}/{number}", name=storable_text(file.name or f"file {number}")[:200])

@@ -1,0 +1,15 @@
+from django.urls import path
+
+from annotator.corpus import views
+
+app_name = "corpus"
+urlpatterns = [
+    path("new/", views.create, name="create"),
+    path("<slug:slug>/", views.project, name="project"),
+    path("<slug:slug>/documents/", views.documents, name="documents"),
+    path("<slug:slug>/documents/<int:document_id>/", views.document, name="document"),
+    path("<slug:slug>/import/", views.import_page, name="import"),
+    path("<slug:slug>/import/<int:job_id>/", views.import_report, name="import_report"),
+    path("<slug:slug>/members/", views.members, name="members"),
+    path("<slug:slug>/members/<int:user_id>/remove/", views.remove, name="remove_member"),
+]
