@@ -1,0 +1,62 @@
+"""What people did: an append-only log of operations, and who holds which legend."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.conf import settings
+from django.db import models
+
+from annotator.corpus.models import Document
+
+
+class OperationKind(models.TextChoices):
+    ADD = "add"
+    ACCEPT = "accept"
+    REJECT = "reject"
+    REMOVE = "remove"
+    RELABEL = "relabel"
+    SET_ROLE = "set_role"
+    MOVE_EDGES = "move_edges"
+    PROPAGATE = "propagate"
+    SET_PANELS = "set_panels"
+    ACCEPT_LEGEND = "accept_legend"
+    REOPEN_LEGEND = "reopen_legend"
+    UNDO = "undo"
+    REDO = "redo"
+
+
+class Operation(models.Model):
+    """One edit. Rows are never changed or deleted; replaying them in order of ``revision`` rebuilds the decided layer.
+
+    ``id`` is made by the browser: sending it again is a no-op. ``base_revision`` is what the curator saw, ``revision`` what the edit made.
+    ``arguments`` are what the edit was asked; ``effect`` is what it changed (rows before and after), from which undo is made.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    document = models.ForeignKey(Document, on_delete=models.CASCADE, related_name="operations")
+    revision = models.PositiveIntegerField()
+    base_revision = models.PositiveIntegerField()
+    kind = models.CharField(max_length=20, choices=OperationKind.choices)
+    arguments = models.JSONField(default=dict)
+    effect = models.JSONField(default=dict)
+    actor = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="operations")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["document", "revision"]
+        constraints = [models.UniqueConstraint(fields=["document", "revision"], name="one_operation_a_revision")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} r{self.revision}"
+
+
+class Lease(models.Model):
+    """Who is at work on a legend; renewed while the page is open, free after ``expires_at``."""
+
+    document = models.OneToOneField(Document, on_delete=models.CASCADE, related_name="lease")
+    holder = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="leases")
+    expires_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.holder} until {self.expires_at:%H:%M}"

@@ -1,0 +1,208 @@
+"""A legend as HTML: words with their indices, entities as marks around them.
+
+Built as plain strings, since a template's loop over thousands of words costs more than all the rest of a request. A block is one panel (or
+the text before the first). The text content of all blocks, joined, is the document's text to the character. Marks only paint: they take
+no width and no height, so tagging never moves a word. Entities that overlap without nesting are drawn in pieces.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from html import escape
+from typing import Any, Final
+
+from annotator.corpus.models import Label
+from annotator.review.operations import Entity, LegendState
+from ner_engine.schema import BORING, CONTROLLED_VAR, MEASURED_VAR
+from ner_engine.text import Word, covering
+
+#: The signs beside a label's two letters.
+ROLE_SIGNS: Final = {CONTROLLED_VAR: "▲", MEASURED_VAR: "●", BORING: "○"}
+ROLE_NAMES: Final = {CONTROLLED_VAR: "controlled variable", MEASURED_VAR: "measured variable", BORING: "context"}
+#: How many marks stand visibly one below the other.
+MAX_DEPTH: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A stretch of the legend with a panel's letter ("" where it is no panel) and its HTML."""
+
+    index: int
+    start: int
+    end: int
+    marker: str
+    html: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """An entity and how it is drawn: ``depth`` pushes its line down below those inside it, ``shift`` its letters aside."""
+
+    entity: Entity
+    depth: int
+    shift: int
+
+
+def blocks(state: LegendState, labels: Mapping[str, Label]) -> list[Block]:
+    """The whole legend in order. White space between two panels belongs to the one before, so that no block is empty to the eye."""
+    marks = _marks(state.entities)
+    return [Block(index, start, end, marker, _html(state, marks, start, end, labels)) for index, (start, end, marker) in enumerate(_stretches(state))]
+
+
+def _stretches(state: LegendState) -> list[tuple[int, int, str]]:
+    """The text cut at its panels: (start, end, marker), without gaps."""
+    text, at = state.text, 0
+    cut: list[tuple[int, int, str]] = []
+    for panel in state.panels:
+        start, end = max(panel.start, at), max(panel.end, at)
+        if start > at and (text[at:start].strip() or not cut):
+            if text[at:start].strip():
+                cut.append((at, start, ""))
+            else:
+                start = at
+        elif start > at:
+            cut[-1] = (cut[-1][0], start, cut[-1][2])
+        if end > start:
+            cut.append((start, end, panel.marker))
+            at = end
+    if at < len(text):
+        if cut and not text[at:].strip():
+            cut[-1] = (cut[-1][0], len(text), cut[-1][2])
+        else:
+            cut.append((at, len(text), ""))
+    return cut
+
+
+def _marks(entities: Iterable[Entity]) -> list[_Mark]:
+    """Entities in reading order with the depth of their lines: 0 where nothing overlaps."""
+    marks: list[_Mark] = []
+    group: list[Entity] = []
+    reach = -1
+    for entity in entities:
+        if entity.start >= reach:
+            marks.extend(_drawn(group))
+            group = []
+        group.append(entity)
+        reach = max(reach, entity.end)
+    marks.extend(_drawn(group))
+    return marks
+
+
+def _drawn(group: list[Entity]) -> list[_Mark]:
+    """Marks of entities that hang together: a longer one is drawn below the shorter ones that it overlaps."""
+    if len(group) <= 1:
+        return [_Mark(entity, 0, 0) for entity in group]
+    depths: dict[str, int] = {}
+    for entity in sorted(group, key=lambda entity: (entity.end - entity.start, entity.key)):
+        below = [depths[other.key] for other in group if other.key in depths and other.overlaps(entity.start, entity.end)]
+        depths[entity.key] = min(MAX_DEPTH, max(below) + 1) if below else 0
+    starts: dict[int, int] = {}
+    marks = []
+    for entity in group:
+        shift = starts.get(entity.start, 0)
+        starts[entity.start] = shift + 1
+        marks.append(_Mark(entity, depths[entity.key], min(shift, MAX_DEPTH)))
+    return marks
+
+
+def _html(state: LegendState, marks: list[_Mark], start: int, end: int, labels: Mapping[str, Label]) -> str:
+    """``text[start:end]``, marks opened and closed at their edges; a mark that another one crosses is closed and opened again."""
+    inside = [mark for mark in marks if mark.entity.overlaps(start, end)]
+    opening: dict[int, list[_Mark]] = {}
+    for mark in inside:
+        opening.setdefault(max(mark.entity.start, start), []).append(mark)
+    edges = sorted({start, end, *opening, *(min(mark.entity.end, end) for mark in inside)})
+    out: list[str] = []
+    open_marks: list[_Mark] = []
+    for edge, after in zip(edges, [*edges[1:], end], strict=True):
+        _close(out, open_marks, edge, labels)
+        for mark in opening.get(edge, ()):
+            out.append(_tag(mark, labels, is_continued=mark.entity.start < edge))
+            open_marks.append(mark)
+        if after > edge:
+            _pieces(out, state.text, state.words, edge, after)
+    out.append("</mark>" * len(open_marks))
+    return "".join(out)
+
+
+def _close(out: list[str], open_marks: list[_Mark], edge: int, labels: Mapping[str, Label]) -> None:
+    """Close what ends at ``edge``; what was opened inside it and goes on is opened again."""
+    first = next((index for index, mark in enumerate(open_marks) if mark.entity.end <= edge), None)
+    if first is not None:
+        out.append("</mark>" * (len(open_marks) - first))
+        go_on = [mark for mark in open_marks[first:] if mark.entity.end > edge]
+        del open_marks[first:]
+        for mark in go_on:
+            out.append(_tag(mark, labels, is_continued=True))
+            open_marks.append(mark)
+
+
+def _pieces(out: list[str], text: str, words: list[Word], start: int, end: int) -> None:
+    """``text[start:end]``: words in elements that carry their index, and the step where a piece begins within its word; space as it is."""
+    at = start
+    for index in covering(words, start, end):
+        word = words[index]
+        first, last = max(word.start, start), min(word.end, end)
+        if text[first:last].isspace():
+            continue
+        if first > at:
+            out.append(_escaped(text[at:first]))
+        step = f" data-c={first - word.start}" if first > word.start else ""
+        out.append(f"<span data-w={index}{step}>{_escaped(text[first:last])}</span>")
+        at = last
+    if at < end:
+        out.append(_escaped(text[at:end]))
+
+
+def _escaped(piece: str) -> str:
+    r"""HTML of a piece; ``\r`` is written as a reference, since a parser would read it as ``\n``."""
+    return escape(piece, quote=False).replace("\r", "&#13;")
+
+
+def _tag(mark: _Mark, labels: Mapping[str, Label], *, is_continued: bool) -> str:
+    entity = mark.entity
+    label = labels.get(entity.label)
+    classes = ["e", "decided" if entity.verdict else "suggested"]
+    if entity.is_low:
+        classes.append("low")
+    if entity.role == BORING:
+        classes.append("context")
+    if mark.depth:
+        classes.append(f"depth-{mark.depth}")
+    if mark.shift:
+        classes.append(f"shift-{mark.shift}")
+    letters = "" if is_continued else f' data-tag="{escape(label.short if label else "··")}{ROLE_SIGNS.get(entity.role, "")}"'
+    return f'<mark class="{" ".join(classes)}" data-e="{escape(entity.key)}" data-hue="{escape(label.hue if label else "grey")}"{letters}>'
+
+
+def entity_facts(state: LegendState, entity: Entity) -> dict[str, Any]:
+    """What the page's side panel says of an entity, as JSON."""
+    surface = state.surface(entity)
+    covered = covering(state.words, entity.start, entity.end)
+    return {
+        "key": entity.key,
+        "surface": surface,
+        "label": entity.label,
+        "role": entity.role,
+        "status": entity.status,
+        "decision": entity.decision,
+        "score": None if entity.score is None else round(entity.score, 3),
+        "low": entity.is_low,
+        "runnerUp": entity.attributes.get("runner_up", ""),
+        "runnerUpScore": entity.attributes.get("runner_up_score"),
+        "occurrences": sum(1 for _ in state.occurrences(surface)),
+        "words": [covered.start, covered.stop - 1],
+        "inner": [entity.start - state.words[covered.start].start, entity.end - state.words[covered.stop - 1].end],
+    }
+
+
+def touched_blocks(before: LegendState, after: LegendState, drawn: list[Block]) -> list[Block]:
+    """The blocks of ``after`` that look different from ``before``, which had the same panels."""
+    old, new = _looks(before), _looks(after)
+    ranges = {(start, end) for _, (start, end, *_) in old.items() ^ new.items()}
+    return [block for block in drawn if any(start < block.end and block.start < end for start, end in ranges)]
+
+
+def _looks(state: LegendState) -> dict[str, tuple[Any, ...]]:
+    return {entity.key: (entity.start, entity.end, entity.label, entity.role, entity.status, entity.is_low) for entity in state.entities}

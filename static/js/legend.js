@@ -1,0 +1,270 @@
+/*
+ * The legend on the screen: which entity is meant, which words are selected, where the word cursor stands, and drag handles.
+ *
+ *   const legend = new Legend(root, {onFocus(key), onSelect(selection | null, point), onResize(key, selection)});
+ *
+ * It knows words by the index the server gave them (data-w) and pieces of words by their step in characters (data-c). What it hands out is
+ * {words: [first, last], steps: [at start, at end]}: never an offset into the page. It decides nothing; every edit goes to the server.
+ */
+
+const byKey = (key) => `[data-e="${CSS.escape(key)}"]`;
+const characters = (text) => [...text].length;
+const indexOf = (piece) => Number(piece.dataset.w);
+const stepOf = (piece) => Number(piece.dataset.c ?? 0);
+
+export class Legend {
+  constructor(root, on) {
+    Object.assign(this, { root, on, focused: null, selection: null, cursor: null, pointer: null, pointerMovedLast: false });
+    this.handles = [...root.querySelectorAll(".handle")];
+    this.read();
+    this.listen();
+  }
+
+  /** Look at the page again after blocks were replaced. */
+  read() {
+    this.pieces = [...this.root.querySelectorAll("[data-w]")];
+    this.keys = [...new Set([...this.root.querySelectorAll("[data-e]")].map((mark) => mark.dataset.e))];
+    this.length = new Map();
+    for (const piece of this.pieces) this.length.set(indexOf(piece), stepOf(piece) + characters(piece.textContent));
+  }
+
+  replace(blocks, all) {
+    if (all) for (const block of [...this.root.querySelectorAll(".block")].slice(blocks.length)) block.remove();
+    for (const { index, marker, html } of blocks) {
+      const block = this.block(index);
+      block.querySelector(".block-marker").textContent = marker;
+      block.querySelector(".block-text").innerHTML = html;
+    }
+    this.read();
+    this.paint();
+  }
+
+  block(index) {
+    const known = this.root.querySelector(`.block[data-block="${index}"]`);
+    if (known) return known;
+    const made = this.root.querySelector(".block").cloneNode(true);
+    made.dataset.block = index;
+    this.root.querySelector(".blocks").append(made);
+    return made;
+  }
+
+  // Entities
+
+  marks(key) {
+    return key === null ? [] : [...this.root.querySelectorAll(byKey(key))];
+  }
+
+  /** The entity meant by the next key: the one under the pointer if the pointer moved last, else the one in focus. */
+  target() {
+    const under = this.pointerMovedLast ? this.underPointer() : null;
+    return under?.closest("[data-e]")?.dataset.e ?? this.focused;
+  }
+
+  underPointer() {
+    const found = this.pointer && document.elementFromPoint(this.pointer.x, this.pointer.y);
+    return found && this.root.contains(found) ? found : null;
+  }
+
+  focus(key, { scrolls = true } = {}) {
+    this.focused = this.keys.includes(key) ? key : null;
+    this.paint();
+    if (scrolls) this.marks(this.focused)[0]?.scrollIntoView({ block: "nearest" });
+    this.on.onFocus(this.focused);
+  }
+
+  /** The key `by` places further among those that `fits`; from the focus on, round the end. */
+  neighbour(by, fits = () => true) {
+    const at = this.focused === null ? (by > 0 ? -1 : 0) : this.keys.indexOf(this.focused);
+    const count = this.keys.length;
+    for (let step = 1; step <= count; step += 1) {
+      const key = this.keys[(((at + by * step) % count) + count) % count];
+      if (fits(key)) return key;
+    }
+    return null;
+  }
+
+  panelNeighbour(by) {
+    const blocks = [...this.root.querySelectorAll(".block")];
+    const here = blocks.indexOf(this.marks(this.focused)[0]?.closest(".block"));
+    for (let at = here + by; at >= 0 && at < blocks.length; at += by) {
+      const mark = blocks[at].querySelector("[data-e]");
+      if (mark) return mark.dataset.e;
+    }
+    return null;
+  }
+
+  paint() {
+    for (const mark of this.root.querySelectorAll("mark.focus")) mark.classList.remove("focus");
+    for (const mark of this.marks(this.focused)) mark.classList.add("focus");
+    for (const piece of this.pieces) {
+      const inside = this.selection && indexOf(piece) >= this.selection.words[0] && indexOf(piece) <= this.selection.words[1];
+      piece.classList.toggle("selected", Boolean(inside && !this.selection.isPartial));
+      piece.classList.toggle("cursor", this.cursor !== null && indexOf(piece) === this.cursor.at);
+    }
+    this.placeHandles();
+  }
+
+  // Words
+
+  select(selection, point = null) {
+    this.selection = selection;
+    this.paint();
+    this.on.onSelect(selection, point);
+  }
+
+  /** The selection as [first, last] words with steps: whole words, or to the character where `exact`. */
+  readSelection(exact) {
+    const native = document.getSelection();
+    if (!native.rangeCount || native.isCollapsed) return null;
+    const range = native.getRangeAt(0);
+    const chosen = this.pieces.map((piece) => chosenPart(piece, range)).filter(Boolean);
+    if (!chosen.length) return null;
+    const [first, last] = [chosen[0], chosen.at(-1)];
+    const steps = exact ? [first.from, last.to - this.length.get(last.word)] : [0, 0];
+    return { words: [first.word, last.word], steps, isPartial: steps[0] !== 0 || steps[1] !== 0 };
+  }
+
+  wordAt(x, y) {
+    const found = document.elementFromPoint(x, y)?.closest("[data-w]");
+    if (found && this.root.contains(found)) return indexOf(found);
+    const near = this.pieces.filter((piece) => [...piece.getClientRects()].some((box) => y >= box.top - 8 && y <= box.bottom + 8));
+    const distance = (piece) => Math.min(...[...piece.getClientRects()].map((box) => Math.max(box.left - x, x - box.right, 0)));
+    return near.length ? indexOf(near.reduce((best, piece) => (distance(piece) < distance(best) ? piece : best))) : null;
+  }
+
+  /** The word that "here" means: cursor, selection, pointer, focus, in this order. */
+  wordHere() {
+    if (this.cursor) return this.cursor.at;
+    if (this.selection) return this.selection.words[0];
+    const under = this.pointerMovedLast ? this.underPointer()?.closest("[data-w]") : null;
+    const piece = under ?? this.marks(this.focused)[0]?.querySelector("[data-w]");
+    return piece ? indexOf(piece) : null;
+  }
+
+  // Word cursor
+
+  startCursor() {
+    const here = this.wordHere();
+    const visible = this.pieces.find((piece) => piece.getBoundingClientRect().top > 60);
+    this.moveCursorTo(here ?? indexOf(visible ?? this.pieces[0]), false);
+  }
+
+  moveCursorTo(word, extends_) {
+    const anchor = extends_ && this.cursor ? this.cursor.anchor : word;
+    this.cursor = { at: word, anchor };
+    const words = [Math.min(anchor, word), Math.max(anchor, word)];
+    this.select({ words, steps: [0, 0], isPartial: false });
+    this.root.querySelector(`[data-w="${word}"]`)?.scrollIntoView({ block: "nearest" });
+  }
+
+  stepCursor(by, extends_) {
+    const order = [...this.length.keys()];
+    const next = order[order.indexOf(this.cursor.at) + by];
+    if (next !== undefined) this.moveCursorTo(next, extends_);
+  }
+
+  lineCursor(by, extends_) {
+    const box = this.root.querySelector(`[data-w="${this.cursor.at}"]`).getBoundingClientRect();
+    const found = this.wordAt(box.left + box.width / 2, box.top + box.height / 2 + by * this.lineHeight());
+    if (found !== null) this.moveCursorTo(found, extends_);
+  }
+
+  lineHeight() {
+    return parseFloat(getComputedStyle(this.root.querySelector(".block-text")).lineHeight);
+  }
+
+  drop() {
+    this.cursor = null;
+    document.getSelection().removeAllRanges();
+    this.select(null);
+  }
+
+  // Pointer
+
+  listen() {
+    document.addEventListener("pointermove", (event) => this.movedTo(event), { signal: this.on.signal });
+    this.root.addEventListener("pointerdown", (event) => this.pressed(event));
+    document.addEventListener("pointerup", (event) => this.released(event), { signal: this.on.signal });
+    window.addEventListener("resize", () => this.placeHandles(), { signal: this.on.signal });
+  }
+
+  movedTo({ clientX: x, clientY: y }) {
+    const isReal = this.pointer && (this.pointer.x !== x || this.pointer.y !== y);
+    this.pointer = { x, y };
+    if (isReal) this.pointerMovedLast = true;
+    if (this.drag) this.dragTo(x, y);
+  }
+
+  pressed(event) {
+    const handle = event.target.closest(".handle");
+    this.isPressed = !handle && event.button === 0 && !event.target.closest("a, button");
+    if (!handle) return;
+    event.preventDefault();
+    const words = this.wordsOf(this.focused);
+    this.drag = { edge: handle.dataset.edge, words, moved: false };
+  }
+
+  wordsOf(key) {
+    const inside = this.marks(key).flatMap((mark) => [...mark.querySelectorAll("[data-w]")].map(indexOf));
+    return [Math.min(...inside), Math.max(...inside)];
+  }
+
+  dragTo(x, y) {
+    const word = this.wordAt(x, y - (this.drag.edge ? 10 : 0));
+    if (word === null) return;
+    const [first, last] = this.drag.words;
+    const words = this.drag.edge === "start" ? [Math.min(word, last), last] : [first, Math.max(word, first)];
+    this.drag.moved = true;
+    this.selection = { words, steps: [0, 0], isPartial: false };
+    this.paint();
+  }
+
+  released(event) {
+    if (this.drag) return this.endDrag();
+    if (!this.isPressed) return undefined;
+    this.isPressed = false;
+    const selection = this.readSelection(event.altKey);
+    if (!selection) return this.clicked(event);
+    this.cursor = null;
+    if (!selection.isPartial) document.getSelection().removeAllRanges();
+    return this.select(selection, { x: event.clientX, y: event.clientY });
+  }
+
+  clicked(event) {
+    const mark = event.target.closest?.("[data-e]");
+    if (this.selection) this.drop();
+    if (mark && this.root.contains(mark)) this.focus(mark.dataset.e, { scrolls: false });
+  }
+
+  endDrag() {
+    const { moved } = this.drag;
+    const selection = this.selection;
+    this.drag = null;
+    this.select(null);
+    if (moved) this.on.onResize(this.focused, selection);
+  }
+
+  /** Handles hang below the two ends of the entity in focus. */
+  placeHandles() {
+    const boxes = this.marks(this.focused).flatMap((mark) => [...mark.getClientRects()]);
+    const frame = this.root.getBoundingClientRect();
+    for (const handle of this.handles) {
+      const box = handle.dataset.edge === "start" ? boxes[0] : boxes.at(-1);
+      handle.hidden = !box || !this.on.mayEdit();
+      if (!box) continue;
+      handle.style.left = `${(handle.dataset.edge === "start" ? box.left : box.right) - frame.left}px`;
+      handle.style.top = `${box.bottom - frame.top}px`;
+    }
+  }
+}
+
+/** What of a word's piece lies in the range: {word, from, to} in characters of the word, or null. */
+function chosenPart(piece, range) {
+  const text = piece.firstChild;
+  if (!text || !range.intersectsNode(text)) return null;
+  const from = range.startContainer === text ? range.startOffset : 0;
+  const to = range.endContainer === text ? range.endOffset : text.length;
+  if (from >= to) return null;
+  const at = (offset) => stepOf(piece) + characters(text.data.slice(0, offset));
+  return { word: indexOf(piece), from: at(from), to: at(to) };
+}

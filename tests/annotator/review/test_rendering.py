@@ -1,0 +1,142 @@
+"""The legend's HTML: the text to the character, each word with its index, each entity as marks that are well nested."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from html.parser import HTMLParser
+
+from hypothesis import given, settings
+
+from annotator.corpus.models import Label
+from annotator.review.operations import Entity, LegendState, Panel, apply
+from annotator.review.rendering import blocks, entity_facts, touched_blocks
+from tests.annotator.review.test_operations import TEXT, edit, found, legend, legends
+
+LABELS = {
+    code: Label(code=code, name=code.title(), short=code[:2], hue="blue")
+    for code in ("GENEPROD", "CELL", "SMALL_MOLECULE", "TISSUE", "ORGANISM", "SUBCELLULAR", "EXP_ASSAY", "DISEASE")
+}
+
+
+@dataclass
+class Seen(HTMLParser):
+    """What a browser reads: the text, the text of each word by index, and of each entity by key; fails on crossed elements."""
+
+    text: str = ""
+    words: dict[int, str] = field(default_factory=dict)
+    entities: dict[str, str] = field(default_factory=dict)
+    steps: list[tuple[int, int, int]] = field(default_factory=list)
+    tags: list[str] = field(default_factory=list)
+    stack: list[tuple[str, dict[str, str | None]]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        super().__init__(convert_charrefs=False)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = dict(attrs)
+        self.stack.append((tag, found))
+        if "data-tag" in found:
+            self.tags.append(str(found["data-tag"]))
+        if "data-w" in found:
+            index = int(str(found["data-w"]))
+            self.steps.append((index, int(found.get("data-c") or 0), len(self.words.get(index, ""))))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.stack.pop()[0] == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+        for _, facts in self.stack:
+            if "data-w" in facts:
+                index = int(str(facts["data-w"]))
+                self.words[index] = self.words.get(index, "") + data
+            if "data-e" in facts:
+                key = str(facts["data-e"])
+                self.entities[key] = self.entities.get(key, "") + data
+
+    def handle_entityref(self, name: str) -> None:
+        self.handle_data({"amp": "&", "lt": "<", "gt": ">"}[name])
+
+    def handle_charref(self, name: str) -> None:
+        self.handle_data(chr(int(name)))
+
+
+def seen(state: LegendState) -> Seen:
+    reader = Seen()
+    for block in blocks(state, LABELS):
+        reader.feed(block.html)
+    reader.close()
+    assert reader.stack == []
+    return reader
+
+
+@settings(max_examples=200, deadline=None)
+@given(legends())
+def test_the_screen_holds_the_text_its_words_and_its_entities_to_the_character(state: LegendState) -> None:
+    page = seen(state)
+    assert page.text == state.text
+    pieces = {index: state.text[word.start : word.end] for index, word in enumerate(state.words)}
+    assert page.words == {index: piece for index, piece in pieces.items() if not piece.isspace()}
+    assert page.entities == {entity.key: state.surface(entity) for entity in state.entities}
+    assert all(step == before for _, step, before in page.steps)
+
+
+def test_panels_are_blocks_and_text_outside_them_has_no_letter() -> None:
+    at = TEXT.index("(B)")
+    state = legend("Title. " + TEXT, imported_panels=(Panel(0, 7, 7 + at - 1, "A"), Panel(1, 7 + at, 7 + len(TEXT), "B")))
+    assert [(block.marker, state.text[block.start : block.end]) for block in blocks(state, LABELS)] == [
+        ("", "Title. "),
+        ("A", TEXT[:at]),
+        ("B", TEXT[at:]),
+    ]
+
+
+def test_marks_say_label_role_and_certainty_without_colour() -> None:
+    suggested = (
+        found("s1", "Bax", role="CONTROLLED_VAR", score=0.9),
+        found("s2", "Bak", score=0.3),
+        found("s3", "MEFs", "CELL", role="BORING", score=0.9),
+    )
+    state = legend(suggested=suggested)
+    state, _ = apply(state, edit("accept", entity="s1"))
+    html = blocks(state, LABELS)[0].html
+    assert '<mark class="e decided" data-e="s1" data-hue="blue" data-tag="GE▲">' in html
+    assert '<mark class="e suggested low" data-e="s2"' in html
+    assert '<mark class="e suggested context" data-e="s3" data-hue="blue" data-tag="CE○">' in html
+
+
+def test_of_nested_entities_the_outer_is_drawn_below_the_inner_and_letters_stand_aside() -> None:
+    text = "Bax inhibitor peptide"
+    nested = (Entity("s1", 0, 21, "SMALL_MOLECULE"), Entity("s2", 0, 13, "SMALL_MOLECULE"), Entity("s3", 0, 3, "GENEPROD"))
+    html = blocks(legend(text, suggested=nested), LABELS)[0].html
+    assert 'class="e suggested depth-2" data-e="s1"' in html
+    assert 'class="e suggested depth-1 shift-1" data-e="s2"' in html
+    assert 'class="e suggested shift-2" data-e="s3"' in html
+
+
+def test_entities_that_cross_are_drawn_in_pieces_with_their_letters_once() -> None:
+    state = legend("one two three", suggested=(Entity("s1", 0, 7, "CELL"), Entity("s2", 4, 13, "TISSUE")))
+    page = seen(state)
+    assert page.entities == {"s1": "one two", "s2": "two three"}
+    assert page.tags == ["CE", "TI"]
+
+
+def test_a_key_from_a_file_cannot_break_out_of_its_attribute() -> None:
+    key = '"><script>alert(1)</script>'
+    page = seen(legend(suggested=(replace(found("x", "Bax"), key=key),)))
+    assert page.text == TEXT
+
+
+def test_an_edit_redraws_the_blocks_it_touched_and_no_others() -> None:
+    at = TEXT.index("(B)")
+    state = legend(suggested=(found("s1", "Bax"), found("s2", "Bak", nth=1)), imported_panels=(Panel(0, 0, at, "A"), Panel(1, at, len(TEXT), "B")))
+    after, _ = apply(state, edit("relabel", entity="s2", label="CELL"))
+    assert [block.marker for block in touched_blocks(state, after, blocks(after, LABELS))] == ["B"]
+    everywhere, _ = apply(state, edit("propagate", entity="s1"))
+    assert [block.marker for block in touched_blocks(state, everywhere, blocks(everywhere, LABELS))] == ["A", "B"]
+
+
+def test_the_side_panel_is_told_what_else_the_model_thought_and_how_often_the_string_stands_here() -> None:
+    entity = found("s1", "Bax", score=0.5449, attributes={"runner_up": "CELL", "runner_up_score": 0.21})
+    facts = entity_facts(legend(suggested=(entity,)), entity)
+    assert (facts["score"], facts["low"], facts["runnerUp"], facts["runnerUpScore"], facts["occurrences"]) == (0.545, True, "CELL", 0.21, 3)
