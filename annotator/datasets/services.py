@@ -1,0 +1,218 @@
+"""Exports and snapshots of accepted legends: asked for, written, frozen."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import structlog
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Max
+
+from annotator.common.errors import UserError
+from annotator.corpus.access import Action, require
+from annotator.corpus.models import Project
+from annotator.datasets.exports import AcceptedLegends, ExportChoice, refuse_damage, write_export, zip_folder
+from annotator.datasets.models import Snapshot, SnapshotState
+from annotator.datasets.snapshots import SnapshotWriter, content_hash, count_rows
+from annotator.jobs.errors import JobInterruptedError, JobLostError, JobStoppedError
+from annotator.jobs.models import Job, JobState
+from annotator.jobs.services import enqueue
+from ner_engine.split import RULE_VERSION
+from ner_engine.text import TOKENIZER_VERSION
+
+if TYPE_CHECKING:
+    from annotator.accounts.models import User
+    from annotator.jobs.runs import JobRun
+
+log = structlog.get_logger(__name__)
+
+EXPORT_KIND: Final = "export_dataset"
+SNAPSHOT_KIND: Final = "freeze_snapshot"
+#: Archives that are kept for a project; older ones go when a new one is there.
+KEPT_ARCHIVES: Final = 5
+
+
+# Exports
+
+
+def export_dataset(
+    *,
+    project: Project,
+    format_name: str,
+    out_dir: Path | str,
+    actor: User | None,
+    run: JobRun | None = None,
+    tokenizer: str = "",
+    public_form: bool = False,
+    leave_out_damaged: bool = False,
+) -> dict[str, Any]:
+    """Write all accepted legends of the project into ``out_dir``, complete or not at all; the report.
+
+    sd-nlp gives ``sd_panels/`` and ``sd_figs/`` with train, eval and test by paper; ``lossy.jsonl`` names each entity that words cannot hold and
+    ``report.json`` counts. Raises ``PermissionDenied``; ``DamagedAnnotationsError`` naming each legend whose text or entities are not what they were;
+    ``UserError`` where nothing is accepted, the folder holds something else, or the format or tokenizer is unknown.
+    """
+    require(actor, project, Action.EXPORT)
+    choice = ExportChoice(format_name, tokenizer or settings.EXPORT_TOKENIZER, public_form, leave_out_damaged)
+    report = write_export(project, choice, Path(out_dir).resolve(), run)
+    log.info("dataset_exported", project=project.pk, format=format_name, documents=report["documents"], actor=getattr(actor, "pk", None))
+    return report
+
+
+def start_export(*, project: Project, format_name: str, actor: User | None, public_form: bool = False, leave_out_damaged: bool = False) -> Job:
+    """Export in the background into an archive to download; see ``archive_of``. Raises ``PermissionDenied``, ``UserError``."""
+    require(actor, project, Action.EXPORT)
+    ExportChoice(format_name, "").target()
+    choices = {"format_name": format_name, "public_form": public_form, "leave_out_damaged": leave_out_damaged}
+    return enqueue(kind=EXPORT_KIND, scope=project.scope, arguments={"project": project.pk, **choices}, actor=actor)
+
+
+def export_to_archive(*, project: Project, format_name: str, actor: User | None, run: JobRun, **choices: Any) -> dict[str, Any]:
+    """Write an export and pack it into the job's archive; the report."""
+    archive = _archive_path(run.job)
+    archive.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=archive.parent, prefix=".export-") as folder:
+        out = Path(folder) / "out"
+        report = export_dataset(project=project, format_name=format_name, out_dir=out, actor=actor, run=run, **choices)
+        run.report(message="Packing")
+        run.check()
+        zip_folder(out, archive)
+    _remove_old_archives(archive.parent)
+    return {**report, "archive": archive.name, "bytes": archive.stat().st_size}
+
+
+def archive_of(job: Job) -> Path | None:
+    """The archive that the export job made, None where it made none or it was removed since."""
+    if job.kind != EXPORT_KIND or job.state != JobState.SUCCEEDED or "archive" not in job.result:
+        return None
+    path = _archive_path(job)
+    return path if path.is_file() else None
+
+
+def _archive_path(job: Job) -> Path:
+    folder = Path(settings.VAR_DIR) / "exports" / job.scope.replace(":", "-")
+    slug = Project.objects.values_list("slug", flat=True).get(pk=job.arguments["project"])
+    return folder / f"{slug}-{job.arguments['format_name']}-{job.pk}.zip"
+
+
+def _remove_old_archives(folder: Path) -> None:
+    archives = sorted(folder.glob("*.zip"), key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in archives[KEPT_ARCHIVES:]:
+        path.unlink(missing_ok=True)
+
+
+# Snapshots
+
+
+def freeze_snapshot(*, project: Project, actor: User | None, note: str = "") -> Snapshot:
+    """Freeze the project's accepted legends in the background; the snapshot is BUILDING until its job has ended.
+
+    Raises ``PermissionDenied``; ``UserError`` where nothing is accepted; ``JobConflictError`` while another is being built.
+    """
+    snapshot = add_snapshot(project=project, actor=actor, note=note)
+    with transaction.atomic():
+        snapshot.job = enqueue(kind=SNAPSHOT_KIND, scope=project.scope, arguments={"snapshot": snapshot.pk}, actor=actor)
+        snapshot.save(update_fields=["job"])
+    return snapshot
+
+
+def add_snapshot(*, project: Project, actor: User | None, note: str = "") -> Snapshot:
+    """The row of a snapshot that is still to be built."""
+    require(actor, project, Action.TRAIN)
+    if not project.documents.accepted().exists():
+        raise UserError("There is no accepted legend to freeze yet. Accept some on the review page first.")
+    with transaction.atomic():
+        Project.objects.select_for_update().get(pk=project.pk)
+        last = project.snapshots.aggregate(last=Max("number"))["last"] or 0
+        return Snapshot.objects.create(
+            project=project, number=last + 1, note=note[:200], split_rule=RULE_VERSION, tokenizer_version=TOKENIZER_VERSION, created_by=actor
+        )
+
+
+def build_snapshot(*, snapshot: Snapshot, run: JobRun | None = None) -> Snapshot:
+    """Write the snapshot's files and make it READY; on an error it is FAILED with the sentence, and no file of it stays."""
+    try:
+        facts = _write_snapshot(snapshot, run)
+    except (JobInterruptedError, JobLostError):
+        raise
+    except JobStoppedError:
+        _fail_snapshot(snapshot, "It was cancelled before it was complete.")
+        raise
+    except Exception as error:
+        _fail_snapshot(snapshot, str(error) if isinstance(error, UserError) else "It could not be written; the log of its job says why.")
+        raise
+    log.info("snapshot_frozen", snapshot=snapshot.pk, project=snapshot.project_id, hash=facts["content_hash"])
+    snapshot.refresh_from_db()
+    return snapshot
+
+
+def _write_snapshot(snapshot: Snapshot, run: JobRun | None) -> dict[str, Any]:
+    folder = snapshot.folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    _remove(folder)
+    labels = tuple(snapshot.project.label_set.labels.filter(retired_at=None).values_list("code", flat=True))
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as part:
+        place = Path(part) / folder.name
+        place.mkdir()
+        facts = _fill(place, AcceptedLegends(snapshot.project, run), labels)
+        with transaction.atomic():
+            if run is not None:
+                run.hold()
+            place.rename(folder)
+            Snapshot.objects.filter(pk=snapshot.pk, state=SnapshotState.BUILDING).update(state=SnapshotState.READY, error="", **facts)
+    return facts
+
+
+def _fill(place: Path, legends: AcceptedLegends, labels: tuple[str, ...]) -> dict[str, Any]:
+    writer = SnapshotWriter(place, labels)
+    writer.write(legends)
+    refuse_damage(legends.damaged)
+    counts = count_rows(place)
+    if not counts["train"]["panels"]:
+        raise UserError(
+            f"None of the {sum(writer.left_out.values())} accepted panels can be learned from ({_reasons(writer.left_out)}). "
+            "Accept legends of more papers."
+        )
+    for path in place.rglob("*.jsonl"):
+        path.chmod(0o444)
+    report = {"left_out": dict(writer.left_out), "figures": dict(writer.figures), "n_lossy": writer.report.counts["lossy"], "labels": list(labels)}
+    return {"content_hash": content_hash(place), "counts": counts, "report": report}
+
+
+def _reasons(left_out: dict[str, int]) -> str:
+    return "; ".join(f"{n} {reason}" for reason, n in left_out.items()) or "all of them lie on the held-out sides"
+
+
+def _fail_snapshot(snapshot: Snapshot, sentence: str) -> None:
+    Snapshot.objects.filter(pk=snapshot.pk, state=SnapshotState.BUILDING).update(state=SnapshotState.FAILED, error=sentence)
+    _remove(snapshot.folder)
+
+
+def _remove(folder: Path) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        shutil.rmtree(folder)
+
+
+def verify_snapshot(*, snapshot: Snapshot) -> None:
+    """Raise ``UserError`` unless the snapshot is READY and its files are what was frozen."""
+    if not snapshot.is_ready:
+        raise UserError(f"Snapshot {snapshot.number} is not ready. Wait for its end, or make a new one.")
+    try:
+        found = content_hash(snapshot.folder)
+    except OSError as error:
+        raise UserError(f"The files of snapshot {snapshot.number} are not there ({error.strerror}). Make a new snapshot.") from error
+    if found != snapshot.content_hash:
+        raise UserError(f"The files of snapshot {snapshot.number} were changed since it was frozen. Make a new snapshot.")
+
+
+def settle_snapshots(*, project: Project) -> None:
+    """Fail the snapshots whose job ended without them: cancelled while it waited, or given up."""
+    unfinished = project.snapshots.filter(state=SnapshotState.BUILDING).exclude(job=None).select_related("job")
+    for snapshot in unfinished:
+        if snapshot.job is not None and snapshot.job.is_final:
+            _fail_snapshot(snapshot, snapshot.job.error or "It was cancelled before it was complete.")
