@@ -1,0 +1,185 @@
+"""Model versions, the runs that made them, how they were judged, and which one serves a project."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from annotator.corpus.models import Project
+from annotator.datasets.models import Snapshot
+from annotator.jobs.models import Job
+
+
+class ModelOrigin(models.TextChoices):
+    BUNDLED = "bundled"
+    HUB = "hub"
+    FOLDER = "folder"
+    TRAINED = "trained"
+
+
+class ModelVersionQuerySet(models.QuerySet["ModelVersion"]):
+    def usable_in(self, project: Project) -> ModelVersionQuerySet:
+        """Models in use that are the project's own or everybody's."""
+        return self.filter(Q(project=None) | Q(project=project), retired_at=None)
+
+
+class ModelVersion(models.Model):
+    """One immutable tagger. ``name`` is what people, layers and exports call it; ``location`` is what the engine loads.
+
+    ``location`` is "bundled", a hub name, or a folder relative to MODELS_DIR for a trained one. ``project`` is None for a model every
+    project may use. Models are retired, never deleted.
+    """
+
+    name = models.CharField(max_length=200, unique=True)
+    origin = models.CharField(max_length=20, choices=ModelOrigin.choices)
+    location = models.CharField(max_length=500)
+    labels = models.JSONField(default=list, blank=True)
+    weights_sha256 = models.CharField(max_length=64, blank=True)
+    project = models.ForeignKey(Project, null=True, blank=True, on_delete=models.CASCADE, related_name="model_versions")
+    parent = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="children")
+    created_at = models.DateTimeField(auto_now_add=True)
+    retired_at = models.DateTimeField(null=True, blank=True)
+
+    objects = ModelVersionQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def path(self) -> str:
+        """What ``ner_engine.model`` loads."""
+        return str(Path(settings.MODELS_DIR) / self.location) if self.origin == ModelOrigin.TRAINED else self.location
+
+
+class ServingModel(models.Model):
+    """Which model tags a project's legends now. Changed only together with a ``Promotion`` row."""
+
+    project = models.OneToOneField(Project, on_delete=models.CASCADE, related_name="serving")
+    model_version = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="serving")
+    changed_at = models.DateTimeField(auto_now=True)
+
+    def __str__(self) -> str:
+        return f"{self.project}: {self.model_version}"
+
+
+class PromotionKind(models.TextChoices):
+    PROMOTED = "promoted"
+    ROLLED_BACK = "rolled_back"
+
+
+class Promotion(models.Model):
+    """An append-only log of who put which model into service, in place of which, and why."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="promotions")
+    kind = models.CharField(max_length=20, choices=PromotionKind.choices)
+    model_version = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="promotions")
+    replaced = models.ForeignKey(ModelVersion, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    reason = models.TextField(blank=True)
+    actor = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.model_version} {self.kind}"
+
+
+class RunState(models.TextChoices):
+    QUEUED = "queued"
+    TRAINING = "training"
+    JUDGING = "judging"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_final(self) -> bool:
+        return not RUN_TRANSITIONS[self]
+
+
+RUN_TRANSITIONS: dict[RunState, frozenset[RunState]] = {
+    RunState.QUEUED: frozenset({RunState.TRAINING, RunState.FAILED, RunState.CANCELLED}),
+    RunState.TRAINING: frozenset({RunState.JUDGING, RunState.FAILED, RunState.CANCELLED, RunState.QUEUED}),
+    RunState.JUDGING: frozenset({RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED, RunState.QUEUED}),
+    RunState.SUCCEEDED: frozenset(),
+    RunState.FAILED: frozenset(),
+    RunState.CANCELLED: frozenset(),
+}
+
+
+class TrainingRunQuerySet(models.QuerySet["TrainingRun"]):
+    def unfinished(self) -> TrainingRunQuerySet:
+        return self.filter(state__in=[state for state in RunState if not state.is_final])
+
+    def move(self, after: RunState, **changes: Any) -> int:
+        """Take those of these runs that may go to ``after`` there; how many it were. Every change of a run's state goes through here."""
+        return self.filter(state__in=[before for before, allowed in RUN_TRANSITIONS.items() if after in allowed]).update(state=after, **changes)
+
+
+class TrainingRun(models.Model):
+    """One fine-tuning of ``base`` on a snapshot by a recipe; its folder holds the checkpoints, the log and ``events.jsonl``, a line a step."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="training_runs")
+    snapshot = models.ForeignKey(Snapshot, on_delete=models.PROTECT, related_name="training_runs")
+    base = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="runs_from_it")
+    recipe = models.CharField(max_length=50)
+    hyperparameters = models.JSONField(default=dict, blank=True)
+    state = models.CharField(max_length=20, choices=RunState.choices, default=RunState.QUEUED)
+    error = models.TextField(blank=True)
+    progress = models.JSONField(default=dict, blank=True)
+    job = models.OneToOneField(Job, null=True, blank=True, on_delete=models.SET_NULL, related_name="training_run")
+    candidate = models.OneToOneField(ModelVersion, null=True, blank=True, on_delete=models.PROTECT, related_name="made_by")
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    objects = TrainingRunQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.recipe} run {self.pk}"
+
+    @property
+    def is_final(self) -> bool:
+        return RunState(self.state).is_final
+
+    @property
+    def candidate_name(self) -> str:
+        """What the model that this run makes is called."""
+        return f"{self.project.slug}-run-{self.pk}"
+
+    @property
+    def folder(self) -> Path:
+        return Path(settings.RUNS_DIR) / f"run-{self.pk}"
+
+
+class Evaluation(models.Model):
+    """How one model did on the held-out papers of one snapshot; ``scores`` as ``ner_engine.model.evaluate`` gives them."""
+
+    model_version = models.ForeignKey(ModelVersion, on_delete=models.CASCADE, related_name="evaluations")
+    snapshot = models.ForeignKey(Snapshot, on_delete=models.CASCADE, related_name="evaluations")
+    side = models.CharField(max_length=10, default="test")
+    scores = models.JSONField(default=dict)
+    micro_f1 = models.FloatField()
+    seconds = models.FloatField(default=0.0)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["model_version", "snapshot", "side"], name="one_evaluation_of_a_model_on_a_snapshot_side"),
+            models.CheckConstraint(condition=Q(micro_f1__gte=0.0, micro_f1__lte=1.0), name="f1_between_0_and_1"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.model_version} on {self.snapshot}: {self.micro_f1:.3f}"

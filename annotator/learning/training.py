@@ -1,0 +1,200 @@
+"""What a training run does from its claim to its end: train in a child process, judge, register the candidate."""
+
+from __future__ import annotations
+
+import shutil
+import time
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import structlog
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from annotator.common.errors import UserError
+from annotator.datasets.models import Snapshot
+from annotator.datasets.services import verify_snapshot
+from annotator.datasets.snapshots import refuse_leak, rows_of
+from annotator.jobs.errors import JobInterruptedError, JobLostError, JobStoppedError
+from annotator.learning import engine
+from annotator.learning.models import Evaluation, ModelOrigin, ModelVersion, RunState, TrainingRun
+from annotator.learning.supervision import Event, Supervisor
+from ner_engine.formats.jsonl import document_from_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from annotator.jobs.runs import JobRun
+    from ner_engine.schema import Document
+
+log = structlog.get_logger(__name__)
+
+#: What is kept of the newest events on the run's row, for lists and for a page that opens.
+_SHOWN: Final = ("step", "steps", "epoch", "loss", "learning_rate", "examples_per_second", "seconds_left", "device", "examples")
+_WRITE_EVERY_SECONDS: Final = 0.5
+TEST: Final = "test"
+
+
+def ancestors_of(model: ModelVersion) -> list[Snapshot]:
+    """The snapshots that the model learned from, its own first, then those of the models it was trained from."""
+    snapshots = []
+    current: ModelVersion | None = model
+    while current is not None:
+        run = TrainingRun.objects.filter(candidate=current).select_related("snapshot").first()
+        if run is not None:
+            snapshots.append(run.snapshot)
+        current = current.parent
+    return snapshots
+
+
+def judge(model: ModelVersion, snapshot: Snapshot, job: JobRun) -> Evaluation:
+    """The model's scores on the held-out papers of the snapshot; those there are, else new ones. The row is not saved."""
+    found = Evaluation.objects.filter(model_version__name=model.name, snapshot=snapshot, side=TEST).first()
+    if found is not None:
+        return found
+    engine.tag(model, ["Loading is no part of the time that tagging takes."])
+    job.report(message=f"Judging {model.name} on {snapshot.counts[TEST]['panels']} held-out panels")
+    scores = engine.evaluate(model, _documents(snapshot), before_each_batch=job.check)
+    return Evaluation(model_version=model, snapshot=snapshot, side=TEST, scores=scores, micro_f1=scores["micro"]["f1"], seconds=scores["seconds"])
+
+
+def _documents(snapshot: Snapshot) -> Iterator[Document]:
+    return (document_from_json(row, f"{snapshot}, {TEST}") for row in rows_of(snapshot.folder, TEST))
+
+
+@dataclass
+class Training:
+    """One run by one job. Whatever it leaves half done is found and gone on with by the next job of the same run."""
+
+    run: TrainingRun
+    job: JobRun
+    serving: ModelVersion
+    written_at: float = 0.0
+
+    def complete(self) -> dict[str, Any]:
+        """Train, judge, register; the report. The run ends SUCCEEDED, FAILED or CANCELLED with nothing half-made left behind."""
+        try:
+            self._train()
+            evaluations = self._judge()
+            candidate = self._register(evaluations)
+        except JobInterruptedError:
+            self._move(RunState.QUEUED)
+            raise
+        except JobLostError:
+            raise
+        except JobStoppedError:
+            self._end(RunState.CANCELLED, "")
+            raise
+        except Exception as error:
+            from ner_engine.errors import EngineError  # noqa: PLC0415
+
+            is_told = isinstance(error, UserError | EngineError)
+            self._end(RunState.FAILED, str(error) if is_told else "Something went wrong that nobody foresaw; the server's log has the details.")
+            raise
+        shutil.rmtree(self.out, ignore_errors=True)
+        scores = {evaluation.model_version.name: evaluation.micro_f1 for evaluation in evaluations}
+        return {"run": self.run.pk, "candidate": candidate.name, "snapshot": self.run.snapshot.number, "micro_f1": scores}
+
+    @property
+    def out(self) -> Path:
+        """The engine's folder: checkpoints on the way, ``model/`` at the end."""
+        return self.run.folder / "out"
+
+    @property
+    def registered(self) -> Path:
+        """Where the candidate lies for good; without a row in the database it is nothing."""
+        return Path(settings.MODELS_DIR) / self.run.candidate_name
+
+    def _train(self) -> None:
+        self._move(RunState.QUEUED)
+        self._move(RunState.TRAINING, job=self.job.job)
+        snapshot = self.run.snapshot
+        verify_snapshot(snapshot=snapshot)
+        refuse_leak([snapshot.folder, *(each.folder for each in ancestors_of(self.run.base))], snapshot.folder)
+        if (self.out / "model").is_dir():
+            return
+        engine.inspect_model(self.run.base.path)
+        labels = ",".join(snapshot.report["labels"])
+        command = engine.training_command(
+            recipe=self.run.recipe,
+            data=snapshot.folder,
+            base=self.run.base.path,
+            out=self.out,
+            settings={**self.run.hyperparameters, "labels": labels},
+        )
+        self.job.report(message="Starting the training process")
+        Supervisor(command, self.run.folder, self.job, self._heard).train()
+
+    def _heard(self, event: Event) -> None:
+        kind = event.get("event")
+        self.run.progress |= {name: event[name] for name in _SHOWN if name in event}
+        if kind == "died":
+            self.run.progress["n_resumed"] = self.run.progress.get("n_resumed", 0) + 1
+        if kind == "step":
+            self.job.report(done=event["step"], total=event["steps"], message=f"Training, step {event['step']} of {event['steps']}")
+        if kind != "step" or time.monotonic() - self.written_at > _WRITE_EVERY_SECONDS:
+            self.written_at = time.monotonic()
+            TrainingRun.objects.filter(pk=self.run.pk).update(progress=self.run.progress)
+
+    def _judge(self) -> list[Evaluation]:
+        self._move(RunState.JUDGING, progress=self.run.progress)
+        _replace_folder(self.out / "model", self.registered)
+        facts = engine.inspect_model(self.registered)
+        candidate = ModelVersion(
+            name=self.run.candidate_name,
+            origin=ModelOrigin.TRAINED,
+            location=self.run.candidate_name,
+            labels=list(facts.labels),
+            weights_sha256=facts.sha256,
+            project=self.run.project,
+            parent=self.run.base,
+        )
+        return [judge(model, self.run.snapshot, self.job) for model in (candidate, self.serving)]
+
+    def _register(self, evaluations: list[Evaluation]) -> ModelVersion:
+        """Candidate, scores and the run's success become true together."""
+        candidate = evaluations[0].model_version
+        with transaction.atomic():
+            self.job.hold()
+            candidate.save()
+            for evaluation in evaluations:
+                if evaluation.pk is None:
+                    evaluation.model_version = evaluation.model_version
+                    evaluation.save()
+            if not self._move(RunState.SUCCEEDED, candidate=candidate, finished_at=timezone.now(), error=""):
+                raise JobLostError
+        log.info("candidate_registered", run=self.run.pk, model=candidate.name, f1=round(evaluations[0].micro_f1, 4))
+        return candidate
+
+    def _end(self, state: RunState, sentence: str) -> None:
+        if self._move(state, error=sentence, finished_at=timezone.now(), progress=self.run.progress):
+            remove_leftovers(self.run)
+
+    def _move(self, state: RunState, **changes: Any) -> int:
+        moved = TrainingRun.objects.filter(pk=self.run.pk).move(state, **changes)
+        if moved:
+            self.run.state = state
+        return moved
+
+
+def remove_leftovers(run: TrainingRun) -> None:
+    """Remove checkpoints and the unregistered candidate of a run that ended without one; events and log stay."""
+    shutil.rmtree(run.folder / "out", ignore_errors=True)
+    if not ModelVersion.objects.filter(location=run.candidate_name, origin=ModelOrigin.TRAINED).exists():
+        shutil.rmtree(Path(settings.MODELS_DIR) / run.candidate_name, ignore_errors=True)
+
+
+def _replace_folder(source: Path, target: Path) -> None:
+    """A copy of ``source`` at ``target`` that is there as a whole or not at all."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.part")
+    try:
+        shutil.copytree(source, part)
+        if target.exists():
+            shutil.rmtree(target)
+        part.rename(target)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
