@@ -1,0 +1,120 @@
+"""What every endpoint has in common: sign-in, rights, pages of results, and errors as one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from rest_framework import status
+from rest_framework.authentication import SessionAuthentication
+from rest_framework.exceptions import ParseError
+from rest_framework.generics import GenericAPIView
+from rest_framework.pagination import CursorPagination
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer, Serializer
+from rest_framework.views import exception_handler
+
+from annotator.accounts.authentication import TokenAuthentication
+from annotator.accounts.models import User
+from annotator.common.errors import UserError
+from annotator.corpus.access import Action, project_for, require
+from annotator.corpus.annotations import CorruptAnnotationError
+from annotator.corpus.models import Project
+from annotator.jobs.errors import JobConflictError
+from annotator.review.services import LeaseError, StaleRevisionError
+from ner_engine.errors import EngineError
+
+_STATUS_OF: tuple[tuple[type[Exception], int], ...] = (
+    (StaleRevisionError, status.HTTP_409_CONFLICT),
+    (LeaseError, status.HTTP_423_LOCKED),
+    (JobConflictError, status.HTTP_409_CONFLICT),
+    (CorruptAnnotationError, status.HTTP_500_INTERNAL_SERVER_ERROR),
+    (UserError, status.HTTP_400_BAD_REQUEST),
+    (EngineError, status.HTTP_400_BAD_REQUEST),
+)
+
+
+class ByIdPagination(CursorPagination):
+    """Pages in the order of the ids; nothing is skipped or repeated when rows come in meanwhile."""
+
+    ordering = "id"
+    page_size = 50
+    page_size_query_param = "page_size"
+    max_page_size = 500
+
+
+class NewestFirstPagination(ByIdPagination):
+    ordering = "-id"
+
+
+class ApiView(GenericAPIView[Any]):
+    """An endpoint for somebody who is signed in, by token or in the browser."""
+
+    authentication_classes = (TokenAuthentication, SessionAuthentication)
+    permission_classes = (IsAuthenticated,)
+    pagination_class: type[CursorPagination] | None = None  # a list names one of those above
+    queryset: QuerySet[Any] | None = None  # no model endpoint: each method names its serializers to the schema itself
+
+    @property
+    def actor(self) -> User:
+        user = self.request.user
+        if not isinstance(user, User):
+            raise TypeError("an endpoint behind IsAuthenticated has a user")
+        return user
+
+    def page(self, rows: QuerySet[Any], serializer: type[BaseSerializer[Any]], **context: Any) -> Response:
+        """One page of the rows."""
+        if self.paginator is None:
+            raise TypeError(f"{type(self).__name__} names no pagination_class")
+        found = self.paginator.paginate_queryset(rows, self.request, view=self)
+        return self.paginator.get_paginated_response(serializer(found, many=True, context=context).data)
+
+    def fields(self, serializer: type[Serializer[Any]]) -> dict[str, Any]:
+        """The checked body of the request. Raises ``ValidationError`` (400)."""
+        checked = serializer(data=self.request.data)
+        checked.is_valid(raise_exception=True)
+        return dict(checked.validated_data)
+
+    def body(self) -> Mapping[str, Any]:
+        """The body as it came, if it is an object. Raises ``ParseError`` (400)."""
+        if not isinstance(self.request.data, Mapping):
+            raise ParseError("The body must be a JSON object.")
+        return self.request.data
+
+    def get_exception_handler(self) -> Callable[..., Response | None]:
+        return _answer_to
+
+
+class ProjectView(ApiView):
+    """An endpoint within a project. ``actions`` says which right each method needs; ``self.project`` is the project."""
+
+    actions: ClassVar[Mapping[str, Action]] = {}
+    project: Project
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        self.project = project_for(self.actor, kwargs["slug"], Action.VIEW)
+        require(self.actor, self.project, self.actions.get(request.method or "", Action.VIEW))
+
+
+def _answer_to(error: Exception, context: dict[str, Any]) -> Response | None:
+    """The answer to an error: ``{"detail": sentence}``. None lets what nobody foresaw become a 500 with a traceback in the log."""
+    if isinstance(error, PermissionDenied) and str(error):
+        return Response({"detail": str(error)}, status=status.HTTP_403_FORBIDDEN)
+    for kind, code in _STATUS_OF:
+        if isinstance(error, kind):
+            return Response({"detail": str(error), **_facts_of(error)}, status=code)
+    return exception_handler(error, context)
+
+
+def _facts_of(error: Exception) -> dict[str, Any]:
+    if isinstance(error, StaleRevisionError):
+        operations = [{"id": str(row.pk), "revision": row.revision, "kind": row.kind, "actor": str(row.actor or "")} for row in error.since]
+        return {"revision": error.document.revision, "base_revision": error.base_revision, "operations_since": operations}
+    if isinstance(error, LeaseError):
+        return {"holder": error.holder.get_username()}
+    return {}

@@ -1,0 +1,86 @@
+"""Files in, data sets out."""
+
+from __future__ import annotations
+
+from django.http import FileResponse, Http404
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiResponse, extend_schema
+from rest_framework import status
+from rest_framework.generics import get_object_or_404
+from rest_framework.parsers import MultiPartParser
+from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from annotator.api import serializers as io
+from annotator.api.base import NewestFirstPagination, ProjectView
+from annotator.corpus.access import Action
+from annotator.corpus.imports import start_import
+from annotator.datasets.models import Snapshot
+from annotator.datasets.services import EXPORT_KIND, archive_of, freeze_snapshot, start_export
+from annotator.jobs.models import Job
+
+
+class ImportsView(ProjectView):
+    actions = {"POST": Action.IMPORT}
+    parser_classes = (MultiPartParser,)
+
+    @extend_schema(
+        request={"multipart/form-data": io.ImportRequestSerializer}, responses={202: io.JobSerializer, 400: io.ErrorSerializer}, tags=["documents"]
+    )
+    def post(self, request: Request, slug: str) -> Response:
+        """Upload files and import them in the background; the job's result is the report. Importing the same file again adds nothing."""
+        asked = self.fields(io.ImportRequestSerializer)
+        job = start_import(project=self.project, files=asked["files"], source_format=asked["source_format"], labels=asked["labels"], actor=self.actor)
+        return Response(io.JobSerializer(job).data, status=status.HTTP_202_ACCEPTED)
+
+
+class ExportsView(ProjectView):
+    """The project's exports, each a job."""
+
+    actions = {"GET": Action.EXPORT, "POST": Action.EXPORT}
+    pagination_class = NewestFirstPagination
+
+    @extend_schema(responses=io.JobSerializer(many=True), tags=["exports"])
+    def get(self, request: Request, slug: str) -> Response:
+        """The project's exports, newest first."""
+        return self.page(Job.objects.filter(scope=self.project.scope, kind=EXPORT_KIND).select_related("created_by"), io.JobSerializer)
+
+    @extend_schema(request=io.ExportRequestSerializer, responses={202: io.JobSerializer, 400: io.ErrorSerializer}, tags=["exports"])
+    def post(self, request: Request, slug: str) -> Response:
+        """Export the accepted legends in the background; download the archive once the job has succeeded."""
+        asked = self.fields(io.ExportRequestSerializer)
+        job = start_export(project=self.project, format_name=asked.pop("format"), actor=self.actor, **asked)
+        return Response(io.JobSerializer(job).data, status=status.HTTP_202_ACCEPTED)
+
+
+class ExportDownloadView(ProjectView):
+    actions = {"GET": Action.EXPORT}
+    renderer_classes = (JSONRenderer,)
+
+    @extend_schema(responses={(200, "application/zip"): OpenApiResponse(OpenApiTypes.BINARY), 404: io.ErrorSerializer}, tags=["exports"])
+    def get(self, request: Request, slug: str, job_id: int) -> FileResponse:
+        """The archive that the export made. Older archives are removed as new ones are made."""
+        job: Job = get_object_or_404(Job, pk=job_id, scope=self.project.scope, kind=EXPORT_KIND)
+        archive = archive_of(job)
+        if archive is None:
+            raise Http404("The export has not ended, failed, or its archive was removed. Start a new one.")
+        return FileResponse(archive.open("rb"), as_attachment=True, filename=archive.name)
+
+
+class SnapshotsView(ProjectView):
+    """Frozen exports to train on."""
+
+    actions = {"POST": Action.TRAIN}
+    pagination_class = NewestFirstPagination
+
+    @extend_schema(responses=io.SnapshotSerializer(many=True), tags=["models"])
+    def get(self, request: Request, slug: str) -> Response:
+        """The project's snapshots, newest first."""
+        return self.page(self.project.snapshots.select_related("created_by"), io.SnapshotSerializer)
+
+    @extend_schema(request=io.NewSnapshotSerializer, responses={202: io.SnapshotSerializer, 400: io.ErrorSerializer}, tags=["models"])
+    def post(self, request: Request, slug: str) -> Response:
+        """Freeze the accepted legends in the background; the snapshot is ready to train on once its state says so."""
+        snapshot: Snapshot = freeze_snapshot(project=self.project, actor=self.actor, **self.fields(io.NewSnapshotSerializer))
+        return Response(io.SnapshotSerializer(snapshot).data, status=status.HTTP_202_ACCEPTED)

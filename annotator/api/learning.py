@@ -1,0 +1,177 @@
+"""Models of a project: tag with them, train the next, judge, promote, roll back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import status
+from rest_framework.generics import get_object_or_404
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from annotator.api import serializers as io
+from annotator.api.base import NewestFirstPagination, ProjectView
+from annotator.common.errors import UserError
+from annotator.corpus.access import Action
+from annotator.datasets.models import Snapshot
+from annotator.learning import services
+from annotator.learning.models import Evaluation, ModelVersion, TrainingRun
+
+
+class PretagView(ProjectView):
+    actions = {"POST": Action.TAG}
+
+    @extend_schema(
+        request=io.PretagRequestSerializer, responses={202: io.JobSerializer, 400: io.ErrorSerializer, 409: io.ErrorSerializer}, tags=["models"]
+    )
+    def post(self, request: Request, slug: str) -> Response:
+        """Have every legend that nobody decided tagged in the background. 409 while such a job is unfinished."""
+        name = self.fields(io.PretagRequestSerializer)["model"]
+        job = services.start_pretagging(project=self.project, actor=self.actor, model_version=model_named(self, name))
+        return Response(io.JobSerializer(job).data, status=status.HTTP_202_ACCEPTED)
+
+
+class ModelsView(ProjectView):
+    """The models that the project may use."""
+
+    pagination_class = NewestFirstPagination
+
+    @extend_schema(responses=io.ModelSerializer(many=True), tags=["models"])
+    def get(self, request: Request, slug: str) -> Response:
+        """The models that the project may use, with their scores on its held-out papers; newest first."""
+        serving = services.serving_model(self.project)
+        evaluations: dict[int, list[Evaluation]] = {}
+        for evaluation in Evaluation.objects.filter(snapshot__project=self.project).select_related("snapshot"):
+            evaluations.setdefault(evaluation.model_version_id, []).append(evaluation)
+        rows = usable_models(self).select_related("parent")
+        return self.page(rows, io.ModelSerializer, serving_id=serving.pk, evaluations=evaluations)
+
+
+class PromoteView(ProjectView):
+    actions = {"POST": Action.PROMOTE}
+
+    @extend_schema(request=io.PromotionRequestSerializer, responses={201: io.PromotionSerializer, 400: io.ErrorSerializer}, tags=["models"])
+    def post(self, request: Request, slug: str, model_id: int) -> Response:
+        """Put a model into service; unreviewed legends are tagged again. Refused without an evaluation on held-out papers."""
+        model: ModelVersion = get_object_or_404(usable_models(self), pk=model_id)
+        reason = self.fields(io.PromotionRequestSerializer)["reason"]
+        promotion = services.promote(project=self.project, model_version=model, actor=self.actor, reason=reason)
+        return Response(io.PromotionSerializer(promotion).data, status=status.HTTP_201_CREATED)
+
+
+class RollBackView(ProjectView):
+    actions = {"POST": Action.PROMOTE}
+
+    @extend_schema(request=io.PromotionRequestSerializer, responses={201: io.PromotionSerializer, 400: io.ErrorSerializer}, tags=["models"])
+    def post(self, request: Request, slug: str) -> Response:
+        """Take back the last promotion that still stands."""
+        promotion = services.roll_back(project=self.project, actor=self.actor, reason=self.fields(io.PromotionRequestSerializer)["reason"])
+        return Response(io.PromotionSerializer(promotion).data, status=status.HTTP_201_CREATED)
+
+
+class JudgeView(ProjectView):
+    actions = {"POST": Action.TRAIN}
+
+    @extend_schema(request=io.JudgeRequestSerializer, responses={202: io.JobSerializer, 400: io.ErrorSerializer}, tags=["models"])
+    def post(self, request: Request, slug: str, model_id: int) -> Response:
+        """Judge a model on the held-out papers of a snapshot, in the background."""
+        model: ModelVersion = get_object_or_404(usable_models(self), pk=model_id)
+        snapshot = snapshot_of(self, self.fields(io.JudgeRequestSerializer)["snapshot"])
+        job = services.start_judging(project=self.project, snapshot=snapshot, model_version=model, actor=self.actor)
+        return Response(io.JobSerializer(job).data, status=status.HTTP_202_ACCEPTED)
+
+
+class PromotionsView(ProjectView):
+    """Who put which model into service, and when."""
+
+    pagination_class = NewestFirstPagination
+
+    @extend_schema(responses=io.PromotionSerializer(many=True), tags=["models"])
+    def get(self, request: Request, slug: str) -> Response:
+        """Who put which model into service in place of which, newest first."""
+        return self.page(self.project.promotions.select_related("model_version", "replaced", "actor"), io.PromotionSerializer)
+
+
+class TrainingRunsView(ProjectView):
+    """The project's training runs."""
+
+    actions = {"POST": Action.TRAIN}
+    pagination_class = NewestFirstPagination
+
+    @extend_schema(responses=io.TrainingRunSerializer(many=True), tags=["models"])
+    def get(self, request: Request, slug: str) -> Response:
+        """The project's training runs, newest first."""
+        return self.page(runs_of(self), io.TrainingRunSerializer)
+
+    @extend_schema(
+        request=io.NewTrainingRunSerializer,
+        responses={202: io.TrainingRunSerializer, 400: io.ErrorSerializer, 409: io.ErrorSerializer},
+        tags=["models"],
+    )
+    def post(self, request: Request, slug: str) -> Response:
+        """Fine-tune a model on a snapshot in the background, and judge the candidate on its held-out papers."""
+        asked = self.fields(io.NewTrainingRunSerializer)
+        run = services.start_training(
+            project=self.project,
+            snapshot=snapshot_of(self, asked["snapshot"]),
+            recipe=asked["recipe"],
+            hyperparameters=asked["hyperparameters"],
+            base=model_named(self, asked["base"]),
+            actor=self.actor,
+        )
+        return Response(io.TrainingRunSerializer(run).data, status=status.HTTP_202_ACCEPTED)
+
+
+class OneTrainingRunView(ProjectView):
+    """An endpoint about one training run of the project."""
+
+    def run(self) -> TrainingRun:
+        found: TrainingRun = get_object_or_404(runs_of(self), pk=self.kwargs["run_id"])
+        return found
+
+
+class TrainingRunView(OneTrainingRunView):
+    @extend_schema(responses=io.TrainingRunDetailSerializer, tags=["models"])
+    def get(self, request: Request, slug: str, run_id: int) -> Response:
+        """A training run with its progress and, once it is judged, its scores beside the current model's."""
+        run: Any = self.run()
+        run.comparison = services.compare(run)
+        return Response(io.TrainingRunDetailSerializer(run).data)
+
+
+class TrainingRunCancelView(OneTrainingRunView):
+    actions = {"POST": Action.TRAIN}
+
+    @extend_schema(request=None, responses=io.TrainingRunSerializer, tags=["models"])
+    def post(self, request: Request, slug: str, run_id: int) -> Response:
+        """Stop the run; it leaves no candidate. A finished run stays as it is."""
+        run = services.cancel_training(run=self.run(), actor=self.actor)
+        return Response(io.TrainingRunSerializer(run).data)
+
+
+def usable_models(view: ProjectView) -> Any:
+    return ModelVersion.objects.usable_in(view.project)
+
+
+def model_named(view: ProjectView, name: str) -> ModelVersion | None:
+    """A model that the project may use already, None where no name is given: folders are registered on the command line alone.
+
+    Raises ``UserError``.
+    """
+    if not name:
+        return None
+    found: ModelVersion | None = usable_models(view).filter(name=name).first()
+    if found is None:
+        raise UserError(f'The project has no model "{name}". See the list of its models for their names.')
+    return found
+
+
+def snapshot_of(view: ProjectView, number: int) -> Snapshot:
+    """The project's snapshot of that number. Raises ``Http404``."""
+    found: Snapshot = get_object_or_404(view.project.snapshots, number=number)
+    return found
+
+
+def runs_of(view: ProjectView) -> Any:
+    return view.project.training_runs.select_related("snapshot", "base", "candidate", "created_by", "project", "job")

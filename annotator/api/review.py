@@ -1,0 +1,107 @@
+"""Legends as they stand, their operations, and who works on them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import status
+from rest_framework.generics import get_object_or_404
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from annotator.api import serializers as io
+from annotator.api.base import ByIdPagination, ProjectView
+from annotator.corpus.access import Action
+from annotator.corpus.models import Document
+from annotator.review import services
+from annotator.review.operations import LegendState
+
+
+class RevisionPagination(ByIdPagination):
+    ordering = "revision"
+
+
+class OneLegendView(ProjectView):
+    """An endpoint about one legend of the project."""
+
+    def document(self) -> Document:
+        found: Document = get_object_or_404(self.project.documents.select_related("project__label_set"), pk=self.kwargs["document_id"])
+        return found
+
+
+class LegendView(OneLegendView):
+    """One legend as a curator sees it."""
+
+    @extend_schema(responses=io.LegendSerializer, tags=["review"])
+    def get(self, request: Request, slug: str, document_id: int) -> Response:
+        """A legend with its entities, panels and revision."""
+        document = self.document()
+        return Response(legend_json(document, services.legend_state(document)))
+
+
+class OperationsView(OneLegendView):
+    """The log of a legend, and the one way to change it."""
+
+    actions = {"POST": Action.REVIEW}
+    pagination_class = RevisionPagination
+
+    @extend_schema(responses=io.OperationSerializer(many=True), tags=["review"])
+    def get(self, request: Request, slug: str, document_id: int) -> Response:
+        """All operations on the legend, oldest first."""
+        return self.page(self.document().operations.select_related("actor"), io.OperationSerializer)
+
+    @extend_schema(
+        request=io.OperationRequestSerializer,
+        responses={
+            200: io.OutcomeSerializer,
+            201: io.OutcomeSerializer,
+            400: io.ErrorSerializer,
+            409: io.ConflictSerializer,
+            423: io.LockedSerializer,
+        },
+        tags=["review"],
+    )
+    def post(self, request: Request, slug: str, document_id: int) -> Response:
+        """Make one edit, accept or reopen the legend, undo or redo. 409: it changed since base_revision; 423: somebody else holds it."""
+        outcome = services.apply_operation(document_id=self.document().pk, actor=self.actor, operation=self.body())
+        answer = {"revision": outcome.revision, "repeated": outcome.repeated, "legend": legend_json(outcome.document, outcome.state)}
+        return Response(answer, status=status.HTTP_200_OK if outcome.repeated else status.HTTP_201_CREATED)
+
+
+class LeaseView(OneLegendView):
+    """Who works on a legend. Sending operations claims it too; claim it before you show it to somebody."""
+
+    actions = {"POST": Action.REVIEW, "DELETE": Action.REVIEW}
+
+    @extend_schema(request=io.LeaseRequestSerializer, responses={200: io.LeaseSerializer, 423: io.LockedSerializer}, tags=["review"])
+    def post(self, request: Request, slug: str, document_id: int) -> Response:
+        """Hold the legend for some minutes, or longer than before."""
+        take_over = self.fields(io.LeaseRequestSerializer)["take_over"]
+        lease = services.claim_lease(document=self.document(), actor=self.actor, take_over=take_over)
+        return Response(io.LeaseSerializer(lease).data)
+
+    @extend_schema(responses={204: None}, tags=["review"])
+    def delete(self, request: Request, slug: str, document_id: int) -> Response:
+        """Let go of the legend, if you hold it."""
+        services.release_lease(document=self.document(), actor=self.actor)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+def legend_json(document: Document, state: LegendState) -> dict[str, Any]:
+    """The legend with what was accepted, what is suggested, and last what was rejected."""
+    holder = services.holder_of(document)
+    facts = {
+        "id": document.pk,
+        "revision": state.revision,
+        "state": document.state,
+        "text": state.text,
+        "suggested_by": state.suggested_by,
+        "holder": holder.get_username() if holder else None,
+        "panels": state.panels,
+        "entities": [
+            {"key": entity.key, "surface": state.surface(entity), "status": entity.status, **entity.as_row()}
+            for entity in (*state.entities, *state.rejected)
+        ],
+    }
+    return dict(io.LegendSerializer(facts).data)

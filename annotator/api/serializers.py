@@ -1,0 +1,353 @@
+"""What goes in and out, field by field. No logic: values come from services and models as they are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from annotator.corpus.imports import FileLabels
+from annotator.corpus.models import Document, DocumentState, Project, Verdict
+from annotator.datasets.models import Snapshot
+from annotator.jobs.models import Job
+from annotator.learning.models import Evaluation, ModelVersion, Promotion, TrainingRun
+from annotator.learning.services import DEFAULT_RECIPE
+from annotator.review.models import Operation, OperationKind
+from ner_engine.formats import FORMATS
+
+
+class ErrorSerializer(serializers.Serializer[Any]):
+    detail = serializers.CharField(help_text="One sentence: what is wrong and what to do.")
+
+
+class ConflictSerializer(ErrorSerializer):
+    revision = serializers.IntegerField(help_text="The legend's revision now.")
+    base_revision = serializers.IntegerField(help_text="The revision the refused operation was made on.")
+    operations_since = serializers.ListField(child=serializers.DictField(), help_text="What came between, oldest first.")
+
+
+class LockedSerializer(ErrorSerializer):
+    holder = serializers.CharField(help_text="Who works on the legend.")
+
+
+class LabelSerializer(serializers.Serializer[Any]):
+    code = serializers.CharField()
+    name = serializers.CharField()
+    short = serializers.CharField()
+    takes_role = serializers.BooleanField()
+
+
+class ProjectSerializer(serializers.ModelSerializer[Project]):
+    class Meta:
+        model = Project
+        fields = ["slug", "name", "description", "created_at"]
+        read_only_fields = ["created_at"]
+
+
+class ProjectDetailSerializer(ProjectSerializer):
+    guideline = serializers.CharField(read_only=True)
+    labels = LabelSerializer(many=True, read_only=True, source="label_set.labels")
+    actions = serializers.ListField(child=serializers.CharField(), read_only=True, help_text="What you may do here.")
+    n_documents_by_state = serializers.DictField(child=serializers.IntegerField(), read_only=True)
+
+    class Meta(ProjectSerializer.Meta):
+        fields = [*ProjectSerializer.Meta.fields, "guideline", "labels", "actions", "n_documents_by_state"]
+
+
+class NewProjectSerializer(serializers.Serializer[Any]):
+    name = serializers.CharField(max_length=200)
+    slug = serializers.SlugField(max_length=80, required=False, default="", allow_blank=True)
+    description = serializers.CharField(required=False, default="", allow_blank=True)
+
+
+class DocumentSerializer(serializers.ModelSerializer[Document]):
+    class Meta:
+        model = Document
+        fields = [
+            "id",
+            "external_id",
+            "doi",
+            "title",
+            "figure_label",
+            "image",
+            "state",
+            "revision",
+            "n_words",
+            "n_panels",
+            "sha256",
+            "created_at",
+            "accepted_at",
+        ]
+        read_only_fields = fields
+
+
+class PanelSerializer(serializers.Serializer[Any]):
+    start = serializers.IntegerField()
+    end = serializers.IntegerField()
+    marker = serializers.CharField(allow_blank=True)
+
+
+class SegmentSerializer(PanelSerializer):
+    id = serializers.CharField(allow_blank=True, help_text="The panel's id in its source.")
+    image = serializers.CharField(allow_blank=True)
+
+
+class SpanSerializer(serializers.Serializer[Any]):
+    """Offsets are Unicode code points into the document's text, half open."""
+
+    id = serializers.CharField()
+    start = serializers.IntegerField()
+    end = serializers.IntegerField()
+    surface = serializers.CharField()
+    label = serializers.CharField(allow_blank=True)  # type: ignore[assignment]
+    role = serializers.CharField(allow_blank=True)
+    score = serializers.FloatField(allow_null=True)
+    attributes = serializers.DictField()
+
+
+class DocumentDetailSerializer(DocumentSerializer):
+    text = serializers.CharField(read_only=True)
+    panels = SegmentSerializer(many=True, read_only=True)
+    spans = SpanSerializer(many=True, read_only=True, help_text="What people decided, else what the file brought as gold.")
+    suggestions = SpanSerializer(many=True, read_only=True, help_text="What a model or the file suggests now.")
+
+    class Meta(DocumentSerializer.Meta):
+        fields = [*DocumentSerializer.Meta.fields, "text", "panels", "spans", "suggestions"]
+        read_only_fields = fields
+
+
+class EntitySerializer(serializers.Serializer[Any]):
+    key = serializers.CharField(help_text="The entity's identity: it survives every edit.")
+    start = serializers.IntegerField()
+    end = serializers.IntegerField()
+    surface = serializers.CharField()
+    label = serializers.CharField(allow_blank=True)  # type: ignore[assignment]
+    role = serializers.CharField(allow_blank=True)
+    score = serializers.FloatField(allow_null=True)
+    status = serializers.ChoiceField(choices=["suggested", "decided", "rejected"])
+    verdict = serializers.ChoiceField(choices=Verdict.choices, allow_blank=True)
+    decision = serializers.CharField(allow_blank=True)
+
+
+class LegendSerializer(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    revision = serializers.IntegerField(help_text="Name it as base_revision of the next operation.")
+    state = serializers.ChoiceField(choices=DocumentState.choices)
+    text = serializers.CharField()
+    suggested_by = serializers.CharField(allow_blank=True)
+    holder = serializers.CharField(allow_null=True, help_text="Who works on the legend now.")
+    panels = PanelSerializer(many=True)
+    entities = EntitySerializer(many=True)
+
+
+class OperationRequestSerializer(serializers.Serializer[Any]):
+    """Sent again with the same id it is done once."""
+
+    id = serializers.UUIDField(help_text="Made by you, the same whenever you send this operation again.")
+    kind = serializers.ChoiceField(choices=OperationKind.choices)
+    base_revision = serializers.IntegerField(min_value=0)
+    entity = serializers.CharField(required=False, help_text="The key of the entity it is about.")
+    arguments = serializers.DictField(required=False, help_text="What the kind takes, for instance start, end and label.")
+
+
+class OperationSerializer(serializers.ModelSerializer[Operation]):
+    actor = serializers.CharField(source="actor.username", default=None, allow_null=True, read_only=True)
+
+    class Meta:
+        model = Operation
+        fields = ["id", "revision", "base_revision", "kind", "arguments", "actor", "created_at"]
+        read_only_fields = fields
+
+
+class OutcomeSerializer(serializers.Serializer[Any]):
+    revision = serializers.IntegerField(help_text="The revision that the operation made.")
+    repeated = serializers.BooleanField(help_text="It was done before, and not again.")
+    legend = LegendSerializer()
+
+
+class LeaseRequestSerializer(serializers.Serializer[Any]):
+    take_over = serializers.BooleanField(default=False, help_text="Also from somebody who holds it now.")
+
+
+class LeaseSerializer(serializers.Serializer[Any]):
+    holder = serializers.CharField(source="holder.username")
+    expires_at = serializers.DateTimeField()
+
+
+class JobSerializer(serializers.ModelSerializer[Job]):
+    created_by = serializers.CharField(source="created_by.username", default=None, allow_null=True, read_only=True)
+
+    class Meta:
+        model = Job
+        fields = [
+            "id",
+            "kind",
+            "queue",
+            "state",
+            "n_done",
+            "n_total",
+            "message",
+            "error",
+            "result",
+            "created_by",
+            "created_at",
+            "started_at",
+            "finished_at",
+            "cancel_requested_at",
+        ]
+        read_only_fields = fields
+
+
+class ImportRequestSerializer(serializers.Serializer[Any]):
+    files = serializers.ListField(child=serializers.FileField(), min_length=1, help_text="Files or zips, one or several.")
+    source_format = serializers.ChoiceField(choices=sorted(FORMATS), required=False, default="", allow_blank=True, help_text="Guessed if not given.")
+    labels = serializers.ChoiceField(
+        choices=[each.value for each in FileLabels], default=FileLabels.GOLD.value, help_text="What the file's labels count as."
+    )
+
+
+class ExportRequestSerializer(serializers.Serializer[Any]):
+    format = serializers.ChoiceField(choices=sorted(form.name for form in FORMATS.values() if form.is_writable))
+    public_form = serializers.BooleanField(default=False, help_text="sd-nlp as the public converter writes it.")
+    leave_out_damaged = serializers.BooleanField(default=False, help_text="Name damaged legends in the report instead of refusing.")
+
+
+class SnapshotSerializer(serializers.ModelSerializer[Snapshot]):
+    created_by = serializers.CharField(source="created_by.username", default=None, allow_null=True, read_only=True)
+
+    class Meta:
+        model = Snapshot
+        fields = [
+            "number",
+            "note",
+            "state",
+            "split_rule",
+            "tokenizer_version",
+            "content_hash",
+            "counts",
+            "report",
+            "error",
+            "created_by",
+            "created_at",
+        ]
+        read_only_fields = fields
+
+
+class NewSnapshotSerializer(serializers.Serializer[Any]):
+    note = serializers.CharField(max_length=200, required=False, default="", allow_blank=True)
+
+
+class EvaluationSerializer(serializers.ModelSerializer[Evaluation]):
+    snapshot = serializers.IntegerField(source="snapshot.number", read_only=True)
+
+    class Meta:
+        model = Evaluation
+        fields = ["snapshot", "side", "micro_f1", "scores", "created_at"]
+        read_only_fields = fields
+
+
+class ModelSerializer(serializers.ModelSerializer[ModelVersion]):
+    trained_from = serializers.CharField(source="parent.name", default=None, allow_null=True, read_only=True)
+    is_serving = serializers.SerializerMethodField(help_text="Whether it tags this project's legends now.")
+    evaluations = serializers.SerializerMethodField()
+
+    class Meta:
+        model = ModelVersion
+        fields = ["id", "name", "origin", "labels", "weights_sha256", "trained_from", "created_at", "is_serving", "evaluations"]
+        read_only_fields = fields
+
+    def get_is_serving(self, model: ModelVersion) -> bool:
+        return bool(model.pk == self.context["serving_id"])
+
+    @extend_schema_field(EvaluationSerializer(many=True))
+    def get_evaluations(self, model: ModelVersion) -> list[dict[str, Any]]:
+        return list(EvaluationSerializer(self.context["evaluations"].get(model.pk, []), many=True).data)
+
+
+class PromotionRequestSerializer(serializers.Serializer[Any]):
+    reason = serializers.CharField(required=False, default="", allow_blank=True, max_length=2000)
+
+
+class PromotionSerializer(serializers.ModelSerializer[Promotion]):
+    model_version = serializers.CharField(source="model_version.name", read_only=True)
+    replaced = serializers.CharField(source="replaced.name", default=None, allow_null=True, read_only=True)
+    actor = serializers.CharField(source="actor.username", default=None, allow_null=True, read_only=True)
+
+    class Meta:
+        model = Promotion
+        fields = ["id", "kind", "model_version", "replaced", "reason", "actor", "created_at"]
+        read_only_fields = fields
+
+
+class PretagRequestSerializer(serializers.Serializer[Any]):
+    model = serializers.CharField(
+        required=False, default="", allow_blank=True, help_text="A model of the project by its name; the serving one if not given."
+    )
+
+
+class JudgeRequestSerializer(serializers.Serializer[Any]):
+    snapshot = serializers.IntegerField(help_text="The number of the snapshot whose held-out papers it is judged on.")
+
+
+class TrainingRunSerializer(serializers.ModelSerializer[TrainingRun]):
+    snapshot = serializers.IntegerField(source="snapshot.number", read_only=True)
+    base = serializers.CharField(source="base.name", read_only=True)
+    candidate = serializers.CharField(source="candidate.name", default=None, allow_null=True, read_only=True)
+    created_by = serializers.CharField(source="created_by.username", default=None, allow_null=True, read_only=True)
+
+    class Meta:
+        model = TrainingRun
+        fields = [
+            "id",
+            "snapshot",
+            "base",
+            "recipe",
+            "hyperparameters",
+            "state",
+            "progress",
+            "error",
+            "candidate",
+            "created_by",
+            "created_at",
+            "finished_at",
+        ]
+        read_only_fields = fields
+
+
+class NewTrainingRunSerializer(serializers.Serializer[Any]):
+    snapshot = serializers.IntegerField(help_text="Its number.")
+    recipe = serializers.CharField(required=False, default=DEFAULT_RECIPE)
+    hyperparameters = serializers.DictField(required=False, default=dict, help_text="Only those that differ from the recipe's.")
+    base = serializers.CharField(required=False, default="", allow_blank=True, help_text="A model by its name; the serving one if not given.")
+
+
+class ScoresSerializer(serializers.Serializer[Any]):
+    precision = serializers.FloatField()
+    recall = serializers.FloatField()
+    f1 = serializers.FloatField()
+
+
+class ComparedRowSerializer(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    support = serializers.IntegerField(allow_null=True)
+    candidate = ScoresSerializer(allow_null=True)
+    current = ScoresSerializer(allow_null=True)
+    difference = serializers.FloatField(allow_null=True, help_text="Of F1, in points of a hundred.")
+
+
+class ComparisonSerializer(serializers.Serializer[Any]):
+    """The candidate beside the model in service, on the same held-out papers."""
+
+    candidate_model = serializers.CharField(source="candidate.model_version.name")
+    current_model = serializers.CharField(source="current_model.name")
+    labels = ComparedRowSerializer(many=True)
+    averages = ComparedRowSerializer(many=True)
+
+
+class TrainingRunDetailSerializer(TrainingRunSerializer):
+    comparison = ComparisonSerializer(allow_null=True, read_only=True)
+
+    class Meta(TrainingRunSerializer.Meta):
+        fields = [*TrainingRunSerializer.Meta.fields, "comparison"]
+        read_only_fields = fields

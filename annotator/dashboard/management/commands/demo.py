@@ -1,0 +1,80 @@
+"""``manage.py demo``: a demo project, served until Ctrl-C; with ``--once`` only made and tagged."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from annotator.common.commands import JsonCommand, Outcome
+from annotator.dashboard.demo import Account, credentials_path, legends_to_tag, prepare_demo, summary_of, tag_legends
+from annotator.dashboard.serving import Site, local_site
+
+
+class Command(JsonCommand):
+    help = (
+        "Make a demo project, have a worker tag it, and serve the site until Ctrl-C. With --once: all of it but serving; the last line of output "
+        "is a JSON summary. Running it again changes nothing that is there."
+    )
+    requires_migrations_checks = False
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument(
+            "--once", action="store_true", help="do not serve: wait for the worker's tags, print a JSON summary, leave nothing running"
+        )
+        parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+        parser.add_argument("--port", type=int, default=8000, help="port to listen on, or the next free one (default: %(default)s)")
+        parser.add_argument("--timeout", type=float, default=900.0, help="seconds to wait for the worker's tags (default: %(default)s)")
+
+    def handle(self, *args: Any, as_json: bool, once: bool, **options: Any) -> None:
+        super().handle(*args, as_json=as_json or once, once=once, **options)
+
+    def perform(self, *, once: bool, host: str, port: int, timeout: float, **options: Any) -> Outcome:
+        self._voice = self.stderr if once else self.stdout
+        began_at = time.monotonic()
+        logging.getLogger("annotator").setLevel(logging.WARNING)  # what is worth a person's eye is said below
+        with local_site() as site:
+            demo = prepare_demo()
+            site.start_worker()
+            if not once:
+                self._say_address(site.start_web(host=host, port=port), demo.accounts)
+            n_waiting = legends_to_tag(demo.project)
+            if n_waiting:
+                self.say(f"The worker tags {n_waiting} legends with the bundled model …")
+                job = tag_legends(site, demo, timeout=timeout, on_progress=self.progress)
+                self.say(f"Tagged {n_waiting - legends_to_tag(demo.project)} of them; job {job.pk} has the report.")
+            summary = summary_of(demo) | {"seconds": round(time.monotonic() - began_at, 1)}
+            if not once:
+                self._serve(site)
+        return Outcome(summary=summary)
+
+    def say(self, line: str) -> None:
+        """For a person: on standard output, or beside it where that is for the JSON summary."""
+        self._end_progress()
+        self._voice.write(line, str)
+        self._voice.flush()
+
+    def _serve(self, site: Site) -> None:
+        """Until somebody asks for the end; that is how serving ends well."""
+        self.say(f"Logs: {site.log_dir}. Ctrl-C ends everything.")
+        try:
+            site.watch()
+        except KeyboardInterrupt:
+            self.say("Stopping …")
+
+    def _say_address(self, address: str, accounts: tuple[Account, ...]) -> None:
+        self.say(f"\nsd-curator runs at {address}")
+        for account in accounts:
+            if account.is_new:
+                self.say(f"  {account.username:<14} {account.password:<18} ({account.what})")
+            else:
+                self.say(f"  {account.username:<14} {'as set before':<18} ({account.what})")
+        if any(account.is_new for account in accounts):
+            self.say(f"These passwords are kept in {credentials_path()}, readable by you alone.\n")
+        elif any(account.password for account in accounts):
+            self.say(f"Passwords were set at the first run; they are kept in {credentials_path()}.\n")
+        else:
+            self.say("Passwords were set at the first run and changed since.\n")

@@ -1,0 +1,132 @@
+"""Models, promotions and training runs by a program. Training itself is tested with the room of learning."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from annotator.accounts.models import User
+from annotator.corpus.models import Document, Project
+from annotator.datasets.models import Snapshot, SnapshotState
+from annotator.demo_data import load_demo
+from annotator.jobs.models import Job
+from annotator.jobs.services import run_job
+from annotator.learning.models import Evaluation, ModelOrigin, ModelVersion, TrainingRun
+from annotator.learning.services import serving_model
+from tests.annotator.api.conftest import Program
+
+pytestmark = pytest.mark.django_db
+ProgramOf = Callable[[User | None], Program]
+P = "projects/autophagy/"
+SCORES = {"precision": 0.7, "recall": 0.6, "f1": 0.646, "support": 10}
+
+
+@pytest.fixture
+def frozen(project: Project, program_of: ProgramOf, manager: User, import_legends: Callable[..., list[Document]]) -> Snapshot:
+    """A snapshot of the demo's legends, made by its own job."""
+    import_legends(load_demo(), labels="gold")
+    program_of(manager).post(f"{P}snapshots/")
+    run_job(Job.objects.get(kind="freeze_snapshot").pk)
+    return Snapshot.objects.get(project=project, state=SnapshotState.READY)
+
+
+@pytest.fixture
+def judged(project: Project, frozen: Snapshot) -> ModelVersion:
+    """A model from elsewhere that was judged on the project's held-out papers."""
+    model = ModelVersion.objects.create(name="from-elsewhere", origin=ModelOrigin.HUB, location="somebody/elsewhere")
+    scores = {"by_label": {"GENEPROD": SCORES}, "micro": SCORES, "macro": SCORES}
+    Evaluation.objects.create(model_version=model, snapshot=frozen, scores=scores, micro_f1=0.646)
+    return model
+
+
+def test_models_are_listed_with_their_scores_and_the_one_in_service(
+    project: Project, program_of: ProgramOf, viewer: User, judged: ModelVersion
+) -> None:
+    serving = serving_model(project)
+    ModelVersion.objects.create(name="retired", origin=ModelOrigin.HUB, location="x", retired_at="2026-01-01T00:00Z")
+    rows = {row["name"]: row for row in program_of(viewer).get(f"{P}models/").json()["results"]}
+    assert set(rows) == {serving.name, "from-elsewhere"}
+    assert rows[serving.name]["is_serving"] is True
+    assert rows["from-elsewhere"]["is_serving"] is False
+    (evaluation,) = rows["from-elsewhere"]["evaluations"]
+    assert (evaluation["snapshot"], evaluation["micro_f1"]) == (1, 0.646)
+
+
+def test_a_judged_model_is_promoted_and_rolled_back_and_both_are_logged(
+    project: Project, program_of: ProgramOf, manager: User, judged: ModelVersion
+) -> None:
+    program, before = program_of(manager), serving_model(project)
+    promoted = program.post(f"{P}models/{judged.pk}/promote/", {"reason": "better on genes"})
+    assert promoted.status_code == 201, promoted.content
+    assert (promoted.json()["model_version"], promoted.json()["replaced"]) == ("from-elsewhere", before.name)
+    assert serving_model(project) == judged
+    assert program.post(f"{P}models/{judged.pk}/promote/").status_code == 400
+    assert program.post(f"{P}models/roll-back/", {"reason": "worse on cells"}).status_code == 201
+    assert serving_model(project) == before
+    log = program.get(f"{P}promotions/").json()["results"]
+    assert [(row["kind"], row["reason"], row["actor"]) for row in log] == [
+        ("rolled_back", "worse on cells", "manager"),
+        ("promoted", "better on genes", "manager"),
+    ]
+
+
+def test_an_unjudged_model_is_not_promoted(project: Project, program_of: ProgramOf, manager: User) -> None:
+    model = ModelVersion.objects.create(name="unknown", origin=ModelOrigin.HUB, location="somebody/unknown")
+    refused = program_of(manager).post(f"{P}models/{model.pk}/promote/")
+    assert refused.status_code == 400
+    assert "not judged" in refused.json()["detail"]
+
+
+def test_pretagging_is_started_once_at_a_time(
+    project: Project, program_of: ProgramOf, reviewer: User, import_legends: Callable[..., list[Document]]
+) -> None:
+    import_legends(1)
+    program = program_of(reviewer)
+    first = program.post(f"{P}pretag/")
+    assert (first.status_code, first.json()["kind"], first.json()["queue"]) == (202, "pretag", "tag")
+    assert program.post(f"{P}pretag/").status_code == 409
+    assert Job.objects.count() == 1
+
+
+def test_no_model_is_loaded_from_a_folder_that_a_program_names(project: Project, program_of: ProgramOf, manager: User, frozen: Snapshot) -> None:
+    n_models = ModelVersion.objects.count()
+    for path, body in (("pretag/", {"model": "/etc"}), ("training-runs/", {"snapshot": frozen.number, "base": "/etc"})):
+        refused = program_of(manager).post(f"{P}{path}", body)
+        assert refused.status_code == 400
+        assert "no model" in refused.json()["detail"]
+    assert ModelVersion.objects.count() == n_models
+
+
+def test_a_training_run_is_started_watched_and_cancelled(project: Project, program_of: ProgramOf, manager: User, frozen: Snapshot) -> None:
+    program = program_of(manager)
+    started = program.post(f"{P}training-runs/", {"snapshot": frozen.number, "recipe": "quick", "hyperparameters": {"epochs": 1}})
+    assert started.status_code == 202, started.content
+    path = f"{P}training-runs/{started.json()['id']}/"
+    facts = program.get(path).json()
+    assert (facts["state"], facts["recipe"], facts["hyperparameters"]["epochs"], facts["comparison"]) == ("queued", "quick", 1, None)
+    assert [row["id"] for row in program.get(f"{P}training-runs/").json()["results"]] == [facts["id"]]
+    assert program.post(f"{path}cancel/").json()["state"] == "cancelled"
+
+
+def test_the_comparison_stands_beside_the_current_model(
+    project: Project, program_of: ProgramOf, viewer: User, frozen: Snapshot, judged: ModelVersion
+) -> None:
+    run = TrainingRun.objects.create(
+        project=project, snapshot=frozen, base=serving_model(project), recipe="quick", state="succeeded", candidate=judged
+    )
+    comparison = program_of(viewer).get(f"{P}training-runs/{run.pk}/").json()["comparison"]
+    assert comparison["candidate_model"] == "from-elsewhere"
+    assert comparison["labels"][0]["candidate"]["f1"] == 0.646
+    assert comparison["averages"][0]["current"] is None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{}, {"snapshot": 99}, {"snapshot": 1, "recipe": "magic"}, {"snapshot": 1, "hyperparameters": {"epochs": -1}}, {"snapshot": "first"}],
+    ids=str,
+)
+def test_a_senseless_training_is_refused(project: Project, program_of: ProgramOf, manager: User, frozen: Snapshot, body: dict[str, Any]) -> None:
+    assert program_of(manager).post(f"{P}training-runs/", body).status_code in {400, 404}
+    assert not TrainingRun.objects.exists()
