@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from annotator.config import environment as env
+from annotator.config.adminpanel import admin_panel
 from annotator.config.logging import logging_config
 
 BASE_DIR = env.ROOT
@@ -199,4 +200,4 @@ SPECTACULAR_SETTINGS = {
 }
 
 LOGGING = logging_config(env.LOG_LEVEL, as_json=env.LOG_JSON)
-UNFOLD = {"SITE_TITLE": "sd-curator", "SITE_HEADER": "sd-curator"}
+UNFOLD = admin_panel()

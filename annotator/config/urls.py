@@ -1,7 +1,11 @@
 """Where each room's pages begin."""
 
+from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.urls import include, path
+
+# One door for everybody: single sign-on and second factors hold for the panel too.
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 
 urlpatterns = [
     path("", include("annotator.dashboard.urls")),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from annotator.common.errors import UserError
@@ -46,6 +47,14 @@ def serving_model(project: Project) -> ModelVersion:
     """
     serving = ServingModel.objects.filter(project=project).select_related("model_version").first()
     return serving.model_version if serving is not None else register_model(location=settings.DEFAULT_MODEL)
+
+
+def projects_served_by(model: ModelVersion) -> QuerySet[Project]:
+    """The projects whose legends the model tags now: by promotion, or because it is the default and nothing was promoted there."""
+    chosen = Q(serving__model_version=model)
+    if model.origin != ModelOrigin.TRAINED and register_model(location=settings.DEFAULT_MODEL) == model:
+        chosen |= Q(serving=None)
+    return Project.objects.filter(chosen, archived_at=None)
 
 
 def register_model(*, location: str) -> ModelVersion:
@@ -194,6 +203,23 @@ class ComparedRow:
         if self.candidate is None or self.current is None:
             return None
         return round(100 * (self.candidate["f1"] - self.current["f1"]), 1)
+
+    @property
+    def lost(self) -> float:
+        """The points that the candidate stays behind; 0 where it does not."""
+        return max(0.0, -(self.difference or 0.0))
+
+    @property
+    def candidate_percent(self) -> float:
+        return _percent(self.candidate)
+
+    @property
+    def current_percent(self) -> float:
+        return _percent(self.current)
+
+
+def _percent(scores: Mapping[str, float] | None) -> float:
+    return round(100 * scores["f1"], 1) if scores else 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,75 @@
+"""How the admin panel is laid out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.templatetags.static import static
+from django.urls import reverse_lazy
+
+
+def admin_panel() -> dict[str, Any]:
+    """The settings of Unfold, in the order of the work: what was frozen, what is trained, what serves; then the bodies of text, then people."""
+    return {
+        "SITE_TITLE": "sd-curator",
+        "SITE_HEADER": "sd-curator",
+        "SITE_URL": "/",
+        "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("css/mark.svg")}],
+        "SHOW_HISTORY": False,
+        "STYLES": [lambda request: static("css/tokens.css"), lambda request: static("css/admin.css")],
+        "BORDER_RADIUS": "6px",
+        "COLORS": {"primary": _BLUES},
+        "SIDEBAR": {
+            "navigation": [
+                _group(
+                    "Learning",
+                    ("Training runs", "model_training", "learning_trainingrun"),
+                    ("Models", "network_intelligence", "learning_modelversion"),
+                    ("Snapshots", "photo_library", "datasets_snapshot"),
+                    ("Promotions", "swap_vert", "learning_promotion"),
+                ),
+                _group(
+                    "Texts",
+                    ("Projects", "folder_open", "corpus_project"),
+                    ("Legends", "article", "corpus_document"),
+                    ("Labels", "label", "corpus_labelset", True),
+                ),
+                _group("Work", ("Jobs", "pending_actions", "jobs_job", True), ("Workers", "memory", "jobs_worker", True)),
+                _group("People", ("Users", "group", "accounts_user", True), ("API tokens", "key", "accounts_apitoken", True)),
+            ]
+        },
+    }
+
+
+#: The site's blue (static/css/tokens.css) from its wash to its dark.
+_BLUES = {
+    "50": "240 245 253",
+    "100": "225 234 250",
+    "200": "197 215 245",
+    "300": "160 191 238",
+    "400": "141 180 245",
+    "500": "62 113 186",
+    "600": "44 90 160",
+    "700": "34 74 135",
+    "800": "30 62 112",
+    "900": "27 51 92",
+    "950": "18 34 62",
+}
+
+
+def _group(title: str, *items: tuple[Any, ...]) -> dict[str, Any]:
+    return {"title": title, "separator": True, "items": [_item(*item) for item in items]}
+
+
+def _item(title: str, icon: str, model: str, for_superusers: bool = False) -> dict[str, Any]:
+    may_see = _is_superuser if for_superusers else _is_staff
+    return {"title": title, "icon": icon, "link": reverse_lazy(f"admin:{model}_changelist"), "permission": may_see}
+
+
+def _is_staff(request: HttpRequest) -> bool:
+    return bool(getattr(request.user, "is_staff", False))
+
+
+def _is_superuser(request: HttpRequest) -> bool:
+    return bool(getattr(request.user, "is_superuser", False))

@@ -1,0 +1,118 @@
+"""Projects, their labels and their legends in the admin panel. Members are changed on the site's own page, where the last manager is kept."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.html import format_html
+from unfold.admin import ModelAdmin, TabularInline
+from unfold.decorators import display
+
+from annotator.accounts.users import signed_in
+from annotator.corpus.access import Action, can
+from annotator.corpus.adminpages import ProjectRowsAdmin
+from annotator.corpus.models import Document, Label, LabelSet, Membership, Project
+from annotator.corpus.services import may_create_project
+
+
+class _MembershipInline(TabularInline):
+    model = Membership
+    fields = readonly_fields = ("user", "role")
+    extra = 0
+    can_delete = False
+
+    def has_view_permission(self, request: HttpRequest, obj: Project | None = None) -> bool:
+        return True
+
+    def has_add_permission(self, request: HttpRequest, obj: Project | None = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Project | None = None) -> bool:
+        return False
+
+
+@admin.register(Project)
+class ProjectAdmin(ProjectRowsAdmin):
+    list_display = ("name", "slug", "label_set", "created_by", "created_at", "archived_at", "on_the_site")
+    list_select_related = ("label_set", "created_by")
+    search_fields = ("name", "slug")
+    inlines = (_MembershipInline,)
+    fields = ("name", "slug", "description", "guideline", "label_set", "created_by", "created_at", "archived_at", "on_the_site")
+    readonly_fields = ("slug", "label_set", "created_by", "created_at", "on_the_site")
+
+    def visible(self, rows: QuerySet[Any], request: HttpRequest) -> QuerySet[Any]:
+        return rows.visible_to(signed_in(request))  # type: ignore[attr-defined]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return may_create_project(request.user)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return obj is not None and can(request.user, obj, Action.MANAGE)
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        return redirect("corpus:create")
+
+    @display(description="On the site")
+    def on_the_site(self, project: Project) -> str:
+        address = reverse("corpus:project", args=[project.slug])
+        members = reverse("corpus:members", args=[project.slug])
+        return format_html('<a href="{}">Open</a> · <a href="{}">Members</a>', address, members)
+
+
+class _LabelInline(TabularInline):
+    model = Label
+    fields = ("code", "name", "short", "key", "hue", "takes_role", "position", "retired_at")
+    readonly_fields = ("code", "takes_role")
+    extra = 0
+    can_delete = False
+
+    def has_add_permission(self, request: HttpRequest, obj: LabelSet | None = None) -> bool:
+        return False
+
+
+@admin.register(LabelSet)
+class LabelSetAdmin(ModelAdmin):
+    """What the labels are called and look like. Codes stay as they are: spans carry them."""
+
+    list_display = ("name", "version")
+    readonly_fields = ("name", "version")
+    inlines = (_LabelInline,)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: LabelSet | None = None) -> bool:
+        return False
+
+
+@admin.register(Document)
+class DocumentAdmin(ProjectRowsAdmin):
+    list_display = ("external_id", "figure_label", "project", "doi", "state", "accepted_by", "accepted_at", "on_the_site")
+    list_filter = ("state", "project")
+    list_select_related = ("project", "accepted_by")
+    search_fields = ("=external_id", "=doi")
+    fields = readonly_fields = (
+        "project",
+        "external_id",
+        "figure_label",
+        "title",
+        "doi",
+        "state",
+        "revision",
+        "accepted_by",
+        "accepted_at",
+        "text",
+        "on_the_site",
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).defer("text", "attributes")
+
+    @display(description="On the site")
+    def on_the_site(self, document: Document) -> str:
+        return format_html('<a href="{}">Open</a>', reverse("corpus:document", args=[document.project.slug, document.pk]))

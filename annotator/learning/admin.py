@@ -1,0 +1,269 @@
+"""The learning loop in the admin panel: start a training on a snapshot, watch it, compare, promote, roll back.
+
+Every button calls the service that the API and the command line call; what somebody may do is decided there by their role in the project.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+from django.views.decorators.http import require_POST
+from unfold.decorators import display
+
+from annotator.accounts.users import signed_in
+from annotator.common.errors import UserError
+from annotator.common.htmx import STOP_POLLING
+from annotator.corpus.access import PERMISSIONS, Action, can
+from annotator.corpus.adminpages import ProjectRowsAdmin
+from annotator.corpus.models import Project
+from annotator.datasets.models import Snapshot, SnapshotState
+from annotator.jobs.errors import JobConflictError
+from annotator.jobs.services import nobody_listens_for
+from annotator.learning import reports, services
+from annotator.learning.adminforms import JudgeForm, StartForm
+from annotator.learning.models import Evaluation, ModelVersion, Promotion, PromotionKind, RunState, TrainingRun
+from annotator.learning.training import TEST
+from ner_engine.errors import EngineError
+
+_STATE_COLOURS = {
+    RunState.SUCCEEDED.label: "success",
+    RunState.FAILED.label: "danger",
+    RunState.TRAINING.label: "info",
+    RunState.JUDGING.label: "info",
+}
+
+
+def projects_for(request: HttpRequest, action: Action) -> QuerySet[Project]:
+    """The projects in which the user may do that."""
+    user = signed_in(request)
+    if user.is_superuser:
+        return Project.objects.filter(archived_at=None)
+    roles = [role for role, actions in PERMISSIONS.items() if action in actions]
+    return Project.objects.filter(archived_at=None, memberships__user=user, memberships__role__in=roles)
+
+
+def _say(request: HttpRequest, error: Exception) -> None:
+    messages.error(request, str(error))
+
+
+@admin.register(TrainingRun)
+class TrainingRunAdmin(ProjectRowsAdmin):
+    """Training runs: the list, the page that starts one, and the page of one."""
+
+    list_display = ("name", "project", "snapshot_number", "recipe", "shown_state", "scores", "created_by", "created_at")
+    list_display_links = ("name",)
+    list_filter = ("state", "recipe", "project")
+    list_select_related = ("project", "snapshot", "candidate", "created_by")
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view
+        return [
+            path("<int:pk>/part/", view(self.part_view), name="learning_trainingrun_part"),
+            path("<int:pk>/cancel/", view(require_POST(self.cancel_view)), name="learning_trainingrun_cancel"),
+            *super().get_urls(),
+        ]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return self.has_module_permission(request)
+
+    @display(description="Run", ordering="pk")
+    def name(self, run: TrainingRun) -> str:
+        return f"Run {run.pk}"
+
+    @display(description="Snapshot", ordering="snapshot")
+    def snapshot_number(self, run: TrainingRun) -> str:
+        return f"{run.snapshot.number}"
+
+    @display(description="State", ordering="state", label=_STATE_COLOURS)
+    def shown_state(self, run: TrainingRun) -> str:
+        return run.get_state_display()
+
+    @display(description="Micro F1")
+    def scores(self, run: TrainingRun) -> str:
+        found = Evaluation.objects.filter(model_version=run.candidate, snapshot=run.snapshot, side=TEST).first() if run.candidate else None
+        return f"{found.micro_f1:.3f}" if found else "–"
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        for project in Project.objects.filter(training_runs__in=TrainingRun.objects.unfinished()).distinct():
+            services.settle_runs(project=project)
+        return super().changelist_view(request, extra_context)
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Choose snapshot, recipe and base; a run that was accepted goes on to its own page."""
+        projects = projects_for(request, Action.TRAIN)
+        if not projects.exists():
+            raise PermissionDenied("You may not train models. Ask a manager of a project for the right.")
+        initial = {"snapshot": request.GET.get("snapshot"), "base": request.GET.get("base")}
+        form = StartForm(request.POST or None, projects=projects, initial=initial)
+        if request.method == "POST" and form.is_valid():
+            asked = form.cleaned_data
+            try:
+                run = services.start_training(
+                    project=asked["snapshot"].project,
+                    snapshot=asked["snapshot"],
+                    recipe=asked["recipe"],
+                    hyperparameters=form.hyperparameters,
+                    base=asked["base"],
+                    actor=signed_in(request),
+                )
+            except (UserError, EngineError, JobConflictError) as error:
+                form.add_error(None, str(error))
+            else:
+                return redirect("admin:learning_trainingrun_change", run.pk)
+        context = {"form": form, "has_snapshots": form.snapshot_field.queryset.exists()}  # type: ignore[union-attr]
+        return self.page(request, "admin/learning/start.html", "Start a training run", status=422 if form.errors else 200, **context)
+
+    def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """The run: how far it is, its curves, and its candidate beside the current model."""
+        run = self.row(request, object_id)
+        return self.page(request, "admin/learning/run.html", f"Run {run.pk}", **self._facts(request, run.pk))
+
+    def part_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """What changes on the page of a run; htmx asks for it until the run has ended."""
+        facts = self._facts(request, self.row(request, pk).pk)
+        return TemplateResponse(request, "admin/learning/_run.html", facts, status=STOP_POLLING if facts["run"].is_final else 200)
+
+    def cancel_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        run = services.cancel_training(run=self.row(request, pk), actor=signed_in(request))
+        messages.info(request, f"Run {run.pk} is cancelled." if run.is_final else f"Run {run.pk} stops after the step it is at.")
+        return redirect("admin:learning_trainingrun_change", run.pk)
+
+    def _facts(self, request: HttpRequest, pk: int) -> dict[str, Any]:
+        rows = TrainingRun.objects.select_related("project", "snapshot", "base", "candidate", "created_by", "job")
+        services.settle_runs(project=rows.get(pk=pk).project)
+        run = rows.get(pk=pk)
+        events = reports.events_of(run)
+        user = signed_in(request)
+        standing = services.standing_promotion(run.project)
+        comparison = services.compare(run)
+        return {
+            "run": run,
+            "job": run.job,
+            "nobody_listens": run.job is not None and not run.is_final and nobody_listens_for(run.job),
+            "charts": reports.charts_of(events),
+            "evaluations": reports.evaluations_of(events),
+            "comparison": comparison,
+            "log_end": reports.log_end(run),
+            "serving": services.serving_model(run.project),
+            "standing": standing,
+            "may_cancel": not run.is_final and can(user, run.project, Action.TRAIN),
+            "may_promote": can(user, run.project, Action.PROMOTE),
+        }
+
+
+@admin.register(ModelVersion)
+class ModelVersionAdmin(ProjectRowsAdmin):
+    """Models: the bundled one, those from folders and the hub, and those that were trained here."""
+
+    list_display = ("name", "origin", "project", "serves", "score", "created_at", "retired_at")
+    list_filter = ("origin", "project")
+    search_fields = ("name",)
+    list_select_related = ("project",)
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view
+        return [
+            path("<int:pk>/promote/", view(require_POST(self.promote_view)), name="learning_modelversion_promote"),
+            path("<int:pk>/judge/", view(require_POST(self.judge_view)), name="learning_modelversion_judge"),
+            path("roll-back/<int:project_id>/", view(require_POST(self.roll_back_view)), name="learning_modelversion_roll_back"),
+            *super().get_urls(),
+        ]
+
+    def visible(self, rows: QuerySet[Any], request: HttpRequest) -> QuerySet[Any]:
+        user = signed_in(request)
+        return rows if user.is_superuser else rows.exclude(project__in=Project.objects.exclude(pk__in=Project.objects.visible_to(user)))
+
+    @display(description="In service in")
+    def serves(self, model: ModelVersion) -> str:
+        return ", ".join(str(serving.project) for serving in model.serving.select_related("project")) or "–"
+
+    @display(description="Micro F1, newest")
+    def score(self, model: ModelVersion) -> str:
+        found = model.evaluations.select_related("snapshot__project").first()
+        return f"{found.micro_f1:.3f} on {found.snapshot}" if found else "–"
+
+    def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        model = self.row(request, object_id)
+        visible = Project.objects.visible_to(signed_in(request))
+        evaluations = model.evaluations.filter(snapshot__project__in=visible).select_related("snapshot__project")
+        judgeable = Snapshot.objects.filter(project__in=projects_for(request, Action.TRAIN), state=SnapshotState.READY).select_related("project")
+        judgeable = judgeable.exclude(evaluations__model_version=model)
+        if model.project_id:
+            judgeable = judgeable.filter(project=model.project_id)
+        promotable = (
+            projects_for(request, Action.PROMOTE).filter(pk__in=evaluations.values("snapshot__project")).exclude(serving__model_version=model)
+        )
+        context = {
+            "model": model,
+            "run": TrainingRun.objects.filter(candidate=model).select_related("snapshot").first(),
+            "servings": model.serving.filter(project__in=visible).select_related("project"),
+            "evaluations": [(evaluation, sorted(evaluation.scores["by_label"].items())) for evaluation in evaluations],
+            "judge_form": JudgeForm(snapshots=judgeable) if judgeable.exists() else None,
+            "promotable": promotable if model.retired_at is None else [],
+        }
+        return self.page(request, "admin/learning/model.html", model.name, **context)
+
+    def promote_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        model = self.row(request, pk)
+        project = get_object_or_404(projects_for(request, Action.PROMOTE), pk=_number(request.POST.get("project")))
+        try:
+            services.promote(project=project, model_version=model, actor=signed_in(request), reason=request.POST.get("reason", ""))
+        except (UserError, EngineError) as error:
+            _say(request, error)
+        else:
+            messages.success(request, f"{model.name} is in service in {project}. What is not reviewed yet is being tagged again.")
+        return _back(request, model)
+
+    def judge_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        model = self.row(request, pk)
+        snapshot = get_object_or_404(Snapshot, pk=_number(request.POST.get("snapshot")), project__in=projects_for(request, Action.TRAIN))
+        try:
+            job = services.start_judging(project=snapshot.project, snapshot=snapshot, model_version=model, actor=signed_in(request))
+        except (UserError, EngineError, JobConflictError) as error:
+            _say(request, error)
+        else:
+            link = format_html('<a href="{}">See how far it is</a>', reverse("jobs:detail", args=[job.pk]))
+            messages.success(request, format_html("{} is being judged on {}. {}.", model.name, snapshot, link))
+        return _back(request, model)
+
+    def roll_back_view(self, request: HttpRequest, project_id: int) -> HttpResponse:
+        project = get_object_or_404(projects_for(request, Action.PROMOTE), pk=project_id)
+        try:
+            promotion = services.roll_back(project=project, actor=signed_in(request), reason=request.POST.get("reason", ""))
+        except (UserError, EngineError) as error:
+            _say(request, error)
+            return _back(request, services.serving_model(project))
+        messages.success(request, f"{promotion.model_version} is in service in {project} again. What is not reviewed yet is being tagged again.")
+        return _back(request, promotion.model_version)
+
+
+def _number(value: str | None) -> int:
+    return int(value) if value and value.isdecimal() else 0
+
+
+def _back(request: HttpRequest, model: ModelVersion) -> HttpResponse:
+    """To the run's page where the button stood on one, else to the model's."""
+    run = _number(request.POST.get("run"))
+    return redirect("admin:learning_trainingrun_change", run) if run else redirect("admin:learning_modelversion_change", model.pk)
+
+
+@admin.register(Promotion)
+class PromotionAdmin(ProjectRowsAdmin):
+    """The log: who put which model into service in place of which, and why."""
+
+    list_display = ("created_at", "project", "shown_kind", "model_version", "replaced", "actor", "reason")
+    list_filter = ("project", "kind")
+    list_select_related = ("project", "model_version", "replaced", "actor")
+    fields = readonly_fields = ("project", "kind", "model_version", "replaced", "reason", "actor", "created_at")
+
+    @display(description="What", ordering="kind", label={PromotionKind.PROMOTED.label: "success", PromotionKind.ROLLED_BACK.label: "warning"})
+    def shown_kind(self, promotion: Promotion) -> str:
+        return promotion.get_kind_display()
