@@ -17,6 +17,7 @@ def admin_panel() -> dict[str, Any]:
         "SITE_URL": "/",
         "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("css/mark.svg")}],
         "SHOW_HISTORY": False,
+        "DASHBOARD_CALLBACK": "annotator.learning.admin.add_overview",
         "STYLES": [lambda request: static("css/tokens.css"), lambda request: static("css/admin.css")],
         "BORDER_RADIUS": "6px",
         "COLORS": {"primary": _BLUES},

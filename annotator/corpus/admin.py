@@ -15,7 +15,7 @@ from unfold.decorators import display
 
 from annotator.accounts.users import signed_in
 from annotator.corpus.access import Action, can
-from annotator.corpus.adminpages import ProjectRowsAdmin
+from annotator.corpus.adminpages import OWN_PROJECTS, ProjectRowsAdmin
 from annotator.corpus.models import Document, Label, LabelSet, Membership, Project
 from annotator.corpus.services import may_create_project
 
@@ -93,7 +93,7 @@ class LabelSetAdmin(ModelAdmin):
 @admin.register(Document)
 class DocumentAdmin(ProjectRowsAdmin):
     list_display = ("external_id", "figure_label", "project", "doi", "state", "accepted_by", "accepted_at", "on_the_site")
-    list_filter = ("state", "project")
+    list_filter = ("state", OWN_PROJECTS)
     list_select_related = ("project", "accepted_by")
     search_fields = ("=external_id", "=doi")
     fields = readonly_fields = (

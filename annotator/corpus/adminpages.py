@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
+from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -12,6 +13,9 @@ from unfold.admin import ModelAdmin
 
 from annotator.accounts.users import signed_in
 from annotator.corpus.models import Project
+
+#: A list's filter by project that names no project but those whose rows the user sees.
+OWN_PROJECTS: Final = ("project", admin.RelatedOnlyFieldListFilter)
 
 
 class ProjectRowsAdmin(ModelAdmin):

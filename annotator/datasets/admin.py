@@ -18,7 +18,7 @@ from annotator.accounts.users import signed_in
 from annotator.common.errors import UserError
 from annotator.common.htmx import STOP_POLLING
 from annotator.corpus.access import Action, can
-from annotator.corpus.adminpages import ProjectRowsAdmin
+from annotator.corpus.adminpages import OWN_PROJECTS, ProjectRowsAdmin
 from annotator.corpus.models import Project
 from annotator.datasets.models import Snapshot, SnapshotState
 from annotator.datasets.services import freeze_snapshot, settle_snapshots
@@ -45,7 +45,7 @@ class FreezeForm(forms.Form):
 @admin.register(Snapshot)
 class SnapshotAdmin(ProjectRowsAdmin):
     list_display = ("name", "project", "shown_state", "panels", "note", "created_by", "created_at")
-    list_filter = ("project", "state")
+    list_filter = (OWN_PROJECTS, "state")
     list_select_related = ("project", "created_by")
 
     def get_urls(self) -> list[URLPattern]:

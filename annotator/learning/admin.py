@@ -22,8 +22,9 @@ from annotator.accounts.users import signed_in
 from annotator.common.errors import UserError
 from annotator.common.htmx import STOP_POLLING
 from annotator.corpus.access import PERMISSIONS, Action, can
-from annotator.corpus.adminpages import ProjectRowsAdmin
+from annotator.corpus.adminpages import OWN_PROJECTS, ProjectRowsAdmin
 from annotator.corpus.models import Project
+from annotator.corpus.services import may_create_project
 from annotator.datasets.models import Snapshot, SnapshotState
 from annotator.jobs.errors import JobConflictError
 from annotator.jobs.services import nobody_listens_for
@@ -54,13 +55,35 @@ def _say(request: HttpRequest, error: Exception) -> None:
     messages.error(request, str(error))
 
 
+def add_overview(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """What the panel's first page shows: each project that the user sees, with what serves it and what could be learned."""
+    projects = Project.objects.visible_to(signed_in(request)).filter(archived_at=None)
+    return {**context, "overview": [_overview_of(request, project) for project in projects[:100]], "may_create": may_create_project(request.user)}
+
+
+def _overview_of(request: HttpRequest, project: Project) -> dict[str, Any]:
+    serving = services.serving_model(project)
+    snapshot = project.snapshots.filter(state=SnapshotState.READY).first()
+    accepted = project.documents.accepted()
+    return {
+        "project": project,
+        "serving": serving,
+        "score": Evaluation.objects.filter(model_version=serving, snapshot__project=project, side=TEST).select_related("snapshot").first(),
+        "n_accepted": accepted.count(),
+        "n_new": accepted.filter(accepted_at__gt=snapshot.created_at).count() if snapshot else None,
+        "snapshot": snapshot,
+        "run": project.training_runs.select_related("snapshot").first(),
+        "may_train": can(request.user, project, Action.TRAIN),
+    }
+
+
 @admin.register(TrainingRun)
 class TrainingRunAdmin(ProjectRowsAdmin):
     """Training runs: the list, the page that starts one, and the page of one."""
 
     list_display = ("name", "project", "snapshot_number", "recipe", "shown_state", "scores", "created_by", "created_at")
     list_display_links = ("name",)
-    list_filter = ("state", "recipe", "project")
+    list_filter = ("state", "recipe", OWN_PROJECTS)
     list_select_related = ("project", "snapshot", "candidate", "created_by")
 
     def get_urls(self) -> list[URLPattern]:
@@ -151,6 +174,7 @@ class TrainingRunAdmin(ProjectRowsAdmin):
             "charts": reports.charts_of(events),
             "evaluations": reports.evaluations_of(events),
             "comparison": comparison,
+            "took": reports.in_words(run.finished_at - run.created_at) if run.finished_at else "",
             "log_end": reports.log_end(run),
             "serving": services.serving_model(run.project),
             "standing": standing,
@@ -164,7 +188,7 @@ class ModelVersionAdmin(ProjectRowsAdmin):
     """Models: the bundled one, those from folders and the hub, and those that were trained here."""
 
     list_display = ("name", "origin", "project", "serves", "score", "created_at", "retired_at")
-    list_filter = ("origin", "project")
+    list_filter = ("origin", OWN_PROJECTS)
     search_fields = ("name",)
     list_select_related = ("project",)
 
@@ -183,7 +207,7 @@ class ModelVersionAdmin(ProjectRowsAdmin):
 
     @display(description="In service in")
     def serves(self, model: ModelVersion) -> str:
-        return ", ".join(str(serving.project) for serving in model.serving.select_related("project")) or "–"
+        return ", ".join(str(project) for project in services.projects_served_by(model)) or "–"
 
     @display(description="Micro F1, newest")
     def score(self, model: ModelVersion) -> str:
@@ -199,12 +223,15 @@ class ModelVersionAdmin(ProjectRowsAdmin):
         if model.project_id:
             judgeable = judgeable.filter(project=model.project_id)
         promotable = (
-            projects_for(request, Action.PROMOTE).filter(pk__in=evaluations.values("snapshot__project")).exclude(serving__model_version=model)
+            projects_for(request, Action.PROMOTE)
+            .filter(pk__in=evaluations.values("snapshot__project"))
+            .exclude(pk__in=services.projects_served_by(model))
         )
         context = {
             "model": model,
             "run": TrainingRun.objects.filter(candidate=model).select_related("snapshot").first(),
-            "servings": model.serving.filter(project__in=visible).select_related("project"),
+            "served": services.projects_served_by(model).filter(pk__in=visible.values("pk")),
+            "revocable": visible.filter(serving__model_version=model),
             "evaluations": [(evaluation, sorted(evaluation.scores["by_label"].items())) for evaluation in evaluations],
             "judge_form": JudgeForm(snapshots=judgeable) if judgeable.exists() else None,
             "promotable": promotable if model.retired_at is None else [],
@@ -260,7 +287,7 @@ class PromotionAdmin(ProjectRowsAdmin):
     """The log: who put which model into service in place of which, and why."""
 
     list_display = ("created_at", "project", "shown_kind", "model_version", "replaced", "actor", "reason")
-    list_filter = ("project", "kind")
+    list_filter = (OWN_PROJECTS, "kind")
     list_select_related = ("project", "model_version", "replaced", "actor")
     fields = readonly_fields = ("project", "kind", "model_version", "replaced", "reason", "actor", "created_at")
 

@@ -1,0 +1,282 @@
+"""The learning loop as an administrator meets it in the panel."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from annotator.accounts.models import User
+from annotator.corpus.models import Document, Membership, Project, Role
+from annotator.corpus.services import create_project
+from annotator.datasets.models import Snapshot, SnapshotState
+from annotator.datasets.services import add_snapshot, build_snapshot
+from annotator.jobs.models import Job, JobState
+from annotator.learning import reports, services
+from annotator.learning.models import Evaluation, ModelOrigin, ModelVersion, Promotion, RunState, TrainingRun
+from ner_engine import schema
+
+pytestmark = pytest.mark.django_db
+
+RUNS = "admin:learning_trainingrun"
+MODELS = "admin:learning_modelversion"
+
+
+@pytest.fixture
+def panel(admin: User, client_of: Callable[[User], Client]) -> Client:
+    return client_of(admin)
+
+
+def long_legend(number: int) -> schema.Document:
+    text = (
+        f"(A) HeLa cells that lack ATG{number} were treated with bafilomycin A1 for the times shown, lysed, and blotted for LC3 as described before."
+    )
+    spans = [
+        schema.Span(text.index(surface), text.index(surface) + len(surface), label, surface)
+        for surface, label in (("HeLa", "CELL"), ("LC3", "GENEPROD"))
+    ]
+    return schema.Document(
+        id=f"fig-{number}", text=text, doi=f"10.1000/paper.{number}", segments=(schema.Segment(0, len(text), f"p{number}", "A"),), gold=tuple(spans)
+    )
+
+
+@pytest.fixture
+def snapshot(project: Project, import_legends: Callable[..., list[Document]], manager: User) -> Snapshot:
+    """Enough accepted papers that each side has some, with panels that are long enough to learn from."""
+    import_legends([long_legend(number) for number in range(40)], labels="gold")
+    return build_snapshot(snapshot=add_snapshot(project=project, actor=manager))
+
+
+def scores(f1: float) -> dict[str, Any]:
+    line = {"precision": f1, "recall": f1, "f1": f1, "support": 40}
+    return {"by_label": {"GENEPROD": line, "CELL": {**line, "f1": f1 / 2}}, "micro": line, "macro": line, "seconds": 1.0}
+
+
+@pytest.fixture
+def finished(project: Project, snapshot: Snapshot) -> TrainingRun:
+    """A run whose candidate was judged beside the serving model."""
+    base = services.serving_model(project)
+    run = TrainingRun.objects.create(
+        project=project,
+        snapshot=snapshot,
+        base=base,
+        recipe="quick",
+        state=RunState.SUCCEEDED,
+        finished_at=timezone.now(),
+        hyperparameters={"epochs": 2},
+    )
+    run.candidate = ModelVersion.objects.create(name=run.candidate_name, origin=ModelOrigin.TRAINED, location="x", project=project, parent=base)
+    run.save()
+    for model, f1 in ((run.candidate, 0.81), (base, 0.74)):
+        Evaluation.objects.create(model_version=model, snapshot=snapshot, scores=scores(f1), micro_f1=f1)
+    return run
+
+
+def text_of(response: Any) -> str:
+    assert response.status_code == 200
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", response.content.decode()))
+
+
+def test_a_snapshot_is_frozen_from_the_panel_and_shows_what_is_in_it(panel: Client, project: Project, snapshot: Snapshot) -> None:
+    response = panel.post(reverse("admin:datasets_snapshot_add"), {"project": project.pk, "note": "after the retreat"})
+    newer = Snapshot.objects.get(number=2)
+    assert response["Location"] == reverse("admin:datasets_snapshot_change", args=[newer.pk])
+    assert (newer.state, newer.note) == (SnapshotState.BUILDING, "after the retreat")
+    assert Job.objects.get(pk=newer.job_id).state == JobState.PENDING
+    page = text_of(panel.get(reverse("admin:datasets_snapshot_change", args=[snapshot.pk])))
+    assert "GENEPROD" in page
+    assert str(snapshot.counts["train"]["panels"]) in page
+    assert "being written" in text_of(panel.get(reverse("admin:datasets_snapshot_change", args=[newer.pk])))
+
+
+def test_nothing_can_be_frozen_where_nothing_is_accepted(panel: Client, project: Project) -> None:
+    response = panel.post(reverse("admin:datasets_snapshot_add"), {"project": project.pk})
+    assert response.status_code == 422
+    assert "There is no accepted legend to freeze yet" in response.content.decode()
+    assert not Snapshot.objects.exists()
+
+
+def test_a_training_is_started_with_what_was_filled_in(panel: Client, snapshot: Snapshot) -> None:
+    asked = {"snapshot": snapshot.pk, "recipe": "quick", "epochs": "1", "more": "warmup = 0.2\nseed=7"}
+    response = panel.post(reverse(f"{RUNS}_add"), asked)
+    run = TrainingRun.objects.get()
+    assert response["Location"] == reverse(f"{RUNS}_change", args=[run.pk])
+    assert (run.hyperparameters["epochs"], run.hyperparameters["warmup"], run.hyperparameters["seed"]) == (1.0, 0.2, 7)
+    assert run.base == services.serving_model(snapshot.project)
+    assert run.job is not None
+    assert run.job.queue == "train"
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "sentence"),
+    [
+        ("epochs", "many", "epochs cannot be"),
+        ("epochs", "-1", "epochs must lie between"),
+        ("more", "warmth = 3", "there is no hyperparameter warmth"),
+        ("more", "warmup", "is no hyperparameter"),
+        ("recipe", "slow", "Select a valid choice"),
+    ],
+)
+def test_a_hyperparameter_that_cannot_be_is_refused_with_a_sentence(panel: Client, snapshot: Snapshot, field: str, value: str, sentence: str) -> None:
+    response = panel.post(reverse(f"{RUNS}_add"), {"snapshot": snapshot.pk, "recipe": "quick", field: value})
+    assert response.status_code == 422
+    assert sentence in response.content.decode()
+    assert not TrainingRun.objects.exists()
+    assert not Job.objects.filter(kind=services.TRAIN_KIND).exists()
+
+
+def test_a_second_training_at_once_is_refused(panel: Client, snapshot: Snapshot) -> None:
+    asked = {"snapshot": snapshot.pk, "recipe": "quick"}
+    assert panel.post(reverse(f"{RUNS}_add"), asked).status_code == 302
+    assert panel.post(reverse(f"{RUNS}_add"), asked).status_code == 422
+    assert TrainingRun.objects.count() == 1
+
+
+def test_the_page_of_a_run_is_polled_until_the_run_has_ended(panel: Client, snapshot: Snapshot, admin: User) -> None:
+    run = services.start_training(project=snapshot.project, snapshot=snapshot, actor=admin)
+    part = reverse(f"{RUNS}_part", args=[run.pk])
+    assert panel.get(part).status_code == 200
+    panel.post(reverse(f"{RUNS}_cancel", args=[run.pk]))
+    run.refresh_from_db()
+    assert run.state == RunState.CANCELLED
+    assert panel.get(part).status_code == 286
+    assert "cancelled" in text_of(panel.get(reverse(f"{RUNS}_change", args=[run.pk])))
+
+
+def test_a_run_shows_its_curves_with_a_table_of_the_same_numbers(panel: Client, finished: TrainingRun) -> None:
+    finished.folder.mkdir(parents=True)
+    steps = [{"event": "step", "step": step, "steps": 400, "loss": 1 / step} for step in range(1, 401)]
+    micro = {"precision": 0.8, "recall": 0.7, "f1": 0.747}
+    events = [*steps, {"event": "eval", "step": 200, "epoch": 1.0, "loss": 0.31, "micro": micro}]
+    Path(finished.folder, "events.jsonl").write_text("".join(json.dumps(event) + "\n" for event in events), encoding="utf-8")
+    page = panel.get(reverse(f"{RUNS}_change", args=[finished.pk])).content.decode()
+    line = re.search(r'is-line" points="([^"]+)"', page)
+    assert line is not None
+    assert 2 < len(line[1].split()) <= reports.MAX_POINTS
+    assert "0.747" in page
+    assert "Best micro F1 0.747 at step 200" in page
+
+
+def test_the_candidate_stands_beside_the_current_model_label_by_label(panel: Client, finished: TrainingRun) -> None:
+    page = text_of(panel.get(reverse(f"{RUNS}_change", args=[finished.pk])))
+    assert re.search(r"GENEPROD 40 0\.810 0\.810 0\.810 0\.740 0\.740 0\.740 \+7\.0", page)
+    assert re.search(r"Micro average 40 0\.810 0\.810 0\.810 0\.740 0\.740 0\.740 \+7\.0", page)
+
+
+def test_promotion_and_roll_back_are_a_click_each_and_are_logged(panel: Client, finished: TrainingRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(services, "ancestors_of", lambda model: [finished.snapshot])
+    base, candidate = finished.base, finished.candidate
+    asked = {"project": finished.project_id, "reason": "better on proteins", "run": finished.pk}
+    response = panel.post(reverse(f"{MODELS}_promote", args=[candidate.pk]), asked, follow=True)
+    assert "is in service in" in text_of(response)
+    assert services.serving_model(finished.project) == candidate
+    assert Promotion.objects.get().reason == "better on proteins"
+    assert "Roll back to" in text_of(panel.get(reverse(f"{RUNS}_change", args=[finished.pk])))
+    panel.post(reverse(f"{MODELS}_roll_back", args=[finished.project_id]), {"run": finished.pk})
+    assert services.serving_model(finished.project) == base
+    log = text_of(panel.get(reverse("admin:learning_promotion_changelist")))
+    assert "Promoted" in log
+    assert "Rolled Back" in log
+
+
+def test_a_model_that_was_not_judged_is_not_promoted(panel: Client, project: Project) -> None:
+    model = ModelVersion.objects.create(name="untried", origin=ModelOrigin.TRAINED, location="y", project=project)
+    response = panel.post(reverse(f"{MODELS}_promote", args=[model.pk]), {"project": project.pk}, follow=True)
+    assert "was not judged on held-out papers" in text_of(response)
+    assert services.serving_model(project) != model
+
+
+def test_a_model_says_where_it_serves_even_where_nothing_was_promoted(panel: Client, project: Project) -> None:
+    model = services.serving_model(project)
+    assert f"in service in {project}" in text_of(panel.get(reverse(f"{MODELS}_change", args=[model.pk])))
+
+
+def test_the_first_page_shows_what_each_project_could_learn(panel: Client, finished: TrainingRun) -> None:
+    page = text_of(panel.get(reverse("admin:index")))
+    assert "Autophagy legends" in page
+    assert "Train on snapshot 1" in page
+    assert "Run" in page
+
+
+LISTS = ["learning_trainingrun", "learning_modelversion", "learning_promotion", "datasets_snapshot", "corpus_project", "corpus_document"]
+FOR_SUPERUSERS = ["corpus_labelset", "jobs_job", "jobs_worker", "accounts_user", "accounts_apitoken"]
+
+
+@pytest.mark.parametrize("name", [*LISTS, *FOR_SUPERUSERS])
+def test_every_list_of_the_panel_opens(panel: Client, finished: TrainingRun, name: str) -> None:
+    assert panel.get(reverse(f"admin:{name}_changelist")).status_code == 200
+
+
+def test_staff_see_the_rows_of_their_own_projects_alone(
+    client_of: Callable[[User | None], Client], manager: User, stranger: User, finished: TrainingRun
+) -> None:
+    for user in (manager, stranger):
+        user.is_staff = True
+        user.save()
+    addresses = [
+        reverse(f"{RUNS}_change", args=[finished.pk]),
+        reverse(f"{RUNS}_part", args=[finished.pk]),
+        reverse(f"{MODELS}_change", args=[finished.candidate_id]),
+        reverse("admin:datasets_snapshot_change", args=[finished.snapshot_id]),
+        reverse("admin:datasets_snapshot_part", args=[finished.snapshot_id]),
+    ]
+    assert {client_of(manager).get(address).status_code for address in addresses} <= {200, 286}
+    assert {client_of(stranger).get(address).status_code for address in addresses} == {403}
+    for name in LISTS:
+        page = client_of(stranger).get(reverse(f"admin:{name}_changelist"))
+        assert page.status_code == 200
+        assert "autophagy" not in page.content.decode().lower()
+    for name in FOR_SUPERUSERS:
+        assert client_of(manager).get(reverse(f"admin:{name}_changelist")).status_code == 403
+
+
+def test_staff_without_the_right_cannot_train_judge_promote_or_cancel(
+    client_of: Callable[[User | None], Client], viewer: User, finished: TrainingRun
+) -> None:
+    viewer.is_staff = True
+    viewer.save()
+    browser = client_of(viewer)
+    run = TrainingRun.objects.create(project=finished.project, snapshot=finished.snapshot, base=finished.base, recipe="quick")
+    run.job = Job.objects.create(kind=services.TRAIN_KIND, scope=finished.project.scope, queue="train")
+    run.save()
+    answers = [
+        browser.get(reverse(f"{RUNS}_add")),
+        browser.post(reverse("admin:datasets_snapshot_add"), {"project": finished.project_id}),
+        browser.post(reverse(f"{RUNS}_cancel", args=[run.pk])),
+        browser.post(reverse(f"{MODELS}_promote", args=[finished.candidate_id]), {"project": finished.project_id}),
+        browser.post(reverse(f"{MODELS}_judge", args=[finished.candidate_id]), {"snapshot": finished.snapshot_id}),
+        browser.post(reverse(f"{MODELS}_roll_back", args=[finished.project_id])),
+    ]
+    assert {answer.status_code for answer in answers} <= {403, 404}
+    run.refresh_from_db()
+    assert run.state == RunState.QUEUED
+    assert not Promotion.objects.exists()
+
+
+def test_who_is_no_staff_does_not_get_into_the_panel(client_of: Callable[[User | None], Client], manager: User, finished: TrainingRun) -> None:
+    for name in ("admin:index", f"{RUNS}_changelist", f"{MODELS}_changelist"):
+        assert client_of(manager).get(reverse(name)).status_code in {302, 403}
+        assert client_of(None).get(reverse(name)).status_code == 302
+
+
+def test_buttons_answer_to_post_alone(panel: Client, finished: TrainingRun) -> None:
+    for address in (reverse(f"{MODELS}_promote", args=[finished.candidate_id]), reverse(f"{MODELS}_roll_back", args=[finished.project_id])):
+        assert panel.get(address).status_code == 405
+    assert not Promotion.objects.exists()
+
+
+def test_a_snapshot_of_another_project_cannot_be_trained_on(client_of: Callable[[User | None], Client], stranger: User, snapshot: Snapshot) -> None:
+    stranger.is_staff = True
+    stranger.save()
+    own = create_project(name="Other", slug="other", actor=None)
+    Membership.objects.create(project=own, user=stranger, role=Role.MANAGER)
+    response = client_of(stranger).post(reverse(f"{RUNS}_add"), {"snapshot": snapshot.pk, "recipe": "quick"})
+    assert response.status_code == 422
+    assert not TrainingRun.objects.exists()
