@@ -187,7 +187,6 @@ class TrainingRunAdmin(ProjectRowsAdmin):
 class ModelVersionAdmin(ProjectRowsAdmin):
     """Models: the bundled one, those from folders and the hub, and those that were trained here."""
 
-    list_display = ("name", "origin", "project", "serves", "score", "created_at", "retired_at")
     list_filter = ("origin", OWN_PROJECTS)
     search_fields = ("name",)
     list_select_related = ("project",)
@@ -205,14 +204,20 @@ class ModelVersionAdmin(ProjectRowsAdmin):
         user = signed_in(request)
         return rows if user.is_superuser else rows.exclude(project__in=Project.objects.exclude(pk__in=Project.objects.visible_to(user)))
 
-    @display(description="In service in")
-    def serves(self, model: ModelVersion) -> str:
-        return ", ".join(str(project) for project in services.projects_served_by(model)) or "–"
+    def get_list_display(self, request: HttpRequest) -> tuple[Any, ...]:
+        """A shared model serves, and was judged, in projects that not everybody sees: these columns know who asks."""
+        visible = Project.objects.visible_to(signed_in(request))
 
-    @display(description="Micro F1, newest")
-    def score(self, model: ModelVersion) -> str:
-        found = model.evaluations.select_related("snapshot__project").first()
-        return f"{found.micro_f1:.3f} on {found.snapshot}" if found else "–"
+        @display(description="In service in")
+        def serves(model: ModelVersion) -> str:
+            return ", ".join(str(project) for project in services.projects_served_by(model).filter(pk__in=visible.values("pk"))) or "–"
+
+        @display(description="Micro F1, newest")
+        def score(model: ModelVersion) -> str:
+            found = model.evaluations.filter(snapshot__project__in=visible.values("pk")).select_related("snapshot__project").first()
+            return f"{found.micro_f1:.3f} on {found.snapshot}" if found else "–"
+
+        return ("name", "origin", "project", serves, score, "created_at", "retired_at")
 
     def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None) -> HttpResponse:
         model = self.row(request, object_id)
