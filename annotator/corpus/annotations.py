@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from django.db import transaction
 from django.db.models import Prefetch, QuerySet
@@ -27,6 +27,20 @@ from ner_engine.text import trim
 CHUNK: Final = 200
 MAX_KEY: Final = 64
 _SPAN_FIELDS: Final = ("layer", "key", "start", "end", "surface", "label", "role", "score", "verdict", "decision", "attributes")
+
+
+class _SpanRow(NamedTuple):
+    layer_id: int
+    start: int
+    end: int
+    label: str
+    surface: str
+    role: str
+    score: float | None
+    key: str
+    verdict: str
+    decision: str
+    attributes: dict[str, Any]
 
 
 class CorruptAnnotationError(UserError):
@@ -90,26 +104,24 @@ def engine_documents(
     """
     last = 0
     while True:
-        chunk = list(_with_annotations(queryset.filter(pk__gt=last).order_by("pk")[:CHUNK]))
+        chunk = list(_with_layers(queryset.filter(pk__gt=last).order_by("pk")[:CHUNK]))
         if not chunk:
             return
         last = chunk[-1].pk
+        spans = _spans_of(chunk, with_suggestions=with_suggestions)
         for document in chunk:
             try:
-                yield engine_document(document, with_suggestions=with_suggestions)
+                yield _engine_document(document, spans)
             except CorruptAnnotationError as error:
                 if on_problem is None:
                     raise
                 on_problem(Problem(str(document), str(error)))
 
 
-def engine_document(document: Document, *, with_suggestions: bool = True) -> schema.Document:
-    """One document as the engine knows it; see ``engine_documents``. Raises ``CorruptAnnotationError``."""
+def _engine_document(document: Document, spans: Mapping[int, Sequence[_SpanRow]]) -> schema.Document:
     if not document.text_is_intact:
         raise CorruptAnnotationError(f"The text of {_named(document)} is not the one that was imported. Restore the database from a backup.")
-    layers = current_layers(document)
-    gold_layer = layers.get(LayerKind.DECIDED) or layers.get(LayerKind.IMPORTED)
-    suggested = layers.get(LayerKind.SUGGESTED) if with_suggestions else None
+    gold_layer, suggested = _layers_to_read(document)
     return schema.Document(
         id=str(document.pk),
         text=document.text,
@@ -118,8 +130,8 @@ def engine_document(document: Document, *, with_suggestions: bool = True) -> sch
         label=document.figure_label,
         image=document.image,
         segments=tuple(panels_of(document, gold_layer)),
-        gold=tuple(_engine_spans(document, gold_layer)),
-        suggestions=tuple(_engine_spans(document, suggested)),
+        gold=tuple(_engine_spans(document, gold_layer, spans)),
+        suggestions=tuple(_engine_spans(document, suggested, spans)),
         attributes={
             **document.attributes,
             "external_id": document.external_id,
@@ -156,19 +168,34 @@ def panels_of(document: Document, layer: Layer | None) -> list[schema.Segment]:
     return panels
 
 
-def _with_annotations(queryset: QuerySet[Document]) -> QuerySet[Document]:
-    layers = Layer.objects.current().prefetch_related("spans")
-    return queryset.prefetch_related("segments", Prefetch("layers", queryset=layers))
+def _with_layers(queryset: QuerySet[Document]) -> QuerySet[Document]:
+    return queryset.prefetch_related("segments", Prefetch("layers", queryset=Layer.objects.current()))
+
+
+def _layers_to_read(document: Document) -> tuple[Layer | None, Layer | None]:
+    """The layer whose spans are gold, and the one with suggestions."""
+    layers = current_layers(document)
+    return layers.get(LayerKind.DECIDED) or layers.get(LayerKind.IMPORTED), layers.get(LayerKind.SUGGESTED)
+
+
+def _spans_of(documents: Iterable[Document], *, with_suggestions: bool) -> Mapping[int, Sequence[_SpanRow]]:
+    """The rows of all these documents' spans by layer, in one query; as tuples, since making objects of them takes longer than all the rest."""
+    layers = [layer for document in documents for layer in _layers_to_read(document)[: 2 if with_suggestions else 1] if layer is not None]
+    rows = Span.objects.filter(layer__in=layers).order_by("layer", "start", "-end", "id").values_list(*_SpanRow._fields)
+    found: dict[int, list[_SpanRow]] = {}
+    for row in map(_SpanRow._make, rows.iterator(chunk_size=10_000)):
+        found.setdefault(row.layer_id, []).append(row)
+    return found
 
 
 def _engine_segment(segment: Segment) -> schema.Segment:
     return schema.Segment(segment.start, segment.end, segment.external_id, segment.marker, tuple(segment.aliases), segment.image)
 
 
-def _engine_spans(document: Document, layer: Layer | None) -> Iterator[schema.Span]:
+def _engine_spans(document: Document, layer: Layer | None, spans: Mapping[int, Sequence[_SpanRow]]) -> Iterator[schema.Span]:
     if layer is None:
         return
-    for row in layer.spans.all():
+    for row in spans.get(layer.pk, ()):
         if layer.kind == LayerKind.DECIDED and row.verdict != Verdict.ACCEPTED:
             continue
         attributes: dict[str, Any] = dict(row.attributes)

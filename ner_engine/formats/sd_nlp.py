@@ -19,7 +19,7 @@ from ner_engine.formats.jsonl import MAX_LABEL, check_labels, checked_text, line
 from ner_engine.formats.report import Report
 from ner_engine.formats.sourcedata_xml import EXAMPLE_MIN_CHARACTERS
 from ner_engine.schema import BORING, ENTITY_LABELS, PUBLIC_ENTITY_LABELS, ROLES, Document, Segment, Span, text_hash
-from ner_engine.text import trim, words
+from ner_engine.text import trim, word_edges
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -90,7 +90,7 @@ def figure_passage(document: Document) -> Passage:
 
 def word_row(passage: Passage, report: Report, flavour: Flavour = DEFAULT) -> Row:
     """``{"words", "label_ids", "text", "panel_id" or "figure_id", "doi"}``."""
-    units: list[Unit] = [(word.start, word.end) for word in words(passage.text)]
+    units: list[Unit] = word_edges(passage.text)
     if flavour.public and passage.text and passage.text[-1].isalnum():
         units = units[:-1]
     labels = _public_word_labels(passage, units, flavour) if flavour.public else _labels(passage, units, report, flavour)
