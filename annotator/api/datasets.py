@@ -17,7 +17,7 @@ from annotator.api.base import NewestFirstPagination, ProjectView
 from annotator.corpus.access import Action
 from annotator.corpus.imports import start_import
 from annotator.datasets.models import Snapshot
-from annotator.datasets.services import EXPORT_KIND, archive_of, freeze_snapshot, start_export
+from annotator.datasets.services import archive_of, exports_of, freeze_snapshot, start_export
 from annotator.jobs.models import Job
 
 
@@ -44,7 +44,7 @@ class ExportsView(ProjectView):
     @extend_schema(responses=io.JobSerializer(many=True), tags=["exports"])
     def get(self, request: Request, slug: str) -> Response:
         """The project's exports, newest first."""
-        return self.page(Job.objects.filter(scope=self.project.scope, kind=EXPORT_KIND).select_related("created_by"), io.JobSerializer)
+        return self.page(exports_of(self.project).select_related("created_by"), io.JobSerializer)
 
     @extend_schema(request=io.ExportRequestSerializer, responses={202: io.JobSerializer, 400: io.ErrorSerializer}, tags=["exports"])
     def post(self, request: Request, slug: str) -> Response:
@@ -61,7 +61,7 @@ class ExportDownloadView(ProjectView):
     @extend_schema(responses={(200, "application/zip"): OpenApiResponse(OpenApiTypes.BINARY), 404: io.ErrorSerializer}, tags=["exports"])
     def get(self, request: Request, slug: str, job_id: int) -> FileResponse:
         """The archive that the export made. Older archives are removed as new ones are made."""
-        job: Job = get_object_or_404(Job, pk=job_id, scope=self.project.scope, kind=EXPORT_KIND)
+        job: Job = get_object_or_404(exports_of(self.project), pk=job_id)
         archive = archive_of(job)
         if archive is None:
             raise Http404("The export has not ended, failed, or its archive was removed. Start a new one.")

@@ -56,6 +56,11 @@ class StateCounts:
         return self.total - self.accepted
 
     @property
+    def undecided(self) -> int:
+        """Those that tagging may touch."""
+        return self.imported + self.suggested
+
+    @property
     def rows(self) -> list[tuple[str, str, int]]:
         """State, its words, how many; in the order of work."""
         return [(state.value, str(state.label), getattr(self, state.value)) for state in DocumentState]

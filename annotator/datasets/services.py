@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Max, QuerySet
 
 from annotator.common.errors import UserError
 from annotator.corpus.access import Action, require
@@ -84,6 +84,11 @@ def export_to_archive(*, project: Project, format_name: str, actor: User | None,
         zip_folder(out, archive)
     _remove_old_archives(archive.parent)
     return {**report, "archive": archive.name, "bytes": archive.stat().st_size}
+
+
+def exports_of(project: Project) -> QuerySet[Job]:
+    """The project's exports, newest first: those of pages and programs, which leave an archive, and those of commands, which leave a folder."""
+    return Job.objects.filter(scope=project.scope, kind=EXPORT_KIND)
 
 
 def archive_of(job: Job) -> Path | None:

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.urls import reverse
+
 from annotator.common.errors import UserError
 from annotator.corpus.models import Project
 from annotator.datasets import services
 from annotator.datasets.models import Snapshot
+from annotator.jobs.models import Job
 from annotator.jobs.registry import handles
 from annotator.jobs.runs import JobRun
 
 
-@handles(services.EXPORT_KIND, title="Export")
+def _page(job: Job) -> str:
+    project = Project.objects.filter(pk=job.arguments["project"]).first()
+    return reverse("datasets:export_report", args=[project.slug, job.pk]) if project is not None else ""
+
+
+@handles(services.EXPORT_KIND, title="Export", page=_page)
 def export_dataset(run: JobRun, *, project: int, format_name: str, out_dir: str = "", **choices: Any) -> dict[str, Any]:
     """Into the folder ``out_dir`` (a command's), else into an archive to download."""
     source = Project.objects.filter(pk=project).first()

@@ -1,4 +1,10 @@
-from django.urls import URLPattern, URLResolver
+from django.urls import path
+
+from annotator.datasets import views
 
 app_name = "datasets"
-urlpatterns: list[URLPattern | URLResolver] = []
+urlpatterns = [
+    path("export/", views.export_page, name="export"),
+    path("export/<int:job_id>/", views.export_report, name="export_report"),
+    path("export/<int:job_id>/download/", views.download, name="download"),
+]

@@ -1,0 +1,51 @@
+"""What members see of a project's models, and the button that has legends tagged. Training and promotion are in the admin panel."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_GET, require_POST
+
+from annotator.accounts.users import signed_in
+from annotator.common.errors import UserError
+from annotator.corpus.access import Action, project_for
+from annotator.jobs.models import Job
+from annotator.learning.scoreboard import boards_of, service_of
+from annotator.learning.services import JUDGE_KIND, PRETAG_KIND, TRAIN_KIND, start_pretagging
+from ner_engine.errors import EngineError
+
+#: Promotions that the page shows; the admin panel has all.
+_SHOWN = 50
+
+
+@login_required
+@require_POST
+def pretag(request: HttpRequest, slug: str) -> HttpResponse:
+    """Have what waits tagged by the model in service; the project's page then shows how far it is."""
+    found = project_for(request.user, slug, Action.TAG)
+    try:
+        start_pretagging(project=found, actor=signed_in(request))
+    except (UserError, EngineError) as error:
+        messages.error(request, str(error))
+    return redirect("corpus:project", found.slug)
+
+
+@login_required
+@require_GET
+def models(request: HttpRequest, slug: str) -> HttpResponse:
+    """Which model tags, how each was judged on which snapshot, and who put which into service."""
+    found = project_for(request.user, slug, Action.VIEW)
+    service = service_of(found)
+    jobs = Job.objects.unfinished().filter(scope=found.scope, kind__in=[PRETAG_KIND, TRAIN_KIND, JUDGE_KIND])
+    promotions = found.promotions.select_related("model_version", "replaced", "actor")
+    context = {
+        "project": found,
+        "service": service,
+        "boards": boards_of(found, service.model),
+        "unfinished": jobs.select_related("created_by")[:5],
+        "promotions": promotions[:_SHOWN],
+        "n_promotions": promotions.count(),
+    }
+    return render(request, "learning/models.html", context)
