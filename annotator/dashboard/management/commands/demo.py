@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from annotator.common.commands import JsonCommand, Outcome
-from annotator.dashboard.demo import Account, credentials_path, legends_to_tag, prepare_demo, summary_of, tag_legends
+from annotator.dashboard.demo import Demo, credentials_path, legends_to_tag, prepare_demo, summary_of, tag_legends
 from annotator.dashboard.serving import Site, local_site
 
 
@@ -40,7 +40,7 @@ class Command(JsonCommand):
             demo = prepare_demo()
             site.start_worker()
             if not once:
-                self._say_address(site.start_web(host=host, port=port), demo.accounts)
+                self._say_address(site.start_web(host=host, port=port), port, demo)
             n_waiting = legends_to_tag(demo.project)
             if n_waiting:
                 self.say(f"The worker tags {n_waiting} legends with the bundled model …")
@@ -49,7 +49,7 @@ class Command(JsonCommand):
             summary = summary_of(demo) | {"seconds": round(time.monotonic() - began_at, 1)}
             if not once:
                 self._serve(site)
-        return Outcome(summary=summary)
+        return Outcome(summary=summary, lines=["Everything has ended. What you did is kept; make demo goes on with it."])
 
     def say(self, line: str) -> None:
         """For a person: on standard output, or beside it where that is for the JSON summary."""
@@ -65,16 +65,15 @@ class Command(JsonCommand):
         except KeyboardInterrupt:
             self.say("Stopping …")
 
-    def _say_address(self, address: str, accounts: tuple[Account, ...]) -> None:
-        self.say(f"\nsd-curator runs at {address}")
-        for account in accounts:
-            if account.is_new:
-                self.say(f"  {account.username:<14} {account.password:<18} ({account.what})")
-            else:
-                self.say(f"  {account.username:<14} {'as set before':<18} ({account.what})")
-        if any(account.is_new for account in accounts):
-            self.say(f"These passwords are kept in {credentials_path()}, readable by you alone.\n")
-        elif any(account.password for account in accounts):
-            self.say(f"Passwords were set at the first run; they are kept in {credentials_path()}.\n")
-        else:
-            self.say("Passwords were set at the first run and changed since.\n")
+    def _say_address(self, address: str, wanted_port: int, demo: Demo) -> None:
+        is_other = not address.endswith(f":{wanted_port}/")
+        self.say(f"\nsd-curator runs at {address}" + (f" (port {wanted_port} is in use)" if is_other else ""))
+        for account in demo.accounts:
+            password = account.password if account.is_new else "password as before" if account.password else "password changed"
+            self.say(f"  {account.username:<14} {password:<20} ({account.what})")
+        if any(account.is_new for account in demo.accounts):
+            self.say(f"These passwords are kept in {credentials_path()}, readable by you alone.")
+        elif any(account.password for account in demo.accounts):
+            self.say(f"Passwords are kept in {credentials_path()}.")
+        if demo.accounts:
+            self.say(f"Sign in as {demo.accounts[-1].username}, open “{demo.project}” and press Review.\n")
