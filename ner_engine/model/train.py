@@ -62,6 +62,7 @@ def train(
     _claim(out, recipe, data, resume=resume)
     panels = read_sides(data, recipe)
     transformers.set_seed(recipe.seed)
+    transformers.utils.logging.disable_progress_bar()  # a log is no terminal: each bar would be a line as long as the run
     model = _Model.load(catalog.find_base(base), recipe)
     run = _Run(recipe=recipe, model=model, panels=panels, out=out, emit=emit, stop_requested=stop_requested)
     if not run.fit(resume=resume):
