@@ -128,8 +128,10 @@ def undo_facts(document: Document, user: User) -> dict[str, bool]:
     return {"undo": bool(done) and done[-1].actor_id == user.pk, "redo": bool(undone) and undone[-1].actor_id == user.pk}
 
 
-def page_facts(document: Document, state: LegendState, labels: Iterable[Label], user: User, *, next_id: int | None) -> dict[str, Any]:
-    """What the review page's script begins with."""
+def page_facts(
+    document: Document, state: LegendState, labels: Iterable[Label], user: User, *, next_id: int | None, holder: User | None = None
+) -> dict[str, Any]:
+    """What the review page's script begins with; ``holder`` is somebody else who is at work on the legend."""
     project = document.project
     arguments = [project.slug, document.pk]
     return {
@@ -138,6 +140,7 @@ def page_facts(document: Document, state: LegendState, labels: Iterable[Label], 
         "revision": state.revision,
         "accepted": state.accepted,
         "mayEdit": Action.REVIEW in project.allowed,
+        "holder": holder.get_username() if holder else "",
         "labels": [{"code": each.code, "name": each.name, "short": each.short, "key": each.key, "hue": each.hue} for each in labels],
         "roleLabels": sorted(state.role_labels),
         "roles": [{"code": code, "name": ROLE_NAMES[code], "sign": sign} for code, sign in ROLE_SIGNS.items()],

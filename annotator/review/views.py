@@ -100,7 +100,7 @@ def _legend_page(request: HttpRequest, document: Document, *, as_list: bool, sta
         context["operation_id"] = uuid.uuid4()
         return render(request, "review/legend_list.html", context, status=status)
     next_id = services.next_legend(project=project, actor=signed_in(request), after=document.pk)
-    context["facts"] = pages.page_facts(document, state, context["labels"], signed_in(request), next_id=next_id)
+    context["facts"] = pages.page_facts(document, state, context["labels"], signed_in(request), next_id=next_id, holder=context["holder"])
     return render(request, "review/legend.html", context, status=status)
 
 

@@ -101,6 +101,8 @@ export class Legend {
       piece.classList.toggle("selected", Boolean(inside && !this.selection.isPartial));
       piece.classList.toggle("cursor", this.cursor !== null && indexOf(piece) === this.cursor.at);
     }
+    window.CSS.highlights?.delete("chosen");
+    if (this.selection?.isPartial) window.CSS.highlights?.set("chosen", new Highlight(this.range));
     this.placeHandles();
   }
 
@@ -112,14 +114,11 @@ export class Legend {
     this.on.onSelect(selection, point);
   }
 
-  /** The selection as [first, last] words with steps: whole words, or to the character where `exact`. */
-  readSelection(exact) {
-    const native = document.getSelection();
-    if (!native.rangeCount || native.isCollapsed) return null;
-    const range = native.getRangeAt(0);
-    const chosen = this.pieces.map((piece) => chosenPart(piece, range)).filter(Boolean);
-    if (!chosen.length) return null;
-    const [first, last] = [chosen[0], chosen.at(-1)];
+  /** What lies in a range as [first, last] words with steps: whole words, or to the character where `exact`. */
+  chosen(range, exact) {
+    const parts = this.pieces.map((piece) => chosenPart(piece, range)).filter(Boolean);
+    if (!parts.length) return null;
+    const [first, last] = [parts[0], parts.at(-1)];
     const steps = exact ? [first.from, last.to - this.length.get(last.word)] : [0, 0];
     return { words: [first.word, last.word], steps, isPartial: steps[0] !== 0 || steps[1] !== 0 };
   }
@@ -153,7 +152,7 @@ export class Legend {
     const anchor = extends_ && this.cursor ? this.cursor.anchor : word;
     this.cursor = { at: word, anchor };
     const words = [Math.min(anchor, word), Math.max(anchor, word)];
-    this.select({ words, steps: [0, 0], isPartial: false });
+    this.select(whole(...words));
     this.root.querySelector(`[data-w="${word}"]`)?.scrollIntoView({ block: "nearest" });
   }
 
@@ -184,24 +183,31 @@ export class Legend {
   listen() {
     document.addEventListener("pointermove", (event) => this.movedTo(event), { signal: this.on.signal });
     this.root.addEventListener("pointerdown", (event) => this.pressed(event));
+    this.root.addEventListener("dblclick", (event) => this.takeWord(event));
     document.addEventListener("pointerup", (event) => this.released(event), { signal: this.on.signal });
+    document.addEventListener("pointercancel", () => this.cancelled(), { signal: this.on.signal });
+    this.root.addEventListener("selectstart", (event) => this.press && !this.isTouch && event.preventDefault());
+    document.addEventListener("copy", (event) => this.copied(event), { signal: this.on.signal });
+    document.addEventListener("selectionchange", () => this.selectedByTouch(), { signal: this.on.signal });
     window.addEventListener("resize", () => this.placeHandles(), { signal: this.on.signal });
   }
 
-  movedTo({ clientX: x, clientY: y }) {
+  /** A browser also tells of a "move" when the page moved under a resting pointer, and when it first learns where it rests: both are none. */
+  movedTo({ clientX: x, clientY: y, altKey }) {
     const isReal = this.pointer && (this.pointer.x !== x || this.pointer.y !== y);
     this.pointer = { x, y };
     if (isReal) this.pointerMovedLast = true;
     if (this.drag) this.dragTo(x, y);
+    else if (this.press && !this.isTouch) this.sweepTo(x, y, altKey);
   }
 
   pressed(event) {
     const handle = event.target.closest(".handle");
-    this.isPressed = !handle && event.button === 0 && !event.target.closest("a, button");
+    this.isTouch = event.pointerType === "touch";
+    this.press = !handle && event.button === 0 && !event.target.closest("a, button") ? { x: event.clientX, y: event.clientY } : null;
     if (!handle) return;
     event.preventDefault();
-    const words = this.wordsOf(this.focused);
-    this.drag = { edge: handle.dataset.edge, words, moved: false };
+    this.drag = { edge: handle.dataset.edge, words: this.wordsOf(this.focused), moved: false };
   }
 
   wordsOf(key) {
@@ -215,19 +221,75 @@ export class Legend {
     const [first, last] = this.drag.words;
     const words = this.drag.edge === "start" ? [Math.min(word, last), last] : [first, Math.max(word, first)];
     this.drag.moved = true;
-    this.selection = { words, steps: [0, 0], isPartial: false };
+    this.selection = whole(...words);
     this.paint();
+  }
+
+  /** Words light up while the pointer sweeps over them; what it touches is taken whole, with Alt to the character. */
+  sweepTo(x, y, exact) {
+    if (!this.press.isSweep && Math.hypot(x - this.press.x, y - this.press.y) < 4) return;
+    const ends = [caretAt(this.press.x, this.press.y), caretAt(x, y)];
+    if (ends.some((end) => !end || !this.root.contains(end.node))) return;
+    const range = between(...ends);
+    this.press.isSweep = true;
+    this.cursor = null;
+    this.selection = this.chosen(range, exact) ?? this.underPress();
+    this.range = range;
+    this.paint();
+  }
+
+  /** The word where the button went down: a sweep too short to touch a character means all of it. */
+  underPress() {
+    const word = this.wordAt(this.press.x, this.press.y);
+    return word === null ? null : whole(word, word);
   }
 
   released(event) {
     if (this.drag) return this.endDrag();
-    if (!this.isPressed) return undefined;
-    this.isPressed = false;
-    const selection = this.readSelection(event.altKey);
-    if (!selection) return this.clicked(event);
+    const { press } = this;
+    this.press = null;
+    if (!press) return undefined;
+    if (!press.isSweep) return this.clicked(event);
+    return this.select(this.selection, { x: event.clientX, y: event.clientY });
+  }
+
+  cancelled() {
+    this.press = null;
+    this.drag = null;
+    this.paint();
+  }
+
+  copied(event) {
+    if (!this.selection || !document.getSelection().isCollapsed) return;
+    event.clipboardData.setData("text/plain", this.selectedText());
+    event.preventDefault();
+  }
+
+  /** The text of the selected words with what stands between them. */
+  selectedText() {
+    if (this.selection.isPartial) return this.range.toString();
+    const [first, last] = this.selection.words;
+    const inside = this.pieces.filter((piece) => indexOf(piece) >= first && indexOf(piece) <= last);
+    const range = document.createRange();
+    range.setStartBefore(inside[0]);
+    range.setEndAfter(inside.at(-1));
+    return range.toString();
+  }
+
+  takeWord(event) {
+    const word = event.target.closest("[data-w]");
+    if (!word) return;
+    document.getSelection().removeAllRanges();
     this.cursor = null;
-    if (!selection.isPartial) document.getSelection().removeAllRanges();
-    return this.select(selection, { x: event.clientX, y: event.clientY });
+    this.select(whole(indexOf(word), indexOf(word)), { x: event.clientX, y: event.clientY });
+  }
+
+  /** A finger selects by the browser's own handles; the words it holds are ours as soon as it holds some. */
+  selectedByTouch() {
+    const native = document.getSelection();
+    if (!this.isTouch || native.isCollapsed || !native.rangeCount || !this.root.contains(native.anchorNode)) return;
+    const selection = this.chosen(native.getRangeAt(0), false);
+    if (selection) this.select(selection);
   }
 
   clicked(event) {
@@ -256,6 +318,27 @@ export class Legend {
       handle.style.top = `${box.bottom - frame.top}px`;
     }
   }
+}
+
+const whole = (first, last) => ({ words: [first, last], steps: [0, 0], isPartial: false });
+
+/** The place between two characters that is nearest to a point: {node, offset}. */
+function caretAt(x, y) {
+  if (document.caretPositionFromPoint) {
+    const found = document.caretPositionFromPoint(x, y);
+    return found && { node: found.offsetNode, offset: found.offset };
+  }
+  const found = document.caretRangeFromPoint(x, y);
+  return found && { node: found.startContainer, offset: found.startOffset };
+}
+
+/** The range from one place to the other, whichever comes first. */
+function between(one, other) {
+  const range = document.createRange();
+  range.setStart(one.node, one.offset);
+  range.setEnd(other.node, other.offset); // collapses the range to its end where that comes first
+  if (range.collapsed) range.setEnd(one.node, one.offset);
+  return range;
 }
 
 /** What of a word's piece lies in the range: {word, from, to} in characters of the word, or null. */

@@ -19,6 +19,7 @@ class Review {
     this.labels = new Map(facts.labels.map((label) => [label.code, label]));
     this.keys = new Keys(COMMANDS, facts.keys);
     this.life = new AbortController();
+    this.isLeasedAway = Boolean(facts.holder);
     this.legend = new Legend($("legend"), {
       signal: this.life.signal,
       mayEdit: () => this.mayEdit,
@@ -174,17 +175,11 @@ class Review {
     if (!this.facts.mayEdit) return this.say("You may read this project's legends but not edit them.", true);
     const { isPartial, ...plain } = args;
     const operation = { id: newId(), kind, entity: key ?? undefined, arguments: plain };
-    const surface = this.entities.get(key)?.surface ?? this.selectedText(plain.words);
+    const surface = this.entities.get(key)?.surface ?? (this.legend.selection ? this.legend.selectedText() : "");
     for (const mark of this.legend.marks(key)) mark.classList.add("pending");
     const { document: id, urls, revision } = this.facts;
     this.outbox.add({ document: id, url: urls.operations, page: urls.here, base: revision, operation, goes, says: sayEdit(kind, surface, plain, this.labels) });
     return undefined;
-  }
-
-  selectedText(words) {
-    if (!words) return "";
-    const pieces = this.legend.pieces.filter((piece) => Number(piece.dataset.w) >= words[0] && Number(piece.dataset.w) <= words[1]);
-    return pieces.map((piece) => piece.textContent).join(" ");
   }
 
   async send({ url, operation, base }) {
