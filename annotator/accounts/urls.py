@@ -8,5 +8,8 @@ urlpatterns = [
     path("", include(_own)),
     path("tokens/", token_views.tokens, name="account_tokens"),
     path("tokens/<int:token_id>/revoke/", token_views.revoke, name="account_token_revoke"),
+    # Instead of allauth's: the site sends no mail, and addresses are an administrator's to set.
+    path("email/", views.ask_an_administrator, name="account_email"),
+    path("password/reset/", views.ask_an_administrator, name="account_reset_password"),
     path("", include("allauth.urls")),
 ]

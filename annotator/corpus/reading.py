@@ -11,9 +11,13 @@ from django.db.models.functions import Substr
 
 from annotator.corpus.annotations import panels_of
 from annotator.corpus.models import Document, DocumentState, Label, Layer, Project, Span, Verdict
+from ner_engine.schema import BORING, CONTROLLED_VAR, MEASURED_VAR
 from ner_engine.text import trim
 
 EXCERPT_CHARACTERS: Final = 240
+
+#: What a role is called in a table.
+ROLE_WORDS: Final = {CONTROLLED_VAR: "controlled", MEASURED_VAR: "measured", BORING: "context"}
 
 #: What a reader counts, in the order and the words of the report. ``gold:LABEL`` follows them.
 _COUNTS: Final = {
@@ -102,7 +106,7 @@ def with_excerpt(documents: QuerySet[Document]) -> QuerySet[Document]:
 
 
 def legend_parts(document: Document, layer: Layer | None, labels: Mapping[str, Label]) -> dict[str, Any]:
-    """``blocks`` of the legend with its marks, and ``entities``: the rows that stand on the layer."""
+    """``blocks`` of the legend with its marks, and ``entities``: the rows that stand on the layer, each with its label and its role in words."""
     entities = [row for row in layer.spans.all() if row.verdict != Verdict.REJECTED] if layer is not None else []
     blocks = []
     cursor = 0
@@ -111,7 +115,12 @@ def legend_parts(document: Document, layer: Layer | None, labels: Mapping[str, L
         blocks += _block(document, panel.start, panel.end, marker=panel.marker, entities=entities, labels=labels)
         cursor = panel.end
     blocks += _block(document, cursor, len(document.text), marker="", entities=entities, labels=labels)
-    return {"blocks": blocks, "entities": [(row, labels.get(row.label)) for row in entities]}
+    return {
+        "blocks": blocks,
+        "entities": [(row, labels.get(row.label), ROLE_WORDS.get(row.role, row.role)) for row in entities],
+        "has_identifiers": any(row.identifiers() for row in entities),
+        "has_scores": any(row.score is not None for row in entities),
+    }
 
 
 def found_in_files(report: Mapping[str, Any]) -> list[tuple[str, int]]:

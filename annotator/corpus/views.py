@@ -31,7 +31,7 @@ def create(request: HttpRequest) -> HttpResponse:
     user = signed_in(request)
     if not may_create_project(user):
         raise PermissionDenied("Only staff may make projects. Ask an administrator for the right to add projects.")
-    form = ProjectForm(request.POST or None)
+    form = ProjectForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         try:
             project = create_project(**form.cleaned_data, actor=user)
@@ -99,7 +99,7 @@ def document(request: HttpRequest, slug: str, document_id: int) -> HttpResponse:
 def import_page(request: HttpRequest, slug: str) -> HttpResponse:
     """Upload files, and see what became of earlier ones."""
     found = project_for(request.user, slug, Action.IMPORT)
-    form = ImportForm(request.POST or None, request.FILES or None)
+    form = ImportForm(request.POST, request.FILES) if request.method == "POST" else ImportForm()
     if request.method == "POST" and form.is_valid():
         try:
             job = start_import(project=found, **form.cleaned_data, actor=signed_in(request))
@@ -132,7 +132,7 @@ def import_report(request: HttpRequest, slug: str, job_id: int) -> HttpResponse:
 def members(request: HttpRequest, slug: str) -> HttpResponse:
     """Who is in the project; POST adds somebody or changes their role."""
     found = project_for(request.user, slug, Action.MANAGE)
-    form = MemberForm(request.POST or None)
+    form = MemberForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         person, role = form.cleaned_data["person"], form.cleaned_data["role"]
         try:

@@ -1,0 +1,331 @@
+"""Every address of the site is tried by everybody, with GET and with POST: who gets in, who is sent to sign in, who learns nothing.
+
+The addresses are found by walking the resolver: a new one that the tables below do not know fails the test. The API's own are tried in
+``tests/annotator/api/test_rights.py``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from django.http import HttpResponse
+from django.test import Client
+from django.urls import URLResolver, get_resolver, reverse
+from django.utils import timezone
+
+from annotator.accounts.models import ApiToken, User
+from annotator.corpus.models import Document, Project
+from annotator.datasets.models import Snapshot, SnapshotState
+from annotator.jobs.models import Job, JobState, Worker
+from annotator.learning.models import Evaluation, ModelOrigin, ModelVersion, Promotion, PromotionKind, ServingModel, TrainingRun
+
+pytestmark = pytest.mark.django_db
+ClientOf = Callable[[User | None], Client]
+
+MEMBERS = ("viewer", "curator", "reviewer", "manager")
+PEOPLE = ("anonymous", "stranger", *MEMBERS, "staff", "admin")
+SIGN_IN = 302
+#: Words of the project that nobody outside may read anywhere.
+SECRETS = ("Autophagy legends", "bafilomycin", "needs ATG1", "autophagy-run-1", "secret snapshot note", "secret reason")
+
+
+@dataclass(frozen=True)
+class Door:
+    """An address within a project: from which role on it opens, and what it then answers to GET and to an empty POST."""
+
+    opens_for: str
+    get: int
+    post: int
+    fields: dict[str, str] = field(default_factory=dict)
+    asks_for_sign_in_after_method: bool = False
+
+    def expected(self, who: str, method: str) -> int:
+        if who == "anonymous" and not (self.asks_for_sign_in_after_method and self.answer(method) == 405):
+            return SIGN_IN
+        if self.answer(method) == 405:
+            return 405
+        if who in ("stranger", "staff"):
+            return 404
+        may = who == "admin" or MEMBERS.index(who) >= MEMBERS.index(self.opens_for)
+        return self.answer(method) if may else 403
+
+    def answer(self, method: str) -> int:
+        return self.get if method == "get" else self.post
+
+
+IN_A_PROJECT = {
+    "corpus:project": Door("viewer", 200, 405),
+    "corpus:documents": Door("viewer", 200, 405),
+    "corpus:document": Door("viewer", 200, 405),
+    "corpus:import": Door("reviewer", 200, 422),
+    "corpus:import_report": Door("viewer", 200, 405),
+    "corpus:members": Door("manager", 200, 422),
+    "corpus:remove_member": Door("manager", 405, 302),
+    "review:queue": Door("viewer", 200, 405),
+    "review:next": Door("curator", 302, 405),
+    "review:legend": Door("viewer", 200, 405),
+    "review:operations": Door("curator", 405, 422, asks_for_sign_in_after_method=True),
+    "review:lease": Door("curator", 405, 200, {"take_over": "1"}),
+    "datasets:export": Door("reviewer", 200, 422),
+    "datasets:export_report": Door("viewer", 200, 405),
+    "datasets:download": Door("reviewer", 404, 405),
+    "learning:pretag": Door("reviewer", 405, 302),
+    "learning:models": Door("viewer", 200, 405),
+    "jobs:detail": Door("viewer", 200, 405),
+    "jobs:cancel": Door("manager", 405, 302),
+}
+
+#: Addresses of no project: (GET, empty POST) for somebody anonymous, and for anybody who is signed in.
+OF_NO_PROJECT: dict[str, tuple[tuple[int, int], tuple[int, int]]] = {
+    "dashboard:home": ((302, 302), (200, 405)),
+    "dashboard:healthz": ((200, 405), (200, 405)),
+    "accounts:preferences": ((302, 302), (405, 302)),
+    "account_tokens": ((302, 302), (200, 422)),
+    "account_token_revoke": ((302, 302), (405, 404)),
+    "account_email": ((200, 405), (200, 405)),
+    "account_reset_password": ((200, 405), (200, 405)),
+    "account_login": ((200, 200), (302, 302)),
+    "account_logout": ((302, 302), (200, 302)),
+    "account_change_password": ((302, 302), (200, 200)),
+}
+#: Those who may make projects: staff, and who has the right to add them.
+MAKERS = ("manager", "staff", "admin")
+
+
+@dataclass(frozen=True)
+class Route:
+    """An address of the site: its full name, its whole pattern, and the module that answers."""
+
+    name: str
+    pattern: str
+    module: str
+
+    def path(self, known: dict[str, Any]) -> str:
+        """The address with those of the known values that it takes."""
+        return reverse(self.name, kwargs={key: value for key, value in known.items() if re.search(rf"<(\w+:)?{key}>", self.pattern)})
+
+
+def routes(resolver: URLResolver | None = None, namespace: str = "", before: str = "") -> Iterator[Route]:
+    """Every address of the site. Those without a name only redirect: allauth's old addresses and the panel's own."""
+    for pattern in (resolver or get_resolver()).url_patterns:
+        whole = f"{before}{pattern.pattern}"
+        if isinstance(pattern, URLResolver):
+            yield from routes(pattern, namespace + (f"{pattern.namespace}:" if pattern.namespace else ""), whole)
+        elif pattern.name or not whole.startswith(("accounts/social/", "admin/")):
+            yield Route(f"{namespace}{pattern.name or ''}", whole, pattern.callback.__module__)
+
+
+def routes_by_name() -> dict[str, Route]:
+    return {route.name: route for route in routes()}
+
+
+def allauths_routes() -> list[Route]:
+    """What allauth answers, but for what the tables above know."""
+    return [route for route in routes() if route.module.startswith("allauth") and not route.name.startswith("admin:")]
+
+
+def routes_of_the_panel() -> list[Route]:
+    return [route for route in routes() if route.name.startswith("admin:")]
+
+
+@pytest.fixture(autouse=True)
+def broker_that_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``/healthz`` asks for it, and would wait for an answer each time."""
+    monkeypatch.setattr("annotator.jobs.broker.is_reachable", lambda: True)
+
+
+@pytest.fixture
+def people(
+    project: Project, admin: User, manager: User, reviewer: User, curator: User, viewer: User, stranger: User, client_of: ClientOf
+) -> dict[str, Client]:
+    """A browser of each. Staff are no members of the project: the panel is theirs, the project is not."""
+    staff = User.objects.create_user("staff", password="correct horse battery", is_staff=True)
+    users = [None, stranger, viewer, curator, reviewer, manager, staff, admin]
+    return {who: client_of(user) for who, user in zip(PEOPLE, users, strict=True)}
+
+
+@pytest.fixture
+def things(project: Project, manager: User, stranger: User, import_legends: Callable[..., list[Document]]) -> dict[str, Any]:
+    """One of each thing, all in the project, and a job of the kind that each address is about."""
+    model = ModelVersion.objects.create(name="autophagy-run-1", origin=ModelOrigin.TRAINED, location="run-1", project=project)
+    ServingModel.objects.create(project=project, model_version=model)
+    document = import_legends(1, labels="gold")[0]
+    counts = {side: {"panels": 1, "papers": 1, "spans": 1, "labels": {}, "decisions": {}} for side in ("train", "eval", "test")}
+    facts = {"split_rule": "x", "tokenizer_version": "x", "state": SnapshotState.READY, "counts": counts}
+    snapshot = Snapshot.objects.create(project=project, number=1, note="secret snapshot note", report={"left_out": {}, "n_lossy": 0}, **facts)
+    one = {"precision": 0.5, "recall": 0.5, "f1": 0.5, "support": 3}
+    scores = {"micro": one, "macro": one, "by_label": {"CELL": one}}
+    ended = {"scope": project.scope, "state": JobState.SUCCEEDED, "finished_at": timezone.now()}
+    return {
+        "document": document,
+        "snapshot": snapshot,
+        "model": model,
+        "evaluation": Evaluation.objects.create(model_version=model, snapshot=snapshot, scores=scores, micro_f1=0.5),
+        "promotion": Promotion.objects.create(project=project, kind=PromotionKind.PROMOTED, model_version=model, reason="secret reason"),
+        "run": TrainingRun.objects.create(project=project, snapshot=snapshot, base=model, recipe="quick"),
+        "pretag": Job.objects.create(kind="pretag", scope=project.scope, arguments={}, message="Tagging with autophagy-run-1"),
+        "import": Job.objects.create(kind="import_documents", arguments={"project": project.pk}, **ended),
+        "export": Job.objects.create(kind="export_dataset", arguments={"project": project.pk, "format_name": "jsonl"}, **ended),
+        "token": ApiToken.objects.create(user=manager, name="nightly", prefix="sdc_x", digest="x"),
+        "member": User.objects.create_user("leaver"),
+        "worker": Worker.objects.create(name="w", seen_at=timezone.now()),
+        "project": project,
+        "labels": project.label_set,
+    }
+
+
+def address(name: str, things: dict[str, Any]) -> str:
+    job = "import" if "import" in name else "export" if name.startswith("datasets:") else "pretag"
+    known = {
+        "slug": things["project"].slug,
+        "document_id": things["document"].pk,
+        "job_id": things[job].pk,
+        "user_id": things["member"].pk,
+        "token_id": things["token"].pk,
+    }
+    return routes_by_name()[name].path(known)
+
+
+def body(answer: HttpResponse) -> str:
+    return "" if answer.streaming else answer.content.decode()
+
+
+def knock(browser: Client, method: str, path: str, fields: dict[str, str] | None = None) -> Any:
+    return getattr(browser, method)(path, fields or {})
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+@pytest.mark.parametrize("name", IN_A_PROJECT)
+def test_an_address_of_a_project_opens_from_its_role_on_and_shows_others_nothing(
+    name: str, method: str, people: dict[str, Client], things: dict[str, Any]
+) -> None:
+    door, path = IN_A_PROJECT[name], address(name, things)
+    answers = {}
+    for who, browser in people.items():
+        if name == "corpus:remove_member":
+            things["project"].memberships.get_or_create(user=things["member"])
+        answers[who] = knock(browser, method, path, door.fields)
+    assert {who: answer.status_code for who, answer in answers.items()} == {who: door.expected(who, method) for who in PEOPLE}
+    for who in ("anonymous", "stranger", "staff"):
+        assert [word for word in SECRETS if word in body(answers[who])] == []
+    if answers["anonymous"].status_code == SIGN_IN:
+        assert answers["anonymous"]["Location"].startswith(reverse("account_login"))
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+@pytest.mark.parametrize("name", OF_NO_PROJECT)
+def test_an_address_of_no_project_answers_everybody_alike_and_names_no_project(
+    name: str, method: str, people: dict[str, Client], things: dict[str, Any]
+) -> None:
+    stranger_to_tokens = {who: browser for who, browser in people.items() if not (name == "account_token_revoke" and who == "manager")}
+    for who, browser in stranger_to_tokens.items():
+        expected = OF_NO_PROJECT[name][who != "anonymous"][method == "post"]
+        answer = knock(browser, method, address(name, things))
+        assert (who, answer.status_code) == (who, expected)
+        if who in ("anonymous", "stranger", "staff"):
+            assert [word for word in SECRETS if word in body(answer)] == []
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_projects_are_made_by_those_who_may(method: str, people: dict[str, Client]) -> None:
+    for who, browser in people.items():
+        expected = SIGN_IN if who == "anonymous" else (200 if method == "get" else 422) if who in MAKERS else 403
+        assert (who, knock(browser, method, "/projects/new/").status_code) == (who, expected)
+
+
+def test_a_token_is_revoked_by_its_owner_alone(people: dict[str, Client], things: dict[str, Any]) -> None:
+    path = address("account_token_revoke", things)
+    for who in ("stranger", "admin"):
+        people[who].post(path)
+        assert ApiToken.objects.get().revoked_at is None
+    assert people["manager"].post(path).status_code == 302
+    assert ApiToken.objects.get().revoked_at is not None
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_what_allauth_brings_never_fails_and_shows_nothing_of_projects(method: str, people: dict[str, Client], things: dict[str, Any]) -> None:
+    known = {"key": "x-y", "uidb36": "1", "provider_id": "nobody"}
+    for route in allauths_routes():
+        if route.name in OF_NO_PROJECT:
+            continue
+        for who in ("anonymous", "stranger"):
+            answer = knock(people[who], method, route.path(known))
+            assert answer.status_code in {200, 302, 400, 401, 403, 404, 405}, (route.name, who, answer.status_code)
+            assert [word for word in SECRETS if word in body(answer)] == []
+
+
+OBJECTS_OF_THE_PANEL = {
+    "corpus_project": "project",
+    "corpus_labelset": "labels",
+    "corpus_document": "document",
+    "datasets_snapshot": "snapshot",
+    "learning_trainingrun": "run",
+    "learning_modelversion": "model",
+    "learning_promotion": "promotion",
+    "jobs_job": "pretag",
+    "jobs_worker": "worker",
+    "accounts_user": "member",
+    "accounts_apitoken": "token",
+    "auth_user": "member",
+}
+
+
+def panel_path(route: Route, things: dict[str, Any]) -> str:
+    """The address in the panel, of the thing there is of that kind."""
+    model = re.match(r"admin:([a-z]+_[a-z]+)", route.name)
+    kind = OBJECTS_OF_THE_PANEL.get(model[1] if model else "")
+    pk = things[kind].pk if kind else 1
+    return route.path({"object_id": pk, "pk": pk, "id": pk, "project_id": things["project"].pk, "content_type_id": 1, "app_label": "corpus"})
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_the_panel_is_closed_to_all_but_staff_and_shows_staff_nothing_of_projects_they_are_not_in(
+    method: str, people: dict[str, Client], things: dict[str, Any]
+) -> None:
+    for route in routes_of_the_panel():
+        path = panel_path(route, things)
+        for who in ("anonymous", "stranger", "manager"):
+            answer = knock(people[who], method, path)
+            assert answer.status_code in {302, 403, 404}, (route.name, who, answer.status_code)
+            assert [word for word in SECRETS if word in body(answer)] == [], (route.name, who)
+        if route.name != "admin:logout":
+            answer = knock(people["staff"], method, path)
+            assert answer.status_code < 500, (route.name, answer.status_code)
+            assert [word for word in SECRETS if word in body(answer)] == [], (route.name, answer.status_code)
+
+
+def test_every_page_of_the_panel_opens_for_a_superuser(people: dict[str, Client], things: dict[str, Any]) -> None:
+    for route in routes_of_the_panel():
+        answer = people["admin"].get(panel_path(route, things))
+        assert answer.status_code in {200, 286, 302, 403, 404, 405}, (route.name, answer.status_code)
+        if re.fullmatch(r"admin:(corpus|datasets|learning|jobs|accounts)_[a-z]+_(changelist|change)", route.name):
+            assert answer.status_code == 200, route.name
+
+
+def test_an_empty_form_breaks_nothing_in_the_panel(people: dict[str, Client], things: dict[str, Any]) -> None:
+    for route in routes_of_the_panel():
+        if route.name != "admin:logout":
+            answer = people["admin"].post(panel_path(route, things))
+            assert answer.status_code < 500, (route.name, answer.status_code)
+
+
+def test_no_address_was_forgotten() -> None:
+    known = {*IN_A_PROJECT, *OF_NO_PROJECT, "corpus:create"}
+    elsewhere = {route.name for route in [*allauths_routes(), *routes_of_the_panel()]}
+    found = {name for name in routes_by_name() if not name.startswith("api:")}
+    assert found - elsewhere - known == set()
+    assert known - found == set()
+
+
+def test_nobody_who_was_switched_off_gets_in(things: dict[str, Any], people: dict[str, Client], manager: User) -> None:
+    browser = people["manager"]
+    manager.is_active = False
+    manager.save()
+    for name in IN_A_PROJECT:
+        answer = browser.get(address(name, things))
+        assert answer.status_code in {302, 405}, name
+        assert [word for word in SECRETS if word in body(answer)] == []
