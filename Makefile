@@ -3,7 +3,7 @@ PY := .venv/bin/python
 BENCHES ?= convert import_archive review export pretag
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format web worker migrate bench setup setup-dev clean
+.PHONY: help demo test lint format web worker migrate bench screenshots setup setup-dev clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
@@ -44,6 +44,9 @@ worker: setup ## a worker for the queues $QUEUES (default,tag,train)
 
 bench: setup-dev ## measure speed and memory; needs SOURCEDATA_ZIP
 	@for name in $(BENCHES); do echo "== $$name"; $(PY) -m bench.$$name || exit 1; done
+
+screenshots: setup-dev ## take the README's pictures from a demo of their own (some minutes)
+	@exec $(PY) scripts/screenshots.py $(ARGS)
 
 clean: ## remove the virtual environment and caches (never var/)
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache staticfiles
