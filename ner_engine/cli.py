@@ -219,6 +219,14 @@ def _train(args: argparse.Namespace) -> int:
         except EngineError as error:
             emit({"event": "error", "message": str(error)})
             print(f"error: {error}", file=sys.stderr)
+        except OSError as error:
+            emit(
+                {
+                    "event": "error",
+                    "message": f"a file could not be read or written ({error.strerror or error}); look after the disk, then start again",
+                }
+            )
+            traceback.print_exc()
         except Exception as error:  # noqa: BLE001 - the parent reads the event, the log gets the traceback
             emit({"event": "error", "message": f"the training failed unexpectedly ({type(error).__name__}); its log says where"})
             traceback.print_exc()

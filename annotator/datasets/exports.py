@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import uuid
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from annotator.common.errors import UserError
+from annotator.common.files import workbench
 from annotator.corpus.annotations import engine_documents
 from annotator.corpus.models import Project
 from ner_engine import schema
@@ -61,15 +60,17 @@ class AcceptedLegends:
             yield _with_lineage(document)
 
 
-def refuse_damage(damaged: Sequence[Problem]) -> None:
+def refuse_damage(damaged: Sequence[Problem], *, advice: str = "Mend them, then start again.") -> None:
     """Raise ``DamagedAnnotationsError`` naming what is damaged, where anything is."""
     if damaged:
-        named = " ".join(problem.message for problem in damaged[:MAX_NAMED])
         more = f" And {len(damaged) - MAX_NAMED} more." if len(damaged) > MAX_NAMED else ""
-        raise DamagedAnnotationsError(
-            f"Nothing was written, because {len(damaged)} accepted legends are damaged. {named}{more} "
-            "Mend them, or have them left out (export_dataset --leave-out-damaged)."
-        )
+        count = "1 accepted legend is" if len(damaged) == 1 else f"{len(damaged):,} accepted legends are"
+        raise DamagedAnnotationsError(f"Nothing was written, because {count} damaged. {' '.join(_named(damaged))}{more} {advice}")
+
+
+def _named(damaged: Sequence[Problem]) -> list[str]:
+    """The first of them as sentences that say which legend it is."""
+    return [problem.message if problem.where in problem.message else str(problem) for problem in damaged[:MAX_NAMED]]
 
 
 def _with_lineage(document: schema.Document) -> schema.Document:
@@ -103,15 +104,13 @@ def write_export(project: Project, choice: ExportChoice, out: Path, run: JobRun 
     """
     target = choice.target()
     report = Report()
-    legends = AcceptedLegends(project, run)
     with whole_folder(out) as part:
         try:
-            n = write_documents(legends, target, part, report)
+            n = write_documents(AcceptedLegends(project, run, report.problems), target, part, report)
         except FormatError as error:
             raise UserError(f"{error}.") from error
-        damaged = [*legends.damaged, *(Problem(problem.where, str(problem)) for problem in report.problems)]
-        if not choice.leave_out_damaged:
-            refuse_damage(damaged)
+        if not choice.leave_out_damaged or not n:
+            refuse_damage(report.problems, advice="Mend them, or have them left out (export_dataset --leave-out-damaged).")
         if not n:
             raise UserError("There is no accepted legend to export yet. Accept some on the review page first.")
     return {
@@ -119,8 +118,8 @@ def write_export(project: Project, choice: ExportChoice, out: Path, run: JobRun 
         "documents": n,
         "counts": dict(sorted(report.counts.items())),
         "n_lossy": report.counts["lossy"],
-        "n_left_out": len(damaged),
-        "left_out": [problem.message for problem in damaged[:MAX_NAMED]],
+        "n_left_out": len(report.problems),
+        "left_out": _named(report.problems),
     }
 
 
@@ -131,16 +130,11 @@ def whole_folder(out: Path) -> Iterator[Path]:
     An earlier export at ``out`` is replaced in one rename; anything else there is left alone and ``UserError`` raised.
     """
     _check_free(out)
-    part = out.with_name(f".{out.name}.{uuid.uuid4().hex[:8]}.part")
-    try:
-        part.mkdir(parents=True)
-    except OSError as error:
-        raise UserError(f"The folder {out} cannot be made ({error.strerror}). Name one that you may write to.") from error
-    try:
+    with workbench(out) as bench:
+        part = bench / "new"
+        part.mkdir()
         yield part
-        _put_in_place(part, out)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+        _put_in_place(part, out, bench / "old")
 
 
 def _check_free(out: Path) -> None:
@@ -150,8 +144,7 @@ def _check_free(out: Path) -> None:
         raise UserError(f"{out} holds something else already. Name a new folder; an earlier export is the only thing that is replaced.")
 
 
-def _put_in_place(part: Path, out: Path) -> None:
-    old = part.with_suffix(".old")
+def _put_in_place(part: Path, out: Path, old: Path) -> None:
     if out.exists():
         out.rename(old)
     try:
@@ -160,16 +153,10 @@ def _put_in_place(part: Path, out: Path) -> None:
         if old.exists():
             old.rename(out)
         raise
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def zip_folder(folder: Path, archive: Path) -> None:
-    """Pack the files of ``folder`` under the archive's own name; the archive appears complete or not at all."""
-    part = archive.with_name(f".{archive.name}.{uuid.uuid4().hex[:8]}.part")
-    try:
-        with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED, compresslevel=4) as packed:
-            for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-                packed.write(path, f"{archive.stem}/{path.relative_to(folder)}")
-        part.replace(archive)
-    finally:
-        part.unlink(missing_ok=True)
+    """Pack the files of ``folder`` under the archive's own name."""
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=4) as packed:
+        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+            packed.write(path, f"{archive.stem}/{path.relative_to(folder)}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,7 +12,8 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Max, QuerySet
 
-from annotator.common.errors import UserError
+from annotator.common.errors import UserError, sentence_of
+from annotator.common.files import workbench
 from annotator.corpus.access import Action, require
 from annotator.corpus.models import Project
 from annotator.datasets.exports import AcceptedLegends, ExportChoice, refuse_damage, write_export, zip_folder
@@ -75,13 +75,14 @@ def start_export(*, project: Project, format_name: str, actor: User | None, publ
 def export_to_archive(*, project: Project, format_name: str, actor: User | None, run: JobRun, **choices: Any) -> dict[str, Any]:
     """Write an export and pack it into the job's archive; the report."""
     archive = _archive_path(run.job)
-    archive.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=archive.parent, prefix=".export-") as folder:
-        out = Path(folder) / "out"
-        report = export_dataset(project=project, format_name=format_name, out_dir=out, actor=actor, run=run, **choices)
+    with workbench(archive) as bench:
+        report = export_dataset(project=project, format_name=format_name, out_dir=bench / "out", actor=actor, run=run, **choices)
         run.report(message="Packing")
         run.check()
-        zip_folder(out, archive)
+        zip_folder(bench / "out", bench / archive.name)
+        with transaction.atomic():
+            run.hold()
+            (bench / archive.name).replace(archive)
     _remove_old_archives(archive.parent)
     return {**report, "archive": archive.name, "bytes": archive.stat().st_size}
 
@@ -149,7 +150,7 @@ def build_snapshot(*, snapshot: Snapshot, run: JobRun | None = None) -> Snapshot
         _fail_snapshot(snapshot, "It was cancelled before it was complete.")
         raise
     except Exception as error:
-        _fail_snapshot(snapshot, str(error) if isinstance(error, UserError) else "It could not be written; the log of its job says why.")
+        _fail_snapshot(snapshot, sentence_of(error) or "It could not be written; the log of its job says why.")
         raise
     log.info("snapshot_frozen", snapshot=snapshot.pk, project=snapshot.project_id, hash=facts["content_hash"])
     snapshot.refresh_from_db()
@@ -158,11 +159,10 @@ def build_snapshot(*, snapshot: Snapshot, run: JobRun | None = None) -> Snapshot
 
 def _write_snapshot(snapshot: Snapshot, run: JobRun | None) -> dict[str, Any]:
     folder = snapshot.folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
     _remove(folder)
     labels = tuple(snapshot.project.label_set.labels.filter(retired_at=None).values_list("code", flat=True))
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as part:
-        place = Path(part) / folder.name
+    with workbench(folder) as bench:
+        place = bench / folder.name
         place.mkdir()
         facts = _fill(place, AcceptedLegends(snapshot.project, run), labels)
         with transaction.atomic():

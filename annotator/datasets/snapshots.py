@@ -160,6 +160,9 @@ def _count_side(folder: Path, side: str) -> dict[str, Any]:
     return {**counts, "labels": dict(sorted(labels.items())), "decisions": dict(sorted(decisions.items()))}
 
 
+_WAY_OUT: Final = "Make a new snapshot and train on it from a model that did not learn from this paper, the bundled one for instance."
+
+
 class LeakError(UserError):
     """A paper or a text that a model learned from is among those it would be judged on."""
 
@@ -178,12 +181,12 @@ def refuse_leak(trained_on: Iterable[Path], held_out: Path) -> None:
         for row in rows_of(folder, "train"):
             if (paper := _paper(row)) in papers:
                 raise LeakError(
-                    f"The paper {paper} is among those the model learned from and those it is judged on. Make a new snapshot and train again."
+                    f"The paper {paper} is among those the model learned from and those it is judged on, so its scores would mean nothing. {_WAY_OUT}"
                 )
             if (other := texts.get(_text_digest(row))) is not None:
                 raise LeakError(
                     f"A panel of the paper {other}, on which the model is judged, has the same text as panel {row['id']} of {paper}, from which it "
-                    "learned. Make a new snapshot and train again."
+                    f"learned, so its scores would mean nothing. {_WAY_OUT}"
                 )
 
 

@@ -37,6 +37,9 @@ def freeze_snapshot(run: JobRun, *, snapshot: int) -> dict[str, Any]:
     row = Snapshot.objects.filter(pk=snapshot).select_related("project__label_set").first()
     if row is None:
         raise UserError("The snapshot was removed before it was built.")
+    if row.job_id is None:
+        row.job = run.job
+        row.save(update_fields=["job"])
     if not row.is_ready:
         row = services.build_snapshot(snapshot=row, run=run)
     return {"snapshot": row.number, "content_hash": row.content_hash, "counts": row.counts, "report": row.report}

@@ -81,6 +81,10 @@ class JobRun:
             self._lost.set()
             raise JobLostError
 
+    def make_way(self) -> None:
+        """From here on another job of the kind may be asked for, though this one is exclusive: what comes up now it would not see any more."""
+        self.mine.update(is_exclusive=False)
+
     def interrupt(self) -> None:
         """Ask the run to stop at its next ``check()`` because its process ends."""
         self._interrupted.set()

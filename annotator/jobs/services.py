@@ -22,7 +22,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
-from annotator.common.errors import UserError
+from annotator.common.errors import UserError, sentence_of
 from annotator.common.storable import storable_json, storable_text
 from annotator.jobs import broker
 from annotator.jobs.errors import BrokerError, JobCancelledError, JobConflictError, JobInterruptedError, JobLostError
@@ -201,9 +201,9 @@ def _do(run: JobRun) -> None:
     except KeyboardInterrupt:
         _finish(run, JobState.CANCELLED)
         raise
-    except Exception:
+    except Exception as error:
         log.exception("job_failed", **context)
-        _finish(run, JobState.FAILED, error=_GENERAL_FAILURE.format(id=job.pk))
+        _finish(run, JobState.FAILED, error=storable_text(sentence_of(error)) or _GENERAL_FAILURE.format(id=job.pk))
     else:
         _finish(run, JobState.SUCCEEDED, result=storable_json(report))
     finally:

@@ -1,0 +1,53 @@
+"""Files and folders that appear complete or not at all, also when the process that makes them is killed."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+
+@contextmanager
+def workbench(target: Path) -> Iterator[Path]:
+    """An empty folder beside ``target`` to prepare it in; what is to stay is renamed out of it, and at the end of the block it is gone.
+
+    What a killed process left there of the same target is removed first. A living one is told from a dead one by the lock that it holds.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    for left in target.parent.glob(f".{target.name}.*.part"):
+        _remove_if_left_behind(left)
+    folder, lock = _locked_folder(target)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(lock)
+
+
+def _locked_folder(target: Path) -> tuple[Path, int]:
+    """A new folder and its lock. Between the two somebody else may take the folder for left behind; then another is made."""
+    while True:
+        folder = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.part")
+        folder.mkdir()
+        with suppress(FileNotFoundError):
+            lock = os.open(folder, os.O_RDONLY)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if folder.exists():
+                return folder, lock
+            os.close(lock)
+
+
+def _remove_if_left_behind(folder: Path) -> None:
+    with suppress(FileNotFoundError, NotADirectoryError):
+        lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(folder, ignore_errors=True)
+        except BlockingIOError:
+            pass
+        finally:
+            os.close(lock)
