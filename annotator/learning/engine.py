@@ -87,6 +87,14 @@ def inspect_model(name_or_dir: str | Path) -> CheckpointFacts:
     return CheckpointFacts(found.name, found.folder, found.labels, _sha256(present))
 
 
+def verify_model(model: ModelVersion) -> CheckpointFacts:
+    """As ``inspect_model``; raises ``UserError`` where the files are not those that the version was registered with."""
+    facts = inspect_model(model.path)
+    if model.weights_sha256 and facts.sha256 != model.weights_sha256:
+        raise UserError(f"The files of {model.name} are not those it was registered with. Choose another model, or restore them from a backup.")
+    return facts
+
+
 @lru_cache(maxsize=32)
 def _sha256(files: tuple[tuple[Path, int, int], ...]) -> str:
     digest = hashlib.sha256()
@@ -112,11 +120,7 @@ class _Taggers:
     def _get(self, model: ModelVersion) -> Tagger:
         key = f"{model.path}:{model.weights_sha256}"
         if key not in self._loaded:
-            facts = inspect_model(model.path)
-            if model.weights_sha256 and facts.sha256 != model.weights_sha256:
-                raise UserError(
-                    f"The files of {model.name} are not those it was registered with. Choose another model, or restore them from a backup."
-                )
+            facts = verify_model(model)
             from ner_engine.model.tagger import load_tagger  # noqa: PLC0415 - torch
 
             while len(self._loaded) >= LOADED_AT_ONCE:

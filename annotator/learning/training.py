@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import time
-import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -14,7 +13,8 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from annotator.common.errors import UserError
+from annotator.common.errors import sentence_of
+from annotator.common.files import workbench
 from annotator.datasets.models import Snapshot
 from annotator.datasets.services import verify_snapshot
 from annotator.datasets.snapshots import refuse_leak, rows_of
@@ -89,10 +89,7 @@ class Training:
             self._end(RunState.CANCELLED, "")
             raise
         except Exception as error:
-            from ner_engine.errors import EngineError  # noqa: PLC0415
-
-            is_told = isinstance(error, UserError | EngineError)
-            self._end(RunState.FAILED, str(error) if is_told else "Something went wrong that nobody foresaw; the server's log has the details.")
+            self._end(RunState.FAILED, sentence_of(error) or "Something went wrong that nobody foresaw; the server's log has the details.")
             raise
         shutil.rmtree(self.out, ignore_errors=True)
         scores = {evaluation.model_version.name: evaluation.micro_f1 for evaluation in evaluations}
@@ -116,7 +113,7 @@ class Training:
         refuse_leak([snapshot.folder, *(each.folder for each in ancestors_of(self.run.base))], snapshot.folder)
         if (self.out / "model").is_dir():
             return
-        engine.inspect_model(self.run.base.path)
+        engine.verify_model(self.run.base)
         labels = ",".join(snapshot.report["labels"])
         command = engine.training_command(
             recipe=self.run.recipe,
@@ -189,12 +186,8 @@ def remove_leftovers(run: TrainingRun) -> None:
 
 def _replace_folder(source: Path, target: Path) -> None:
     """A copy of ``source`` at ``target`` that is there as a whole or not at all."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.part")
-    try:
-        shutil.copytree(source, part)
+    with workbench(target) as bench:
+        shutil.copytree(source, bench / "new")
         if target.exists():
-            shutil.rmtree(target)
-        part.rename(target)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+            target.rename(bench / "old")
+        (bench / "new").rename(target)

@@ -1,0 +1,57 @@
+"""``manage.py promote MODEL [--project PROJECT] [--reason TEXT] [--json]``"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from annotator.common.commands import JsonCommand, Outcome
+from annotator.common.errors import UserError
+from annotator.corpus.management.commands.import_documents import project_named
+from annotator.corpus.models import Project
+from annotator.learning.models import ModelVersion, Promotion
+from annotator.learning.services import find_model, promote, serving_model
+
+
+class Command(JsonCommand):
+    help = (
+        "Put a judged model into service: workers tag with it what is unreviewed again, decided legends stay as they are. manage.py roll_back takes "
+        "it back. Exit code 0: it serves; 2: nothing changed."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument("model", metavar="MODEL", help="a model version's name, such as demo-run-1")
+        parser.add_argument("--project", default="", help="the project's address; needed for a model that several may use")
+        parser.add_argument("--reason", default="", help="why; kept in the log of promotions")
+
+    def perform(self, *, model: str, project: str, reason: str, **_: Any) -> Outcome:
+        target = project_named(project) if project else _project_of(model)
+        return outcome_of(promote(project=target, model_version=find_model(name=model, project=target), actor=None, reason=reason))
+
+
+def outcome_of(promotion: Promotion) -> Outcome:
+    """What a change of the serving model tells, for commands."""
+    project, model = promotion.project, promotion.model_version
+    summary = {
+        "project": project.slug,
+        "kind": promotion.kind,
+        "model": model.name,
+        "replaced": promotion.replaced.name if promotion.replaced is not None else None,
+        "waiting_for_tags": project.documents.undecided().count(),
+    }
+    lines = [f"{serving_model(project)} serves {project.slug} now, in place of {summary['replaced']}."]
+    lines.append(f"A worker tags its {summary['waiting_for_tags']:,} unreviewed legends again; manage.py pretag {project.slug} does it here.")
+    return Outcome(summary, lines)
+
+
+def _project_of(name: str) -> Project:
+    """The one project that a model was trained for."""
+    model = ModelVersion.objects.filter(name=name).select_related("project__label_set").first()
+    if model is None:
+        known = ", ".join(ModelVersion.objects.filter(retired_at=None).values_list("name", flat=True)[:10]) or "none yet"
+        raise UserError(f'There is no model "{name}". Models: {known}.')
+    if model.project is None:
+        raise UserError(f"Every project may use {name}. Say in which it is to serve: --project PROJECT.")
+    return model.project

@@ -1,0 +1,24 @@
+"""``manage.py roll_back PROJECT [--reason TEXT] [--json]``"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from annotator.common.commands import JsonCommand, Outcome
+from annotator.corpus.management.commands.import_documents import project_named
+from annotator.learning.management.commands.promote import outcome_of
+from annotator.learning.services import roll_back
+
+
+class Command(JsonCommand):
+    help = "Take back a project's last promotion that still stands: the model before it serves again. Exit code 0: it does; 2: nothing changed."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument("project", metavar="PROJECT", help="the project's address, such as demo")
+        parser.add_argument("--reason", default="", help="why; kept in the log of promotions")
+
+    def perform(self, *, project: str, reason: str, **_: Any) -> Outcome:
+        return outcome_of(roll_back(project=project_named(project), actor=None, reason=reason))

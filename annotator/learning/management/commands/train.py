@@ -1,0 +1,94 @@
+"""``manage.py train PROJECT --recipe NAME [--snapshot N] [--base NAME] [--set NAME=VALUE] [--json]``"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from annotator.common.commands import Outcome
+from annotator.common.errors import UserError
+from annotator.corpus.management.commands.import_documents import project_named
+from annotator.corpus.models import Project
+from annotator.datasets.models import Snapshot
+from annotator.datasets.services import SNAPSHOT_KIND, add_snapshot, settle_snapshots
+from annotator.jobs.commands import JobCommand
+from annotator.learning.engine import checked_hyperparameters
+from annotator.learning.models import TrainingRun
+from annotator.learning.services import DEFAULT_RECIPE, TRAIN_KIND, Comparison, add_training_run, compare, find_model, settle_runs
+
+
+class Command(JobCommand):
+    help = (
+        "Freeze a project's accepted legends, fine-tune a model on them, and judge it beside the serving one on the papers that are held out; here "
+        "and now, without a worker. The candidate serves only once it is promoted. Exit code 0: there is a candidate; 2: there is none."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument("project", metavar="PROJECT", help="the project's address, such as demo")
+        parser.add_argument("--recipe", default=DEFAULT_RECIPE, metavar="NAME", help="hyperparameters to begin with (default: %(default)s)")
+        parser.add_argument("--snapshot", type=int, metavar="NUMBER", help="a snapshot of the project (default: a new one of all that is accepted)")
+        parser.add_argument("--base", default="", metavar="NAME", help="what to train from (default: the project's serving model)")
+        parser.add_argument(
+            "--set", dest="hyperparameters", action="append", default=[], metavar="NAME=VALUE", help="another value for a hyperparameter"
+        )
+
+    def perform(self, *, project: str, recipe: str, snapshot: int | None, base: str, hyperparameters: list[str], **_: Any) -> Outcome:
+        target = project_named(project)
+        settings = _settings(hyperparameters)
+        chosen = find_model(name=base, project=target) if base else None
+        checked_hyperparameters(recipe, settings)
+        frozen = _snapshot_numbered(target, snapshot) if snapshot is not None else self._freeze(target)
+        run = add_training_run(project=target, snapshot=frozen, actor=None, recipe=recipe, hyperparameters=settings, base=chosen)
+        try:
+            job = self.run_job(kind=TRAIN_KIND, scope=target.scope, arguments={"training_run": run.pk})
+        except UserError:
+            TrainingRun.objects.filter(pk=run.pk, job=None).delete()  # another training of the project is unfinished
+            raise
+        except KeyboardInterrupt as stop:
+            raise UserError("Stopped. It left no model; run the command again to start anew.") from stop
+        finally:
+            settle_runs(project=target)
+        run.refresh_from_db()
+        comparison = compare(run)
+        lines = [f"{run.candidate} was trained on snapshot {frozen.number}.", *(_table(comparison) if comparison is not None else [])]
+        lines.append(f"Put it into service with: manage.py promote {run.candidate}")
+        return Outcome({"project": target.slug, "job": job.pk, **job.result}, lines)
+
+    def _freeze(self, project: Project) -> Snapshot:
+        snapshot = add_snapshot(project=project, actor=None)
+        try:
+            self.run_job(kind=SNAPSHOT_KIND, scope=project.scope, arguments={"snapshot": snapshot.pk})
+        except UserError:
+            Snapshot.objects.filter(pk=snapshot.pk, job=None).delete()  # another snapshot of the project is being built
+            raise
+        finally:
+            settle_snapshots(project=project)
+        snapshot.refresh_from_db()
+        return snapshot
+
+
+def _settings(pairs: Sequence[str]) -> Mapping[str, str]:
+    for pair in pairs:
+        if "=" not in pair:
+            raise UserError(f"--set {pair} must be NAME=VALUE, such as --set epochs=1.")
+    return dict(pair.split("=", 1) for pair in pairs)
+
+
+def _snapshot_numbered(project: Project, number: int) -> Snapshot:
+    snapshot = project.snapshots.filter(number=number).first()
+    if snapshot is None:
+        known = ", ".join(str(number) for number in project.snapshots.values_list("number", flat=True)[:10]) or "none yet"
+        raise UserError(f"There is no snapshot {number} in {project.slug}. Snapshots: {known}. Without --snapshot a new one is made.")
+    return snapshot
+
+
+def _table(comparison: Comparison) -> list[str]:
+    """F1 of candidate and serving model, a line a label."""
+    lines = [f"{'F1 on held-out papers':24}{'candidate':>10}{'current':>10}   ({comparison.current_model} is in service)"]
+    for row in (*comparison.labels, *comparison.averages):
+        current = f"{row.current_percent:>10.1f}" if row.current is not None else f"{'-':>10}"
+        lines.append(f"{row.name:24}{row.candidate_percent:>10.1f}{current}")
+    return lines
