@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied
 from django.http import Http404
+from django.urls import reverse
 
 from annotator.corpus.models import Membership, Project, Role
 
@@ -92,3 +93,9 @@ def may_touch_jobs_of(user: User | AnonymousUser, project_id: str, wants_to_canc
     """The rule of the scope "project:ID": members see its jobs, managers cancel anybody's."""
     project = Project.objects.filter(pk=int(project_id)).first() if project_id.isdecimal() else None
     return project is not None and can(user, project, Action.MANAGE if wants_to_cancel else Action.VIEW)
+
+
+def place_of_project(project_id: str) -> tuple[str, str] | None:
+    """Name and address of the scope "project:ID"."""
+    project = Project.objects.filter(pk=int(project_id)).only("name", "slug").first() if project_id.isdecimal() else None
+    return (project.name, reverse("corpus:project", args=[project.slug])) if project is not None else None

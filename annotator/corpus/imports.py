@@ -334,7 +334,7 @@ class Importer:
         n_read = self.counts["imported"] + self.counts["already_there"] + self.counts["refused"]
         total = self.n_files if self.n_files > 1 else 0
         done = min(self.reader_report.counts["files"], total) if total else n_read
-        self.run.report(done=done, total=total, message=f"{n_read:,} legends read, {self.counts['imported']:,} of them new")
+        self.run.report(done=done, total=total, message=f"Legends read: {n_read:,}, of them new: {self.counts['imported']:,}")
 
 
 def guess_format(file: InputFile) -> str:

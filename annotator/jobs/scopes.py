@@ -14,11 +14,22 @@ if TYPE_CHECKING:
 
 #: ``(user, key, wants_to_cancel) -> may``.
 ScopeRule = Callable[["User | AnonymousUser", str, bool], bool]
+#: ``key -> (name, address)`` of the place whose page shows the scope's jobs; None where it is gone.
+ScopePlace = Callable[[str], "tuple[str, str] | None"]
 _rules: dict[str, ScopeRule] = {}
+_places: dict[str, ScopePlace] = {}
 
 
-def register_scope(word: str, rule: ScopeRule) -> None:
+def register_scope(word: str, rule: ScopeRule, place: ScopePlace) -> None:
     _rules[word] = rule
+    _places[word] = place
+
+
+def place_of(job: Job) -> tuple[str, str] | None:
+    """Name and address of what the job belongs to, for the way back to it."""
+    word, _, key = job.scope.partition(":")
+    place = _places.get(word)
+    return place(key) if place is not None else None
 
 
 def may_see(user: User | AnonymousUser, job: Job) -> bool:

@@ -14,8 +14,16 @@ register = template.Library()
 
 register.filter("title_of_job", job_title)
 register.filter("page_of_job", job_page)
+register.filter("place_of_job", scopes.place_of)
 register.filter("nobody_listens", services.nobody_listens_for)
 register.filter("waits_for_worker", services.waits_for_worker)
+
+
+@register.filter
+def plain_results(job: Job) -> list[tuple[str, str | int | float]]:
+    """What the handler reported, as far as it is words and numbers: for jobs whose work has no page of its own."""
+    values = [(name.replace("_", " ").capitalize(), value) for name, value in job.result.items()]
+    return [(name, value) for name, value in values if isinstance(value, str | int | float) and not isinstance(value, bool) and value != ""]
 
 
 @register.filter
