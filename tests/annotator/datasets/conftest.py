@@ -1,0 +1,35 @@
+"""Legends long enough to learn from, on all three sides of the split."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from annotator.corpus.models import Document
+from ner_engine import schema
+
+
+def long_legend(number: int, *, doi: str = "", protein: str = "LC3") -> schema.Document:
+    """One panel of over 80 characters, two entities; a paper of its own."""
+    text = (
+        f"(A) HeLa cells that lack ATG{number} were treated with bafilomycin A1 for the times shown, lysed, and blotted for {protein} as described."
+    )
+    spans = [
+        schema.Span(text.index(surface), text.index(surface) + len(surface), label, surface, id=label)
+        for surface, label in (("HeLa", "CELL"), (protein, "GENEPROD"))
+    ]
+    return schema.Document(
+        id=f"long-{number}",
+        text=text,
+        doi=doi or f"10.1000/long.{number}",
+        label=f"Figure {number}",
+        segments=(schema.Segment(0, len(text), f"p{number}", "A"),),
+        gold=tuple(spans),
+    )
+
+
+@pytest.fixture
+def accepted(import_legends: Callable[..., list[Document]]) -> list[Document]:
+    """Thirty accepted legends of as many papers."""
+    return import_legends([long_legend(number) for number in range(30)], labels="gold")
