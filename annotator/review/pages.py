@@ -8,20 +8,18 @@ from typing import Any, Final
 
 from django.core.paginator import Page, Paginator
 from django.db.models import Count, Q
-from django.db.models.functions import Left
 from django.urls import reverse
 from django.utils import timezone
 
 from annotator.accounts.models import User
 from annotator.corpus.access import Action
 from annotator.corpus.models import Document, DocumentState, Label, LayerKind, Project, Span
+from annotator.corpus.reading import with_excerpt
 from annotator.review.models import Lease, Operation, OperationKind
 from annotator.review.operations import LOW_CONFIDENCE, Effect, LegendState, Logged, history
 from annotator.review.rendering import ROLE_NAMES, ROLE_SIGNS, Block, entity_facts
 
 PAGE_SIZE: Final = 50
-#: How much of a legend stands in the queue's list.
-EXCERPT: Final = 140
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +73,7 @@ def queue_page(project: Project, *, tab: QueueFilter, progress: Progress, number
     documents = Document.objects.filter(project=project).order_by("id")
     if tab.name != "all":
         documents = documents.filter(state__in=tab.states)
-    listed = documents.defer("text", "attributes").annotate(excerpt=Left("text", EXCERPT))
-    paginator = Paginator(listed, PAGE_SIZE)
+    paginator = Paginator(with_excerpt(documents), PAGE_SIZE)
     paginator.count = progress.count(tab)  # counted already, by state
     page = paginator.get_page(number)
     page.object_list = list(page.object_list)

@@ -102,7 +102,7 @@ export class Legend {
       piece.classList.toggle("cursor", this.cursor !== null && indexOf(piece) === this.cursor.at);
     }
     window.CSS.highlights?.delete("chosen");
-    if (this.selection?.isPartial) window.CSS.highlights?.set("chosen", new Highlight(this.range));
+    if (this.selection) window.CSS.highlights?.set("chosen", new Highlight(this.selectedRange()));
     this.placeHandles();
   }
 
@@ -265,15 +265,19 @@ export class Legend {
     event.preventDefault();
   }
 
-  /** The text of the selected words with what stands between them. */
   selectedText() {
-    if (this.selection.isPartial) return this.range.toString();
+    return this.selectedRange().toString();
+  }
+
+  /** The selected words with what stands between them, on the page. */
+  selectedRange() {
+    if (this.selection.isPartial) return this.range;
     const [first, last] = this.selection.words;
     const inside = this.pieces.filter((piece) => indexOf(piece) >= first && indexOf(piece) <= last);
     const range = document.createRange();
     range.setStartBefore(inside[0]);
     range.setEndAfter(inside.at(-1));
-    return range.toString();
+    return range;
   }
 
   takeWord(event) {

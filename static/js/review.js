@@ -10,6 +10,8 @@ import { Legend } from "./legend.js";
 import { Outbox } from "./outbox.js";
 
 const RENEW_EVERY = 30_000;
+const WORTH_NAMING = 0.05; // the next best label, from this confidence on
+const DECIDED = { explicit: "by hand", swept: "with the legend", imported: "in the imported file", propagated: "as the same string" };
 const $ = (id) => document.getElementById(id);
 
 class Review {
@@ -24,7 +26,7 @@ class Review {
       signal: this.life.signal,
       mayEdit: () => this.mayEdit,
       onFocus: (key) => this.showEntity(key),
-      onSelect: (selection, point) => this.showPalette(selection, point),
+      onSelect: (selection, point) => this.showSelected(selection, point),
       onResize: (key, selection) => this.edit("move_edges", key, selection),
     });
     this.outbox = new Outbox({
@@ -76,27 +78,52 @@ class Review {
   }
 
   showEntity(key) {
+    if (this.legend?.selection) return; // the card is theirs
     const entity = this.entities.get(key);
     $("entity").hidden = !entity;
     $("no-entity").hidden = Boolean(entity);
     if (!entity) return;
+    const isOpen = this.isOpen(key);
     const open = this.legend.keys.filter((each) => this.isOpen(each));
     const label = this.labels.get(entity.label);
-    const place = this.isOpen(key) ? `Suggestion ${open.indexOf(key) + 1} of ${open.length}` : `Decided · ${entity.decision}`;
-    $("entity-place").textContent = place;
-    $("entity-surface").textContent = entity.surface;
+    const place = isOpen ? `Suggestion ${open.indexOf(key) + 1} of ${open.length}` : `Decided ${DECIDED[entity.decision] ?? ""}`;
+    const others = entity.occurrences - 1;
+    this.showCard(place, entity.surface, entity.label, this.mayEdit);
     this.showConfidence(entity);
-    for (const button of $("entity-labels").children) button.setAttribute("aria-pressed", button.dataset.label === entity.label);
     for (const button of $("entity-roles").children) {
       button.setAttribute("aria-pressed", button.dataset.role === entity.role);
-      button.disabled = !this.mayEdit || (button.dataset.role !== "BORING" && !this.facts.roleLabels.includes(entity.label));
+      if (button.dataset.role !== "BORING") button.disabled ||= !this.facts.roleLabels.includes(entity.label);
     }
-    for (const button of document.querySelectorAll("#entity [data-command]")) button.disabled = !this.mayEdit;
-    for (const button of $("entity-labels").children) button.disabled = !this.mayEdit;
-    const others = entity.occurrences - 1;
+    $("entity-accept").disabled ||= !isOpen;
+    $("entity-reject").textContent = isOpen ? "Reject" : "Remove";
     $("entity-same").textContent = others > 0 ? `${others} more in this legend` : "Only here in this legend";
-    $("same-everywhere").disabled = !this.mayEdit || others < 1;
+    $("same-everywhere").disabled ||= others < 1;
     this.say(`${entity.surface}, ${label ? label.name : "no label"}${this.roleName(entity.role)}, ${place}`);
+  }
+
+  /** What the card at the side has of an entity and of selected words alike. */
+  showCard(place, surface, label, isEntity) {
+    $("entity-place").textContent = place;
+    $("entity-surface").textContent = surface;
+    for (const button of $("entity-labels").children) {
+      button.setAttribute("aria-pressed", button.dataset.label === label);
+      button.disabled = !this.mayEdit;
+    }
+    const acts = "[data-command=accept], [data-command=reject], [data-role], .edge-row button, #same-everywhere";
+    for (const button of $("entity").querySelectorAll(acts)) button.disabled = !isEntity;
+  }
+
+  /** Selected words stand in the card until they have a label or are dropped. */
+  showSelected(selection, point) {
+    this.showPalette(selection, point);
+    if (!selection) return this.showEntity(this.legend.focused);
+    $("entity").hidden = false;
+    $("no-entity").hidden = true;
+    this.showCard("Selected words", this.legend.selectedText(), "", false);
+    $("entity-score").textContent = this.mayEdit ? "choose a label" : "";
+    $("entity-meter").classList.add("unknown");
+    $("entity-runner-up").textContent = "";
+    return this.say(`selected: ${this.legend.selectedText()}`);
   }
 
   roleName(code) {
@@ -106,11 +133,11 @@ class Review {
 
   showConfidence({ score, runnerUp, runnerUpScore }) {
     const isKnown = score !== null;
-    $("entity-score").textContent = isKnown ? score.toFixed(2) : "by hand";
+    $("entity-score").textContent = isKnown ? score.toFixed(2) : "not from a model";
     $("entity-meter").value = isKnown ? score : 0;
     $("entity-meter").classList.toggle("unknown", !isKnown);
-    const next = runnerUp && this.labels.get(runnerUp);
-    $("entity-runner-up").textContent = next ? `or ${next.name.toLowerCase()} ${(runnerUpScore ?? 0).toFixed(2)}` : "";
+    const next = runnerUpScore >= WORTH_NAMING && this.labels.get(runnerUp);
+    $("entity-runner-up").textContent = next ? `or ${next.name.toLowerCase()} ${runnerUpScore.toFixed(2)}` : "";
   }
 
   showCounts() {
@@ -122,8 +149,9 @@ class Review {
   }
 
   showHistory() {
-    $("undo").disabled = !this.facts.history.undo || !this.facts.mayEdit;
-    $("redo").disabled = !this.facts.history.redo || !this.facts.mayEdit;
+    for (const name of ["undo", "redo"]) {
+      for (const button of document.querySelectorAll(`button[data-command="${name}"]`)) button.disabled = !this.facts.history[name] || !this.facts.mayEdit;
+    }
   }
 
   showAccepted() {
@@ -155,9 +183,9 @@ class Review {
     this.noticeTimer = setTimeout(() => note.classList.remove("shown"), 6000);
   }
 
-  /** The labels beside selected words. */
+  /** The labels beside words that were selected with the pointer. */
   showPalette(selection, point) {
-    this.palette.hidden = !selection || !this.mayEdit || Boolean(this.legend.drag);
+    this.palette.hidden = !selection || !this.mayEdit || Boolean(this.legend.cursor);
     if (this.palette.hidden) return;
     const last = this.legend.root.querySelector(`[data-w="${selection.words[1]}"]`).getBoundingClientRect();
     const frame = $("legend").getBoundingClientRect();
@@ -276,12 +304,20 @@ class Review {
     }
   }
 
+  /** Let go of the legend when the page is left: nobody needs to wait until the lease runs out. */
+  release() {
+    if (!this.mayEdit || this.outbox.waitingOf(this.facts.document).length) return;
+    const body = new URLSearchParams({ release: "1", csrfmiddlewaretoken: csrfToken() });
+    navigator.sendBeacon(this.facts.urls.lease, body);
+  }
+
   takeLease({ revision, holder }) {
+    const hasChanged = this.isLeasedAway !== Boolean(holder);
     this.isLeasedAway = Boolean(holder);
     $("lease-note").hidden = !holder;
     $("lease-holder").textContent = holder;
     this.showAccepted();
-    if (this.legend.focused) this.showEntity(this.legend.focused);
+    if (hasChanged) this.legend.focus(this.legend.focused, { scrolls: false });
     if (revision > this.facts.revision && !this.outbox.waitingOf(this.facts.document).length) location.reload();
   }
 
@@ -416,6 +452,7 @@ const DOES = {
   acceptAndStay: (r) => r.facts.accepted || r.edit("accept_legend"),
   goNext: (r) => r.open(r.facts.urls.next),
   back: (r) => (history.length > 1 ? history.back() : location.assign(r.facts.urls.queue)),
+  more: () => $("more-toggle").setAttribute("aria-expanded", $("entity").classList.toggle("open")),
   help: () => ($("help").open ? $("help").close() : $("help").showModal()),
   escape: (r) => r.legend.drop(),
   reopen: (r) => r.edit("reopen_legend"),
@@ -482,5 +519,6 @@ document.addEventListener("click", (event) => {
 });
 
 addEventListener("online", () => review?.outbox.retry());
+addEventListener("pagehide", () => review?.release());
 addEventListener("popstate", () => location.reload());
 start();

@@ -220,7 +220,7 @@ def test_everything_in_the_side_panel_works_by_mouse(screen: Screen) -> None:
     side.get_by_role("button", name="Reject").click()
     saved(page)
     assert decided(document) == [("Bax", "CELL", ""), ("Bak in", "GENEPROD", "MEASURED_VAR")]
-    page.get_by_role("button", name="Undo").click()
+    page.get_by_role("button", name="Undo").filter(visible=True).click()
     saved(page)
     expect(mark(page, "s2")).to_be_visible()
     assert page.evaluate("document.activeElement === document.body")
