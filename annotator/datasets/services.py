@@ -120,8 +120,8 @@ def freeze_snapshot(*, project: Project, actor: User | None, note: str = "") -> 
 
     Raises ``PermissionDenied``; ``UserError`` where nothing is accepted; ``JobConflictError`` while another is being built.
     """
-    snapshot = add_snapshot(project=project, actor=actor, note=note)
     with transaction.atomic():
+        snapshot = add_snapshot(project=project, actor=actor, note=note)
         snapshot.job = enqueue(kind=SNAPSHOT_KIND, scope=project.scope, arguments={"snapshot": snapshot.pk}, actor=actor)
         snapshot.save(update_fields=["job"])
     return snapshot
