@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import re
 import signal
 import sqlite3
 import stat
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,8 +16,7 @@ from typing import Any
 import psutil
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 240.0
+from tests.packaging.served import PATIENCE, ROOT, Served, environment
 
 pytestmark = pytest.mark.slow
 
@@ -34,11 +30,6 @@ def var(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def first_run(var: Path) -> dict[str, Any]:
     """The summary of the very first run, on an empty folder."""
     return once(var)
-
-
-def environment(var: Path) -> dict[str, str]:
-    inherited = {name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "REDIS_URL", "SD_SECRET_KEY"}}
-    return inherited | {"SD_VAR": str(var)}
 
 
 def demo(var: Path, *words: str) -> subprocess.CompletedProcess[str]:
@@ -120,28 +111,6 @@ def test_a_users_own_admin_and_projects_stay_as_they_are(tmp_path: Path) -> None
     assert not (tmp_path / "demo-credentials").exists()
 
 
-class Served:
-    """A demo that serves, in a session of its own, with what it prints."""
-
-    def __init__(self, var: Path, out: Path) -> None:
-        self.out = out
-        with out.open("wb") as file:
-            self.process = subprocess.Popen(
-                [sys.executable, "manage.py", "demo"], cwd=ROOT, env=environment(var), stdout=file, stderr=file, start_new_session=True
-            )
-
-    def wait_for(self, pattern: str) -> re.Match[str]:
-        deadline = time.monotonic() + PATIENCE
-        while not (found := re.search(pattern, self.printed())):
-            assert self.process.poll() is None, self.printed()
-            assert time.monotonic() < deadline, self.printed()
-            time.sleep(0.2)
-        return found
-
-    def printed(self) -> str:
-        return self.out.read_text(encoding="utf-8")
-
-
 @pytest.fixture
 def served(var: Path, first_run: dict[str, Any], tmp_path: Path) -> Iterator[Served]:
     """The demo of the module, serving."""
@@ -154,8 +123,7 @@ def served(var: Path, first_run: dict[str, Any], tmp_path: Path) -> Iterator[Ser
 
 
 def test_it_serves_on_a_free_port_until_ctrl_c_which_ends_everything(var: Path, served: Served) -> None:
-    address = served.wait_for(r"runs at (http://127\.0\.0\.1:\d+/)")[1]
-    with urllib.request.urlopen(f"{address}accounts/login/", timeout=30) as page:
+    with urllib.request.urlopen(f"{served.address}accounts/login/", timeout=30) as page:
         assert page.status == 200
     assert "password as before" in served.printed()
     assert "press Review" in served.printed()
