@@ -1,0 +1,37 @@
+"""What a wheel or an image of the program holds: the bundled model, the demo's legends, and the names of whose work they are."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+from safetensors import safe_open
+
+ROOT = Path(__file__).resolve().parents[2]
+BUNDLED = ROOT / "ner_engine/bundled/sd-ner-mini"
+
+
+def test_every_data_file_of_the_packages_is_named_as_package_data() -> None:
+    named = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]["package-data"]
+    found = {path for package, patterns in named.items() for pattern in patterns for path in ROOT.joinpath(*package.split(".")).glob(pattern)}
+    for package in ("annotator", "ner_engine"):
+        data = {path for path in (ROOT / package).rglob("*") if path.is_file() and path.suffix not in {".py", ".pyc"}}
+        assert data - found == set()
+    assert BUNDLED / "model.safetensors" in found
+    assert ROOT / "annotator/demo_data/legends/01-autophagy.txt" in found
+
+
+def test_the_bundled_model_is_small_and_holds_tensors_alone() -> None:
+    assert sum(path.stat().st_size for path in BUNDLED.iterdir()) < 25_000_000
+    assert {path.suffix for path in BUNDLED.iterdir()} == {".safetensors", ".json", ".md"}
+    with safe_open(BUNDLED / "model.safetensors", framework="numpy") as weights:
+        assert any("classifier" in name for name in weights.keys())  # noqa: SIM118 - no mapping
+
+
+def test_the_notice_names_what_is_carried_and_under_which_licence() -> None:
+    notice = (ROOT / "NOTICE").read_text(encoding="utf-8")
+    for words in ("all-MiniLM-L6-v2", "Apache License 2.0", "SourceData (EMBO)", "CC BY 4.0", "10.1038/nmeth.4471", "annotator/demo_data/", "htmx"):
+        assert words in notice
+    for path in re.findall(r"\b(?:ner_engine|annotator)/[\w./-]*\w/?", notice):
+        assert (ROOT / path).exists(), path
