@@ -1,0 +1,70 @@
+"""Tiny models of random weights, and a project that one of them serves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from annotator.corpus.models import Document, Project
+from annotator.datasets.models import Snapshot
+from annotator.datasets.services import add_snapshot, build_snapshot
+from annotator.learning.models import Evaluation, ModelOrigin, ModelVersion, RunState, TrainingRun
+from annotator.learning.services import register_model, serving_model
+from tests.annotator.datasets.conftest import long_legend
+
+#: A training of seconds: tiny texts, one pass, no measuring on the way.
+BRIEF: dict[str, Any] = {"epochs": 1, "batch_size": 8, "evals_per_epoch": 0, "precision": "fp32", "max_length": 64}
+
+
+@pytest.fixture(scope="session")
+def tiny_folders(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    from tests.ner_engine.checkpoints import save_bert
+
+    folder = tmp_path_factory.mktemp("checkpoints")
+    return [save_bert(folder / name, seed=seed) for seed, name in enumerate(("tiny", "other"))]
+
+
+@pytest.fixture
+def tiny(tiny_folders: list[Path], settings: Any, monkeypatch: pytest.MonkeyPatch, project: Project) -> ModelVersion:
+    """The default model, here and in workers; it sees proteins and cells, at random."""
+    settings.DEFAULT_MODEL = str(tiny_folders[0])
+    monkeypatch.setenv("SD_DEFAULT_MODEL", settings.DEFAULT_MODEL)
+    return serving_model(project)
+
+
+@pytest.fixture
+def other(tiny_folders: list[Path], tiny: ModelVersion) -> ModelVersion:
+    """Another model that every project may use."""
+    return register_model(location=str(tiny_folders[1]))
+
+
+@pytest.fixture
+def learned(project: Project, import_legends: Callable[..., list[Document]], tiny: ModelVersion) -> Snapshot:
+    """A snapshot of thirty papers, frozen."""
+    import_legends([long_legend(number) for number in range(30)], labels="gold")
+    return build_snapshot(snapshot=add_snapshot(project=project, actor=None))
+
+
+def scores(f1: float, support: int = 40) -> dict[str, Any]:
+    line = {"precision": f1, "recall": f1, "f1": f1, "support": support}
+    return {"by_label": {"GENEPROD": line, "CELL": line}, "micro": line, "macro": line, "seconds": 1.0}
+
+
+@pytest.fixture
+def candidate_of() -> Callable[..., ModelVersion]:
+    """A model that a run made of a snapshot, judged on its held-out papers; it has no files."""
+
+    def make(snapshot: Snapshot, *, base: ModelVersion | None = None, f1: float = 0.8, support: int = 40) -> ModelVersion:
+        base = base or serving_model(snapshot.project)
+        run = TrainingRun.objects.create(project=snapshot.project, snapshot=snapshot, base=base, recipe="quick", state=RunState.SUCCEEDED)
+        model = ModelVersion.objects.create(
+            name=run.candidate_name, origin=ModelOrigin.TRAINED, location=run.candidate_name, project=snapshot.project, parent=base
+        )
+        TrainingRun.objects.filter(pk=run.pk).update(candidate=model)
+        Evaluation.objects.create(model_version=model, snapshot=snapshot, scores=scores(f1, support), micro_f1=f1)
+        return model
+
+    return make
