@@ -17,7 +17,7 @@ case $command in
 web)
     exec python -m gunicorn annotator.config.wsgi:application --bind "${SD_BIND:-127.0.0.1:8000}" \
         --worker-class gthread --workers "${SD_WEB_WORKERS:-2}" --threads "${SD_WEB_THREADS:-4}" --timeout 60 --graceful-timeout 20 \
-        --no-control-socket --access-logfile - "$@"
+        --no-control-socket "$@"
     ;;
 worker)
     exec python -m celery --app annotator.config.celery worker --pool threads --concurrency "${SD_WORKER_THREADS:-4}" \
