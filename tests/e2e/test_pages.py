@@ -128,7 +128,7 @@ def test_axe_finds_nothing_before_signing_in(scheme: str, browser: Any, live_ser
         assert problems_of(page) == []
     page.goto("/accounts/login/")
     page.get_by_label("Password").fill("wrong")
-    page.get_by_label("Login").fill("nobody")
+    page.get_by_label("User name or email").fill("nobody")
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("alert")).to_be_visible()
     assert problems_of(page) == []
