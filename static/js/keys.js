@@ -20,21 +20,29 @@ export const COMMANDS = [
   { name: "endLeft", keys: ["D", "Shift+D"], says: "end one word to the left", group: "Edges", hint: "end", with: "endRight" },
   { name: "endRight", keys: ["F", "Shift+F"], says: "end one word to the right", group: "Edges" },
   { name: "next", keys: ["ArrowRight"], says: "next entity", group: "Go" },
-  { name: "previous", keys: ["ArrowLeft"], says: "previous entity", group: "Go" },
+  { name: "previous", keys: ["ArrowLeft"], says: "previous entity", group: "Go", hint: "entity", with: "next", in: ["closed"] },
   { name: "nextOpen", keys: ["N"], says: "next that needs a decision", group: "Go", hint: "next open", first: true },
   { name: "previousOpen", keys: ["Shift+N"], says: "previous that needs a decision", group: "Go" },
   { name: "nextPanel", keys: ["ArrowDown"], says: "next panel", group: "Go" },
-  { name: "previousPanel", keys: ["ArrowUp"], says: "previous panel", group: "Go" },
+  { name: "previousPanel", keys: ["ArrowUp"], says: "previous panel", group: "Go", hint: "panel", with: "nextPanel", in: ["closed"] },
   { name: "cursor", keys: ["E"], says: "word cursor: arrows move, Shift+arrows select, a digit labels", group: "Add", hint: "select words" },
+  { name: "insert", keys: ["I"], says: "type the first letters of a missed word; Tab: next match, Enter takes it, a digit labels it", group: "Add", hint: "insert" },
   { name: "panelStart", keys: ["P"], says: "a panel starts here, or no longer does", group: "Add", hint: "panel" },
-  { name: "undo", keys: ["Z", "Ctrl+Z"], says: "undo", group: "History", hint: "undo" },
+  { name: "undo", keys: ["Z", "Ctrl+Z"], says: "undo", group: "History", hint: "undo", in: ["open", "closed"] },
   { name: "redo", keys: ["Y", "Ctrl+Shift+Z", "Ctrl+Y"], says: "redo", group: "History" },
   { name: "acceptLegend", keys: ["Enter"], says: "accept the legend and open the next", group: "Legend" },
   { name: "acceptAndStay", keys: ["Shift+Enter"], says: "accept the legend and stay", group: "Legend" },
   { name: "back", keys: ["Backspace"], says: "back to the legend before", group: "Legend" },
-  { name: "help", keys: ["?"], says: "all keys", group: "Legend", hint: "all keys" },
+  { name: "help", keys: ["?"], says: "all keys", group: "Legend" },
   { name: "escape", keys: ["Escape"], says: "close, drop the selection", group: "Legend" },
 ];
+
+/* What the foot says while words are selected, instead of the commands with a hint. */
+const WHILE = {
+  selected: [[["1 – 8"], "add"], [["Escape"], "drop the selection"]],
+  cursor: [[["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown"], "move"], [["Shift+ArrowRight"], "select"], [["1 – 8"], "add"], [["P"], "panel"], [["Escape"], "leave"]],
+  typing: [[["Tab"], "next match"], [["1 – 8"], "add"], [["Enter"], "take it as word cursor"], [["Escape"], "leave"]],
+};
 
 const NAMES = { " ": "Space", ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓", Escape: "Esc", Backspace: "⌫" };
 
@@ -48,12 +56,17 @@ export function keyOf(event) {
   return (event.ctrlKey || event.metaKey ? "Ctrl+" : "") + shift + key;
 }
 
+/** Whether what has the focus takes keys for itself: a field, a dialog. */
+export function isField(target) {
+  if (!(target instanceof Element)) return false;
+  return Boolean(target.closest("dialog[open], [contenteditable], textarea, select, input:not([type=checkbox], [type=radio], [type=button], [type=submit])"));
+}
+
 /** Whether the person is typing or in a dialog, so that keys are not ours. */
 export function isTyping(event) {
   const target = event.target;
   if (!(target instanceof Element)) return false;
-  if (target.closest("dialog[open], [contenteditable]")) return true;
-  if (target.matches("textarea, select, input:not([type=checkbox], [type=radio], [type=button], [type=submit])")) return true;
+  if (isField(target)) return true;
   return event.key === "Tab" || (["Enter", " "].includes(event.key) && target.matches("button, a[href], summary, input"));
 }
 
@@ -69,14 +82,14 @@ export class Keys {
     return this.byKey.get(key) ?? (key.startsWith("Shift+Arrow") ? this.byKey.get(key.slice(6)) : undefined);
   }
 
-  /** The hints at the foot of the page. */
-  hints() {
-    const hinted = this.commands.filter((command) => command.hint).sort((a, b) => Boolean(b.first) - Boolean(a.first));
+  /** The hints at the foot of the page: the keys that work now, in one of the modes "open", "closed", "selected", "cursor", "typing". */
+  hints(mode) {
+    if (WHILE[mode]) return WHILE[mode].map(([keys, says]) => hint(keys, says));
+    const hinted = this.commands.filter((command) => command.hint && (command.in ?? ["open"]).includes(mode));
+    hinted.sort((a, b) => Boolean(b.first) - Boolean(a.first));
     return hinted.map((command) => {
       const partner = this.commands.find((other) => other.name === command.with);
-      const item = element("span", "hint");
-      item.append(...[command, partner].filter(Boolean).map(keyCap), ` ${command.hint}`);
-      return item;
+      return hint([command, partner].filter(Boolean).map((each) => each.shown ?? each.keys[0]), command.hint);
     });
   }
 
@@ -88,7 +101,7 @@ export class Keys {
       const list = element("dl", "definition");
       for (const command of commands) {
         const term = element("dt");
-        const caps = command.shown ? [keyCap(command)] : command.keys.flatMap((key) => [element("kbd", "", written(key)), " "]);
+        const caps = command.shown ? [element("kbd", "", command.shown)] : command.keys.flatMap((key) => [element("kbd", "", written(key)), " "]);
         term.append(...caps);
         list.append(term, element("dd", "", command.says));
       }
@@ -108,8 +121,10 @@ function written(key) {
   return key.split("+").map((part) => NAMES[part] ?? part).join("+");
 }
 
-function keyCap(command) {
-  return element("kbd", "", command.shown ?? written(command.keys[0]));
+function hint(keys, says) {
+  const made = element("span", "hint");
+  made.append(...keys.map((key) => element("kbd", "", written(key))), ` ${says}`);
+  return made;
 }
 
 /** A new element with class and text. */

@@ -14,7 +14,7 @@ const stepOf = (piece) => Number(piece.dataset.c ?? 0);
 
 export class Legend {
   constructor(root, on) {
-    Object.assign(this, { root, on, focused: null, selection: null, cursor: null, pointer: null, pointerMovedLast: false });
+    Object.assign(this, { root, on, focused: null, selection: null, cursor: null, typed: null, pointer: null, pointerMovedLast: false });
     this.handles = [...root.querySelectorAll(".handle")];
     this.read();
     this.listen();
@@ -101,6 +101,8 @@ export class Legend {
       piece.classList.toggle("selected", Boolean(inside && !this.selection.isPartial));
       piece.classList.toggle("cursor", this.cursor !== null && indexOf(piece) === this.cursor.at);
     }
+    for (const piece of this.root.querySelectorAll(".match")) piece.classList.remove("match");
+    for (const word of this.matches()) for (const piece of this.root.querySelectorAll(`[data-w="${word}"]`)) piece.classList.add("match");
     window.CSS.highlights?.delete("chosen");
     if (this.selection) window.CSS.highlights?.set("chosen", new Highlight(this.selectedRange()));
     this.placeHandles();
@@ -172,8 +174,49 @@ export class Legend {
     return parseFloat(getComputedStyle(this.root.querySelector(".block-text")).lineHeight);
   }
 
+  // Typing the beginning of a missed word
+
+  /** Words outside all entities that begin with what was typed, in order. */
+  matches() {
+    if (!this.typed) return [];
+    const begins = new Map();
+    for (const piece of this.pieces) {
+      const word = indexOf(piece);
+      if (piece.closest("[data-e]")) begins.set(word, null);
+      else if (begins.get(word) !== null) begins.set(word, (begins.get(word) ?? "") + piece.textContent.toLowerCase());
+    }
+    return [...begins].filter(([, text]) => text?.startsWith(this.typed)).map(([word]) => word);
+  }
+
+  /** What was typed so far; the first match at or after the place where typing began is selected. */
+  type(typed) {
+    if (this.typed === null) this.typedAt = this.wordHere() ?? 0;
+    this.typed = typed.toLowerCase();
+    this.cursor = null;
+    const found = this.matches();
+    this.pick(found.find((word) => word >= this.typedAt) ?? found[0]);
+  }
+
+  stepMatch(by) {
+    const found = this.matches();
+    if (found.length) this.pick(found[(found.indexOf(this.selection?.words[0]) + by + found.length) % found.length]);
+  }
+
+  pick(word) {
+    this.select(word === undefined ? null : whole(word, word));
+    if (word !== undefined) this.root.querySelector(`[data-w="${word}"]`).scrollIntoView({ block: "nearest" });
+  }
+
+  /** The match becomes the word cursor, so that Shift with the arrows takes more words. */
+  takeMatch() {
+    const { selection } = this;
+    this.typed = null;
+    selection ? this.moveCursorTo(selection.words[0], false) : this.drop();
+  }
+
   drop() {
     this.cursor = null;
+    this.typed = null;
     document.getSelection().removeAllRanges();
     this.select(null);
   }
@@ -204,6 +247,7 @@ export class Legend {
   pressed(event) {
     const handle = event.target.closest(".handle");
     this.isTouch = event.pointerType === "touch";
+    this.typed = null;
     this.press = !handle && event.button === 0 && !event.target.closest("a, button") ? { x: event.clientX, y: event.clientY } : null;
     if (!handle) return;
     event.preventDefault();

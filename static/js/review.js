@@ -5,7 +5,7 @@
  * fetched while this one is read, and put in place of it without loading a page.
  */
 
-import { COMMANDS, Keys, element, isTyping } from "./keys.js";
+import { COMMANDS, Keys, element, isField, isTyping } from "./keys.js";
 import { Legend } from "./legend.js";
 import { Outbox } from "./outbox.js";
 
@@ -54,7 +54,6 @@ class Review {
 
   build() {
     document.documentElement.classList.add("scripted");
-    $("hints").replaceChildren(...this.keys.hints());
     $("help-groups").replaceChildren(...this.keys.help());
     this.palette = $("palette");
     this.palette.replaceChildren(...[...this.labels.values()].map((label) => labelButton(label)));
@@ -78,7 +77,7 @@ class Review {
   }
 
   showEntity(key) {
-    if (this.legend?.selection) return; // the card is theirs
+    if (this.legend?.selection || typeof this.legend?.typed === "string") return; // the card is theirs
     const entity = this.entities.get(key);
     $("entity").hidden = !entity;
     $("no-entity").hidden = Boolean(entity);
@@ -116,14 +115,19 @@ class Review {
   /** Selected words stand in the card until they have a label or are dropped. */
   showSelected(selection, point) {
     this.showPalette(selection, point);
-    if (!selection) return this.showEntity(this.legend.focused);
+    this.showHints();
+    const { typed } = this.legend;
+    if (!selection && typed === null) return this.showEntity(this.legend.focused);
     $("entity").hidden = false;
     $("no-entity").hidden = true;
-    this.showCard("Selected words", this.legend.selectedText(), "", false);
-    $("entity-score").textContent = this.mayEdit ? "choose a label" : "";
+    const surface = selection ? this.legend.selectedText() : "";
+    const advice = surface ? "choose a label" : typed ? "no word outside the entities begins so" : "type the first letters of a missed word";
+    this.showCard(typed === null ? "Selected words" : `Insert: ${typed}`, surface || typed || "…", "", false);
+    $("entity-score").textContent = this.mayEdit ? advice : "";
     $("entity-meter").classList.add("unknown");
     $("entity-runner-up").textContent = "";
-    return this.say(`selected: ${this.legend.selectedText()}`);
+    $("entity-same").textContent = "";
+    return this.say(surface ? `selected: ${surface}` : advice);
   }
 
   roleName(code) {
@@ -159,6 +163,14 @@ class Review {
     $("accept-legend").hidden = this.facts.accepted || !this.facts.mayEdit;
     $("go-next").hidden = !(this.facts.accepted || !this.facts.mayEdit) || !this.facts.urls.next;
     $("legend").classList.toggle("closed", !this.mayEdit);
+    this.showHints();
+  }
+
+  showHints() {
+    const { selection, cursor, typed } = this.legend;
+    const mode = !this.mayEdit ? "closed" : typed !== null ? "typing" : cursor ? "cursor" : selection ? "selected" : "open";
+    if (mode !== this.hinted) $("hints").replaceChildren(...this.keys.hints(mode));
+    this.hinted = mode;
   }
 
   showState({ waiting, isSending, trouble }) {
@@ -185,7 +197,7 @@ class Review {
 
   /** The labels beside words that were selected with the pointer. */
   showPalette(selection, point) {
-    this.palette.hidden = !selection || !this.mayEdit || Boolean(this.legend.cursor);
+    this.palette.hidden = !selection || !this.mayEdit || this.legend.cursor !== null || this.legend.typed !== null;
     if (this.palette.hidden) return;
     const last = this.legend.root.querySelector(`[data-w="${selection.words[1]}"]`).getBoundingClientRect();
     const frame = $("legend").getBoundingClientRect();
@@ -396,6 +408,24 @@ class Review {
     this.editTarget("move_edges", { edge, by, unit: event?.shiftKey ? "character" : "word" });
   }
 
+  /** A key while the beginning of a word is typed; false where it means what it always means. */
+  typeKey(event) {
+    const { legend } = this;
+    const { key } = event;
+    if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return false;
+    if (key === "Escape") legend.drop();
+    else if (key === "Tab") legend.stepMatch(event.shiftKey ? -1 : 1);
+    else if (key === "Backspace") legend.type(legend.typed.slice(0, -1));
+    else if (key === "Enter") legend.takeMatch();
+    else if (/^[1-9]$/.test(key) && legend.selection) this.labelOfKey(key);
+    else if ([...key].length === 1 && key !== " ") legend.type(legend.typed + key);
+    else if (key.startsWith("Arrow")) {
+      legend.takeMatch();
+      return false;
+    }
+    return true;
+  }
+
   walk(by, fits) {
     this.legend.pointerMovedLast = false;
     const key = this.legend.neighbour(by, fits);
@@ -445,6 +475,7 @@ const DOES = {
   nextPanel: (r, event) => r.panel(1, event),
   previousPanel: (r, event) => r.panel(-1, event),
   cursor: (r) => (r.legend.cursor ? r.legend.drop() : r.legend.startCursor()),
+  insert: (r) => (r.mayEdit ? (r.legend.drop(), r.legend.type("")) : r.say("This legend cannot be edited now.", true)),
   panelStart: (r) => r.togglePanel(),
   undo: (r) => r.edit("undo"),
   redo: (r) => r.edit("redo"),
@@ -501,7 +532,9 @@ function start() {
 }
 
 document.addEventListener("keydown", (event) => {
-  if (!review || isTyping(event)) return;
+  if (!review) return;
+  if (review.legend.typed !== null && !isField(event.target) && review.typeKey(event)) return event.preventDefault();
+  if (isTyping(event)) return;
   const command = review.keys.find(event);
   if (!command || (command.name === "escape" && !review.legend.selection && !review.legend.cursor)) return;
   event.preventDefault();

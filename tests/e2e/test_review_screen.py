@@ -179,6 +179,34 @@ def test_words_are_added_by_keys_alone(screen: Screen) -> None:
     assert page.locator(".cursor").count() == 0
 
 
+def test_a_missed_word_is_inserted_by_typing_its_beginning(screen: Screen) -> None:
+    """Of the words that begin with “b” only those outside entities match: Bax/Bak after the second panel, and the last Bax."""
+    document, page = screen
+    for key in ("i", "b", "a"):
+        page.keyboard.press(key)
+    expect(page.locator(".match")).to_have_text(["Bax", "Bak", "Bax"])
+    expect(page.locator("#entity-place")).to_have_text("Insert: ba")
+    page.keyboard.press("k")
+    expect(page.locator(".match")).to_have_text(["Bak"])
+    page.keyboard.press("Backspace")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    page.keyboard.press("1")
+    saved(page)
+    assert decided(document) == [("Bax", "SMALL_MOLECULE", "")]
+    assert Span.objects.get(layer__document=document, verdict="accepted").start == TEXT.rindex("Bax")
+    for key in ("i", "d", "Enter", "Shift+ArrowRight", "4"):
+        page.keyboard.press(key)
+    saved(page)
+    assert sorted(decided(document)) == [("Bax", "SMALL_MOLECULE", ""), ("deficient MEFs", "CELL", "")]
+    page.keyboard.press("i")
+    page.keyboard.press("Escape")
+    page.keyboard.press("x")
+    saved(page)
+    expect(page.locator(".match")).to_have_count(0)
+    assert decided(document) == [("Bax", "SMALL_MOLECULE", "")]
+
+
 def test_edges_are_dragged_by_their_handles(screen: Screen) -> None:
     document, page = screen
     inside(page, "s1").click()
@@ -300,6 +328,21 @@ def test_the_help_is_the_key_table_and_keys_rest_while_it_is_open(screen: Screen
     assert decided(document) == []
     page.keyboard.press("x")
     expect(mark(page, "s0")).to_have_count(0)
+
+
+def test_the_foot_names_the_keys_that_work_now(screen: Screen) -> None:
+    _, page = screen
+    hints = page.locator("#hints")
+    expect(hints).to_contain_text("accept")
+    page.keyboard.press("e")
+    expect(hints).to_contain_text("Shift+→ select")
+    page.keyboard.press("Escape")
+    page.keyboard.press("i")
+    expect(hints).to_contain_text("Tab next match")
+    page.keyboard.press("Escape")
+    page.keyboard.press("Shift+Enter")
+    expect(page.locator("#accepted-note")).to_be_visible()
+    expect(hints).to_have_text("←→ entity↑↓ panelZ undo")
 
 
 def test_keys_typed_into_a_text_field_edit_nothing(screen: Screen) -> None:
