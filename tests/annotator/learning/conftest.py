@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from annotator.corpus.models import Document, Project
 from annotator.datasets.models import Snapshot
 from annotator.datasets.services import add_snapshot, build_snapshot
+from annotator.datasets.snapshots import content_hash
 from annotator.learning.models import Evaluation, ModelOrigin, ModelVersion, RunState, TrainingRun
 from annotator.learning.services import register_model, serving_model
 from tests.annotator.datasets.conftest import long_legend
@@ -46,6 +48,16 @@ def learned(project: Project, import_legends: Callable[..., list[Document]], tin
     """A snapshot of thirty papers, frozen."""
     import_legends([long_legend(number) for number in range(30)], labels="gold")
     return build_snapshot(snapshot=add_snapshot(project=project, actor=None))
+
+
+def plant(snapshot: Snapshot, *, side: str, row: dict[str, Any]) -> None:
+    """Put a row into a side of a frozen snapshot as somebody would who knows how its hash is made."""
+    path = snapshot.folder / f"{side}.jsonl"
+    path.chmod(0o644)
+    with path.open("a", encoding="utf-8") as stream:
+        stream.write(json.dumps(row) + "\n")
+    snapshot.content_hash = content_hash(snapshot.folder)
+    snapshot.save(update_fields=["content_hash"])
 
 
 def scores(f1: float, support: int = 40) -> dict[str, Any]:
