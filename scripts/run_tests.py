@@ -38,10 +38,16 @@ def main(arguments: Sequence[str]) -> int:
     code = _pytest("SQLite and embedded Valkey", arguments or ["tests"], {})
     if code or refusal:
         return code
-    if arguments and not any(Path(argument.partition("::")[0]).exists() and argument.startswith(SITE_TESTS) for argument in arguments):
+    again = [argument for argument in arguments if _is_option(argument) or argument.startswith(SITE_TESTS)]
+    if arguments and all(map(_is_option, again)):
         return code
     with _postgres_database() as database_url, _redis_databases() as redis_url:
-        return _pytest("PostgreSQL and Redis", arguments or SITE_TESTS, {"DATABASE_URL": database_url, "REDIS_URL": redis_url})
+        return _pytest("PostgreSQL and Redis", again or SITE_TESTS, {"DATABASE_URL": database_url, "REDIS_URL": redis_url})
+
+
+def _is_option(argument: str) -> bool:
+    """Whether it names no test: an option, or the value of one."""
+    return not Path(argument.partition("::")[0]).exists()
 
 
 def _pytest(stores: str, arguments: Sequence[str], stores_environment: dict[str, str]) -> int:
