@@ -25,6 +25,8 @@ from annotator.review.operations import LegendState
 from annotator.review.rendering import ROLE_NAMES, ROLE_SIGNS, blocks, entity_facts, touched_blocks
 from annotator.review.services import LeaseError, Outcome, StaleRevisionError
 
+#: The next best label is shown from this confidence on; static/js/review.js has the same.
+WORTH_NAMING = 0.05
 SIGNED_OUT = "You are signed out. Sign in again; your edits wait in this browser."
 
 
@@ -111,8 +113,11 @@ def _other_holder(document: Document, request: HttpRequest) -> Any:
 
 def _listed(state: LegendState, key: str, labels: Mapping[str, Label]) -> dict[str, Any]:
     entity = state.entity(key)
+    facts = entity_facts(state, entity)
+    next_best = labels.get(facts["runnerUp"]) if (facts["runnerUpScore"] or 0) >= WORTH_NAMING else None
     return {
-        **entity_facts(state, entity),
+        **facts,
+        "next_best": next_best,
         "context": _around(state.text, entity.start, entity.end),
         "known_label": labels.get(entity.label),
         "operation_id": uuid.uuid4(),

@@ -239,19 +239,17 @@ class Review {
 
   takeAnswer(entry, body) {
     if (entry.document !== this.facts.document) return;
-    const focused = this.legend.focused;
-    const at = this.legend.keys.indexOf(focused);
     this.take(body);
     const added = entry.operation.kind === "add" && Object.keys(body.entities).find((key) => body.entities[key] && !this.before.has(key));
     if (added) this.legend.focus(added, { scrolls: false });
-    else if (!this.entities.has(focused)) this.legend.focus(this.legend.keys[Math.min(at, this.legend.keys.length - 1)] ?? null, { scrolls: false });
-    else this.legend.focus(focused, { scrolls: false });
     this.say(body.said);
     if (body.next && entry.goes) this.open(body.next);
   }
 
-  /** Put what the server says in place of what is shown. */
+  /** Put what the server says in place of what is shown; where the entity in focus is gone, its neighbour has the focus. */
   take(body) {
+    const { focused, keys } = this.legend;
+    const at = keys.indexOf(focused);
     this.before = this.entities;
     this.entities = new Map(body.all ? [] : this.entities);
     for (const [key, entity] of Object.entries(body.entities)) entity ? this.entities.set(key, entity) : this.entities.delete(key);
@@ -260,14 +258,13 @@ class Review {
     this.showCounts();
     this.showHistory();
     this.showAccepted();
+    const left = this.legend.keys;
+    this.legend.focus(left.includes(focused) ? focused : left[Math.min(Math.max(at, 0), left.length - 1)], { scrolls: false });
   }
 
   takeHeld(entry, body) {
     if (entry.document !== this.facts.document) return;
-    if (body?.blocks) {
-      this.take(body);
-      this.legend.focus(this.legend.focused, { scrolls: false });
-    }
+    if (body?.blocks) this.take(body);
     this.showHeld(body ?? {});
   }
 

@@ -350,9 +350,12 @@ def test_keys_typed_into_a_text_field_edit_nothing(screen: Screen) -> None:
     page.evaluate("document.querySelector('main').insertAdjacentHTML('afterbegin', '<input id=field>')")
     page.locator("#field").press_sequentially("xrz1 ")
     page.locator("#field").press("Enter")
-    page.wait_for_timeout(200)
+    page.locator("#field").evaluate("field => field.blur()")
+    page.keyboard.press("4")
+    saved(page)
     document.refresh_from_db()
-    assert document.revision == 0
+    assert document.revision == 1
+    assert decided(document) == [("Bax", "CELL", "")]
 
 
 def test_tagging_moves_no_word(make_legend: MakeLegend, open_as: OpenAs, curator: User) -> None:
