@@ -73,7 +73,11 @@ def run_inline(*, kind: str, scope: str, arguments: Mapping[str, Any], actor: Us
 
     Raises as ``enqueue``; ``KeyboardInterrupt`` cancels the job and is raised again.
     """
-    job = _create(kind=job_kind(kind), scope=scope, arguments=arguments, actor=actor, is_inline=True)
+    return run_here(job=_create(kind=job_kind(kind), scope=scope, arguments=arguments, actor=actor, is_inline=True), on_progress=on_progress)
+
+
+def run_here(*, job: Job, on_progress: OnProgress | None = None) -> Job:
+    """Do a waiting job in this process, as a worker would. A job that a worker has begun meanwhile comes back as it is."""
     run = _claim(job.pk, on_progress=on_progress)
     if run is not None:
         _do(run)

@@ -105,6 +105,13 @@ def pretag_arguments(project: Project, model_version: ModelVersion | None = None
     return {"project": project.pk, "model": model_version.pk if model_version else None, "serving": serving_model(project).pk}
 
 
+def waiting_pretagging(*, project: Project, model_version: ModelVersion | None) -> Job | None:
+    """The tagging with that model, or by whatever serves, that no worker has begun yet."""
+    waiting = Job.objects.filter(kind=PRETAG_KIND, scope=project.scope, state=JobState.PENDING).first()
+    asked = model_version.pk if model_version is not None else None
+    return waiting if waiting is not None and waiting.arguments["model"] == asked else None
+
+
 # Training
 
 

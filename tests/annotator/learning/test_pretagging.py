@@ -233,6 +233,20 @@ def test_the_command_tags_here_and_now(project: Project, tiny: ModelVersion, oth
     assert Layer.objects.filter(source=other.name, superseded_at=None).count() == 3
 
 
+def test_the_command_does_what_waits_for_a_worker_and_refuses_what_is_another_work(
+    project: Project, tiny: ModelVersion, other: ModelVersion, import_legends: ImportLegends, reviewer: User
+) -> None:
+    import_legends(2)
+    waiting = start_pretagging(project=project, actor=reviewer)
+    refused = run_command("pretag", "autophagy", "--model", other.name)
+    assert (refused.code, "waiting or running already" in refused.err) == (2, True)
+    ended = run_command("pretag", "autophagy", "--json")
+    assert (ended.code, ended.summary["job"], ended.summary["documents"]) == (0, waiting.pk, 2)
+    Job.objects.filter(pk=start_pretagging(project=project, actor=reviewer).pk).move(JobState.PENDING, JobState.RUNNING)
+    refused = run_command("pretag", "autophagy")
+    assert (refused.code, "waiting or running already" in refused.err) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

@@ -168,7 +168,6 @@ def test_the_commands_train_promote_and_tag_without_a_worker(project: Project, t
     assert Snapshot.objects.get().state == SnapshotState.READY
     assert run_command("promote", run.candidate).code == 0
     import_legends([long_legend(70)])
-    Job.objects.filter(kind=PRETAG_KIND).move(JobState.PENDING, JobState.CANCELLED)
     assert run_command("pretag", "autophagy", "--json").summary["model"] == run.candidate.name
 
 

@@ -9,7 +9,7 @@ from django.core.management.base import CommandParser
 from annotator.common.commands import Outcome
 from annotator.corpus.management.commands.import_documents import project_named
 from annotator.jobs.commands import JobCommand
-from annotator.learning.services import PRETAG_KIND, find_model, pretag_arguments
+from annotator.learning.services import PRETAG_KIND, find_model, pretag_arguments, waiting_pretagging
 
 
 class Command(JobCommand):
@@ -31,7 +31,8 @@ class Command(JobCommand):
     def perform(self, *, project: str, model: str, **_: Any) -> Outcome:
         target = project_named(project)
         chosen = find_model(name=model, project=target) if model else None
-        job = self.run_job(kind=PRETAG_KIND, scope=target.scope, arguments=pretag_arguments(target, chosen))
+        waiting = waiting_pretagging(project=target, model_version=chosen)
+        job = self.run_job(kind=PRETAG_KIND, scope=target.scope, arguments=pretag_arguments(target, chosen), waiting=waiting)
         report = job.result
         lines = [f"Tagged {report['documents']:,} legends with {report['model']}: {report['spans']:,} suggestions."]
         if report["unknown_labels"]:

@@ -86,9 +86,9 @@ def _snapshot_numbered(project: Project, number: int) -> Snapshot:
 
 
 def _table(comparison: Comparison) -> list[str]:
-    """F1 of candidate and serving model, a line a label."""
-    lines = [f"{'F1 on held-out papers':24}{'candidate':>10}{'current':>10}   ({comparison.current_model} is in service)"]
+    """F1 of candidate and serving model, a line a label, with how many entities it was measured on."""
+    lines = [f"{'F1 on held-out papers':24}{'entities':>10}{'candidate':>11}{'current':>10}   ({comparison.current_model} is in service)"]
     for row in (*comparison.labels, *comparison.averages):
         current = f"{row.current_percent:>10.1f}" if row.current is not None else f"{'-':>10}"
-        lines.append(f"{row.name:24}{row.candidate_percent:>10.1f}{current}")
+        lines.append(f"{row.name:24}{row.support or 0:>10,}{row.candidate_percent:>11.1f}{current}")
     return lines
