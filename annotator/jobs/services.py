@@ -149,19 +149,24 @@ def interrupt_runs() -> None:
 
 
 def _create(*, kind: JobKind, scope: str, arguments: Mapping[str, Any], actor: User | None, is_inline: bool = False) -> Job:
+    facts: dict[str, Any] = {"kind": kind.name, "scope": scope, "queue": kind.queue, "arguments": dict(arguments), "created_by": actor}
+    facts |= {"is_exclusive": kind.exclusive, "is_inline": is_inline}
     try:
-        with transaction.atomic():
-            return Job.objects.create(
-                kind=kind.name,
-                scope=scope,
-                queue=kind.queue,
-                arguments=dict(arguments),
-                created_by=actor,
-                is_exclusive=kind.exclusive,
-                is_inline=is_inline,
-            )
+        return _insert(facts)
     except IntegrityError as error:
+        if _end_dead_commands(kind.name, scope):
+            return _create(kind=kind, scope=scope, arguments=arguments, actor=actor, is_inline=is_inline)
         raise JobConflictError(f"{kind.title}: such a job is waiting or running already. Wait for its end, or cancel it first.") from error
+
+
+def _insert(facts: Mapping[str, Any]) -> Job:
+    with transaction.atomic():
+        return Job.objects.create(**facts)
+
+
+def _end_dead_commands(kind: str, scope: str) -> int:
+    """End what killed commands left running, for which no worker may be there to do it; how many jobs it was."""
+    return sum(_take_back(job) for job in _silent_jobs() if job.is_inline and (job.kind, job.scope) == (kind, scope))
 
 
 def _send(job: Job) -> bool:

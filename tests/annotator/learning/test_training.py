@@ -7,12 +7,14 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 from django.core.exceptions import PermissionDenied
+from django.utils import timezone
 
 from annotator.accounts.models import User
 from annotator.common.errors import UserError
@@ -380,6 +382,20 @@ def test_one_training_of_a_project_at_a_time(learned: Snapshot, tiny: ModelVersi
     assert Job.objects.filter(kind=TRAIN_KIND).count() == 1
     cancel_training(run=run, actor=None)
     assert started(learned).state == RunState.QUEUED
+
+
+def test_a_training_whose_command_was_killed_does_not_stand_in_the_way_of_the_next(learned: Snapshot, tiny: ModelVersion) -> None:
+    dead = started(learned)
+    TrainingRun.objects.filter(pk=dead.pk).move(RunState.TRAINING)
+    Job.objects.filter(pk=dead.job_id).update(is_inline=True, state=JobState.RUNNING, heartbeat_at=timezone.now())
+    with pytest.raises(JobConflictError):
+        started(learned)  # the command may live: it spoke a moment ago
+    Job.objects.filter(pk=dead.job_id).update(heartbeat_at=timezone.now() - timedelta(hours=1))
+    run = started(learned)
+    assert (run.state, run.job.state) == (RunState.QUEUED, JobState.PENDING)
+    settle_runs(project=learned.project)
+    dead.refresh_from_db()
+    assert (dead.state, "The command that did this ended before its work was done" in dead.error) == (RunState.FAILED, True)
 
 
 def test_only_managers_train_and_cancel(

@@ -35,6 +35,8 @@ class Command(JobCommand):
         job = self.run_job(kind=PRETAG_KIND, scope=target.scope, arguments=pretag_arguments(target, chosen), waiting=waiting)
         report = job.result
         lines = [f"Tagged {report['documents']:,} legends with {report['model']}: {report['spans']:,} suggestions."]
+        if not report["documents"]:
+            lines = [f"Nothing waited to be tagged: no legend is unreviewed without suggestions by {report['model']}."]
         if report["unknown_labels"]:
             left_out = ", ".join(f"{label} {n:,}" for label, n in report["unknown_labels"].items())
             lines.append(f"Left out, because the project has no such label: {left_out}.")
