@@ -23,7 +23,7 @@ from annotator.corpus.services import create_project
 from annotator.datasets.models import Snapshot, SnapshotState
 from annotator.datasets.services import add_snapshot, build_snapshot
 from annotator.datasets.snapshots import rows_of
-from annotator.jobs.errors import JobConflictError
+from annotator.jobs.errors import JobCancelledError, JobConflictError, JobInterruptedError
 from annotator.jobs.models import Job, JobState
 from annotator.jobs.services import request_cancel, run_job
 from annotator.learning import engine
@@ -236,6 +236,62 @@ def test_a_run_is_cancelled_while_its_child_is_silent(learned: Snapshot, tiny: M
         run = done(run)
     assert (run.state, run.job.state, run.error) == (RunState.CANCELLED, JobState.CANCELLED, "")
     assert_nothing_left(run)
+
+
+# Judging
+
+
+@pytest.fixture
+def trained_at_once(child: Any, tiny_folders: list[Path]) -> None:
+    """A child that has its model ready before anybody looks."""
+    child(
+        f"import shutil; out.mkdir(parents=True); shutil.copytree({str(tiny_folders[1])!r}, out / 'model')\n"
+        "print(json.dumps({'event': 'done'}), flush=True)"
+    )
+
+
+def stop_judging(monkeypatch: pytest.MonkeyPatch, stop: type[Exception]) -> None:
+    """The next judging ends before its first batch."""
+    real = engine.evaluate
+
+    def stopped(*_: Any, **__: Any) -> dict[str, Any]:
+        monkeypatch.setattr(engine, "evaluate", real)
+        raise stop
+
+    monkeypatch.setattr(engine, "evaluate", stopped)
+
+
+@pytest.mark.usefixtures("trained_at_once")
+def test_a_run_that_is_interrupted_while_it_judges_does_not_train_again(
+    learned: Snapshot, tiny: ModelVersion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = started(learned)
+    stop_judging(monkeypatch, JobInterruptedError)
+    run = done(run)
+    assert (run.state, run.job.state, run.candidate) == (RunState.QUEUED, JobState.PENDING, None)
+    assert not ModelVersion.objects.filter(origin=ModelOrigin.TRAINED).exists()
+    monkeypatch.setattr(engine, "training_command", None)
+    run = done(run)
+    assert (run.state, run.job.state) == (RunState.SUCCEEDED, JobState.SUCCEEDED), run.error
+    assert Evaluation.objects.count() == 2
+    assert {path.name for path in Path(run.candidate.path).parent.iterdir()} == {run.candidate_name}
+
+
+@pytest.mark.usefixtures("trained_at_once")
+def test_a_run_that_is_cancelled_while_it_judges_leaves_no_candidate(learned: Snapshot, tiny: ModelVersion, monkeypatch: pytest.MonkeyPatch) -> None:
+    stop_judging(monkeypatch, JobCancelledError)
+    run = done(started(learned))
+    assert (run.state, run.job.state, run.candidate) == (RunState.CANCELLED, JobState.CANCELLED, None)
+    assert_nothing_left(run)
+
+
+@pytest.mark.usefixtures("trained_at_once")
+def test_scores_that_there_are_already_are_not_measured_again(learned: Snapshot, tiny: ModelVersion) -> None:
+    first, second = done(started(learned)), done(started(learned))
+    assert first.candidate != second.candidate
+    assert Evaluation.objects.filter(model_version=tiny).count() == 1
+    assert Evaluation.objects.count() == 3
+    assert compare(second).current == Evaluation.objects.get(model_version=tiny)
 
 
 # Disks
