@@ -19,6 +19,7 @@ from ner_engine.model.loading import load_classifier, load_tokenizer
 from ner_engine.model.packing import pack, read_weights, unpack
 from ner_engine.model.tagger import Tagger, _Scheme, load_tagger
 from ner_engine.schema import Span
+from ner_engine.text import words
 from tests.ner_engine.checkpoints import LABELS, SENTENCES, edit_config, save_bert, save_roberta
 from tests.ner_engine.strategies import texts
 
@@ -56,6 +57,16 @@ def test_awkward_text_longer_than_any_window_is_tagged_to_its_end(tagger: Tagger
     found = tagger.tag([text])[0]
     check(text, found)
     assert found[-1].end > len(text) - len(AWKWARD) - 200
+
+
+@settings(max_examples=60, deadline=None)
+@given(text=texts)
+def test_entities_begin_and_end_where_words_do(tagger: Tagger, text: str) -> None:
+    cut = words(text)
+    starts, ends = {word.start for word in cut}, {word.end for word in cut}
+    for span in tagger.tag([text])[0]:
+        assert span.start in starts
+        assert span.end in ends
 
 
 def test_empty_and_blank_texts_have_no_entities(tagger: Tagger) -> None:
@@ -204,9 +215,9 @@ def test_a_packed_model_tags_as_its_parent_does(folder: Path, tmp_path: Path) ->
     parent, packed = load_tagger(folder, device="cpu", precision="fp32"), load_tagger(tmp_path / "packed", device="cpu", precision="fp32")
     size, packed_size = (sum(path.stat().st_size for path in place.glob("*.safetensors")) for place in (folder, tmp_path / "packed"))
     assert packed_size < 0.45 * size
-    for one, other in zip(parent.tag(SENTENCES), packed.tag(SENTENCES), strict=True):
-        same = {(span.start, span.end, span.label) for span in one} & {(span.start, span.end, span.label) for span in other}
-        assert len(same) >= 0.6 * len(one)
+    before, after = (np.concatenate(tagger.probabilities(tagger._encoder.tokens(SENTENCES))) for tagger in (parent, packed))
+    assert np.abs(before - after).mean() < 0.02
+    assert (before.argmax(axis=1) == after.argmax(axis=1)).mean() > 0.9
 
 
 @settings(max_examples=40, deadline=None)
