@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count
+from django.test import Client
 
 from annotator.accounts.models import User
 from annotator.corpus.models import Document, DocumentState, Layer, LayerKind, Project, Span
@@ -152,7 +154,14 @@ def test_a_legend_that_is_taken_up_meanwhile_is_left_to_who_took_it(
 
 @pytest.mark.parametrize("choke", ["stops", "lies about offsets"])
 def test_a_legend_that_the_model_chokes_on_is_named_and_the_rest_goes_through(
-    choke: str, project: Project, tiny: ModelVersion, import_legends: ImportLegends, tagging: Any, caplog: pytest.LogCaptureFixture
+    choke: str,
+    project: Project,
+    tiny: ModelVersion,
+    import_legends: ImportLegends,
+    tagging: Any,
+    caplog: pytest.LogCaptureFixture,
+    client_of: Callable[[User], Client],
+    viewer: User,
 ) -> None:
     documents = import_legends(9)
     bad = documents[4]
@@ -172,6 +181,10 @@ def test_a_legend_that_the_model_chokes_on_is_named_and_the_rest_goes_through(
     assert sentence.startswith(f"Legend {bad.pk} ({bad}) was not tagged")
     assert [len(suggestions(document)) for document in documents] == [1, 1, 1, 1, 0, 1, 1, 1, 1]
     assert bad.text not in caplog.text
+    browser = client_of(viewer)
+    address = f"/jobs/{ended.summary['job']}/"
+    assert sentence in html.unescape(browser.get(address).content.decode())
+    assert f'<a href="{address}">See which</a>' in browser.get(address, headers={"HX-Request": "true"}).content.decode()
 
 
 def test_a_model_that_cannot_tag_anything_fails_with_a_sentence(
