@@ -22,7 +22,7 @@ register.filter("waits_for_worker", services.waits_for_worker)
 @register.filter
 def plain_results(job: Job) -> list[tuple[str, str | int | float]]:
     """What the handler reported, as far as it is words and numbers: for jobs whose work has no page of its own."""
-    values = [(name.replace("_", " ").capitalize(), value) for name, value in job.result.items()]
+    values = [(name.removeprefix("n_").replace("_", " ").capitalize(), value) for name, value in job.result.items()]
     return [(name, value) for name, value in values if isinstance(value, str | int | float) and not isinstance(value, bool) and value != ""]
 
 
