@@ -17,7 +17,8 @@ def insert_rows(model: type[models.Model], fields: Sequence[str], rows: Sequence
     columns = {field.name: field.column for field in model._meta.concrete_fields}
     quoted = ", ".join(connection.ops.quote_name(str(columns[name])) for name in fields)
     table = connection.ops.quote_name(model._meta.db_table)
-    with connection.cursor() as cursor:
+    # What COPY raises has not passed through Django's cursor: it is made Django's own error here.
+    with connection.wrap_database_errors, connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             with cursor.copy(f"COPY {table} ({quoted}) FROM STDIN") as copy:
                 for row in rows:

@@ -133,7 +133,7 @@ class DocumentQuerySet(models.QuerySet["Document"]):
     def matching(self, words: str) -> DocumentQuerySet:
         """Legends in whose text, title, label, id or DOI each of the words stands. Letters of either case are the same."""
         found = self
-        for word in words.split()[:8]:
+        for word in words.replace("\0", " ").split()[:8]:  # no text holds U+0000, and PostgreSQL takes no such question
             found = found.filter(
                 Q(text__icontains=word)
                 | Q(title__icontains=word)
