@@ -126,8 +126,12 @@ def take_review(browser: Browser, demo: Demo, look: Look) -> bytes:
     page.get_by_role("link", name="Review", exact=True).click()
     page.get_by_role("link", name="Go on reviewing").click()
     page.wait_for_selector("html.scripted mark")
-    for key in ("Space", "c", "n", "Space", "c", "n", "m", "n", "Space", "n", "n", "Space"):
+    for key in ("c", "m", "Space", "c", "Space"):  # gene products, which may be variables
+        page.locator('mark.suggested[data-hue="blue"] [data-w]').first.click()
         page.keyboard.press(key)
+    for key in ("Space", "Space", "Space"):
+        page.keyboard.press(key)
+    page.mouse.move(5, 400)
     expect(page.locator("#save-state")).to_have_text("saved")
     return _picture(page)
 

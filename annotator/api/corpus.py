@@ -83,5 +83,7 @@ class DocumentView(ProjectView):
         """A document with its text, panels, spans and suggestions; every span is checked against the text."""
         document: Any = get_object_or_404(self.project.documents, pk=document_id)
         (read,) = engine_documents(Document.objects.filter(pk=document.pk))
-        document.panels, document.spans, document.suggestions = read.segments, read.gold, read.suggestions
+        document.project = self.project
+        suggestions = () if document.is_blind else read.suggestions
+        document.panels, document.spans, document.suggestions = read.segments, read.gold, suggestions
         return Response(io.DocumentDetailSerializer(document).data)

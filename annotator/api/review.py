@@ -15,6 +15,7 @@ from annotator.api.base import ByIdPagination, ProjectView
 from annotator.corpus.access import Action
 from annotator.corpus.models import Document
 from annotator.review import services
+from annotator.review.identifiers import identifiers_of
 from annotator.review.operations import LegendState
 
 
@@ -100,7 +101,13 @@ def legend_json(document: Document, state: LegendState) -> dict[str, Any]:
         "holder": holder.get_username() if holder else None,
         "panels": state.panels,
         "entities": [
-            {"key": entity.key, "surface": state.surface(entity), "status": entity.status, **entity.as_row()}
+            {
+                **entity.as_row(),
+                "key": entity.key,
+                "surface": state.surface(entity),
+                "status": entity.status,
+                "identifiers": identifiers_of(entity.attributes),
+            }
             for entity in (*state.entities, *state.rejected)
         ],
     }

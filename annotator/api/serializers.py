@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
@@ -13,6 +14,7 @@ from annotator.datasets.models import Snapshot
 from annotator.jobs.models import Job
 from annotator.learning.models import Evaluation, ModelVersion, Promotion, TrainingRun
 from annotator.learning.services import DEFAULT_RECIPE
+from annotator.review.identifiers import identifiers_of
 from annotator.review.models import Operation, OperationKind
 from ner_engine.formats import FORMATS
 
@@ -93,6 +95,16 @@ class SegmentSerializer(PanelSerializer):
     image = serializers.CharField(allow_blank=True)
 
 
+class IdentifierSerializer(serializers.Serializer[Any]):
+    """An entry of an ontology or database."""
+
+    id = serializers.CharField()
+    name = serializers.CharField(allow_blank=True)
+    taxon = serializers.CharField(allow_blank=True, help_text="Its species' number in the NCBI taxonomy.")
+    database = serializers.CharField(allow_blank=True)
+    species = serializers.CharField(allow_blank=True)
+
+
 class SpanSerializer(serializers.Serializer[Any]):
     """Offsets are Unicode code points into the document's text, half open."""
 
@@ -103,7 +115,12 @@ class SpanSerializer(serializers.Serializer[Any]):
     label = serializers.CharField(allow_blank=True)  # type: ignore[assignment]
     role = serializers.CharField(allow_blank=True)
     score = serializers.FloatField(allow_null=True)
+    identifiers = serializers.SerializerMethodField(help_text="What the attributes say of ontologies and databases, read.")
     attributes = serializers.DictField()
+
+    @extend_schema_field(IdentifierSerializer(many=True))
+    def get_identifiers(self, span: Any) -> list[dict[str, Any]]:
+        return [asdict(each) for each in identifiers_of(span.attributes)]
 
 
 class DocumentDetailSerializer(DocumentSerializer):
@@ -128,6 +145,7 @@ class EntitySerializer(serializers.Serializer[Any]):
     status = serializers.ChoiceField(choices=["suggested", "decided", "rejected"])
     verdict = serializers.ChoiceField(choices=Verdict.choices, allow_blank=True)
     decision = serializers.CharField(allow_blank=True)
+    identifiers = IdentifierSerializer(many=True)
 
 
 class LegendSerializer(serializers.Serializer[Any]):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import secrets
 import tempfile
 from pathlib import Path
@@ -48,6 +49,15 @@ DATABASE_OPTIONS_SQLITE = {
     "timeout": 30,
     "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-65536; PRAGMA temp_store=MEMORY;",
 }
+
+
+def image_hosts() -> list[str]:
+    """``SD_IMAGE_HOSTS``: hosts from whose https addresses browsers may show figures. They go into the security policy, so each is checked."""
+    hosts = [host.strip().lower() for host in _env.list("SD_IMAGE_HOSTS", default=[]) if host.strip()]
+    for host in hosts:
+        if not re.fullmatch(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+", host):
+            raise environ.ImproperlyConfigured(f'SD_IMAGE_HOSTS names "{host}", which is no host. Write names as iiif.example.org, with commas.')
+    return hosts
 
 
 def broker_url() -> str:

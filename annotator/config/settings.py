@@ -127,6 +127,7 @@ SNAPSHOTS_DIR = VAR_DIR / "snapshots"
 MODELS_DIR = VAR_DIR / "models"
 RUNS_DIR = VAR_DIR / "runs"
 MAX_UPLOAD_BYTES = env.MAX_UPLOAD_BYTES
+IMAGE_HOSTS = env.image_hosts()
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000
 
 # Security
@@ -142,7 +143,7 @@ CONTENT_SECURITY_POLICY = {
         "default-src": ["'self'"],
         "script-src": ["'self'"],
         "style-src": ["'self'"],
-        "img-src": ["'self'", "data:"],
+        "img-src": ["'self'", "data:", *(f"https://{host}" for host in IMAGE_HOSTS)],
         "connect-src": ["'self'"],
         "object-src": ["'none'"],
         "base-uri": ["'self'"],

@@ -4,12 +4,15 @@ from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.urls import include, path
 
+from annotator.review.views_live import keys
+
 # One door for everybody: single sign-on and second factors hold for the panel too.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 
 urlpatterns = [
     path("", include("annotator.dashboard.urls")),
     path("accounts/", include("annotator.accounts.urls")),
+    path("keys/", keys, name="keys"),
     path("jobs/", include("annotator.jobs.urls")),
     path("projects/", include("annotator.corpus.urls")),
     path("projects/<slug:slug>/", include("annotator.review.urls")),

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 class Action(StrEnum):
     VIEW = "view"
     REVIEW = "review"
+    RESOLVE = "resolve"
     IMPORT = "import"
     TAG = "tag"
     EXPORT = "export"
@@ -32,7 +33,7 @@ class Action(StrEnum):
 
 _VIEWER: Final = frozenset({Action.VIEW})
 _CURATOR: Final = _VIEWER | {Action.REVIEW}
-_REVIEWER: Final = _CURATOR | {Action.IMPORT, Action.TAG, Action.EXPORT}
+_REVIEWER: Final = _CURATOR | {Action.RESOLVE, Action.IMPORT, Action.TAG, Action.EXPORT}
 
 #: What each role includes. Superusers may do everything everywhere.
 PERMISSIONS: Final[Mapping[Role, frozenset[Action]]] = MappingProxyType(
@@ -43,6 +44,7 @@ _REFUSALS: Final[Mapping[Action, str]] = MappingProxyType(
     {
         Action.VIEW: "see this project",
         Action.REVIEW: "review legends",
+        Action.RESOLVE: "answer questions on legends",
         Action.IMPORT: "import legends",
         Action.TAG: "have legends tagged",
         Action.EXPORT: "export legends",

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from django.db import transaction
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Max, Prefetch, QuerySet
 from django.utils import timezone
 
 from annotator.common.bulk import insert_rows
@@ -51,7 +51,8 @@ def write_suggestions(*, batch: Sequence[tuple[Document, Sequence[schema.Span]]]
     """Store what a model suggests for documents that nobody has begun to review; how many documents it was.
 
     One transaction. Documents that somebody took up meanwhile are left as they are. The current suggestions of the others are superseded, even
-    by an empty set. Raises ``OffsetError`` if a span does not fit its text; then nothing is written.
+    by an empty set, and their ``certainty`` and ``disagreement`` are those of the new ones. Raises ``OffsetError`` if a span does not fit its
+    text; then nothing is written.
     """
     spans_of = {document.pk: spans for document, spans in batch}
     with transaction.atomic():
@@ -59,10 +60,38 @@ def write_suggestions(*, batch: Sequence[tuple[Document, Sequence[schema.Span]]]
         ids = [document.pk for document in documents]
         for document in documents:
             _check_spans(document, spans_of[document.pk])
+        others = suggested_by_others(ids, source)
         Layer.objects.current().filter(document__in=ids, kind=LayerKind.SUGGESTED).update(superseded_at=timezone.now())
         write_layers(layers=((document, spans_of[document.pk]) for document in documents), kind=LayerKind.SUGGESTED, source=source)
         Document.objects.filter(pk__in=ids, state=DocumentState.IMPORTED).update(state=DocumentState.SUGGESTED)
+        for document in documents:
+            spans = spans_of[document.pk]
+            document.certainty = mean_certainty(spans)
+            document.disagreement = _n_differing(spans, others.get(document.pk))
+        Document.objects.bulk_update(documents, ["certainty", "disagreement"])
     return len(documents)
+
+
+def mean_certainty(spans: Iterable[schema.Span]) -> float | None:
+    """The mean confidence of suggestions; None where none of them has any."""
+    scores = [span.score for span in spans if span.score is not None]
+    return sum(scores) / len(scores) if scores else None
+
+
+def suggested_by_others(documents: Iterable[int], source: str) -> dict[int, set[tuple[int, int, str]]]:
+    """(start, end, label) of what another source than ``source`` suggested last for each document; documents without such are left out."""
+    layers = Layer.objects.filter(document__in=documents, kind=LayerKind.SUGGESTED).exclude(source=source[:200])
+    newest = dict(layers.order_by().values_list("document").annotate(newest=Max("pk")))
+    found: dict[int, set[tuple[int, int, str]]] = {document: set() for document in newest}
+    rows = Span.objects.filter(layer__in=newest.values()).order_by().values_list("layer__document", "start", "end", "label")
+    for document, start, end, label in rows:
+        found[document].add((start, end, label))
+    return found
+
+
+def _n_differing(spans: Iterable[schema.Span], others: set[tuple[int, int, str]] | None) -> int:
+    """In how many entities two sets of suggestions differ; 0 where there is no other set."""
+    return 0 if others is None else len({(span.start, span.end, span.label) for span in spans} ^ others)
 
 
 def write_layers(

@@ -45,7 +45,7 @@ class ImportForm(forms.Form):
         label="Files",
         allow_empty_file=True,
         widget=ManyFilesInput(attrs={"multiple": True}),
-        help_text="Files or zip archives. What is in the project already is passed over, what cannot be read is named.",
+        help_text="Files or zips, with images of the figures too. What is in the project already is passed over, what cannot be read is named.",
     )
     source_format = forms.ChoiceField(
         label="Format",

@@ -26,13 +26,15 @@ from django.utils import timezone
 from annotator.common.bulk import insert_rows
 from annotator.common.errors import UserError
 from annotator.corpus.access import Action, require
-from annotator.corpus.annotations import write_layers
+from annotator.corpus.annotations import mean_certainty, write_layers
+from annotator.corpus.figure_import import Contents, PictureImport
+from annotator.corpus.figures import remove_forgotten_pictures
 from annotator.corpus.models import DecisionKind, Document, DocumentState, LayerKind, Project, Segment, Verdict
 from annotator.corpus.uploads import Upload, keep_uploads, remove_forgotten_uploads
 from annotator.jobs.services import enqueue
 from ner_engine import schema
 from ner_engine.errors import FormatError, OffsetError
-from ner_engine.formats import Problem, Report, detect, named, open_inputs, read_inputs
+from ner_engine.formats import Problem, Report, detect, named, read_inputs
 from ner_engine.schema import ROLES, text_hash
 from ner_engine.text import words
 
@@ -81,6 +83,7 @@ def start_import(*, project: Project, files: Sequence[UploadedFile], source_form
     require(actor, project, Action.IMPORT)
     check_choices(source_format, labels)
     remove_forgotten_uploads()
+    remove_forgotten_pictures()
     with keep_uploads(files) as uploads, transaction.atomic():
         return enqueue(
             kind=JOB_KIND,
@@ -104,11 +107,12 @@ def import_paths(
     """
     require(actor, project, Action.IMPORT)
     check_choices(source_format, labels)
-    importer = Importer(project, FileLabels(labels), run)
-    files = [path if not isinstance(path, Path) else InputFile(path, path.name) for path in paths]
-    importer.n_files = _n_sources(files)
+    importer = Importer(project, FileLabels(labels), run, actor=actor)
+    files = [InputFile(path.path, path.name) if not isinstance(path, Path) else InputFile(path, path.name) for path in paths]
+    importer.contents = {file.path: Contents.of(file.path, file.name) for file in files}
     for file in files:
-        importer.take_file(InputFile(file.path, file.name), source_format)
+        importer.take_file(file, source_format)
+    importer.take_pictures(files)
     return importer.report()
 
 
@@ -141,7 +145,8 @@ class Importer:
     project: Project
     labels: FileLabels
     run: JobRun | None = None
-    n_files: int = 0
+    actor: User | None = None
+    contents: dict[Path, Contents] = field(default_factory=dict)
     reader_report: Report = field(default_factory=Report)
     counts: Counter[str] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
@@ -151,17 +156,41 @@ class Importer:
 
     def __post_init__(self) -> None:
         self.known_labels = frozenset(self.project.label_set.labels.filter(retired_at=None).values_list("code", flat=True))
+        self.pictures = PictureImport(self.project, self.actor, self.run, self._problem)
+        #: DOI and id of the legends in each file that holds pictures too, and of those in the file at hand.
+        self.keys: dict[Path, set[tuple[str, str]]] = {}
+        self._keys_at_hand: set[tuple[str, str]] | None = None
+
+    @property
+    def n_files(self) -> int:
+        """Files with documents, in folders and zips too."""
+        return sum(each.n_files - each.n_pictures for each in self.contents.values())
 
     def take_file(self, file: InputFile, source_format: str) -> None:
-        """Import one file, folder or zip, in its format or in the one it seems to be in."""
+        """Import one file, folder or zip, in its format or in the one it seems to be in. Its pictures wait for ``take_pictures``."""
+        contents = self.contents.get(file.path) or Contents(0, 0)
+        if contents.is_pictures_alone:
+            return
         try:
             format_name = source_format or guess_format(file)
         except FormatError as error:
-            self._problem(error.where, error.message)
+            if not contents.n_pictures:
+                self._problem(error.where, error.message)
             return
         options = {"labels": self.known_labels} if format_name == "jsonl" and self.labels != FileLabels.NONE else {}
         documents = read_inputs([file.path], format_name, self.reader_report, names={file.path: file.name}, **options)
+        self._keys_at_hand = self.keys.setdefault(file.path, set()) if contents.n_pictures else None
         self.take(documents, format_name)
+        self._keys_at_hand = None
+        counts = self.reader_report.counts
+        counts["files_of_other_kinds"] -= contents.n_pictures  # the reader of documents knows no better
+        if counts["files_of_other_kinds"] <= 0:
+            del counts["files_of_other_kinds"]
+
+    def take_pictures(self, files: Sequence[InputFile]) -> None:
+        """Put the pictures in the files beside their legends, which may have come with any of them or long before."""
+        with_pictures = [(file.path, file.name) for file in files if (contents := self.contents.get(file.path)) and contents.n_pictures]
+        self.pictures.take(with_pictures, self.keys)
 
     def take(self, documents: Iterable[schema.Document], source_format: str) -> None:
         """Import documents as they stream by."""
@@ -178,15 +207,16 @@ class Importer:
 
         ``counts``: what the reader found in the files, in the words of the format. ``imported``, ``already_there``, ``refused``: documents;
         ``accepted``, ``suggested``: states of the imported ones; ``panels``, ``spans``: rows written. ``problems``: sentences, the first
-        thousand of ``n_problems``.
+        thousand of ``n_problems``. ``images_without_legend``: names, the first of as many as ``counts`` says.
         """
         return {
             "formats": sorted(self.formats),
             "labels": str(self.labels),
-            "counts": dict(sorted(self.reader_report.counts.items())),
+            "counts": dict(sorted({**self.reader_report.counts, **self.pictures.counts}.items())),
             **{name: self.counts[name] for name in ("imported", "already_there", "refused", "accepted", "suggested", "panels", "spans")},
             "n_problems": self.n_problems,
             "problems": self.problems,
+            "images_without_legend": self.pictures.unmatched,
             "seconds": round(time.monotonic() - self.started, 2),
         }
 
@@ -228,6 +258,8 @@ class Importer:
                 continue
             digest = text_hash(document.text)
             known = there.setdefault((document.doi, document.id or digest), "")
+            if self._keys_at_hand is not None:
+                self._keys_at_hand.add((document.doi, document.id or digest))
             if not known:
                 there[document.doi, document.id or digest] = digest
                 yield document
@@ -290,6 +322,8 @@ class Importer:
             source_format=source_format,
             state=state,
             accepted_at=timezone.now() if state == DocumentState.ACCEPTED else None,
+            certainty=mean_certainty(self._suggestions_of(document)),
+            lot=_lot_of(document.doi, document.id, digest),
         )
 
     def _gold_of(self, document: schema.Document) -> Sequence[schema.Span]:
@@ -355,11 +389,6 @@ def _batches(documents: Iterable[schema.Document]) -> Iterator[Sequence[schema.D
         yield batch
 
 
-def _n_sources(files: Sequence[InputFile | Upload]) -> int:
-    """How many files there are, in folders and zips too; problems are named later, as they are read."""
-    return sum(1 for _ in open_inputs((file.path for file in files), Report()))
-
-
 def _write_segments(pairs: Sequence[tuple[Document, schema.Document]]) -> int:
     rows = [
         (row.pk, position, segment.start, segment.end, segment.id, segment.marker, segment.image, json.dumps(list(segment.aliases)))
@@ -368,6 +397,11 @@ def _write_segments(pairs: Sequence[tuple[Document, schema.Document]]) -> int:
     ]
     insert_rows(Segment, ("document", "position", "start", "end", "external_id", "marker", "image", "aliases"), rows)
     return len(rows)
+
+
+def _lot_of(*facts: str) -> float:
+    """The legend's place in the order of chance: as good as drawn, since nobody can choose its hash, and the same wherever it is imported."""
+    return int(text_hash("\n".join(facts))[:13], 16) / 16**13
 
 
 def _what_is_too_long(document: schema.Document) -> str:

@@ -6,15 +6,19 @@ Layers and spans live here, below ``review``, because import, pre-tagging, revie
 
 from __future__ import annotations
 
+import random
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Left
 
 from ner_engine.schema import text_hash
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from annotator.accounts.models import User
 
 
@@ -67,8 +71,29 @@ class ProjectQuerySet(models.QuerySet["Project"]):
         return self.filter(memberships__user=user)
 
 
+class ReviewMode(models.TextChoices):
+    """What a legend asks of its curator before it is accepted; see docs/decisions/0007."""
+
+    SWEEP = "sweep", "Sweep: touch errors only; what stands above the threshold is accepted with the legend"
+    DECIDE = "decide", "Decide: everything below the threshold needs a decision of its own"
+
+
+class QueueOrder(models.TextChoices):
+    """In which order waiting legends are handed out."""
+
+    IMPORT = "import", "in order of import"
+    CERTAINTY = "certainty", "least certain first"
+    DISAGREEMENT = "disagreement", "where models disagree first"
+    NEWEST = "newest", "newest first"
+    PAPER = "paper", "paper by paper"
+
+
 class Project(models.Model):
-    """A body of legends curated under one guideline with one label set."""
+    """A body of legends curated under one guideline with one label set.
+
+    ``threshold`` divides suggestions by confidence (0-1), as ``review_mode`` says. ``random_share`` of the legends (0-1) is handed out in an
+    order of chance between the others, so that what is learned from them holds for all; ``blind_share`` is shown without suggestions.
+    """
 
     name = models.CharField(max_length=200)
     slug = models.SlugField(max_length=80, unique=True)
@@ -78,6 +103,11 @@ class Project(models.Model):
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
     archived_at = models.DateTimeField(null=True, blank=True)
+    review_mode = models.CharField(max_length=10, choices=ReviewMode.choices, default=ReviewMode.SWEEP)
+    threshold = models.FloatField(default=0.5)
+    queue_order = models.CharField(max_length=20, choices=QueueOrder.choices, default=QueueOrder.IMPORT)
+    random_share = models.FloatField(default=0.0)
+    blind_share = models.FloatField(default=0.0)
 
     #: What the user at hand may do here; set by ``corpus.access.project_for`` for pages to ask.
     allowed: frozenset[str] = frozenset()
@@ -86,6 +116,11 @@ class Project(models.Model):
 
     class Meta:
         ordering = ["name", "id"]
+        constraints = [
+            models.CheckConstraint(condition=Q(threshold__gte=0, threshold__lte=1), name="threshold_between_0_and_1"),
+            models.CheckConstraint(condition=Q(random_share__gte=0, random_share__lte=1), name="random_share_between_0_and_1"),
+            models.CheckConstraint(condition=Q(blind_share__gte=0, blind_share__lte=1), name="blind_share_between_0_and_1"),
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -125,6 +160,11 @@ DOCUMENT_TRANSITIONS: dict[DocumentState, frozenset[DocumentState]] = {
 }
 
 
+def draw_lot() -> float:
+    """A place in the order of chance, 0-1."""
+    return random.random()  # noqa: S311  # nobody gains from guessing it
+
+
 class DocumentQuerySet(models.QuerySet["Document"]):
     def waiting_for_review(self) -> DocumentQuerySet:
         """Legends that nobody has accepted yet, in the queue's order."""
@@ -156,6 +196,10 @@ class Document(models.Model):
 
     ``external_id`` is the id in its source (else the text's hash) and unique per project together with ``doi``. ``revision`` counts the
     operations applied to it: a write names the revision it was made on and is refused (409) on an older one.
+
+    For the queue: ``certainty`` is the mean confidence of the current suggestions (0-1, None without any), ``disagreement`` how many entities
+    they differ in from those of the model before, ``n_flags`` and ``n_questions`` the open remarks of these kinds. ``lot`` is the legend's
+    place in the order of chance (0-1), the same wherever it is imported with the same source and text.
     """
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="documents")
@@ -175,12 +219,22 @@ class Document(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     accepted_at = models.DateTimeField(null=True, blank=True)
     accepted_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    certainty = models.FloatField(null=True, blank=True)
+    disagreement = models.PositiveIntegerField(default=0)
+    n_flags = models.PositiveIntegerField(default=0)
+    n_questions = models.PositiveIntegerField(default=0)
+    lot = models.FloatField(default=draw_lot)
 
     objects = DocumentQuerySet.as_manager()
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["project", "doi", "external_id"], name="document_once_in_a_project")]
-        indexes = [models.Index(fields=["project", "state", "id"])]
+        indexes = [
+            models.Index(fields=["project", "state", "id"]),
+            models.Index(fields=["project", "certainty", "id"]),
+            models.Index(fields=["project", "-disagreement", "id"]),
+            models.Index(fields=["project", "lot"]),
+        ]
 
     def __str__(self) -> str:
         return f"{self.doi} {self.figure_label or self.external_id}".strip()
@@ -189,6 +243,11 @@ class Document(models.Model):
     def group(self) -> str:
         """What keeps documents of one paper on one side of a split (as ``ner_engine.schema.Document.group``)."""
         return self.doi or self.external_id
+
+    @property
+    def is_blind(self) -> bool:
+        """Whether it is one of those that are shown without suggestions. Drawn from other digits of its lot than the random share is."""
+        return self.project.blind_share > 0 and (self.lot * 4099) % 1 < self.project.blind_share
 
     @property
     def text_is_intact(self) -> bool:
@@ -271,6 +330,26 @@ class DecisionKind(models.TextChoices):
     PROPAGATED = "propagated"
 
 
+#: Code points of a surface that are indexed.
+SURFACE_HEAD = 80
+
+
+class SurfaceHead(models.Func):
+    """The indexed beginning of a surface, written as the index has it: with a bound parameter in its place SQLite would not take the index."""
+
+    arity = 1
+    template = f"LEFT(%(expressions)s, {SURFACE_HEAD})"
+    output_field = models.TextField()
+
+    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        return self.as_sql(compiler, connection, template=f"SUBSTR(%(expressions)s, 1, {SURFACE_HEAD})", **context)
+
+    @staticmethod
+    def of(surfaces: Iterable[str]) -> list[str]:
+        """The beginnings of surfaces, each once."""
+        return sorted({surface[:SURFACE_HEAD] for surface in surfaces})
+
+
 class Span(models.Model):
     """An entity on a layer. ``key`` is its identity within the document: it survives changes of edge, label and role.
 
@@ -295,6 +374,8 @@ class Span(models.Model):
             models.UniqueConstraint(fields=["layer", "key"], name="span_key_once_in_a_layer"),
             models.CheckConstraint(condition=Q(end__gt=F("start")), name="span_is_not_empty"),
         ]
+        # An index takes no surface of any length, so it takes the beginning: what was decided before on the same string is found by it.
+        indexes = [models.Index(Left("surface", SURFACE_HEAD), name="span_surface_head")]
 
     def __str__(self) -> str:
         return f"{self.start}-{self.end} {self.label}"
@@ -303,3 +384,26 @@ class Span(models.Model):
         """Ontology identifiers, as the source wrote them."""
         raw: Any = self.attributes.get("ext_ids", "")
         return [part for part in str(raw).split("///") if part]
+
+
+class FigureImage(models.Model):
+    """The picture of a legend's figure, re-encoded by the product from what was uploaded or imported.
+
+    ``boxes`` say where panels lie: [{"panel": code point where the panel begins, "x", "y", "width", "height": fractions of the image, 0-1}].
+    ``revision`` counts their changes. A legend whose picture lies elsewhere has its address in ``Document.image`` and no row here, unless
+    boxes were drawn: then ``file`` is empty.
+    """
+
+    document = models.OneToOneField(Document, on_delete=models.CASCADE, related_name="figure")
+    file = models.FileField(upload_to="figures/", max_length=200, blank=True)
+    media_type = models.CharField(max_length=40, blank=True)
+    width = models.PositiveIntegerField(default=0)
+    height = models.PositiveIntegerField(default=0)
+    sha256 = models.CharField(max_length=64, blank=True)
+    boxes = models.JSONField(default=list, blank=True)
+    revision = models.PositiveIntegerField(default=0)
+    added_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"figure of {self.document_id}"

@@ -38,6 +38,9 @@ _COUNTS: Final = {
     "tags_on_repeats_merged": "Curated tags of repeated panels, put on their first panel",
     "pretags": "Tags by machines",
     "documents": "Legends read",
+    "images": "Images, put beside their legends",
+    "images_already_there": "Images of legends that have one already, passed over",
+    "images_without_legend": "Images without a legend",
     "refused": "Refused",
 }
 

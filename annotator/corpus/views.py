@@ -17,6 +17,7 @@ from annotator.common.paging import keyset_page
 from annotator.corpus import reading
 from annotator.corpus.access import Action, project_for
 from annotator.corpus.annotations import current_layers
+from annotator.corpus.figures import figure_context
 from annotator.corpus.forms import ImportForm, MemberForm, ProjectForm
 from annotator.corpus.imports import JOB_KIND, start_import
 from annotator.corpus.models import Document, DocumentState, LayerKind, Role
@@ -87,10 +88,13 @@ def document(request: HttpRequest, slug: str, document_id: int) -> HttpResponse:
     found = project_for(request.user, slug, Action.VIEW)
     rows = Document.objects.filter(project=found).prefetch_related("segments", "layers__spans").select_related("accepted_by")
     legend = get_object_or_404(rows, pk=document_id)
+    legend.project = found
     layers = current_layers(legend)
-    shown = layers.get(LayerKind.DECIDED) or layers.get(LayerKind.IMPORTED) or layers.get(LayerKind.SUGGESTED)
+    suggested = None if legend.is_blind else layers.get(LayerKind.SUGGESTED)
+    shown = layers.get(LayerKind.DECIDED) or layers.get(LayerKind.IMPORTED) or suggested
     labels = {label.code: label for label in found.label_set.labels.all()}
-    context = {"project": found, "document": legend, "layer": shown, **reading.legend_parts(legend, shown, labels)}
+    parts = reading.legend_parts(legend, shown, labels) | figure_context(legend, found.allowed)
+    context = {"project": found, "document": legend, "layer": shown, **parts}
     return render(request, "corpus/document.html", context)
 
 

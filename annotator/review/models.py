@@ -17,6 +17,7 @@ class OperationKind(models.TextChoices):
     REMOVE = "remove"
     RELABEL = "relabel"
     SET_ROLE = "set_role"
+    SET_IDENTIFIERS = "set_identifiers"
     MOVE_EDGES = "move_edges"
     PROPAGATE = "propagate"
     SET_PANELS = "set_panels"
@@ -31,6 +32,7 @@ class Operation(models.Model):
 
     ``id`` is made by the browser: sending it again is a no-op. ``base_revision`` is what the curator saw, ``revision`` what the edit made.
     ``arguments`` are what the edit was asked; ``effect`` is what it changed (rows before and after), from which undo is made.
+    ``batch`` is shared by the operations of several legends that one key press made; they are undone together.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -40,6 +42,7 @@ class Operation(models.Model):
     kind = models.CharField(max_length=20, choices=OperationKind.choices)
     arguments = models.JSONField(default=dict)
     effect = models.JSONField(default=dict)
+    batch = models.UUIDField(null=True, blank=True, db_index=True)
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="operations")
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -60,3 +63,33 @@ class Lease(models.Model):
 
     def __str__(self) -> str:
         return f"{self.holder} until {self.expires_at:%H:%M}"
+
+
+class RemarkKind(models.TextChoices):
+    NOTE = "note", "comment"
+    FLAG = "flag", "flag"
+    QUESTION = "question", "question to the reviewer"
+
+
+class Remark(models.Model):
+    """What somebody wrote on a legend (``entity`` "") or on one of its entities.
+
+    A flag stays open until somebody resolves it. A question hands the legend to a reviewer: it leaves the curators' queue and cannot be
+    accepted until a reviewer has answered. A note asks for nothing.
+    """
+
+    document = models.ForeignKey(Document, on_delete=models.CASCADE, related_name="remarks")
+    entity = models.CharField(max_length=64, blank=True)
+    surface = models.TextField(blank=True)
+    kind = models.CharField(max_length=10, choices=RemarkKind.choices, default=RemarkKind.NOTE)
+    text = models.TextField(blank=True)
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="remarks")
+    created_at = models.DateTimeField(auto_now_add=True)
+    resolved_at = models.DateTimeField(null=True, blank=True)
+    resolved_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return f"{self.kind} on {self.document_id}"

@@ -14,7 +14,8 @@ from functools import cached_property
 from typing import Any, Final
 
 from annotator.common.errors import UserError
-from annotator.corpus.models import DecisionKind, Verdict
+from annotator.corpus.models import DecisionKind, ReviewMode, Verdict
+from annotator.review.identifiers import JOINT, Identifier, check_identifier, completed, identifiers_of, with_identifiers
 from annotator.review.models import OperationKind
 from ner_engine.errors import OffsetError
 from ner_engine.schema import BORING, ROLES, check_offsets
@@ -93,6 +94,7 @@ class LegendState:
     ``decided`` holds the accepted and rejected entities by key, ``suggested`` what the current suggestions are, decided or not.
     ``imported_panels`` came with the file; ``panel_starts`` replaces them once somebody changed them. ``role_labels`` are the labels whose
     entities may be controlled or measured variables, ``labels`` all that may be set. ``suggested_by`` names the model of the suggestions.
+    ``mode`` and ``threshold`` are the project's: what becomes of suggestions that nobody decided when the legend is accepted.
     """
 
     text: str
@@ -105,6 +107,8 @@ class LegendState:
     accepted: bool = False
     revision: int = 0
     suggested_by: str = ""
+    mode: str = str(ReviewMode.SWEEP)
+    threshold: float = 0.0
 
     @cached_property
     def words(self) -> list[Word]:
@@ -141,6 +145,12 @@ class LegendState:
         origin = self.suggested.get(decided.key)
         together = origin is not None and origin.overlaps(suggestion.start, suggestion.end)
         return not together or (decided.start, decided.end) == (suggestion.start, suggestion.end)
+
+    def is_below(self, entity: Entity) -> bool:
+        """Whether an undecided suggestion lies below the threshold. One without a score came from a file: only deciding one by one asks for it."""
+        if entity.verdict:
+            return False
+        return self.mode == ReviewMode.DECIDE if entity.score is None else entity.score < self.threshold
 
     @cached_property
     def entities(self) -> list[Entity]:
@@ -184,7 +194,37 @@ def _reading_order(entity: Entity) -> tuple[int, int, str]:
     return entity.start, -entity.end, entity.key
 
 
-_LETTER = re.compile(r"\W{0,2}([A-Za-z])\b")
+_LETTER = re.compile(r"\W{0,2}([A-Za-z])(?:\W{0,3}(?:[-–—,&]|and\b)\W{0,3}([A-Za-z]))*\b")
+
+
+def _letters(text: str, at: int) -> str:
+    """The letter that a panel's text begins with, or the first and last of several: "(b, c)" and "B–C" are "B–C"."""
+    found = _LETTER.match(text, at)
+    if not found:
+        return ""
+    first, last = found[1].upper(), (found[2] or found[1]).upper()
+    return first if last <= first else f"{first}–{last}"
+
+
+def panel_problems(panels: Sequence[Panel]) -> list[str]:
+    """What is odd about the panels' letters, as sentences: one that is left out, one that comes twice or too early."""
+    problems: list[str] = []
+    expected = ord("A")
+    has_numerals = any(panel.marker.lower() == "ii" for panel in panels)  # then i, v and x are numerals too
+    for panel in panels:
+        if has_numerals and panel.marker.lower() in ("i", "v", "x"):
+            continue
+        letters = re.fullmatch(r"([A-Za-z])(?:\W+(?:and\W+)?([A-Za-z]))*", panel.marker)
+        if not letters:
+            continue
+        first, last = ord(letters[1].upper()), ord((letters[2] or letters[1]).upper())
+        if first > expected:
+            missing = chr(expected) if first == expected + 1 else f"{chr(expected)}–{chr(first - 1)}"
+            problems.append(f"Panel {missing} is missing before {panel.marker}.")
+        elif first < expected:
+            problems.append(f"Panel {panel.marker} comes after {chr(expected - 1)}.")
+        expected = max(expected, last + 1)
+    return problems
 
 
 def _panels_at(text: str, starts: Sequence[int], imported: Iterable[Panel]) -> tuple[Panel, ...]:
@@ -193,10 +233,9 @@ def _panels_at(text: str, starts: Sequence[int], imported: Iterable[Panel]) -> t
     made: list[Panel] = []
     for index, (start, end) in enumerate(zip(starts, [*starts[1:], len(text)], strict=False)):
         marker = known.get(start, "")
-        if not marker and (found := _LETTER.match(text, start)):
-            marker = found[1].upper()
+        marker = marker or _letters(text, start)
         if not marker:
-            before = made[-1].marker if made else "@"
+            before = made[-1].marker[-1:] if made else "@"
             marker = chr(ord(before) + 1) if len(before) == 1 and "@" <= before < "Z" else str(index + 1)
         made.append(Panel(index, start, end, marker))
     return tuple(made)
@@ -355,7 +394,7 @@ def _role(state: LegendState, role: Any, label: str) -> str:
 def _add(state: LegendState, edit: Edit) -> Effect:
     start, end = _range(state, edit.arguments)
     label = _label(state, edit)
-    for entity in state.entities:
+    for entity in (*state.entities, *state.rejected):  # what was rejected and is added again is the same entity
         if (entity.start, entity.end) == (start, end):
             return _change(state, _decide(entity, label=label))
     role = _role(state, edit.arguments.get("role", ""), label)
@@ -426,23 +465,90 @@ def _character_stops(text: str, edge: str) -> list[int]:
     return [index if edge == "start" else index + 1 for index, char in enumerate(text) if not char.isspace()]
 
 
-def _propagate(state: LegendState, edit: Edit) -> Effect:
-    """The entity's label and role for every identical string of the legend that nobody decided yet; a decided range is left as it is."""
-    model = state.entity(edit.key)
-    if model.verdict == Verdict.REJECTED:
-        raise OperationError("This entity was rejected; accept it before its label is given to others.")
-    made = [_decide(model)] if not model.verdict else []
-    decided = [entity for entity in state.decided.values() if entity.verdict == Verdict.ACCEPTED] + made
+def propagation(state: LegendState, edit: Edit) -> list[Entity]:
+    """The entities that ``edit`` gives a label and a role because their string is the same; a decided range is left as it is.
+
+    The string is that of ``entity``, or a ``surface`` with ``label``, ``role`` and ``attributes`` of an entity of another legend.
+    Identifiers go along to those that have none.
+    """
+    surface, model = _model(state, edit)
+    decided = [entity for entity in state.decided.values() if entity.verdict == Verdict.ACCEPTED]
+    if model.key and not model.verdict:
+        decided.append(model)
     ruled_out = {(entity.start, entity.end) for entity in state.rejected}
     suggested = {(entity.start, entity.end): entity for entity in state.undecided.values()}
-    for number, (start, end) in enumerate(state.occurrences(state.surface(model))):
+    found = []
+    for number, (start, end) in enumerate(state.occurrences(surface)):
         if (start, end) in ruled_out or any(entity.overlaps(start, end) for entity in decided):
             continue
         origin = suggested.get((start, end)) or Entity(f"{ADDED_PREFIX}{edit.id}-{number}", start, end, model.label)
-        made.append(replace(_decide(origin, label=model.label, role=model.role), decision=str(DecisionKind.PROPAGATED)))
-    if not made:
+        given = replace(_decide(origin, label=model.label, role=model.role), decision=str(DecisionKind.PROPAGATED))
+        found.append(given if identifiers_of(given.attributes) else _identified(given, identifiers_of(model.attributes)))
+    return found
+
+
+def _model(state: LegendState, edit: Edit) -> tuple[str, Entity]:
+    """The string that is looked for and the entity whose label and role it gets; without a key where that is another legend's."""
+    if "surface" not in edit.arguments:
+        model = state.entity(edit.key)
+        if model.verdict == Verdict.REJECTED:
+            raise OperationError("This entity was rejected; accept it before its label is given to others.")
+        return state.surface(model), model
+    surface = edit.arguments["surface"]
+    if not isinstance(surface, str) or not surface.strip():
+        raise OperationError("There is no string to look for.")
+    label = _label(state, edit)
+    made = Entity("", 0, 0, label, _role(state, edit.arguments.get("role", ""), label))
+    return surface, _identified(made, [Identifier(**each) for each in edit.arguments.get("identifiers", ())])
+
+
+def _propagate(state: LegendState, edit: Edit) -> Effect:
+    """``propagation`` done; the entity it began from is decided by it too."""
+    given = propagation(state, edit)
+    if "surface" not in edit.arguments and not (model := state.entity(edit.key)).verdict:
+        given.append(_decide(model))
+    if not given:
         raise OperationError("Every other occurrence of this string is decided already.")
-    return _change(state, *made)
+    return _change(state, *given)
+
+
+def _set_identifiers(state: LegendState, edit: Edit) -> Effect:
+    """``identifiers``: a list of {"id", "name", "taxon", "database", "species"} in place of those the entity has; empty for none.
+
+    New ones must have the form of their database, where that is known; those that the entity has are kept, whatever their form.
+    """
+    entity = state.entity(edit.key)
+    if entity.verdict == Verdict.REJECTED:
+        raise OperationError("This entity was rejected; accept it before it is given an identifier.")
+    had = identifiers_of(entity.attributes)
+    told = [each if each in had else completed(each, entity.label) for each in _told_identifiers(edit.arguments.get("identifiers"))]
+    problem = next(filter(None, (check_identifier(each) for each in told if each not in had)), "")
+    if problem:
+        raise OperationError(problem)
+    return _change(state, _identified(_decide(entity), list(dict.fromkeys(told))))
+
+
+def _identified(entity: Entity, identifiers: Sequence[Identifier]) -> Entity:
+    return replace(entity, attributes=with_identifiers(entity.attributes, identifiers))
+
+
+#: Histones have dozens: one for each gene of the family.
+_MAX_IDENTIFIERS: Final = 60
+
+
+def _told_identifiers(raw: Any) -> list[Identifier]:
+    fields = ("id", "name", "taxon", "database", "species")
+    if not isinstance(raw, list) or len(raw) > _MAX_IDENTIFIERS:
+        raise OperationError(f"Identifiers must be a list of at most {_MAX_IDENTIFIERS}.")
+    found = []
+    for each in raw:
+        parts = [each.get(name) or "" for name in fields] if isinstance(each, Mapping) else []
+        if not parts or any(not isinstance(part, str) or len(part) > 200 or JOINT in part for part in parts):
+            raise OperationError("An identifier has an id and may have name, taxon and database, each of at most 200 characters without “///”.")
+        if not parts[0].strip():
+            raise OperationError("An identifier needs an id.")
+        found.append(Identifier(*(" ".join(part.split()) for part in parts)))
+    return found
 
 
 def _set_panels(state: LegendState, edit: Edit) -> Effect:
@@ -465,9 +571,15 @@ def _set_panels(state: LegendState, edit: Edit) -> Effect:
 
 
 def _accept_legend(state: LegendState, edit: Edit) -> Effect:
-    """Suggestions that were left standing count as accepted, and are marked as swept."""
-    swept = [replace(_decide(entity), decision=str(DecisionKind.SWEPT)) for entity in state.undecided.values()]
-    return replace(_change(state, *swept), accepted=(False, True))
+    """What nobody decided is swept: accepted above the threshold, left out below it. Where each needs a decision, those below refuse it."""
+    below = [entity for entity in state.undecided.values() if state.is_below(entity)]
+    if below and state.mode == ReviewMode.DECIDE:
+        wait = "suggestion waits" if len(below) == 1 else "suggestions wait"
+        raise OperationError(f"{len(below)} {wait} for a decision: accept or reject what lies below the threshold of {state.threshold:g}.")
+    swept = str(DecisionKind.SWEPT)
+    taken = [replace(_decide(entity), decision=swept) for entity in state.undecided.values() if not state.is_below(entity)]
+    left_out = [replace(entity, verdict=str(Verdict.REJECTED), decision=swept) for entity in below]
+    return replace(_change(state, *taken, *left_out), accepted=(False, True))
 
 
 def _reopen_legend(state: LegendState, edit: Edit) -> Effect:
@@ -481,6 +593,7 @@ _EDITS: Final[Mapping[str, Callable[[LegendState, Edit], Effect]]] = {
     OperationKind.REMOVE: _reject,
     OperationKind.RELABEL: _relabel,
     OperationKind.SET_ROLE: _set_role,
+    OperationKind.SET_IDENTIFIERS: _set_identifiers,
     OperationKind.MOVE_EDGES: _move_edges,
     OperationKind.PROPAGATE: _propagate,
     OperationKind.SET_PANELS: _set_panels,
@@ -498,7 +611,8 @@ ARGUMENTS: Final[Mapping[str, tuple[str, ...]]] = {
     OperationKind.RELABEL: ("entity", "label"),
     OperationKind.SET_ROLE: ("entity", "role"),
     OperationKind.MOVE_EDGES: ("entity", "edge", "unit", "by", *_RANGE),
-    OperationKind.PROPAGATE: ("entity",),
+    OperationKind.SET_IDENTIFIERS: ("entity", "identifiers"),
+    OperationKind.PROPAGATE: ("entity", "scope"),
     OperationKind.SET_PANELS: ("word", "starts"),
 }
 

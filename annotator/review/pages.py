@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from django.core.paginator import Page, Paginator
@@ -13,10 +13,13 @@ from django.utils import timezone
 
 from annotator.accounts.models import User
 from annotator.corpus.access import Action
-from annotator.corpus.models import Document, DocumentState, Label, LayerKind, Project, Span
+from annotator.corpus.models import Document, DocumentState, Label, LayerKind, Project, QueueOrder, ReviewMode, Span
 from annotator.corpus.reading import with_excerpt
+from annotator.review.identifiers import identifiers_of
+from annotator.review.keymap import KeyMap
 from annotator.review.models import Lease, Operation, OperationKind
-from annotator.review.operations import LOW_CONFIDENCE, Effect, LegendState, Logged, history
+from annotator.review.operations import LOW_CONFIDENCE, Effect, Entity, LegendState, Logged, Row, history, panel_problems
+from annotator.review.queueing import known_order, slice_in_order
 from annotator.review.rendering import ROLE_NAMES, ROLE_SIGNS, Block, entity_facts
 
 PAGE_SIZE: Final = 50
@@ -24,17 +27,25 @@ PAGE_SIZE: Final = 50
 
 @dataclass(frozen=True, slots=True)
 class QueueFilter:
-    """One tab of the queue page."""
+    """One tab of the queue page: legends in these states, with ``remarks`` those that have open ones (the name of their count)."""
 
     name: str
     title: str
     states: tuple[DocumentState, ...]
+    remarks: str = ""
+
+    @property
+    def nothing(self) -> str:
+        """What the page says when the tab is empty."""
+        return {"n_questions": "No question waits for a reviewer.", "n_flags": "No flag is open."}.get(self.remarks, "No legend is in this state.")
 
 
 FILTERS: Final = (
     QueueFilter("waiting", "Waiting", (DocumentState.IMPORTED, DocumentState.SUGGESTED, DocumentState.IN_REVIEW)),
     QueueFilter("in_review", "Begun", (DocumentState.IN_REVIEW,)),
     QueueFilter("untagged", "Not tagged", (DocumentState.IMPORTED,)),
+    QueueFilter("questions", "Questions", tuple(DocumentState), "n_questions"),
+    QueueFilter("flagged", "Flagged", tuple(DocumentState), "n_flags"),
     QueueFilter("accepted", "Accepted", (DocumentState.ACCEPTED,)),
     QueueFilter("all", "All", tuple(DocumentState)),
 )
@@ -42,9 +53,10 @@ FILTERS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How many legends of a project are accepted, and of how many."""
+    """How many legends of a project are accepted, and of how many; ``by_remarks`` how many have open questions and flags, where it was counted."""
 
     by_state: Mapping[str, int]
+    by_remarks: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def total(self) -> int:
@@ -59,33 +71,42 @@ class Progress:
         return self.total - self.accepted
 
     def count(self, tab: QueueFilter) -> int:
-        return sum(self.by_state.get(state, 0) for state in tab.states)
+        return self.by_remarks.get(tab.remarks, 0) if tab.remarks else sum(self.by_state.get(state, 0) for state in tab.states)
 
 
-def progress_of(project: Project) -> Progress:
-    """One query over the index of states."""
-    counted = Document.objects.filter(project=project).order_by().values_list("state").annotate(n=Count("id"))
-    return Progress(dict(counted))
+def progress_of(project: Project, *, with_remarks: bool = False) -> Progress:
+    """One query over the index of states; ``with_remarks`` one more over the open questions and flags."""
+    documents = Document.objects.filter(project=project).order_by()
+    counted = documents.values_list("state").annotate(n=Count("id"))
+    tabs = [tab.remarks for tab in FILTERS if tab.remarks] if with_remarks else []
+    open_remarks = {name: Count("pk", filter=Q(**{f"{name}__gt": 0})) for name in tabs}
+    return Progress(dict(counted), documents.aggregate(**open_remarks) if tabs else {})
 
 
-def queue_page(project: Project, *, tab: QueueFilter, progress: Progress, number: str | None) -> Page[Document]:
-    """One page of the queue, each legend with an excerpt and (as attributes) ``n_suggested``, ``n_low``, ``n_decided`` and ``held_by``."""
-    documents = Document.objects.filter(project=project).order_by("id")
-    if tab.name != "all":
+def queue_page(project: Project, *, tab: QueueFilter, progress: Progress, number: str | None, order: str = "") -> Page[Document]:
+    """One page of the queue in its order, each legend with an excerpt and (as attributes) what ``_add_counts`` and ``_hide_blind`` say."""
+    documents = Document.objects.filter(project=project)
+    if tab.remarks:
+        documents = documents.filter(**{f"{tab.remarks}__gt": 0})
+    elif tab.name != "all":
         documents = documents.filter(state__in=tab.states)
-    paginator = Paginator(with_excerpt(documents), PAGE_SIZE)
-    paginator.count = progress.count(tab)  # counted already, by state
-    page = paginator.get_page(number)
-    page.object_list = list(page.object_list)
-    _add_counts(page.object_list)
+    page: Page[Any] = Paginator(range(progress.count(tab)), PAGE_SIZE).get_page(number)  # counted already; the rows come in the queue's order
+    ids = slice_in_order(documents, known_order(order, project), max(0, page.start_index() - 1), page.end_index())
+    rows = with_excerpt(Document.objects.filter(pk__in=ids)).in_bulk()
+    page.object_list = [rows[pk] for pk in ids if pk in rows]
+    _add_counts(page.object_list, project)
     return page
 
 
-def _add_counts(documents: Sequence[Any]) -> None:
-    """Numbers of entities and the lease's holder, on each of a page's documents; two queries."""
+def _add_counts(documents: Sequence[Any], project: Project) -> None:
+    """Numbers of entities (``n_suggested``, ``n_low``, ``n_decided``), ``percent`` of certainty and the lease's holder ``held_by``, on each of a
+    page's documents; two queries. ``is_hidden`` says that nothing of the suggestions may be shown yet; their numbers are then None."""
     ids = [document.pk for document in documents]
     current = Span.objects.filter(layer__document__in=ids, layer__superseded_at=None).order_by()
-    low = Count("id", filter=Q(score__lt=LOW_CONFIDENCE))
+    is_low = Q(score__lt=max(LOW_CONFIDENCE, project.threshold))
+    if project.review_mode == ReviewMode.DECIDE:
+        is_low |= Q(score=None)
+    low = Count("id", filter=is_low)
     counted = {
         (pk, kind): (n, n_low) for pk, kind, n, n_low in current.values_list("layer__document", "layer__kind").annotate(n=Count("id"), low=low)
     }
@@ -96,26 +117,11 @@ def _add_counts(documents: Sequence[Any]) -> None:
         decided = counted.get((document.pk, LayerKind.DECIDED)) or counted.get((document.pk, LayerKind.IMPORTED))
         document.n_decided = decided[0] if decided else 0
         document.held_by = holders.get(document.pk, "")
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a legend stands among those of its project: ``number`` of ``total`` in order of import."""
-
-    number: int
-    before: int | None
-    after: int | None
-
-
-def place_of(document: Document) -> Place:
-    """Its number, and the legends before and after it, accepted or not. Three queries on the primary key."""
-    others = Document.objects.filter(project_id=document.project_id)
-    before, after = others.filter(pk__lt=document.pk), others.filter(pk__gt=document.pk)
-    return Place(
-        before.count() + 1,
-        before.order_by("-pk").values_list("pk", flat=True).first(),
-        after.order_by("pk").values_list("pk", flat=True).first(),
-    )
+        document.percent = None if document.certainty is None else round(100 * document.certainty)
+        document.project = project
+        document.is_hidden = document.is_blind and document.state != DocumentState.ACCEPTED
+        if document.is_hidden:
+            document.n_suggested = document.n_low = document.percent = None
 
 
 def undo_facts(document: Document, user: User) -> dict[str, bool]:
@@ -126,7 +132,14 @@ def undo_facts(document: Document, user: User) -> dict[str, bool]:
 
 
 def page_facts(
-    document: Document, state: LegendState, labels: Iterable[Label], user: User, *, next_id: int | None, holder: User | None = None
+    document: Document,
+    state: LegendState,
+    labels: Iterable[Label],
+    user: User,
+    *,
+    next_id: int | None,
+    holder: User | None = None,
+    order: str = "",
 ) -> dict[str, Any]:
     """What the review page's script begins with; ``holder`` is somebody else who is at work on the legend."""
     project = document.project
@@ -137,13 +150,21 @@ def page_facts(
         "revision": state.revision,
         "accepted": state.accepted,
         "mayEdit": Action.REVIEW in project.allowed,
+        "mayResolve": Action.RESOLVE in project.allowed,
         "holder": holder.get_username() if holder else "",
         "labels": [{"code": each.code, "name": each.name, "short": each.short, "key": each.key, "hue": each.hue} for each in labels],
         "roleLabels": sorted(state.role_labels),
         "roles": [{"code": code, "name": ROLE_NAMES[code], "sign": sign} for code, sign in ROLE_SIGNS.items()],
         "entities": {entity.key: entity_facts(state, entity) for entity in state.entities},
+        "mode": state.mode,
+        "threshold": state.threshold,
+        "order": str(QueueOrder(known_order(order, project)).label),
+        "blind": document.is_blind,
+        "questions": document.n_questions,
+        "needs": [entity.key for entity in state.entities if state.is_below(entity)],
+        "panelProblems": panel_problems(state.panels),
         "history": undo_facts(document, user),
-        "keys": user.preferences.get("keys", {}),
+        "keymap": KeyMap(user.preferences.get("keys")).as_json(),
         "urls": {
             "operations": reverse("review:operations", args=arguments),
             "lease": reverse("review:lease", args=arguments),
@@ -163,11 +184,12 @@ def whole_answer(state: LegendState, drawn: Iterable[Block]) -> dict[str, Any]:
         "all": True,
         "blocks": [block_facts(block) for block in drawn],
         "entities": {entity.key: entity_facts(state, entity) for entity in state.entities},
+        "panelProblems": panel_problems(state.panels),
     }
 
 
 def block_facts(block: Block) -> dict[str, Any]:
-    return {"index": block.index, "marker": block.marker, "html": block.html}
+    return {"index": block.index, "start": block.start, "marker": block.marker, "html": block.html}
 
 
 _SAID: Final[Mapping[str, str]] = {
@@ -176,6 +198,7 @@ _SAID: Final[Mapping[str, str]] = {
     OperationKind.REJECT: "rejected",
     OperationKind.REMOVE: "removed",
     OperationKind.MOVE_EDGES: "moved",
+    OperationKind.SET_IDENTIFIERS: "chose identifiers of",
     OperationKind.PROPAGATE: "labelled every",
     OperationKind.SET_PANELS: "changed the panels",
     OperationKind.ACCEPT_LEGEND: "accepted the legend",
@@ -199,6 +222,72 @@ def sentence(operation: Operation, state: LegendState, labels: Mapping[str, Labe
     said = _SAID.get(OperationKind(kind), kind)
     by_itself = kind in (OperationKind.SET_PANELS, OperationKind.ACCEPT_LEGEND, OperationKind.REOPEN_LEGEND)
     return said if by_itself else f"{said} {who}"
+
+
+#: How many sentences of changes the merge notice has room for.
+MAX_CHANGES: Final = 12
+
+
+def changes_since(operations: Iterable[Operation], now: LegendState, labels: Mapping[str, Label]) -> list[str]:
+    """What each entity was before these operations (oldest first) and what it is now: “Bax” was a gene product, now a cell.
+
+    Entities that are again as they were are left out; panels and the acceptance of the legend come last.
+    """
+    effects = [Effect.from_json(operation.effect) for operation in operations]
+    before: dict[str, Row | None] = {}
+    for effect in effects:
+        for key, (row, _) in effect.entities.items():
+            before.setdefault(key, row)
+    pairs = [
+        (Entity(key=key, **row) if row else now.suggested.get(key), now.decided.get(key) or now.suggested.get(key)) for key, row in before.items()
+    ]
+    changed = [(then, after) for then, after in pairs if (then and _seen(then)) != (after and _seen(after))]
+    changed.sort(key=lambda pair: next((each.start, -each.end) for each in pair if each))
+    said = [_was_and_is(then, after, now.text, labels) for then, after in changed]
+    if len(said) > MAX_CHANGES:
+        said[MAX_CHANGES - 1 :] = [f"{len(said) - MAX_CHANGES + 1} more entities were changed"]
+    panels = [effect.panel_starts for effect in effects if effect.panel_starts]
+    if panels and panels[0][0] != panels[-1][1]:
+        said.append("the panels were others")
+    accepted = [effect.accepted for effect in effects if effect.accepted]
+    if accepted and accepted[0][0] != now.accepted:
+        said.append("the legend was open, now accepted" if now.accepted else "the legend was accepted, now open")
+    return said
+
+
+def _seen(entity: Entity) -> tuple[object, ...]:
+    """What a curator would call a change; not how a decision came about."""
+    return entity.start, entity.end, entity.label, entity.role, entity.status, identifiers_of(entity.attributes)
+
+
+def _was_and_is(then: Entity | None, after: Entity | None, text: str, labels: Mapping[str, Label]) -> str:
+    shown = then or after
+    assert shown is not None
+    was = _standing(then, labels) if then else "not marked"
+    is_now = _standing(after, labels) if after else "not marked"
+    if then and after and (then.start, then.end) != (after.start, after.end):
+        is_now = f"“{text[after.start : after.end]}”, {is_now}"
+    elif was == is_now:
+        is_now = "with other identifiers"
+    return f"“{text[shown.start : shown.end]}” was {was}, now {is_now}"
+
+
+def _standing(entity: Entity, labels: Mapping[str, Label]) -> str:
+    """What people made of an entity, in words: a gene product, controlled variable."""
+    label = labels.get(entity.label)
+    name = label.name.lower() if label else entity.label or "something without a label"
+    kind = f"{'an' if name[:1] in 'aeiou' else 'a'} {name}" if label or entity.label else name
+    role = f", {ROLE_NAMES[entity.role]}" if entity.role in ROLE_NAMES else ""
+    if entity.status == "rejected":
+        return "rejected"
+    return f"suggested as {kind}{role}" if entity.status == "suggested" else f"{kind}{role}"
+
+
+def reach(n_others: int, n_left: int) -> str:
+    """How far an operation went beyond its legend, to be put after its sentence."""
+    others = f", and in {n_others} other legend{'' if n_others == 1 else 's'} of the paper" if n_others else ""
+    left = f"; left alone in {n_left} that {'was' if n_left == 1 else 'were'} edited since" if n_left else ""
+    return others + left
 
 
 def _what(effect: Effect, state: LegendState) -> str:

@@ -8,11 +8,12 @@ no width and no height, so tagging never moves a word. Entities that overlap wit
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from html import escape
 from typing import Any, Final
 
 from annotator.corpus.models import Label
+from annotator.review.identifiers import identifiers_of
 from annotator.review.operations import Entity, LegendState
 from ner_engine.schema import BORING, CONTROLLED_VAR, MEASURED_VAR
 from ner_engine.text import Word, covering
@@ -42,11 +43,12 @@ class _Mark:
     entity: Entity
     depth: int
     shift: int
+    is_low: bool = False
 
 
 def blocks(state: LegendState, labels: Mapping[str, Label]) -> list[Block]:
     """The whole legend in order. White space between two panels belongs to the one before, so that no block is empty to the eye."""
-    marks = _marks(state.entities)
+    marks = [replace(mark, is_low=is_low(state, mark.entity)) for mark in _marks(state.entities)]
     return [Block(index, start, end, marker, _html(state, marks, start, end, labels)) for index, (start, end, marker) in enumerate(_stretches(state))]
 
 
@@ -164,7 +166,7 @@ def _tag(mark: _Mark, labels: Mapping[str, Label], *, is_continued: bool) -> str
     entity = mark.entity
     label = labels.get(entity.label)
     classes = ["e", "decided" if entity.verdict else "suggested"]
-    if entity.is_low:
+    if mark.is_low:
         classes.append("low")
     if entity.role == BORING:
         classes.append("context")
@@ -174,6 +176,11 @@ def _tag(mark: _Mark, labels: Mapping[str, Label], *, is_continued: bool) -> str
         classes.append(f"shift-{mark.shift}")
     letters = "" if is_continued else f' data-tag="{escape(label.short if label else "··")}{ROLE_SIGNS.get(entity.role, "")}"'
     return f'<mark class="{" ".join(classes)}" data-e="{escape(entity.key)}" data-hue="{escape(label.hue if label else "grey")}"{letters}>'
+
+
+def is_low(state: LegendState, entity: Entity) -> bool:
+    """Whether a suggestion is drawn dotted: the model was unsure of it, or it lies below the project's threshold."""
+    return entity.is_low or state.is_below(entity)
 
 
 def entity_facts(state: LegendState, entity: Entity) -> dict[str, Any]:
@@ -188,9 +195,11 @@ def entity_facts(state: LegendState, entity: Entity) -> dict[str, Any]:
         "status": entity.status,
         "decision": entity.decision,
         "score": None if entity.score is None else round(entity.score, 3),
-        "low": entity.is_low,
+        "low": is_low(state, entity),
+        "below": state.is_below(entity),
         "runnerUp": entity.attributes.get("runner_up", ""),
         "runnerUpScore": entity.attributes.get("runner_up_score"),
+        "identifiers": [asdict(each) for each in identifiers_of(entity.attributes)],
         "occurrences": sum(1 for _ in state.occurrences(surface)),
         "words": [covered.start, covered.stop - 1],
         "inner": [entity.start - state.words[covered.start].start, entity.end - state.words[covered.stop - 1].end],
@@ -205,4 +214,4 @@ def touched_blocks(before: LegendState, after: LegendState, drawn: list[Block]) 
 
 
 def _looks(state: LegendState) -> dict[str, tuple[Any, ...]]:
-    return {entity.key: (entity.start, entity.end, entity.label, entity.role, entity.status, entity.is_low) for entity in state.entities}
+    return {entity.key: (entity.start, entity.end, entity.label, entity.role, entity.status, is_low(state, entity)) for entity in state.entities}

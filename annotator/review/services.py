@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -19,13 +19,31 @@ from django.utils import timezone
 
 from annotator.accounts.models import User
 from annotator.common.errors import UserError
-from annotator.corpus.access import Action, require
-from annotator.corpus.models import DecisionKind, Document, DocumentState, Label, Layer, LayerKind, Project, Segment, Span, Verdict
-from annotator.review.models import Lease, Operation, OperationKind
-from annotator.review.operations import ARGUMENTS, Edit, Effect, Entity, LegendState, Logged, OperationError, Panel, advance, apply, history, inverse
+from annotator.corpus.access import Action, can, require
+from annotator.corpus.models import DecisionKind, Document, DocumentState, Label, Layer, LayerKind, Segment, Span, Verdict
+from annotator.review.identifiers import identifiers_of
+from annotator.review.models import Lease, Operation, OperationKind, RemarkKind
+from annotator.review.operations import (
+    ARGUMENTS,
+    Edit,
+    Effect,
+    Entity,
+    LegendState,
+    Logged,
+    OperationError,
+    Panel,
+    advance,
+    apply,
+    history,
+    inverse,
+    propagation,
+)
+from annotator.review.queueing import is_drawn, next_legend  # noqa: F401 - the next legend is offered here too
 
 log = structlog.get_logger(__name__)
 
+#: The ``scope`` of a propagation into every legend of the paper.
+PAPER = "paper"
 #: How long a legend stays with its holder after the last sign of life from the page.
 LEASE_TIME = timedelta(minutes=2)
 
@@ -52,7 +70,8 @@ class LeaseError(UserError):
 class Outcome:
     """What became of an operation: the ``revision`` it made, its effect, and the legend before and after.
 
-    For a ``repeated`` one nothing was done again: ``before`` and ``state`` are both the legend as it stands now.
+    For a ``repeated`` one nothing was done again: ``before`` and ``state`` are both the legend as it stands now. ``n_others`` is how many other
+    legends of the paper the operation changed, ``n_left`` in how many it could not be undone or redone, because somebody edited them since.
     """
 
     operation: Operation
@@ -62,6 +81,8 @@ class Outcome:
     state: LegendState
     document: Document
     repeated: bool = False
+    n_others: int = 0
+    n_left: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +93,15 @@ class Request:
     kind: str
     arguments: dict[str, Any]
     base_revision: int
+
+    @property
+    def is_for_the_paper(self) -> bool:
+        return self.kind == OperationKind.PROPAGATE and self.arguments.get("scope") == PAPER
+
+    @property
+    def may_reach_others(self) -> bool:
+        """Whether other legends of the paper may be written too: by a propagation, or by taking one back."""
+        return self.is_for_the_paper or self.kind in (OperationKind.UNDO, OperationKind.REDO)
 
 
 def read_request(operation: Mapping[str, Any]) -> Request:
@@ -96,16 +126,17 @@ def legend_state(document: Document, *, labels: Sequence[Label] | None = None) -
     layers = {layer.kind: layer for layer in document.layers.current()}
     base = layers.get(LayerKind.DECIDED) or layers.get(LayerKind.IMPORTED)
     suggested = layers.get(LayerKind.SUGGESTED)
-    by_layer = _entities(base, suggested)
+    by_layer = entities_of_layers(base, suggested)
     decided = by_layer.get(base.pk, {}) if base else {}
     if base and base.kind == LayerKind.IMPORTED:
         decided = {key: _as_imported(entity) for key, entity in decided.items()}
     used = document.project.label_set.labels.all() if labels is None else labels
     panel_starts = base.panel_starts if base and base.kind == LayerKind.DECIDED else None
+    project = document.project
     return LegendState(
         text=document.text,
         decided=decided,
-        suggested=by_layer.get(suggested.pk, {}) if suggested else {},
+        suggested=by_layer.get(suggested.pk, {}) if suggested and not is_blind(document) else {},
         labels=frozenset(label.code for label in used if label.retired_at is None),
         role_labels=frozenset(label.code for label in used if label.takes_role),
         imported_panels=_imported_panels(document),
@@ -113,13 +144,20 @@ def legend_state(document: Document, *, labels: Sequence[Label] | None = None) -
         accepted=document.state == DocumentState.ACCEPTED,
         revision=document.revision,
         suggested_by=suggested.source if suggested else "",
+        mode=project.review_mode,
+        threshold=project.threshold,
     )
+
+
+def is_blind(document: Document) -> bool:
+    """Whether the legend is one of those that are shown without suggestions."""
+    return document.is_blind
 
 
 _COLUMNS = ("key", "start", "end", "label", "role", "score", "verdict", "decision", "attributes")
 
 
-def _entities(*layers: Layer | None) -> dict[int, dict[str, Entity]]:
+def entities_of_layers(*layers: Layer | None) -> dict[int, dict[str, Entity]]:
     """Entities by key, by layer."""
     wanted = [layer.pk for layer in layers if layer]
     found: dict[int, dict[str, Entity]] = {}
@@ -146,7 +184,7 @@ def apply_operation(*, document_id: int, actor: User, operation: Mapping[str, An
     """
     request = read_request(operation)
     with transaction.atomic():
-        document = _locked(document_id)
+        document = _locked(document_id, with_paper=request.may_reach_others)
         require(actor, document.project, Action.REVIEW)
         earlier = Operation.objects.filter(pk=request.id).first()
         if earlier:
@@ -154,16 +192,64 @@ def apply_operation(*, document_id: int, actor: User, operation: Mapping[str, An
         claim_lease(document=document, actor=actor)
         if request.base_revision != document.revision:
             raise StaleRevisionError(document, request.base_revision)
-        before = legend_state(document)
-        state, effect, arguments = _perform(document, before, request, actor)
-        row = _write(document, before, state=state, effect=effect, actor=actor, request=request, arguments=arguments)
-    log.info("operation_applied", document=document.pk, revision=state.revision, kind=request.kind, actor=actor.pk)
-    return Outcome(row, state.revision, effect, before, state, document)
+        _check_questions(document, request.kind, actor)
+        outcome = _made(document, actor, request)
+    log.info("operation_applied", document=document.pk, revision=outcome.revision, kind=request.kind, others=outcome.n_others, actor=actor.pk)
+    return outcome
 
 
-def _locked(document_id: int) -> Document:
-    """The document with its row locked, so that its operations happen one after the other."""
-    return Document.objects.select_for_update(of=("self",)).select_related("project__label_set").get(pk=document_id)
+def _made(document: Document, actor: User, request: Request) -> Outcome:
+    """The request done on its legend and, where it reaches further, on others of the paper; in the caller's transaction."""
+    before = legend_state(document)
+    if request.kind in (OperationKind.UNDO, OperationKind.REDO):
+        target = _next_in_history(document, request.kind, actor)
+        state, effect, arguments = _reversed(before, target, request.kind)
+        batch = target.batch
+        n_others, n_left = _reverse_others(target, document, actor, request) if batch else (0, 0)
+    elif request.is_for_the_paper:
+        batch = request.id
+        state, effect, arguments, n_others, n_left = *_propagated(before, request), _propagate_in_others(document, before, actor, request), 0
+        if not effect and not n_others:
+            raise OperationError("Every other occurrence of this string in the paper is decided already.")
+    else:
+        batch, n_others, n_left = None, 0, 0
+        state, effect = apply(before, Edit(request.id.hex, request.kind, request.arguments))
+        arguments = _with_circumstances(request, before, document)
+    row = _write(document, before, state=state, effect=effect, actor=actor, request=request, arguments=arguments, batch=batch)
+    if request.kind == OperationKind.ACCEPT_LEGEND and document.n_questions:
+        _answer_questions(document, actor)
+    return Outcome(row, state.revision, effect, before, state, document, n_others=n_others, n_left=n_left)
+
+
+def _answer_questions(document: Document, actor: User) -> None:
+    """A reviewer who accepts the legend has answered what was asked about it."""
+    document.remarks.filter(kind=RemarkKind.QUESTION, resolved_at=None).update(resolved_at=timezone.now(), resolved_by=actor)
+    Document.objects.filter(pk=document.pk).update(n_questions=0)
+    document.n_questions = 0
+
+
+def _with_circumstances(request: Request, before: LegendState, document: Document) -> dict[str, Any]:
+    """The arguments to log; of an accepted legend also under which rules it was, so that its decisions can be judged later."""
+    if request.kind != OperationKind.ACCEPT_LEGEND:
+        return request.arguments
+    rules = {"mode": before.mode, "threshold": before.threshold, "blind": is_blind(document), "drawn": is_drawn(document)}
+    return {**request.arguments, **rules}
+
+
+def _locked(document_id: int, *, with_paper: bool = False) -> Document:
+    """The document with its row locked, so that its operations happen one after the other; with those of its paper, always in the same order."""
+    documents = Document.objects.select_for_update(of=("self",)).select_related("project__label_set")
+    if not with_paper:
+        return documents.get(pk=document_id)
+    one = Document.objects.only("project_id", "doi").get(pk=document_id)
+    together = documents.filter(Q(pk=document_id) | (Q(project=one.project_id, doi=one.doi) & ~Q(doi=""))).order_by("pk")
+    return next(document for document in together if document.pk == document_id)
+
+
+def _check_questions(document: Document, kind: str, actor: User) -> None:
+    """A legend with an open question is a reviewer's to accept."""
+    if kind == OperationKind.ACCEPT_LEGEND and document.n_questions and not can(actor, document.project, Action.RESOLVE):
+        raise OperationError("A question on this legend waits for a reviewer, who accepts it. Go on with the next one.")
 
 
 def _repeated(earlier: Operation, document: Document, actor: User) -> Outcome:
@@ -173,22 +259,91 @@ def _repeated(earlier: Operation, document: Document, actor: User) -> Outcome:
     return Outcome(earlier, earlier.revision, Effect.from_json(earlier.effect), state, state, document, repeated=True)
 
 
-def _perform(document: Document, before: LegendState, request: Request, actor: User) -> tuple[LegendState, Effect, dict[str, Any]]:
-    """The state after the request, its effect, and the arguments to log."""
-    if request.kind not in (OperationKind.UNDO, OperationKind.REDO):
-        state, effect = apply(before, Edit(request.id.hex, request.kind, request.arguments))
-        return state, effect, request.arguments
-    target = _next_in_history(document, request.kind, actor)
+def _reversed(before: LegendState, target: Operation, kind: str) -> tuple[LegendState, Effect, dict[str, Any]]:
+    """State, effect and arguments to log of undoing or redoing ``target``."""
     effect = Effect.from_json(target.effect)
-    if request.kind == OperationKind.UNDO:
+    if kind == OperationKind.UNDO:
         effect = inverse(effect)
     return advance(before, effect), effect, {"operation": str(target.pk), "of": target.kind}
 
 
-def _next_in_history(document: Document, kind: str, actor: User) -> Operation:
+def _propagated(before: LegendState, request: Request) -> tuple[LegendState, Effect, dict[str, Any]]:
+    """As ``apply``, but with nothing to change here: the operation then only stands for what it does in the other legends."""
+    edit = Edit(request.id.hex, request.kind, request.arguments)
+    entity = before.entity(edit.key)
+    if not propagation(before, edit) and entity.verdict:
+        return advance(before, Effect()), Effect(), request.arguments
+    state, effect = apply(before, edit)
+    return state, effect, request.arguments
+
+
+def _propagate_in_others(document: Document, before: LegendState, actor: User, request: Request) -> int:
+    """Give the entity's label and role to the same string in the paper's other open legends; in how many something changed."""
+    arguments = _said_elsewhere(before, str(request.arguments["entity"]))
+    n = 0
+    for other in others_of_paper(document, actor):
+        made = Request(uuid.uuid5(request.id, str(other.pk)), OperationKind.PROPAGATE, arguments, other.revision)
+        there = legend_state(other)
+        edit = Edit(made.id.hex, made.kind, arguments)
+        if there.accepted or not propagation(there, edit):
+            continue
+        state, effect = apply(there, edit)
+        _write(other, there, state=state, effect=effect, actor=actor, request=made, arguments=arguments, batch=request.id)
+        n += 1
+    return n
+
+
+def _said_elsewhere(state: LegendState, key: str) -> dict[str, Any]:
+    """An entity as the arguments of a propagation into another legend: its string and what that is given."""
+    entity = state.entity(key)
+    identifiers = [asdict(each) for each in identifiers_of(entity.attributes)]
+    return {"surface": state.surface(entity), "label": entity.label, "role": entity.role, "identifiers": identifiers}
+
+
+def others_of_paper(document: Document, actor: User) -> list[Document]:
+    """The paper's other legends in the project that the actor may edit now: not accepted, and not in somebody else's hands."""
+    if not document.doi:
+        return []
+    held = Lease.objects.filter(expires_at__gt=timezone.now()).exclude(holder=actor).values("document_id")
+    others = Document.objects.filter(project=document.project_id, doi=document.doi).exclude(pk=document.pk).exclude(pk__in=held)
+    return list(others.exclude(state=DocumentState.ACCEPTED).select_related("project__label_set").order_by("pk"))
+
+
+def paper_preview(*, document: Document, actor: User, key: str) -> tuple[int, int]:
+    """In how many other legends of the paper a propagation of the entity would change something, and on how many strings."""
+    edit = Edit("preview", OperationKind.PROPAGATE, _said_elsewhere(legend_state(document), key))
+    found = [len(propagation(legend_state(other), edit)) for other in others_of_paper(document, actor)]
+    return sum(1 for n in found if n), sum(found)
+
+
+def _reverse_others(target: Operation, document: Document, actor: User, request: Request) -> tuple[int, int]:
+    """Undo or redo the other operations of the batch where nothing was done since; in how many legends it was, and was not."""
+    n = n_left = 0
+    batch = Operation.objects.filter(batch=target.batch, kind=target.kind, actor=actor).exclude(document=document)
+    free = {each.pk: each for each in others_of_paper(document, actor)}
+    for one in batch.order_by("document"):
+        other = free.get(one.document_id)
+        stack = _stack(other, request.kind) if other else []
+        if other is None or not stack or stack[-1].id != str(one.pk):
+            n_left += 1
+            continue
+        before = legend_state(other)
+        state, effect, arguments = _reversed(before, one, request.kind)
+        made = Request(uuid.uuid5(request.id, str(other.pk)), request.kind, arguments, other.revision)
+        _write(other, before, state=state, effect=effect, actor=actor, request=made, arguments=arguments, batch=target.batch)
+        n += 1
+    return n, n_left
+
+
+def _stack(document: Document, kind: str) -> list[Logged]:
+    """What can be undone, or redone, the next one last."""
     rows = Operation.objects.filter(document=document).order_by("revision").values_list("pk", "kind", "actor_id")
     done, undone = history(Logged(str(pk), kind, actor_id) for pk, kind, actor_id in rows)
-    stack = done if kind == OperationKind.UNDO else undone
+    return done if kind == OperationKind.UNDO else undone
+
+
+def _next_in_history(document: Document, kind: str, actor: User) -> Operation:
+    stack = _stack(document, kind)
     if not stack:
         raise OperationError("There is nothing to undo." if kind == OperationKind.UNDO else "There is nothing to redo.")
     target = Operation.objects.select_related("actor").get(pk=stack[-1].id)
@@ -206,6 +361,7 @@ def _write(
     actor: User,
     request: Request,
     arguments: dict[str, Any],
+    batch: uuid.UUID | None = None,
 ) -> Operation:
     """Decided layer, document and log, as of ``state``."""
     layer = _decided_layer(document, before)
@@ -225,6 +381,7 @@ def _write(
         kind=request.kind,
         arguments=arguments,
         effect=effect.as_json(),
+        batch=batch,
         actor=actor,
     )
 
@@ -289,23 +446,19 @@ def holder_of(document: Document) -> User | None:
     return lease.holder if lease else None
 
 
-def next_legend(*, project: Project, actor: User, after: int = 0) -> int | None:
-    """The id of the next legend that waits and that nobody else holds, in the queue's order; from its end it goes round to the beginning."""
-    held = Lease.objects.filter(document__project=project, expires_at__gt=timezone.now()).exclude(holder=actor).values("document_id")
-    waiting = Document.objects.filter(project=project).waiting_for_review().exclude(pk__in=held)
-    for queue in (waiting.filter(pk__gt=after), waiting.filter(pk__lt=after)):
-        found = queue.values_list("pk", flat=True).first()
-        if found is not None:
-            return int(found)
-    return None
-
-
 def rebuilt_state(document: Document) -> LegendState:
     """The legend built again from its first state and its log alone; equals ``legend_state`` unless rows were tampered with."""
-    now = legend_state(document)
+    state = first_state(document, legend_state(document))
+    for stored in Operation.objects.filter(document=document).order_by("revision").values_list("effect", flat=True):
+        state = advance(state, Effect.from_json(stored))
+    return state
+
+
+def first_state(document: Document, now: LegendState) -> LegendState:
+    """The legend before its first operation."""
     layer = document.layers.current().filter(kind=LayerKind.IMPORTED).first()
-    imported = _entities(layer).get(layer.pk, {}) if layer else {}
-    state = LegendState(
+    imported = entities_of_layers(layer).get(layer.pk, {}) if layer else {}
+    return LegendState(
         text=document.text,
         decided={key: _as_imported(entity) for key, entity in imported.items()},
         suggested=now.suggested,
@@ -313,6 +466,3 @@ def rebuilt_state(document: Document) -> LegendState:
         role_labels=now.role_labels,
         imported_panels=now.imported_panels,
     )
-    for stored in Operation.objects.filter(document=document).order_by("revision").values_list("effect", flat=True):
-        state = advance(state, Effect.from_json(stored))
-    return state

@@ -10,7 +10,7 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST, require_safe
@@ -18,12 +18,16 @@ from django.views.decorators.http import require_GET, require_POST, require_safe
 from annotator.accounts.users import signed_in
 from annotator.common.errors import UserError
 from annotator.corpus.access import Action, project_for
-from annotator.corpus.models import Document, Label, Project
+from annotator.corpus.models import Document, Label, Project, QueueOrder, ReviewMode
 from annotator.review import pages, services
+from annotator.review.keymap import KeyMap
+from annotator.review.legends import legend_for
 from annotator.review.models import OperationKind
-from annotator.review.operations import LegendState
+from annotator.review.operations import LegendState, panel_problems
+from annotator.review.queueing import known_order, next_legend, place_of
 from annotator.review.rendering import ROLE_NAMES, ROLE_SIGNS, blocks, entity_facts, touched_blocks
 from annotator.review.services import LeaseError, Outcome, StaleRevisionError
+from ner_engine.text import covering
 
 #: The next best label is shown from this confidence on; static/js/review.js has the same.
 WORTH_NAMING = 0.05
@@ -37,13 +41,19 @@ def queue(request: HttpRequest, slug: str) -> HttpResponse:
     project = project_for(request.user, slug, Action.VIEW)
     wanted = request.GET.get("show")
     tab = next((tab for tab in pages.FILTERS if tab.name == wanted), pages.FILTERS[0])
-    progress = pages.progress_of(project)
+    progress = pages.progress_of(project, with_remarks=True)
+    order = order_of(request, project)
     context = {
         "project": project,
+        "order": order,
+        "orders": [(value, words, value == project.queue_order) for value, words in QueueOrder.choices],
+        "order_words": QueueOrder(order).label,
+        "decides": project.review_mode == ReviewMode.DECIDE,
+        "may_manage": Action.MANAGE in project.allowed,
         "tab": tab,
         "tabs": [(each, progress.count(each)) for each in pages.FILTERS],
         "progress": progress,
-        "page": pages.queue_page(project, tab=tab, progress=progress, number=request.GET.get("page")),
+        "page": pages.queue_page(project, tab=tab, progress=progress, number=request.GET.get("page"), order=order),
         "may_review": Action.REVIEW in project.allowed,
     }
     return render(request, "review/queue.html", context)
@@ -56,11 +66,23 @@ def next_in_queue(request: HttpRequest, slug: str) -> HttpResponse:
     """On to the next legend that waits; back to the queue when none does."""
     project = project_for(request.user, slug, Action.REVIEW)
     after = request.GET.get("after", "")
-    found = services.next_legend(project=project, actor=signed_in(request), after=int(after) if after.isdecimal() else 0)
+    known = int(after) if after.isascii() and after.isdecimal() and len(after) < 19 else 0
+    found = next_legend(project=project, actor=signed_in(request), after=known, order=order_of(request, project))
     if found is None:
         messages.success(request, "No legend waits for review.")
         return redirect("review:queue", slug=slug)
     return redirect("review:legend", slug=slug, document_id=found)
+
+
+def order_of(request: HttpRequest, project: Project) -> str:
+    """In which order this person goes through the queue: as ``?order=`` says or said, else as the project does."""
+    chosen: dict[str, str] = request.session.get("queue_orders", {})
+    wanted = request.GET.get("order")
+    if wanted in QueueOrder.values and wanted != known_order(chosen.get(str(project.pk)), project):
+        others = {key: order for key, order in chosen.items() if key != str(project.pk)}
+        chosen = others if wanted == project.queue_order else {**others, str(project.pk): str(wanted)}
+        request.session["queue_orders"] = chosen
+    return known_order(chosen.get(str(project.pk)), project)
 
 
 @login_required
@@ -68,15 +90,8 @@ def next_in_queue(request: HttpRequest, slug: str) -> HttpResponse:
 @never_cache
 def legend(request: HttpRequest, slug: str, document_id: int) -> HttpResponse:
     """One legend: the review screen, or with ``?list`` a list of entities with forms that needs no script."""
-    project = project_for(request.user, slug, Action.VIEW)
-    document = _document(project, document_id)
+    document = legend_for(request.user, slug, document_id, Action.VIEW)
     return _legend_page(request, document, as_list="list" in request.GET)
-
-
-def _document(project: Project, document_id: int) -> Document:
-    document = get_object_or_404(Document.objects.select_related("accepted_by"), pk=document_id, project=project)
-    document.project = project
-    return document
 
 
 def _legend_page(request: HttpRequest, document: Document, *, as_list: bool, status: int = 200) -> HttpResponse:
@@ -84,6 +99,7 @@ def _legend_page(request: HttpRequest, document: Document, *, as_list: bool, sta
     labels = list(project.label_set.labels.all())
     state = services.legend_state(document, labels=labels)
     by_code = {label.code: label for label in labels}
+    order = order_of(request, project)
     context: dict[str, Any] = {
         "project": project,
         "document": document,
@@ -91,18 +107,24 @@ def _legend_page(request: HttpRequest, document: Document, *, as_list: bool, sta
         "labels": [label for label in labels if label.retired_at is None],
         "roles": [(code, ROLE_NAMES[code], sign) for code, sign in ROLE_SIGNS.items()],
         "progress": pages.progress_of(project),
-        "place": pages.place_of(document),
+        "place": place_of(document, order),
+        "order_words": QueueOrder(order).label,
         "holder": _other_holder(document, request),
         "may_review": Action.REVIEW in project.allowed,
         "blocks": blocks(state, by_code),
+        "keymap": KeyMap(signed_in(request).preferences.get("keys")),
     }
     if as_list:
         context["entities"] = [_listed(state, key, by_code) for key in (entity.key for entity in [*state.entities, *state.rejected])]
         context["history"] = pages.undo_facts(document, signed_in(request))
         context["operation_id"] = uuid.uuid4()
+        context["here"] = reverse("review:legend", args=[project.slug, document.pk])
+        context["panels"] = [(panel.marker, panel.start, state.text[panel.start : panel.start + 60]) for panel in state.panels]
+        context["panel_problems"] = panel_problems(state.panels)
         return render(request, "review/legend_list.html", context, status=status)
-    next_id = services.next_legend(project=project, actor=signed_in(request), after=document.pk)
-    context["facts"] = pages.page_facts(document, state, context["labels"], signed_in(request), next_id=next_id, holder=context["holder"])
+    next_id = next_legend(project=project, actor=signed_in(request), after=document.pk, order=order)
+    user, holder = signed_in(request), context["holder"]
+    context["facts"] = pages.page_facts(document, state, context["labels"], user, next_id=next_id, holder=holder, order=order)
     return render(request, "review/legend.html", context, status=status)
 
 
@@ -138,8 +160,7 @@ def operations(request: HttpRequest, slug: str, document_id: int) -> HttpRespons
             if is_json
             else redirect(f"{reverse('account_login')}?next={_list_url(slug, document_id)}")
         )
-    project = project_for(request.user, slug, Action.REVIEW)
-    document = _document(project, document_id)
+    document = legend_for(request.user, slug, document_id, Action.REVIEW)
     return _json_operation(request, document) if is_json else _form_operation(request, document)
 
 
@@ -180,23 +201,28 @@ def _answer(request: HttpRequest, outcome: Outcome, labels: Mapping[str, Label])
     answer["operationRevision"] = outcome.revision
     answer["said"] = pages.sentence(outcome.operation, state, labels, effect=outcome.effect)
     answer["history"] = pages.undo_facts(outcome.document, signed_in(request))
+    if outcome.n_others or outcome.n_left:
+        answer["others"] = outcome.n_others
+        answer["said"] += pages.reach(outcome.n_others, outcome.n_left)
     if outcome.operation.kind == OperationKind.ACCEPT_LEGEND:
         answer["next"] = _next_url(request, outcome.document)
     return answer
 
 
 def _next_url(request: HttpRequest, document: Document) -> str:
-    found = services.next_legend(project=document.project, actor=signed_in(request), after=document.pk)
+    order = order_of(request, document.project)
+    found = next_legend(project=document.project, actor=signed_in(request), after=document.pk, order=order)
     slug = document.project.slug
     return reverse("review:legend", args=[slug, found]) if found else reverse("review:queue", args=[slug])
 
 
 def _conflict(error: StaleRevisionError, labels: Mapping[str, Label]) -> dict[str, Any]:
-    """The legend as it stands now, and in words what others did since."""
+    """The legend as it stands now, and in words what others did since (``theirs``) and what it was before that and is now (``base``)."""
     document = error.document
     state = services.legend_state(document, labels=list(labels.values()))
     theirs = [f"{operation.actor or 'somebody'} {pages.sentence(operation, state, labels)}" for operation in error.since]
-    return {**pages.whole_answer(state, blocks(state, labels)), "sentence": str(error), "theirs": theirs}
+    base = pages.changes_since(error.since, state, labels)
+    return {**pages.whole_answer(state, blocks(state, labels)), "sentence": str(error), "theirs": theirs, "base": base}
 
 
 def _list_url(slug: str, document_id: int) -> str:
@@ -235,8 +261,13 @@ def _read_form(request: HttpRequest, state: LegendState) -> dict[str, Any]:
     if kind == OperationKind.MOVE_EDGES:
         edge, unit, by = [*rest.split(":"), "", "", ""][:3]
         arguments |= {"edge": edge, "unit": unit, "by": {"-1": -1, "1": 1}.get(by)}
+    if kind == OperationKind.PROPAGATE and rest:
+        arguments["scope"] = rest
     if kind == OperationKind.ADD:
         arguments["start"], arguments["end"] = _typed_occurrence(state, fields.get("text", ""), fields.get("nth", ""))
+    if kind == OperationKind.SET_PANELS:
+        at = int(rest) if rest.isdecimal() else _typed_occurrence(state, fields.get("text", ""), fields.get("nth", ""))[0]
+        arguments["word"] = next(iter(covering(state.words, at, len(state.text))), None)
     return operation | {"arguments": arguments}
 
 
@@ -251,10 +282,12 @@ def _typed_occurrence(state: LegendState, typed: str, nth: str) -> tuple[int, in
 
 @login_required
 @require_POST
-def lease(request: HttpRequest, slug: str, document_id: int) -> JsonResponse:
-    """Hold the legend while the page is open, take it over (``take_over``) or let it go (``release``); tells the newest revision."""
-    project = project_for(request.user, slug, Action.REVIEW)
-    document = _document(project, document_id)
+def lease(request: HttpRequest, slug: str, document_id: int) -> HttpResponse:
+    """Hold the legend while the page is open, take it over (``take_over``) or let it go (``release``); tells the newest revision.
+
+    A form without script (``list``) comes back to the list of entities.
+    """
+    document = legend_for(request.user, slug, document_id, Action.REVIEW)
     if "release" in request.POST:
         services.release_lease(document=document, actor=signed_in(request))
         return JsonResponse({"revision": document.revision, "holder": ""})
@@ -262,4 +295,6 @@ def lease(request: HttpRequest, slug: str, document_id: int) -> JsonResponse:
         services.claim_lease(document=document, actor=signed_in(request), take_over="take_over" in request.POST)
     except LeaseError as error:
         return JsonResponse({"revision": document.revision, "holder": error.holder.get_username(), "sentence": str(error)}, status=423)
+    if "list" in request.POST:
+        return redirect(_list_url(slug, document_id))
     return JsonResponse({"revision": document.revision, "holder": ""})

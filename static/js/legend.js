@@ -15,6 +15,7 @@ const stepOf = (piece) => Number(piece.dataset.c ?? 0);
 export class Legend {
   constructor(root, on) {
     Object.assign(this, { root, on, focused: null, selection: null, cursor: null, typed: null, pointer: null, pointerMovedLast: false });
+    Object.assign(this, { previewed: [], guesses: [], hovered: null, hoverBar: root.querySelector(".hover-bar") });
     this.handles = [...root.querySelectorAll(".handle")];
     this.read();
     this.listen();
@@ -29,14 +30,17 @@ export class Legend {
   }
 
   replace(blocks, all) {
+    this.guesses = [];
     if (all) for (const block of [...this.root.querySelectorAll(".block")].slice(blocks.length)) block.remove();
-    for (const { index, marker, html } of blocks) {
+    for (const { index, marker, html, start } of blocks) {
       const block = this.block(index);
+      block.dataset.start = start;
       block.querySelector(".block-marker").textContent = marker;
       block.querySelector(".block-text").innerHTML = html;
     }
     this.read();
     this.paint();
+    if (this.hovered) this.hover(this.keys.includes(this.hovered) ? this.hovered : null);
   }
 
   block(index) {
@@ -57,6 +61,7 @@ export class Legend {
   /** The entity meant by the next key: the one under the pointer if the pointer moved last, else the one in focus. */
   target() {
     const under = this.pointerMovedLast ? this.underPointer() : null;
+    if (under?.closest(".hover-bar")) return this.hovered;
     return under?.closest("[data-e]")?.dataset.e ?? this.focused;
   }
 
@@ -83,6 +88,32 @@ export class Legend {
     return null;
   }
 
+  /** Runs of words elsewhere that read as the entity does and lie in nothing decided: [[first, last], …]. */
+  same(key) {
+    const own = this.wordsOf(key);
+    const order = [...this.length.keys()];
+    const texts = new Map();
+    for (const piece of this.pieces) texts.set(indexOf(piece), (texts.get(indexOf(piece)) ?? "") + piece.textContent);
+    const wanted = order.filter((word) => word >= own[0] && word <= own[1]).map((word) => texts.get(word));
+    if (this.marks(key).map((mark) => [...mark.querySelectorAll("[data-w]")].map((piece) => piece.textContent).join("")).join("") !== wanted.join("")) return [];
+    const taken = new Set([...this.root.querySelectorAll("mark.decided [data-w]")].map(indexOf));
+    const fits = (at) => wanted.every((text, by) => texts.get(order[at + by]) === text && !taken.has(order[at + by]));
+    return order.map((word, at) => (word !== own[0] && fits(at) ? [word, order[at + wanted.length - 1]] : null)).filter(Boolean);
+  }
+
+  /** What an edit will make of the page, shown before the server has answered: `look` is {hue, tag} of the label and role it gives. */
+  guess(kind, key, words, look) {
+    for (const mark of this.marks(key)) {
+      mark.classList.add("pending");
+      mark.classList.toggle("gone", kind === "reject" || kind === "remove");
+      if (!mark.classList.contains("gone")) mark.classList.replace("suggested", "decided");
+      if (look.hue) mark.dataset.hue = look.hue;
+      if (mark.dataset.tag && look.tag) mark.dataset.tag = look.tag;
+    }
+    if (words) this.guesses.push(this.rangeOf(words));
+    this.paint();
+  }
+
   panelNeighbour(by) {
     const blocks = [...this.root.querySelectorAll(".block")];
     const here = blocks.indexOf(this.marks(this.focused)[0]?.closest(".block"));
@@ -102,9 +133,11 @@ export class Legend {
       piece.classList.toggle("cursor", this.cursor !== null && indexOf(piece) === this.cursor.at);
     }
     for (const piece of this.root.querySelectorAll(".match")) piece.classList.remove("match");
+    for (const [first, last] of this.previewed) for (const piece of this.pieces) if (indexOf(piece) >= first && indexOf(piece) <= last) piece.classList.add("match");
     for (const word of this.matches()) for (const piece of this.root.querySelectorAll(`[data-w="${word}"]`)) piece.classList.add("match");
     window.CSS.highlights?.delete("chosen");
     if (this.selection) window.CSS.highlights?.set("chosen", new Highlight(this.selectedRange()));
+    window.CSS.highlights?.set("guessed", new Highlight(...this.guesses));
     this.placeHandles();
   }
 
@@ -236,15 +269,37 @@ export class Legend {
   }
 
   /** A browser also tells of a "move" when the page moved under a resting pointer, and when it first learns where it rests: both are none. */
-  movedTo({ clientX: x, clientY: y, altKey }) {
+  movedTo({ clientX: x, clientY: y, altKey, target, pointerType }) {
     const isReal = this.pointer && (this.pointer.x !== x || this.pointer.y !== y);
     this.pointer = { x, y };
     if (isReal) this.pointerMovedLast = true;
+    if (isReal) this.watch(target, pointerType);
     if (this.drag) this.dragTo(x, y);
     else if (this.press && !this.isTouch) this.sweepTo(x, y, altKey);
   }
 
+  /** Where a mouse rests on an entity for a moment, buttons to accept and reject it appear beside it. */
+  watch(target, pointerType) {
+    if (target.closest?.(".hover-bar")) return;
+    const key = pointerType === "mouse" && !this.press && !this.drag && !this.selection ? target.closest?.("[data-e]")?.dataset.e ?? null : null;
+    clearTimeout(this.hoverTimer);
+    if (key && key !== this.hovered) this.hover(null); // what is pressed now must not be meant for the entity before
+    if (key !== this.hovered) this.hoverTimer = setTimeout(() => this.hover(key), key ? 350 : 250);
+  }
+
+  hover(key) {
+    clearTimeout(this.hoverTimer);
+    this.hovered = this.on.mayEdit() ? key : null;
+    const box = this.marks(this.hovered).at(-1)?.getClientRects()[0];
+    this.hoverBar.hidden = !box;
+    if (!box) return;
+    const frame = this.root.getBoundingClientRect();
+    this.hoverBar.style.left = `${Math.min(box.right - frame.left + 2, frame.width - this.hoverBar.offsetWidth)}px`;
+    this.hoverBar.style.top = `${box.top - frame.top - this.hoverBar.offsetHeight + 6}px`;
+  }
+
   pressed(event) {
+    if (event.target.closest(".hover-bar")) return;
     const handle = event.target.closest(".handle");
     this.isTouch = event.pointerType === "touch";
     this.typed = null;
@@ -315,8 +370,10 @@ export class Legend {
 
   /** The selected words with what stands between them, on the page. */
   selectedRange() {
-    if (this.selection.isPartial) return this.range;
-    const [first, last] = this.selection.words;
+    return this.selection.isPartial ? this.range : this.rangeOf(this.selection.words);
+  }
+
+  rangeOf([first, last]) {
     const inside = this.pieces.filter((piece) => indexOf(piece) >= first && indexOf(piece) <= last);
     const range = document.createRange();
     range.setStartBefore(inside[0]);

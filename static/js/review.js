@@ -1,11 +1,12 @@
 /*
  * The review screen: joins the legend, the key table and the outbox, and keeps the panel at the side true.
  *
- * The page carries its facts in <script id="facts" type="application/json">. Edits are drawn when the server has answered; the next legend is
- * fetched while this one is read, and put in place of it without loading a page.
+ * The page carries its facts in <script id="facts" type="application/json">. An edit is shown at once and drawn anew when the server has answered;
+ * the next legend is fetched while this one is read, and put in place of it without loading a page. What is asked for less often (identifiers,
+ * comments, versions) comes from the server as fragments of HTML.
  */
 
-import { COMMANDS, Keys, element, isField, isTyping } from "./keys.js";
+import { Keys, element, isField, isTyping } from "./keys.js";
 import { Legend } from "./legend.js";
 import { Outbox } from "./outbox.js";
 
@@ -19,7 +20,8 @@ class Review {
     this.facts = facts;
     this.entities = new Map(Object.entries(facts.entities));
     this.labels = new Map(facts.labels.map((label) => [label.code, label]));
-    this.keys = new Keys(COMMANDS, facts.keys);
+    this.keys = new Keys(facts.keymap);
+    Object.assign(this, { doubts: {}, inQueue: {}, preview: null });
     this.life = new AbortController();
     this.isLeasedAway = Boolean(facts.holder);
     this.legend = new Legend($("legend"), {
@@ -29,22 +31,20 @@ class Review {
       onSelect: (selection, point) => this.showSelected(selection, point),
       onResize: (key, selection) => this.edit("move_edges", key, selection),
     });
-    this.outbox = new Outbox({
-      user: facts.user,
-      storage: localStorage,
-      send: (entry) => this.send(entry),
-      on: {
-        answer: (entry, body) => this.takeAnswer(entry, body),
-        refused: (entry, body) => this.say(body?.sentence ?? "The server refused the edit.", true),
-        held: (entry, body) => this.takeHeld(entry, body),
-        state: (state) => this.showState(state),
-      },
-    });
+    this.outbox = outboxOf(facts.user);
+    this.outbox.on = {
+      answer: (entry, body) => this.takeAnswer(entry, body),
+      refused: (entry, body) => this.takeRefusal(entry, body?.sentence ?? "The server refused the edit."),
+      held: (entry, body) => this.takeHeld(entry, body),
+      state: (state) => this.showState(state),
+    };
     this.build();
     this.renew();
     this.renewal = setInterval(() => this.renew(), RENEW_EVERY);
     this.showHeld({});
+    for (const { operation } of this.outbox.waitingOf(facts.document)) this.guess(operation.kind, operation.entity ?? null, operation.arguments);
     this.outbox.pump();
+    this.lookForDoubts();
     window.requestIdleCallback ? requestIdleCallback(() => this.prefetch()) : setTimeout(() => this.prefetch(), 300);
   }
 
@@ -54,20 +54,19 @@ class Review {
 
   build() {
     document.documentElement.classList.add("scripted");
-    $("help-groups").replaceChildren(...this.keys.help());
     this.palette = $("palette");
     this.palette.replaceChildren(...[...this.labels.values()].map((label) => labelButton(label)));
     $("entity-labels").replaceChildren(...[...this.labels.values()].map((label) => labelButton(label)));
     this.showAccepted();
     this.showCounts();
     this.showHistory();
-    this.legend.focus(this.legend.keys.find((key) => this.isOpen(key)) ?? this.legend.keys[0] ?? null, { scrolls: false });
+    show("panel-problems", (this.facts.panelProblems ?? []).join(" "));
+    this.legend.focus(this.legend.keys.find(this.openKeys()) ?? this.legend.keys[0] ?? null, { scrolls: false });
   }
 
   close() {
     this.life.abort();
     clearInterval(this.renewal);
-    clearTimeout(this.outbox.timer);
   }
 
   // What is shown
@@ -76,10 +75,46 @@ class Review {
     return this.entities.get(key)?.status === "suggested";
   }
 
+  /** Whether an open entity asks for a look of its own: the model was unsure, models or earlier decisions differ. */
+  isDoubtful(key) {
+    const entity = this.entities.get(key);
+    return this.isOpen(key) && Boolean(entity.low || entity.below || this.doubts[key]);
+  }
+
+  /** What N and Space go to: the doubtful entities; once none is left, all that nobody decided. */
+  openKeys() {
+    const hasDoubts = this.legend.keys.some((key) => this.isDoubtful(key));
+    return (key) => (hasDoubts ? this.isDoubtful(key) : this.isOpen(key));
+  }
+
+  /** What the server knows of these strings beyond this legend; it may come a little later than the page. */
+  async lookForDoubts() {
+    const body = (await this.ask("doubts/")) ?? { doubts: {}, queue: {}, warnings: [] };
+    Object.assign(this, { doubts: body.doubts, inQueue: body.queue });
+    show("id-warnings", body.warnings.join(" "));
+    this.showEntity(this.legend.focused);
+  }
+
+  async ask(part) {
+    try {
+      const response = await fetch(this.facts.urls.here + part, { credentials: "same-origin", signal: this.life.signal });
+      return response.ok && !response.redirected ? await response.json() : null;
+    } catch {
+      return null; // away, or on to another legend: what is asked for here is never needed for an edit
+    }
+  }
+
+  /** The legend as it stands on the server, after something else than this page's edits changed it. */
+  async reload() {
+    const body = await this.ask("state/");
+    if (body) this.take(body);
+  }
+
   showEntity(key) {
     if (this.legend?.selection || typeof this.legend?.typed === "string") return; // the card is theirs
     const entity = this.entities.get(key);
     $("entity").hidden = !entity;
+    $("identifier-card").hidden = !entity;
     $("no-entity").hidden = Boolean(entity);
     if (!entity) return;
     const isOpen = this.isOpen(key);
@@ -89,13 +124,19 @@ class Review {
     const others = entity.occurrences - 1;
     this.showCard(place, entity.surface, entity.label, this.mayEdit);
     this.showConfidence(entity);
+    const inQueue = this.inQueue[entity.surface] ?? 0;
+    $("entity-doubts").replaceChildren(...(isOpen ? this.doubts[key] ?? [] : []).map((line) => element("li", "", line)));
+    $("entity-ids").replaceChildren(...(entity.identifiers ?? []).map(({ name, id, database }) => idRow(name || entity.surface, [database, id].filter(Boolean).join(" "))));
+    const block = this.legend.marks(key)[0]?.closest(".block");
+    document.dispatchEvent(new CustomEvent("panel-focus", { detail: { start: Number(block?.dataset.start) } }));
     for (const button of $("entity-roles").children) {
       button.setAttribute("aria-pressed", button.dataset.role === entity.role);
       if (button.dataset.role !== "BORING") button.disabled ||= !this.facts.roleLabels.includes(entity.label);
     }
     $("entity-accept").disabled ||= !isOpen;
     $("entity-reject").textContent = isOpen ? "Reject" : "Remove";
-    $("entity-same").textContent = others > 0 ? `${others} more in this legend` : "Only here in this legend";
+    const here = others > 0 ? `${others} more in this legend` : "Only here in this legend";
+    $("entity-same").textContent = inQueue > 0 ? `${here}, ${inQueue} in the queue` : here;
     $("same-everywhere").disabled ||= others < 1;
     this.say(`${entity.surface}, ${label ? label.name : "no label"}${this.roleName(entity.role)}, ${place}`);
   }
@@ -117,6 +158,7 @@ class Review {
     this.showPalette(selection, point);
     this.showHints();
     const { typed } = this.legend;
+    $("entity-doubts").replaceChildren();
     if (!selection && typed === null) return this.showEntity(this.legend.focused);
     $("entity").hidden = false;
     $("no-entity").hidden = true;
@@ -168,9 +210,8 @@ class Review {
 
   showHints() {
     const { selection, cursor, typed } = this.legend;
-    const mode = !this.mayEdit ? "closed" : typed !== null ? "typing" : cursor ? "cursor" : selection ? "selected" : "open";
-    if (mode !== this.hinted) $("hints").replaceChildren(...this.keys.hints(mode));
-    this.hinted = mode;
+    const mode = !this.mayEdit ? "closed" : this.preview ? (this.preview.isOffer ? "offer" : "preview") : typed !== null ? "typing" : cursor ? "cursor" : selection ? "selected" : "open";
+    for (const hints of $("hints").children) hints.hidden = hints.dataset.mode !== mode;
   }
 
   showState({ waiting, isSending, trouble }) {
@@ -181,8 +222,7 @@ class Review {
     badge.className = `badge ${trouble || (waiting && !isSending) ? "badge-warn" : isSending ? "" : "badge-ok"}`;
     $("sign-in").hidden = trouble !== "signed out";
     const elsewhere = this.outbox?.entries.find((entry) => entry.held && entry.document !== this.facts.document);
-    $("elsewhere").hidden = !elsewhere;
-    if (elsewhere) $("elsewhere").href = elsewhere.page;
+    Object.assign($("elsewhere"), { hidden: !elsewhere, href: elsewhere?.page ?? "#" });
   }
 
   say(sentence, isLoud = false) {
@@ -210,40 +250,46 @@ class Review {
 
   // Edits
 
-  /** Queue one edit; the legend changes when the server has answered. */
+  /** Queue one edit and show what it will make of the legend. */
   edit(kind, key = null, args = {}, { goes = false } = {}) {
     if (!this.facts.mayEdit) return this.say("You may read this project's legends but not edit them.", true);
     const { isPartial, ...plain } = args;
     const operation = { id: newId(), kind, entity: key ?? undefined, arguments: plain };
     const surface = this.entities.get(key)?.surface ?? (this.legend.selection ? this.legend.selectedText() : "");
-    for (const mark of this.legend.marks(key)) mark.classList.add("pending");
     const { document: id, urls, revision } = this.facts;
+    this.guess(kind, key, plain);
     this.outbox.add({ document: id, url: urls.operations, page: urls.here, base: revision, operation, goes, says: sayEdit(kind, surface, plain, this.labels) });
     return undefined;
   }
 
-  async send({ url, operation, base }) {
-    try {
-      const response = await fetch(url, {
-        method: "POST",
-        credentials: "same-origin",
-        headers: { "Content-Type": "application/json", "X-CSRFToken": csrfToken() },
-        body: JSON.stringify({ ...operation, base_revision: base }),
-      });
-      const isJson = response.headers.get("Content-Type")?.startsWith("application/json");
-      return { status: response.status, body: isJson ? await response.json() : null };
-    } catch {
-      return { status: 0, body: null };
-    }
+  guess(kind, key, args) {
+    const entity = this.entities.get(key);
+    if (!entity) return kind === "add" ? this.legend.guess(kind, null, args.words, {}) : undefined;
+    const isGone = kind === "reject" || kind === "remove";
+    const now = { ...entity, status: isGone ? "rejected" : "decided", low: false, label: args.label ?? entity.label, role: args.role ?? entity.role };
+    const label = this.labels.get(now.label);
+    const sign = this.facts.roles.find((role) => role.code === now.role)?.sign ?? "";
+    this.entities.set(key, now);
+    this.showCounts();
+    return this.legend.guess(kind, key, args.words, { hue: label?.hue, tag: label && label.short + sign });
   }
 
   takeAnswer(entry, body) {
     if (entry.document !== this.facts.document) return;
     this.take(body);
-    const added = entry.operation.kind === "add" && Object.keys(body.entities).find((key) => body.entities[key] && !this.before.has(key));
+    const { kind, entity } = entry.operation;
+    const added = kind === "add" && Object.keys(body.entities).find((key) => body.entities[key] && !this.before.has(key));
     if (added) this.legend.focus(added, { scrolls: false });
-    this.say(body.said);
+    if (body.panelProblems) show("panel-problems", body.panelProblems.join(" "));
+    this.say(body.said, Boolean(body.others));
+    if (added || (kind === "relabel" && entity === this.legend.focused)) this.offerSame(added || entity, body.said);
     if (body.next && entry.goes) this.open(body.next);
+  }
+
+  takeRefusal(entry, sentence) {
+    if (entry.document === this.facts.document) this.reload();
+    else Object.assign($("elsewhere"), { href: entry.page, hidden: false });
+    this.say(sentence, true);
   }
 
   /** Put what the server says in place of what is shown; where the entity in focus is gone, its neighbour has the focus. */
@@ -269,14 +315,16 @@ class Review {
   }
 
   /** The small merge view: yours that wait, theirs that came first. */
-  showHeld({ sentence, theirs = [], holder }) {
+  showHeld({ sentence, theirs = [], base = [], holder }) {
     const mine = this.outbox.heldOf(this.facts.document);
     $("merge").hidden = mine.length === 0;
     if (!mine.length) return;
     $("merge-sentence").textContent = sentence ?? "These edits were not saved yet. Look at the legend as it stands now, then apply them again or discard them.";
     $("merge-mine").replaceChildren(...mine.map((entry) => element("li", "", entry.says)));
     $("merge-theirs").replaceChildren(...theirs.map((line) => element("li", "", line)));
+    $("merge-base").replaceChildren(...base.map((line) => element("li", "", line)));
     $("merge-theirs-title").hidden = theirs.length === 0;
+    $("merge-base-title").hidden = base.length === 0;
     $("merge-take-over").hidden = !holder;
     $("merge-apply").focus({ preventScroll: true });
     this.say($("merge-sentence").textContent);
@@ -291,8 +339,7 @@ class Review {
   discard() {
     this.outbox.discard(this.facts.document);
     $("merge").hidden = true;
-    this.legend.paint();
-    for (const mark of document.querySelectorAll("mark.pending")) mark.classList.remove("pending");
+    this.reload();
   }
 
   // The lease, the next legend
@@ -327,7 +374,7 @@ class Review {
     $("lease-holder").textContent = holder;
     this.showAccepted();
     if (hasChanged) this.legend.focus(this.legend.focused, { scrolls: false });
-    if (revision > this.facts.revision && !this.outbox.waitingOf(this.facts.document).length) location.reload();
+    if (revision > this.facts.revision && !this.outbox.waitingOf(this.facts.document).length) this.reload();
   }
 
   async prefetch() {
@@ -349,20 +396,121 @@ class Review {
     document.body.replaceChildren(...page.body.childNodes);
     history.pushState({}, "", url);
     scrollTo(0, 0);
+    window.htmx?.process(document.body);
     return start();
   }
 
   // Commands
 
-  run(name, event) {
-    DOES[name](this, event);
+  run(name, event, index) {
+    const isOnly = name === "escape" && this.preview !== null;
+    if (!["sameEverywhere", "sameInPaper", "acceptLegend"].includes(name)) this.endPreview();
+    if (!isOnly) DOES[name](this, event, index);
+  }
+
+  /** The same label for identical strings: shown first, done when it is asked for again. After a new label it is shown unasked. */
+  async same(scope) {
+    if (!this.mayEdit) return this.say("This legend cannot be edited now.", true);
+    const key = this.legend.target();
+    if (key === null) return undefined;
+    if (this.preview?.key === key && this.preview.scope === scope) return this.takePreview();
+    this.endPreview();
+    if (key !== this.legend.focused) this.legend.focus(key, { scrolls: false });
+    const here = this.legend.same(key);
+    this.isAsking = scope === "paper";
+    const there = this.isAsking ? await this.ask(`same/?entity=${encodeURIComponent(key)}`) : { strings: 0, legends: 0 };
+    this.isAsking = false;
+    if (!there) return this.say("The server is away, so the paper’s other legends cannot be looked at now.", true);
+    if (here.length + there.strings === 0) return this.say("This string stands nowhere else undecided.", true);
+    const elsewhere = scope === "paper" ? ` and ${there.strings} in ${there.legends} other ${there.legends === 1 ? "legend" : "legends"} of this paper` : "";
+    return this.startPreview({ key, scope, words: here }, `${here.length} more here${elsewhere}. Again, or Enter: label them too.`);
+  }
+
+  offerSame(key, said) {
+    const words = this.legend.same(key);
+    if (words.length && !this.preview && !this.isAsking) this.startPreview({ key, scope: "legend", words, isOffer: true }, `${said}; ${words.length} more here: “same everywhere” labels them too`);
+  }
+
+  startPreview(preview, sentence) {
+    this.setPreview(preview);
+    this.say(sentence, true);
+  }
+
+  takePreview() {
+    const { key, scope } = this.preview;
+    this.endPreview();
+    return this.edit("propagate", key, scope === "paper" ? { scope } : {});
+  }
+
+  setPreview(preview) {
+    this.preview = preview;
+    this.legend.previewed = preview?.words ?? [];
+    this.legend.paint();
+    this.showHints();
+  }
+
+  endPreview() {
+    if (this.preview) this.setPreview(null);
+  }
+
+  // Sheets: what comes from the server as a fragment
+
+  sheet(title, part, { isWide = false, isForEntity = true } = {}) {
+    const key = isForEntity ? this.legend.target() : null;
+    $("sheet-title").textContent = title;
+    $("sheet-body").textContent = "…";
+    $("sheet").classList.toggle("wide", isWide);
+    window.htmx.ajax("GET", `${this.facts.urls.here}${part}${key ? `?entity=${encodeURIComponent(key)}` : ""}`, { target: "#sheet-body", swap: "innerHTML" });
+    $("sheet").showModal();
+    this.sheetKey = key;
+  }
+
+  /** One of the candidates that are offered: an edit like every other. */
+  takeCandidate(button) {
+    $("sheet").close();
+    this.edit("set_identifiers", this.sheetKey, { identifiers: JSON.parse(button.dataset.identifiers) });
+  }
+
+  /** A key while a sheet is open: a digit or Enter takes a candidate. */
+  sheetKeyed(event) {
+    if (event.target.matches("input, textarea, select")) return false;
+    const digit = event.key === "Enter" && !event.target.matches("button, a, summary") ? "1" : event.key;
+    const button = /^[1-5]$/.test(digit) && $("sheet-body").querySelector(`[data-candidate="${digit}"]`);
+    if (button) button.click();
+    return Boolean(button);
+  }
+
+  guideline() {
+    const label = this.entities.get(this.legend.target())?.label;
+    $("guideline").showModal();
+    $(`guide-${label}`)?.scrollIntoView({ block: "nearest" });
+  }
+
+  /** Ask the reviewer about the entity, or take the question back. */
+  async unsure() {
+    const key = this.legend.target();
+    const body = new URLSearchParams({ kind: "question", quick: "1", entity: key ?? "" });
+    try {
+      const headers = { "X-CSRFToken": csrfToken(), Accept: "application/json" };
+      const response = await fetch(`${this.facts.urls.here}remarks/`, { method: "POST", credentials: "same-origin", headers, body });
+      const { said, sentence, questions } = await response.json();
+      this.say(said ?? sentence, true);
+      if (response.ok) document.body.dispatchEvent(new CustomEvent("remarks-changed", { bubbles: true, detail: { questions } }));
+    } catch {
+      this.say("The server is away: the question was not asked. Try again.", true);
+    }
+  }
+
+  showQuestions(n) {
+    this.facts.questions = n;
+    show("questions", n ? `${n} ${n === 1 ? "question" : "questions"} for the reviewer` : "");
   }
 
   goOn(key) {
-    this.legend.focused = key;
-    const next = this.legend.neighbour(1, (each) => each !== key && this.isOpen(each) && !this.legend.marks(each)[0].classList.contains("pending"));
-    if (next) this.legend.focus(next);
-    else this.legend.focus(key, { scrolls: false });
+    Object.assign(this.legend, { focused: key, pointerMovedLast: false }); // the focus moves now, and later than the pointer did
+    const fits = this.openKeys();
+    const next = this.legend.neighbour(1, (each) => each !== key && fits(each));
+    this.legend.focus(next ?? key, { scrolls: Boolean(next) });
   }
 
   decide(kind) {
@@ -373,8 +521,8 @@ class Review {
     return this.goOn(key);
   }
 
-  labelOfKey(digit) {
-    const label = [...this.labels.values()].find((each) => each.key === digit);
+  labelOfKey(index) {
+    const label = [...this.labels.values()].find((each) => each.key === String(index + 1));
     if (label) this.setLabel(label.code);
   }
 
@@ -401,20 +549,15 @@ class Review {
     this.edit(kind, key, args);
   }
 
-  moveEdge(edge, by, event) {
-    this.editTarget("move_edges", { edge, by, unit: event?.shiftKey ? "character" : "word" });
-  }
-
   /** A key while the beginning of a word is typed; false where it means what it always means. */
   typeKey(event) {
-    const { legend } = this;
-    const { key } = event;
+    const [{ legend }, { key }] = [this, event];
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return false;
     if (key === "Escape") legend.drop();
     else if (key === "Tab") legend.stepMatch(event.shiftKey ? -1 : 1);
     else if (key === "Backspace") legend.type(legend.typed.slice(0, -1));
     else if (key === "Enter") legend.takeMatch();
-    else if (/^[1-9]$/.test(key) && legend.selection) this.labelOfKey(key);
+    else if (/^[1-9]$/.test(key) && legend.selection) this.labelOfKey(Number(key) - 1);
     else if ([...key].length === 1 && key !== " ") legend.type(legend.typed + key);
     else if (key.startsWith("Arrow")) {
       legend.takeMatch();
@@ -430,50 +573,55 @@ class Review {
     else this.say("Nothing is left to decide.", true);
   }
 
-  step(by, event) {
-    this.legend.cursor ? this.legend.stepCursor(by, event?.shiftKey) : this.walk(by);
-  }
-
   panel(by, event) {
     if (this.legend.cursor) return this.legend.lineCursor(by, event?.shiftKey);
     this.legend.pointerMovedLast = false;
-    const key = this.legend.panelNeighbour(by);
-    return key && this.legend.focus(key);
-  }
-
-  togglePanel() {
-    const word = this.legend.wordHere();
-    if (word !== null) this.edit("set_panels", null, { word });
+    return this.legend.focus(this.legend.panelNeighbour(by) ?? this.legend.focused);
   }
 
   acceptLegend() {
-    if (this.facts.accepted || !this.facts.mayEdit) return this.facts.urls.next && this.open(this.facts.urls.next);
-    return this.edit("accept_legend", null, {}, { goes: true });
+    const { accepted, mayEdit, mode, urls } = this.facts;
+    if (this.preview && !this.preview.isOffer) return this.takePreview();
+    this.endPreview();
+    const isTheReviewers = this.facts.questions > 0 && !this.facts.mayResolve;
+    if (accepted || !mayEdit || isTheReviewers) return (urls.next || isTheReviewers) && this.open(urls.next || urls.queue);
+    const below = this.legend.keys.filter((key) => this.isOpen(key) && this.entities.get(key).below);
+    if (mode === "decide" && below.length) {
+      this.legend.focus(below[0]);
+      return this.say(`${below.length} below the threshold ${below.length === 1 ? "waits" : "wait"} for a decision.`, true);
+    }
+    const isReady = this.fetched?.url === urls.next && !this.outbox.heldOf(this.facts.document).length;
+    this.edit("accept_legend", null, {}, { goes: !isReady });
+    return isReady && this.open(urls.next);
   }
 }
+
+/** Commands that differ in one thing: {name: thing} and what is done with it. */
+const by = (things, does) => Object.fromEntries(Object.entries(things).map(([name, thing]) => [name, (r, event) => does(r, event, thing)]));
 
 /** What each command of the key table, and each button with its name, does. */
 const DOES = {
   accept: (r) => r.decide("accept"),
   reject: (r) => r.decide(r.isOpen(r.legend.target()) ? "reject" : "remove"),
-  label: (r, event) => r.labelOfKey(event.key),
-  sameEverywhere: (r) => r.editTarget("propagate"),
-  controlled: (r) => r.setRole("CONTROLLED_VAR"),
-  measured: (r) => r.setRole("MEASURED_VAR"),
-  context: (r) => r.setRole("BORING"),
-  startLeft: (r, event) => r.moveEdge("start", -1, event),
-  startRight: (r, event) => r.moveEdge("start", 1, event),
-  endLeft: (r, event) => r.moveEdge("end", -1, event),
-  endRight: (r, event) => r.moveEdge("end", 1, event),
-  next: (r, event) => r.step(1, event),
-  previous: (r, event) => r.step(-1, event),
-  nextOpen: (r) => r.walk(1, (key) => r.isOpen(key)),
-  previousOpen: (r) => r.walk(-1, (key) => r.isOpen(key)),
-  nextPanel: (r, event) => r.panel(1, event),
-  previousPanel: (r, event) => r.panel(-1, event),
+  label: (r, event, index) => r.labelOfKey(index),
+  sameEverywhere: (r) => r.same("legend"),
+  sameInPaper: (r) => r.same("paper"),
+  identifiers: (r) => r.legend.target() && r.sheet(`Identifier of “${r.entities.get(r.legend.target()).surface}”`, "identifiers/"),
+  compare: (r) => r.sheet("Versions of this legend", "compare/", { isWide: true, isForEntity: false }),
+  comment: (r) => r.sheet("Comments", "remarks/"),
+  guideline: (r) => r.guideline(),
+  unsure: (r) => r.unsure(),
+  ...by({ controlled: "CONTROLLED_VAR", measured: "MEASURED_VAR", context: "BORING" }, (r, event, role) => r.setRole(role)),
+  ...by({ startLeft: ["start", -1], startRight: ["start", 1], endLeft: ["end", -1], endRight: ["end", 1] }, (r, { shiftKey }, [edge, step]) =>
+    r.editTarget("move_edges", { edge, by: step, unit: shiftKey ? "character" : "word" }),
+  ),
+  ...by({ next: 1, previous: -1 }, (r, { shiftKey }, way) => (r.legend.cursor ? r.legend.stepCursor(way, shiftKey) : r.walk(way))),
+  nextOpen: (r) => r.walk(1, r.openKeys()),
+  previousOpen: (r) => r.walk(-1, r.openKeys()),
+  ...by({ nextPanel: 1, previousPanel: -1 }, (r, event, way) => r.panel(way, event)),
   cursor: (r) => (r.legend.cursor ? r.legend.drop() : r.legend.startCursor()),
   insert: (r) => (r.mayEdit ? (r.legend.drop(), r.legend.type("")) : r.say("This legend cannot be edited now.", true)),
-  panelStart: (r) => r.togglePanel(),
+  panelStart: (r) => r.legend.wordHere() !== null && r.edit("set_panels", null, { word: r.legend.wordHere() }),
   undo: (r) => r.edit("undo"),
   redo: (r) => r.edit("redo"),
   acceptLegend: (r) => r.acceptLegend(),
@@ -498,6 +646,21 @@ function csrfToken() {
   return found ? found[1] : JSON.parse(document.body.getAttribute("hx-headers"))["X-CSRFToken"];
 }
 
+async function send({ url, operation, base }) {
+  try {
+    const response = await fetch(url, {
+      method: "POST",
+      credentials: "same-origin",
+      headers: { "Content-Type": "application/json", "X-CSRFToken": csrfToken() },
+      body: JSON.stringify({ ...operation, base_revision: base }),
+    });
+    const isJson = response.headers.get("Content-Type")?.startsWith("application/json");
+    return { status: response.status, body: isJson ? await response.json() : null };
+  } catch {
+    return { status: 0, body: null };
+  }
+}
+
 function labelButton(label) {
   const button = element("button", "label-button");
   Object.assign(button, { type: "button", ariaLabel: label.name });
@@ -515,6 +678,17 @@ function countRow(label, found) {
   return row;
 }
 
+/** A line that takes no room while it says nothing. */
+function show(id, text) {
+  Object.assign($(id), { hidden: !text, textContent: text });
+}
+
+function idRow(name, id) {
+  const row = element("li", "row spread");
+  row.append(element("span", "", name), element("code", "", id));
+  return row;
+}
+
 /** An edit in words, for the merge view. */
 function sayEdit(kind, surface, args, labels) {
   const label = labels.get(args.label)?.name.toLowerCase();
@@ -523,6 +697,13 @@ function sayEdit(kind, surface, args, labels) {
 }
 
 let review = null;
+let outbox = null;
+
+/** One outbox as long as the page lives, whichever legend it shows: edits of the last legend may still be on their way. */
+function outboxOf(user) {
+  outbox ??= new Outbox({ user, storage: localStorage, send, on: {} });
+  return outbox;
+}
 
 function start() {
   review = new Review(JSON.parse($("facts").textContent));
@@ -530,24 +711,35 @@ function start() {
 
 document.addEventListener("keydown", (event) => {
   if (!review) return;
+  if (event.key === "Enter" && event.ctrlKey && event.target.matches?.("textarea")) return event.target.form.requestSubmit();
+  if ($("sheet").open && review.sheetKeyed(event)) return event.preventDefault();
   if (review.legend.typed !== null && !isField(event.target) && review.typeKey(event)) return event.preventDefault();
   if (isTyping(event)) return;
   const command = review.keys.find(event);
-  if (!command || (command.name === "escape" && !review.legend.selection && !review.legend.cursor)) return;
+  if (!command || (command.name === "escape" && !review.legend.selection && !review.legend.cursor && !review.preview)) return;
   event.preventDefault();
-  review.run(command.name, event);
+  review.run(command.name, event, command.index);
 });
 
 document.addEventListener("click", (event) => {
-  const button = event.target.closest?.("button[data-command], button[data-label], button[data-role]");
+  const button = event.target.closest?.("button[data-command], button[data-label], button[data-role], button[data-identifiers]");
   if (!review || !button) return;
+  if (button.closest(".hover-bar")) {
+    review.legend.focus(review.legend.hovered, { scrolls: false });
+    review.legend.hover(null);
+  }
   review.legend.pointerMovedLast = false;
   if (event.detail) button.blur(); // a click by mouse leaves the keys Space and Enter to the legend
-  if (button.dataset.label) review.setLabel(button.dataset.label);
+  if (button.dataset.identifiers) {
+    event.preventDefault();
+    review.takeCandidate(button);
+  } else if (button.dataset.label) review.setLabel(button.dataset.label);
   else if (button.dataset.role) review.setRole(button.dataset.role);
   else review.run(button.dataset.command, event);
 });
 
+document.addEventListener("legend-changed", () => review?.reload());
+document.addEventListener("remarks-changed", (event) => review?.showQuestions(event.detail.questions));
 addEventListener("online", () => review?.outbox.retry());
 addEventListener("pagehide", () => review?.release());
 addEventListener("popstate", () => location.reload());

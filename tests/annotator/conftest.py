@@ -55,6 +55,8 @@ def var(settings: Any, tmp_path: Path) -> Path:
     settings.SNAPSHOTS_DIR = folder / "snapshots"
     settings.MODELS_DIR = folder / "models"
     settings.RUNS_DIR = folder / "runs"
+    media = {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": folder / "media"}}
+    settings.STORAGES = {**settings.STORAGES, "default": media}
     settings.BROKER_SOCKET = folder / "nobody.sock"
     settings.CELERY_BROKER_URL = f"redis+socket://{settings.BROKER_SOCKET}"
     settings.JOB_HEARTBEAT_SECONDS = 60

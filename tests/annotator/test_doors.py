@@ -42,6 +42,7 @@ class Door:
     post: int
     fields: dict[str, str] = field(default_factory=dict)
     asks_for_sign_in_after_method: bool = False
+    posts_open_for: str = ""
 
     def expected(self, who: str, method: str) -> int:
         if who == "anonymous" and not (self.asks_for_sign_in_after_method and self.answer(method) == 405):
@@ -50,7 +51,8 @@ class Door:
             return 405
         if who in ("stranger", "staff"):
             return 404
-        may = who == "admin" or MEMBERS.index(who) >= MEMBERS.index(self.opens_for)
+        opens_for = (method == "post" and self.posts_open_for) or self.opens_for
+        may = who == "admin" or MEMBERS.index(who) >= MEMBERS.index(opens_for)
         return self.answer(method) if may else 403
 
     def answer(self, method: str) -> int:
@@ -61,6 +63,11 @@ IN_A_PROJECT = {
     "corpus:project": Door("viewer", 200, 405),
     "corpus:documents": Door("viewer", 200, 405),
     "corpus:document": Door("viewer", 200, 405),
+    "corpus:figure": Door("viewer", 200, 405),
+    "corpus:figure_image": Door("viewer", 404, 405),
+    "corpus:figure_upload": Door("reviewer", 405, 422),
+    "corpus:figure_remove": Door("reviewer", 405, 422),
+    "corpus:figure_boxes": Door("curator", 405, 422),
     "corpus:import": Door("reviewer", 200, 422),
     "corpus:import_report": Door("viewer", 200, 405),
     "corpus:members": Door("manager", 200, 422),
@@ -68,6 +75,14 @@ IN_A_PROJECT = {
     "review:queue": Door("viewer", 200, 405),
     "review:next": Door("curator", 302, 405),
     "review:legend": Door("viewer", 200, 405),
+    "review:settings": Door("manager", 200, 422),
+    "review:doubts": Door("viewer", 200, 405),
+    "review:state": Door("viewer", 200, 405),
+    "review:same": Door("curator", 422, 405),
+    "review:remarks": Door("viewer", 200, 422, posts_open_for="curator"),
+    "review:identifiers": Door("viewer", 200, 422, posts_open_for="curator"),
+    "review:history": Door("viewer", 200, 405),
+    "review:compare": Door("viewer", 200, 422, posts_open_for="curator"),
     "review:operations": Door("curator", 405, 422, asks_for_sign_in_after_method=True),
     "review:lease": Door("curator", 405, 200, {"take_over": "1"}),
     "datasets:export": Door("reviewer", 200, 422),
@@ -84,6 +99,7 @@ OF_NO_PROJECT: dict[str, tuple[tuple[int, int], tuple[int, int]]] = {
     "dashboard:home": ((302, 302), (200, 405)),
     "dashboard:healthz": ((200, 405), (200, 405)),
     "accounts:preferences": ((302, 302), (405, 302)),
+    "keys": ((302, 302), (200, 302)),
     "account_tokens": ((302, 302), (200, 422)),
     "account_token_revoke": ((302, 302), (405, 404)),
     "account_email": ((200, 405), (200, 405)),

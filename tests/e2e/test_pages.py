@@ -37,6 +37,8 @@ PAGES = [
     f"{P}export/{{export}}/",
     f"{P}models/",
     f"{P}members/",
+    f"{P}queue/",
+    f"{P}review/settings/",
     "/projects/new/",
     "/jobs/{job}/",
     "/accounts/tokens/",

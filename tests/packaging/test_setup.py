@@ -140,7 +140,7 @@ def test_the_settings_of_the_admins_guide_are_the_ones_that_are_read() -> None:
 def test_the_keys_of_the_curators_guide_are_those_of_the_screen() -> None:
     guide = (ROOT / "docs/guide/curators.md").read_text(encoding="utf-8")
     documented = set(re.findall(r"[^\s,/]+", " ".join(line.split("|")[1] for line in guide.splitlines() if line.startswith("| "))))
-    commands = re.findall(r"\{ name: \"(\w+)\", keys: \[\"([^\"]+)\"", (ROOT / "static/js/keys.js").read_text(encoding="utf-8"))
+    commands = re.findall(r"Command\(\"(\w+)\", \(\"([^\"]+)\"", (ROOT / "annotator/review/keymap.py").read_text(encoding="utf-8"))
     arrows = {"ArrowLeft": "←", "ArrowRight": "→", "ArrowUp": "↑", "ArrowDown": "↓"}
     assert len(commands) > 20
     missing = {name for name, key in commands if arrows.get(key, key) not in documented | {"?", "1", "Escape"}}

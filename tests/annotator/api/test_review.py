@@ -112,3 +112,19 @@ def test_a_senseless_operation_is_refused_with_a_sentence_and_changes_nothing(
     assert refused.status_code == 400
     assert len(refused.json()["detail"]) > 10
     assert not Operation.objects.exists()
+
+
+def test_identifiers_are_set_and_read_as_what_they_are(legend_path: str, program_of: ProgramOf, curator: User) -> None:
+    program = program_of(curator)
+    lc3 = entity_of(program.get(legend_path).json(), "LC3")
+    assert lc3["identifiers"] == []
+    told = [{"id": "Q9GZQ8", "name": "MAP1LC3B", "taxon": "9606"}]
+    done = program.post(f"{legend_path}operations/", operation("set_identifiers", 0, entity=lc3["key"], arguments={"identifiers": told}))
+    read = [{"id": "Q9GZQ8", "name": "MAP1LC3B", "taxon": "9606", "database": "UniProt", "species": "Homo sapiens"}]
+    assert entity_of(done.json()["legend"], "LC3")["identifiers"] == read
+    document = program.get(legend_path.replace("legends", "documents")).json()
+    assert next(span["identifiers"] for span in document["spans"] if span["surface"] == "LC3") == read
+    wrong = operation("set_identifiers", 1, entity=lc3["key"], arguments={"identifiers": [{"id": "LC3", "database": "UniProt"}]})
+    refused = program.post(f"{legend_path}operations/", wrong)
+    assert refused.status_code == 400
+    assert refused.json()["detail"] == "“LC3” is no id of UniProt; they look like P10415."

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from annotator.review.identifiers import Identifier, identifiers_of, with_identifiers
 from annotator.review.operations import (
     ADDED_PREFIX,
     Edit,
@@ -21,6 +22,7 @@ from annotator.review.operations import (
     apply,
     history,
     inverse,
+    panel_problems,
     replay,
 )
 from ner_engine.schema import ENTITY_LABELS, ROLE_BEARING_LABELS, ROLES
@@ -299,11 +301,18 @@ def an_edit(draw: st.DrawFn, state: LegendState, number: int) -> Edit:
     arguments: dict[str, Any] = {"entity": draw(st.sampled_from(keys)), "label": draw(st.sampled_from(ENTITY_LABELS))}
     kind = draw(
         st.sampled_from(
-            ["add", "accept", "reject", "remove", "relabel", "set_role", "move_edges", "propagate", "set_panels", "accept_legend", "reopen_legend"]
+            [
+                *("add", "accept", "reject", "remove", "relabel", "set_role", "set_identifiers", "move_edges"),
+                *("propagate", "set_panels", "accept_legend", "reopen_legend"),
+            ]
         )
     )
     if kind == "set_role":
         arguments["role"] = draw(st.sampled_from(["", *ROLES]))
+    if kind == "set_identifiers":
+        arguments["identifiers"] = draw(st.lists(st.fixed_dictionaries({"id": st.sampled_from(["12028", "P10415"])}), max_size=2))
+    if kind == "propagate" and draw(st.booleans()):
+        arguments |= {"surface": draw(st.sampled_from([state.text[:1], "a", "abc", "ab c"])), "role": ""}
     if kind == "move_edges":
         step = draw(st.tuples(st.sampled_from(["start", "end"]), st.sampled_from(["word", "character"]), st.sampled_from([-1, 1])))
         arguments |= dict(zip(("edge", "unit", "by"), step, strict=True))
@@ -399,3 +408,104 @@ def test_accepting_the_legend_decides_everything_that_was_shown(state: LegendSta
     after, _ = apply(state, edit("accept_legend"))
     assert [(e.key, e.start, e.end, e.label) for e in after.entities] == [(e.key, e.start, e.end, e.label) for e in state.entities]
     assert all(entity.verdict == "accepted" for entity in after.entities)
+
+
+# Modes -----------------------------------------------------------------------------------------------------------------------
+
+
+def scored(mode: str, threshold: float) -> LegendState:
+    scores = {"high": 0.9, "edge": 0.5, "low": 0.4, "file": None}
+    spans = {key: Entity(key, at * 4, at * 4 + 3, "CELL", score=score) for at, (key, score) in enumerate(scores.items())}
+    return LegendState(text="abc def ghi jkl", decided={}, suggested=spans, labels=frozenset(LABELS), mode=mode, threshold=threshold)
+
+
+def test_sweeping_accepts_what_stands_at_or_above_the_threshold_and_leaves_out_what_lies_below() -> None:
+    after, _ = apply(scored("sweep", 0.5), edit("accept_legend"))
+    assert {key: entity.verdict for key, entity in after.decided.items()} == {
+        "high": "accepted",
+        "edge": "accepted",
+        "low": "rejected",
+        "file": "accepted",
+    }
+    assert {entity.decision for entity in after.decided.values()} == {"swept"}
+
+
+def test_deciding_asks_for_each_suggestion_below_the_threshold_and_for_each_without_a_score() -> None:
+    state = scored("decide", 0.5)
+    with pytest.raises(OperationError, match="2 suggestions wait for a decision"):
+        apply(state, edit("accept_legend"))
+    state, _ = apply(state, edit("reject", entity="low"))
+    with pytest.raises(OperationError, match="1 suggestion waits for a decision"):
+        apply(state, edit("accept_legend"))
+    state, _ = apply(state, edit("accept", entity="file"))
+    after, _ = apply(state, edit("accept_legend"))
+    assert {key: (entity.verdict, entity.decision) for key, entity in after.decided.items()} == {
+        "high": ("accepted", "swept"),
+        "edge": ("accepted", "swept"),
+        "low": ("rejected", "explicit"),
+        "file": ("accepted", "explicit"),
+    }
+
+
+# Identifiers, panels' letters ---------------------------------------------------------------------------------------------------
+
+
+def test_identifiers_are_put_on_an_entity_survive_its_other_edits_and_go_along_to_the_same_string() -> None:
+    suggested = {"a": Entity("a", 0, 3, "GENEPROD", attributes={"runner_up": "CELL"})}
+    state = LegendState(text="Bax or Bax", decided={}, suggested=suggested, labels=frozenset(LABELS))
+    told = [{"id": "12028", "name": "Bax", "taxon": "10090", "database": "NCBI gene"}]
+    for step in (edit("set_identifiers", entity="a", identifiers=told), edit("relabel", entity="a", label="CELL"), edit("propagate", entity="a")):
+        state, _ = apply(state, step)
+    assert [(entity.label, identifiers_of(entity.attributes)) for entity in state.entities] == [
+        ("CELL", [Identifier("12028", "Bax", "10090", "NCBI gene", "Mus musculus")])
+    ] * 2
+    assert state.decided["a"].attributes["runner_up"] == "CELL"
+    state, _ = apply(state, edit("set_identifiers", entity="a", identifiers=[]))
+    assert state.decided["a"].attributes == {"runner_up": "CELL"}
+
+
+@pytest.mark.parametrize("told", [None, "12028", [{}], [{"id": " "}], [{"id": "a///b"}], [{"id": 1}], [{"id": "x" * 201}], [{"id": "1"}] * 61])
+def test_identifiers_that_cannot_be_stored_are_refused(told: Any) -> None:
+    state = LegendState(text="Bax", decided={}, suggested={"a": Entity("a", 0, 3, "GENEPROD")}, labels=frozenset(LABELS))
+    with pytest.raises(OperationError):
+        apply(state, edit("set_identifiers", entity="a", identifiers=told))
+
+
+parts = st.text(alphabet=st.characters(exclude_characters="/", exclude_categories=("Cs", "Zs", "Cc")), max_size=8)
+
+
+@given(st.lists(st.builds(Identifier, parts.filter(bool), parts, parts, parts), max_size=4))
+def test_identifiers_are_read_as_they_were_written(told: list[Identifier]) -> None:
+    written = with_identifiers({"other": 1}, told)
+    assert identifiers_of(written) == told
+    assert written["other"] == 1
+    assert with_identifiers(written, []) == {"other": 1}
+
+
+@pytest.mark.parametrize(
+    ("markers", "problems"),
+    [
+        (["A", "B", "C"], []),
+        (["A", "B–C", "D"], []),
+        (["A", "", "B"], []),
+        (["A", "B, C", "D and E", "F & G", "H—J", "K"], []),
+        (["A", "i", "ii", "B"], []),
+        (["A", "C"], ["Panel B is missing before C."]),
+        (["B", "E"], ["Panel A is missing before B.", "Panel C–D is missing before E."]),
+        (["A", "B", "B"], ["Panel B comes after B."]),
+        (["A", "C-D", "B"], ["Panel B is missing before C-D.", "Panel B comes after D."]),
+        ([], []),
+    ],
+)
+def test_letters_of_panels_are_held_against_the_alphabet(markers: list[str], problems: list[str]) -> None:
+    assert panel_problems([Panel(index, index, index + 1, marker) for index, marker in enumerate(markers)]) == problems
+
+
+@pytest.mark.parametrize(
+    ("opening", "marker"),
+    [("(a) One", "A"), ("(b, c) Two", "B–C"), ("C–E, three", "C–E"), ("d and e, four", "D–E"), ("A cell", "A"), ("Cells", "A"), ("(B) one", "B")],
+)
+def test_a_panel_that_is_begun_takes_its_letters_from_its_first_words(opening: str, marker: str) -> None:
+    state = LegendState(text=f"{opening} of some", decided={}, suggested={}, labels=frozenset(LABELS))
+    after, _ = apply(state, edit("set_panels", starts=[0]))
+    assert [panel.marker for panel in after.panels] == [marker]

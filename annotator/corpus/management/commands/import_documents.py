@@ -41,7 +41,8 @@ class Command(JobCommand):
             kind=JOB_KIND, scope=target.scope, arguments={"project": target.pk, "paths": paths, "source_format": source_format, "labels": labels}
         )
         report = job.result
-        nothing = not report["imported"] and not report["already_there"]
+        counts = report["counts"]
+        nothing = not (report["imported"] or report["already_there"] or counts.get("images") or counts.get("images_already_there"))
         return Outcome(
             {"project": target.slug, "job": job.pk, **report}, self._lines(report), is_partial=bool(report["n_problems"]), is_failed=nothing
         )

@@ -1,0 +1,193 @@
+"""Two versions of a legend side by side: what was added, lost, moved and relabelled."""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Final
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.http import urlencode
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods
+from django_htmx.http import trigger_client_event
+
+from annotator.accounts.users import signed_in
+from annotator.common.errors import UserError
+from annotator.common.htmx import wants_part
+from annotator.corpus.access import Action
+from annotator.corpus.models import Document, Label
+from annotator.review.compare import Change, Difference, paired
+from annotator.review.legends import legend_for
+from annotator.review.operations import Entity, LegendState
+from annotator.review.rendering import ROLE_NAMES, ROLE_SIGNS
+from annotator.review.services import LeaseError, StaleRevisionError, legend_state
+from annotator.review.versions import Version, pair_to_compare, sides, take, versions
+from ner_engine.align import Labelled
+from ner_engine.metrics import Score, score
+
+Sign = tuple[str, str]
+#: A sign and words for each change; nothing is told by colour alone.
+SIGNS: Final[Mapping[Change, Sign]] = {
+    Change.ADDED: ("+", "added"),
+    Change.LOST: ("−", "lost"),
+    Change.MOVED: ("↔", "moved"),
+    Change.RELABELLED: ("≠", "relabelled"),
+    Change.ROLE: ("~", "other role"),
+    Change.SAME: ("=", "the same"),
+}
+#: What a version suggests and nobody decided yet is not lost.
+UNDECIDED: Final[Sign] = ("?", "not decided yet")
+AROUND: Final = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One difference as it is shown; ``key`` names the entity that can be taken over, ``context`` is what stands before and after."""
+
+    sign: str
+    words: str
+    surface: str
+    before: str
+    after: str
+    context: tuple[str, str]
+    key: str
+    operation_id: uuid.UUID
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+@never_cache
+def compare_versions(request: HttpRequest, slug: str, document_id: int) -> HttpResponse:
+    """The comparison; a POST makes the legend have one entity as the version beside the decided one has it."""
+    document = legend_for(request.user, slug, document_id, Action.REVIEW if request.method == "POST" else Action.VIEW)
+    problem, status, revision = "", 200, 0
+    if request.method == "POST":
+        try:
+            revision = _take_over(request, document)
+        except UserError as error:
+            problem, status = str(error), 409 if isinstance(error, StaleRevisionError | LeaseError) else 422
+        if not problem and not wants_part(request):
+            return redirect(request.get_full_path())
+        document.refresh_from_db(fields=["revision", "state"])
+    context = {**_context(request, document), "problem": problem, "is_taken": bool(revision)}
+    response = render(request, "review/_compare.html" if wants_part(request) else "review/compare.html", context, status=status)
+    return trigger_client_event(response, "legend-changed", {"revision": revision}) if revision else response
+
+
+def _take_over(request: HttpRequest, document: Document) -> int:
+    """Take the entity that the form names; the revision this made."""
+    fields = request.POST
+    base = fields.get("base_revision", "")
+    if not (base.isascii() and base.isdecimal() and len(base) < 10 and fields.get("take")):
+        raise UserError("The entity to take is not named. Reload the comparison.")
+    names = {"old": request.GET.get("old", ""), "new": request.GET.get("new", ""), "entity": fields["take"]}
+    outcome = take(document=document, actor=signed_in(request), base_revision=int(base), operation_id=fields.get("id", ""), **names)
+    return outcome.revision
+
+
+def _context(request: HttpRequest, document: Document) -> dict[str, Any]:
+    state = legend_state(document)
+    found = versions(document, state)
+    chosen = pair_to_compare(found, request.GET.get("old", ""), request.GET.get("new", ""))
+    context: dict[str, Any] = {"project": document.project, "document": document, "versions": found, "chosen": chosen}
+    if chosen is None:
+        return context
+    old, new = chosen
+    labels = {label.code: label for label in document.project.label_set.labels.all()}
+    may_edit = Action.REVIEW in document.project.allowed and not state.accepted
+    signed = [(pair, _sign(pair, chosen, state)) for pair in paired(old.entities, new.entities)]
+    show = _Show(state.text, labels, chosen, may_edit)
+    return context | {
+        "lines": [show.line(pair, sign) for pair, sign in signed if sign not in (UNDECIDED, SIGNS[Change.SAME])],
+        "open_lines": [show.line(pair, sign) for pair, sign in signed if sign == UNDECIDED],
+        "tally": _tally(sign for _, sign in signed),
+        "pieces": _pieces(state.text, signed, labels),
+        "agreement": _agreement(signed) if old.entities and new.entities else None,
+        "query": urlencode({"old": old.key, "new": new.key}),
+        "may_edit": may_edit,
+    }
+
+
+def _sign(pair: Difference, chosen: tuple[Version, Version], state: LegendState) -> Sign:
+    """The sign of its change; of its own where the decided version lacks the entity only because nobody came to it yet."""
+    mine, theirs = sides(pair, *chosen)
+    return UNDECIDED if mine is None and theirs is not None and theirs.key in state.undecided else SIGNS[pair.change]
+
+
+def _tally(signs: Iterable[Sign]) -> list[tuple[str, str, int]]:
+    found = Counter(signs)
+    order = [*(SIGNS[change] for change in Change if change != Change.SAME), UNDECIDED, SIGNS[Change.SAME]]
+    return [(*sign, found[sign]) for sign in order if found[sign]]
+
+
+def _agreement(signed: Iterable[tuple[Difference, Sign]]) -> Score:
+    """Precision and recall of the older version by the newer one, without what nobody decided yet."""
+    pairs = [pair for pair, sign in signed if sign != UNDECIDED]
+    return score([_ranges(pair.new for pair in pairs)], [_ranges(pair.old for pair in pairs)]).micro
+
+
+def _ranges(entities: Iterable[Entity | None]) -> list[Labelled]:
+    return [Labelled(entity.start, entity.end, entity.label) for entity in entities if entity is not None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Show:
+    """What lines are made with; ``may_take`` where somebody may edit the legend."""
+
+    text: str
+    labels: Mapping[str, Label]
+    chosen: tuple[Version, Version]
+    may_take: bool
+
+    def line(self, pair: Difference, sign: Sign) -> Line:
+        start, end, text = pair.start, pair.end, self.text
+        theirs = sides(pair, *self.chosen)[1] if self.may_take else None
+        before, after = (_said(entity, text, self.labels) for entity in (pair.old, pair.new))
+        left, right = text[max(0, start - AROUND) : start], text[end : end + AROUND]
+        around = f"{'…' if start > AROUND else ''}{left}", f"{right}{'…' if end + AROUND < len(text) else ''}"
+        return Line(*sign, text[start:end], before, after, around, theirs.key if theirs else "", uuid.uuid4())
+
+
+def _said(entity: Entity | None, text: str, labels: Mapping[str, Label]) -> str:
+    if entity is None:
+        return ""
+    label = labels[entity.label].name if entity.label in labels else entity.label or "no label"
+    role = f", {ROLE_NAMES[entity.role]}" if entity.role in ROLE_NAMES else ""
+    return f"“{text[entity.start : entity.end]}” {label.lower()}{role}"
+
+
+def _pieces(text: str, signed: Iterable[tuple[Difference, Sign]], labels: Mapping[str, Label]) -> list[tuple[str, str, str]]:
+    """The text in pieces: (text, which of the two mark it, the signs of what begins here).
+
+    Marked are "" none, "both" alike, "changed" both but not alike, "old" and "new" only one of them, "open" what nobody decided yet.
+    """
+    steps: dict[int, Counter[str]] = {0: Counter(), len(text): Counter()}  # how many more marks of each kind there are from here on
+    signs: dict[int, list[str]] = {}
+    for pair, (sign, _) in signed:
+        is_same = pair.change == Change.SAME
+        own = "open" if sign == UNDECIDED[0] else "both" if is_same else ""
+        for side, entity in (("old", pair.old), ("new", pair.new)):
+            if entity is not None:
+                steps.setdefault(entity.start, Counter())[own or side] += 1
+                steps.setdefault(entity.end, Counter())[own or side] -= 1
+        letters = "→".join(_letters((pair.old, pair.new), labels))
+        signs.setdefault(pair.start, []).append(letters if is_same else sign + letters)
+    pieces, over = [], Counter[str]()
+    for start, end in pairwise(sorted(steps)):
+        over.update(steps[start])
+        kind = "changed" if over["old"] and over["new"] else next((name for name in ("old", "new", "open", "both") if over[name]), "")
+        pieces.append((text[start:end], kind, " ".join(signs.get(start, ()))))
+    return pieces
+
+
+def _letters(entities: Iterable[Entity | None], labels: Mapping[str, Label]) -> list[str]:
+    """The two letters and the role's sign of each, once where they are alike."""
+    shown = [entity for entity in entities if entity is not None]
+    found = [(labels[each.label].short if each.label in labels else "··") + ROLE_SIGNS.get(each.role, "") for each in shown]
+    return list(dict.fromkeys(found))

@@ -1,0 +1,198 @@
+"""Choosing what an entity is called in ontologies and databases: a part of the review page, and a page of its own without script."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any, Final
+from urllib.parse import quote
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods
+from django_htmx.http import trigger_client_event
+
+from annotator.accounts.models import User
+from annotator.accounts.users import signed_in
+from annotator.common.errors import UserError
+from annotator.common.htmx import wants_part
+from annotator.corpus.access import Action
+from annotator.corpus.models import Document
+from annotator.review import services
+from annotator.review.candidates import OFFERED, Candidate, Paper, entries_of, identifier_warnings, paper_of, ranked, warnings_of
+from annotator.review.databases import DATABASES, SPECIES
+from annotator.review.identifiers import Identifier, address_of, completed, identifiers_of
+from annotator.review.legends import legend_for
+from annotator.review.models import OperationKind
+from annotator.review.operations import Entity, LegendState, OperationError
+from annotator.review.services import LeaseError, StaleRevisionError
+
+#: Identifiers of a candidate that a button has room for.
+SHOWN: Final = 3
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+@never_cache
+def identifiers(request: HttpRequest, slug: str, document_id: int) -> HttpResponse:
+    """An entity's identifiers, what curators chose before for the same string, and a form for another one; without ``entity`` those of the legend."""
+    document = legend_for(request.user, slug, document_id, Action.REVIEW if request.method == "POST" else Action.VIEW)
+    key = (request.GET.get("entity") or request.POST.get("entity") or "")[:64]
+    if request.method == "POST":
+        return _posted(request, document, key)
+    return _page(request, document, key) if key else _overview(request, document)
+
+
+def _posted(request: HttpRequest, document: Document, key: str) -> HttpResponse:
+    """The choice made, and the part anew. The page beside it is told when the legend is another one now, also where somebody else changed it."""
+    try:
+        revision = _choose(request, document, key)
+    except UserError as error:
+        is_stale = isinstance(error, StaleRevisionError)
+        status = 409 if isinstance(error, StaleRevisionError | LeaseError) else 422
+        document.refresh_from_db(fields=["revision", "state"])
+        answer = _page(request, document, key, problem=str(error), status=status)
+        return trigger_client_event(answer, "legend-changed", {"revision": document.revision}) if is_stale else answer
+    if not wants_part(request):
+        return redirect(f"{request.path}?entity={quote(key)}")
+    document.refresh_from_db(fields=["revision", "state"])
+    return trigger_client_event(_page(request, document, key, is_done=True), "legend-changed", {"revision": revision})
+
+
+def _choose(request: HttpRequest, document: Document, key: str) -> int:
+    """Set what the pressed button holds, or what was typed, added to what is there; the revision this made."""
+    fields = request.POST
+    base = fields.get("base_revision", "")
+    told = _read_chosen(fields["chosen"]) if "chosen" in fields else _typed(request, document, key)
+    operation = {
+        "id": _operation_id(fields.get("operation", ""), told),
+        "kind": OperationKind.SET_IDENTIFIERS,
+        "entity": key,
+        "arguments": {"identifiers": told},
+        "base_revision": int(base) if base.isascii() and base.isdecimal() and len(base) < 10 else None,
+    }
+    return services.apply_operation(document_id=document.pk, actor=signed_in(request), operation=operation).revision
+
+
+def _operation_id(form: str, told: Any) -> str:
+    """The same choice of the same form is the same operation, however often it is sent; another choice of it is another one."""
+    try:
+        return str(uuid.uuid5(uuid.UUID(form), json.dumps(told, sort_keys=True)))
+    except ValueError:
+        return form
+
+
+def _read_chosen(raw: str) -> Any:
+    try:
+        return json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        raise OperationError("The choice could not be read. Reload the page and choose again.") from error
+
+
+def _typed(request: HttpRequest, document: Document, key: str) -> list[dict[str, str]]:
+    """The identifiers that the entity has, and the one that was typed; what was left empty is filled in where curators used the id before."""
+    fields = request.POST
+    id, name, taxon, database = (" ".join(fields.get(field, "").split()) for field in ("id", "name", "taxon", "database"))
+    state = services.legend_state(document)
+    entity = state.entity(key)
+    typed = completed(Identifier(id, name, taxon, " ".join(fields.get("other_database", "").split()) or database), entity.label)
+    has = identifiers_of(entity.attributes)
+    if any(each.entry == typed.entry for each in has):
+        raise OperationError(f"The entity has {typed.id} already.")
+    if not name and not taxon:
+        typed = _known(typed, document, state.surface(entity), signed_in(request))
+    return [asdict(each) for each in (*has, typed)]
+
+
+def _known(typed: Identifier, document: Document, surface: str, actor: User) -> Identifier:
+    """The identifier as curators wrote it elsewhere, in this paper or for this string."""
+    paper = paper_of(document)
+    used = [each for candidate in ranked(paper=paper, surface=surface, actor=actor) for each in candidate.identifiers]
+    return next((each for each in (*used, *(each for _, _, named in paper.named for each in named)) if each.entry == typed.entry), typed)
+
+
+def _page(request: HttpRequest, document: Document, key: str, *, problem: str = "", status: int = 200, is_done: bool = False) -> HttpResponse:
+    state = services.legend_state(document)
+    context = {"project": document.project, "document": document, "problem": problem, "is_done": is_done}
+    try:
+        context |= _of_entity(request, document, state, state.entity(key))
+    except OperationError as error:
+        context["problem"], status = problem or str(error), max(status, 422)
+    context["typed"] = request.POST if problem else {}
+    return render(request, "review/_identifiers.html" if wants_part(request) else "review/identifiers.html", context, status=status)
+
+
+def _of_entity(request: HttpRequest, document: Document, state: LegendState, entity: Entity) -> dict[str, Any]:
+    surface = state.surface(entity)
+    has = identifiers_of(entity.attributes)
+    paper = paper_of(document)
+    found = ranked(paper=paper, surface=surface, actor=signed_in(request), label=entity.label)
+    same = [each.n for each in found if each.entries == entries_of(has)]
+    offered = [each for each in found if each.entries != entries_of(has)][:OFFERED]
+    names = dict(document.project.label_set.labels.values_list("code", "name"))
+    return {
+        "entity": entity,
+        "surface": surface,
+        "chosen": [(each, address_of(each, entity.label), _without(has, each)) for each in has],
+        "n_used": sum(same),
+        "offered": [_offer(number, each, entity, names) for number, each in enumerate(offered, start=1)],
+        "warnings": warnings_of(paper, [surface]),
+        "databases": [(each.name, each.example, entity.label in each.labels) for each in DATABASES],
+        "species": _species(paper),
+        "closed": _why_closed(document, state, entity),
+        "operation": uuid.uuid4(),
+        "revision": state.revision,
+    }
+
+
+def _why_closed(document: Document, state: LegendState, entity: Entity) -> str:
+    """Why nothing can be chosen here now; "" where it can."""
+    if Action.REVIEW not in document.project.allowed:
+        return "You may look at this, not change it."
+    if state.accepted:
+        return "This legend is accepted. Reopen it to change identifiers."
+    return "This entity was rejected. Accept it to give it an identifier." if entity.status == "rejected" else ""
+
+
+def _offer(number: int, candidate: Candidate, entity: Entity, names: dict[str, str]) -> dict[str, Any]:
+    return {
+        "number": number,
+        "rows": [(each, address_of(each, candidate.label)) for each in candidate.identifiers[:SHOWN]],
+        "n_more": len(candidate.identifiers[SHOWN:]),
+        "candidate": candidate,
+        "other_label": "" if candidate.label == entity.label else names.get(candidate.label, candidate.label).lower(),
+        "json": json.dumps([asdict(each) for each in candidate.identifiers]),
+    }
+
+
+def _without(has: Sequence[Identifier], identifier: Identifier) -> str:
+    """The JSON of the entity's identifiers but this one."""
+    return json.dumps([asdict(each) for each in has if each != identifier])
+
+
+def _species(paper: Paper) -> list[tuple[str, str]]:
+    """Species to choose from: those of the paper, then those that are named most."""
+    own = {each.taxon: each.species for _, _, named in paper.named for each in named if each.taxon and each.species}
+    return list((own | {taxon: name for taxon, name in SPECIES.items() if taxon not in own}).items())
+
+
+def _overview(request: HttpRequest, document: Document) -> HttpResponse:
+    """Each string of the legend with its identifiers, and where its paper gives a string several."""
+    state = services.legend_state(document)
+    rows: dict[tuple[str, str, tuple[Identifier, ...]], tuple[Entity, int]] = {}
+    for entity in state.entities:
+        key = state.surface(entity), entity.label, tuple(identifiers_of(entity.attributes))
+        first, n = rows.get(key, (entity, 0))
+        rows[key] = first, n + 1
+    context = {
+        "project": document.project,
+        "document": document,
+        "rows": [(surface, entity.key, [(each, address_of(each, label)) for each in has], n) for (surface, label, has), (entity, n) in rows.items()],
+        "n_without": sum(n for (_, _, has), (_, n) in rows.items() if not has),
+        "warnings": identifier_warnings(document, state),
+    }
+    return render(request, "review/_identifiers_of_legend.html" if wants_part(request) else "review/identifiers_of_legend.html", context)

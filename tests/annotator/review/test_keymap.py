@@ -1,0 +1,54 @@
+"""The key table: what is printed, what a person may change, and what is refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from annotator.common.errors import UserError
+from annotator.review.keymap import COMMANDS, KeyMap, read_own, written
+
+
+def test_no_key_of_the_table_stands_for_two_commands_and_none_needs_altgr() -> None:
+    keys = [key for command in COMMANDS for key in command.keys]
+    assert len(keys) == len(set(keys))
+    assert not [key for key in keys if "Alt" in key]
+    assert all(ord(char) < 128 for key in keys for char in key)
+
+
+def test_the_table_itself_is_read_back_as_nothing_of_ones_own() -> None:
+    assert read_own({command.name: " ".join(command.keys) for command in COMMANDS}) == {}
+    assert read_own({}) == {}
+
+
+def test_own_keys_replace_those_of_the_table_and_an_empty_field_switches_a_command_off() -> None:
+    own = read_own({"accept": "k  Ctrl+j", "reject": ""})
+    assert own == {"accept": ["K", "Ctrl+J"], "reject": []}
+    table = KeyMap(own)
+    assert table.cap["accept"] == "K"
+    assert table.cap["reject"] == ""
+    assert "reject" not in [says for _, hints in table.hints for _, says in hints]
+    assert {"name": "reject", "keys": []} in table.as_json()
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"accept": "X"}, "cannot stand for both"),
+        ({"accept": "Alt+K"}, "is no key"),
+        ({"accept": "AB"}, "is no key"),
+        ({"accept": "ä"}, "is no key"),
+        ({"label": "q w e r t y u i o p"}, "more than 9 keys"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_with_a_sentence(fields: dict[str, str], sentence: str) -> None:
+    with pytest.raises(UserError, match=sentence):
+        read_own(fields)
+
+
+def test_keys_are_printed_as_they_stand_on_a_keyboard() -> None:
+    assert [written(key) for key in ("Shift+ArrowRight", "Escape", "A", "Ctrl++", "+")] == ["Shift+→", "Esc", "A", "Ctrl++", "+"]
+
+
+@pytest.mark.parametrize("own", [{"accept": "K"}, {"accept": [1]}, {"nothing": ["K"]}, None])
+def test_preferences_that_make_no_sense_leave_the_table_as_it_is(own: object) -> None:
+    assert KeyMap(own).as_json() == KeyMap().as_json()  # type: ignore[arg-type]

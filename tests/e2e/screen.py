@@ -1,0 +1,56 @@
+"""What browser tests of the review screen share: addresses, waiting, pointing, and what stands in the database."""
+
+from __future__ import annotations
+
+from django.urls import reverse
+from playwright.sync_api import Locator, Page, expect
+
+from annotator.corpus.models import Document, Span
+
+#: Suggestions of which none asks for a look of its own.
+SURE = (("Bax", "GENEPROD", 0.95), ("Bak", "GENEPROD", 0.85), ("MEFs", "CELL", 0.9))
+
+
+def address(document: Document, name: str = "legend") -> str:
+    return reverse(f"review:{name}", args=[document.project.slug, document.pk])
+
+
+def ready(page: Page) -> Page:
+    """The script runs, and the mouse has been seen: a hand's mouse sends many moves, of which the first only tells where it rests."""
+    page.wait_for_selector("html.scripted")
+    page.mouse.move(2, 2)
+    return page
+
+
+def saved(page: Page) -> None:
+    expect(page.locator("#save-state")).to_have_text("saved")
+
+
+def word(page: Page, index: int) -> Locator:
+    return page.locator(f'[data-w="{index}"]').first
+
+
+def mark(page: Page, key: str) -> Locator:
+    return page.locator(f'mark[data-e="{key}"]').first
+
+
+def inside(page: Page, key: str) -> Locator:
+    """The entity's first word: what a pointer hits."""
+    return mark(page, key).locator("[data-w]").first
+
+
+def drag(page: Page, start: Locator, end: Locator) -> None:
+    """Over words, as a hand does it: from the middle of one to the middle of another."""
+    first, last = start.bounding_box(), end.bounding_box()
+    assert first
+    assert last
+    page.mouse.move(first["x"] + first["width"] / 2, first["y"] + first["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(last["x"] + last["width"] / 2, last["y"] + last["height"] / 2, steps=4)
+    page.mouse.up()
+
+
+def decided(document: Document) -> list[tuple[str, str, str]]:
+    """What stands accepted: (surface, label, role)."""
+    rows = Span.objects.filter(layer__document=document, layer__kind="decided", verdict="accepted")
+    return [(row.surface, row.label, row.role) for row in rows]
