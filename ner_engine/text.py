@@ -58,3 +58,24 @@ _RUN_OF_SPACES = re.compile(" {2,}")
 def collapse_white_space(text: str) -> str:
     r"""The data sets' rule: ``\r``, ``\n`` and ``\t`` become a space, runs of spaces one space. Used while reading, never on stored text."""
     return _RUN_OF_SPACES.sub(" ", text.translate({0x0D: " ", 0x0A: " ", 0x09: " "}))
+
+
+#: An end of sentence, what may close after it, white space, and what begins the next one; or a line break.
+_SENTENCE_END: Final = re.compile(r"""[.!?][)\]"'”’]*\s+(?=["'“‘(\[]*[^\W_a-z])|\s*[\r\n]+\s*""")
+#: What a full stop does not end a sentence after: abbreviations of the literature, and single letters ("E. coli", "J. Smith").
+_ABBREVIATION: Final = re.compile(
+    r"(?:^|[\s(\[])(?:[^\W\d_a-z]|e\.g|i\.e|vs|cf|ca|approx|et al|resp|[Ff]igs?|[Rr]efs?|[Ee]qs?|[Nn]os?|Drs?|St|Inc|spp?|subsp|var)\.$"
+)
+
+
+def sentence_edges(text: str) -> list[tuple[int, int]]:
+    """The sentences of running text as half-open ranges without white space at their ends, by rule; a line break always ends one."""
+    edges = []
+    start = 0
+    for match in _SENTENCE_END.finditer(text):
+        if match.group()[0] == "." and "\n" not in match.group() and _ABBREVIATION.search(text, max(start, match.start() - 12), match.start() + 1):
+            continue
+        edges.append(trim(text, start, match.end()))
+        start = match.end()
+    edges.append(trim(text, start, len(text)))
+    return [(first, last) for first, last in edges if first < last]

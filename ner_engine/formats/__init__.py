@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import IO, Any, Final, Protocol
 
 from ner_engine.errors import FormatError
-from ner_engine.formats import jats, jsonl, sd_nlp, sourcedata_xml, text
+from ner_engine.formats import iob2, jats, jsonl, sd_nlp, sourcedata_xml, text
 from ner_engine.formats.report import Problem, Report
 from ner_engine.formats.sources import Source, open_inputs
 from ner_engine.schema import Document
@@ -52,6 +52,7 @@ FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
             Format("sd-nlp", "sd-nlp (words with IOB2 labels)", sd_nlp.read, _JSON_LINES, is_writable=True),
             Format("sd-nlp-tokenized", "sd-nlp tokenised (roberta-base tokens)", sd_nlp.read, _JSON_LINES, is_writable=True),
             Format("text", "Plain text (a legend a file)", text.read, (".txt",), is_writable=True),
+            Format("iob2", "CoNLL / IOB2 (a word and its label a line)", iob2.read, (".iob2", ".iob", ".conll", ".bio", ".tsv"), is_writable=True),
         )
     }
 )
@@ -105,6 +106,8 @@ def _format_of(source: Source, head: bytes) -> str:
         return "jats" if b"<article" in head else ""
     if start.startswith(b"{"):
         return _format_of_row(start.splitlines()[0])
+    if iob2.looks_like(head.decode("utf-8-sig", errors="replace")):
+        return "iob2"
     return "text" if source.name.lower().endswith(".txt") and start else ""
 
 

@@ -14,22 +14,23 @@ import re
 import sys
 import time
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Final, Literal, get_args
 
 from ner_engine.errors import FormatError, OffsetError
-from ner_engine.formats import FORMATS, named, read_inputs
+from ner_engine.formats import FORMATS, iob2, named, read_inputs
 from ner_engine.formats.jsonl import document_to_json
 from ner_engine.formats.report import Problem, Report
 from ner_engine.formats.sd_nlp import DEFAULT, PUBLIC, Flavour, Passage, figure_passage, load_tokenizer, panel_passages, token_row, word_row
 from ner_engine.schema import PUBLIC_ENTITY_LABELS, Document
 from ner_engine.split import SIDES, side_of
+from ner_engine.text import sentence_edges
 
-Split = Literal["none", "paper"]
+Split = Literal["paper", "none", "train", "eval", "test"]
 SUCCESS: Final = 0
 SOME_REFUSED: Final = 1
 NOTHING_USABLE: Final = 2
@@ -40,13 +41,18 @@ _MAX_NAME_BYTES: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What to write. ``tokenizer`` (folder or name) is needed by sd-nlp-tokenized alone; ``zipped`` adds an archive of each folder of sd-nlp."""
+    """What to write. ``split``: by the paper, into one file, or all to one side, for corpora that come split. ``tokenizer`` (folder or name) is
+    needed by sd-nlp-tokenized alone; ``zipped`` adds an archive of each folder of sd-nlp. ``new_labels`` renames labels, to "" what is left
+    out; ``sentences`` makes a document of each sentence.
+    """
 
     format_name: str
     split: Split = "paper"
     flavour: Flavour = DEFAULT
     tokenizer: str = DEFAULT_TOKENIZER
     zipped: bool = False
+    new_labels: Mapping[str, str] = field(default_factory=dict)
+    sentences: bool = False
 
 
 def convert(
@@ -58,7 +64,13 @@ def convert(
     usable nothing is written. Raises ``FormatError`` for an unknown format or a tokenizer that is not there.
     """
     options: dict[str, Any] = {"public_form": True} if source_format == "sourcedata-xml" and target.flavour.public else {}
+    if source_format == "iob2":
+        options["per_sentence"] = target.sentences
     documents = read_inputs(inputs, source_format, report, **options)
+    if target.new_labels:
+        documents = (_relabelled(document, target.new_labels) for document in documents)
+    if target.sentences and source_format != "iob2":
+        documents = (sentence for document in documents for sentence in sentences_of(document))
     return write_documents(documents if progress is None else _told(documents, progress), target, out, report)
 
 
@@ -91,12 +103,32 @@ def write_documents(documents: Iterable[Document], target: Target, out: Path, re
     return n
 
 
+def _relabelled(document: Document, new_labels: Mapping[str, str]) -> Document:
+    return replace(document, gold=tuple(replace(span, label=new_labels.get(span.label, span.label)) for span in document.gold))
+
+
+def sentences_of(document: Document) -> Iterator[Document]:
+    """A document a sentence, with its gold at its offsets; a sentence does not end inside an entity. Panels and suggestions stay behind."""
+    start = None
+    gold = sorted((span for span in document.gold if span.label), key=lambda span: span.start)
+    for first, end in sentence_edges(document.text):
+        start = first if start is None else start
+        if any(span.start < end < span.end for span in gold):
+            continue
+        inside = tuple(span.moved(-start) for span in gold if start <= span.start and span.end <= end)
+        paper = str(document.attributes.get("paper") or document.id)
+        yield Document(f"{document.id}:{start}", document.text[start:end], document.doi, gold=inside, attributes={"paper": paper})
+        start = None
+
+
 def _side(document: Document, split: Split) -> str:
-    return "all" if split == "none" else side_of(document.group)
+    return side_of(document.group) if split == "paper" else _sides(split)[0]
 
 
 def _sides(split: Split) -> tuple[str, ...]:
-    return ("all",) if split == "none" else SIDES
+    if split == "paper":
+        return SIDES
+    return ("all" if split == "none" else split,)
 
 
 def _fixed_files(target: Target) -> Iterator[str]:
@@ -105,8 +137,8 @@ def _fixed_files(target: Target) -> Iterator[str]:
         if target.format_name in _SD_NLP:
             yield f"sd_panels/{side}.jsonl"
             yield f"sd_figs/{side}.jsonl"
-        elif target.format_name == "jsonl":
-            yield f"{side}.jsonl"
+        elif target.format_name in {"jsonl", "iob2"}:
+            yield f"{side}.{'jsonl' if target.format_name == 'jsonl' else 'tsv'}"
 
 
 Writer = Callable[[Document, str, "_Outputs"], None]
@@ -118,6 +150,8 @@ def _writer(target: Target, report: Report) -> Writer:
         raise FormatError(f'"{target.format_name}" is read, not written; choose one of {writable}')
     if target.format_name in _SD_NLP:
         return _sd_nlp_writer(_row_maker(target, report), target, report)
+    if target.format_name == "iob2":
+        return _iob2_writer(report)
     return _write_text if target.format_name == "text" else _write_jsonl
 
 
@@ -141,6 +175,13 @@ def _sd_nlp_writer(row_of: Callable[[Passage], dict[str, Any]], target: Target, 
 
 def _write_jsonl(document: Document, side: str, outputs: _Outputs) -> None:
     outputs.line(f"{side}.jsonl", document_to_json(document))
+
+
+def _iob2_writer(report: Report) -> Writer:
+    def write(document: Document, side: str, outputs: _Outputs) -> None:
+        outputs.file(f"{side}.tsv").write(iob2.write_document(document, report))
+
+    return write
 
 
 def _write_text(document: Document, side: str, outputs: _Outputs) -> None:
@@ -265,7 +306,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", required=True, type=Path, help="folder to write into; it is made where it is missing")
     parser.add_argument("--public-form", action="store_true", help="sd-nlp exactly as the public converter writes it, its defects included")
     parser.add_argument("--tokenizer", default=DEFAULT_TOKENIZER, metavar="DIR_OR_NAME", help="for sd-nlp-tokenized: a folder or a cached name")
-    parser.add_argument("--split", choices=get_args(Split), default="paper", help="paper: train, eval and test by the paper's DOI; none: one file")
+    parser.add_argument(
+        "--split",
+        choices=get_args(Split),
+        default="paper",
+        help="paper: train, eval and test by the paper's DOI; none: one file; or the side that all of it belongs to",
+    )
+    parser.add_argument("--sentences", action="store_true", help="a document a sentence: the file's own in IOB2, else by rule")
+    parser.add_argument("--label", dest="new_labels", action="append", default=[], metavar="OLD=NEW", help="rename a label; OLD= leaves it out")
     parser.add_argument("--without-disease", action="store_true", help="sd-nlp with the seven labels of the public data sets")
     parser.add_argument("--examples-only", action="store_true", help="only panels of over 80 characters with an entity, as the data sets do")
     parser.add_argument("--zip", dest="zipped", action="store_true", help="also pack sd_panels and sd_figs into zip archives")
@@ -278,9 +326,9 @@ def run(args: argparse.Namespace) -> int:
         flavour = replace(flavour, labels=PUBLIC_ENTITY_LABELS)
     if args.examples_only:
         flavour = replace(flavour, examples_only=True)
-    target = Target(args.target_format, args.split, flavour, args.tokenizer, args.zipped)
     report = Report()
     try:
+        target = Target(args.target_format, args.split, flavour, args.tokenizer, args.zipped, _new_labels(args.new_labels), args.sentences)
         n = convert(args.inputs, args.source_format, target, args.out, report, progress=_progress if sys.stderr.isatty() else None)
     except (FormatError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -292,6 +340,13 @@ def run(args: argparse.Namespace) -> int:
         print("error: no document could be read, nothing was written", file=sys.stderr)
         return NOTHING_USABLE
     return SOME_REFUSED if report.problems else SUCCESS
+
+
+def _new_labels(pairs: Sequence[str]) -> dict[str, str]:
+    for pair in pairs:
+        if "=" not in pair:
+            raise FormatError(f"--label {pair} must be OLD=NEW")
+    return dict(pair.split("=", 1) for pair in pairs)
 
 
 _SECONDS_BETWEEN_TELLINGS: Final = 0.5

@@ -2,7 +2,9 @@
 
 ``{"id", "text", "doi", "title", "label", "image", "segments": [{"start", "end", "id", "marker", "aliases", "image", "attributes"}],
 "spans": [{"start", "end", "label", "role", "score", "id", "surface", "attributes"}], "suggestions": [...], "attributes"}``; only ``text`` must be
-there. Doccano's rows are read as well: ``"label": [[start, end, "LABEL"]]``, ``"entities": [{"start_offset", "end_offset", "label"}]``.
+there. Doccano's rows are read as well: ``"label": [[start, end, "LABEL"]]``, ``"entities": [{"start_offset", "end_offset", "label"}]``; and those of
+corpora: ``"entities": [{"start", "end", "type", "text"}]``, or with ``"spans": [[start, end]]`` instead of the offsets. A span of several such
+pieces is kept from its first to its last character, without a label (``attributes`` has it), since nothing here can say what lies between.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from ner_engine.schema import ROLES, Document, Segment, Span, check_offsets, tex
 MAX_LINE_BYTES: Final = 16 * 1024**2
 MAX_SPAN_ID: Final = 60
 MAX_LABEL: Final = 50
+_LABEL_KEYS: Final = ("label", "type", "ontology")
 
 
 def read(stream: IO[bytes], *, name: str, report: Report, labels: Collection[str] | None = None) -> Iterator[Document]:
@@ -35,6 +38,8 @@ def read(stream: IO[bytes], *, name: str, report: Report, labels: Collection[str
             report.problem(error.where, error.message)
             continue
         report.counts["documents"] += 1
+        if n := sum("pieces" in span.attributes for span in document.gold):
+            report.counts["spans_in_pieces"] += n
         yield document
 
 
@@ -231,14 +236,15 @@ def _span(item: object, text: str, where: str) -> Span:
         item = {"start": item[0], "end": item[1], "label": item[2]}
     if not isinstance(item, dict):
         raise FormatError('a span must be an object {"start", "end", "label"} or a list [start, end, label]', where=where)
+    item = _joined(item, where)
     start, end = item.get("start", item.get("start_offset")), item.get("end", item.get("end_offset"))
-    label, role = string_field(item, "label", where), string_field(item, "role", where)
+    label, role = next((found for key in _LABEL_KEYS if (found := string_field(item, key, where))), ""), string_field(item, "role", where)
     try:
         check_offsets(start, end, text)  # type: ignore[arg-type]
     except OffsetError as error:
         raise FormatError(str(error), where=where) from error
     surface = text[start:end]
-    if item.get("surface", surface) != surface:
+    if item.get("surface", item.get("text", surface)) != surface:
         raise FormatError(f"the span {start}-{end} does not hold its stored surface; the text or the offsets were changed", where=where)
     if role and role not in ROLES:
         raise FormatError(f'"{role[:40]}" is no role; roles are {", ".join(ROLES)}', where=where)
@@ -249,6 +255,19 @@ def _span(item: object, text: str, where: str) -> Span:
     if len(key) > MAX_SPAN_ID or len(label) > MAX_LABEL:
         raise FormatError(f"a span's id may have {MAX_SPAN_ID} characters, its label {MAX_LABEL}", where=where)
     return Span(start, end, label, surface, role, None if given is None else float(given), key, _mapping(item, "attributes", where))  # type: ignore[arg-type]
+
+
+def _joined(item: dict[str, Any], where: str) -> dict[str, Any]:
+    """A span given as pieces, as one; with several pieces its label and its text become attributes."""
+    pieces = item.get("spans")
+    if pieces is None:
+        return item
+    if not isinstance(pieces, list) or not pieces or not all(isinstance(piece, list) and len(piece) == 2 for piece in pieces):
+        raise FormatError('"spans" of a span must be a list of [start, end]', where=where)
+    edges = {"start": pieces[0][0], "end": pieces[-1][1]}
+    if len(pieces) == 1:
+        return item | edges
+    return edges | {"attributes": {"pieces": pieces} | {key: item[key] for key in _LABEL_KEYS if key in item}}
 
 
 def check_labels(document: Document, labels: Collection[str] | None, where: str) -> None:

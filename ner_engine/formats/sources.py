@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import io
+import lzma
 import re
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO, Final
+from typing import IO, Any, Final
 
 from ner_engine.formats.report import Report
 
@@ -16,6 +18,8 @@ from ner_engine.formats.report import Report
 MAX_MEMBER_BYTES: Final = 4 * 1024**3
 MAX_ARCHIVE_BYTES: Final = 8 * 1024**3
 MAX_MEMBERS: Final = 200_000
+#: What the dictionary of an xz file may take; ``xz -9`` asks for 65 MB.
+MAX_XZ_MEMORY: Final = 256 * 1024**2
 #: Real legends pack 10 to 40 times; what packs more than this, beyond the first megabytes, is made to fill the disk.
 MAX_RATIO: Final = 200
 RATIO_MATTERS_ABOVE: Final = 16 * 1024**2
@@ -58,10 +62,55 @@ def _file(path: Path, name: str, report: Report, *, is_inside: bool) -> Iterator
             yield from _members(path, name, report)
         elif name.lower().endswith(".zip"):
             report.problem(name, "it is no zip archive, or was cut off; pack or copy it again")
+        elif name.lower().endswith(".xz"):
+            yield Source(name[: -len(".xz")], lambda: io.BufferedReader(_Xz(path)), is_inside)
         else:
             yield Source(name, lambda: path.open("rb"), is_inside)
     except OSError as error:
         report.problem(name, f"it cannot be opened ({error.strerror}); check the file and its permissions")
+
+
+class _Xz(io.RawIOBase):
+    """An xz file, unpacked while it is read, with bounds on memory and on what comes out."""
+
+    def __init__(self, path: Path) -> None:
+        self._packed = path.open("rb")
+        self._unpacker = self._new()
+        self._n_bytes = 0
+
+    @staticmethod
+    def _new() -> lzma.LZMADecompressor:
+        return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=MAX_XZ_MEMORY)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._next(len(buffer))
+        self._n_bytes += len(data)
+        if self._n_bytes > MAX_MEMBER_BYTES:
+            raise OSError(f"it unpacks to more than {MAX_MEMBER_BYTES // 1024**3} GB; split it")
+        buffer[: len(data)] = data
+        return len(data)
+
+    def _next(self, size: int) -> bytes:
+        """At most ``size`` bytes, none only at the end."""
+        while True:
+            if self._unpacker.eof:
+                rest = self._unpacker.unused_data or self._packed.read(1 << 16)
+                if not rest.strip(b"\0"):
+                    return b""
+                self._unpacker = self._new()
+            else:
+                rest = self._packed.read(1 << 16) if self._unpacker.needs_input else b""
+                if self._unpacker.needs_input and not rest:
+                    raise EOFError("the file ends before its content does")
+            if data := self._unpacker.decompress(rest, size):
+                return data
+
+    def close(self) -> None:
+        self._packed.close()
+        super().close()
 
 
 def _members(path: Path, archive_name: str, report: Report) -> Iterator[Source]:
