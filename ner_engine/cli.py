@@ -12,12 +12,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final
 
 from ner_engine.errors import EngineError, FormatError
 from ner_engine.formats import FORMATS, convert, jsonl, read_inputs
 from ner_engine.formats.report import Report
 from ner_engine.schema import Document
+
+if TYPE_CHECKING:
+    from ner_engine.model.tasks import Task
 
 SUCCESS: Final = 0
 SOME_REFUSED: Final = 1
@@ -165,17 +168,21 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, required=True, nargs="+", help="files, folders or zips with gold entities")
     parser.add_argument("--from", dest="source_format", required=True, choices=list(FORMATS), help="form of the data")
     parser.add_argument("--panels", action="store_true", help="judge panel by panel, leaving out what has 80 characters or less or no entity")
+    parser.add_argument("--task", metavar="NAME", help="entities, panels, geneprod_roles or small_mol_roles (default: what the model says it does)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the scores there as well")
 
 
 def _evaluate(args: argparse.Namespace) -> int:
+    from ner_engine.model.catalog import find  # noqa: PLC0415
     from ner_engine.model.evaluate import evaluate  # noqa: PLC0415
     from ner_engine.model.tagger import load_tagger  # noqa: PLC0415
+    from ner_engine.model.tasks import ENTITIES, task_of  # noqa: PLC0415
 
     tagger = load_tagger(args.model, device=args.device, may_fetch=True)
     report = Report()
     documents = read_inputs(args.data, args.source_format, report)
-    found = evaluate(tagger, _example_panels(documents) if args.panels else documents)
+    task = task_of(args.task or find(args.model).config.get("span_task"), tagger.labels)
+    found = evaluate(tagger, _examples(documents, task) if args.panels or task is not ENTITIES else documents, task)
     for problem in report.problems:
         print(f"refused: {problem}", file=sys.stderr)
     if not found.n_documents:
@@ -186,23 +193,20 @@ def _evaluate(args: argparse.Namespace) -> int:
     return SOME_REFUSED if report.problems else SUCCESS
 
 
-def _example_panels(documents: Iterable[Document]) -> Iterator[Document]:
-    """The panels that sd-nlp takes as examples, each text once."""
-    from ner_engine.model.data import panels_of  # noqa: PLC0415
-
+def _examples(documents: Iterable[Document], task: Task) -> Iterator[Document]:
+    """The texts that a model of ``task`` is judged by, each once; for entities by sd-nlp's rule for examples."""
     seen: set[str] = set()
-    for document in documents:
-        for panel in panels_of(document):
-            if len(panel.text) > 80 and any(span.label for span in panel.gold) and panel.text not in seen:
-                seen.add(panel.text)
-                yield panel
+    for text in task.texts(documents):
+        if len(text.text) > 80 and task.is_example(text, labelled_only=True) and text.text not in seen:
+            seen.add(text.text)
+            yield text
 
 
 # train
 
 
 def _add_train(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--recipe", required=True, metavar="NAME", help="sd-ner, sd-ner-mini or quick")
+    parser.add_argument("--recipe", required=True, metavar="NAME", help="such as quick, sd-ner, panelization or geneprod-roles")
     parser.add_argument("--data", required=True, type=Path, metavar="DIR", help="train.jsonl, eval.jsonl, test.jsonl: project JSONL or sd-nlp rows")
     parser.add_argument("--base", metavar="DIR_OR_NAME", help="a folder, bundled, or a name in the local Hugging Face cache (default: the recipe's)")
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="gets checkpoints on the way and model/ at the end")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -17,7 +16,8 @@ from ner_engine.align import encode
 from ner_engine.errors import TrainingError
 from ner_engine.formats import jsonl, sd_nlp
 from ner_engine.formats.report import Report
-from ner_engine.schema import Document, Segment, Span
+from ner_engine.model.tasks import ENTITIES, Task, panels_of
+from ner_engine.schema import Document, Span
 from ner_engine.text import trim
 
 #: Every code point for which ``str.isspace`` holds.
@@ -43,6 +43,10 @@ class Tokens:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def within(self, start: int, end: int) -> range:
+        """Indices of the tokens that share a character with ``[start, end)``."""
+        return range(int(np.searchsorted(self.ends, start, side="right")), int(np.searchsorted(self.starts, end, side="left")))
+
     @property
     def units(self) -> list[tuple[int, int]]:
         """Offsets as pairs."""
@@ -60,6 +64,8 @@ class TextEncoder:
         tokenizer.no_padding()
         self._tokenizer = tokenizer
         self.prefix, self.suffix = _special_tokens(tokenizer)
+        #: What stands for a text that the model may not read; None for a vocabulary without one.
+        self.mask_id: int | None = next((found for name in ("[MASK]", "<mask>") if (found := tokenizer.token_to_id(name)) is not None), None)
         self.window = max_length - len(self.prefix) - len(self.suffix)
         self.overlap = min(self.window // 4 if overlap is None else overlap, self.window - 1)
         if self.window < 1:
@@ -80,6 +86,20 @@ class TextEncoder:
     def input_ids(self, tokens: Tokens, window: tuple[int, int]) -> list[int]:
         """The window's token ids between the special ones."""
         return [*self.prefix, *tokens.ids[window[0] : window[1]], *self.suffix]
+
+    def masked(self, tokens: Tokens, spans: Iterable[Span]) -> Tokens:
+        """The tokens with the mask token in place of each that shares a character with one of ``spans``.
+
+        Every token of an entity becomes a mask by itself, as SourceData's own models were trained. Raises ``TrainingError`` where the
+        vocabulary has no mask token.
+        """
+        if self.mask_id is None:
+            raise TrainingError("the model's vocabulary has no mask token, so it cannot tell roles; use another base")
+        ids = list(tokens.ids)
+        for span in spans:
+            for index in tokens.within(span.start, span.end):
+                ids[index] = self.mask_id
+        return Tokens(ids, tokens.starts, tokens.ends)
 
 
 def _special_tokens(tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
@@ -118,13 +138,14 @@ class Example:
 
 
 class Examples(torch.utils.data.Dataset[Example]):
-    """All windows of labelled documents."""
+    """All windows of labelled documents, as a task reads them."""
 
-    def __init__(self, documents: Sequence[Document], encoder: TextEncoder, label2id: dict[str, int]) -> None:
+    def __init__(self, documents: Sequence[Document], encoder: TextEncoder, label2id: dict[str, int], task: Task = ENTITIES) -> None:
         self._examples: list[Example] = []
-        for document, tokens in zip(documents, encoder.tokens([document.text for document in documents]), strict=True):
-            spans = [span for span in document.gold if f"B-{span.label}" in label2id or f"I-{span.label}" in label2id]
-            labels = label_ids(tokens, spans, label2id)
+        for document, read in zip(documents, encoder.tokens([document.text for document in documents]), strict=True):
+            spans = [span for span in task.targets(document) if f"B-{span.label}" in label2id or f"I-{span.label}" in label2id]
+            labels = label_ids(read, spans, label2id)
+            tokens = encoder.masked(read, task.masked(document)) if task.masked_label else read
             head, tail = [IGNORED] * len(encoder.prefix), [IGNORED] * len(encoder.suffix)
             for window in encoder.windows(len(tokens)):
                 self._examples.append(Example(encoder.input_ids(tokens, window), [*head, *labels[window[0] : window[1]], *tail]))
@@ -142,9 +163,10 @@ class Examples(torch.utils.data.Dataset[Example]):
 
 
 def label_ids(tokens: Tokens, spans: Sequence[Span], label2id: dict[str, int]) -> list[int]:
-    """A label id for each token. A model without B- (or I-) of a type gets its I- (or B-) instead."""
+    """A label id for each token. Where a model has no B- of a type its I- stands for it; where it has no I-, only first tokens are labelled."""
     names = encode(tokens.units, spans).labels
-    return [label2id[name] if name in label2id else label2id[f"{'I' if name[0] == 'B' else 'B'}{name[1:]}"] for name in names]
+    outside = label2id["O"]
+    return [label2id[name] if name in label2id else label2id.get(f"I{name[1:]}", outside) for name in names]
 
 
 def collate(examples: Sequence[Example], pad_id: int) -> dict[str, torch.Tensor]:
@@ -196,7 +218,12 @@ class LengthGroupedSampler(torch.utils.data.Sampler[int]):
 
 
 def read_panels(path: Path) -> list[Document]:
-    """Labelled texts of a file of project JSONL or of sd-nlp rows; which of them it is, is seen from its first row. Figures come as their panels.
+    """As ``read_documents``; figures come as their panels."""
+    return [panel for document in read_documents(path) for panel in panels_of(document)]
+
+
+def read_documents(path: Path) -> list[Document]:
+    """Labelled texts of a file of project JSONL or of sd-nlp rows; which of them it is, is seen from its first row.
 
     Raises ``TrainingError`` for a file that is absent, holds nothing, or holds a row that cannot be read: training on part of the
     data without a word would give a model nobody asked for.
@@ -207,23 +234,7 @@ def read_panels(path: Path) -> list[Document]:
     with path.open("rb") as stream:
         reader = sd_nlp.read if b'"label_ids"' in stream.readline() else jsonl.read
         stream.seek(0)
-        panels = [panel for document in reader(stream, name=path.name, report=report) for panel in panels_of(document)]
+        documents = list(reader(stream, name=path.name, report=report))
     if report.problems:
         raise TrainingError(f"{report.problems[0]} (refused in all: {len(report.problems)})")
-    return panels
-
-
-def panels_of(document: Document) -> list[Document]:
-    """A figure's panels as documents of their own, spans at the panel's offsets; a document without panels as it is."""
-    if not document.segments:
-        return [document]
-    return [_panel(document, segment) for segment in document.segments]
-
-
-def _panel(document: Document, segment: Segment) -> Document:
-    gold = tuple(
-        dataclasses.replace(span, start=span.start - segment.start, end=span.end - segment.start)
-        for span in document.gold
-        if segment.start <= span.start and span.end <= segment.end
-    )
-    return Document(id=segment.id or document.id, text=document.text[segment.start : segment.end], doi=document.doi or document.id, gold=gold)
+    return documents

@@ -10,6 +10,9 @@ from typing import Any, Final, Protocol
 
 from ner_engine.align import Labelled, encode
 from ner_engine.metrics import Scores, score, score_iob2
+from ner_engine.model.pipeline import roles_of
+from ner_engine.model.tagger import Tagger
+from ner_engine.model.tasks import ENTITIES, Task
 from ner_engine.schema import Document, Span
 from ner_engine.text import words
 
@@ -48,10 +51,11 @@ class Evaluation:
         return f"strict character spans, {self.n_documents} documents\n{self.spans.table()}\n\nwords of sd-nlp (seqeval, IOB2)\n{self.words.table()}"
 
 
-def evaluate(tagger: CanTag, documents: Iterable[Document]) -> Evaluation:
-    """Tag ``documents`` and compare with their gold; an entity counts only with the same edges and label.
+def evaluate(tagger: CanTag, documents: Iterable[Document], task: Task = ENTITIES) -> Evaluation:
+    """Tag ``documents`` (as ``task.texts`` gives them) and compare with their gold; a span counts only with the same edges and label.
 
-    Gold spans without an sd-nlp label are left out. An entity whose label the model does not know counts as missed.
+    Gold spans without an sd-nlp label are left out. An entity whose label the model does not know counts as missed. Roles are asked of the
+    gold's entities, which only a ``Tagger`` can tell; a role that is missing or too much counts as any other span.
     """
     gold: list[list[Labelled]] = []
     found: list[list[Labelled]] = []
@@ -61,15 +65,25 @@ def evaluate(tagger: CanTag, documents: Iterable[Document]) -> Evaluation:
     source = iter(documents)
     while chunk := list(islice(source, _CHUNK)):
         began = time.perf_counter()
-        tagged = tagger.tag([document.text for document in chunk])
+        tagged = _tagged(tagger, chunk, task)
         seconds += time.perf_counter() - began
         for document, spans in zip(chunk, tagged, strict=True):
-            gold.append(_labelled(document.gold))
+            decided = task.targets(document)
+            gold.append(_labelled(decided))
             found.append(_labelled(spans))
             cut = words(document.text)
-            gold_words.append(encode(cut, document.gold).labels)
+            gold_words.append(encode(cut, decided).labels)
             found_words.append(encode(cut, spans).labels)
     return Evaluation(tagger.name, score(gold, found), score_iob2(gold_words, found_words), len(gold), seconds)
+
+
+def _tagged(tagger: CanTag, documents: Sequence[Document], task: Task) -> list[list[Span]]:
+    texts = [document.text for document in documents]
+    if not task.masked_label:
+        return tagger.tag(texts)
+    if not isinstance(tagger, Tagger):
+        raise TypeError("roles are told by a Tagger alone")
+    return roles_of(tagger, texts, [task.masked(document) for document in documents])
 
 
 def _labelled(spans: Iterable[Span]) -> list[Labelled]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import torch
-from tokenizers import Tokenizer
+from tokenizers import Tokenizer, pre_tokenizers
 
 from ner_engine.errors import UnsafeModelError
 from ner_engine.model.catalog import Checkpoint
@@ -55,25 +56,58 @@ def _fill(model: Any, weights: Mapping[str, torch.Tensor], name: str, *, keep_he
     model.load_state_dict(found, strict=False)
 
 
-def load_tokenizer(folder: Path) -> Tokenizer:
-    """The fast tokenizer of a model folder; from an old vocabulary file where there is no tokenizer.json."""
-    if (folder / "tokenizer.json").is_file():
-        return Tokenizer.from_file(str(folder / "tokenizer.json"))
-    from transformers import AutoTokenizer  # noqa: PLC0415
+def load_tokenizer(source: Checkpoint | Path) -> Tokenizer:
+    """The fast tokenizer of a checkpoint, its own or the one it takes from another model, or of a folder.
 
-    found = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    tokenizer = getattr(found, "backend_tokenizer", None)
-    if not isinstance(tokenizer, Tokenizer):
-        raise UnsafeModelError(f"{folder.name} has no fast tokenizer; save it with a tokenizer.json")
+    Made from an old vocabulary file where there is no tokenizer.json. Raises ``UnsafeModelError`` for one that cannot be read, or whose ids
+    the checkpoint's weights do not know.
+    """
+    folder = source if isinstance(source, Path) else source.tokenizer_folder
+    tokenizer = _read_tokenizer(folder)
+    if isinstance(source, Checkpoint):
+        _check_vocabulary(source, tokenizer)
     return tokenizer
 
 
-def save_tokenizer(source: Path, target: Path) -> None:
-    """Copy the tokenizer of one model folder to another; it gets a tokenizer.json that neither cuts nor pads."""
+def _read_tokenizer(folder: Path) -> Tokenizer:
+    try:
+        if (folder / "tokenizer.json").is_file():
+            return _with_prefix_space(Tokenizer.from_file(str(folder / "tokenizer.json")), folder)
+        from transformers import AutoTokenizer  # noqa: PLC0415
+
+        found = getattr(AutoTokenizer.from_pretrained(folder, local_files_only=True), "backend_tokenizer", None)
+    except Exception as error:  # the libraries raise whatever their parsers do, bare Exception included
+        raise UnsafeModelError(f"{folder.name}: its tokenizer cannot be read; fetch it again, or save the model with a tokenizer.json") from error
+    if not isinstance(found, Tokenizer):
+        raise UnsafeModelError(f"{folder.name} has no fast tokenizer; save it with a tokenizer.json")
+    return found
+
+
+def _with_prefix_space(tokenizer: Tokenizer, folder: Path) -> Tokenizer:
+    """The tokenizer with a space before the first word where its settings ask for one, as transformers reads them."""
+    settings = folder / "tokenizer_config.json"
+    wanted = json.loads(settings.read_text(encoding="utf-8")).get("add_prefix_space") if settings.is_file() else None
+    if isinstance(wanted, bool) and isinstance(tokenizer.pre_tokenizer, pre_tokenizers.ByteLevel):
+        tokenizer.pre_tokenizer.add_prefix_space = wanted
+    return tokenizer
+
+
+def _check_vocabulary(checkpoint: Checkpoint, tokenizer: Tokenizer) -> None:
+    """Another model's tokenizer must have exactly the model's vocabulary: one of another size would give each token another meaning."""
+    n_known, n_rows = tokenizer.get_vocab_size(), int(checkpoint.config.get("vocab_size", 0))
+    if n_known > n_rows or (checkpoint.tokenizer_from and n_known != n_rows):
+        raise UnsafeModelError(
+            f"{checkpoint.name}: its tokenizer has {n_known} tokens, its weights {n_rows}; put the tokenizer.json of its own base model into its folder"
+        )
+
+
+def save_tokenizer(source: Checkpoint | Path, target: Path) -> None:
+    """Copy the tokenizer of one model to the folder of another; it gets a tokenizer.json that neither cuts nor pads."""
     tokenizer = load_tokenizer(source)
     tokenizer.no_truncation()
     tokenizer.no_padding()
     tokenizer.save(str(target / "tokenizer.json"))
+    folder = source if isinstance(source, Path) else source.tokenizer_folder
     for name in _TOKENIZER_FILES:
-        if (source / name).is_file():
-            shutil.copyfile(source / name, target / name)
+        if (folder / name).is_file():
+            shutil.copyfile(folder / name, target / name)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ner_engine.errors import TrainingError
+from ner_engine.model.tasks import TASKS, VARIABLE_ROLES
 from ner_engine.schema import ENTITY_LABELS, PUBLIC_ENTITY_LABELS
 
 
@@ -20,15 +21,17 @@ class Recipe:
     """Hyperparameters of a token-classification run.
 
     ``labels`` are the entity types, from which O and B-/I- of each are made unless the base brings its own head with the same
-    types. ``max_length`` counts tokens of one window, ``warmup`` and ``epochs`` may be fractions, ``eval_panels`` bounds the
-    held-out texts that are tagged while training (the end is measured on all), ``checkpoint_seconds`` is how much work an
-    interruption may cost. A text must be longer than ``min_characters`` to be an example. ``panels="labelled"`` leaves out what has no entity:
-    right where nobody looked at it (a third of SourceData's panels), wrong where a curator decided that there is none.
+    types. ``task`` names one of ``tasks.TASKS``. ``max_length`` counts tokens of one window, ``layers`` keeps the first of the base's (0: all),
+    ``warmup`` and ``epochs`` may be fractions, ``eval_panels`` bounds the held-out texts that are tagged while training (the end is measured on
+    all), ``checkpoint_seconds`` is how much work an interruption may cost. A text must be longer than ``min_characters`` to be an example.
+    ``panels="labelled"`` leaves out what has no entity: right where nobody looked at it (a third of SourceData's panels), wrong where a
+    curator decided that there is none.
     """
 
     name: str
     about: str
     base: str = ""
+    task: str = "entities"
     labels: tuple[str, ...] = ENTITY_LABELS
     epochs: float = 3.0
     batch_size: int = 32
@@ -43,6 +46,7 @@ class Recipe:
     dropout: float = 0.1
     attention_dropout: float = 0.0
     max_length: int = 256
+    layers: int = 0
     precision: str = "bf16"
     evals_per_epoch: float = 4.0
     eval_panels: int = 600
@@ -70,6 +74,8 @@ class Recipe:
         for name, allowed in _CHOICES.items():
             if getattr(self, name) not in allowed:
                 raise TrainingError(f"{name} must be one of {', '.join(allowed)}, not {getattr(self, name)}")
+        if self.task not in TASKS:
+            raise TrainingError(f"there is no task {self.task}; there are {', '.join(TASKS)}")
         if not self.labels or len(set(self.labels)) != len(self.labels):
             raise TrainingError("labels must name each entity type once")
 
@@ -79,6 +85,8 @@ class Recipe:
         return {name: value for name, value in fields.items() if name not in {"name", "about", "base", "labels"}}
 
 
+#: Fields that make a recipe this recipe: another task or name would be another one.
+_FIXED: Final = frozenset({"name", "about", "base", "task"})
 _RANGES: Final[Mapping[str, tuple[float, float]]] = {
     "epochs": (0.001, 1000),
     "batch_size": (1, 4096),
@@ -92,6 +100,7 @@ _RANGES: Final[Mapping[str, tuple[float, float]]] = {
     "dropout": (0.0, 0.9),
     "attention_dropout": (0.0, 0.9),
     "max_length": (16, 8192),
+    "layers": (0, 200),
     "evals_per_epoch": (0.0, 1000),
     "eval_panels": (0, 10**9),
     "min_characters": (0, 10**6),
@@ -107,8 +116,8 @@ _CHOICES: Final[Mapping[str, Sequence[str]]] = {
 
 def _parse(name: str, value: str) -> Any:
     fields = {field.name: field for field in dataclasses.fields(Recipe)}
-    if name in {"name", "about", "base"} or name not in fields:
-        known = ", ".join(sorted(set(fields) - {"name", "about", "base"}))
+    if name in _FIXED or name not in fields:
+        known = ", ".join(sorted(set(fields) - _FIXED))
         raise TrainingError(f"there is no hyperparameter {name}; there are {known}")
     kind = fields[name].type
     try:
@@ -144,6 +153,36 @@ RECIPES: Final[Mapping[str, Recipe]] = {
             base="sentence-transformers/all-MiniLM-L6-v2",
             panels="labelled",
             min_characters=80,
+        ),
+        Recipe(
+            name="panelization",
+            about="Where panels start, read from whole figure legends: three layers are enough for letters and what stands around them.",
+            base="bundled",
+            task="panels",
+            labels=("PANEL_START",),
+            layers=3,
+            learning_rate=3e-4,
+            epochs=2.0,
+            batch_size=16,
+            eval_panels=200,
+        ),
+        Recipe(
+            name="geneprod-roles",
+            about="Which gene products were perturbed and which measured, read from panels in which they are masked.",
+            base="bundled",
+            task="geneprod_roles",
+            labels=VARIABLE_ROLES,
+            learning_rate=3e-4,
+            epochs=2.0,
+        ),
+        Recipe(
+            name="small-mol-roles",
+            about="Which small molecules were applied and which measured, read from panels in which they are masked.",
+            base="bundled",
+            task="small_mol_roles",
+            labels=VARIABLE_ROLES,
+            learning_rate=3e-4,
+            epochs=3.0,
         ),
         Recipe(
             name="quick",

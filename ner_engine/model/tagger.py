@@ -46,19 +46,24 @@ class Tagger:
     def __init__(self, name: str, backend: Backend, encoder: TextEncoder, id2label: Sequence[str]) -> None:
         self.name = name
         self._backend = backend
-        self._encoder = encoder
+        self.encoder = encoder
         self._scheme = _Scheme(id2label)
 
     @property
     def labels(self) -> list[str]:
         return list(self._scheme.types)
 
+    @property
+    def id2label(self) -> list[str]:
+        """The label list, in the order of the model's outputs."""
+        return list(self._scheme.id2label)
+
     def tag(self, texts: Sequence[str]) -> list[list[Span]]:
         """The entities of each text, in order, not overlapping; ``score`` is the model's confidence in 0-1.
 
         ``attributes`` hold ``runner_up``, the next likely entity label, and ``runner_up_score``, where the model knows more than one.
         """
-        tokens = self._encoder.tokens(texts)
+        tokens = self.encoder.tokens(texts)
         units = [_word_starts(text, found) for text, found in zip(texts, tokens, strict=True)]
         scores = [score[first] for score, first in zip(self.probabilities(tokens), units, strict=True)]
         paths = self._scheme.best_paths(scores)
@@ -72,12 +77,12 @@ class Tagger:
 
     def probabilities(self, tokens: Sequence[Tokens]) -> list[Probabilities]:
         """Label probabilities ``(tokens, labels)`` of each text; where windows overlap, the one that sees more around a token weighs more."""
-        places = [(index, window) for index, found in enumerate(tokens) for window in self._encoder.windows(len(found))]
-        rows = self._backend.run([self._encoder.input_ids(tokens[index], window) for index, window in places])
+        places = [(index, window) for index, found in enumerate(tokens) for window in self.encoder.windows(len(found))]
+        rows = self._backend.run([self.encoder.input_ids(tokens[index], window) for index, window in places])
         n_labels = len(self._scheme.id2label)
         sums = [np.zeros((len(found), n_labels), dtype=np.float32) for found in tokens]
         weights = [np.zeros((len(found), 1), dtype=np.float32) for found in tokens]
-        first, behind = len(self._encoder.prefix), len(self._encoder.suffix)
+        first, behind = len(self.encoder.prefix), len(self.encoder.suffix)
         for (index, (start, end)), row in zip(places, rows, strict=True):
             weight = _context(start, end, len(tokens[index]))
             sums[index][start:end] += row[first : len(row) - behind] * weight

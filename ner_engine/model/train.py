@@ -28,11 +28,12 @@ from ner_engine.model import catalog
 from ner_engine.model.backends import Backend, LeanBackend, PlainBackend, cpu_precision
 from ner_engine.model.card import RunRecord, card
 from ner_engine.model.catalog import Checkpoint
-from ner_engine.model.data import Examples, LengthGroupedSampler, TextEncoder, collate, read_panels
+from ner_engine.model.data import Examples, LengthGroupedSampler, TextEncoder, collate, read_documents
 from ner_engine.model.evaluate import Evaluation, evaluate
 from ner_engine.model.loading import load_classifier, load_tokenizer, save_tokenizer
 from ner_engine.model.recipes import Recipe
 from ner_engine.model.tagger import Tagger
+from ner_engine.model.tasks import TASKS
 from ner_engine.schema import Document
 from ner_engine.split import SIDES, Side
 
@@ -86,7 +87,7 @@ def read_sides(data: Path, recipe: Recipe) -> Panels:
 
     Raises ``TrainingError`` where a paper lies on two sides, or where there is nothing to train on.
     """
-    sides = {side: _usable(read_panels(data / f"{side}.jsonl"), recipe) for side in SIDES if side == "train" or (data / f"{side}.jsonl").is_file()}
+    sides = {side: _usable(read_documents(data / f"{side}.jsonl"), recipe) for side in SIDES if side == "train" or (data / f"{side}.jsonl").is_file()}
     _refuse_leaks(sides)
     seen: set[str] = set()
     n_before = sum(map(len, sides.values()))
@@ -97,9 +98,9 @@ def read_sides(data: Path, recipe: Recipe) -> Panels:
     return Panels(sides, n_before - sum(map(len, sides.values())))
 
 
-def _usable(panels: Sequence[Document], recipe: Recipe) -> list[Document]:
-    labelled = recipe.panels == "labelled"
-    return [panel for panel in panels if len(panel.text) > recipe.min_characters and (not labelled or any(span.label for span in panel.gold))]
+def _usable(documents: Sequence[Document], recipe: Recipe) -> list[Document]:
+    task, labelled = TASKS[recipe.task], recipe.panels == "labelled"
+    return [text for text in task.texts(documents) if len(text.text) > recipe.min_characters and task.is_example(text, labelled_only=labelled)]
 
 
 def _refuse_leaks(sides: Mapping[Side, Sequence[Document]]) -> None:
@@ -174,14 +175,17 @@ class _Model:
     def load(cls, base: Checkpoint, recipe: Recipe) -> _Model:
         """The base with its own head where that has the recipe's types, else with a new one."""
         keeps_head = set(base.labels) == set(recipe.labels)
-        id2label = base.id2label if keeps_head else ("O", *(f"{prefix}-{label}" for label in recipe.labels for prefix in "BI"))
+        id2label = base.id2label if keeps_head else ("O", *(f"{prefix}-{label}" for label in recipe.labels for prefix in TASKS[recipe.task].prefixes))
         window = min(recipe.max_length, base.max_length)
         settings = {
             "hidden_dropout_prob": recipe.dropout,
             "attention_probs_dropout_prob": recipe.attention_dropout,
             "attn_implementation": "sdpa" if torch.cuda.is_available() else "eager",  # eager wins by a tenth in bf16 on a CPU
             "window_tokens": window,
+            "span_task": recipe.task,
         }
+        if recipe.layers:
+            settings["num_hidden_layers"] = min(recipe.layers, int(base.config["num_hidden_layers"]))
         network = load_classifier(base, settings=settings, new_labels=None if keeps_head else id2label)
         encoder = TextEncoder(load_tokenizer(base.folder), max_length=window)
         return cls(base, network, encoder, id2label)
@@ -215,7 +219,7 @@ class _Run:
     def __init__(self, *, recipe: Recipe, model: _Model, panels: Panels, out: Path, emit: Emit, stop_requested: Callable[[], bool]) -> None:
         self.recipe, self.model, self.panels, self.out, self.emit = recipe, model, panels, out, emit
         self.stop_requested = stop_requested
-        self.examples = Examples(panels.sides["train"], model.encoder, model.label2id)
+        self.examples = Examples(panels.sides["train"], model.encoder, model.label2id, TASKS[recipe.task])
         self.steps_per_epoch = math.ceil(len(self.examples) / recipe.batch_size)
         self.n_steps = math.ceil(self.steps_per_epoch * recipe.epochs)
         self.history = _History(out / "history.jsonl")
@@ -243,7 +247,9 @@ class _Run:
         """Measure on everything held out, write the model with its card, and let the checkpoints go."""
         device = "cuda" if torch.cuda.is_available() else "cpu"
         tagger = self.model.tagger(device)
-        scores = {side: evaluate(tagger, self.panels.sides[side]).as_json() for side in ("eval", "test") if self.panels.sides[side]}
+        scores = {
+            side: evaluate(tagger, self.panels.sides[side], TASKS[self.recipe.task]).as_json() for side in ("eval", "test") if self.panels.sides[side]
+        }
         part = self.out / "model.part"
         shutil.rmtree(part, ignore_errors=True)
         self.model.save(part)
@@ -256,7 +262,7 @@ class _Run:
     def measure(self, device: str) -> Evaluation | None:
         """Scores on the first of the held-out texts, None where there are none."""
         subset = self.panels.sides["eval"][: self.recipe.eval_panels]
-        return evaluate(self.model.tagger(device), subset) if subset else None
+        return evaluate(self.model.tagger(device), subset, TASKS[self.recipe.task]) if subset else None
 
     def _arguments(self) -> TrainingArguments:
         recipe = self.recipe
