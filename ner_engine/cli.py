@@ -38,12 +38,19 @@ Standard output is one JSON object a line, "event" says which:
   error      message
 Everything else goes to standard error. exit codes: 0 done; 2 failed, see error; 3 cancelled, --resume goes on"""
 
+_MODELS_EPILOG: Final = """\
+A name is looked for in the folder of models (--model-dir or SD_MODEL_DIR), then in the Hugging Face cache (HF_HUB_CACHE). `tag` and `evaluate`
+fetch what is not there, unless HF_HUB_OFFLINE=1; HF_ENDPOINT names a mirror to fetch from. NAME@REVISION asks for one revision, such as
+the one with safetensors that the hub's converter proposed where main has pickled weights, which are never read."""
+
 _CHUNK: Final = 128
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; its exit code. An error that has a sentence for the user ends as this sentence on standard error and code 2."""
     args = _parser().parse_args(argv)
+    if getattr(args, "model_dir", None):
+        os.environ["SD_MODEL_DIR"] = str(args.model_dir)  # read by the catalogue, here and in child processes
     run: Callable[[argparse.Namespace], int] = args.run
     try:
         return run(args)
@@ -73,7 +80,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_tag(command("tag", _tag, "Tag project JSONL: one line out for each line in, in order."))
     _add_evaluate(command("evaluate", _evaluate, "Compare a model's entities with gold: precision, recall and F1 per label."))
     _add_train(command("train", _train, "Fine-tune a model by a recipe.", _TRAIN_EVENTS))
-    _add_models(command("models", _models, "List the models known by name, and which of them are here."))
+    _add_augment(command("augment", _augment, "Add training texts in which entities are replaced by other names of their label."))
+    _add_models(command("models", _models, "List the models known by name, and which of them are here.", _MODELS_EPILOG))
     _add_pack(command("pack", _pack, "Make a model small: int8 weights and a vocabulary cut to a training text."))
     _add_unpack(command("unpack", _unpack, "Write a packed model as any Hugging Face program reads it."))
     return parser
@@ -81,7 +89,13 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", default="bundled", metavar="bundled|NAME|DIR", help="bundled, a hub name, or a folder (default: bundled)")
+    _add_model_dir(parser)
     parser.add_argument("--device", metavar="cpu|cuda|cuda:N", help="chosen by the machine where not given")
+
+
+def _add_model_dir(parser: argparse.ArgumentParser) -> None:
+    text = "a folder of models by name: DIR/EMBO/sd-ner, DIR/sd-ner, or DIR/models--EMBO--sd-ner as a hub cache has it (default: SD_MODEL_DIR)"
+    parser.add_argument("--model-dir", type=Path, metavar="DIR", help=text)
 
 
 # tag
@@ -276,23 +290,88 @@ def _events_on_stdout() -> Iterator[Callable[[Mapping[str, Any]], None]]:
         yield emit
 
 
+# augment
+
+
+def _add_augment(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--data", required=True, type=Path, metavar="DIR", help="train.jsonl, eval.jsonl, test.jsonl; held-out texts stay as they are"
+    )
+    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="a folder that is not there yet")
+    parser.add_argument("--share", type=float, default=0.2, help="how many of the entities are replaced, 0-1 (default: 0.2)")
+    lists_help = "names to replace by: LABEL=FILE (an OBO ontology or a name a line) or FILE (label, tab, name); default: the training entities"
+    parser.add_argument("--lists", nargs="+", metavar="FILE", help=lists_help)
+    parser.add_argument("--seed", type=int, default=42)
+
+
+def _augment(args: argparse.Namespace) -> int:
+    from ner_engine.augment import augment_folder, read_lists  # noqa: PLC0415
+
+    done = augment_folder(args.data, args.out, share=args.share, lists=read_lists(args.lists) if args.lists else None, seed=args.seed)
+    print(json.dumps({"texts": done.n_before, "copies": done.n_added, "names": done.names, "out": str(args.out)}, ensure_ascii=False))
+    return SUCCESS
+
+
 # models, pack, unpack
 
 
 def _add_models(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print a JSON array")
+    parser.add_argument("--schemes", action="store_true", help="list instead what becomes of the labels of one scheme in another")
+    _add_model_dir(parser)
 
 
 def _models(args: argparse.Namespace) -> int:
-    from ner_engine.model.catalog import KNOWN_MODELS, is_here  # noqa: PLC0415
-
-    rows = [{"name": known.name, "here": is_here(known.name), "labels": known.labels, "about": known.about} for known in KNOWN_MODELS]
+    rows = _mapping_rows() if args.schemes else _model_rows()
     if args.json:
-        print(json.dumps(rows, indent=1))
-        return SUCCESS
-    for row in rows:
-        print(f"{row['name']}\n    {row['about']}; labels: {row['labels']}; {'is here' if row['here'] else 'not in the local cache'}")
+        print(json.dumps([row for row, _ in rows], indent=1, ensure_ascii=False))
+    else:
+        print("\n".join(text for _, text in rows))
     return SUCCESS
+
+
+def _model_rows() -> list[tuple[dict[str, Any], str]]:
+    """Each known model as JSON and as text."""
+    from ner_engine.model.catalog import listing  # noqa: PLC0415
+
+    rows = []
+    for listed in listing():
+        model = listed.model
+        facts = {
+            "does": model.task.replace("_", " "),
+            "labels": model.scheme or "none",
+            "tokenizer": model.tokenizer,
+            "language": ", ".join(model.languages),
+            "licence": model.licence,
+            "recipe": model.recipe,
+            "cite": model.citation,
+        }
+        lines = [f"{model.name}: {'here' if listed.is_here else 'missing'}", f"    {model.about}"]
+        lines += [f"    {name + ':':<11}{value}" for name, value in facts.items()]
+        lines += [] if listed.is_here else [f"    {'problem:':<11}{listed.problem}"]
+        rows.append((listed.as_json(), "\n".join(lines)))
+    return rows
+
+
+def _mapping_rows() -> list[tuple[dict[str, Any], str]]:
+    """Each label of each scheme in each other scheme, as JSON and as text."""
+    from ner_engine.model.schemes import SCHEMES, translations  # noqa: PLC0415
+
+    rows = []
+    for source in SCHEMES.values():
+        for target in SCHEMES.values():
+            for entry in translations(source, target) if source != target else ():
+                facts = {
+                    "from": source.name,
+                    "label": entry.source,
+                    "to": target.name,
+                    "becomes": entry.target,
+                    "exact": entry.exact,
+                    "why": entry.why,
+                }
+                loss = "exact" if entry.exact else f"lossy: {entry.why}" if entry.target else entry.why
+                rows.append((facts, f"{source.name} {entry.source} -> {target.name} {entry.target or '(left out)'}; {loss}"))
+    return rows
 
 
 def _add_pack(parser: argparse.ArgumentParser) -> None:

@@ -31,3 +31,7 @@ class ModelNotFoundError(EngineError):
 
 class TrainingError(EngineError):
     """A training run cannot start or go on."""
+
+
+class LabelSchemeError(EngineError):
+    """A label scheme is not known, or labels belong to none that is."""

@@ -1,8 +1,9 @@
 """Finds a model by name and says whether it may be loaded.
 
-A name is bundled, a folder, or a hub name. A hub name is looked for in the folder of models (``SD_MODEL_DIR``, ``--model-dir``), then in the local
-Hugging Face cache; only then, and only when the caller allows it and offline mode is off, is it fetched from the hub or the mirror that ``HF_ENDPOINT`` names.
-``NAME@REVISION`` asks for one revision. Nothing here loads weights: a checkpoint is judged by its files and its config alone.
+A name is bundled, a folder, or a hub name. A hub name is looked for in the folder of models (``SD_MODEL_DIR``, ``--model-dir``), then in the
+local Hugging Face cache; only then, and only when the caller allows it and offline mode is off, is it fetched, from the hub or from the
+mirror that ``HF_ENDPOINT`` names. ``NAME@REVISION`` asks for one revision. Nothing here loads weights: a checkpoint is judged by its files
+and its config alone.
 """
 
 from __future__ import annotations
@@ -232,7 +233,7 @@ def _commands(name: str) -> tuple[str, ...]:
     plain, revisions = _revisions(name)
     command = _command(plain, _FETCHED, revisions[-1])
     known = known_model(plain)
-    if known and known.tokenizer_names and not any(map(_tokenizer_here, known.tokenizer_names)):
+    if known and known.tokenizer_names and not known.has_own_tokenizer and not any(map(_tokenizer_here, known.tokenizer_names)):
         return (command, _command(known.tokenizer_names[0], _TOKENIZER_FETCHED))
     return (command,)
 
@@ -282,7 +283,8 @@ def _refuse_pickles(name: str, folder: Path) -> None:
         )
     if pickles:
         raise UnsafeModelError(
-            f"{name} has its weights as a pickle ({', '.join(pickles)}), which can run code when it is read; convert them to model.safetensors{_safe_way(name)}"
+            f"{name} has its weights as a pickle ({', '.join(pickles)}), which can run code when it is read; "
+            f"convert them to model.safetensors{_safe_way(name)}"
         )
     if not has_safetensors:
         published = "; its publisher may have a pickle only, which is never fetched: take one with model.safetensors" + _safe_way(name)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 Task = Literal["entities", "panels", "geneprod_roles", "small_mol_roles", "fill_mask"]
@@ -31,7 +31,6 @@ _SD_1: Final = ("SMALL_MOLECULE", "GENEPROD", "SUBCELLULAR", "CELL", "TISSUE", "
 _SD_2: Final = (*_SD_1, "DISEASE")
 _ROLES: Final = ("CONTROLLED_VAR", "MEASURED_VAR")
 _CRAFT_LABELS: Final = ("Cell", "Chemical", "Gene", "Protein", "Sequence", "Taxon")
-_PANELS: Final = ("O", "B-PANEL_START")
 
 
 def _begin_first(labels: tuple[str, ...]) -> tuple[str, ...]:
@@ -67,132 +66,136 @@ class KnownModel:
     def is_bundled(self) -> bool:
         return self.name == BUNDLED or self.name.startswith(f"{BUNDLED}-")
 
+    @property
+    def has_own_tokenizer(self) -> bool:
+        """Whether its publisher ships the tokenizer beside the weights."""
+        return self.tokenizer.startswith(_OWN)
+
     def as_json(self) -> dict[str, Any]:
         """Every field by its name."""
         return dataclasses.asdict(self)
 
 
-def _bundled(name: str, about: str, task: Task, id2label: tuple[str, ...], scheme: str, recipe: str) -> KnownModel:
-    return KnownModel(name, about, task, id2label, scheme, licence="CC BY 4.0", citation=_SOURCEDATA, recipe=recipe)
+#: What models of one origin have in common. SourceData's first generation is RoBERTa base from EMBO/bio-lm, its second BERT with a biomedical
+#: vocabulary.
+_BUNDLED: Final = KnownModel("", "", licence="CC BY 4.0", citation=_SOURCEDATA)
+_FIRST: Final = KnownModel("", "", tokenizer=_ROBERTA_RULE, tokenizer_names=ROBERTA, licence="AGPL-3.0", citation=_SOURCEDATA)
+_SECOND: Final = KnownModel("", "", tokenizer=_LINKBERT_RULE, tokenizer_names=BIOLINKBERT, citation=_SOURCEDATA_NLP)
+#: What models of one step have in common.
+_PANELS: Final[Mapping[str, Any]] = {"task": "panels", "id2label": ("O", "B-PANEL_START"), "scheme": "sd-nlp panels", "recipe": "panelization"}
+_GENEPROD_ROLES: Final[Mapping[str, Any]] = {"task": "geneprod_roles", "scheme": "sd-nlp roles", "recipe": "geneprod-roles"}
+_SMALL_MOL_ROLES: Final[Mapping[str, Any]] = {"task": "small_mol_roles", "scheme": "sd-nlp roles", "recipe": "small-mol-roles"}
 
-
-def _first(name: str, about: str, task: Task, id2label: tuple[str, ...], scheme: str, recipe: str, revision: str = "") -> KnownModel:
-    """A model of SourceData's first generation: RoBERTa base from EMBO/bio-lm, I- before B-."""
-    rule: Mapping[str, Any] = {"tokenizer": _ROBERTA_RULE, "tokenizer_names": ROBERTA}
-    return KnownModel(name, about, task, id2label, scheme, **rule, licence="AGPL-3.0", citation=_SOURCEDATA, recipe=recipe, revision=revision)
-
-
-def _second(name: str, about: str, task: Task, id2label: tuple[str, ...], scheme: str, licence: str, recipe: str) -> KnownModel:
-    """A model of SourceData's second generation: BERT with a biomedical vocabulary, B- before I-."""
-    rule: Mapping[str, Any] = {"tokenizer": _LINKBERT_RULE, "tokenizer_names": BIOLINKBERT}
-    return KnownModel(name, about, task, id2label, scheme, **rule, licence=licence, citation=_SOURCEDATA_NLP, recipe=recipe)
-
-
-KNOWN_MODELS: Final[Mapping[str, KnownModel]] = {
-    model.name: model
-    for model in (
-        _bundled(
-            BUNDLED,
-            "Small MiniLM, trained on SourceData's panels; comes with the product",
-            "entities",
-            _begin_first(_SD_2),
-            "sd-nlp-2",
-            "sd-ner-mini",
-        ),
-        _bundled("bundled-panels", "Splits a figure legend into panels; comes with the product", "panels", _PANELS, "sd-nlp panels", "panelization"),
-        _bundled(
-            "bundled-geneprod-roles",
-            "Tells which gene products were perturbed or measured; comes with the product",
-            "geneprod_roles",
-            _begin_first(_ROLES),
-            "sd-nlp roles",
-            "geneprod-roles",
-        ),
-        _bundled(
-            "bundled-smallmol-roles",
-            "Tells which small molecules were perturbed or measured; comes with the product",
-            "small_mol_roles",
-            _begin_first(_ROLES),
-            "sd-nlp roles",
-            "small-mol-roles",
-        ),
-        _first("EMBO/sd-ner", "RoBERTa base, trained on EMBO/sd-nlp", "entities", _inside_first(_SD_1), "sd-nlp-1", "sd-ner", "refs/pr/2"),
-        _second("EMBO/sd-ner-v2", "BERT, trained on EMBO/SourceData", "entities", _begin_first(_SD_2), "sd-nlp-2", "MIT", "sd-ner"),
-        _first("EMBO/sd-panelization", "RoBERTa base, splits a figure legend into panels", "panels", _PANELS, "sd-nlp panels", "panelization"),
-        _second(
-            "EMBO/sd-panelization-v2", "BERT, splits a figure legend into panels", "panels", _PANELS, "sd-nlp panels", "Apache-2.0", "panelization"
-        ),
-        _first(
-            "EMBO/sd-geneprod-roles",
-            "RoBERTa base, roles of gene products, which it reads as masks",
-            "geneprod_roles",
-            _inside_first(_ROLES),
-            "sd-nlp roles",
-            "geneprod-roles",
-        ),
-        _second(
-            "EMBO/sd-geneprod-roles-v2",
-            "BERT large, roles of gene products, which it reads as masks",
-            "geneprod_roles",
-            _begin_first(_ROLES),
-            "sd-nlp roles",
-            "Apache-2.0",
-            "geneprod-roles",
-        ),
-        _first(
-            "EMBO/sd-smallmol-roles",
-            "RoBERTa base, roles of small molecules, which it reads as masks",
-            "small_mol_roles",
-            _inside_first(_ROLES),
-            "sd-nlp roles",
-            "small-mol-roles",
-        ),
-        _second(
-            "EMBO/sd-smallmol-roles-v2",
-            "BERT, roles of small molecules, which it reads as masks",
-            "small_mol_roles",
-            _begin_first(_ROLES),
-            "sd-nlp roles",
-            _NO_LICENCE,
-            "small-mol-roles",
-        ),
-        KnownModel(
-            "EMBO/bio-lm",
-            "RoBERTa base, trained further on abstracts and figure legends; to begin from, no tagger",
-            task="fill_mask",
-            tokenizer=_ROBERTA_RULE,
-            tokenizer_names=ROBERTA,
-            citation=_SOURCEDATA,
-            recipe="bio-lm",
-        ),
-        KnownModel(
-            "fran-martinez/scibert_scivocab_cased_ner_jnlpba",
-            "SciBERT cased, trained on JNLPBA",
-            id2label=_begin_first(("protein", "cell_type", "DNA", "cell_line", "RNA")),
-            scheme="jnlpba",
-            tokenizer="its own vocab.txt; its settings are empty, so text is lower-cased, as in its card's example",
-            citation="Beltagy et al. 2019, SciBERT, arXiv:1903.10676; Kim et al. 2004, JNLPBA",
-            recipe="scibert-jnlpba",
-        ),
-        KnownModel(
-            "StivenLancheros/roberta-base-biomedical-clinical-es-finetuned-ner-CRAFT_AugmentedTransfer_EN",
-            "Spanish biomedical RoBERTa, trained on augmented CRAFT, then on CRAFT",
-            id2label=_begin_first(_CRAFT_LABELS),
-            scheme="craft",
-            languages=("en", "es"),
-            citation=f"{_CRAFT}; Carrino et al. 2021, Biomedical and clinical language models for Spanish, arXiv:2109.03570",
-            recipe="craft-augmented-transfer",
-        ),
-        KnownModel(
-            "StivenLancheros/Biobert-base-cased-v1.2-finetuned-ner-CRAFT",
-            "BioBERT 1.2, trained on CRAFT",
-            id2label=(*(f"B-{label}" for label in _CRAFT_LABELS), *(f"I-{label}" for label in _CRAFT_LABELS), "O"),
-            scheme="craft",
-            citation=f"{_CRAFT}; Lee et al. 2020, BioBERT, Bioinformatics 36:1234, doi:10.1093/bioinformatics/btz682",
-            recipe="biobert-craft",
-        ),
-    )
-}
+_MODELS: Final = (
+    replace(
+        _BUNDLED,
+        name=BUNDLED,
+        about="Small MiniLM, trained on SourceData's panels; comes with the product",
+        id2label=_begin_first(_SD_2),
+        scheme="sd-nlp-2",
+        recipe="sd-ner-mini",
+    ),
+    replace(_BUNDLED, name="bundled-panels", about="Splits a figure legend into panels; comes with the product", **_PANELS),
+    replace(
+        _BUNDLED,
+        name="bundled-geneprod-roles",
+        about="Tells which gene products were perturbed or measured; comes with the product",
+        id2label=_begin_first(_ROLES),
+        **_GENEPROD_ROLES,
+    ),
+    replace(
+        _BUNDLED,
+        name="bundled-smallmol-roles",
+        about="Tells which small molecules were perturbed or measured; comes with the product",
+        id2label=_begin_first(_ROLES),
+        **_SMALL_MOL_ROLES,
+    ),
+    replace(
+        _FIRST,
+        name="EMBO/sd-ner",
+        about="RoBERTa base, trained on EMBO/sd-nlp",
+        id2label=_inside_first(_SD_1),
+        scheme="sd-nlp-1",
+        recipe="sd-ner",
+        revision="refs/pr/2",
+    ),
+    replace(
+        _SECOND,
+        name="EMBO/sd-ner-v2",
+        about="BERT, trained on EMBO/SourceData",
+        id2label=_begin_first(_SD_2),
+        scheme="sd-nlp-2",
+        licence="MIT",
+        recipe="sd-ner",
+    ),
+    replace(_FIRST, name="EMBO/sd-panelization", about="RoBERTa base, splits a figure legend into panels", **_PANELS),
+    replace(_SECOND, name="EMBO/sd-panelization-v2", about="BERT, splits a figure legend into panels", licence="Apache-2.0", **_PANELS),
+    replace(
+        _FIRST,
+        name="EMBO/sd-geneprod-roles",
+        about="RoBERTa base, roles of gene products, which it reads as masks",
+        id2label=_inside_first(_ROLES),
+        **_GENEPROD_ROLES,
+    ),
+    replace(
+        _SECOND,
+        name="EMBO/sd-geneprod-roles-v2",
+        about="BERT large, roles of gene products, which it reads as masks",
+        id2label=_begin_first(_ROLES),
+        licence="Apache-2.0",
+        **_GENEPROD_ROLES,
+    ),
+    replace(
+        _FIRST,
+        name="EMBO/sd-smallmol-roles",
+        about="RoBERTa base, roles of small molecules, which it reads as masks",
+        id2label=_inside_first(_ROLES),
+        **_SMALL_MOL_ROLES,
+    ),
+    replace(
+        _SECOND,
+        name="EMBO/sd-smallmol-roles-v2",
+        about="BERT, roles of small molecules, which it reads as masks",
+        id2label=_begin_first(_ROLES),
+        **_SMALL_MOL_ROLES,
+    ),
+    KnownModel(
+        "EMBO/bio-lm",
+        "RoBERTa base, trained further on abstracts and figure legends; to begin from, no tagger",
+        task="fill_mask",
+        tokenizer=_ROBERTA_RULE,
+        tokenizer_names=ROBERTA,
+        citation=_SOURCEDATA,
+        recipe="bio-lm",
+    ),
+    KnownModel(
+        "fran-martinez/scibert_scivocab_cased_ner_jnlpba",
+        "SciBERT cased, trained on JNLPBA",
+        id2label=_begin_first(("protein", "cell_type", "DNA", "cell_line", "RNA")),
+        scheme="jnlpba",
+        tokenizer="its own vocab.txt; its settings are empty, so text is lower-cased, as in its card's example",
+        citation="Beltagy et al. 2019, SciBERT, arXiv:1903.10676; Kim et al. 2004, JNLPBA",
+        recipe="scibert-jnlpba",
+    ),
+    KnownModel(
+        "StivenLancheros/roberta-base-biomedical-clinical-es-finetuned-ner-CRAFT_AugmentedTransfer_EN",
+        "Spanish biomedical RoBERTa, trained on augmented CRAFT, then on CRAFT",
+        id2label=_begin_first(_CRAFT_LABELS),
+        scheme="craft",
+        languages=("en", "es"),
+        citation=f"{_CRAFT}; Carrino et al. 2021, Biomedical and clinical language models for Spanish, arXiv:2109.03570",
+        recipe="craft-augmented-transfer",
+    ),
+    KnownModel(
+        "StivenLancheros/Biobert-base-cased-v1.2-finetuned-ner-CRAFT",
+        "BioBERT 1.2, trained on CRAFT",
+        id2label=(*(f"B-{label}" for label in _CRAFT_LABELS), *(f"I-{label}" for label in _CRAFT_LABELS), "O"),
+        scheme="craft",
+        citation=f"{_CRAFT}; Lee et al. 2020, BioBERT, Bioinformatics 36:1234, doi:10.1093/bioinformatics/btz682",
+        recipe="biobert-craft",
+    ),
+)
+KNOWN_MODELS: Final[Mapping[str, KnownModel]] = {model.name: model for model in _MODELS}
 
 
 def known_model(name: str) -> KnownModel | None:

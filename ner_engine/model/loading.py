@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import torch
-from tokenizers import Tokenizer, pre_tokenizers
+from tokenizers import Tokenizer
 
 from ner_engine.errors import UnsafeModelError
 from ner_engine.model.catalog import Checkpoint
@@ -76,7 +76,7 @@ def _read_tokenizer(folder: Path) -> Tokenizer:
         from transformers import AutoTokenizer  # noqa: PLC0415
 
         found = getattr(AutoTokenizer.from_pretrained(folder, local_files_only=True), "backend_tokenizer", None)
-    except Exception as error:  # the libraries raise whatever their parsers do, bare Exception included
+    except Exception as error:  # the parsers raise bare Exception
         raise UnsafeModelError(f"{folder.name}: its tokenizer cannot be read; fetch it again, or save the model with a tokenizer.json") from error
     if not isinstance(found, Tokenizer):
         raise UnsafeModelError(f"{folder.name} has no fast tokenizer; save it with a tokenizer.json")
@@ -84,11 +84,17 @@ def _read_tokenizer(folder: Path) -> Tokenizer:
 
 
 def _with_prefix_space(tokenizer: Tokenizer, folder: Path) -> Tokenizer:
-    """The tokenizer with a space before the first word where its settings ask for one, as transformers reads them."""
+    """The tokenizer with a space before the first word where its settings ask for one, as transformers reads them.
+
+    What cuts the text and what corrects the offsets must agree about it, or the first character falls out of its token.
+    """
     settings = folder / "tokenizer_config.json"
     wanted = json.loads(settings.read_text(encoding="utf-8")).get("add_prefix_space") if settings.is_file() else None
-    if isinstance(wanted, bool) and isinstance(tokenizer.pre_tokenizer, pre_tokenizers.ByteLevel):
-        tokenizer.pre_tokenizer.add_prefix_space = wanted
+    cuts, corrects = tokenizer.pre_tokenizer, tokenizer.post_processor
+    if hasattr(cuts, "add_prefix_space"):
+        cuts.add_prefix_space = cuts.add_prefix_space if wanted is None else bool(wanted)
+        if hasattr(corrects, "add_prefix_space"):
+            corrects.add_prefix_space = cuts.add_prefix_space
     return tokenizer
 
 
@@ -97,7 +103,7 @@ def _check_vocabulary(checkpoint: Checkpoint, tokenizer: Tokenizer) -> None:
     n_known, n_rows = tokenizer.get_vocab_size(), int(checkpoint.config.get("vocab_size", 0))
     if n_known > n_rows or (checkpoint.tokenizer_from and n_known != n_rows):
         raise UnsafeModelError(
-            f"{checkpoint.name}: its tokenizer has {n_known} tokens, its weights {n_rows}; put the tokenizer.json of its own base model into its folder"
+            f"{checkpoint.name}: its tokenizer has {n_known} tokens, its weights {n_rows}; put the tokenizer.json of its base model into its folder"
         )
 
 
