@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.test import Client
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from annotator.accounts.models import User
 from tests.annotator.conftest import (  # noqa: F401
@@ -34,6 +34,8 @@ from tests.annotator.review.conftest import make_legend, operate  # noqa: F401
 
 # Playwright's synchronous interface runs an event loop in this thread, where Django would refuse to ask the database.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+# How soon a page shows something depends on what else the machine does; that it shows it does not.
+expect.set_options(timeout=20_000)
 
 OpenAs = Callable[..., Page]
 

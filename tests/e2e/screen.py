@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from django.urls import reverse
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from annotator.corpus.models import Document, Span
 
@@ -24,6 +27,19 @@ def ready(page: Page) -> Page:
 
 def saved(page: Page) -> None:
     expect(page.locator("#save-state")).to_have_text("saved")
+
+
+def intercept(page: Page, handler: Callable[[Route], Any], *, times: int | None = None) -> None:
+    """Edits on their way to the server go to ``handler``. A page that is open already may send its next request past it, so it is opened anew."""
+    page.route("**/operations/", handler, times=times)
+    page.reload()
+    ready(page)
+
+
+def press_and_go(page: Page, button: str, within: Locator | None = None) -> None:
+    """Press a button that sends a form without script, and wait for the page that answers."""
+    with page.expect_navigation():
+        (within or page).get_by_role("button", name=button).click()
 
 
 def word(page: Page, index: int) -> Locator:

@@ -167,6 +167,7 @@ def test_everything_works_without_script(things: dict[str, int], open_as: OpenAs
     page.get_by_role("link", name="Export").first.click()
     page.get_by_label("JSONL").check()
     page.get_by_role("button", name="Export").click()
+    expect(page.get_by_text("waiting", exact=True)).to_be_visible()
     run_job(Job.objects.latest("id").pk)
     page.reload()
     with page.expect_download() as download:

@@ -18,7 +18,7 @@ from annotator.review.keymap import COMMANDS
 from annotator.review.remarks import remark
 from tests.annotator.review.conftest import TEXT, MakeLegend, Operate
 from tests.e2e.conftest import OpenAs, sign_in
-from tests.e2e.screen import SURE, address, decided, drag, inside, mark, ready, saved, word
+from tests.e2e.screen import SURE, address, decided, drag, inside, intercept, mark, press_and_go, ready, saved, word
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -513,7 +513,7 @@ def test_what_lies_below_the_threshold_is_left_out_when_the_rest_is_swept(make_l
 
 def test_an_edit_is_seen_before_the_server_has_answered(screen: Screen) -> None:
     _, page = screen
-    page.route("**/operations/", lambda route: route.abort())
+    intercept(page, lambda route: route.abort())
     page.keyboard.press("4")
     expect(mark(page, "s0")).to_have_class("e decided pending focus")
     expect(mark(page, "s0")).to_have_attribute("data-tag", "CE")
@@ -584,7 +584,7 @@ def test_keys_are_chosen_on_a_page_and_are_what_the_screen_obeys_and_prints(scre
 
 def test_edits_made_while_the_server_is_away_wait_survive_a_reload_and_are_sent_in_order(screen: Screen) -> None:
     document, page = screen
-    page.route("**/operations/", lambda route: route.abort())
+    intercept(page, lambda route: route.abort())
     page.keyboard.press("1")
     page.keyboard.press("c")
     expect(page.locator("#save-state")).to_have_text("2 waiting")
@@ -599,7 +599,7 @@ def test_edits_made_while_the_server_is_away_wait_survive_a_reload_and_are_sent_
 
 def test_an_edit_whose_answer_was_lost_is_not_made_twice(screen: Screen) -> None:
     document, page = screen
-    page.route("**/operations/", lambda route: (route.fetch(), route.abort()), times=1)
+    intercept(page, lambda route: (route.fetch(), route.abort()), times=1)
     page.keyboard.press("r")
     page.keyboard.press("r")
     saved(page)
@@ -730,20 +730,20 @@ def test_without_script_the_legend_is_edited_as_a_list(make_legend: MakeLegend, 
     document = make_legend()
     page = open_as(curator, address(document), java_script_enabled=False)
     page.get_by_role("link", name="edit this legend as a list").click()
-    page.locator("#entity-s1").get_by_role("button", name="Reject").click()
-    page.locator("#entity-s0").get_by_role("button", name="Same label for all 3").click()
+    press_and_go(page, "Reject", page.locator("#entity-s1"))
+    press_and_go(page, "Same label for all 3", page.locator("#entity-s0"))
     page.get_by_label("A panel starts at").fill("deficient")
-    page.get_by_role("button", name="Start a panel").click()
+    press_and_go(page, "Start a panel")
     expect(page.get_by_text("Panel C", exact=False)).to_have_count(0)
-    page.get_by_role("button", name="No panel starts at deficient").click()
+    press_and_go(page, "No panel starts at deficient")
     page.get_by_label("Text").fill("deficient MEFs")
     page.get_by_label("is ").select_option("Disease")
-    page.get_by_role("button", name="Add").click()
+    press_and_go(page, "Add")
     assert sorted(decided(document)) == [("Bax", "GENEPROD", ""), *[("Bax", "GENEPROD", "")] * 2, ("deficient MEFs", "DISEASE", "")]
     services.claim_lease(document=document, actor=reviewer, take_over=True)
     page.reload()
-    page.get_by_role("button", name="Take it over").click()
-    page.get_by_role("button", name="Accept legend").click()
+    press_and_go(page, "Take it over")
+    press_and_go(page, "Accept legend")
     document.refresh_from_db()
     assert document.state == DocumentState.ACCEPTED
     assert document.text == TEXT
@@ -852,10 +852,10 @@ def test_every_key_of_the_table_does_what_it_says(make_legend: MakeLegend, open_
         press(key)
         expect(focused).to_have_attribute("data-e", expected)
 
+    press("9")  # no ninth label
     for digit, short in enumerate(("SM", "GP", "SC", "CE", "TI", "OR", "AS", "DI"), start=1):
         press(str(digit))
         expect(mark(page, "s0")).to_have_attribute("data-tag", short)
-    press("9")  # no ninth label
     saved(page)
     expect(page.locator(".match")).to_have_count(2)
     press("R")
