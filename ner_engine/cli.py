@@ -8,8 +8,10 @@ import os
 import signal
 import sys
 import traceback
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
@@ -17,7 +19,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 from ner_engine.errors import EngineError, FormatError
 from ner_engine.formats import FORMATS, convert, jsonl, read_inputs
 from ner_engine.formats.report import Report
-from ner_engine.schema import Document
+from ner_engine.schema import Document, Span
 
 if TYPE_CHECKING:
     from ner_engine.model.tasks import Task
@@ -105,22 +107,51 @@ def _add_tag(parser: argparse.ArgumentParser) -> None:
     _add_model(parser)
     parser.add_argument("--in", dest="source", type=Path, metavar="FILE.jsonl", help='rows with "text" and optionally "id" (default: standard input)')
     parser.add_argument("--out", type=Path, metavar="FILE.jsonl", help="written complete or not at all (default: standard output)")
+    parser.add_argument("--aggregation", default="first", choices=["first", "average", "max"], help="which tokens of a word decide its label")
+    parser.add_argument("--scores", action="store_true", help="write the confidence by label with each entity")
+    parser.add_argument("--labels-as", metavar="SCHEME", help="write the labels of sd-nlp-1, sd-nlp-2, jnlpba or craft; see `models --schemes`")
 
 
 def _tag(args: argparse.Namespace) -> int:
     from ner_engine.model.tagger import load_tagger  # noqa: PLC0415 - torch
 
-    tagger = load_tagger(args.model, device=args.device, may_fetch=True)
+    tagger = load_tagger(args.model, device=args.device, may_fetch=True, aggregation=args.aggregation)
+    relabel = _Relabelling(tagger.labels, args.labels_as) if args.labels_as else None
     n_refused = 0
     with _opened(args.source) as source, _written(args.out) as target:
         for chunk in _chunks(_rows(source, args.source.name if args.source else "standard input")):
-            tagged = iter(tagger.tag([row.text for row in chunk if isinstance(row, Document)]))
+            tagged = iter(tagger.tag([row.text for row in chunk if isinstance(row, Document)], scores=args.scores or relabel is not None))
             for row in chunk:
                 n_refused += not isinstance(row, Document)
-                answer = _answer(row, next(tagged)) if isinstance(row, Document) else row
-                target.write(json.dumps(answer, ensure_ascii=False) + "\n")
+                spans = next(tagged) if isinstance(row, Document) else []
+                spans = relabel.of(spans, keep_scores=args.scores) if relabel else spans
+                target.write(json.dumps(_answer(row, spans) if isinstance(row, Document) else row, ensure_ascii=False) + "\n")
             target.flush()
+    if relabel and relabel.dropped:
+        print(f"left out, with no label in {args.labels_as}: {relabel}", file=sys.stderr)
     return SOME_REFUSED if n_refused else SUCCESS
+
+
+class _Relabelling:
+    """Writes entities with the labels of another scheme and counts those that have none there."""
+
+    def __init__(self, labels: Sequence[str], target: str) -> None:
+        from ner_engine.model.schemes import scheme_named, scheme_of  # noqa: PLC0415
+
+        self._target, self._source = scheme_named(target), scheme_of(labels)
+        self.dropped: Counter[str] = Counter()
+
+    def of(self, spans: Iterable[Span], *, keep_scores: bool) -> list[Span]:
+        from ner_engine.model.schemes import translate  # noqa: PLC0415
+
+        found = translate(spans, self._source, self._target)
+        self.dropped += found.dropped
+        if keep_scores:
+            return found.spans
+        return [replace(span, attributes={name: value for name, value in span.attributes.items() if name != "scores"}) for span in found.spans]
+
+    def __str__(self) -> str:
+        return ", ".join(f"{count} {label}" for label, count in self.dropped.most_common())
 
 
 def _rows(source: IO[bytes], name: str) -> Iterator[Document | dict[str, Any]]:
@@ -369,7 +400,7 @@ def _mapping_rows() -> list[tuple[dict[str, Any], str]]:
                     "exact": entry.exact,
                     "why": entry.why,
                 }
-                loss = "exact" if entry.exact else f"lossy: {entry.why}" if entry.target else entry.why
+                loss = "exact" if entry.exact else f"lossy: {entry.why}"
                 rows.append((facts, f"{source.name} {entry.source} -> {target.name} {entry.target or '(left out)'}; {loss}"))
     return rows
 
