@@ -84,6 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_train(command("train", _train, "Fine-tune a model by a recipe.", _TRAIN_EVENTS))
     _add_augment(command("augment", _augment, "Add training texts in which entities are replaced by other names of their label."))
     _add_models(command("models", _models, "List the models known by name, and which of them are here.", _MODELS_EPILOG))
+    _add_calibrate(command("calibrate", _calibrate, "Measure a model's int8 scales, and on gold what int8 costs."))
     _add_pack(command("pack", _pack, "Make a model small: int8 weights and a vocabulary cut to a training text."))
     _add_unpack(command("unpack", _unpack, "Write a packed model as any Hugging Face program reads it."))
     return parser
@@ -403,6 +404,33 @@ def _mapping_rows() -> list[tuple[dict[str, Any], str]]:
                 loss = "exact" if entry.exact else f"lossy: {entry.why}"
                 rows.append((facts, f"{source.name} {entry.source} -> {target.name} {entry.target or '(left out)'}; {loss}"))
     return rows
+
+
+def _add_calibrate(parser: argparse.ArgumentParser) -> None:
+    rows = "project JSONL or sd-nlp rows"
+    parser.add_argument("--model", default="bundled", metavar="bundled|NAME|DIR", help="its folder gets the scales (default: bundled)")
+    parser.add_argument("--texts", type=Path, metavar="FILE.jsonl", help=f"texts like those to be tagged, {rows}; not needed where there are scales")
+    parser.add_argument("--data", type=Path, metavar="GOLD.jsonl", help=f"held-out gold, {rows}: without it int8 is used only where it is asked for")
+    parser.add_argument("--limit", type=int, default=1500, metavar="N", help="rows of the gold to judge on, evenly spread (default: 1500)")
+
+
+def _calibrate(args: argparse.Namespace) -> int:
+    from ner_engine.errors import CalibrationError  # noqa: PLC0415
+    from ner_engine.model.backends.scales import read_scales, write_scales  # noqa: PLC0415
+    from ner_engine.model.calibration import judge, measure_ranges  # noqa: PLC0415
+    from ner_engine.model.catalog import find  # noqa: PLC0415
+    from ner_engine.model.data import read_panels  # noqa: PLC0415
+
+    checkpoint = find(args.model)
+    scales = measure_ranges(checkpoint, [panel.text for panel in read_panels(args.texts)]) if args.texts else read_scales(checkpoint)
+    if scales is None:
+        raise CalibrationError(f"{checkpoint.name} has no scales yet; name a file of texts with --texts")
+    if args.data:
+        gold = read_panels(args.data)
+        scales = judge(checkpoint, scales, gold[:: max(1, len(gold) // max(1, args.limit))])
+    write_scales(checkpoint.folder, scales)
+    print(scales.sentence())
+    return SUCCESS
 
 
 def _add_pack(parser: argparse.ArgumentParser) -> None:

@@ -164,18 +164,23 @@ def translate(spans: Iterable[Span], source: LabelScheme, target: LabelScheme) -
 
 
 def _attributes(attributes: Mapping[str, Any], label: str, names: Mapping[str, str]) -> dict[str, Any]:
-    changed = dict(attributes)
-    if "scores" in changed:
-        sums: dict[str, float] = {}
-        for name, value in changed["scores"].items():
-            if target := names.get(name.lower(), ""):
-                sums[target] = round(min(sums.get(target, 0.0) + value, 1.0), 4)
-        changed["scores"] = sums
-    if "runner_up" in changed:
-        runner_up = names.get(str(changed["runner_up"]).lower(), "")
-        if runner_up and runner_up != label:
-            changed["runner_up"] = runner_up
-        else:
-            changed.pop("runner_up")
-            changed.pop("runner_up_score", None)
+    """A tagger's attributes with mapped labels. With the scores by label the runner-up is found anew, since labels that become one add up."""
+    changed = {name: value for name, value in attributes.items() if name not in {"scores", "runner_up", "runner_up_score"}}
+    if "scores" in attributes:
+        changed["scores"] = _summed(attributes["scores"], names)
+        others = {name: value for name, value in changed["scores"].items() if name != label}
+    else:
+        runner_up = names.get(str(attributes.get("runner_up", "")).lower(), "")
+        others = {runner_up: attributes.get("runner_up_score")} if runner_up and runner_up != label else {}
+    if others:
+        changed["runner_up"] = max(others, key=lambda name: others[name] or 0.0)
+        changed["runner_up_score"] = others[changed["runner_up"]]
     return changed
+
+
+def _summed(scores: Mapping[str, float], names: Mapping[str, str]) -> dict[str, float]:
+    sums: dict[str, float] = {}
+    for name, value in scores.items():
+        if target := names.get(name.lower(), ""):
+            sums[target] = round(min(sums.get(target, 0.0) + value, 1.0), 4)
+    return sums

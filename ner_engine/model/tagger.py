@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,35 +17,44 @@ from ner_engine.model.backends import Backend, Probabilities, choose_backend
 from ner_engine.model.data import TextEncoder, Tokens
 from ner_engine.model.loading import load_tokenizer
 from ner_engine.schema import Span
-from ner_engine.text import word_edges
+from ner_engine.text import trim, word_edges
 
 #: Texts that ``tag_stream`` reads ahead: enough to fill an accelerator's batches, little enough to stay prompt.
 STREAM_CHUNK: Final = 128
 _TINY: Final = np.float32(1e-9)
+#: What stands for the beginning and end of a text where somebody wrote it into the text itself, as the example on EMBO/sd-ner's card does.
+_MARKER: Final = re.compile(r"</?s>|\[CLS\]|\[SEP\]")
 
 Indices = NDArray[np.int64]
+Aggregation = Literal["first", "average", "max"]
+#: How the tokens of a word speak for it: its first alone, all of them evenly, or the surest of them.
+AGGREGATIONS: Final[tuple[Aggregation, ...]] = get_args(Aggregation)
 
 
-def load_tagger(name_or_dir: str | Path, *, device: str | None = None, precision: str | None = None, may_fetch: bool = False) -> Tagger:
+def load_tagger(
+    name_or_dir: str | Path, *, device: str | None = None, precision: str | None = None, may_fetch: bool = False, aggregation: Aggregation = "first"
+) -> Tagger:
     """The tagger ``name_or_dir``: "bundled", a folder, or a hub name from the local cache (fetched only with ``may_fetch`` and a network).
 
-    ``device`` ("cpu", "cuda", "cuda:1") and ``precision`` ("fp32", "bf16") are chosen by the machine where not given. Raises
-    ``ModelNotFoundError`` or ``UnsafeModelError``, each with a sentence that says what to do.
+    ``device`` ("cpu", "cuda", "cuda:1") and ``precision`` ("fp32", "bf16") are chosen by the machine where not given; ``aggregation`` says
+    which tokens of a word decide its label. Raises ``ModelNotFoundError`` or ``UnsafeModelError``, each with a sentence that says what to do.
     """
     checkpoint = catalog.find(name_or_dir, may_fetch=may_fetch)
-    encoder = TextEncoder(load_tokenizer(checkpoint.folder), max_length=checkpoint.max_length)
-    return Tagger(checkpoint.name, choose_backend(checkpoint, device=device, precision=precision), encoder, checkpoint.id2label)
+    encoder = TextEncoder(load_tokenizer(checkpoint), max_length=checkpoint.max_length)
+    backend = choose_backend(checkpoint, device=device, precision=precision)
+    return Tagger(checkpoint.name, backend, encoder, checkpoint.id2label, aggregation=aggregation)
 
 
 class Tagger:
     """A model with its tokenizer, ready to tag.
 
     ``name`` is the model's, ``labels`` are the entity types it knows, in the order of its label list. The same text gets the same spans
-    whatever is tagged beside it.
+    whatever is tagged beside it. ``aggregation`` says which tokens of a word decide its label.
     """
 
-    def __init__(self, name: str, backend: Backend, encoder: TextEncoder, id2label: Sequence[str]) -> None:
+    def __init__(self, name: str, backend: Backend, encoder: TextEncoder, id2label: Sequence[str], *, aggregation: Aggregation = "first") -> None:
         self.name = name
+        self._aggregation = aggregation
         self._backend = backend
         self.encoder = encoder
         self._scheme = _Scheme(id2label)
@@ -58,22 +68,25 @@ class Tagger:
         """The label list, in the order of the model's outputs."""
         return list(self._scheme.id2label)
 
-    def tag(self, texts: Sequence[str]) -> list[list[Span]]:
+    def tag(self, texts: Sequence[str], *, scores: bool = False) -> list[list[Span]]:
         """The entities of each text, in order, not overlapping; ``score`` is the model's confidence in 0-1.
 
-        ``attributes`` hold ``runner_up``, the next likely entity label, and ``runner_up_score``, where the model knows more than one.
+        ``attributes`` hold ``runner_up``, the next likely entity label, and ``runner_up_score``, where the model knows more than one; with
+        ``scores`` also ``scores``, the confidence by label for every label the model knows. Markers such as ``<s>`` and ``</s>`` that were typed
+        into a text are not read, and no entity holds one.
         """
-        tokens = self.encoder.tokens(texts)
-        units = [_word_starts(text, found) for text, found in zip(texts, tokens, strict=True)]
-        scores = [score[first] for score, first in zip(self.probabilities(tokens), units, strict=True)]
-        paths = self._scheme.best_paths(scores)
-        return [self._spans(*found) for found in zip(texts, tokens, units, scores, paths, strict=True)]
+        read = [_MARKER.sub(lambda marker: " " * len(marker[0]), text) for text in texts]
+        tokens = self.encoder.tokens(read)
+        units = [_word_starts(text, found) for text, found in zip(read, tokens, strict=True)]
+        rows = [self._scheme.pooled(row, first, self._aggregation) for row, first in zip(self.probabilities(tokens), units, strict=True)]
+        paths = self._scheme.best_paths(rows)
+        return [self._spans(*found, scores=scores) for found in zip(texts, tokens, units, rows, paths, strict=True)]
 
-    def tag_stream(self, texts: Iterable[str]) -> Iterator[list[Span]]:
+    def tag_stream(self, texts: Iterable[str], *, scores: bool = False) -> Iterator[list[Span]]:
         """As ``tag``, one result for each text in order, in memory that does not grow with their number."""
         source = iter(texts)
         while chunk := list(islice(source, STREAM_CHUNK)):
-            yield from self.tag(chunk)
+            yield from self.tag(chunk, scores=scores)
 
     def probabilities(self, tokens: Sequence[Tokens]) -> list[Probabilities]:
         """Label probabilities ``(tokens, labels)`` of each text; where windows overlap, the one that sees more around a token weighs more."""
@@ -89,14 +102,28 @@ class Tagger:
             weights[index][start:end] += weight
         return [total / weight for total, weight in zip(sums, weights, strict=True)]
 
-    def _spans(self, text: str, tokens: Tokens, units: Indices, scores: Probabilities, path: Indices) -> list[Span]:
+    def _spans(self, text: str, tokens: Tokens, units: Indices, rows: Probabilities, path: Indices, *, scores: bool) -> list[Span]:
         if not len(tokens):
             return []
         starts, ends = tokens.starts[units], tokens.ends[np.append(units[1:], len(tokens)) - 1]
+        markers = [match.span() for match in _MARKER.finditer(text)]
         return [
-            Span(int(starts[first]), int(ends[last]), label, text[starts[first] : ends[last]], score=score, attributes=runner_up)
-            for first, last, label, score, runner_up in self._scheme.entities(scores, path)
+            Span(start, end, label, text[start:end], score=score, attributes=attributes)
+            for first, last, label, score, attributes in self._scheme.entities(rows, path, scores=scores)
+            for start, end in _pieces(text, int(starts[first]), int(ends[last]), markers)
         ]
+
+
+def _pieces(text: str, start: int, end: int, markers: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """What is left of ``[start, end)`` without the markers in it: all of it, as a rule."""
+    for marker in markers:
+        if start < marker[1] and marker[0] < end:
+            piece = trim(text, start, marker[0])
+            if piece[0] < piece[1]:
+                yield piece
+            start = trim(text, marker[1], end)[0]
+    if start < end:
+        yield start, end
 
 
 def _word_starts(text: str, tokens: Tokens) -> Indices:
@@ -123,10 +150,30 @@ class _Scheme:
         self._begins = np.array([prefix == "B" for prefix, _ in parts])
         self._type = np.array([self.types.index(label) if label else -1 for _, label in parts])
         self._sum = (self._type[:, None] == np.arange(len(self.types))).astype(np.float32)
+        #: Columns for the types and one for outside: labels that mean the same, B- and I- as one.
+        self._kinds = np.concatenate((self._sum, (self._type < 0).astype(np.float32)[:, None]), axis=1)
         with_b = {label for prefix, label in parts if prefix == "B"}
         #: I- of the types that have a B-: only B- or I- of the same type may stand before them.
         self._bound = np.array([prefix == "I" and label in with_b for prefix, label in parts])
         self._may_precede = ~self._bound[None, :] | (self._type[:, None] == self._type[None, :])
+
+    def pooled(self, rows: Probabilities, first: Indices, aggregation: Aggregation) -> Probabilities:
+        """Label probabilities ``(words, labels)`` from those of tokens, given each word's first token.
+
+        Tokens decide together what a word is; whether an entity begins there is the first token's to say, since the others come after it.
+        """
+        if aggregation == "first" or not len(rows):
+            return rows[first]
+        kinds = rows @ self._kinds
+        bounds = np.append(first, len(rows))
+        if aggregation == "average":
+            together = np.add.reduceat(kinds, first, axis=0) / np.diff(bounds)[:, None]
+        else:
+            surest = kinds.max(axis=1)
+            together = kinds[[int(start + surest[start:end].argmax()) for start, end in pairwise(bounds)]]
+        own = rows[first] + _TINY
+        shared: Probabilities = (own * ((together / np.maximum(own @ self._kinds, _TINY)) @ self._kinds.T)).astype(np.float32)
+        return shared
 
     def best_paths(self, scores: Sequence[Probabilities]) -> list[Indices]:
         """For each text the most probable label ids in which no entity begins with I-, unless the scheme knows no B- for it.
@@ -167,8 +214,8 @@ class _Scheme:
             last = came_from[step, last]
         return path
 
-    def entities(self, scores: Probabilities, path: Indices) -> list[tuple[int, int, str, float, dict[str, str | float]]]:
-        """First and last unit, label, confidence and runner-up of each entity, for ``scores`` ``(units, labels)`` and the labels chosen.
+    def entities(self, rows: Probabilities, path: Indices, *, scores: bool = False) -> list[tuple[int, int, str, float, dict[str, Any]]]:
+        """First and last unit, label, confidence and attributes of each entity, for ``rows`` ``(units, labels)`` and the labels chosen.
 
         Confidence is the probability of the type (B- and I- together), averaged over the entity's units.
         """
@@ -180,20 +227,24 @@ class _Scheme:
             return []
         breaks = np.flatnonzero((kind < 0) | is_start)
         ends = np.append(breaks, len(kind))[np.searchsorted(breaks, starts, side="right")]
-        sums = np.concatenate((np.zeros((1, len(self.types))), np.cumsum(scores @ self._sum, axis=0, dtype=np.float64)))
+        sums = np.concatenate((np.zeros((1, len(self.types))), np.cumsum(rows @ self._sum, axis=0, dtype=np.float64)))
         means = (sums[ends] - sums[starts]) / (ends - starts)[:, None]
         return [
-            (int(a), int(b) - 1, self.types[kind[a]], *self._confidence(mean, int(kind[a]))) for a, b, mean in zip(starts, ends, means, strict=True)
+            (int(a), int(b) - 1, self.types[kind[a]], *self._confidence(mean, int(kind[a]), scores))
+            for a, b, mean in zip(starts, ends, means, strict=True)
         ]
 
-    def _confidence(self, means: NDArray[np.float64], kind: int) -> tuple[float, dict[str, str | float]]:
-        score = round(min(max(float(means[kind]), 0.0), 1.0), 4)
-        if len(self.types) < 2:
-            return score, {}
-        others = means.copy()
-        others[kind] = -1
-        second = int(others.argmax())
-        return score, {"runner_up": self.types[second], "runner_up_score": round(max(float(others[second]), 0.0), 4)}
+    def _confidence(self, means: NDArray[np.float64], kind: int, scores: bool) -> tuple[float, dict[str, Any]]:
+        rounded = [round(min(max(value, 0.0), 1.0), 4) for value in means.tolist()]
+        attributes: dict[str, Any] = {}
+        if len(self.types) > 1:
+            others = means.copy()
+            others[kind] = -1
+            second = int(others.argmax())
+            attributes |= {"runner_up": self.types[second], "runner_up_score": rounded[second]}
+        if scores:
+            attributes["scores"] = dict(zip(self.types, rounded, strict=True))
+        return rounded[kind], attributes
 
 
 def _context(start: int, end: int, n_tokens: int) -> NDArray[np.float32]:

@@ -215,7 +215,7 @@ def test_a_packed_model_tags_as_its_parent_does(folder: Path, tmp_path: Path) ->
     parent, packed = load_tagger(folder, device="cpu", precision="fp32"), load_tagger(tmp_path / "packed", device="cpu", precision="fp32")
     size, packed_size = (sum(path.stat().st_size for path in place.glob("*.safetensors")) for place in (folder, tmp_path / "packed"))
     assert packed_size < 0.45 * size
-    before, after = (np.concatenate(tagger.probabilities(tagger._encoder.tokens(SENTENCES))) for tagger in (parent, packed))
+    before, after = (np.concatenate(tagger.probabilities(tagger.encoder.tokens(SENTENCES))) for tagger in (parent, packed))
     assert np.abs(before - after).mean() < 0.02
     assert (before.argmax(axis=1) == after.argmax(axis=1)).mean() > 0.9
 
@@ -249,7 +249,7 @@ def test_an_unpacked_model_is_read_by_transformers_and_tags_the_same(packed_bert
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "plain")
     expected = model(**tokenizer(SENTENCES[0], return_tensors="pt")).logits.softmax(-1)[0, 1:-1].detach().numpy()
     tagger = load_tagger(packed_bert[1], device="cpu", precision="fp32")
-    found = tagger.probabilities(tagger._encoder.tokens([SENTENCES[0]]))[0]
+    found = tagger.probabilities(tagger.encoder.tokens([SENTENCES[0]]))[0]
     assert abs(found - expected).max() < 1e-5
 
 
