@@ -1,8 +1,9 @@
 """Where panels start in a figure legend, by the letters that journals print: stands in where no panel model is chosen.
 
-Letters are looked for where a sentence begins, in every way journals write them: ``(A)``, ``[A]``, ``A)``, ``A.``, ``A,``, ``A:``, ``A –``, a bare ``A`` before a
-capital, capitals or not, several at once (``(b, c)``, ``A-C``, ``(D and E)``) and roman numbers (``i-iii``). One way is taken for the whole legend: the
-one whose letters run furthest from the first on. So a letter within a sentence ("as in (B)") and an article ("A mouse") start nothing.
+Letters are looked for in every way journals set them: ``(A)``, ``[A]``, ``A)``, ``A.``, ``A,``, ``A:``, ``A –``, a bare ``A`` before a
+capital; capitals or not, several at once (``(b, c)``, ``A-C``, ``(D and E)``, ``(A, A')``), and roman numbers (``i-iii``). One way is taken for the whole legend: the
+one whose letters run furthest from the first on, most of them where a sentence begins. So a letter that is spoken of ("as in (B)") and an
+article ("A mouse") start nothing.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 from ner_engine.schema import Segment
@@ -106,8 +108,8 @@ def _readings(shown: str) -> Iterator[tuple[str, list[int]]]:
 
 def _is_run(shown: str, parts: Sequence[re.Match[str]], numbers: Sequence[int]) -> bool:
     """Whether the letters follow each other (A, A', B), or are the ends of a range; "A, H" is a list of something else."""
-    gaps = [shown[left.end() : right.start()] for left, right in zip(parts, parts[1:], strict=False)]
-    return all(0 <= b - a <= 1 or (b > a and _RANGE.match(gap)) for a, b, gap in zip(numbers, numbers[1:], gaps, strict=False))
+    gaps = [shown[left.end() : right.start()] for left, right in pairwise(parts)]
+    return all(0 <= b - a <= 1 or (b > a and _RANGE.match(gap)) for (a, b), gap in zip(pairwise(numbers), gaps, strict=True))
 
 
 def _chain_of(markers: Sequence[_Marker]) -> tuple[float, list[_Marker]]:
