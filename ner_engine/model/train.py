@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import torch
 import transformers
@@ -60,7 +60,7 @@ def train(
     or ``UnsafeModelError``.
     """
     recipe.check()
-    _claim(out, recipe, data, resume=resume)
+    claim(out, {"recipe": recipe.name, **recipe.hyperparameters(), "labels": list(recipe.labels), "data": data_hash(data)}, resume=resume)
     panels = read_sides(data, recipe)
     transformers.set_seed(recipe.seed)
     transformers.utils.logging.disable_progress_bar()  # a log is no terminal: each bar would be a line as long as the run
@@ -116,11 +116,10 @@ def _refuse_leaks(sides: Mapping[Side, Sequence[Document]]) -> None:
 # The folder of a run
 
 
-def _claim(out: Path, recipe: Recipe, data: Path, *, resume: bool) -> None:
-    """Make ``out`` the folder of this run, or check that it is. Raises ``TrainingError`` where it is another's."""
+def claim(out: Path, started: Mapping[str, Any], *, resume: bool) -> None:
+    """Make ``out`` the folder of the run ``started`` with these facts, or check that it is. Raises ``TrainingError`` where it is another's."""
     if (out / "model").exists():
         raise TrainingError(f"{out.name} already holds a finished model; give another folder")
-    started = {"recipe": recipe.name, **recipe.hyperparameters(), "labels": list(recipe.labels), "data": data_hash(data)}
     stored = out / "run.json"
     if stored.is_file() and last_checkpoint(out / "checkpoints"):
         if not resume:
@@ -222,17 +221,17 @@ class _Run:
         self.examples = Examples(panels.sides["train"], model.encoder, model.label2id, TASKS[recipe.task])
         self.steps_per_epoch = math.ceil(len(self.examples) / recipe.batch_size)
         self.n_steps = math.ceil(self.steps_per_epoch * recipe.epochs)
-        self.history = _History(out / "history.jsonl")
+        self.history = History(out / "history.jsonl")
 
     def fit(self, *, resume: bool) -> bool:
         """Run all steps; False where the run was asked to stop before."""
-        arguments = self._arguments()
-        trainer = _Trainer(
+        arguments = training_arguments(self.recipe, self.n_steps, self.out)
+        trainer = RunTrainer(
             model=self.model.network,
             args=arguments,
             train_dataset=self.examples,
             data_collator=functools.partial(collate, pad_id=int(self.model.network.config.pad_token_id or 0)),
-            callbacks=[_Reporter(self, str(arguments.device.type))],
+            callbacks=[Reporter(self, str(arguments.device.type))],
         )
         trainer.remove_callback(transformers.PrinterCallback)
         checkpoint = last_checkpoint(self.out / "checkpoints") if resume else None
@@ -264,34 +263,6 @@ class _Run:
         subset = self.panels.sides["eval"][: self.recipe.eval_panels]
         return evaluate(self.model.tagger(device), subset, TASKS[self.recipe.task]) if subset else None
 
-    def _arguments(self) -> TrainingArguments:
-        recipe = self.recipe
-        on_gpu = torch.cuda.is_available()
-        fast = torch.cuda.is_bf16_supported() if on_gpu else cpu_precision() == "bf16"
-        return TrainingArguments(
-            output_dir=str(self.out / "checkpoints"),
-            per_device_train_batch_size=recipe.batch_size,
-            max_steps=self.n_steps,
-            learning_rate=recipe.learning_rate,
-            lr_scheduler_type=recipe.schedule,
-            warmup_steps=round(recipe.warmup * self.n_steps),
-            weight_decay=recipe.weight_decay,
-            adam_beta1=recipe.adam_beta1,
-            adam_beta2=recipe.adam_beta2,
-            adam_epsilon=recipe.adam_epsilon,
-            max_grad_norm=recipe.max_grad_norm,
-            bf16=recipe.precision == "bf16" and fast,
-            logging_steps=max(1, min(10, self.n_steps // 20)),
-            save_strategy="no",  # the reporter asks for checkpoints by the clock
-            save_total_limit=2,
-            report_to="none",
-            disable_tqdm=True,
-            seed=recipe.seed,
-            dataloader_pin_memory=on_gpu,
-            remove_unused_columns=False,
-            use_cpu=not on_gpu,
-        )
-
     def _start(self, arguments: TrainingArguments, checkpoint: Path | None) -> dict[str, Any]:
         return {
             "event": "start",
@@ -321,7 +292,41 @@ class _Run:
         )
 
 
-class _History:
+def training_arguments(recipe: Recipe, n_steps: int, out: Path) -> TrainingArguments:
+    """The trainer's settings for a run of the recipe in the folder ``out``."""
+    on_gpu = torch.cuda.is_available()
+    return TrainingArguments(
+        output_dir=str(out / "checkpoints"),
+        per_device_train_batch_size=recipe.batch_size,
+        max_steps=n_steps,
+        learning_rate=recipe.learning_rate,
+        lr_scheduler_type=recipe.schedule,
+        warmup_steps=round(recipe.warmup * n_steps),
+        weight_decay=recipe.weight_decay,
+        adam_beta1=recipe.adam_beta1,
+        adam_beta2=recipe.adam_beta2,
+        adam_epsilon=recipe.adam_epsilon,
+        max_grad_norm=recipe.max_grad_norm,
+        bf16=runs_in_bf16(recipe),
+        logging_steps=max(1, min(10, n_steps // 20)),
+        save_strategy="no",  # the reporter asks for checkpoints by the clock
+        save_total_limit=2,
+        report_to="none",
+        disable_tqdm=True,
+        seed=recipe.seed,
+        dataloader_pin_memory=on_gpu,
+        remove_unused_columns=False,
+        use_cpu=not on_gpu,
+    )
+
+
+def runs_in_bf16(recipe: Recipe) -> bool:
+    """Whether the recipe asks for it and the machine is fast in it."""
+    fast = torch.cuda.is_bf16_supported() if torch.cuda.is_available() else cpu_precision() == "bf16"
+    return recipe.precision == "bf16" and fast
+
+
+class History:
     """The evaluations of a run, a JSON line each, over all of its resumptions."""
 
     def __init__(self, path: Path) -> None:
@@ -339,7 +344,7 @@ class _History:
         return [event for _, event in sorted({event["step"]: event for event in events}.items())]
 
 
-class _Trainer(Trainer):
+class RunTrainer(Trainer):
     """The stock trainer, with batches of similar length whose order depends on seed and epoch alone, and no pickle beside the weights."""
 
     def _get_train_sampler(self, train_dataset: Any = None) -> _EpochSampler:
@@ -363,10 +368,29 @@ class _EpochSampler(LengthGroupedSampler):
         return super().__iter__()
 
 
-class _Reporter(TrainerCallback):
+class Measured(Protocol):
+    """What an evaluation found, as the fields of its event."""
+
+    def as_json(self) -> dict[str, Any]: ...
+
+
+class Reported(Protocol):
+    """A run as the reporter sees it: fine-tuning here, pre-training in ``pretrain``."""
+
+    recipe: Recipe
+    emit: Emit
+    stop_requested: Callable[[], bool]
+    history: History
+    steps_per_epoch: int
+    n_steps: int
+
+    def measure(self, device: str) -> Measured | None: ...
+
+
+class Reporter(TrainerCallback):
     """Turns the trainer's calls into events, the clock into checkpoints, and a request to stop into both."""
 
-    def __init__(self, run: _Run, device: str) -> None:
+    def __init__(self, run: Reported, device: str) -> None:
         self._run, self._device = run, device
         self._saved_at = time.monotonic()
         self._logged_at, self._logged_step = time.monotonic(), -1
