@@ -1,9 +1,9 @@
 """Where panels start in a figure legend, by the letters that journals print: stands in where no panel model is chosen.
 
 Letters are looked for in every way journals set them: ``(A)``, ``[A]``, ``A)``, ``A.``, ``A,``, ``A:``, ``A –``, a bare ``A`` before a
-capital; capitals or not, several at once (``(b, c)``, ``A-C``, ``(D and E)``, ``(A, A')``), and roman numbers (``i-iii``). One way is taken for the whole legend: the
-one whose letters run furthest from the first on, most of them where a sentence begins. So a letter that is spoken of ("as in (B)") and an
-article ("A mouse") start nothing.
+capital; capitals or not, several at once (``(b, c)``, ``A-C``, ``(D and E)``, ``(A, A')``), and roman numbers (``i-iii``). One way is
+taken for the whole legend: the one whose letters run furthest from the first on, most of them where a sentence begins. So a letter that
+is spoken of ("as in (B)") and an article ("A mouse") start nothing.
 """
 
 from __future__ import annotations
