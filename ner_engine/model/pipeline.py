@@ -81,7 +81,7 @@ class Pipeline:
 
 
 def _check(tagger: Tagger, task: str) -> None:
-    if task not in TASKS or set(tagger.labels) != set(TASKS[task].labels):  # type: ignore[index]
+    if task not in TASKS or set(tagger.labels) != set(TASKS[task].labels):
         raise UnsafeModelError(f"{tagger.name} tells {', '.join(tagger.labels)}, so it cannot stand for {task}; choose a model of that task")
 
 
