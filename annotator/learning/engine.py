@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 #: Taggers that a process keeps loaded: the serving one, and beside it a candidate that is being judged.
 LOADED_AT_ONCE: Final = 2
 #: A recipe's fields that are no hyperparameters of a run, or that the site sets by itself.
-_NOT_ASKED: Final = frozenset({"name", "about", "base", "labels", "panels", "min_characters"})
+_NOT_ASKED: Final = frozenset({"name", "about", "base", "task", "labels", "panels", "min_characters", "mask_share", "mask_unit"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +43,13 @@ class RecipeFacts:
 
 
 def recipes() -> dict[str, RecipeFacts]:
-    """All recipes by name."""
-    from ner_engine.model.recipes import RECIPES  # noqa: PLC0415
+    """The recipes that learn from reviewed legends, by name."""
+    from ner_engine.model.recipes import FILL_MASK, RECIPES  # noqa: PLC0415
 
     return {
         name: RecipeFacts(name, recipe.about, recipe.base, {key: value for key, value in dataclasses.asdict(recipe).items() if key not in _NOT_ASKED})
         for name, recipe in RECIPES.items()
+        if recipe.task != FILL_MASK
     }
 
 

@@ -18,12 +18,13 @@ from ner_engine.schema import ENTITY_LABELS, PUBLIC_ENTITY_LABELS
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """Hyperparameters of a token-classification run.
+    """Hyperparameters of a run: of a token classifier, or of a masked language model.
 
     ``labels`` are the entity types, from which O and B-/I- of each are made unless the base brings its own head with the same
     types. ``task`` names one of ``tasks.TASKS``. ``max_length`` counts tokens of one window, ``layers`` keeps the first of the base's (0: all),
     ``warmup`` and ``epochs`` may be fractions, ``eval_panels`` bounds the held-out texts that are tagged while training (the end is measured on
     all), ``checkpoint_seconds`` is how much work an interruption may cost. A text must be longer than ``min_characters`` to be an example.
+    ``task="fill_mask"`` is a language model that ``pretrain`` trains: it hides ``mask_share`` of the tokens, by ``mask_unit``, and knows no labels.
     ``panels="labelled"`` leaves out what has no entity: right where nobody looked at it (a third of SourceData's panels), wrong where a
     curator decided that there is none.
     """
@@ -54,6 +55,8 @@ class Recipe:
     min_characters: int = 0
     checkpoint_seconds: float = 240.0
     seed: int = 42
+    mask_share: float = 0.15
+    mask_unit: str = "token"
 
     def with_settings(self, settings: Mapping[str, str]) -> Recipe:
         """The recipe with ``settings`` put over it; each value is read as its field's type and checked.
@@ -74,17 +77,23 @@ class Recipe:
         for name, allowed in _CHOICES.items():
             if getattr(self, name) not in allowed:
                 raise TrainingError(f"{name} must be one of {', '.join(allowed)}, not {getattr(self, name)}")
-        if self.task not in TASKS:
-            raise TrainingError(f"there is no task {self.task}; there are {', '.join(TASKS)}")
+        if self.task not in {*TASKS, FILL_MASK}:
+            raise TrainingError(f"there is no task {self.task}; there are {', '.join(TASKS)} and {FILL_MASK}")
         if not self.labels or len(set(self.labels)) != len(self.labels):
             raise TrainingError("labels must name each entity type once")
 
     def hyperparameters(self) -> dict[str, Any]:
         """What belongs on the card: every field but the recipe's own name and description."""
         fields = dataclasses.asdict(self)
-        return {name: value for name, value in fields.items() if name not in {"name", "about", "base", "labels"}}
+        others = _LABELLING if self.task == FILL_MASK else _MASKING
+        return {name: value for name, value in fields.items() if name not in {"name", "about", "base", "labels"} | others}
 
 
+#: The task of a masked language model; the others are ``tasks.TASKS``.
+FILL_MASK: Final = "fill_mask"
+#: What only a language model, and only a token classifier, has to do with.
+_MASKING: Final = frozenset({"mask_share", "mask_unit"})
+_LABELLING: Final = frozenset({"layers", "panels"})
 #: Fields that make a recipe this recipe: another task or name would be another one.
 _FIXED: Final = frozenset({"name", "about", "base", "task"})
 _RANGES: Final[Mapping[str, tuple[float, float]]] = {
@@ -106,11 +115,13 @@ _RANGES: Final[Mapping[str, tuple[float, float]]] = {
     "min_characters": (0, 10**6),
     "checkpoint_seconds": (1.0, 86400.0),
     "seed": (0, 2**32 - 1),
+    "mask_share": (0.01, 0.9),
 }
 _CHOICES: Final[Mapping[str, Sequence[str]]] = {
     "schedule": ("linear", "cosine", "constant_with_warmup"),
     "precision": ("bf16", "fp32"),
     "panels": ("all", "labelled"),
+    "mask_unit": ("token", "word"),
 }
 
 
@@ -183,6 +194,21 @@ RECIPES: Final[Mapping[str, Recipe]] = {
             labels=VARIABLE_ROLES,
             learning_rate=3e-4,
             epochs=3.0,
+        ),
+        Recipe(
+            name="bio-lm",
+            about="EMBO/bio-lm as its card states it: RoBERTa base goes on as a masked language model on unlabelled texts of the field.",
+            base="roberta-base",
+            task=FILL_MASK,
+            epochs=3.0,
+            batch_size=16,
+            learning_rate=5e-5,
+            warmup=0.0,
+            weight_decay=0.0,
+            attention_dropout=0.1,
+            max_length=512,
+            precision="fp32",
+            evals_per_epoch=1.0,
         ),
         Recipe(
             name="quick",

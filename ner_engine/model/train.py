@@ -31,7 +31,7 @@ from ner_engine.model.catalog import Checkpoint
 from ner_engine.model.data import Examples, LengthGroupedSampler, TextEncoder, collate, read_documents
 from ner_engine.model.evaluate import Evaluation, evaluate
 from ner_engine.model.loading import load_classifier, load_tokenizer, save_tokenizer
-from ner_engine.model.recipes import Recipe
+from ner_engine.model.recipes import FILL_MASK, Recipe
 from ner_engine.model.tagger import Tagger
 from ner_engine.model.tasks import TASKS
 from ner_engine.schema import Document
@@ -60,6 +60,8 @@ def train(
     or ``UnsafeModelError``.
     """
     recipe.check()
+    if recipe.task == FILL_MASK:
+        raise TrainingError(f"{recipe.name} trains a language model; run it with `python -m ner_engine pretrain`")
     claim(out, {"recipe": recipe.name, **recipe.hyperparameters(), "labels": list(recipe.labels), "data": data_hash(data)}, resume=resume)
     panels = read_sides(data, recipe)
     transformers.set_seed(recipe.seed)
