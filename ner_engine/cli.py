@@ -19,9 +19,10 @@ from typing import IO, TYPE_CHECKING, Any, Final
 from ner_engine.errors import EngineError, FormatError
 from ner_engine.formats import FORMATS, convert, jsonl, read_inputs
 from ner_engine.formats.report import Report
-from ner_engine.schema import Document, Span
+from ner_engine.schema import Document, Segment, Span
 
 if TYPE_CHECKING:
+    from ner_engine.model.tagger import Tagger
     from ner_engine.model.tasks import Task
 
 SUCCESS: Final = 0
@@ -111,26 +112,59 @@ def _add_tag(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--aggregation", default="first", choices=["first", "average", "max"], help="which tokens of a word decide its label")
     parser.add_argument("--scores", action="store_true", help="write the confidence by label with each entity")
     parser.add_argument("--labels-as", metavar="SCHEME", help="write the labels of sd-nlp-1, sd-nlp-2, jnlpba or craft; see `models --schemes`")
+    parser.add_argument(
+        "--panels", metavar="letters|NAME|DIR", help="find panels too, by their letters or with a model; entities are read panel by panel"
+    )
+    parser.add_argument(
+        "--geneprod-roles", metavar="NAME|DIR", help="tell which gene products were perturbed or measured (such as bundled-geneprod-roles)"
+    )
+    parser.add_argument("--small-mol-roles", metavar="NAME|DIR", help="the same for small molecules (such as bundled-smallmol-roles)")
 
 
 def _tag(args: argparse.Namespace) -> int:
     from ner_engine.model.tagger import load_tagger  # noqa: PLC0415 - torch
 
     tagger = load_tagger(args.model, device=args.device, may_fetch=True, aggregation=args.aggregation)
+    tag = _steps(args, tagger)
     relabel = _Relabelling(tagger.labels, args.labels_as) if args.labels_as else None
+
+    def answered(spans: Sequence[Span]) -> Sequence[Span]:
+        return relabel.of(spans, keep_scores=args.scores) if relabel else spans
+
     n_refused = 0
     with _opened(args.source) as source, _written(args.out) as target:
         for chunk in _chunks(_rows(source, args.source.name if args.source else "standard input")):
-            tagged = iter(tagger.tag([row.text for row in chunk if isinstance(row, Document)], scores=args.scores or relabel is not None))
+            tagged = iter(tag([row for row in chunk if isinstance(row, Document)], args.scores or relabel is not None))
             for row in chunk:
                 n_refused += not isinstance(row, Document)
-                spans = next(tagged) if isinstance(row, Document) else []
-                spans = relabel.of(spans, keep_scores=args.scores) if relabel else spans
-                target.write(json.dumps(_answer(row, spans) if isinstance(row, Document) else row, ensure_ascii=False) + "\n")
+                target.write(json.dumps(_answer(row, *next(tagged), answered) if isinstance(row, Document) else row, ensure_ascii=False) + "\n")
             target.flush()
     if relabel and relabel.dropped:
         print(f"left out, with no label in {args.labels_as}: {relabel}", file=sys.stderr)
     return SOME_REFUSED if n_refused else SUCCESS
+
+
+def _steps(args: argparse.Namespace, tagger: Tagger) -> Callable[[Sequence[Document], bool], list[tuple[Sequence[Segment], Sequence[Span]]]]:
+    """``tag(documents, scores)``: panels and entities of each; panels are those of the document where none were asked for."""
+    from ner_engine.model.pipeline import Pipeline  # noqa: PLC0415 - torch
+    from ner_engine.model.tagger import load_tagger  # noqa: PLC0415
+
+    def load(name: str) -> Tagger:
+        return load_tagger(name, device=args.device, may_fetch=True)
+
+    roles = {label: load(name) for label, name in (("GENEPROD", args.geneprod_roles), ("SMALL_MOLECULE", args.small_mol_roles)) if name}
+    if not args.panels and not roles:
+        return lambda documents, scores: [
+            (document.segments, spans)
+            for document, spans in zip(documents, tagger.tag([document.text for document in documents], scores=scores), strict=True)
+        ]
+    pipeline = Pipeline(panels=load(args.panels) if args.panels not in (None, "letters") else None, entities=tagger, roles=roles)
+
+    def tag(documents: Sequence[Document], scores: bool) -> list[tuple[Sequence[Segment], Sequence[Span]]]:
+        found = pipeline.run([document.text for document in documents], [document.segments for document in documents], scores=scores)
+        return [(each.segments, each.spans) for each in found]
+
+    return tag
 
 
 class _Relabelling:
@@ -168,9 +202,17 @@ def _rows(source: IO[bytes], name: str) -> Iterator[Document | dict[str, Any]]:
             yield {"id": identifier if isinstance(identifier, str | int) else None, "error": str(error)}
 
 
-def _answer(document: Document, spans: Iterable[Any]) -> dict[str, Any]:
-    found = [{"start": span.start, "end": span.end, "label": span.label, "score": span.score, **span.attributes} for span in spans]
-    return {"id": document.id, "text": document.text, "spans": found}
+def _answer(
+    document: Document, segments: Sequence[Segment], spans: Sequence[Span], answered: Callable[[Sequence[Span]], Sequence[Span]]
+) -> dict[str, Any]:
+    found = [
+        {"start": span.start, "end": span.end, "label": span.label, "score": span.score}
+        | ({"role": span.role} if span.role else {})
+        | dict(span.attributes)
+        for span in answered(spans)
+    ]
+    panels = [{"start": segment.start, "end": segment.end, "marker": segment.marker} for segment in segments]
+    return {"id": document.id, "text": document.text, "spans": found} | ({"segments": panels} if panels else {})
 
 
 def _chunks(rows: Iterator[Any]) -> Iterator[list[Any]]:

@@ -49,16 +49,17 @@ class Pipeline:
         for label, tagger in self._roles.items():
             _check(tagger, ROLE_TASKS.get(label, f"the roles of {label}"))
 
-    def run(self, texts: Sequence[str], segments: Sequence[Sequence[Segment]] | None = None) -> list[Tagged]:
+    def run(self, texts: Sequence[str], segments: Sequence[Sequence[Segment]] | None = None, *, scores: bool = False) -> list[Tagged]:
         """Panels, entities and roles of each text. ``segments`` are panels that are known already; a text without any has its panels found.
 
         Entities and roles are read panel by panel, as the models were trained; what stands before the first panel or between two is read too.
+        ``scores`` as for ``Tagger.tag``.
         """
         known = segments if segments is not None else [()] * len(texts)
         found = self._find_panels([text for text, given in zip(texts, known, strict=True) if not given])
         panels = [tuple(given) or next(found) for given in known]
         passages = [(index, passage) for index, text in enumerate(texts) for passage in passages_of(text, panels[index])]
-        spans = self._find_entities([texts[index][start:end] for index, (start, end) in passages])
+        spans = self._find_entities([texts[index][start:end] for index, (start, end) in passages], scores=scores)
         gathered: list[list[Span]] = [[] for _ in texts]
         for (index, (start, _)), inside in zip(passages, spans, strict=True):
             gathered[index] += [span.moved(start) for span in inside]
@@ -69,10 +70,10 @@ class Pipeline:
             return (tuple(find_panels(text)) for text in texts)
         return map(panels_from, texts, self._panels.tag(texts))
 
-    def _find_entities(self, passages: Sequence[str]) -> list[list[Span]]:
+    def _find_entities(self, passages: Sequence[str], *, scores: bool) -> list[list[Span]]:
         if self._entities is None:
             return [[] for _ in passages]
-        found = self._entities.tag(passages)
+        found = self._entities.tag(passages, scores=scores)
         for label, tagger in self._roles.items():
             asked = [[span for span in spans if span.label == label] for spans in found]
             for spans, told in zip(found, roles_of(tagger, passages, asked), strict=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ner_engine.cli import main
 from ner_engine.errors import TrainingError, UnsafeModelError
 from ner_engine.formats.sd_nlp import PANEL_START
 from ner_engine.model.backends import Probabilities
@@ -215,3 +217,17 @@ def test_passages_cover_the_text_in_order_and_panels_never_overlap(text: str, cu
 
 def test_a_panel_without_a_word_has_no_start() -> None:
     assert panel_starts(Document("d", "  A", segments=(Segment(0, 2), Segment(2, 3)))) == [Span(2, 3, PANEL_START, "A")]
+
+
+def test_the_command_tags_in_three_steps(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = save_bert(tmp_path / "entities", seed=0)
+    roles = save_bert(tmp_path / "roles", labels=ROLE_LABELS, seed=3)
+    source, target = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    source.write_text(json.dumps({"id": "f1", "text": TEXT}) + "\n", encoding="utf-8")
+    command = ["tag", "--model", str(model), "--panels", "letters", "--geneprod-roles", str(roles), "--in", str(source), "--out", str(target)]
+    assert main(command) == 0
+    [row] = [json.loads(line) for line in target.read_text(encoding="utf-8").splitlines()]
+    assert [segment["marker"] for segment in row["segments"]] == ["A", "B"]
+    assert {found.get("role") for found in row["spans"] if found["label"] == "GENEPROD"} & {CONTROLLED_VAR, MEASURED_VAR}
+    assert main([*command[:4], "letters", "--geneprod-roles", str(model), "--in", str(source)]) == 2
+    assert "cannot stand for geneprod_roles" in capsys.readouterr().err
