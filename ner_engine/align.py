@@ -46,7 +46,7 @@ def encode(units: Sequence[Unit], spans: Iterable[Span]) -> Encoded:
         inside = units_starting_in(starts, span.start, span.end)
         if not inside:
             lossy.append((span, "it lies inside one word"))
-        elif any(labels[index] != OUTSIDE for index in inside):
+        elif labels[inside.start : inside.stop].count(OUTSIDE) < len(inside):
             lossy.append((span, "it overlaps a longer entity"))
         else:
             placed.append((span, inside))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from annotator.common.errors import UserError
 from annotator.common.files import workbench
 from annotator.corpus.annotations import engine_documents
-from annotator.corpus.models import Project
+from annotator.corpus.models import Document, Project
 from ner_engine import schema
 from ner_engine.errors import FormatError
 from ner_engine.formats import Problem, Report
@@ -20,6 +20,8 @@ from ner_engine.formats.convert import Target, write_documents
 from ner_engine.formats.sd_nlp import DEFAULT, PUBLIC
 
 if TYPE_CHECKING:
+    from django.db.models import QuerySet
+
     from annotator.jobs.runs import JobRun
 
 #: What a project may be exported as, and what people read of it.
@@ -49,14 +51,16 @@ class AcceptedLegends:
     project: Project
     run: JobRun | None = None
     damaged: list[Problem] = field(default_factory=list)
+    #: Those of the project's accepted legends that are asked for; None for all.
+    chosen: QuerySet[Document] | None = None
 
     def __iter__(self) -> Iterator[schema.Document]:
-        accepted = self.project.documents.accepted()
+        accepted = self.project.documents.accepted() if self.chosen is None else self.chosen
         total = accepted.count()
         for n, document in enumerate(engine_documents(accepted, on_problem=self.damaged.append, with_suggestions=False), start=1):
             if self.run is not None:
                 self.run.check()
-                self.run.report(done=n, total=total, message="Writing legends")
+                self.run.report(done=n, total=total, message="Reading legends" if self.chosen is not None else "Writing legends")
             yield _with_lineage(document)
 
 

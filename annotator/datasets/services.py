@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import json
 import shutil
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,20 +15,29 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Max, QuerySet
 
+from annotator.common.bulk import insert_rows
 from annotator.common.errors import UserError, sentence_of
 from annotator.common.files import workbench
+from annotator.common.storable import storable_text
 from annotator.corpus.access import Action, require
 from annotator.corpus.models import Project
 from annotator.datasets.exports import AcceptedLegends, ExportChoice, refuse_damage, write_export, zip_folder
-from annotator.datasets.models import Snapshot, SnapshotState
-from annotator.datasets.snapshots import SnapshotWriter, content_hash, count_rows
+from annotator.datasets.filters import SnapshotFilter
+from annotator.datasets.freezing import LineFiles, Plan, SnapshotWriter, names_of_files
+from annotator.datasets.guard import Rules
+from annotator.datasets.models import Snapshot, SnapshotRow, SnapshotState, SplitFile
+from annotator.datasets.snapshots import content_hash, contents_of, hashes_of
+from annotator.datasets.splits import SplitRule, read_split, sides_hash
 from annotator.jobs.errors import JobInterruptedError, JobLostError, JobStoppedError
 from annotator.jobs.models import Job, JobState
 from annotator.jobs.services import enqueue
-from ner_engine.split import RULE_VERSION
+from ner_engine.errors import FormatError
+from ner_engine.formats.sd_nlp import load_tokenizer
 from ner_engine.text import TOKENIZER_VERSION
 
 if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
     from annotator.accounts.models import User
     from annotator.jobs.runs import JobRun
 
@@ -115,29 +127,59 @@ def _remove_old_archives(folder: Path) -> None:
 # Snapshots
 
 
-def freeze_snapshot(*, project: Project, actor: User | None, note: str = "") -> Snapshot:
-    """Freeze the project's accepted legends in the background; the snapshot is BUILDING until its job has ended.
+def freeze_snapshot(
+    *, project: Project, actor: User | None, note: str = "", filters: SnapshotFilter | None = None, split_file: SplitFile | None = None
+) -> Snapshot:
+    """Freeze the project's accepted legends, those that ``filters`` asks for, in the background; it is BUILDING until its job has ended.
 
-    Raises ``PermissionDenied``; ``UserError`` where nothing is accepted; ``JobConflictError`` while another is being built.
+    Papers lie on the side that ``split_file`` says, those it does not name by the fixed rule. Raises ``PermissionDenied``; ``UserError`` where
+    nothing is as asked for; ``JobConflictError`` while another is being built.
     """
     with transaction.atomic():
-        snapshot = add_snapshot(project=project, actor=actor, note=note)
+        snapshot = add_snapshot(project=project, actor=actor, note=note, filters=filters, split_file=split_file)
         snapshot.job = enqueue(kind=SNAPSHOT_KIND, scope=project.scope, arguments={"snapshot": snapshot.pk}, actor=actor)
         snapshot.save(update_fields=["job"])
     return snapshot
 
 
-def add_snapshot(*, project: Project, actor: User | None, note: str = "") -> Snapshot:
-    """The row of a snapshot that is still to be built."""
+def add_snapshot(
+    *, project: Project, actor: User | None, note: str = "", filters: SnapshotFilter | None = None, split_file: SplitFile | None = None
+) -> Snapshot:
+    """The row of a snapshot that is still to be built, by the project's rules as they are now."""
     require(actor, project, Action.TRAIN)
+    filters = filters or SnapshotFilter()
+    filters.check(project)
+    if split_file is not None and split_file.project_id != project.pk:
+        raise UserError("The split file belongs to another project. Upload it to this one.")
     if not project.documents.accepted().exists():
         raise UserError("There is no accepted legend to freeze yet. Accept some on the review page first.")
+    if not filters.legends(project).exists():
+        raise UserError(f"No accepted legend is as you ask for ({'; '.join(filters.in_words())}). Ask for less.")
     with transaction.atomic():
         Project.objects.select_for_update().get(pk=project.pk)
         last = project.snapshots.aggregate(last=Max("number"))["last"] or 0
         return Snapshot.objects.create(
-            project=project, number=last + 1, note=note[:200], split_rule=RULE_VERSION, tokenizer_version=TOKENIZER_VERSION, created_by=actor
+            project=project,
+            number=last + 1,
+            note=note[:200],
+            filters=filters.as_json(),
+            rules=Rules.of(project).as_json(),
+            split_rule=SplitRule(split_file.sides if split_file else {}).version,
+            split_file=split_file,
+            tokenizer_version=TOKENIZER_VERSION,
+            created_by=actor,
         )
+
+
+def add_split_file(*, project: Project, actor: User | None, name: str, lines: Iterable[bytes]) -> SplitFile:
+    """Keep a split (see ``datasets.splits``) for the project's snapshots; the same split is kept once. Raises ``PermissionDenied``, ``UserError``."""
+    require(actor, project, Action.TRAIN)
+    sides = read_split(lines)
+    facts = {"name": storable_text(name)[:200], "sides": sides, "created_by": actor}
+    split_file, is_new = SplitFile.objects.get_or_create(project=project, sha256=sides_hash(sides), defaults=facts)
+    if is_new:
+        log.info("split_file_added", project=project.pk, papers=len(sides), actor=getattr(actor, "pk", None))
+    return split_file
 
 
 def build_snapshot(*, snapshot: Snapshot, run: JobRun | None = None) -> Snapshot:
@@ -160,36 +202,79 @@ def build_snapshot(*, snapshot: Snapshot, run: JobRun | None = None) -> Snapshot
 def _write_snapshot(snapshot: Snapshot, run: JobRun | None) -> dict[str, Any]:
     folder = snapshot.folder
     _remove(folder)
-    labels = tuple(snapshot.project.label_set.labels.filter(retired_at=None).values_list("code", flat=True))
     with workbench(folder) as bench:
         place = bench / folder.name
         place.mkdir()
-        facts = _fill(place, AcceptedLegends(snapshot.project, run), labels)
+        facts, rows = _fill(place, snapshot, run)
         with transaction.atomic():
             if run is not None:
                 run.hold()
+            insert_rows(SnapshotRow, ("snapshot", "side", "offset", "document"), [(snapshot.pk, *row) for row in rows])
+            if not Snapshot.objects.filter(pk=snapshot.pk, state=SnapshotState.BUILDING).update(state=SnapshotState.READY, error="", **facts):
+                raise JobLostError
             place.rename(folder)
-            Snapshot.objects.filter(pk=snapshot.pk, state=SnapshotState.BUILDING).update(state=SnapshotState.READY, error="", **facts)
     return facts
 
 
-def _fill(place: Path, legends: AcceptedLegends, labels: tuple[str, ...]) -> dict[str, Any]:
-    writer = SnapshotWriter(place, labels)
-    writer.write(legends)
-    refuse_damage(legends.damaged)
-    counts = count_rows(place)
-    if not counts["train"]["panels"]:
+def _fill(place: Path, snapshot: Snapshot, run: JobRun | None) -> tuple[dict[str, Any], Sequence[tuple[str, int, int]]]:
+    """Write the snapshot's files into ``place``; the facts of its row, and (side, byte, document) of each panel in it."""
+    plan, tokenizer = _plan(snapshot), _tokenizer()
+    legends = AcceptedLegends(snapshot.project, run, chosen=SnapshotFilter.from_json(snapshot.filters).legends(snapshot.project))
+    with LineFiles(place, names_of_files(tokenized=tokenizer is not None)) as files:
+        writer = SnapshotWriter(files, plan, tokenizer)
+        writer.write(legends)
+        refuse_damage(legends.damaged)
+        if run is not None:
+            run.report(message="Looking for what is nearly the same")
+        gone = writer.choose()
+    files.take_out(gone)
+    contents = contents_of(place)
+    if not contents.counts["train"]["panels"]:
         raise UserError(
-            f"None of the {sum(writer.left_out.values())} accepted panels can be learned from ({_reasons(writer.left_out)}). "
-            "Accept legends of more papers."
+            f"None of the {writer.left_out.total()} accepted panels can be learned from ({_reasons(writer.left_out)}). Accept legends of more papers."
         )
     for path in place.rglob("*.jsonl"):
         path.chmod(0o444)
-    report = {"left_out": dict(writer.left_out), "figures": dict(writer.figures), "n_lossy": writer.report.counts["lossy"], "labels": list(labels)}
-    return {"content_hash": content_hash(place), "counts": counts, "report": report}
+    report = {
+        "labels": list(plan.labels),
+        "guideline": plan.guideline,
+        "figures": contents.figures,
+        "left_out": dict(writer.left_out),
+        "n_lossy": sum(n for _, _, n in contents.lossy),
+        "lossy": contents.lossy,
+        "tokenizer": settings.EXPORT_TOKENIZER if tokenizer is not None else "",
+        "files": hashes_of(place),
+    }
+    return {"content_hash": content_hash(place), "counts": contents.counts, "report": report}, contents.rows
 
 
-def _reasons(left_out: dict[str, int]) -> str:
+def _plan(snapshot: Snapshot) -> Plan:
+    filters, split_file = SnapshotFilter.from_json(snapshot.filters), snapshot.split_file
+    return Plan(
+        labels=filters.labels_of(snapshot.project),
+        decisions=filters.decisions,
+        split=SplitRule(split_file.sides if split_file is not None else {}),
+        rules=Rules(**snapshot.rules) if snapshot.rules else Rules.of(snapshot.project),
+        guideline=_guideline_version(snapshot.project),
+    )
+
+
+def _guideline_version(project: Project) -> str:
+    """The label set with its version, and a piece of the hash of all that the guideline says: another text is another version."""
+    labels = project.label_set.labels.order_by("code").values_list("code", "guideline")
+    said = json.dumps([project.guideline, [list(label) for label in labels]], ensure_ascii=False)
+    return f"{project.label_set} {hashlib.sha256(said.encode()).hexdigest()[:12]}"
+
+
+def _tokenizer() -> Tokenizer | None:
+    """The tokenizer of the tokenised form; None where it is not on this machine, and then that form is not written."""
+    try:
+        return load_tokenizer(settings.EXPORT_TOKENIZER)
+    except FormatError:
+        return None
+
+
+def _reasons(left_out: Mapping[str, int]) -> str:
     return "; ".join(f"{n} {reason}" for reason, n in left_out.items()) or "all of them lie on the held-out sides"
 
 

@@ -34,7 +34,7 @@ def export_dataset(run: JobRun, *, project: int, format_name: str, out_dir: str 
 
 @handles(services.SNAPSHOT_KIND, title="Snapshot", exclusive=True)
 def freeze_snapshot(run: JobRun, *, snapshot: int) -> dict[str, Any]:
-    row = Snapshot.objects.filter(pk=snapshot).select_related("project__label_set").first()
+    row = Snapshot.objects.filter(pk=snapshot).select_related("project__label_set", "split_file").first()
     if row is None:
         raise UserError("The snapshot was removed before it was built.")
     if row.job_id is None:

@@ -22,7 +22,7 @@ from ner_engine.schema import BORING, ENTITY_LABELS, PUBLIC_ENTITY_LABELS, ROLES
 from ner_engine.text import trim, word_edges
 
 if TYPE_CHECKING:
-    from tokenizers import Tokenizer
+    from tokenizers import Encoding, Tokenizer
 
 MAX_TOKENS: Final = 512
 PANEL_START: Final = "PANEL_START"
@@ -99,18 +99,29 @@ def word_row(passage: Passage, report: Report, flavour: Flavour = DEFAULT) -> Ro
 
 def token_row(passage: Passage, report: Report, tokenizer: Tokenizer, flavour: Flavour = DEFAULT) -> Row:
     """``{"tokens", "input_ids", "label_ids", "text", "panel_id" or "figure_id", "doi"}``, cut at 512 tokens; special tokens are O."""
-    encoding = tokenizer.encode(passage.text)
+    return encoded_row(passage, report, tokenizer.encode(passage.text), flavour)
+
+
+def encoded_row(passage: Passage, report: Report, encoding: Encoding, flavour: Flavour = DEFAULT) -> Row:
+    """``token_row`` of a passage whose text the tokenizer has encoded already, many at a time."""
     inner = [index for index, special in enumerate(encoding.special_tokens_mask) if not special]
-    offsets = encoding.offsets
+    offsets, ids = encoding.offsets, encoding.ids
     units: list[Unit] = [offsets[index] for index in inner]
     found = _public_token_labels(passage, units, flavour) if flavour.public else _labels(passage, units, report, flavour)
-    labels = {layer: [OUTSIDE] * len(encoding.ids) for layer in LAYERS}
-    for layer, values in found.items():
-        for index, value in zip(inner, values, strict=True):
-            labels[layer][index] = value
+    labels = {layer: _at_places(found[layer], inner, len(ids)) for layer in LAYERS}
     if encoding.overflowing and not flavour.public:
         report.lose(passage.where, f"it has more than {MAX_TOKENS} tokens; the tokenised form ends there")
-    return {"tokens": encoding.tokens, "input_ids": encoding.ids, **passage.keys, "label_ids": labels, "text": passage.text}
+    return {"tokens": encoding.tokens, "input_ids": ids, **passage.keys, "label_ids": labels, "text": passage.text}
+
+
+def _at_places(values: list[str], places: Sequence[int], n: int) -> list[str]:
+    """``n`` labels with ``values`` at ``places``, O elsewhere. The places are one stretch wherever special tokens stand at the ends alone."""
+    if places and places[-1] - places[0] + 1 == len(places):
+        return [OUTSIDE] * places[0] + values + [OUTSIDE] * (n - places[-1] - 1)
+    labels = [OUTSIDE] * n
+    for place, value in zip(places, values, strict=True):
+        labels[place] = value
+    return labels
 
 
 def load_tokenizer(name: str) -> Tokenizer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 
 import pytest
@@ -9,12 +10,16 @@ import pytest
 from annotator.corpus.models import Document
 from ner_engine import schema
 
+_DETAILS = """
+    fixed stained washed lysed counted imaged starved sorted scored blotted grown split frozen thawed plated treated sampled sliced pooled
+    mounted once twice overnight briefly gently together daily early later again
+""".split()  # noqa: SIM905
+
 
 def long_legend(number: int, *, doi: str = "", protein: str = "LC3") -> schema.Document:
-    """One panel of over 80 characters, two entities; a paper of its own."""
-    text = (
-        f"(A) HeLa cells that lack ATG{number} were treated with bafilomycin A1 for the times shown, lysed, and blotted for {protein} as described."
-    )
+    """One panel of over 80 characters, two entities; a paper of its own, and words of its own: no two are nearly the same."""
+    details = " ".join(random.Random(number).sample(_DETAILS, 16))
+    text = f"(A) HeLa cells {details}, bafilomycin A1 {number} and {protein} as before."
     spans = [
         schema.Span(text.index(surface), text.index(surface) + len(surface), label, surface, id=label)
         for surface, label in (("HeLa", "CELL"), (protein, "GENEPROD"))

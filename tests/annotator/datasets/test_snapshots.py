@@ -56,9 +56,12 @@ def test_a_snapshot_holds_every_panel_once_with_where_it_comes_from(project: Pro
     assert set(found) == {f"p{number}" for number in range(30)}
     assert {row["doi"] for side in SIDES for row in rows_of(snapshot.folder, side) if side_of(row["doi"]) != side} == set()
     row = found["p0"]
-    assert row["attributes"]["lineage"] == {
+    lineage = row["attributes"]["lineage"]
+    assert lineage.pop("guideline").startswith(str(project.label_set))
+    assert lineage == {
         **{"document": accepted[0].pk, "sha256": accepted[0].sha256, "revision": 4, "paper": "10.1000/long.0"},
-        **{"panel": "p0", "start": 0, "end": len(accepted[0].text), "decisions": {"imported": 2}},
+        **{"panel": "p0", "start": 0, "end": len(accepted[0].text), "decisions": {"imported": 2}, "weight": 1.0},
+        **{"curators": [], "model": ""},
     }
     assert [row["text"][entity["start"] : entity["end"]] for entity in row["spans"]] == ["HeLa", "LC3"]
 
@@ -87,7 +90,8 @@ def test_its_files_cannot_be_written_and_a_changed_one_is_noticed(project: Proje
     snapshot = frozen(project)
     verify_snapshot(snapshot=snapshot)
     files = list(snapshot.folder.rglob("*.jsonl"))
-    assert len(files) == 10
+    assert {str(path.relative_to(snapshot.folder)) for path in files} == set(snapshot.report["files"])
+    assert len(files) == 11
     assert all(not stat.S_IMODE(path.stat().st_mode) & 0o222 for path in files)
     train = snapshot.folder / "train.jsonl"
     before = train.read_text(encoding="utf-8")
@@ -155,7 +159,7 @@ def test_a_text_that_several_papers_hold_stays_on_the_side_that_is_held_out(
     same = [replace(long_legend(80), id=f"same-{side}", doi=paper_on(side, 3)) for side in ("train", "test", "eval")]
     import_legends(same, labels="gold")
     snapshot = frozen(project)
-    assert snapshot.report["left_out"] == {"the same text as another panel": 2}
+    assert snapshot.report["left_out"] == {"the same text as a panel of another side": 2}
     holders = [side for side in SIDES for row in rows_of(snapshot.folder, side) if row["text"] == same[0].text]
     assert holders == ["test"]
 

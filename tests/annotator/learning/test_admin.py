@@ -21,7 +21,7 @@ from annotator.datasets.services import add_snapshot, build_snapshot
 from annotator.jobs.models import Job, JobState
 from annotator.learning import reports, services
 from annotator.learning.models import Evaluation, ModelOrigin, ModelVersion, Promotion, RunState, TrainingRun
-from ner_engine import schema
+from tests.annotator.datasets.conftest import long_legend
 
 pytestmark = pytest.mark.django_db
 
@@ -32,19 +32,6 @@ MODELS = "admin:learning_modelversion"
 @pytest.fixture
 def panel(admin: User, client_of: Callable[[User], Client]) -> Client:
     return client_of(admin)
-
-
-def long_legend(number: int) -> schema.Document:
-    text = (
-        f"(A) HeLa cells that lack ATG{number} were treated with bafilomycin A1 for the times shown, lysed, and blotted for LC3 as described before."
-    )
-    spans = [
-        schema.Span(text.index(surface), text.index(surface) + len(surface), label, surface)
-        for surface, label in (("HeLa", "CELL"), ("LC3", "GENEPROD"))
-    ]
-    return schema.Document(
-        id=f"fig-{number}", text=text, doi=f"10.1000/paper.{number}", segments=(schema.Segment(0, len(text), f"p{number}", "A"),), gold=tuple(spans)
-    )
 
 
 @pytest.fixture
