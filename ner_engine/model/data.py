@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -14,7 +14,7 @@ from tokenizers import Encoding, Tokenizer
 
 from ner_engine.align import encode
 from ner_engine.errors import TrainingError
-from ner_engine.formats import jsonl, sd_nlp
+from ner_engine.formats import FORMATS, detect, read_inputs
 from ner_engine.formats.report import Report
 from ner_engine.model.tasks import ENTITIES, Task, panels_of
 from ner_engine.schema import Document, Span
@@ -25,6 +25,9 @@ _WHITE_SPACE: Final = np.array([point for point in range(0x3100) if chr(point).i
 #: Label of positions that the loss leaves out: special tokens and padding.
 IGNORED: Final = -100
 
+
+#: How files of labelled texts may end; the first one found is taken.
+_SUFFIXES: Final = (".jsonl", *FORMATS["iob2"].suffixes)
 
 Offsets = NDArray[np.int64]
 
@@ -203,27 +206,13 @@ def length_grouped_order(lengths: Sequence[int], batch_size: int, seed: int) -> 
     return [int(index) for batch in order for index in batch]
 
 
-class LengthGroupedSampler(torch.utils.data.Sampler[int]):
-    """Indices by ``length_grouped_order``, another order each epoch; ``epoch`` is read when an epoch begins."""
-
-    def __init__(self, lengths: Sequence[int], batch_size: int, seed: int) -> None:
-        self._lengths, self._batch_size, self._seed = lengths, batch_size, seed
-        self.epoch = 0
-
-    def __len__(self) -> int:
-        return len(self._lengths)
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(length_grouped_order(self._lengths, self._batch_size, self._seed + self.epoch))
-
-
 def read_panels(path: Path) -> list[Document]:
     """As ``read_documents``; figures come as their panels."""
     return [panel for document in read_documents(path) for panel in panels_of(document)]
 
 
 def read_documents(path: Path) -> list[Document]:
-    """Labelled texts of a file of project JSONL or of sd-nlp rows; which of them it is, is seen from its first row.
+    """Labelled texts of a file of project JSONL, sd-nlp rows or IOB2, packed by xz or not; which of them it is, is seen from how it begins.
 
     Raises ``TrainingError`` for a file that is absent, holds nothing, or holds a row that cannot be read: training on part of the
     data without a word would give a model nobody asked for.
@@ -231,10 +220,13 @@ def read_documents(path: Path) -> list[Document]:
     if not path.is_file():
         raise TrainingError(f"there is no {path.name} in the data folder; write one with `python -m ner_engine convert`")
     report = Report()
-    with path.open("rb") as stream:
-        reader = sd_nlp.read if b'"label_ids"' in stream.readline() else jsonl.read
-        stream.seek(0)
-        documents = list(reader(stream, name=path.name, report=report))
+    documents = list(read_inputs([path], detect(path), report)) if path.stat().st_size else []
     if report.problems:
         raise TrainingError(f"{report.problems[0]} (refused in all: {len(report.problems)})")
     return documents
+
+
+def side_file(data: Path, side: str) -> Path:
+    """The file of a side in a data folder: ``train.jsonl``, ``train.iob2``, ``train.tsv.xz`` ...; the JSONL's path where there is none."""
+    named = (data / f"{side}{suffix}{packed}" for suffix in _SUFFIXES for packed in ("", ".xz"))
+    return next((path for path in named if path.is_file()), data / f"{side}.jsonl")

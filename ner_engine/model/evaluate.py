@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any, Final, Protocol
 
 from ner_engine.align import Labelled, encode
-from ner_engine.metrics import Scores, score, score_iob2
+from ner_engine.metrics import Scores, score, score_iob2, score_words
 from ner_engine.model.pipeline import roles_of
 from ner_engine.model.tagger import Tagger
 from ner_engine.model.tasks import ENTITIES, Task
@@ -30,25 +30,38 @@ class CanTag(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Scores of one model on one set. ``spans`` compares code points, ``words`` the IOB2 labels of sd-nlp's words; ``seconds`` is tagging time."""
+    """Scores of one model on one set. ``spans`` compares code points, ``words`` the entities in the IOB2 labels of sd-nlp's words.
+
+    ``by_word`` compares each word's label by itself, ``accuracy`` is the share of words whose label is right. ``seconds`` is tagging time, ``loss``
+    the mean cross entropy of the tokens' labels, None where it was not asked for.
+    """
 
     model: str
     spans: Scores
     words: Scores
+    by_word: Scores
+    accuracy: float
     n_documents: int
     seconds: float
+    loss: float | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """``{"model", "documents", "seconds", "by_label", "micro", "macro", "words": {"by_label", "micro", "macro"}}``.
+        """``{"model", "documents", "seconds", "by_label", "micro", "macro", "words": {"by_label", "micro", "macro", "accuracy", "by_word": {...}}}``.
 
-        The outer scores are of character spans.
+        The outer scores are of character spans. ``eval_loss`` is there where the loss is known.
         """
-        head = {"model": self.model, "documents": self.n_documents, "seconds": round(self.seconds, 3)}
-        return head | self.spans.as_json() | {"words": self.words.as_json()}
+        head: dict[str, Any] = {"model": self.model, "documents": self.n_documents, "seconds": round(self.seconds, 3)}
+        if self.loss is not None:
+            head["eval_loss"] = round(self.loss, 5)
+        words = self.words.as_json() | {"accuracy": round(self.accuracy, 6), "by_word": self.by_word.as_json()}
+        return head | self.spans.as_json() | {"words": words}
 
     def table(self) -> str:
-        """Both tables as text for reading."""
-        return f"strict character spans, {self.n_documents} documents\n{self.spans.table()}\n\nwords of sd-nlp (seqeval, IOB2)\n{self.words.table()}"
+        """All tables as text for reading."""
+        return (
+            f"strict character spans, {self.n_documents} documents\n{self.spans.table()}\n\nwords of sd-nlp (seqeval, IOB2)\n{self.words.table()}\n\n"
+            f"each word by itself (accuracy over all words {self.accuracy:.4f})\n{self.by_word.table()}"
+        )
 
 
 def evaluate(tagger: CanTag, documents: Iterable[Document], task: Task = ENTITIES) -> Evaluation:
@@ -74,7 +87,8 @@ def evaluate(tagger: CanTag, documents: Iterable[Document], task: Task = ENTITIE
             cut = words(document.text)
             gold_words.append(encode(cut, decided).labels)
             found_words.append(encode(cut, spans).labels)
-    return Evaluation(tagger.name, score(gold, found), score_iob2(gold_words, found_words), len(gold), seconds)
+    by_word, accuracy = score_words(gold_words, found_words)
+    return Evaluation(tagger.name, score(gold, found), score_iob2(gold_words, found_words), by_word, accuracy, n_documents=len(gold), seconds=seconds)
 
 
 def _tagged(tagger: CanTag, documents: Sequence[Document], task: Task) -> list[list[Span]]:

@@ -21,12 +21,24 @@ class Recipe:
     """Hyperparameters of a run: of a token classifier, or of a masked language model.
 
     ``labels`` are the entity types, from which O and B-/I- of each are made unless the base brings its own head with the same
-    types. ``task`` names one of ``tasks.TASKS``. ``max_length`` counts tokens of one window, ``layers`` keeps the first of the base's (0: all),
-    ``warmup`` and ``epochs`` may be fractions, ``eval_panels`` bounds the held-out texts that are tagged while training (the end is measured on
-    all), ``checkpoint_seconds`` is how much work an interruption may cost. A text must be longer than ``min_characters`` to be an example.
+    types; ``("auto",)`` takes those of the training texts. ``task`` names one of ``tasks.TASKS``. ``max_length`` counts tokens of one window,
+    ``layers`` keeps the first of the base's (0: all), ``warmup`` and ``epochs`` may be fractions, ``checkpoint_seconds`` is how much work an
+    interruption may cost.
+
+    Texts: one must be longer than ``min_characters`` to be an example. ``panels="labelled"`` leaves out what has no entity: right where nobody
+    looked at it (a third of SourceData's panels), wrong where a curator decided that there is none. ``augment_share`` above 0 makes two steps: the
+    first learns from the texts and from copies in which that share of the entities is replaced, the second goes on from there with the texts alone.
+
+    Steps: ``batch_size`` counts the examples of a step over all processes. It is worked off in micro-batches of at most ``micro_tokens`` tokens
+    (0: as suits the device), end to end in one row where the architecture allows it and ``packing`` is "auto". ``gradient_checkpointing`` computes
+    activations twice instead of keeping them: less memory, a third more time. ``class_weights="balanced"`` gives each label the same say,
+    ``label_smoothing`` spreads that share of a token's truth over all labels.
+
+    Evaluations: ``eval_panels`` bounds the held-out texts that are tagged on the way; the end is measured on all. ``keep="best"`` takes the weights
+    of the evaluation with the best micro F1, ``average`` the mean over that many last evaluations (0: none); ``patience`` ends a run after as many
+    evaluations without a better one (0: never). Without held-out texts the last weights are taken.
+
     ``task="fill_mask"`` is a language model that ``pretrain`` trains: it hides ``mask_share`` of the tokens, by ``mask_unit``, and knows no labels.
-    ``panels="labelled"`` leaves out what has no entity: right where nobody looked at it (a third of SourceData's panels), wrong where a
-    curator decided that there is none.
     """
 
     name: str
@@ -55,6 +67,15 @@ class Recipe:
     min_characters: int = 0
     checkpoint_seconds: float = 240.0
     seed: int = 42
+    keep: str = "last"
+    average: int = 0
+    patience: int = 0
+    class_weights: str = "none"
+    label_smoothing: float = 0.0
+    augment_share: float = 0.0
+    packing: str = "auto"
+    micro_tokens: int = 0
+    gradient_checkpointing: bool = False
     mask_share: float = 0.15
     mask_unit: str = "token"
 
@@ -81,6 +102,14 @@ class Recipe:
             raise TrainingError(f"there is no task {self.task}; there are {', '.join(TASKS)} and {FILL_MASK}")
         if not self.labels or len(set(self.labels)) != len(self.labels):
             raise TrainingError("labels must name each entity type once")
+        if AUTO_LABELS[0] in self.labels and self.labels != AUTO_LABELS:
+            raise TrainingError("labels must be auto, or name the entity types")
+        if self.average and self.keep == "best":
+            raise TrainingError("the weights are the best ones or a mean, not both; choose keep=best or average")
+        if not self.evals_per_epoch and (self.average or self.patience or self.keep == "best"):
+            raise TrainingError("keep=best, average and patience go by evaluations; set evals_per_epoch above 0")
+        if self.task == FILL_MASK and (differing := sorted(name for name in _LABELLING if getattr(self, name) != _DEFAULTS[name])):
+            raise TrainingError(f"a language model has nothing to do with {', '.join(differing)}; leave it out")
 
     def hyperparameters(self) -> dict[str, Any]:
         """What belongs on the card: every field but the recipe's own name and description."""
@@ -89,11 +118,14 @@ class Recipe:
         return {name: value for name, value in fields.items() if name not in {"name", "about", "base", "labels"} | others}
 
 
+#: ``labels`` of a recipe that takes them from the training texts.
+AUTO_LABELS: Final = ("auto",)
 #: The task of a masked language model; the others are ``tasks.TASKS``.
 FILL_MASK: Final = "fill_mask"
 #: What only a language model, and only a token classifier, has to do with.
 _MASKING: Final = frozenset({"mask_share", "mask_unit"})
-_LABELLING: Final = frozenset({"layers", "panels"})
+_LABELLING: Final = frozenset({"layers", "panels", "keep", "average", "patience", "class_weights", "label_smoothing", "augment_share"})
+_DEFAULTS: Final[Mapping[str, Any]] = {field.name: field.default for field in dataclasses.fields(Recipe)}
 #: Fields that make a recipe this recipe: another task or name would be another one.
 _FIXED: Final = frozenset({"name", "about", "base", "task"})
 _RANGES: Final[Mapping[str, tuple[float, float]]] = {
@@ -115,12 +147,20 @@ _RANGES: Final[Mapping[str, tuple[float, float]]] = {
     "min_characters": (0, 10**6),
     "checkpoint_seconds": (1.0, 86400.0),
     "seed": (0, 2**32 - 1),
+    "average": (0, 1000),
+    "patience": (0, 1000),
+    "label_smoothing": (0.0, 0.9),
+    "augment_share": (0.0, 1.0),
+    "micro_tokens": (0, 10**6),
     "mask_share": (0.01, 0.9),
 }
 _CHOICES: Final[Mapping[str, Sequence[str]]] = {
     "schedule": ("linear", "cosine", "constant_with_warmup"),
     "precision": ("bf16", "fp32"),
     "panels": ("all", "labelled"),
+    "keep": ("last", "best"),
+    "class_weights": ("none", "balanced"),
+    "packing": ("auto", "off"),
     "mask_unit": ("token", "word"),
 }
 
@@ -134,10 +174,30 @@ def _parse(name: str, value: str) -> Any:
     try:
         if kind == "tuple[str, ...]":
             return tuple(part.strip() for part in value.split(",") if part.strip())
+        if kind == "bool":
+            return {"true": True, "on": True, "1": True, "false": False, "off": False, "0": False}[value.strip().lower()]
         return {"int": int, "float": float, "str": str}[str(kind)](value)
     except (ValueError, KeyError) as error:
         raise TrainingError(f"{name} cannot be {value!r}") from error
 
+
+JNLPBA_LABELS: Final = ("protein", "cell_type", "DNA", "cell_line", "RNA")
+CRAFT_LABELS: Final = ("Sequence", "Cell", "Protein", "Gene", "Taxon", "Chemical")
+#: ``eval_panels`` of those whose authors measure each epoch on all held-out texts.
+ALL: Final = 10**9
+#: What both systems trained on CRAFT have in common.
+_CRAFT: Final[Mapping[str, Any]] = {
+    "epochs": 4.0,
+    "batch_size": 8,
+    "learning_rate": 3e-5,
+    "warmup": 0.0,
+    "weight_decay": 0.0,
+    "attention_dropout": 0.1,
+    "max_length": 512,
+    "precision": "fp32",
+    "evals_per_epoch": 1.0,
+    "eval_panels": ALL,
+}
 
 RECIPES: Final[Mapping[str, Recipe]] = {
     recipe.name: recipe
@@ -196,6 +256,41 @@ RECIPES: Final[Mapping[str, Recipe]] = {
             epochs=3.0,
         ),
         Recipe(
+            name="scibert-jnlpba",
+            about="fran-martinez/scibert_scivocab_cased_ner_jnlpba as its card states it: SciBERT on the five types of JNLPBA, the best epoch kept.",
+            base="allenai/scibert_scivocab_cased",
+            labels=JNLPBA_LABELS,
+            epochs=6.0,
+            batch_size=32,
+            learning_rate=5e-5,
+            warmup=0.1,
+            weight_decay=0.0,
+            max_grad_norm=0.0,
+            dropout=0.3,
+            attention_dropout=0.3,
+            max_length=128,
+            precision="fp32",
+            evals_per_epoch=1.0,
+            eval_panels=ALL,
+            keep="best",
+        ),
+        Recipe(
+            name="craft-augmented-transfer",
+            about="StivenLancheros' CRAFT_AugmentedTransfer_EN as its card states it: a Spanish biomedical RoBERTa on CRAFT with a fifth of the "
+            "entities replaced, then once more on CRAFT as it is.",
+            base="PlanTL-GOB-ES/roberta-base-biomedical-clinical-es",
+            labels=CRAFT_LABELS,
+            augment_share=0.2,
+            **_CRAFT,
+        ),
+        Recipe(
+            name="biobert-craft",
+            about="StivenLancheros' Biobert-base-cased-v1.2-finetuned-ner-CRAFT as its card states it: BioBERT on the six types of CRAFT.",
+            base="dmis-lab/biobert-base-cased-v1.2",
+            labels=CRAFT_LABELS,
+            **_CRAFT,
+        ),
+        Recipe(
             name="bio-lm",
             about="EMBO/bio-lm as its card states it: RoBERTa base goes on as a masked language model on unlabelled texts of the field.",
             base="roberta-base",
@@ -220,6 +315,7 @@ RECIPES: Final[Mapping[str, Recipe]] = {
             evals_per_epoch=2.0,
             eval_panels=300,
             checkpoint_seconds=60.0,
+            keep="best",
         ),
     )
 }

@@ -1,44 +1,57 @@
 """Fine-tuning: checkpoints on the way, a finished model only at the end.
 
 ``out/checkpoints/`` holds what ``resume`` goes on from, ``out/run.json`` what the run was started with, ``out/history.jsonl`` its evaluations;
-``out/model/`` appears in one rename when everything is done, and then the checkpoints go. Nothing is fetched from a network, and
-weights are read and written as safetensors only. Optimizer and random state are torch files that this program wrote
-itself; they are read back with ``weights_only=True``.
+``out/model/`` appears in one rename when everything is done, and then the checkpoints go. A recipe of two steps has the first of them in
+``out/augmented/``. Nothing is fetched from a network, and weights are read and written as safetensors only. Optimizer and random state are torch
+files that this program wrote itself; they are read back with ``weights_only=True``.
 """
 
 from __future__ import annotations
 
-import functools
+import dataclasses
 import hashlib
 import json
 import math
 import shutil
-import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
+import numpy as np
 import torch
 import transformers
-from transformers import Trainer, TrainerCallback, TrainingArguments
+from transformers import TrainingArguments
 
+from ner_engine.augment import augment_documents
 from ner_engine.errors import TrainingError
 from ner_engine.model import catalog
-from ner_engine.model.backends import Backend, LeanBackend, PlainBackend, cpu_precision
+from ner_engine.model.backends import Backend, LeanBackend, PlainBackend, Probabilities, cpu_precision
+from ner_engine.model.batching import MICRO_TOKENS, PACKED, Batcher, balanced_weights, can_pack
 from ner_engine.model.card import RunRecord, card
 from ner_engine.model.catalog import Checkpoint
-from ner_engine.model.data import Examples, LengthGroupedSampler, TextEncoder, collate, read_documents
+from ner_engine.model.data import IGNORED, Examples, TextEncoder, read_documents, side_file
 from ner_engine.model.evaluate import Evaluation, evaluate
 from ner_engine.model.loading import load_classifier, load_tokenizer, save_tokenizer
-from ner_engine.model.recipes import FILL_MASK, Recipe
+from ner_engine.model.loop import (
+    Emit,
+    History,
+    KeptWeights,
+    Reporter,
+    RunTrainer,
+    claim,
+    last_checkpoint,
+    processes,
+    runs_in_bf16,
+    training_arguments,
+)
+from ner_engine.model.recipes import AUTO_LABELS, FILL_MASK, Recipe
 from ner_engine.model.tagger import Tagger
 from ner_engine.model.tasks import TASKS
-from ner_engine.schema import Document
+from ner_engine.schema import ENTITY_LABELS, Document
 from ner_engine.split import SIDES, Side
 
-#: Events of a run: start, step, eval, done, cancelled (see ``cli`` for their fields).
-Emit = Callable[[Mapping[str, Any]], None]
 #: The order in which equal texts are kept: once held out, never trained on.
 _KEEP_FIRST: Final[tuple[Side, ...]] = ("test", "eval", "train")
 
@@ -55,22 +68,30 @@ def train(
 ) -> Path | None:
     """Fine-tune ``base`` on ``data/train.jsonl`` and write ``out/model``; its path, or None where ``stop_requested`` ended the run early.
 
-    ``data/eval.jsonl`` is measured on the way and at the end, ``data/test.jsonl``, where there is one, at the end. A stopped or killed run
-    goes on from its last checkpoint with ``resume``. Raises ``TrainingError`` (also for a paper that lies on two sides), ``ModelNotFoundError``
-    or ``UnsafeModelError``.
+    ``data/eval.jsonl`` is measured on the way and at the end, ``data/test.jsonl``, where there is one, at the end; any of them may be IOB2 instead
+    (``train.iob2``, ``train.tsv.xz``). A stopped or killed run goes on from its last checkpoint with ``resume``. Of several processes the first
+    writes and emits. Raises ``TrainingError`` (also for a paper that lies on two sides), ``ModelNotFoundError`` or ``UnsafeModelError``.
     """
     recipe.check()
     if recipe.task == FILL_MASK:
         raise TrainingError(f"{recipe.name} trains a language model; run it with `python -m ner_engine pretrain`")
-    claim(out, {"recipe": recipe.name, **recipe.hyperparameters(), "labels": list(recipe.labels), "data": data_hash(data)}, resume=resume)
+    here = processes()
+    if here.num_processes > recipe.batch_size:
+        raise TrainingError(f"a batch of {recipe.batch_size} examples cannot feed {here.num_processes} processes; start fewer, or set batch_size")
+    if here.is_main_process:
+        claim(out, {"recipe": recipe.name, **recipe.hyperparameters(), "labels": list(recipe.labels), "data": data_hash(data)}, resume=resume)
     panels = read_sides(data, recipe)
-    transformers.set_seed(recipe.seed)
+    recipe = with_labels(recipe, panels.sides["train"])
     transformers.utils.logging.disable_progress_bar()  # a log is no terminal: each bar would be a line as long as the run
-    model = _Model.load(catalog.find_base(base), recipe)
-    run = _Run(recipe=recipe, model=model, panels=panels, out=out, emit=emit, stop_requested=stop_requested)
-    if not run.fit(resume=resume):
-        return None
-    return run.finish()
+    run = _Run(recipe, panels, out, emit if here.is_main_process else _in_silence, stop_requested)
+    begin: Checkpoint | None = catalog.find_base(base)
+    if recipe.augment_share:
+        begin = run.learn_augmented(catalog.find_base(base), resume=resume)
+    return out / "model" if begin and run.learn(begin, resume=resume) else None
+
+
+def _in_silence(event: Mapping[str, Any]) -> None:
+    """Only one process tells what all of them do."""
 
 
 # Data
@@ -89,14 +110,16 @@ def read_sides(data: Path, recipe: Recipe) -> Panels:
 
     Raises ``TrainingError`` where a paper lies on two sides, or where there is nothing to train on.
     """
-    sides = {side: _usable(read_documents(data / f"{side}.jsonl"), recipe) for side in SIDES if side == "train" or (data / f"{side}.jsonl").is_file()}
-    _refuse_leaks(sides)
+    documents = {side: read_documents(path) for side in SIDES if (path := side_file(data, side)).is_file() or side == "train"}
+    _refuse_leaks(documents)
+    sides = {side: _usable(found, recipe) for side, found in documents.items()}
     seen: set[str] = set()
     n_before = sum(map(len, sides.values()))
     for side in _KEEP_FIRST:
         sides[side] = [panel for panel in sides.get(side, []) if panel.text not in seen and not seen.add(panel.text)]  # type: ignore[func-returns-value]
     if not sides["train"]:
-        raise TrainingError("train.jsonl holds no text to learn from; accept some legends first, or relax min_characters and panels")
+        name = side_file(data, "train").name
+        raise TrainingError(f"{name} holds no text to learn from; accept some legends first, or relax min_characters and panels")
     return Panels(sides, n_before - sum(map(len, sides.values())))
 
 
@@ -108,56 +131,43 @@ def _usable(documents: Sequence[Document], recipe: Recipe) -> list[Document]:
 def _refuse_leaks(sides: Mapping[Side, Sequence[Document]]) -> None:
     """A paper seen in training must not be measured on: stop, and name it."""
     side_of_paper: dict[str, str] = {}
-    for side, panels in sides.items():
-        for paper in {panel.doi for panel in panels if panel.doi}:
+    for side, documents in sides.items():
+        for paper in {str(paper) for document in documents if (paper := document.doi or document.attributes.get("paper"))}:
             other = side_of_paper.setdefault(paper, side)
             if other != side:
                 raise TrainingError(f"the paper {paper} lies in {other} and in {side}; put all of its panels on one side, or its scores mean nothing")
 
 
-# The folder of a run
+def with_labels(recipe: Recipe, texts: Sequence[Document]) -> Recipe:
+    """The recipe with the labels it is to learn: its own, or where it leaves them to the data, those of ``texts``.
 
-
-def claim(out: Path, started: Mapping[str, Any], *, resume: bool) -> None:
-    """Make ``out`` the folder of the run ``started`` with these facts, or check that it is. Raises ``TrainingError`` where it is another's."""
-    if (out / "model").exists():
-        raise TrainingError(f"{out.name} already holds a finished model; give another folder")
-    stored = out / "run.json"
-    if stored.is_file() and last_checkpoint(out / "checkpoints"):
-        if not resume:
-            raise TrainingError(f"{out.name} holds an unfinished run; go on with it by --resume, or give another folder")
-        before = json.loads(stored.read_text(encoding="utf-8"))
-        changed = sorted(name for name in before.keys() | started.keys() if before.get(name) != json.loads(json.dumps(started)).get(name))
-        if changed:
-            raise TrainingError(f"the run in {out.name} was started with another {', '.join(changed)}; start a new one in another folder")
-        return
-    out.mkdir(parents=True, exist_ok=True)
-    _write_atomically(stored, json.dumps(started, indent=1))
+    Raises ``TrainingError`` where the texts have labels and none of them is the recipe's.
+    """
+    task = TASKS[recipe.task]
+    found = Counter(span.label for text in texts for span in task.targets(text))
+    if recipe.labels == AUTO_LABELS:
+        known = [label for label in task.labels or ENTITY_LABELS if label in found]
+        labels = (*known, *sorted(found.keys() - set(known)))
+        if not labels:
+            raise TrainingError("the training texts hold no label, so there is none to learn; name them by labels")
+        return dataclasses.replace(recipe, labels=labels)
+    if found and not found.keys() & set(recipe.labels):
+        names, asked = ", ".join(sorted(found)), ", ".join(recipe.labels)
+        raise TrainingError(f"the training texts are labelled {names}, the recipe learns {asked}; set labels=auto, or name those to learn")
+    return recipe
 
 
 def data_hash(data: Path) -> str:
     """SHA-256 over the three files of a data folder, in hexadecimal digits."""
     digest = hashlib.sha256()
     for side in SIDES:
-        path = data / f"{side}.jsonl"
+        path = side_file(data, side)
         if path.is_file():
             digest.update(f"{side}:{path.stat().st_size}\n".encode())
             with path.open("rb") as stream:
                 while block := stream.read(1 << 20):
                     digest.update(block)
     return digest.hexdigest()
-
-
-def last_checkpoint(folder: Path) -> Path | None:
-    """The newest complete checkpoint in ``folder``; ``trainer_state.json`` is what is written last of one."""
-    found = [path for path in folder.glob("checkpoint-*") if (path / "trainer_state.json").is_file()]
-    return max(found, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
-
-
-def _write_atomically(path: Path, text: str) -> None:
-    part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
 
 
 # The model
@@ -175,95 +185,216 @@ class _Model:
     @classmethod
     def load(cls, base: Checkpoint, recipe: Recipe) -> _Model:
         """The base with its own head where that has the recipe's types, else with a new one."""
+        transformers.set_seed(recipe.seed)
         keeps_head = set(base.labels) == set(recipe.labels)
         id2label = base.id2label if keeps_head else ("O", *(f"{prefix}-{label}" for label in recipe.labels for prefix in TASKS[recipe.task].prefixes))
         window = min(recipe.max_length, base.max_length)
         settings = {
             "hidden_dropout_prob": recipe.dropout,
             "attention_probs_dropout_prob": recipe.attention_dropout,
-            "attn_implementation": "sdpa" if torch.cuda.is_available() else "eager",  # eager wins by a tenth in bf16 on a CPU
             "window_tokens": window,
             "span_task": recipe.task,
         }
         if recipe.layers:
             settings["num_hidden_layers"] = min(recipe.layers, int(base.config["num_hidden_layers"]))
         network = load_classifier(base, settings=settings, new_labels=None if keeps_head else id2label)
-        encoder = TextEncoder(load_tokenizer(base.folder), max_length=window)
+        if recipe.packing != "off" and can_pack(network.config.to_dict()):
+            network.set_attn_implementation(PACKED)
+        encoder = TextEncoder(load_tokenizer(base), max_length=window)
         return cls(base, network, encoder, id2label)
 
     @property
     def label2id(self) -> dict[str, int]:
         return {label: index for index, label in enumerate(self.id2label)}
 
-    def tagger(self, device: str) -> Tagger:
-        """A tagger with the weights as they are now."""
-        config = self.network.config.to_dict()
-        backend: Backend
+    @property
+    def packs(self) -> bool:
+        """Whether it takes examples end to end."""
+        return bool(self.network.config._attn_implementation == PACKED)
+
+    def examples(self, documents: Sequence[Document], recipe: Recipe) -> Examples:
+        """The windows of the documents with their labels."""
+        return Examples(documents, self.encoder, self.label2id, TASKS[recipe.task])
+
+    def judge(self, documents: Sequence[Document], recipe: Recipe) -> Evaluation:
+        """Scores of the weights as they are now."""
+        examples = self.examples(documents, recipe)
+        listening = _Listening(self._backend(), (examples[index].labels for index in range(len(examples))))
+        found = evaluate(Tagger("candidate", listening, self.encoder, self.id2label), documents, TASKS[recipe.task])
+        return dataclasses.replace(found, loss=listening.loss)
+
+    def _backend(self) -> Backend:
+        config, device = self.network.config.to_dict(), "cuda" if torch.cuda.is_available() else "cpu"
         if device == "cpu" and LeanBackend.can_run(config):
-            backend = LeanBackend(config, self.network.state_dict(), precision=cpu_precision())
-        else:
-            backend = PlainBackend(self.network, device=device)
-        return Tagger("candidate", backend, self.encoder, self.id2label)
+            return LeanBackend(config, self.network.state_dict(), precision=cpu_precision())
+        return PlainBackend(self.network, device=device)
 
     def save(self, folder: Path) -> None:
         """Weights, config and tokenizer, as any Hugging Face program reads them."""
         self.network.save_pretrained(folder)
-        save_tokenizer(self.base.folder, folder)
+        save_tokenizer(self.base, folder)
+
+
+class _Listening:
+    """A backend that also hears what the right ``labels`` of each window are: the validation loss, from what tagging computes anyway.
+
+    ``labels`` come in the order in which windows are run, ``IGNORED`` where a token has none.
+    """
+
+    def __init__(self, backend: Backend, labels: Iterator[Sequence[int]]) -> None:
+        self._backend, self._labels = backend, labels
+        self._sum, self._count = 0.0, 0
+
+    @property
+    def loss(self) -> float:
+        """Mean cross entropy in nats over the labelled tokens so far."""
+        return self._sum / max(self._count, 1)
+
+    def run(self, windows: Sequence[Sequence[int]]) -> list[Probabilities]:
+        results = self._backend.run(windows)
+        for scores in results:
+            labels = np.array(next(self._labels))
+            (known,) = np.nonzero(labels != IGNORED)
+            self._sum -= float(np.log(np.maximum(scores[known, labels[known]], 1e-12)).sum())
+            self._count += len(known)
+        return results
 
 
 # The run
 
 
 class _Run:
-    """One fine-tuning from its first step, or its last checkpoint, to the finished model."""
+    """One training from its first step, or its last checkpoint, to the finished model."""
 
-    def __init__(self, *, recipe: Recipe, model: _Model, panels: Panels, out: Path, emit: Emit, stop_requested: Callable[[], bool]) -> None:
-        self.recipe, self.model, self.panels, self.out, self.emit = recipe, model, panels, out, emit
-        self.stop_requested = stop_requested
-        self.examples = Examples(panels.sides["train"], model.encoder, model.label2id, TASKS[recipe.task])
-        self.steps_per_epoch = math.ceil(len(self.examples) / recipe.batch_size)
-        self.n_steps = math.ceil(self.steps_per_epoch * recipe.epochs)
-        self.history = History(out / "history.jsonl")
+    def __init__(self, recipe: Recipe, panels: Panels, out: Path, emit: Emit, stop_requested: Callable[[], bool]) -> None:
+        self._recipe, self._panels, self._out, self._emit, self._stop_requested = recipe, panels, out, emit, stop_requested
 
-    def fit(self, *, resume: bool) -> bool:
-        """Run all steps; False where the run was asked to stop before."""
-        arguments = training_arguments(self.recipe, self.n_steps, self.out)
-        trainer = RunTrainer(
-            model=self.model.network,
-            args=arguments,
-            train_dataset=self.examples,
-            data_collator=functools.partial(collate, pad_id=int(self.model.network.config.pad_token_id or 0)),
-            callbacks=[Reporter(self, str(arguments.device.type))],
-        )
-        trainer.remove_callback(transformers.PrinterCallback)
-        checkpoint = last_checkpoint(self.out / "checkpoints") if resume else None
-        self.emit(self._start(arguments, checkpoint))
-        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-        if trainer.state.global_step < self.n_steps:
-            self.emit({"event": "cancelled", "step": trainer.state.global_step, "steps": self.n_steps})
+    def learn_augmented(self, base: Checkpoint, *, resume: bool) -> Checkpoint | None:
+        """What comes of ``base`` by the texts and copies of them with other entities; None where the run was asked to stop before."""
+        folder, texts = self._out / "augmented", self._panels.sides["train"]
+        if not (folder / "model").is_dir():
+            copies = augment_documents(texts, self._recipe.augment_share, seed=self._recipe.seed)
+            sides = {**self._panels.sides, "train": [*texts, *copies]}
+            step = self._step(base, sides, folder, self._tell_of_first_step)
+            if not step.fit(resume=resume):
+                return None
+            step.store("")
+        return dataclasses.replace(catalog.find_base(folder / "model"), name=base.name)
+
+    def _tell_of_first_step(self, event: Mapping[str, Any]) -> None:
+        self._emit({**event, "phase": "augmented"})
+
+    def learn(self, base: Checkpoint, *, resume: bool) -> bool:
+        """Train, measure on everything held out, write the model with its card, and let the checkpoints go. False where it was asked to stop."""
+        step = self._step(base, self._panels.sides, self._out, self._emit)
+        if not step.fit(resume=resume, told={"repeated_texts_left_out": self._panels.n_repeated}):
             return False
+        scores: dict[str, dict[str, Any]] = {}
+        if processes().is_main_process:
+            scores = {
+                side: step.model.judge(self._panels.sides[side], self._recipe).as_json() for side in ("eval", "test") if self._panels.sides[side]
+            }
+        step.store(card(self._record(step, scores)))
+        self._emit({"event": "done", "out": str(self._out / "model"), "weights_of_steps": step.weights_of, "scores": scores})
         return True
 
-    def finish(self) -> Path:
-        """Measure on everything held out, write the model with its card, and let the checkpoints go."""
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-        tagger = self.model.tagger(device)
-        scores = {
-            side: evaluate(tagger, self.panels.sides[side], TASKS[self.recipe.task]).as_json() for side in ("eval", "test") if self.panels.sides[side]
-        }
-        part = self.out / "model.part"
-        shutil.rmtree(part, ignore_errors=True)
-        self.model.save(part)
-        (part / "README.md").write_text(card(self._record(scores)), encoding="utf-8")
-        part.replace(self.out / "model")
-        shutil.rmtree(self.out / "checkpoints", ignore_errors=True)
-        self.emit({"event": "done", "out": str(self.out / "model"), "scores": scores})
-        return self.out / "model"
+    def _step(self, base: Checkpoint, sides: Mapping[Side, Sequence[Document]], out: Path, emit: Emit) -> _Step:
+        recipe = self._recipe
+        return _Step(recipe=recipe, model=_Model.load(base, recipe), sides=sides, out=out, emit=emit, stop_requested=self._stop_requested)
+
+    def _record(self, step: _Step, scores: Mapping[str, Mapping[str, Any]]) -> RunRecord:
+        recipe, base = self._recipe, step.model.base.name
+        return RunRecord(
+            recipe=recipe,
+            base=base,
+            command=f"python -m ner_engine train --recipe {recipe.name} --data DATA --base {base} --out OUT",
+            labels=recipe.labels,
+            counts={side: len(panels) for side, panels in self._panels.sides.items()},
+            data_hash=json.loads((self._out / "run.json").read_text(encoding="utf-8"))["data"],
+            history=step.history.read(),
+            scores=scores,
+            weights_of=step.weights_of,
+            versions={"torch": torch.__version__.partition("+")[0], "transformers": transformers.__version__},
+        )
+
+
+class _Step:
+    """One fine-tuning of a model in a folder of its own; most runs have one.
+
+    ``weights_of`` are the steps whose weights, or the mean of them, the model has in the end; empty where it has the last.
+    """
+
+    def __init__(
+        self,
+        *,
+        recipe: Recipe,
+        model: _Model,
+        sides: Mapping[Side, Sequence[Document]],
+        out: Path,
+        emit: Emit,
+        stop_requested: Callable[[], bool],
+    ) -> None:
+        self.recipe, self.model, self.emit, self.stop_requested = recipe, model, emit, stop_requested
+        self._out = out
+        self._held_out = sides["eval"][: recipe.eval_panels]
+        self._examples = model.examples(sides["train"], recipe)
+        self.steps_per_epoch = math.ceil(len(self._examples) / recipe.batch_size)
+        self.n_steps = math.ceil(self.steps_per_epoch * recipe.epochs)
+        self.history = History(out / "history.jsonl")
+        self.weights_of: list[int] = []
+
+    def fit(self, *, resume: bool, told: Mapping[str, Any] | None = None) -> bool:
+        """Run all steps, or as many as the recipe's patience allows; False where the run was asked to stop before. ``told`` goes with its start."""
+        arguments = training_arguments(self.recipe, self.n_steps, self._out)
+        reporter = Reporter(self, str(arguments.device.type))
+        trainer = self._trainer(arguments, reporter)
+        checkpoint = last_checkpoint(self._out / "checkpoints") if resume else None
+        self.emit({**self._start(arguments, checkpoint), **(told or {})})
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        reached = trainer.state.global_step
+        if reached < self.n_steps and not reporter.stopped_early:
+            self.emit({"event": "cancelled", "step": reached, "steps": self.n_steps})
+            return False
+        if processes().is_main_process:
+            kept = KeptWeights(self._out / "checkpoints", self.recipe)
+            self.weights_of = kept.put_into(self.model.network, self.history.read(until=reached))
+        return True
+
+    def store(self, text: str) -> None:
+        """Write the model with the card ``text`` in one rename, and let the checkpoints go."""
+        if processes().is_main_process:
+            part = self._out / "model.part"
+            shutil.rmtree(part, ignore_errors=True)
+            self.model.save(part)
+            (part / "README.md").write_text(text, encoding="utf-8")
+            part.replace(self._out / "model")
+            for folder in ("checkpoints", "augmented"):
+                shutil.rmtree(self._out / folder, ignore_errors=True)
+        processes().wait_for_everyone()
 
     def measure(self, device: str) -> Evaluation | None:
         """Scores on the first of the held-out texts, None where there are none."""
-        subset = self.panels.sides["eval"][: self.recipe.eval_panels]
-        return evaluate(self.model.tagger(device), subset, TASKS[self.recipe.task]) if subset else None
+        return self.model.judge(self._held_out, self.recipe) if self._held_out else None
+
+    def _trainer(self, arguments: TrainingArguments, reporter: Reporter) -> RunTrainer:
+        recipe, config = self.recipe, self.model.network.config.to_dict()
+        budget = recipe.micro_tokens or MICRO_TOKENS[arguments.device.type]
+        weights = None
+        if recipe.class_weights == "balanced":
+            labels = [label for index in range(len(self._examples)) for label in self._examples[index].labels if label != IGNORED]
+            weights = balanced_weights(labels, len(self.model.id2label))
+        trainer = RunTrainer(
+            model=self.model.network,
+            args=arguments,
+            train_dataset=self._examples,
+            data_collator=Batcher.of(config, budget=budget, packed=self.model.packs),
+            callbacks=[reporter],
+            grouped=not self.model.packs,
+            label_weights=weights,
+            smoothing=recipe.label_smoothing,
+        )
+        trainer.remove_callback(transformers.PrinterCallback)
+        return trainer
 
     def _start(self, arguments: TrainingArguments, checkpoint: Path | None) -> dict[str, Any]:
         return {
@@ -273,177 +404,11 @@ class _Run:
             "labels": list(self.recipe.labels),
             "steps": self.n_steps,
             "epochs": self.recipe.epochs,
-            "examples": len(self.examples),
-            "repeated_texts_left_out": self.panels.n_repeated,
+            "examples": len(self._examples),
+            "examples_per_step": self.recipe.batch_size,
+            "processes": arguments.world_size,
+            "packed": self.model.packs,
+            "precision": "bf16" if runs_in_bf16(self.recipe) else "fp32",
             "device": str(arguments.device),
             "resumed_at": int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0,
         }
-
-    def _record(self, scores: Mapping[str, Mapping[str, Any]]) -> RunRecord:
-        recipe = self.recipe
-        return RunRecord(
-            recipe=recipe,
-            base=self.model.base.name,
-            command=f"python -m ner_engine train --recipe {recipe.name} --data DATA --base {self.model.base.name} --out OUT",
-            labels=recipe.labels,
-            counts={side: len(panels) for side, panels in self.panels.sides.items()},
-            data_hash=json.loads((self.out / "run.json").read_text(encoding="utf-8"))["data"],
-            history=self.history.read(),
-            scores=scores,
-            versions={"torch": torch.__version__.partition("+")[0], "transformers": transformers.__version__},
-        )
-
-
-def training_arguments(recipe: Recipe, n_steps: int, out: Path) -> TrainingArguments:
-    """The trainer's settings for a run of the recipe in the folder ``out``."""
-    on_gpu = torch.cuda.is_available()
-    return TrainingArguments(
-        output_dir=str(out / "checkpoints"),
-        per_device_train_batch_size=recipe.batch_size,
-        max_steps=n_steps,
-        learning_rate=recipe.learning_rate,
-        lr_scheduler_type=recipe.schedule,
-        warmup_steps=round(recipe.warmup * n_steps),
-        weight_decay=recipe.weight_decay,
-        adam_beta1=recipe.adam_beta1,
-        adam_beta2=recipe.adam_beta2,
-        adam_epsilon=recipe.adam_epsilon,
-        max_grad_norm=recipe.max_grad_norm,
-        bf16=runs_in_bf16(recipe),
-        logging_steps=max(1, min(10, n_steps // 20)),
-        save_strategy="no",  # the reporter asks for checkpoints by the clock
-        save_total_limit=2,
-        report_to="none",
-        disable_tqdm=True,
-        seed=recipe.seed,
-        dataloader_pin_memory=on_gpu,
-        remove_unused_columns=False,
-        use_cpu=not on_gpu,
-    )
-
-
-def runs_in_bf16(recipe: Recipe) -> bool:
-    """Whether the recipe asks for it and the machine is fast in it."""
-    fast = torch.cuda.is_bf16_supported() if torch.cuda.is_available() else cpu_precision() == "bf16"
-    return recipe.precision == "bf16" and fast
-
-
-class History:
-    """The evaluations of a run, a JSON line each, over all of its resumptions."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def add(self, event: Mapping[str, Any]) -> None:
-        with self._path.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(event) + "\n")
-
-    def read(self) -> list[dict[str, Any]]:
-        """In order of their step; a step that was run twice counts as it was run last."""
-        if not self._path.is_file():
-            return []
-        events = [json.loads(line) for line in self._path.read_text(encoding="utf-8").splitlines() if line.endswith("}")]
-        return [event for _, event in sorted({event["step"]: event for event in events}.items())]
-
-
-class RunTrainer(Trainer):
-    """The stock trainer, with batches of similar length whose order depends on seed and epoch alone, and no pickle beside the weights."""
-
-    def _get_train_sampler(self, train_dataset: Any = None) -> _EpochSampler:
-        examples: Any = train_dataset or self.train_dataset
-        return _EpochSampler(self, examples.lengths)
-
-    def _save(self, output_dir: str | None = None, state_dict: dict[str, torch.Tensor] | None = None) -> None:
-        network: Any = self.model
-        network.save_pretrained(output_dir, state_dict=state_dict)
-
-
-class _EpochSampler(LengthGroupedSampler):
-    """Asks the trainer which epoch it is, also when a run is taken up in the middle of one."""
-
-    def __init__(self, trainer: Trainer, lengths: Sequence[int]) -> None:
-        super().__init__(lengths, trainer.args.train_batch_size, trainer.args.seed)
-        self._trainer = trainer
-
-    def __iter__(self) -> Iterator[int]:
-        self.epoch = int((self._trainer.state.epoch or 0.0) + 1e-6)
-        return super().__iter__()
-
-
-class Measured(Protocol):
-    """What an evaluation found, as the fields of its event."""
-
-    def as_json(self) -> dict[str, Any]: ...
-
-
-class Reported(Protocol):
-    """A run as the reporter sees it: fine-tuning here, pre-training in ``pretrain``."""
-
-    recipe: Recipe
-    emit: Emit
-    stop_requested: Callable[[], bool]
-    history: History
-    steps_per_epoch: int
-    n_steps: int
-
-    def measure(self, device: str) -> Measured | None: ...
-
-
-class Reporter(TrainerCallback):
-    """Turns the trainer's calls into events, the clock into checkpoints, and a request to stop into both."""
-
-    def __init__(self, run: Reported, device: str) -> None:
-        self._run, self._device = run, device
-        self._saved_at = time.monotonic()
-        self._logged_at, self._logged_step = time.monotonic(), -1
-        self._losses: list[float] = []
-        per_epoch = run.recipe.evals_per_epoch
-        self._eval_every = max(1, round(run.steps_per_epoch / per_epoch)) if per_epoch else 0
-
-    def on_train_begin(self, args: TrainingArguments, state: Any, control: Any, **_: Any) -> None:
-        self._logged_at, self._logged_step = time.monotonic(), state.global_step
-
-    def on_step_end(self, args: TrainingArguments, state: Any, control: Any, **_: Any) -> None:
-        stop = self._run.stop_requested()
-        if stop or time.monotonic() - self._saved_at >= self._run.recipe.checkpoint_seconds:
-            control.should_save = True
-            self._saved_at = time.monotonic()
-        control.should_training_stop = control.should_training_stop or stop
-        control.should_log = control.should_log or self._is_eval_step(state.global_step)
-
-    def on_log(self, args: TrainingArguments, state: Any, control: Any, **kwargs: Any) -> None:
-        logs: Mapping[str, float] = kwargs.get("logs") or {}
-        if "loss" not in logs:
-            return
-        self._losses.append(float(logs["loss"]))
-        self._run.emit(self._step_event(args, state, logs))
-        if self._is_eval_step(state.global_step):
-            self._evaluate(state)
-        self._logged_at, self._logged_step = time.monotonic(), state.global_step
-
-    def _is_eval_step(self, step: int) -> bool:
-        return bool(self._eval_every) and (step % self._eval_every == 0 or step == self._run.n_steps)
-
-    def _step_event(self, args: TrainingArguments, state: Any, logs: Mapping[str, float]) -> dict[str, Any]:
-        per_second = (state.global_step - self._logged_step) / max(time.monotonic() - self._logged_at, 1e-9)
-        return {
-            "event": "step",
-            "step": state.global_step,
-            "steps": self._run.n_steps,
-            "epoch": round(state.global_step / self._run.steps_per_epoch, 4),
-            "loss": round(float(logs["loss"]), 5),
-            "learning_rate": float(logs["learning_rate"]),
-            "examples_per_second": round(per_second * args.train_batch_size, 2),
-            "seconds_left": round((self._run.n_steps - state.global_step) / per_second) if per_second else None,
-        }
-
-    def _evaluate(self, state: Any) -> None:
-        found = self._run.measure(self._device)
-        if found is None:
-            return
-        loss = sum(self._losses) / len(self._losses)
-        self._losses = []
-        epoch = round(state.global_step / self._run.steps_per_epoch, 4)
-        event = {"event": "eval", "step": state.global_step, "epoch": epoch, "loss": round(loss, 5), **found.as_json()}
-        self._run.history.add(event)
-        self._run.emit(event)

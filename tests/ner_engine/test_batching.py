@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ner_engine.model.batching import PACKED, Batcher, BatchOrder, balanced_weights, can_pack, even_groups, token_loss
-from ner_engine.model.data import IGNORED, Example, LengthGroupedSampler
+from ner_engine.model.data import IGNORED, Example
 from ner_engine.model.loading import load_classifier
 from tests.ner_engine.checkpoints import LABELS, edit_config, save_bert, save_roberta
 
@@ -182,6 +182,3 @@ def test_balanced_weights_give_every_label_that_occurs_the_same_say() -> None:
     assert torch.allclose(weights[:3] * torch.tensor([90.0, 9.0, 1.0]), torch.full((3,), 100 / 3))
     assert weights[3] == 1
 
-
-def test_length_grouped_batches_are_still_an_order_of_all(tmp_path: Path) -> None:
-    assert sorted(LengthGroupedSampler([3, 1, 2, 5], 2, 0)) == [0, 1, 2, 3]
