@@ -20,28 +20,63 @@ _TOKENIZER_FILES: Final = ("tokenizer_config.json", "special_tokens_map.json", "
 
 def load_classifier(checkpoint: Checkpoint, *, settings: Mapping[str, Any] | None = None, new_labels: Sequence[str] | None = None) -> Any:
     """The checkpoint's token classifier in float32, ``settings`` put over its config; with ``new_labels`` its head is new and random."""
-    from transformers import AutoConfig, AutoModelForTokenClassification  # noqa: PLC0415 - importing transformers takes seconds
+    from transformers import AutoModelForTokenClassification  # noqa: PLC0415 - importing transformers takes seconds
 
-    config = AutoConfig.from_pretrained(checkpoint.folder, local_files_only=True)
-    changes = {"attn_implementation": "eager", "dtype": "float32", **(settings or {})}
+    config = _config(checkpoint, settings)
     if new_labels is not None:
-        changes |= {"id2label": dict(enumerate(new_labels)), "label2id": {label: index for index, label in enumerate(new_labels)}}
-    config.update(changes)
-    if checkpoint.config.get("packed_weights"):
-        del config.packed_weights
+        config.update({"id2label": dict(enumerate(new_labels)), "label2id": {label: index for index, label in enumerate(new_labels)}})
     model = AutoModelForTokenClassification.from_config(config)
     _fill(model, read_weights(checkpoint.folder, checkpoint.config), checkpoint.name, keep_head=new_labels is None)
     return model
 
 
+def load_masked_lm(checkpoint: Checkpoint, *, settings: Mapping[str, Any] | None = None) -> tuple[Any, bool]:
+    """The checkpoint as a masked language model in float32, ``settings`` put over its config, and whether its head is new.
+
+    The head is the checkpoint's where it has one that fits; a new one is random but for its last layer, which is the embeddings. Labels that a
+    tagger's config names are left out.
+    """
+    from transformers import AutoModelForMaskedLM  # noqa: PLC0415
+
+    config = _config(checkpoint, settings)
+    config.num_labels = 2
+    if hasattr(config, "span_task"):
+        del config.span_task
+    model = AutoModelForMaskedLM.from_config(config)
+    weights = read_weights(checkpoint.folder, checkpoint.config)
+    _fill(model, weights, checkpoint.name, keep_head=False)
+    own = model.state_dict()
+    head = {key for key in own if not key.startswith(f"{model.base_model_prefix}.") and ".decoder." not in key}
+    found = {target: tensor for key, tensor in weights.items() if (target := _current_name(key)) in head and tensor.shape == own[target].shape}
+    has_head = found.keys() == head
+    if has_head:
+        model.load_state_dict(found, strict=False)
+    return model, not has_head
+
+
+def _config(checkpoint: Checkpoint, settings: Mapping[str, Any] | None) -> Any:
+    from transformers import AutoConfig  # noqa: PLC0415
+
+    config = AutoConfig.from_pretrained(checkpoint.folder, local_files_only=True)
+    config.update({"attn_implementation": "eager", "dtype": "float32", **(settings or {})})
+    if checkpoint.config.get("packed_weights"):
+        del config.packed_weights
+    return config
+
+
+def _current_name(key: str) -> str:
+    """Old checkpoints call a norm's weight gamma and its bias beta."""
+    return key.replace("LayerNorm.gamma", "LayerNorm.weight").replace("LayerNorm.beta", "LayerNorm.bias")
+
+
 def _fill(model: Any, weights: Mapping[str, torch.Tensor], name: str, *, keep_head: bool) -> None:
-    """Put ``weights`` into the model. A bare encoder's names lack the model's prefix; old ones call a norm's weight gamma and its bias beta."""
+    """Put ``weights`` into the model. A bare encoder's names lack the model's prefix."""
     prefix = f"{model.base_model_prefix}."
     is_bare = not any(key.startswith(prefix) for key in weights)
     own = model.state_dict()
     found: dict[str, torch.Tensor] = {}
     for key, tensor in weights.items():
-        target = key.replace("LayerNorm.gamma", "LayerNorm.weight").replace("LayerNorm.beta", "LayerNorm.bias")
+        target = _current_name(key)
         target = prefix + target if is_bare and target not in own else target
         if target in own and (keep_head or target.startswith(prefix)):
             found[target] = tensor
