@@ -33,12 +33,16 @@ CANCELLED: Final = 3
 _EXIT_CODES: Final = "exit codes: 0 all went through; 1 some lines or inputs were refused, the rest went through; 2 nothing could be done"
 _TRAIN_EVENTS: Final = """\
 Standard output is one JSON object a line, "event" says which:
-  start      recipe, base, labels, steps, epochs, examples, device, resumed_at
+  start      recipe, base, labels, steps, epochs, examples, examples_per_step (over all processes), processes, packed, precision, device, resumed_at
   step       step, steps, epoch, loss, learning_rate, examples_per_second, seconds_left
-  eval       step, epoch, loss, by_label, micro, macro, words (scores on held-out texts)
-  done       out, scores by side (eval, and test where there is a test.jsonl)
+  eval       step, epoch, loss, eval_loss, by_label, micro, macro, words with accuracy and by_word (scores on held-out texts)
+  done       out, weights_of_steps (empty: the last), scores by side (eval, and test where there is a test.jsonl)
   cancelled  step, steps (after SIGTERM or Ctrl-C: the step was finished and a checkpoint written)
   error      message
+A recipe with augment_share trains twice; events of the first time say "phase": "augmented".
+
+Several accelerators or hosts: accelerate launch --multi_gpu --num_processes N -m ner_engine train ...; the first process alone prints events, and
+batch_size counts the examples of a step over all of them.
 Everything else goes to standard error. exit codes: 0 done; 2 failed, see error; 3 cancelled, --resume goes on"""
 
 _MODELS_EPILOG: Final = """\
@@ -295,7 +299,7 @@ def _examples(documents: Iterable[Document], task: Task) -> Iterator[Document]:
 
 def _add_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--recipe", required=True, metavar="NAME", help="such as quick, sd-ner, panelization or geneprod-roles")
-    parser.add_argument("--data", required=True, type=Path, metavar="DIR", help="train.jsonl, eval.jsonl, test.jsonl: project JSONL or sd-nlp rows")
+    parser.add_argument("--data", required=True, type=Path, metavar="DIR", help="train, eval and test as .jsonl (project JSONL, sd-nlp) or .iob2")
     parser.add_argument("--base", metavar="DIR_OR_NAME", help="a folder, bundled, or a name in the local Hugging Face cache (default: the recipe's)")
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="gets checkpoints on the way and model/ at the end")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in --out, or begin where there is none")
@@ -358,6 +362,8 @@ def _events_on_stdout() -> Iterator[Callable[[Mapping[str, Any]], None]]:
     with os.fdopen(kept, "w", encoding="utf-8") as stream:
 
         def emit(event: Mapping[str, Any]) -> None:
+            if os.environ.get("RANK", "0") != "0":  # of several processes the first one speaks
+                return
             stream.write(json.dumps(event) + "\n")
             stream.flush()
 
