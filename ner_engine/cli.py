@@ -50,6 +50,11 @@ A name is looked for in the folder of models (--model-dir or SD_MODEL_DIR), then
 fetch what is not there, unless HF_HUB_OFFLINE=1; HF_ENDPOINT names a mirror to fetch from. NAME@REVISION asks for one revision, such as
 the one with safetensors that the hub's converter proposed where main has pickled weights, which are never read."""
 
+_PRETRAIN_EVENTS: Final = (
+    _TRAIN_EVENTS.replace("labels, steps", "steps")
+    .replace("by_label, micro, macro, words (scores on held-out texts)", "recall, masked_loss, perplexity (at masked positions of held-out texts)")
+    .replace("test where there is a test.jsonl", "test where texts were held out for it")
+)
 _CHUNK: Final = 128
 
 
@@ -88,6 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_evaluate(command("evaluate", _evaluate, "Compare a model's entities with gold: precision, recall and F1 per label."))
     _add_train(command("train", _train, "Fine-tune a model by a recipe.", _TRAIN_EVENTS))
     _add_augment(command("augment", _augment, "Add training texts in which entities are replaced by other names of their label."))
+    _add_pretrain(command("pretrain", _pretrain, "Train an encoder further on texts without labels, as a masked language model.", _PRETRAIN_EVENTS))
     _add_models(command("models", _models, "List the models known by name, and which of them are here.", _MODELS_EPILOG))
     _add_calibrate(command("calibrate", _calibrate, "Measure a model's int8 scales, and on gold what int8 costs."))
     _add_pack(command("pack", _pack, "Make a model small: int8 weights and a vocabulary cut to a training text."))
@@ -307,11 +313,16 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
 
 
 def _train(args: argparse.Namespace) -> int:
+    return _told_in_events(args, _run_training)
+
+
+def _told_in_events(args: argparse.Namespace, run: Callable[[argparse.Namespace, Callable[[Mapping[str, Any]], None]], int]) -> int:
+    """Run with standard output for events, the last of which says what went wrong, if anything did."""
     # Two threads that wait by spinning slow each other down many times over beside any other busy process. Read when torch is loaded.
     os.environ.setdefault("GOMP_SPINCOUNT", "0")
     with _events_on_stdout() as emit:
         try:
-            return _run_training(args, emit)
+            return run(args, emit)
         except EngineError as error:
             emit({"event": "error", "message": str(error)})
             print(f"error: {error}", file=sys.stderr)
@@ -333,15 +344,19 @@ def _run_training(args: argparse.Namespace, emit: Callable[[Mapping[str, Any]], 
     from ner_engine.model.recipes import recipe_named  # noqa: PLC0415
 
     recipe = recipe_named(args.recipe).with_settings(_settings(args.settings))
+    stop_requested = _stop_requests()
+    from ner_engine.model.train import train  # noqa: PLC0415
+
+    done = train(recipe, data=args.data, base=args.base or recipe.base, out=args.out, resume=args.resume, emit=emit, stop_requested=stop_requested)
+    return SUCCESS if done else CANCELLED
+
+
+def _stop_requests() -> Callable[[], bool]:
+    """From now on signals do not end the process; what comes back tells whether there was one."""
     stopping: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda received, _: stopping.append(received))
-    from ner_engine.model.train import train  # noqa: PLC0415
-
-    done = train(
-        recipe, data=args.data, base=args.base or recipe.base, out=args.out, resume=args.resume, emit=emit, stop_requested=lambda: bool(stopping)
-    )
-    return SUCCESS if done else CANCELLED
+    return lambda: bool(stopping)
 
 
 def _settings(pairs: Sequence[str]) -> dict[str, str]:
@@ -368,6 +383,46 @@ def _events_on_stdout() -> Iterator[Callable[[Mapping[str, Any]], None]]:
             stream.flush()
 
         yield emit
+
+
+# pretrain
+
+
+def _add_pretrain(parser: argparse.ArgumentParser) -> None:
+    texts_help = "files, folders or zips; a .txt file holds a text a line; a folder with train.jsonl brings its sides, other texts are split by paper"
+    parser.add_argument("--recipe", default="bio-lm", metavar="NAME", help="default: bio-lm")
+    parser.add_argument("--texts", required=True, type=Path, nargs="+", metavar="PATH", help=texts_help)
+    parser.add_argument(
+        "--from", dest="source_format", default="", choices=["", *FORMATS], metavar="FORMAT", help="form of the texts (default: told)"
+    )
+    parser.add_argument("--base", metavar="DIR_OR_NAME", help="as for train (default: the recipe's); with or without a masked-language-model head")
+    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="gets checkpoints on the way and model/ at the end: a base for train")
+    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in --out, or begin where there is none")
+    parser.add_argument("--set", dest="settings", action="append", default=[], metavar="NAME=VALUE", help="another value for a hyperparameter")
+
+
+def _pretrain(args: argparse.Namespace) -> int:
+    return _told_in_events(args, _run_pretraining)
+
+
+def _run_pretraining(args: argparse.Namespace, emit: Callable[[Mapping[str, Any]], None]) -> int:
+    from ner_engine.model.recipes import recipe_named  # noqa: PLC0415
+
+    recipe = recipe_named(args.recipe).with_settings(_settings(args.settings))
+    stop_requested = _stop_requests()
+    from ner_engine.model.pretrain import pretrain  # noqa: PLC0415
+
+    done = pretrain(
+        recipe,
+        texts=args.texts,
+        base=args.base or recipe.base,
+        out=args.out,
+        source_format=args.source_format,
+        resume=args.resume,
+        emit=emit,
+        stop_requested=stop_requested,
+    )
+    return SUCCESS if done else CANCELLED
 
 
 # augment
