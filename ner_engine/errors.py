@@ -35,3 +35,7 @@ class TrainingError(EngineError):
 
 class LabelSchemeError(EngineError):
     """A label scheme is not known, or labels belong to none that is."""
+
+
+class CalibrationError(EngineError):
+    """A model cannot be run in int8: it has no scales, or none that fit it."""
