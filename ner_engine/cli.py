@@ -50,11 +50,15 @@ A name is looked for in the folder of models (--model-dir or SD_MODEL_DIR), then
 fetch what is not there, unless HF_HUB_OFFLINE=1; HF_ENDPOINT names a mirror to fetch from. NAME@REVISION asks for one revision, such as
 the one with safetensors that the hub's converter proposed where main has pickled weights, which are never read."""
 
-_PRETRAIN_EVENTS: Final = (
-    _TRAIN_EVENTS.replace("labels, steps", "steps")
-    .replace("by_label, micro, macro, words (scores on held-out texts)", "recall, masked_loss, perplexity (at masked positions of held-out texts)")
-    .replace("test where there is a test.jsonl", "test where texts were held out for it")
-)
+_PRETRAIN_EVENTS: Final = """\
+Standard output is one JSON object a line, "event" says which:
+  start      recipe, base, new_head, steps, epochs, examples, texts by side, device, resumed_at
+  step       step, steps, epoch, loss, learning_rate, examples_per_second, seconds_left
+  eval       step, epoch, loss, recall, masked_loss, perplexity (at masked positions of held-out texts)
+  done       out, scores by side (eval and test, where texts of theirs were held out)
+  cancelled  step, steps (after SIGTERM or Ctrl-C: the step was finished and a checkpoint written)
+  error      message
+Everything else goes to standard error. exit codes: 0 done; 2 failed, see error; 3 cancelled, --resume goes on"""
 _CHUNK: Final = 128
 
 
