@@ -1,13 +1,12 @@
 """Domain pre-training: an encoder goes on as a masked language model on texts without labels, and is what fine-tuning begins from afterwards.
 
-The run's folder, events, checkpoints and resumption are those of ``train``. Nothing is cut off a text: a long one becomes several windows. Of the
-chosen positions of a window 80 % become the mask token, 10 % another token, 10 % stay; which ones depends on seed, epoch and window alone, so a
-run that is taken up again sees what it would have seen.
+The run's loop, with its folder, events and checkpoints, is the one of fine-tuning (``loop``). Nothing is cut off a text: a long one becomes several
+windows. Of the chosen positions of a window 80 % become the mask token, 10 % another token, 10 % stay; which ones depends on seed, epoch and window
+alone, so a run that is taken up again sees what it would have seen.
 """
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import math
 import shutil
@@ -22,18 +21,19 @@ import torch
 import transformers
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
-from torch.nn import functional
+from transformers import TrainingArguments
 
 from ner_engine.errors import TrainingError
 from ner_engine.formats import detect, read_inputs
 from ner_engine.formats.report import Report
 from ner_engine.model import catalog
+from ner_engine.model.batching import MICRO_TOKENS, PACKED, Batcher, MicroBatch, can_pack, token_loss
 from ner_engine.model.card import table
 from ner_engine.model.catalog import Checkpoint
-from ner_engine.model.data import IGNORED, Example, TextEncoder, Tokens, collate
+from ner_engine.model.data import IGNORED, Example, TextEncoder, Tokens
 from ner_engine.model.loading import load_masked_lm, load_tokenizer, save_tokenizer
+from ner_engine.model.loop import Emit, History, Reporter, RunTrainer, claim, last_checkpoint, processes, runs_in_bf16, training_arguments
 from ner_engine.model.recipes import FILL_MASK, Recipe
-from ner_engine.model.train import Emit, History, Reporter, RunTrainer, claim, last_checkpoint, runs_in_bf16, training_arguments
 from ner_engine.split import SIDES, Side, side_of
 
 #: Once held out, never trained on.
@@ -62,14 +62,26 @@ def pretrain(
     recipe.check()
     if recipe.task != FILL_MASK:
         raise TrainingError(f"{recipe.name} is no recipe for pre-training; run it with `python -m ner_engine train`")
+    if recipe.keep != "last" or recipe.average or recipe.patience:
+        raise TrainingError("keep, average and patience go by the F1 of entities, which a language model has none of; leave them out")
     found = read_texts(texts, source_format)
     checkpoint = catalog.find_base(base)
-    claim(out, {"recipe": recipe.name, **recipe.hyperparameters(), "base": checkpoint.name, "data": found.digest}, resume=resume)
-    transformers.set_seed(recipe.seed)
+    is_first = processes().is_main_process
+    if is_first:
+        claim(out, {"recipe": recipe.name, **recipe.hyperparameters(), "base": checkpoint.name, "data": found.digest}, resume=resume)
     transformers.utils.logging.disable_progress_bar()
     model = _Model.load(checkpoint, recipe)
-    run = _Run(recipe=recipe, model=model, texts=found, out=out, emit=emit, stop_requested=stop_requested)
-    return run.finish() if run.fit(resume=resume) else None
+    run = _Run(recipe=recipe, model=model, texts=found, out=out, emit=emit if is_first else _in_silence, stop_requested=stop_requested)
+    if not run.fit(resume=resume):
+        return None
+    if is_first:
+        run.finish()
+    processes().wait_for_everyone()
+    return out / "model"
+
+
+def _in_silence(event: Mapping[str, Any]) -> None:
+    """Only one process tells what all of them do."""
 
 
 # Texts
@@ -220,14 +232,14 @@ class _Rows:
     def _narrow(self, _: Any, args: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
         return args if self._rows is None else (args[0][self._rows], *args[1:])
 
-    def scores(self, network: Any, batch: Mapping[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Scores ``(positions, vocabulary)`` and the true ids ``(positions,)`` at the batch's masked positions."""
-        self._rows = batch["labels"] != IGNORED
+    def scores(self, network: Any, row: MicroBatch) -> tuple[torch.Tensor, torch.Tensor]:
+        """Scores ``(positions, vocabulary)`` and the true ids ``(positions,)`` where a micro-batch has labels."""
+        self._rows = row["labels"] != IGNORED
         try:
-            found = network(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
+            found = network(**{name: value for name, value in row.items() if name != "labels"}).logits
         finally:
             rows, self._rows = self._rows, None
-        return found.float(), batch["labels"][rows]
+        return found, row["labels"][rows]
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,19 +253,23 @@ class _Model:
 
     @classmethod
     def load(cls, base: Checkpoint, recipe: Recipe) -> _Model:
-        settings = {
-            "hidden_dropout_prob": recipe.dropout,
-            "attention_probs_dropout_prob": recipe.attention_dropout,
-            "attn_implementation": "sdpa" if torch.cuda.is_available() and base.config.get("model_type") != "mpnet" else "eager",
-        }
-        network, has_new_head = load_masked_lm(base, settings=settings)
+        transformers.set_seed(recipe.seed)
+        dropout = {"hidden_dropout_prob": recipe.dropout, "attention_probs_dropout_prob": recipe.attention_dropout}
+        network, has_new_head = load_masked_lm(base, settings=dropout)
+        if recipe.packing != "off" and can_pack(network.config.to_dict()):
+            network.set_attn_implementation(PACKED)
         tokenizer = load_tokenizer(base)
         encoder = TextEncoder(tokenizer, max_length=min(recipe.max_length, base.max_length), overlap=0)
         return cls(base, network, _Rows(network), tokenizer, encoder, has_new_head)
 
     @property
-    def pad_id(self) -> int:
-        return int(self.network.config.pad_token_id or 0)
+    def packs(self) -> bool:
+        """Whether it takes examples end to end."""
+        return bool(self.network.config._attn_implementation == PACKED)
+
+    def batcher(self, recipe: Recipe) -> Batcher:
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        return Batcher.of(self.network.config.to_dict(), budget=recipe.micro_tokens or MICRO_TOKENS[device], packed=self.packs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,13 +314,14 @@ class _Run:
             model=self.model.network,
             args=arguments,
             train_dataset=self.windows,
-            data_collator=functools.partial(collate, pad_id=self.model.pad_id),
+            data_collator=self.model.batcher(self.recipe),
             callbacks=[Reporter(self, str(arguments.device.type))],
+            grouped=not self.model.packs,
         )
         trainer.remove_callback(transformers.PrinterCallback)
         self.windows.epoch = lambda: int((trainer.state.epoch or 0.0) + 1e-6)
         checkpoint = last_checkpoint(self.out / "checkpoints") if resume else None
-        self.emit(self._start(str(arguments.device), checkpoint))
+        self.emit(self._start(arguments, checkpoint))
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         if trainer.state.global_step < self.n_steps:
             self.emit({"event": "cancelled", "step": trainer.state.global_step, "steps": self.n_steps})
@@ -316,7 +333,7 @@ class _Run:
         subset = self.texts.sides["eval"][: self.recipe.eval_panels]
         return self._recall(subset) if subset else None
 
-    def finish(self) -> Path:
+    def finish(self) -> None:
         """Measure on everything held out, write the model with its card, and let the checkpoints go."""
         scores = {side: self._recall(self.texts.sides[side]).as_json() for side in ("eval", "test") if self.texts.sides[side]}
         part = self.out / "model.part"
@@ -327,7 +344,6 @@ class _Run:
         part.replace(self.out / "model")
         shutil.rmtree(self.out / "checkpoints", ignore_errors=True)
         self.emit({"event": "done", "out": str(self.out / "model"), "scores": scores})
-        return self.out / "model"
 
     def _masked(self, texts: Iterable[str]) -> MaskedWindows:
         return MaskedWindows(texts, self.model.encoder, self.vocabulary, self.recipe)
@@ -342,17 +358,19 @@ class _Run:
         network.eval()
         n_right, loss, n_positions = 0, 0.0, 0
         order = np.argsort(windows.lengths, kind="stable").tolist()
+        batcher = self.model.batcher(self.recipe)
         for chosen in _chunks(order, self.recipe.batch_size):
-            batch = {name: tensor.to(device) for name, tensor in collate([windows[index] for index in chosen], self.model.pad_id).items()}
-            with torch.autocast(device.type, dtype=torch.bfloat16, enabled=runs_in_bf16(self.recipe)):
-                scores, truth = self.model.rows.scores(network, batch)
-            n_right += int((scores.argmax(dim=-1) == truth).sum())
-            loss += float(functional.cross_entropy(scores, truth, reduction="sum"))
-            n_positions += len(truth)
+            for row in batcher([windows[index] for index in chosen]):
+                there = {name: value.to(device) if isinstance(value, torch.Tensor) else value for name, value in row.items()}
+                with torch.autocast(device.type, dtype=torch.bfloat16, enabled=runs_in_bf16(self.recipe)):
+                    scores, truth = self.model.rows.scores(network, there)
+                n_right += int((scores.argmax(dim=-1) == truth).sum())
+                loss += float(token_loss(scores, truth))
+                n_positions += len(truth)
         network.train(was_training)
         return Recall(len(texts), n_positions, n_right / max(n_positions, 1), loss / max(n_positions, 1))
 
-    def _start(self, device: str, checkpoint: Path | None) -> dict[str, Any]:
+    def _start(self, arguments: TrainingArguments, checkpoint: Path | None) -> dict[str, Any]:
         return {
             "event": "start",
             "recipe": self.recipe.name,
@@ -364,7 +382,11 @@ class _Run:
             "texts": {side: len(texts) for side, texts in self.texts.sides.items()},
             "repeated_texts_left_out": self.texts.n_repeated,
             "new_head": self.model.has_new_head,
-            "device": device,
+            "examples_per_step": self.recipe.batch_size,
+            "processes": arguments.world_size,
+            "packed": self.model.packs,
+            "precision": "bf16" if runs_in_bf16(self.recipe) else "fp32",
+            "device": str(arguments.device),
             "resumed_at": int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0,
         }
 
@@ -401,13 +423,11 @@ class _Run:
 
 
 class _Trainer(RunTrainer):
-    """The trainer of ``train`` with the loss at masked positions alone."""
+    """The trainer with scores at masked positions alone."""
 
     def __init__(self, *, rows: _Rows, **settings: Any) -> None:
         super().__init__(**settings)
         self._rows = rows
 
-    def compute_loss(self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None) -> Any:
-        scores, truth = self._rows.scores(model, inputs)
-        loss = functional.cross_entropy(scores, truth)
-        return (loss, {"logits": scores}) if return_outputs else loss
+    def loss_sum(self, model: Any, row: MicroBatch) -> torch.Tensor:
+        return token_loss(*self._rows.scores(model, row))
