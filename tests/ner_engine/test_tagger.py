@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 import itertools
 import shutil
 from pathlib import Path
@@ -12,16 +13,17 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from safetensors.torch import load_file, save_file
 
+from ner_engine.align import decode, encode
 from ner_engine.model.backends import LeanBackend, PlainBackend, batches_by_length
 from ner_engine.model.catalog import find
 from ner_engine.model.data import TextEncoder
 from ner_engine.model.loading import load_classifier, load_tokenizer
 from ner_engine.model.packing import pack, read_weights, unpack
-from ner_engine.model.tagger import Tagger, _Scheme, load_tagger
+from ner_engine.model.tagger import AGGREGATIONS, Aggregation, Tagger, _Scheme, load_tagger
 from ner_engine.schema import Span
 from ner_engine.text import words
 from tests.ner_engine.checkpoints import LABELS, SENTENCES, edit_config, save_bert, save_roberta
-from tests.ner_engine.strategies import texts
+from tests.ner_engine.strategies import texts, word_spans
 
 #: What breaks offsets elsewhere: beyond the BMP, joined emoji, combining marks, odd spaces, line ends, right to left, soft hyphens.
 AWKWARD = "😀 👩‍🔬 e\u0301 NB\u00a0SP thin\u2009space\r\nCRLF שלום β-catenin ﬁ so\u00adft x²⁺\u200b\tend"
@@ -94,6 +96,82 @@ def test_scores_come_with_the_runner_up(tagger: Tagger) -> None:
     for span in spans:
         assert span.attributes["runner_up"] in set(tagger.labels) - {span.label}
         assert 0 <= span.attributes["runner_up_score"] <= 1
+
+
+# Markers typed into a text
+
+MARKERS = ("<s>", "</s>", "[CLS]", "[SEP]")
+
+
+@settings(max_examples=60, deadline=None)
+@given(parts=st.lists(st.one_of(st.sampled_from(MARKERS), st.sampled_from(SENTENCES), texts), max_size=6))
+def test_no_entity_holds_a_marker(tagger: Tagger, parts: list[str]) -> None:
+    text = "".join(parts)
+    spans = tagger.tag([text])[0]
+    check(text, spans)
+    assert not [span for span in spans if any(marker in span.surface for marker in MARKERS)]
+
+
+def test_a_marker_is_read_as_white_space(tagger: Tagger) -> None:
+    marked, blank = tagger.tag([f"<s> {SENTENCES[1]} </s>", f"    {SENTENCES[1]}     "])
+    assert marked
+    assert [(span.start, span.end, span.label, span.score) for span in marked] == [(span.start, span.end, span.label, span.score) for span in blank]
+
+
+# Words of several tokens
+
+
+def pooled(rows: np.ndarray, first: list[int], aggregation: Aggregation) -> np.ndarray:
+    return _Scheme(LABELS).pooled(rows.astype(np.float32), np.array(first), aggregation)
+
+
+#: A word of three tokens, B-GENEPROD and then surely inside CELL, and a word of one.
+ROWS = np.array([[0.1, 0.5, 0.1, 0.2, 0.1], [0.02, 0.01, 0.01, 0.01, 0.95], [0.3, 0.2, 0.2, 0.1, 0.2], [0.9, 0.1, 0.0, 0.0, 0.0]])
+
+
+def test_the_first_token_speaks_for_its_word() -> None:
+    assert pooled(ROWS, [0, 3], "first") == pytest.approx(ROWS[[0, 3]])
+
+
+def test_tokens_speak_together_of_the_type_and_the_first_of_where_it_begins() -> None:
+    mean = pooled(ROWS, [0, 3], "average")[0]
+    assert mean[1] + mean[2] == pytest.approx((0.6 + 0.02 + 0.4) / 3, abs=1e-4)
+    assert mean[3] + mean[4] == pytest.approx((0.3 + 0.96 + 0.3) / 3, abs=1e-4)
+    assert mean[1] / mean[2] == pytest.approx(5, abs=1e-3)
+
+
+def test_the_surest_token_may_speak_for_its_word() -> None:
+    surest = pooled(ROWS, [0, 3], "max")
+    assert surest[0][3] + surest[0][4] == pytest.approx(0.96, abs=1e-4)
+    assert surest[0][3] == pytest.approx(2 * surest[0][4], abs=1e-3)
+    assert surest[1] == pytest.approx(ROWS[3], abs=1e-4)
+
+
+@given(
+    rows=arrays.arrays(np.float32, st.tuples(st.integers(1, 9), st.just(5)), elements=st.floats(0.015625, 1, width=32)),
+    cuts=st.sets(st.integers(1, 8)),
+    aggregation=st.sampled_from(AGGREGATIONS),
+)
+def test_pooled_rows_are_probabilities_as_their_tokens_were(rows: np.ndarray, cuts: set[int], aggregation: Aggregation) -> None:
+    rows = rows / rows.sum(axis=1, keepdims=True)
+    found = pooled(rows, [0, *sorted(cut for cut in cuts if cut < len(rows))], aggregation)
+    assert found.min() >= 0
+    assert found.sum(axis=1) == pytest.approx(1, abs=1e-4)
+
+
+@settings(max_examples=30, deadline=None)
+@given(text=texts, aggregation=st.sampled_from(AGGREGATIONS))
+def test_any_aggregation_gives_exact_pieces_that_are_whole_words(folder: Path, text: str, aggregation: Aggregation) -> None:
+    spans = tagger_by(folder, aggregation).tag([text], scores=True)[0]
+    check(text, spans)
+    cut = words(text)
+    assert {span.start for span in spans} <= {word.start for word in cut}
+    assert all(max(span.attributes["scores"].values()) <= 1 for span in spans)
+
+
+@functools.lru_cache(maxsize=8)
+def tagger_by(folder: Path, aggregation: Aggregation) -> Tagger:
+    return load_tagger(folder, device="cpu", precision="fp32", aggregation=aggregation)
 
 
 # Windows
@@ -175,6 +253,13 @@ def test_the_chosen_labels_are_the_most_probable_that_are_possible(scores: np.nd
     assert np.log(scores[np.arange(len(scores)), chosen]).sum() == pytest.approx(best, abs=1e-3)
 
 
+@given(data=st.data(), text=texts)
+def test_labels_of_words_hold_the_spans_they_were_made_of(data: st.DataObject, text: str) -> None:
+    spans = data.draw(word_spans(text))
+    cut = words(text)
+    assert [tuple(found) for found in decode(cut, encode(cut, spans).labels)] == [(span.start, span.end, span.label) for span in spans]
+
+
 # Backends
 
 
@@ -188,6 +273,22 @@ def test_the_lean_backend_computes_what_transformers_computes(folder: Path, prec
     plain = PlainBackend(load_classifier(checkpoint)).run(windows)
     lean = LeanBackend(checkpoint.config, read_weights(folder, checkpoint.config), precision=precision, fused=fused).run(windows)
     assert max(abs(one - other).max() for one, other in zip(plain, lean, strict=True)) < tolerance
+
+
+@settings(max_examples=30, deadline=None)
+@given(text=texts)
+def test_the_backend_does_not_change_the_entities(folder: Path, text: str) -> None:
+    lean, plain = tagger_by(folder, "first"), plain_tagger(folder)
+    one, other = lean.tag([text])[0], plain.tag([text])[0]
+    assert [(span.start, span.end, span.label) for span in one] == [(span.start, span.end, span.label) for span in other]
+    assert [span.score for span in one] == pytest.approx([span.score for span in other], abs=1e-3)
+
+
+@functools.lru_cache(maxsize=8)
+def plain_tagger(folder: Path) -> Tagger:
+    checkpoint = find(folder)
+    encoder = TextEncoder(load_tokenizer(checkpoint), max_length=checkpoint.max_length)
+    return Tagger("plain", PlainBackend(load_classifier(checkpoint)), encoder, checkpoint.id2label)
 
 
 def test_padded_batches_give_what_single_windows_give(folder: Path) -> None:
