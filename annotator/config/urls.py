@@ -4,6 +4,7 @@ from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.urls import include, path
 
+from annotator.learning.views import known_models
 from annotator.review.views_live import keys
 
 # One door for everybody: single sign-on and second factors hold for the panel too.
@@ -13,6 +14,7 @@ urlpatterns = [
     path("", include("annotator.dashboard.urls")),
     path("accounts/", include("annotator.accounts.urls")),
     path("keys/", keys, name="keys"),
+    path("models/", known_models, name="known_models"),
     path("jobs/", include("annotator.jobs.urls")),
     path("projects/", include("annotator.corpus.urls")),
     path("projects/<slug:slug>/", include("annotator.review.urls")),

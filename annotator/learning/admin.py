@@ -190,6 +190,7 @@ class ModelVersionAdmin(ProjectRowsAdmin):
     list_filter = ("origin", OWN_PROJECTS)
     search_fields = ("name",)
     list_select_related = ("project",)
+    list_before_template = "admin/learning/_known.html"
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view

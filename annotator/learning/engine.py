@@ -24,12 +24,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from annotator.learning.models import ModelVersion
+    from ner_engine.model.catalog import Listed
+    from ner_engine.model.schemes import LabelScheme, Translation
     from ner_engine.model.tagger import Tagger
 
 #: Taggers that a process keeps loaded: the serving one, and beside it a candidate that is being judged.
 LOADED_AT_ONCE: Final = 2
 #: A recipe's fields that are no hyperparameters of a run, or that the site sets by itself.
 _NOT_ASKED: Final = frozenset({"name", "about", "base", "task", "labels", "panels", "min_characters", "mask_share", "mask_unit"})
+
+#: The files of a tokenizer that decide what it makes of a text.
+_TOKENIZER_FILES: Final = ("merges.txt", "tokenizer.json", "vocab.json", "vocab.txt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +88,44 @@ def inspect_model(name_or_dir: str | Path) -> CheckpointFacts:
     from ner_engine.model import catalog  # noqa: PLC0415
 
     found = catalog.find(name_or_dir)
-    files = sorted([*found.folder.glob("*.safetensors"), *(found.folder / name for name in ("config.json", "tokenizer.json", "vocab.txt"))])
+    files = sorted([*found.folder.glob("*.safetensors"), found.folder / "config.json", *(found.tokenizer_folder / name for name in _TOKENIZER_FILES)])
     present = tuple((path, path.stat().st_mtime_ns, path.stat().st_size) for path in files if path.is_file())
     return CheckpointFacts(found.name, found.folder, found.labels, _sha256(present))
+
+
+def known_models() -> list[Listed]:
+    """The models known by name with what keeps each from being loaded here; nothing is fetched."""
+    from ner_engine.model.catalog import listing  # noqa: PLC0415
+
+    return listing()
+
+
+@dataclass(frozen=True, slots=True)
+class SchemeFacts:
+    """A label scheme: what becomes of each of its labels in each of the ``others``, in their order."""
+
+    scheme: LabelScheme
+    others: list[LabelScheme]
+    rows: list[list[Translation]]
+
+
+def label_schemes() -> list[SchemeFacts]:
+    """The label schemes, each in every other."""
+    from ner_engine.model.schemes import SCHEMES, translations  # noqa: PLC0415
+
+    found = []
+    for scheme in SCHEMES.values():
+        others = [other for other in SCHEMES.values() if other != scheme]
+        rows = zip(*(translations(scheme, other) for other in others), strict=True)
+        found.append(SchemeFacts(scheme, others, [list(row) for row in rows]))
+    return found
+
+
+def is_bundled(location: str) -> bool:
+    """Whether a model comes with the product."""
+    from ner_engine.model.catalog import BUNDLED_FOLDERS  # noqa: PLC0415
+
+    return location in BUNDLED_FOLDERS
 
 
 def verify_model(model: ModelVersion) -> CheckpointFacts:

@@ -12,6 +12,7 @@ from annotator.accounts.users import signed_in
 from annotator.common.errors import UserError
 from annotator.corpus.access import Action, project_for
 from annotator.jobs.models import Job
+from annotator.learning import engine
 from annotator.learning.scoreboard import boards_of, service_of
 from annotator.learning.services import JUDGE_KIND, PRETAG_KIND, TRAIN_KIND, start_pretagging
 from ner_engine.errors import EngineError
@@ -49,3 +50,10 @@ def models(request: HttpRequest, slug: str) -> HttpResponse:
         "n_promotions": promotions.count(),
     }
     return render(request, "learning/models.html", context)
+
+
+@login_required
+@require_GET
+def known_models(request: HttpRequest) -> HttpResponse:
+    """The models known by name, which of them are here, how the others are fetched, and what their labels are in each other's schemes."""
+    return render(request, "learning/known.html", {"models": engine.known_models(), "schemes": engine.label_schemes()})

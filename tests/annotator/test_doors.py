@@ -100,6 +100,7 @@ OF_NO_PROJECT: dict[str, tuple[tuple[int, int], tuple[int, int]]] = {
     "dashboard:healthz": ((200, 405), (200, 405)),
     "accounts:preferences": ((302, 302), (405, 302)),
     "keys": ((302, 302), (200, 302)),
+    "known_models": ((302, 302), (200, 405)),
     "account_tokens": ((302, 302), (200, 422)),
     "account_token_revoke": ((302, 302), (405, 404)),
     "account_email": ((200, 405), (200, 405)),

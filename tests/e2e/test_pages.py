@@ -36,6 +36,7 @@ PAGES = [
     f"{P}export/",
     f"{P}export/{{export}}/",
     f"{P}models/",
+    "/models/",
     f"{P}members/",
     f"{P}queue/",
     f"{P}review/settings/",
