@@ -114,8 +114,8 @@ def training_arguments(recipe: Recipe, n_steps: int, out: Path) -> TrainingArgum
         adam_epsilon=recipe.adam_epsilon,
         max_grad_norm=recipe.max_grad_norm,
         bf16=runs_in_bf16(recipe),
-        gradient_checkpointing=recipe.gradient_checkpointing,
-        gradient_checkpointing_kwargs={"use_reentrant": False},
+        activation_checkpointing=recipe.gradient_checkpointing,
+        activation_checkpointing_kwargs={"use_reentrant": False},
         logging_steps=max(1, min(10, n_steps // 20)),
         save_strategy="no",  # the reporter asks for checkpoints by the clock
         save_total_limit=2,

@@ -7,11 +7,12 @@ import warnings
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from seqeval.metrics import classification_report
+from seqeval.metrics import accuracy_score, classification_report
 from seqeval.scheme import IOB2
+from sklearn.metrics import precision_recall_fscore_support
 
 from ner_engine.align import Labelled
-from ner_engine.metrics import score, score_iob2
+from ner_engine.metrics import score, score_iob2, score_words
 
 TAGS = ["O", "B-GENEPROD", "I-GENEPROD", "B-CELL", "I-CELL", "B-TISSUE"]
 
@@ -46,6 +47,17 @@ def test_figures_equal_seqeval_by_label_micro_and_macro(pairs: list[tuple[list[s
     micro, macro = ours.micro, ours.macro
     assert (micro.precision, micro.recall, micro.f1) == pytest.approx(tuple(theirs["micro avg"][key] for key in ("precision", "recall", "f1-score")))
     assert tuple(macro.values()) == pytest.approx(tuple(theirs["macro avg"][key] for key in ("precision", "recall", "f1-score")))
+
+
+@given(sentences)
+def test_figures_word_by_word_equal_those_of_sklearn_without_o_and_the_accuracy_that_of_seqeval(pairs: list[tuple[list[str], list[str]]]) -> None:
+    gold, predicted = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+    scores, accuracy = score_words(gold, predicted)
+    assert accuracy == pytest.approx(accuracy_score(gold, predicted))
+    flat = [[tag for tags in side for tag in tags] for side in (gold, predicted)]
+    for names, ours in [(TAGS[1:], scores.micro), *(([f"B-{label}", f"I-{label}"], found) for label, found in scores.by_label.items())]:
+        theirs = precision_recall_fscore_support(*flat, labels=names, average="micro", zero_division=0)
+        assert (ours.precision, ours.recall, ours.f1) == pytest.approx(theirs[:3])
 
 
 def test_an_entity_counts_only_with_the_same_edges_and_label() -> None:

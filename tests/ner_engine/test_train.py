@@ -1,0 +1,358 @@
+"""Training runs: what they leave behind, that interruptions change nothing, and which weights a model ends with."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch.nn import functional
+
+from ner_engine.errors import TrainingError
+from ner_engine.model.batching import balanced_weights
+from ner_engine.model.catalog import find, find_base
+from ner_engine.model.data import IGNORED, collate
+from ner_engine.model.loop import KeptWeights, best_of
+from ner_engine.model.recipes import Recipe, recipe_named
+from ner_engine.model.tagger import load_tagger
+from ner_engine.model.train import _Model, read_sides, train, with_labels
+from ner_engine.schema import CONTROLLED_VAR, Document, Segment, Span
+from tests.ner_engine.checkpoints import save_bert
+
+#: A few seconds' run of a tiny model; nothing is dropped out, so that runs can be compared.
+BRIEF = {"epochs": "3", "batch_size": "8", "min_characters": "0", "labels": "auto", "dropout": "0", "precision": "fp32", "evals_per_epoch": "1"}
+
+
+def rows(n: int, side: str, *, papers: str = "") -> list[dict[str, Any]]:
+    found = []
+    for number in range(n):
+        name = f"Prot{number % 7}"
+        text = f"Levels of {name} in HeLa cells treated for {number} h, panel {side}" + " and so on" * (number % 4) + "."
+        at = {"GENEPROD": (text.index(name), len(name)), "CELL": (text.index("HeLa"), 10)}
+        spans = [{"start": start, "end": start + size, "label": label, "text": text[start : start + size]} for label, (start, size) in at.items()]
+        found.append({"id": f"{side}{number}", "doi": f"10.1/{papers or side}{number % 3}", "text": text, "spans": spans})
+    return found
+
+
+def write(folder: Path, sides: Mapping[str, list[dict[str, Any]]]) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for side, found in sides.items():
+        (folder / f"{side}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in found), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write(tmp_path_factory.mktemp("data"), {"train": rows(37, "train"), "eval": rows(9, "eval"), "test": rows(5, "test")})
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    texts = [row["text"] for row in rows(30, "train")]
+    return save_bert(tmp_path_factory.mktemp("base"), labels=None, texts=texts)
+
+
+def recipe(**settings: str) -> Recipe:
+    return recipe_named("sd-ner-mini").with_settings(BRIEF | settings)
+
+
+class Told(list[dict[str, Any]]):
+    """The events of a run."""
+
+    def of(self, kind: str) -> list[dict[str, Any]]:
+        return [event for event in self if event["event"] == kind]
+
+    @property
+    def losses(self) -> list[float]:
+        return [event["loss"] for event in self.of("step")]
+
+    @property
+    def step(self) -> int:
+        return max((event["step"] for event in self.of("step")), default=0)
+
+
+Run = Callable[..., Told]
+
+
+@pytest.fixture
+def run(data: Path, base: Path) -> Run:
+    def go(out: Path, *, resume: bool = False, stop_at: int | None = None, die_at: int | None = None, **settings: str) -> Told:
+        told = Told()
+
+        def emit(event: Mapping[str, Any]) -> None:
+            told.append(json.loads(json.dumps(event)))
+            if die_at is not None and told.step >= die_at:
+                raise InterruptedError
+
+        train(
+            recipe(**settings),
+            data=data,
+            base=base,
+            out=out,
+            resume=resume,
+            emit=emit,
+            stop_requested=lambda: stop_at is not None and told.step >= stop_at,
+        )
+        return told
+
+    return go
+
+
+def weights(out: Path) -> dict[str, torch.Tensor]:
+    return load_file(str(out / "model/model.safetensors"))
+
+
+def same(left: Path, right: Path) -> bool:
+    one, other = weights(left), weights(right)
+    return one.keys() == other.keys() and all(torch.equal(tensor, other[name]) for name, tensor in one.items())
+
+
+# What a run leaves behind
+
+
+def test_a_run_leaves_a_model_that_tags_and_a_card_with_its_figures(run: Run, tmp_path: Path) -> None:
+    told = run(tmp_path / "out")
+    assert [event["event"] for event in told if event["event"] != "step"] == ["start", "eval", "eval", "eval", "done"]
+    assert told[0]["labels"] == ["GENEPROD", "CELL"]
+    assert (told[0]["examples_per_step"], told[0]["processes"], told[0]["packed"]) == (8, 1, True)
+    assert set(load_tagger(tmp_path / "out/model").labels) == {"GENEPROD", "CELL"}
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["history.jsonl", "model", "run.json"]
+
+    history = [json.loads(line) for line in (tmp_path / "out/history.jsonl").read_text().splitlines()]
+    assert history == told.of("eval")
+    card = (tmp_path / "out/model/README.md").read_text()
+    for event in history:
+        assert f"| {event['epoch']:.2f} | {event['step']} | {event['loss']:.4f} | {event['eval_loss']:.4f} |" in card
+        assert {"accuracy", "by_word", "micro"} <= event["words"].keys()
+    assert set(told[-1]["scores"]) == {"eval", "test"}
+    assert "Each word by itself" in card
+
+
+def test_the_same_seed_gives_the_same_model(run: Run, tmp_path: Path) -> None:
+    settings = {"dropout": "0.1", "epochs": "1"}
+    for name in ("one", "two"):
+        run(tmp_path / name, **settings)
+    run(tmp_path / "other", **settings, seed="7")
+    assert same(tmp_path / "one", tmp_path / "two")
+    assert not same(tmp_path / "one", tmp_path / "other")
+
+
+# Interruptions
+
+
+@pytest.mark.parametrize("settings", [{}, {"packing": "off"}, {"keep": "best"}], ids=["packed", "padded", "best"])
+def test_a_run_that_was_stopped_and_then_killed_ends_as_if_nothing_had_happened(run: Run, tmp_path: Path, settings: dict[str, str]) -> None:
+    settings = settings | {"dropout": "0.1"}
+    whole = run(tmp_path / "whole", **settings)
+    stopped = run(tmp_path / "out", stop_at=7, **settings)
+    assert stopped[-1]["event"] == "cancelled"
+    with pytest.raises(TrainingError, match="go on with it by --resume"):
+        run(tmp_path / "out", **settings)
+    with pytest.raises(TrainingError, match="another epochs"):
+        run(tmp_path / "out", resume=True, **settings | {"epochs": "4"})
+    with pytest.raises(InterruptedError):
+        run(tmp_path / "out", resume=True, die_at=12, **settings)
+    resumed = run(tmp_path / "out", resume=True, **settings)
+    assert resumed[0]["resumed_at"] == stopped[-1]["step"]
+    assert resumed.losses[1:] == whole.losses[-len(resumed.losses) + 1 :]  # the first one after a checkpoint is a mean over fewer steps
+    assert same(tmp_path / "whole", tmp_path / "out")
+    assert [event["micro"] for event in resumed.of("eval")] == [event["micro"] for event in whole.of("eval")][-len(resumed.of("eval")) :]
+    with pytest.raises(TrainingError, match="already holds a finished model"):
+        run(tmp_path / "out", resume=True, **settings)
+
+
+# Steps
+
+
+def test_neither_micro_batches_nor_checkpointed_activations_change_what_is_learned(run: Run, tmp_path: Path) -> None:
+    ways: list[dict[str, str]] = [{}, {"micro_tokens": "40"}, {"gradient_checkpointing": "on"}]
+    losses = [run(tmp_path / str(number), epochs="1", **way).losses for number, way in enumerate(ways)]
+    assert losses[1] == pytest.approx(losses[0], rel=1e-3)
+    assert losses[2] == pytest.approx(losses[0], rel=1e-3)
+
+
+def test_the_loss_is_weighted_by_label_and_smoothed_as_the_recipe_says(run: Run, data: Path, base: Path, tmp_path: Path) -> None:
+    settings = {"class_weights": "balanced", "label_smoothing": "0.1", "batch_size": "64", "epochs": "1"}
+    first = run(tmp_path / "out", **settings).losses[0]
+    asked = recipe(**settings)
+    panels = read_sides(data, asked)
+    model = _Model.load(find_base(base), with_labels(asked, panels.sides["train"]))
+    examples = model.examples(panels.sides["train"], asked)
+    batch = collate([examples[index] for index in range(len(examples))], 0)
+    labels = batch.pop("labels")
+    with torch.no_grad():
+        logits = model.network.eval()(**batch).logits
+    weight = balanced_weights(labels[labels != IGNORED].tolist(), logits.shape[-1])
+    summed = functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), weight=weight, label_smoothing=0.1, reduction="sum")
+    assert first == pytest.approx(float(summed / weight[labels[labels != IGNORED]].sum()), rel=1e-3)
+
+
+@pytest.mark.slow
+def test_two_processes_make_one_model_and_one_stream_of_events(run: Run, data: Path, base: Path, tmp_path: Path) -> None:
+    alone = run(tmp_path / "alone", epochs="2", keep="best")
+    launch = ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1", "--main_process_port", "0"]
+    command = [*launch, "-m", "ner_engine", "train", "--recipe", "sd-ner-mini", "--data", str(data), "--base", str(base)]
+    settings = BRIEF | {"epochs": "2", "keep": "best"}
+    command += ["--out", str(tmp_path / "out"), *(part for name, value in settings.items() for part in ("--set", f"{name}={value}"))]
+    done = subprocess.run(
+        [sys.executable, *command], capture_output=True, text=True, check=False, timeout=600, env=os.environ | {"OMP_NUM_THREADS": "1"}
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    told = Told(json.loads(line) for line in done.stdout.splitlines() if line.strip())
+    assert [event["event"] for event in told] == [event["event"] for event in alone]
+    assert (told[0]["processes"], told[0]["examples_per_step"], told[0]["steps"]) == (2, 8, alone[0]["steps"])
+    assert told.losses == pytest.approx(alone.losses, rel=1e-3)
+    assert find(tmp_path / "out/model").labels == find(tmp_path / "alone/model").labels
+
+
+# Which weights
+
+
+def test_the_best_evaluations_weights_are_kept_and_score_as_they_did(run: Run, tmp_path: Path) -> None:
+    told = run(tmp_path / "out", keep="best", learning_rate="0.01", epochs="4")
+    best = best_of(told.of("eval"))
+    assert told[-1]["weights_of_steps"] == [best["step"]]
+    assert told[-1]["scores"]["eval"]["micro"] == best["micro"]
+    assert "| kept |" in (tmp_path / "out/model/README.md").read_text()
+
+
+def test_a_run_ends_when_its_patience_does(run: Run, tmp_path: Path) -> None:
+    told = run(tmp_path / "out", patience="2", learning_rate="1e-8", epochs="50")
+    assert len(told.of("eval")) == 3
+    assert told[-1]["event"] == "done"
+
+
+def events(*f1: float) -> list[dict[str, Any]]:
+    return [{"step": 10 * number, "micro": {"f1": value}} for number, value in enumerate(f1, 1)]
+
+
+def kept_of(folder: Path, asked: Recipe, history: list[dict[str, Any]]) -> tuple[list[int], float, list[str]]:
+    """A network that at step s has s everywhere, evaluated as ``history`` says: the steps kept, its weight in the end, what lies in the folder."""
+    network, kept = torch.nn.Linear(2, 2), KeptWeights(folder, asked)
+    for number, event in enumerate(history, 1):
+        with torch.no_grad():
+            for parameter in network.parameters():
+                parameter.fill_(event["step"])
+        kept.keep(network, history[:number])
+        kept.let_go(history[:number])
+    steps = kept.put_into(network, history)
+    return steps, float(network.weight.detach()[0, 0]), sorted(path.name for path in folder.glob("*"))
+
+
+def test_the_first_of_equally_good_evaluations_is_the_best(tmp_path: Path) -> None:
+    assert kept_of(tmp_path, recipe(keep="best"), events(0.2, 0.5, 0.5, 0.1)) == ([20], 20.0, ["weights-20.safetensors"])
+
+
+def test_the_mean_is_over_the_last_evaluations(tmp_path: Path) -> None:
+    steps, weight, files = kept_of(tmp_path, recipe(average="3"), events(0.2, 0.5, 0.5, 0.1))
+    assert (steps, weight) == ([20, 30, 40], pytest.approx(30.0))
+    assert files == [f"weights-{step}.safetensors" for step in steps]
+
+
+def test_the_last_weights_are_taken_where_nothing_else_was_asked_for(tmp_path: Path) -> None:
+    assert kept_of(tmp_path, recipe(), events(0.9, 0.1)) == ([], 20.0, [])
+
+
+def test_weights_that_are_gone_are_told_and_not_replaced_by_others(tmp_path: Path) -> None:
+    history = events(0.2, 0.5)
+    kept_of(tmp_path, recipe(keep="best"), history)
+    (tmp_path / "weights-20.safetensors").unlink()
+    with pytest.raises(TrainingError, match="step 20 are gone"):
+        KeptWeights(tmp_path, recipe(keep="best")).put_into(torch.nn.Linear(2, 2), history)
+
+
+# Data
+
+
+def test_a_paper_on_two_sides_stops_the_run_and_is_named(base: Path, tmp_path: Path) -> None:
+    leaking = write(tmp_path / "data", {"train": rows(8, "train", papers="same"), "eval": rows(3, "eval", papers="same")})
+    with pytest.raises(TrainingError, match=r"the paper 10\.1/same\d lies in train and in eval"):
+        train(recipe(), data=leaking, base=base, out=tmp_path / "out")
+
+
+def test_equal_texts_stay_held_out(tmp_path: Path) -> None:
+    train_rows = rows(8, "train")
+    held_out = [dict(train_rows[0], doi="10.1/other", id="copy"), *rows(2, "eval")]
+    found = read_sides(write(tmp_path, {"train": train_rows, "eval": held_out}), recipe())
+    assert (len(found.sides["train"]), len(found.sides["eval"]), found.n_repeated) == (7, 3, 1)
+
+
+def test_iob2_files_are_trained_on_as_they_are(base: Path, tmp_path: Path) -> None:
+    sentence = "Levels O\nof O\nProt1 B-protein\nin O\nHeLa B-cell_line\ncells I-cell_line\n\n"
+    (tmp_path / "train.iob2").write_text(sentence + sentence.replace("Prot1", "Prot2"), encoding="utf-8")
+    (tmp_path / "eval.tsv").write_text(sentence.replace("Prot1", "Prot3").replace(" ", "\t"), encoding="utf-8")
+    told: list[Mapping[str, Any]] = []
+    train(recipe(epochs="1"), data=tmp_path, base=base, out=tmp_path / "out", emit=told.append)
+    assert (told[0]["labels"], told[0]["examples"]) == (["cell_line", "protein"], 2)
+    assert told[-1]["scores"]["eval"]["micro"]["support"] == 2
+
+
+def test_labels_come_from_the_data_or_must_occur_in_it() -> None:
+    text = Document("1", "HeLa Bax", gold=(Span(0, 4, "CELL", "HeLa"), Span(5, 8, "Odd", "Bax")))
+    assert with_labels(recipe(), [text]).labels == ("CELL", "Odd")
+    assert with_labels(recipe(labels="Odd"), [text]).labels == ("Odd",)
+    with pytest.raises(TrainingError, match="labelled CELL, Odd, the recipe learns protein"):
+        with_labels(recipe(labels="protein"), [text])
+    with pytest.raises(TrainingError, match="no label"):
+        with_labels(recipe(), [Document("1", "text")])
+
+
+def test_a_language_models_recipe_is_sent_to_its_own_command(data: Path, base: Path, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="ner_engine pretrain"):
+        train(recipe_named("bio-lm"), data=data, base=base, out=tmp_path / "out")
+
+
+def test_an_augmenting_recipe_learns_twice_and_goes_on_from_where_it_was_stopped(run: Run, data: Path, tmp_path: Path) -> None:
+    settings = {"augment_share": "0.5", "epochs": "1"}
+    whole = run(tmp_path / "whole", **settings)
+    starts = whole.of("start")
+    assert [event.get("phase", "") for event in starts] == ["augmented", ""]
+    assert starts[0]["examples"] > starts[1]["examples"] == 37
+    assert [event["event"] for event in whole].count("done") == 1
+    assert sorted(path.name for path in (tmp_path / "whole").iterdir()) == ["history.jsonl", "model", "run.json"]
+    assert "Base model: base" in (tmp_path / "whole/model/README.md").read_text().replace("base0", "base")
+
+    run(tmp_path / "out", stop_at=2, **settings)
+    with pytest.raises(InterruptedError):
+        run(tmp_path / "out", resume=True, die_at=starts[0]["steps"], **settings)
+    run(tmp_path / "out", resume=True, **settings)
+    assert same(tmp_path / "whole", tmp_path / "out")
+
+
+# The validation loss
+
+
+def figure(number: int) -> Document:
+    text = f"(A) Bax{number} in HeLa cells. (B) Bak{number} and Bax{number} in liver."
+    gold = [Span(at, at + 4, "GENEPROD", text[at : at + 4], role=CONTROLLED_VAR) for at in (4, text.index("Bak"))]
+    cut = text.index("(B)")
+    return Document(f"f{number}", text, f"10.1/{number}", segments=(Segment(0, cut - 1, "a"), Segment(cut, len(text), "b")), gold=tuple(gold))
+
+
+@pytest.mark.parametrize("name", ["sd-ner-mini", "panelization", "geneprod-roles"])
+def test_the_validation_loss_is_the_cross_entropy_of_the_held_out_labels(name: str, base: Path) -> None:
+    asked = dataclasses.replace(recipe_named(name), labels=("auto",), layers=0, panels="all", min_characters=0)
+    documents = [figure(number) for number in range(5)]
+    from ner_engine.model.tasks import TASKS
+
+    texts = list(TASKS[asked.task].texts(documents))
+    asked = with_labels(asked, texts)
+    model = _Model.load(find_base(base), asked)
+    examples = model.examples(texts, asked)
+    batch = collate([examples[index] for index in range(len(examples))], 0)
+    labels = batch.pop("labels")
+    with torch.no_grad():
+        logits = model.network.eval()(**batch).logits
+    expected = float(functional.cross_entropy(logits.flatten(0, 1), labels.flatten()))
+    found = model.judge(texts, asked)
+    assert found.loss == pytest.approx(expected, rel=0.03)  # judged in bf16 where the processor has it
+    assert math.isfinite(found.accuracy)
