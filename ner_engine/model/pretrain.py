@@ -62,8 +62,6 @@ def pretrain(
     recipe.check()
     if recipe.task != FILL_MASK:
         raise TrainingError(f"{recipe.name} is no recipe for pre-training; run it with `python -m ner_engine train`")
-    if recipe.keep != "last" or recipe.average or recipe.patience:
-        raise TrainingError("keep, average and patience go by the F1 of entities, which a language model has none of; leave them out")
     found = read_texts(texts, source_format)
     checkpoint = catalog.find_base(base)
     is_first = processes().is_main_process
