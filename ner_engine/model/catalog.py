@@ -87,6 +87,11 @@ class Listed:
         return not self.problem
 
     @property
+    def remark(self) -> str:
+        """The problem without the commands at its end, where they are shown by themselves."""
+        return self.problem.partition(": hf download")[0]
+
+    @property
     def commands(self) -> tuple[str, ...]:
         """What fetches it on a machine with a network; nothing for one that is here or comes with the product."""
         return () if self.is_here or self.model.is_bundled else _commands(self.model.name)
