@@ -26,6 +26,7 @@ from ner_engine.text import trim
 #: Documents that are in memory at once while a project streams by.
 CHUNK: Final = 200
 MAX_KEY: Final = 64
+_SEGMENT_FIELDS: Final = ("document", "position", "start", "end", "external_id", "marker", "image", "aliases", "source")
 _SPAN_FIELDS: Final = ("layer", "key", "start", "end", "surface", "label", "role", "score", "verdict", "decision", "attributes")
 
 
@@ -47,12 +48,20 @@ class CorruptAnnotationError(UserError):
     """A stored span or text is not what it was; the sentence names the document."""
 
 
-def write_suggestions(*, batch: Sequence[tuple[Document, Sequence[schema.Span]]], source: str) -> int:
+def write_suggestions(
+    *,
+    batch: Sequence[tuple[Document, Sequence[schema.Span]]],
+    source: str,
+    steps: Mapping[str, str] | None = None,
+    panels: Mapping[int, Sequence[schema.Segment]] | None = None,
+    panels_by: str = "",
+) -> int:
     """Store what a model suggests for documents that nobody has begun to review; how many documents it was.
 
     One transaction. Documents that somebody took up meanwhile are left as they are. The current suggestions of the others are superseded, even
-    by an empty set, and their ``certainty`` and ``disagreement`` are those of the new ones. Raises ``OffsetError`` if a span does not fit its
-    text; then nothing is written.
+    by an empty set, and their ``certainty`` and ``disagreement`` are those of the new ones. ``steps`` names the models that told more than the
+    entities (see ``Layer``); ``panels``, by document, are those that ``panels_by`` found: they take the place of found ones, never of others.
+    Raises ``OffsetError`` if a span does not fit its text; then nothing is written.
     """
     spans_of = {document.pk: spans for document, spans in batch}
     with transaction.atomic():
@@ -62,7 +71,8 @@ def write_suggestions(*, batch: Sequence[tuple[Document, Sequence[schema.Span]]]
             _check_spans(document, spans_of[document.pk])
         others = suggested_by_others(ids, source)
         Layer.objects.current().filter(document__in=ids, kind=LayerKind.SUGGESTED).update(superseded_at=timezone.now())
-        write_layers(layers=((document, spans_of[document.pk]) for document in documents), kind=LayerKind.SUGGESTED, source=source)
+        write_layers(layers=((document, spans_of[document.pk]) for document in documents), kind=LayerKind.SUGGESTED, source=source, steps=steps)
+        _replace_found_panels(ids, panels or {}, panels_by)
         Document.objects.filter(pk__in=ids, state=DocumentState.IMPORTED).update(state=DocumentState.SUGGESTED)
         for document in documents:
             spans = spans_of[document.pk]
@@ -70,6 +80,30 @@ def write_suggestions(*, batch: Sequence[tuple[Document, Sequence[schema.Span]]]
             document.disagreement = _n_differing(spans, others.get(document.pk))
         Document.objects.bulk_update(documents, ["certainty", "disagreement"])
     return len(documents)
+
+
+def _replace_found_panels(documents: Iterable[int], panels: Mapping[int, Sequence[schema.Segment]], found_by: str) -> None:
+    asked = Document.objects.filter(pk__in=[pk for pk in documents if pk in panels])
+    replaced = list(asked.without_own_panels().only("pk"))
+    Segment.objects.found().filter(document__in=replaced).delete()
+    write_segments([(document, panels[document.pk]) for document in replaced], source=found_by)
+    for document in replaced:
+        document.n_panels = len(panels[document.pk])
+    Document.objects.bulk_update(replaced, ["n_panels"])
+
+
+def write_segments(panels: Iterable[tuple[Document, Sequence[schema.Segment]]], *, source: str = "") -> int:
+    """Give each document these panels, which fit its text as the caller knows; how many panels it was. ``source`` names the machine that found them.
+
+    Call it in a transaction.
+    """
+    rows = [
+        (document.pk, position, *(each.start, each.end, each.id, each.marker, each.image, json.dumps(list(each.aliases))), source[:200])
+        for document, segments in panels
+        for position, each in enumerate(segments)
+    ]
+    insert_rows(Segment, _SEGMENT_FIELDS, rows)
+    return len(rows)
 
 
 def mean_certainty(spans: Iterable[schema.Span]) -> float | None:
@@ -99,6 +133,7 @@ def write_layers(
     layers: Iterable[tuple[Document, Sequence[schema.Span]]],
     kind: LayerKind,
     source: str,
+    steps: Mapping[str, str] | None = None,
     keeps_ids: bool = False,
     decision: str = "",
     verdict: str = "",
@@ -108,7 +143,7 @@ def write_layers(
     Keys are the spans' own ids where ``keeps_ids`` (a file's), else made unique for the layer.
     """
     layers = list(layers)
-    rows = Layer.objects.bulk_create([Layer(document=document, kind=kind, source=source[:200]) for document, _ in layers])
+    rows = Layer.objects.bulk_create([Layer(document=document, kind=kind, source=source[:200], steps=dict(steps or {})) for document, _ in layers])
     values: list[tuple[object, ...]] = []
     for row, (_, spans) in zip(rows, layers, strict=True):
         prefix = uuid.uuid4().hex[:12]

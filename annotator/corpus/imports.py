@@ -23,13 +23,12 @@ from typing import TYPE_CHECKING, Any, Final
 from django.db import DataError, IntegrityError, transaction
 from django.utils import timezone
 
-from annotator.common.bulk import insert_rows
 from annotator.common.errors import UserError
 from annotator.corpus.access import Action, require
-from annotator.corpus.annotations import mean_certainty, write_layers
+from annotator.corpus.annotations import mean_certainty, write_layers, write_segments
 from annotator.corpus.figure_import import Contents, PictureImport
 from annotator.corpus.figures import remove_forgotten_pictures
-from annotator.corpus.models import DecisionKind, Document, DocumentState, LayerKind, Project, Segment, Verdict
+from annotator.corpus.models import DecisionKind, Document, DocumentState, LayerKind, Project, Verdict
 from annotator.corpus.uploads import Upload, keep_uploads, remove_forgotten_uploads
 from annotator.jobs.services import enqueue
 from ner_engine import schema
@@ -242,7 +241,7 @@ class Importer:
             rows = Document.objects.bulk_create([self._document_row(document, source_format) for document in fresh])
             pairs = list(zip(rows, fresh, strict=True))
             done["imported"] = len(rows)
-            done["panels"] = _write_segments(pairs)
+            done["panels"] = write_segments((row, document.segments) for row, document in pairs)
             done["spans"] = self._write_layers(pairs)
             done.update(row.state for row in rows if row.state != DocumentState.IMPORTED)
         self.counts.update(done)
@@ -387,16 +386,6 @@ def _batches(documents: Iterable[schema.Document]) -> Iterator[Sequence[schema.D
     rest = iter(documents)
     while batch := list(islice(rest, BATCH)):
         yield batch
-
-
-def _write_segments(pairs: Sequence[tuple[Document, schema.Document]]) -> int:
-    rows = [
-        (row.pk, position, segment.start, segment.end, segment.id, segment.marker, segment.image, json.dumps(list(segment.aliases)))
-        for row, document in pairs
-        for position, segment in enumerate(document.segments)
-    ]
-    insert_rows(Segment, ("document", "position", "start", "end", "external_id", "marker", "image", "aliases"), rows)
-    return len(rows)
 
 
 def _lot_of(*facts: str) -> float:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Left
 
 from ner_engine.schema import text_hash
@@ -190,6 +190,12 @@ class DocumentQuerySet(models.QuerySet["Document"]):
         """Legends nobody has begun to review: those that (re-)tagging may touch."""
         return self.filter(state__in=[DocumentState.IMPORTED, DocumentState.SUGGESTED])
 
+    def without_own_panels(self) -> DocumentQuerySet:
+        """Legends whose panels are a machine's to find: none came with the file, and nobody drew boxes for those that were found."""
+        imported = Segment.objects.filter(document=OuterRef("pk"), source="")
+        drawn = FigureImage.objects.filter(document=OuterRef("pk")).exclude(boxes=[])
+        return self.exclude(Exists(imported)).exclude(Exists(drawn))
+
 
 class Document(models.Model):
     """One figure legend. ``text`` never changes after import; ``sha256`` proves it.
@@ -254,8 +260,18 @@ class Document(models.Model):
         return text_hash(self.text) == self.sha256
 
 
+class SegmentQuerySet(models.QuerySet["Segment"]):
+    def found(self) -> SegmentQuerySet:
+        """Panels that a machine found."""
+        return self.exclude(source="")
+
+
 class Segment(models.Model):
-    """A panel as imported: ``text[start:end]`` of its document. Later edits of panels are operations on the document's decided layer."""
+    """A panel: ``text[start:end]`` of its document. Later edits of panels are operations on the document's decided layer.
+
+    ``source`` is empty for a panel that came with the file, else the name of the model, or the rule, that found it. Found panels may be replaced
+    by those of another model until somebody begins to review the legend or draws boxes on its figure; imported ones never are.
+    """
 
     document = models.ForeignKey(Document, on_delete=models.CASCADE, related_name="segments")
     position = models.PositiveIntegerField()
@@ -265,6 +281,9 @@ class Segment(models.Model):
     marker = models.CharField(max_length=40, blank=True)
     image = models.CharField(max_length=1000, blank=True)
     aliases = models.JSONField(default=list, blank=True)
+    source = models.CharField(max_length=200, blank=True, default="")
+
+    objects = SegmentQuerySet.as_manager()
 
     class Meta:
         ordering = ["position"]
@@ -283,6 +302,10 @@ class LayerKind(models.TextChoices):
     DECIDED = "decided"
 
 
+#: What a model tells beside entities, in words, in the order of the work.
+STEP_WORDS = {"panels": "panels", "geneprod_roles": "roles of gene products", "small_mol_roles": "roles of small molecules"}
+
+
 class LayerQuerySet(models.QuerySet["Layer"]):
     def current(self) -> LayerQuerySet:
         return self.filter(superseded_at=None)
@@ -294,11 +317,14 @@ class Layer(models.Model):
     IMPORTED holds the gold of a file and never changes. SUGGESTED holds what one model version (``source`` is its name) or a file
     suggested; tagging again supersedes it by a new layer. DECIDED is the state that the document's operations build, begun from
     IMPORTED; ``panel_starts`` (code points, ascending) replaces the imported panels once a curator changed them.
+
+    ``steps`` names the models that were asked for more than entities when suggestions were made, by what they tell (see ``STEP_WORDS``).
     """
 
     document = models.ForeignKey(Document, on_delete=models.CASCADE, related_name="layers")
     kind = models.CharField(max_length=20, choices=LayerKind.choices)
     source = models.CharField(max_length=200, blank=True)
+    steps = models.JSONField(default=dict, blank=True)
     panel_starts = models.JSONField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     superseded_at = models.DateTimeField(null=True, blank=True)
@@ -312,6 +338,11 @@ class Layer(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.source}".strip()
+
+    @property
+    def credits(self) -> str:
+        """Which models told more than the entities, in words; empty where none did."""
+        return "; ".join(f"{words} by {self.steps[step]}" for step, words in STEP_WORDS.items() if step in self.steps)
 
 
 class Verdict(models.TextChoices):

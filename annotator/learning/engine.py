@@ -11,38 +11,46 @@ import hashlib
 import sys
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from annotator.common.errors import UserError
-from ner_engine.schema import Document, Span
+from ner_engine.errors import TrainingError, UnsafeModelError
+from ner_engine.schema import Document, Segment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from annotator.learning.models import ModelVersion
-    from ner_engine.model.catalog import Listed
+    from ner_engine.model.backends import Probabilities
+    from ner_engine.model.catalog import Checkpoint, Listed
+    from ner_engine.model.pipeline import Tagged as Tagged  # noqa: PLC0414 - others name it, and must not import it from there
     from ner_engine.model.schemes import LabelScheme, Translation
     from ner_engine.model.tagger import Tagger
 
-#: Taggers that a process keeps loaded: the serving one, and beside it a candidate that is being judged.
-LOADED_AT_ONCE: Final = 2
+#: Weights that a process keeps loaded beyond what it is asked for at the moment: room for the models of a project's steps, and beside them a
+#: candidate that is being judged. Counted as ``CheckpointFacts.n_bytes``.
+KEPT_BYTES: Final = 2 * 1024**3
+#: What packed weights, int8, take up once they are loaded.
+_UNPACKED: Final = 4
 #: A recipe's fields that are no hyperparameters of a run, or that the site sets by itself.
 _NOT_ASKED: Final = frozenset({"name", "about", "base", "task", "labels", "panels", "min_characters", "mask_share", "mask_unit"})
-
 #: The files of a tokenizer that decide what it makes of a text.
 _TOKENIZER_FILES: Final = ("merges.txt", "tokenizer.json", "vocab.json", "vocab.txt")
 
 
 @dataclass(frozen=True, slots=True)
 class RecipeFacts:
-    """A recipe as a person chooses it. ``base`` is what it trains from where nothing else is said; ``defaults`` are its hyperparameters."""
+    """A recipe as a person chooses it. ``task`` is what its models tell, ``base`` what it trains from where nothing else is said; ``defaults`` are
+    its hyperparameters."""
 
     name: str
     about: str
+    task: str
     base: str
     defaults: Mapping[str, int | float | str]
 
@@ -52,15 +60,24 @@ def recipes() -> dict[str, RecipeFacts]:
     from ner_engine.model.recipes import FILL_MASK, RECIPES  # noqa: PLC0415
 
     return {
-        name: RecipeFacts(name, recipe.about, recipe.base, {key: value for key, value in dataclasses.asdict(recipe).items() if key not in _NOT_ASKED})
+        name: RecipeFacts(
+            name, recipe.about, recipe.task, recipe.base, {key: value for key, value in dataclasses.asdict(recipe).items() if key not in _NOT_ASKED}
+        )
         for name, recipe in RECIPES.items()
         if recipe.task != FILL_MASK
     }
 
 
+def task_of_recipe(name: str) -> str:
+    """What models of this recipe tell. Raises ``UserError`` for a recipe that there is not."""
+    known = recipes()
+    if name not in known:
+        raise UserError(f"There is no recipe {name}; there are {', '.join(known)}.")
+    return known[name].task
+
+
 def checked_hyperparameters(recipe: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     """All hyperparameters of a run: the recipe's with ``settings`` over them. Raises ``UserError`` for an unknown or impossible one."""
-    from ner_engine.errors import TrainingError  # noqa: PLC0415
     from ner_engine.model.recipes import recipe_named  # noqa: PLC0415
 
     try:
@@ -72,11 +89,14 @@ def checked_hyperparameters(recipe: str, settings: Mapping[str, Any]) -> dict[st
 
 @dataclass(frozen=True, slots=True)
 class CheckpointFacts:
-    """A model as it lies on disk. ``sha256`` is over all that decides its tags: weights, config and tokenizer."""
+    """A model as it lies on disk. ``task`` is what it tells (see ``ner_engine.model.tasks``), ``n_bytes`` about what it takes up in memory;
+    ``sha256`` is over all that decides its tags: weights, config and tokenizer."""
 
     name: str
     folder: Path
+    task: str
     labels: tuple[str, ...]
+    n_bytes: int
     sha256: str
 
 
@@ -90,7 +110,23 @@ def inspect_model(name_or_dir: str | Path) -> CheckpointFacts:
     found = catalog.find(name_or_dir)
     files = sorted([*found.folder.glob("*.safetensors"), found.folder / "config.json", *(found.tokenizer_folder / name for name in _TOKENIZER_FILES)])
     present = tuple((path, path.stat().st_mtime_ns, path.stat().st_size) for path in files if path.is_file())
-    return CheckpointFacts(found.name, found.folder, found.labels, _sha256(present))
+    n_bytes = sum(size for path, _, size in present if path.suffix == ".safetensors") * (_UNPACKED if found.config.get("packed_weights") else 1)
+    return CheckpointFacts(found.name, found.folder, _task_of(found), found.labels, n_bytes, _sha256(present))
+
+
+def _task_of(checkpoint: Checkpoint) -> str:
+    """What the model tells: as its configuration says, else as it is known, else as its labels do."""
+    from ner_engine.model.known import known_model  # noqa: PLC0415
+    from ner_engine.model.tasks import task_of  # noqa: PLC0415
+
+    known = known_model(checkpoint.name)
+    try:
+        return task_of(checkpoint.config.get("span_task") or (known.task if known else None), checkpoint.labels).name
+    except TrainingError as error:
+        raise UnsafeModelError(
+            f'{checkpoint.name}: its files do not say what it tells; write "span_task" into its config.json: "entities", "panels", "geneprod_roles" '
+            'or "small_mol_roles"'
+        ) from error
 
 
 def known_models() -> list[Listed]:
@@ -148,65 +184,110 @@ def _sha256(files: tuple[tuple[Path, int, int], ...]) -> str:
 
 
 class _Taggers:
-    """The taggers of this process by model; one tags at a time, because it uses all cores or the whole accelerator."""
+    """The taggers of this process by model; one works at a time, because it uses all cores or the whole accelerator."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._loaded: OrderedDict[str, Tagger] = OrderedDict()
+        self._loaded: OrderedDict[str, tuple[Tagger, int]] = OrderedDict()
 
-    def tag(self, model: ModelVersion, texts: Sequence[str]) -> list[list[Span]]:
+    @contextmanager
+    def of(self, models: Mapping[str, ModelVersion]) -> Iterator[dict[str, Tagger]]:
+        """The taggers of ``models``, under the same names, for the caller alone while it uses them."""
         with self._lock:
-            return self._get(model).tag(texts)
+            keys = {name: f"{model.path}:{model.weights_sha256}" for name, model in models.items()}
+            for name, model in models.items():
+                self._load(keys[name], model, needed=keys.values())
+            yield {name: self._loaded[key][0] for name, key in keys.items()}
 
-    def _get(self, model: ModelVersion) -> Tagger:
-        key = f"{model.path}:{model.weights_sha256}"
+    def _load(self, key: str, model: ModelVersion, needed: Collection[str]) -> None:
         if key not in self._loaded:
             facts = verify_model(model)
             from ner_engine.model.tagger import load_tagger  # noqa: PLC0415 - torch
 
-            while len(self._loaded) >= LOADED_AT_ONCE:
-                self._loaded.popitem(last=False)
-            self._loaded[key] = load_tagger(facts.folder)
+            for other in [other for other in self._loaded if other not in needed]:  # the one that was used longest ago first
+                if self._n_bytes + facts.n_bytes <= KEPT_BYTES:
+                    break
+                del self._loaded[other]
+            self._loaded[key] = load_tagger(facts.folder), facts.n_bytes
         self._loaded.move_to_end(key)
-        return self._loaded[key]
+
+    @property
+    def _n_bytes(self) -> int:
+        return sum(n_bytes for _, n_bytes in self._loaded.values())
 
 
 _taggers = _Taggers()
 
 
-def tag(model: ModelVersion, texts: Sequence[str]) -> list[list[Span]]:
-    """The entities that ``model`` sees in each text. It stays loaded in this process; another model is loaded when it is asked for.
+def tag(models: Mapping[str, ModelVersion], texts: Sequence[str], segments: Sequence[Sequence[Segment]]) -> list[Tagged]:
+    """The steps that ``models``, by task, stand for, done on each text; ``segments`` are its panels where they are known.
 
-    Raises ``UserError`` where its files were changed, ``ModelNotFoundError``, ``UnsafeModelError``.
+    Models stay loaded in this process as long as there is room. Raises ``UserError`` where files of one were changed, ``ModelNotFoundError``,
+    ``UnsafeModelError``.
     """
-    return _taggers.tag(model, texts)
+    from ner_engine.model.pipeline import Pipeline  # noqa: PLC0415 - torch
+    from ner_engine.model.tasks import TASKS  # noqa: PLC0415
+
+    with _taggers.of(models) as taggers:
+        roles = {TASKS[task].masked_label: tagger for task, tagger in taggers.items() if TASKS[task].masked_label}
+        return Pipeline(panels=taggers.get("panels"), entities=taggers.get("entities"), roles=roles).run(texts, segments)
+
+
+def load(model: ModelVersion) -> None:
+    """Have the model loaded in this process. Raises as ``tag``."""
+    with _taggers.of({"": model}):
+        pass
+
+
+def role_label_of(task: str) -> str:
+    """The label of the entities whose roles models of this task tell; "" for other tasks."""
+    from ner_engine.model.tasks import TASKS  # noqa: PLC0415
+
+    return TASKS[task].masked_label
+
+
+def reads_figures(task: str) -> bool:
+    """Whether models of this task read whole figures; the others read panels."""
+    from ner_engine.model.tasks import TASKS  # noqa: PLC0415
+
+    return not TASKS[task].by_panel
+
+
+def has_examples(task: str, documents: Iterable[Document]) -> bool:
+    """Whether there is anything among ``documents`` that a model of this task could learn from, or be judged by."""
+    from ner_engine.model.tasks import TASKS  # noqa: PLC0415
+
+    return any(TASKS[task].targets(document) for document in documents)
 
 
 def evaluate(model: ModelVersion, documents: Iterable[Document], *, before_each_batch: Callable[[], None]) -> dict[str, Any]:
-    """Scores of ``model`` on labelled documents as ``ner_engine.model.evaluate`` gives them; ``before_each_batch`` may raise to stop."""
+    """Scores of ``model`` in its task on labelled documents as ``ner_engine.model.evaluate`` gives them; ``before_each_batch`` may raise to stop."""
     from ner_engine.model.evaluate import evaluate as judge  # noqa: PLC0415 - torch
+    from ner_engine.model.tagger import Tagger  # noqa: PLC0415
+    from ner_engine.model.tasks import TASKS  # noqa: PLC0415
 
-    return judge(_Watched(model, before_each_batch), documents).as_json()
+    task = TASKS[model.task]
+    with _taggers.of({"": model}) as taggers:
+        loaded = taggers[""]
+    watched = Tagger(model.name, _Watched(model, before_each_batch), loaded.encoder, loaded.id2label)
+    return judge(watched, (text for text in task.texts(documents) if task.is_example(text)), task).as_json()
 
 
 @dataclass(frozen=True, slots=True)
 class _Watched:
-    """A model as ``evaluate`` asks it, in batches small enough to be stopped between."""
+    """A model's network as a judged tagger asks it: in batches small enough to be stopped between, and to let others have their turn."""
 
     model: ModelVersion
     before_each_batch: Callable[[], None]
     batch: int = 64
 
-    @property
-    def name(self) -> str:
-        return self.model.name
-
-    def tag(self, texts: Sequence[str]) -> list[list[Span]]:
-        tagged: list[list[Span]] = []
-        for start in range(0, len(texts), self.batch):
+    def run(self, windows: Sequence[Sequence[int]]) -> list[Probabilities]:
+        rows: list[Probabilities] = []
+        for start in range(0, len(windows), self.batch):
             self.before_each_batch()
-            tagged += tag(self.model, texts[start : start + self.batch])
-        return tagged
+            with _taggers.of({"": self.model}) as taggers:
+                rows += taggers[""].backend.run(windows[start : start + self.batch])
+        return rows
 
 
 def training_command(*, recipe: str, data: Path, base: str, out: Path, settings: Mapping[str, Any]) -> list[str]:

@@ -9,9 +9,23 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
-from annotator.corpus.models import Project
+from annotator.corpus.models import STEP_WORDS, Project
 from annotator.datasets.models import Snapshot
 from annotator.jobs.models import Job
+
+
+class ModelTask(models.TextChoices):
+    """What a model tells: one of the steps in which legends are tagged. The values are those of ``ner_engine.model.tasks``."""
+
+    ENTITIES = "entities", "entities"
+    PANELS = "panels", STEP_WORDS["panels"]
+    GENEPROD_ROLES = "geneprod_roles", STEP_WORDS["geneprod_roles"]
+    SMALL_MOL_ROLES = "small_mol_roles", STEP_WORDS["small_mol_roles"]
+
+    @property
+    def is_optional(self) -> bool:
+        """Whether legends can be tagged without it."""
+        return self is not ModelTask.ENTITIES
 
 
 class ModelOrigin(models.TextChoices):
@@ -28,7 +42,8 @@ class ModelVersionQuerySet(models.QuerySet["ModelVersion"]):
 
 
 class ModelVersion(models.Model):
-    """One immutable tagger. ``name`` is what people, layers and exports call it; ``location`` is what the engine loads.
+    """One immutable tagger. ``name`` is what people, layers and exports call it; ``location`` is what the engine loads; ``task`` is what it tells,
+    read from its files.
 
     ``location`` is "bundled", a hub name, or a folder relative to MODELS_DIR for a trained one. ``project`` is None for a model every
     project may use. Models are retired, never deleted.
@@ -37,6 +52,7 @@ class ModelVersion(models.Model):
     name = models.CharField(max_length=200, unique=True)
     origin = models.CharField(max_length=20, choices=ModelOrigin.choices)
     location = models.CharField(max_length=500)
+    task = models.CharField(max_length=20, choices=ModelTask.choices, default=ModelTask.ENTITIES)
     labels = models.JSONField(default=list, blank=True)
     weights_sha256 = models.CharField(max_length=64, blank=True)
     project = models.ForeignKey(Project, null=True, blank=True, on_delete=models.CASCADE, related_name="model_versions")
@@ -59,23 +75,45 @@ class ModelVersion(models.Model):
 
 
 class ServingModel(models.Model):
-    """Which model tags a project's legends now. Changed only together with a ``Promotion`` row."""
+    """Which model does one step of tagging in a project now: None where the step is switched off. Changed only together with a ``Promotion`` row.
 
-    project = models.OneToOneField(Project, on_delete=models.CASCADE, related_name="serving")
-    model_version = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="serving")
+    A task without a row has the default model. ``task`` is the model's own: ``services`` is never told any other.
+    """
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="serving")
+    task = models.CharField(max_length=20, choices=ModelTask.choices, default=ModelTask.ENTITIES)
+    model_version = models.ForeignKey(ModelVersion, null=True, on_delete=models.PROTECT, related_name="serving")
     changed_at = models.DateTimeField(auto_now=True)
 
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["project", "task"], name="one_serving_model_of_a_task"),
+            models.CheckConstraint(condition=Q(task__in=ModelTask.values), name="serving_task_is_known"),
+            models.CheckConstraint(condition=~Q(task=ModelTask.ENTITIES) | Q(model_version__isnull=False), name="entities_are_always_served"),
+        ]
+
     def __str__(self) -> str:
-        return f"{self.project}: {self.model_version}"
+        return f"{self.project}, {self.get_task_display()}: {self.model_version or 'switched off'}"
 
 
 class PromotionKind(models.TextChoices):
     PROMOTED = "promoted"
     ROLLED_BACK = "rolled_back"
+    SWITCHED_OFF = "switched_off"
+    SWITCHED_ON = "switched_on"
+
+
+class PromotionQuerySet(models.QuerySet["Promotion"]):
+    def of_task(self, task: str) -> PromotionQuerySet:
+        """Those of models that tell ``task``."""
+        return self.filter(model_version__task=task)
 
 
 class Promotion(models.Model):
-    """An append-only log of who put which model into service, in place of which, and why."""
+    """An append-only log of who put which model into service, in place of which, and why; and of who switched a step off and on.
+
+    A switched step is logged with the model that serves, or served, it.
+    """
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="promotions")
     kind = models.CharField(max_length=20, choices=PromotionKind.choices)
@@ -84,6 +122,8 @@ class Promotion(models.Model):
     reason = models.TextField(blank=True)
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = PromotionQuerySet.as_manager()
 
     class Meta:
         ordering = ["-id"]
@@ -125,12 +165,16 @@ class TrainingRunQuerySet(models.QuerySet["TrainingRun"]):
 
 
 class TrainingRun(models.Model):
-    """One fine-tuning of ``base`` on a snapshot by a recipe; its folder holds the checkpoints, the log and ``events.jsonl``, a line a step."""
+    """One fine-tuning of ``base`` on a snapshot by a recipe, which says the ``task`` of the model that comes out.
+
+    Its folder holds the checkpoints, the log and ``events.jsonl``, a line a step.
+    """
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="training_runs")
     snapshot = models.ForeignKey(Snapshot, on_delete=models.PROTECT, related_name="training_runs")
     base = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="runs_from_it")
     recipe = models.CharField(max_length=50)
+    task = models.CharField(max_length=20, choices=ModelTask.choices, default=ModelTask.ENTITIES)
     hyperparameters = models.JSONField(default=dict, blank=True)
     state = models.CharField(max_length=20, choices=RunState.choices, default=RunState.QUEUED)
     error = models.TextField(blank=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -23,8 +23,20 @@ from annotator.jobs.errors import JobConflictError
 from annotator.jobs.models import Job, JobState
 from annotator.jobs.services import enqueue, request_cancel
 from annotator.learning import engine
-from annotator.learning.models import Evaluation, ModelOrigin, ModelVersion, Promotion, PromotionKind, RunState, ServingModel, TrainingRun
+from annotator.learning.models import (
+    Evaluation,
+    ModelOrigin,
+    ModelTask,
+    ModelVersion,
+    Promotion,
+    PromotionKind,
+    RunState,
+    ServingModel,
+    TrainingRun,
+)
+from annotator.learning.steps import Lineup, Step
 from annotator.learning.training import TEST, ancestors_of, remove_leftovers
+from ner_engine.errors import EngineError, ModelNotFoundError, UnsafeModelError
 
 if TYPE_CHECKING:
     from annotator.accounts.models import User
@@ -41,20 +53,79 @@ DEFAULT_RECIPE: Final = "quick"
 
 
 def serving_model(project: Project) -> ModelVersion:
-    """The model that tags the project's legends now: the one promoted last, else the default model.
+    """The model that tags the project's entities now: the one promoted last, else the default model.
 
     Raises ``EngineError`` where the default model (SD_DEFAULT_MODEL) is not there.
     """
-    serving = ServingModel.objects.filter(project=project).select_related("model_version").first()
-    return serving.model_version if serving is not None else register_model(location=settings.DEFAULT_MODEL)
+    serving = ServingModel.objects.filter(project=project, task=ModelTask.ENTITIES).select_related("model_version").first()
+    return serving.model_version if serving is not None and serving.model_version is not None else default_model(ModelTask.ENTITIES)
+
+
+def default_model(task: ModelTask) -> ModelVersion:
+    """The model that does a step where nobody put another into service (SD_DEFAULT_MODEL and its like).
+
+    Raises ``EngineError`` where it is not there, is none for the step, or none is set.
+    """
+    location = default_location(task)
+    if not location:
+        raise ModelNotFoundError(f"no model is set for {task.label}")
+    model = register_model(location=location)
+    if model.task != task:
+        raise UnsafeModelError(f"{location} tells {ModelTask(model.task).label}, so it cannot be the default model for {task.label}")
+    return model
+
+
+def default_location(task: ModelTask) -> str:
+    """Where the settings say that the default model of a task lies; empty where the step is not to be done by default."""
+    of_tasks = {
+        ModelTask.ENTITIES: settings.DEFAULT_MODEL,
+        ModelTask.PANELS: settings.DEFAULT_PANELS_MODEL,
+        ModelTask.GENEPROD_ROLES: settings.DEFAULT_GENEPROD_ROLES_MODEL,
+        ModelTask.SMALL_MOL_ROLES: settings.DEFAULT_SMALL_MOL_ROLES_MODEL,
+    }
+    return str(of_tasks[task])
+
+
+def lineup_of(project: Project) -> Lineup:
+    """The models of all steps. Raises ``EngineError`` where there is none for entities; without the others legends are tagged too."""
+    chosen = set(project.promotions.order_by().values_list("model_version__task", flat=True).distinct())
+    serving = {row.task: row.model_version for row in ServingModel.objects.filter(project=project).select_related("model_version")}
+    roles = set(project.label_set.labels.filter(takes_role=True, retired_at=None).values_list("code", flat=True))
+    return Lineup([_step(task, serving, roles, is_chosen=task in chosen) for task in ModelTask])
+
+
+def _step(task: ModelTask, serving: Mapping[str, ModelVersion | None], role_labels: Collection[str], *, is_chosen: bool) -> Step:
+    if task in serving and serving[task] is None:
+        return Step(task, reason="it is switched off in this project", is_off=True, is_chosen=is_chosen)
+    label = engine.role_label_of(task)
+    if label and label not in role_labels:
+        return Step(task, reason=f"the project has no label {label} that takes roles", is_chosen=is_chosen)
+    if task in serving:
+        return Step(task, serving[task], is_chosen=is_chosen)
+    try:
+        return Step(task, default_model(task), is_chosen=is_chosen)
+    except EngineError as error:
+        if not task.is_optional:
+            raise
+        return Step(task, reason=str(error), is_chosen=is_chosen)
 
 
 def projects_served_by(model: ModelVersion) -> QuerySet[Project]:
-    """The projects whose legends the model tags now: by promotion, or because it is the default and nothing was promoted there."""
-    chosen = Q(serving__model_version=model)
-    if model.origin != ModelOrigin.TRAINED and register_model(location=settings.DEFAULT_MODEL) == model:
-        chosen |= Q(serving=None)
-    return Project.objects.filter(chosen, archived_at=None)
+    """The projects in which the model does its step now: by promotion, or because it is the default and nothing was promoted there."""
+    chosen = ServingModel.objects.filter(task=model.task)
+    served = Q(pk__in=chosen.filter(model_version=model).values("project"))
+    if model.origin != ModelOrigin.TRAINED and _is_default(model):
+        served |= ~Q(pk__in=chosen.values("project"))
+    return Project.objects.filter(served, archived_at=None)
+
+
+def _is_default(model: ModelVersion) -> bool:
+    try:
+        return default_model(ModelTask(model.task)) == model
+    except EngineError:
+        if not ModelTask(model.task).is_optional:
+            raise
+        return False
 
 
 def register_model(*, location: str) -> ModelVersion:
@@ -63,12 +134,13 @@ def register_model(*, location: str) -> ModelVersion:
     Raises ``ModelNotFoundError`` or ``UnsafeModelError``.
     """
     facts = engine.inspect_model(location)
-    origin = ModelOrigin.BUNDLED if location == "bundled" else ModelOrigin.FOLDER if Path(location).is_dir() else ModelOrigin.HUB
+    origin = ModelOrigin.BUNDLED if engine.is_bundled(location) else ModelOrigin.FOLDER if Path(location).is_dir() else ModelOrigin.HUB
     model, is_new = ModelVersion.objects.get_or_create(
         name=f"{facts.name}-{facts.sha256[:8]}",
         defaults={
             "origin": origin,
             "location": str(Path(location).resolve()) if origin == ModelOrigin.FOLDER else location,
+            "task": facts.task,
             "labels": list(facts.labels),
             "weights_sha256": facts.sha256,
         },
@@ -92,17 +164,23 @@ def find_model(*, name: str, project: Project) -> ModelVersion:
 
 
 def start_pretagging(*, project: Project, actor: User | None, model_version: ModelVersion | None = None) -> Job:
-    """Have a worker tag every undecided legend, with ``model_version`` or with whatever serves when it begins.
+    """Have a worker tag every undecided legend, its entities with ``model_version`` or with whatever serves when it begins; the other steps with what
+    serves.
 
-    Raises ``PermissionDenied``; ``JobConflictError`` while such a job is unfinished in the project.
+    Raises ``PermissionDenied``; ``UserError`` for a model that does not tell entities; ``JobConflictError`` while such a job is unfinished in the
+    project.
     """
     require(actor, project, Action.TAG)
     return enqueue(kind=PRETAG_KIND, scope=project.scope, arguments=pretag_arguments(project, model_version), actor=actor)
 
 
 def pretag_arguments(project: Project, model_version: ModelVersion | None = None) -> dict[str, Any]:
-    """What a pre-tagging job is told. ``serving`` is what served when it was asked for, by which it notices a promotion."""
-    return {"project": project.pk, "model": model_version.pk if model_version else None, "serving": serving_model(project).pk}
+    """What a pre-tagging job is told. ``serving`` is what served when it was asked for, by which it notices a promotion. Raises ``UserError``."""
+    if model_version is not None and model_version.task != ModelTask.ENTITIES:
+        raise UserError(
+            f"{model_version.name} tells {model_version.get_task_display()}, not entities. Put it into service, and legends are tagged with it too."
+        )
+    return {"project": project.pk, "model": model_version.pk if model_version else None, "serving": lineup_of(project).keys}
 
 
 def waiting_pretagging(*, project: Project, model_version: ModelVersion | None) -> Job | None:
@@ -124,8 +202,9 @@ def start_training(
     hyperparameters: Mapping[str, Any] | None = None,
     base: ModelVersion | None = None,
 ) -> TrainingRun:
-    """Fine-tune ``base`` (the serving model where not given) on the snapshot in the background, and judge what comes out.
+    """Fine-tune ``base`` on the snapshot in the background, and judge what comes out. The recipe says for which step it is to be.
 
+    Where no base is given, it is what serves that step, else what serves the entities: the head is then new.
     Raises ``PermissionDenied``; ``UserError`` for a snapshot that cannot be trained or judged on, a hyperparameter that cannot be, or a model
     of another project; ``JobConflictError`` while another training is unfinished in the project.
     """
@@ -156,11 +235,14 @@ def add_training_run(
             f"Snapshot {snapshot.number} holds no paper that is held out, so a new model could not be judged. Accept legends of more papers and make "
             "a new snapshot."
         )
-    base = base or serving_model(project)
+    task = engine.task_of_recipe(recipe)
+    base = base or lineup_of(project).step(task).model or serving_model(project)
     if not ModelVersion.objects.usable_in(project).filter(pk=base.pk).exists():
         raise UserError(f"The model {base.name} is retired or belongs to another project. Choose another base.")
     checked = engine.checked_hyperparameters(recipe, hyperparameters)
-    return TrainingRun.objects.create(project=project, snapshot=snapshot, base=base, recipe=recipe, hyperparameters=checked, created_by=actor)
+    return TrainingRun.objects.create(
+        project=project, snapshot=snapshot, base=base, recipe=recipe, task=task, hyperparameters=checked, created_by=actor
+    )
 
 
 def cancel_training(*, run: TrainingRun, actor: User | None) -> TrainingRun:
@@ -231,11 +313,11 @@ def _percent(scores: Mapping[str, float] | None) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A candidate beside the model that serves now, on the held-out papers of one snapshot."""
+    """A candidate beside the model that does its step now, on the held-out papers of one snapshot; ``current_model`` is None where none does."""
 
     candidate: Evaluation
     current: Evaluation | None
-    current_model: ModelVersion
+    current_model: ModelVersion | None
     labels: tuple[ComparedRow, ...]
     averages: tuple[ComparedRow, ...]
 
@@ -259,12 +341,14 @@ def compare(run: TrainingRun) -> Comparison | None:
     return Comparison(candidate, current, other, tuple(labels), tuple(averages))
 
 
-def _other_model(run: TrainingRun) -> ModelVersion:
-    serving = serving_model(run.project)
-    if serving != run.candidate:
+def _other_model(run: TrainingRun) -> ModelVersion | None:
+    serving = lineup_of(run.project).step(run.task).model
+    if serving is None or serving != run.candidate:
         return serving
     promotion = run.project.promotions.filter(model_version=serving, kind=PromotionKind.PROMOTED).exclude(replaced=None).first()
-    return promotion.replaced if promotion is not None and promotion.replaced is not None else run.base
+    if promotion is not None and promotion.replaced is not None:
+        return promotion.replaced
+    return run.base if run.base.task == run.task else None
 
 
 def _compared(name: str, candidate: Mapping[str, float] | None, current: Mapping[str, float] | None) -> ComparedRow:
@@ -276,8 +360,9 @@ def _compared(name: str, candidate: Mapping[str, float] | None, current: Mapping
 
 
 def promote(*, project: Project, model_version: ModelVersion, actor: User | None, reason: str = "") -> Promotion:
-    """Put a model into service: what is unreviewed is tagged again by it, decided legends stay as they are.
+    """Put a model into service for what it tells: what is unreviewed is tagged again with it, decided legends stay as they are.
 
+    It takes the place of the model that told the same, and no other's; a step that was switched off is on again.
     Raises ``PermissionDenied``; ``UserError`` for a model that serves already, is not the project's, or was never judged on held-out papers;
     ``LeakError`` where it learned from a paper it was judged on.
     """
@@ -287,27 +372,70 @@ def promote(*, project: Project, model_version: ModelVersion, actor: User | None
     _refuse_unjudged(project, model_version)
     with transaction.atomic():
         _lock(project)
-        current = serving_model(project)
+        current = lineup_of(project).step(model_version.task).model
         if current == model_version:
             raise UserError(f"{model_version.name} is in service already.")
         return _serve(project, model_version, before=current, kind=PromotionKind.PROMOTED, actor=actor, reason=reason)
 
 
-def roll_back(*, project: Project, actor: User | None, reason: str = "") -> Promotion:
-    """Take back the last promotion that still stands. Raises ``PermissionDenied``; ``UserError`` where there is none."""
+def roll_back(*, project: Project, actor: User | None, task: str = ModelTask.ENTITIES, reason: str = "") -> Promotion:
+    """Take back the last promotion for that task that still stands. Raises ``PermissionDenied``; ``UserError`` where there is none."""
     require(actor, project, Action.PROMOTE)
     with transaction.atomic():
         _lock(project)
-        last = standing_promotion(project)
-        if last is None or last.replaced is None:
+        if lineup_of(project).step(task).is_off:
+            raise UserError(f"The step is switched off ({ModelTask(task).label}). Switch it on first.")
+        last = standing_promotion(project, task)
+        if last is None:
             raise UserError("No promotion is left to take back: the project is served by the model it began with.")
+        if last.replaced is None:
+            raise UserError(f"Nothing did this step before {last.model_version}. Switch the step off, or promote another model.")
         return _serve(project, last.replaced, before=last.model_version, kind=PromotionKind.ROLLED_BACK, actor=actor, reason=reason)
 
 
-def standing_promotion(project: Project) -> Promotion | None:
-    """The last promotion that was not taken back."""
+def switch_step(*, project: Project, task: str, is_on: bool, actor: User | None, reason: str = "") -> Promotion:
+    """Have the worker leave a step out from now on, or do it again. What was suggested by it stays until a legend is tagged again.
+
+    Raises ``PermissionDenied``; ``UserError`` for entities, which are always tagged, for a step that is as asked for already or that no model can
+    do; ``EngineError`` where the default model, which would do it, is not there.
+    """
+    require(actor, project, Action.PROMOTE)
+    with transaction.atomic():
+        _lock(project)
+        step = lineup_of(project).step(task)
+        if not step.task.is_optional:
+            raise UserError("Entities are always tagged. Panels and roles can be switched off.")
+        if step.is_off != is_on:
+            raise UserError(f"The step is switched {'on' if is_on else 'off'} already ({step.task.label}).")
+        return _switch_on(project, step.task, actor, reason) if is_on else _switch_off(project, step, actor, reason)
+
+
+def _switch_off(project: Project, step: Step, actor: User | None, reason: str) -> Promotion:
+    if step.model is None:
+        raise UserError(f"There is nothing to switch off ({step.task.label}): {step.reason}.")
+    ServingModel.objects.update_or_create(project=project, task=step.task, defaults={"model_version": None})
+    return _log_change(project, PromotionKind.SWITCHED_OFF, step.model, before=None, actor=actor, reason=reason)
+
+
+def _switch_on(project: Project, task: ModelTask, actor: User | None, reason: str) -> Promotion:
+    """By the model that was promoted last, else by the default model, whichever that is from now on."""
+    last = standing_promotion(project, task)
+    if last is None:
+        model = default_model(task)
+        ServingModel.objects.filter(project=project, task=task).delete()
+    else:
+        model = last.model_version
+        ServingModel.objects.filter(project=project, task=task).update(model_version=model, changed_at=timezone.now())
+    promotion = _log_change(project, PromotionKind.SWITCHED_ON, model, before=None, actor=actor, reason=reason)
+    _tag_again(project, actor)
+    return promotion
+
+
+def standing_promotion(project: Project, task: str = ModelTask.ENTITIES) -> Promotion | None:
+    """The last promotion for the task that was not taken back."""
     n_taken_back = 0
-    for promotion in project.promotions.select_related("model_version", "replaced").order_by("-id"):
+    changes = project.promotions.of_task(task).filter(kind__in=[PromotionKind.PROMOTED, PromotionKind.ROLLED_BACK])
+    for promotion in changes.select_related("model_version", "replaced").order_by("-id"):
         if promotion.kind == PromotionKind.ROLLED_BACK:
             n_taken_back += 1
         elif n_taken_back:
@@ -337,11 +465,19 @@ def _refuse_unjudged(project: Project, model: ModelVersion) -> None:
         refuse_leak([snapshot.folder for snapshot in learned_from], evaluation.snapshot.folder)
 
 
-def _serve(project: Project, model: ModelVersion, *, before: ModelVersion, kind: PromotionKind, actor: User | None, reason: str) -> Promotion:
-    ServingModel.objects.update_or_create(project=project, defaults={"model_version": model})
-    promotion = Promotion.objects.create(project=project, kind=kind, model_version=model, replaced=before, reason=reason.strip(), actor=actor)
-    log.info("serving_model_changed", project=project.pk, kind=str(kind), model=model.name, before=before.name, actor=getattr(actor, "pk", None))
+def _serve(project: Project, model: ModelVersion, *, before: ModelVersion | None, kind: PromotionKind, actor: User | None, reason: str) -> Promotion:
+    ServingModel.objects.update_or_create(project=project, task=model.task, defaults={"model_version": model})
+    promotion = _log_change(project, kind, model, before=before, actor=actor, reason=reason)
     _tag_again(project, actor)
+    return promotion
+
+
+def _log_change(
+    project: Project, kind: PromotionKind, model: ModelVersion, *, before: ModelVersion | None, actor: User | None, reason: str
+) -> Promotion:
+    promotion = Promotion.objects.create(project=project, kind=kind, model_version=model, replaced=before, reason=reason.strip(), actor=actor)
+    told = {"task": model.task, "model": model.name, "before": before.name if before is not None else None}
+    log.info("serving_model_changed", project=project.pk, kind=str(kind), actor=getattr(actor, "pk", None), **told)
     return promotion
 
 

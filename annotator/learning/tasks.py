@@ -20,26 +20,25 @@ from annotator.learning.training import Training, judge
 
 
 @handles(services.PRETAG_KIND, queue=Queue.TAG, title="Pre-tagging", exclusive=True)
-def pretag(run: JobRun, *, project: int, model: int | None, serving: int) -> dict[str, Any]:
-    """With ``model``, else with what serves when the job begins; ``serving`` is what served when it was asked for."""
+def pretag(run: JobRun, *, project: int, model: int | None, serving: list[int]) -> dict[str, Any]:
+    """Entities by ``model``, else as the other steps by what serves when the job begins; ``serving`` is what served when it was asked for."""
     target = Project.objects.filter(pk=project).select_related("label_set").first()
     if target is None:
         raise UserError("The project was removed. Nothing was tagged.")
-    serving_now = partial(services.serving_model, target)
-    chosen = ModelVersion.objects.get(pk=model) if model is not None else None
+    serving_now = partial(services.lineup_of, target)
     tagging = Pretagging(target, run, serving_now)
-    if chosen is None:
-        chosen = serving_now()
-        return tagging.tag(chosen, chosen.pk)
-    return tagging.tag(chosen, serving)
+    lineup = serving_now()
+    if model is None:
+        return tagging.tag(lineup, lineup.keys)
+    return tagging.tag(lineup.with_entities_by(ModelVersion.objects.get(pk=model)), serving)
 
 
 @handles(services.TRAIN_KIND, queue=Queue.TRAIN, title="Training", exclusive=True)
 def train_model(run: JobRun, *, training_run: int) -> dict[str, Any]:
-    row = TrainingRun.objects.filter(pk=training_run).select_related("project", "snapshot__project", "base").first()
+    row = TrainingRun.objects.filter(pk=training_run).select_related("project__label_set", "snapshot__project", "base").first()
     if row is None:
         raise UserError("The training run was removed before it began.")
-    return Training(row, run, services.serving_model(row.project)).complete()
+    return Training(row, run, services.lineup_of(row.project).step(row.task).model).complete()
 
 
 @handles(services.JUDGE_KIND, queue=Queue.TAG, title="Judging")

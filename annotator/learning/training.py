@@ -13,15 +13,16 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from annotator.common.errors import sentence_of
+from annotator.common.errors import UserError, sentence_of
 from annotator.common.files import workbench
 from annotator.datasets.models import Snapshot
 from annotator.datasets.services import verify_snapshot
 from annotator.datasets.snapshots import refuse_leak, rows_of
 from annotator.jobs.errors import JobInterruptedError, JobLostError, JobStoppedError
 from annotator.learning import engine
-from annotator.learning.models import Evaluation, ModelOrigin, ModelVersion, RunState, TrainingRun
+from annotator.learning.models import Evaluation, ModelOrigin, ModelTask, ModelVersion, RunState, TrainingRun
 from annotator.learning.supervision import Event, Supervisor
+from ner_engine.formats import Report, sd_nlp
 from ner_engine.formats.jsonl import document_from_json
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ log = structlog.get_logger(__name__)
 _SHOWN: Final = ("step", "steps", "epoch", "loss", "learning_rate", "examples_per_second", "seconds_left", "device", "examples")
 _WRITE_EVERY_SECONDS: Final = 0.5
 TEST: Final = "test"
+#: Where a snapshot keeps its whole figures.
+FIGURES: Final = "sd_figs"
 
 
 def ancestors_of(model: ModelVersion) -> list[Snapshot]:
@@ -55,14 +58,28 @@ def judge(model: ModelVersion, snapshot: Snapshot, job: JobRun) -> Evaluation:
     found = Evaluation.objects.filter(model_version__name=model.name, snapshot=snapshot, side=TEST).first()
     if found is not None:
         return found
-    engine.tag(model, ["Loading is no part of the time that tagging takes."])
-    job.report(message=f"Judging {model.name} on {snapshot.counts[TEST]['panels']} held-out panels")
-    scores = engine.evaluate(model, _documents(snapshot), before_each_batch=job.check)
+    engine.load(model)  # loading is no part of the time that tagging takes
+    job.report(message=f"Judging {model.name} on the held-out papers of snapshot {snapshot.number}")
+    scores = engine.evaluate(model, documents_of(snapshot, TEST, model.task), before_each_batch=job.check)
     return Evaluation(model_version=model, snapshot=snapshot, side=TEST, scores=scores, micro_f1=scores["micro"]["f1"], seconds=scores["seconds"])
 
 
-def _documents(snapshot: Snapshot) -> Iterator[Document]:
-    return (document_from_json(row, f"{snapshot}, {TEST}") for row in rows_of(snapshot.folder, TEST))
+def data_of(snapshot: Snapshot, task: str) -> Path:
+    """The folder of the snapshot's rows as models of that task read them: panels, or whole figures."""
+    return snapshot.folder / FIGURES if engine.reads_figures(task) else snapshot.folder
+
+
+def documents_of(snapshot: Snapshot, side: str, task: str) -> Iterator[Document]:
+    """The rows of one side, as models of that task read them. Raises ``UserError`` for one that cannot be read."""
+    folder = data_of(snapshot, task)
+    if folder == snapshot.folder:
+        yield from (document_from_json(row, f"{snapshot}, {side}") for row in rows_of(folder, side))
+        return
+    report = Report()
+    with (folder / f"{side}.jsonl").open("rb") as stream:
+        yield from sd_nlp.read(stream, name=f"{snapshot}, {side}", report=report)
+    if report.counts["refused"]:
+        raise UserError(f"{snapshot} is damaged: {report.problems[0]}. Make a new one.")
 
 
 @dataclass
@@ -71,7 +88,7 @@ class Training:
 
     run: TrainingRun
     job: JobRun
-    serving: ModelVersion
+    serving: ModelVersion | None
     written_at: float = 0.0
 
     def complete(self) -> dict[str, Any]:
@@ -113,17 +130,24 @@ class Training:
         refuse_leak([snapshot.folder, *(each.folder for each in ancestors_of(self.run.base))], snapshot.folder)
         if (self.out / "model").is_dir():
             return
+        self._refuse_nothing_to_judge()
         engine.verify_model(self.run.base)
-        labels = ",".join(snapshot.report["labels"])
+        settings = dict(self.run.hyperparameters)
+        if self.run.task == ModelTask.ENTITIES:
+            settings["labels"] = ",".join(snapshot.report["labels"])
         command = engine.training_command(
-            recipe=self.run.recipe,
-            data=snapshot.folder,
-            base=self.run.base.path,
-            out=self.out,
-            settings={**self.run.hyperparameters, "labels": labels},
+            recipe=self.run.recipe, data=data_of(snapshot, self.run.task), base=self.run.base.path, out=self.out, settings=settings
         )
         self.job.report(message="Starting the training process")
         Supervisor(command, self.run.folder, self.job, self._heard).train()
+
+    def _refuse_nothing_to_judge(self) -> None:
+        task, snapshot = self.run.task, self.run.snapshot
+        if not engine.has_examples(task, documents_of(snapshot, TEST, task)):
+            raise UserError(
+                f"The held-out papers of snapshot {snapshot.number} have no {ModelTask(task).label}, so a new model could not be judged. Accept "
+                "legends that have some, in more papers, and make a new snapshot."
+            )
 
     def _heard(self, event: Event) -> None:
         kind = event.get("event")
@@ -144,12 +168,13 @@ class Training:
             name=self.run.candidate_name,
             origin=ModelOrigin.TRAINED,
             location=self.run.candidate_name,
+            task=facts.task,
             labels=list(facts.labels),
             weights_sha256=facts.sha256,
             project=self.run.project,
             parent=self.run.base,
         )
-        return [judge(model, self.run.snapshot, self.job) for model in (candidate, self.serving)]
+        return [judge(model, self.run.snapshot, self.job) for model in (candidate, self.serving) if model is not None]
 
     def _register(self, evaluations: list[Evaluation]) -> ModelVersion:
         """Candidate, scores and the run's success become true together."""

@@ -55,7 +55,7 @@ class Tagger:
     def __init__(self, name: str, backend: Backend, encoder: TextEncoder, id2label: Sequence[str], *, aggregation: Aggregation = "first") -> None:
         self.name = name
         self._aggregation = aggregation
-        self._backend = backend
+        self.backend = backend
         self.encoder = encoder
         self._scheme = _Scheme(id2label)
 
@@ -91,7 +91,7 @@ class Tagger:
     def probabilities(self, tokens: Sequence[Tokens]) -> list[Probabilities]:
         """Label probabilities ``(tokens, labels)`` of each text; where windows overlap, the one that sees more around a token weighs more."""
         places = [(index, window) for index, found in enumerate(tokens) for window in self.encoder.windows(len(found))]
-        rows = self._backend.run([self.encoder.input_ids(tokens[index], window) for index, window in places])
+        rows = self.backend.run([self.encoder.input_ids(tokens[index], window) for index, window in places])
         n_labels = len(self._scheme.id2label)
         sums = [np.zeros((len(found), n_labels), dtype=np.float32) for found in tokens]
         weights = [np.zeros((len(found), 1), dtype=np.float32) for found in tokens]

@@ -31,10 +31,18 @@ def tiny_folders(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 @pytest.fixture
 def tiny(tiny_folders: list[Path], settings: Any, monkeypatch: pytest.MonkeyPatch, project: Project) -> ModelVersion:
-    """The default model, here and in workers; it sees proteins and cells, at random."""
-    settings.DEFAULT_MODEL = str(tiny_folders[0])
-    monkeypatch.setenv("SD_DEFAULT_MODEL", settings.DEFAULT_MODEL)
+    """The default model, here and in workers; it sees proteins and cells, at random. No other step is done by default."""
+    set_default(settings, monkeypatch, "", str(tiny_folders[0]))
+    for step in ("PANELS", "GENEPROD_ROLES", "SMALL_MOL_ROLES"):
+        set_default(settings, monkeypatch, step, "")
     return serving_model(project)
+
+
+def set_default(settings: Any, monkeypatch: pytest.MonkeyPatch, step: str, location: str) -> None:
+    """Make what lies there the default model of a step (entities: ""), here and in workers."""
+    name = f"DEFAULT_{step}_MODEL" if step else "DEFAULT_MODEL"
+    setattr(settings, name, location)
+    monkeypatch.setenv(f"SD_{name}", location)
 
 
 @pytest.fixture

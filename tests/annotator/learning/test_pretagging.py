@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +23,14 @@ from annotator.learning.models import ModelVersion, ServingModel
 from annotator.learning.services import PRETAG_KIND, find_model, register_model, start_pretagging
 from ner_engine import schema
 from ner_engine.errors import EngineError
+from ner_engine.model.pipeline import Tagged
 from tests.annotator.commands import run_command
 from tests.annotator.conftest import WorkerProcess, wait_for
 from tests.annotator.gates import BEFORE, reached
 
 pytestmark = pytest.mark.django_db
 ImportLegends = Callable[..., list[Document]]
-Tag = Callable[[ModelVersion, Sequence[str]], list[list[schema.Span]]]
+Tag = Callable[..., list[Tagged]]
 
 
 def done(job: Job) -> Job:
@@ -111,12 +112,12 @@ def test_labels_that_the_project_does_not_have_are_left_out_and_counted(
 
 
 @pytest.fixture
-def tagging(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Tag, ModelVersion, Sequence[str]], list[list[schema.Span]]]], None]:
+def tagging(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[..., list[Tagged]]], None]:
     """Let something else happen around the engine's tagging."""
     real = engine.tag
 
-    def replace(around: Callable[[Tag, ModelVersion, Sequence[str]], list[list[schema.Span]]]) -> None:
-        monkeypatch.setattr(engine, "tag", lambda model, texts: around(real, model, texts))
+    def replace(around: Callable[..., list[Tagged]]) -> None:
+        monkeypatch.setattr(engine, "tag", lambda models, texts, segments: around(real, models, texts, segments))
 
     return replace
 
@@ -127,9 +128,9 @@ def test_a_promotion_in_the_middle_is_followed(
     documents = import_legends(3)
     job = start_pretagging(project=project, actor=None)
 
-    def promoted_meanwhile(real: Tag, model: ModelVersion, texts: Sequence[str]) -> list[list[schema.Span]]:
+    def promoted_meanwhile(real: Tag, *asked: Any) -> list[Tagged]:
         ServingModel.objects.get_or_create(project=project, defaults={"model_version": other})
-        return real(model, texts)
+        return real(*asked)
 
     tagging(promoted_meanwhile)
     assert done(job).result["models"] == [tiny.name, other.name]
@@ -142,9 +143,9 @@ def test_a_legend_that_is_taken_up_meanwhile_is_left_to_who_took_it(
 ) -> None:
     first, second = import_legends(2)
 
-    def taken_up(real: Tag, model: ModelVersion, texts: Sequence[str]) -> list[list[schema.Span]]:
+    def taken_up(real: Tag, *asked: Any) -> list[Tagged]:
         Document.objects.filter(pk=first.pk).update(state=DocumentState.IN_REVIEW)
-        return real(model, texts)
+        return real(*asked)
 
     tagging(taken_up)
     report = done(start_pretagging(project=project, actor=None)).result
@@ -166,12 +167,13 @@ def test_a_legend_that_the_model_chokes_on_is_named_and_the_rest_goes_through(
     documents = import_legends(9)
     bad = documents[4]
 
-    def choking(real: Tag, model: ModelVersion, texts: Sequence[str]) -> list[list[schema.Span]]:
+    def choking(real: Tag, *asked: Any) -> list[Tagged]:
+        _, texts, _ = asked
         if bad.text not in texts:
-            return real(model, texts)
+            return real(*asked)
         if choke == "stops":
             raise RuntimeError(f"cannot make sense of {bad.text}")
-        return [[schema.Span(0, 10_000, "CELL", "x")] for _ in texts]
+        return [Tagged((), (schema.Span(0, 10_000, "CELL", "x"),)) for _ in texts]
 
     tagging(choking)
     ended = run_command("pretag", "autophagy", "--json")
@@ -192,7 +194,7 @@ def test_a_model_that_cannot_tag_anything_fails_with_a_sentence(
 ) -> None:
     import_legends(3)
 
-    def broken(real: Tag, model: ModelVersion, texts: Sequence[str]) -> list[list[schema.Span]]:
+    def broken(real: Tag, *asked: Any) -> list[Tagged]:
         raise RuntimeError
 
     tagging(broken)

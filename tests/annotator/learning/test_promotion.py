@@ -46,7 +46,7 @@ def test_a_candidate_goes_into_service_with_its_log_and_new_suggestions_are_aske
     assert (promotion.kind, promotion.model_version, promotion.replaced) == (PromotionKind.PROMOTED, candidate, tiny)
     assert (promotion.actor, promotion.reason) == (manager, "better on cells")
     job = Job.objects.get(kind=PRETAG_KIND)
-    assert (job.state, job.queue, job.created_by, job.arguments["serving"]) == (JobState.PENDING, "tag", manager, candidate.pk)
+    assert (job.state, job.queue, job.created_by, job.arguments["serving"]) == (JobState.PENDING, "tag", manager, [candidate.pk, 0, 0, 0])
 
 
 def test_unreviewed_legends_are_tagged_again_and_decided_ones_stay(
