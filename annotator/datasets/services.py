@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import json
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,6 +21,8 @@ from annotator.common.files import workbench
 from annotator.common.storable import storable_text
 from annotator.corpus.access import Action, require
 from annotator.corpus.models import Project
+from annotator.datasets import archives
+from annotator.datasets.diffs import difference
 from annotator.datasets.exports import AcceptedLegends, ExportChoice, refuse_damage, write_export, zip_folder
 from annotator.datasets.filters import SnapshotFilter
 from annotator.datasets.freezing import LineFiles, Plan, SnapshotWriter, names_of_files
@@ -290,8 +292,7 @@ def _remove(folder: Path) -> None:
 
 def verify_snapshot(*, snapshot: Snapshot) -> None:
     """Raise ``UserError`` unless the snapshot is READY and its files are what was frozen."""
-    if not snapshot.is_ready:
-        raise UserError(f"Snapshot {snapshot.number} is not ready. Wait for its end, or make a new one.")
+    _check_ready(snapshot)
     try:
         found = content_hash(snapshot.folder)
     except OSError as error:
@@ -300,9 +301,60 @@ def verify_snapshot(*, snapshot: Snapshot) -> None:
         raise UserError(f"The files of snapshot {snapshot.number} were changed since it was frozen. Make a new snapshot.")
 
 
+def _check_ready(snapshot: Snapshot) -> None:
+    if not snapshot.is_ready:
+        raise UserError(f"Snapshot {snapshot.number} is not ready. Wait for its end, or make a new one.")
+
+
 def settle_snapshots(*, project: Project) -> None:
     """Fail the snapshots whose job ended without them: cancelled while it waited, or given up."""
     unfinished = project.snapshots.filter(state=SnapshotState.BUILDING).exclude(job=None).select_related("job")
     for snapshot in unfinished:
         if snapshot.job is not None and snapshot.job.is_final:
             _fail_snapshot(snapshot, snapshot.job.error or "It was cancelled before it was complete.")
+
+
+def compare_snapshots(*, old: Snapshot, new: Snapshot, actor: User | None) -> dict[str, Any]:
+    """What ``new`` has otherwise than ``old`` (see ``datasets.diffs.difference``).
+
+    Neither ever changes, so what was found once is kept beside them. Raises ``PermissionDenied``; ``UserError`` for snapshots of two projects, one
+    that is not ready, or one whose files were changed.
+    """
+    require(actor, new.project, Action.VIEW)
+    if old.project_id != new.project_id or old.pk == new.pk:
+        raise UserError("Choose two different snapshots of one project.")
+    kept = new.folder.with_name(f"diff-{old.number}-{new.number}.json")
+    for snapshot in (old, new):
+        _check_ready(snapshot)
+    with contextlib.suppress(FileNotFoundError):
+        stored: dict[str, Any] = json.loads(kept.read_text(encoding="utf-8"))
+        if stored.pop("of") == [old.content_hash, new.content_hash]:
+            return stored
+    for snapshot in (old, new):
+        verify_snapshot(snapshot=snapshot)
+    found = difference(old.folder, new.folder)
+    with workbench(kept) as bench:
+        (bench / kept.name).write_text(json.dumps({"of": [old.content_hash, new.content_hash], **found}, ensure_ascii=False), encoding="utf-8")
+        (bench / kept.name).replace(kept)
+    return found
+
+
+def snapshot_file(*, snapshot: Snapshot, name: str, actor: User | None) -> Path:
+    """``lossy.jsonl`` or ``left_out.jsonl`` of a READY snapshot, to be downloaded. Raises ``PermissionDenied``, ``UserError``."""
+    require(actor, snapshot.project, Action.EXPORT)
+    _check_ready(snapshot)
+    path = snapshot.folder / name
+    if name not in ("lossy.jsonl", "left_out.jsonl") or not path.is_file():
+        raise UserError(f"Snapshot {snapshot.number} has no such file. Make a new snapshot.")
+    return path
+
+
+def snapshot_archive(*, snapshot: Snapshot, form: str, actor: User | None) -> Iterator[bytes]:
+    """A zip of the snapshot in one of ``archives.FORMS``, piece by piece: nothing is kept on disk. Raises ``PermissionDenied``, ``UserError``."""
+    require(actor, snapshot.project, Action.EXPORT)
+    _check_ready(snapshot)
+    names = archives.files_of(snapshot.folder, form)
+    if not names:
+        raise UserError(f"Snapshot {snapshot.number} was not written in that form.")
+    log.info("snapshot_downloaded", snapshot=snapshot.pk, form=form, actor=getattr(actor, "pk", None))
+    return archives.zip_stream(snapshot.folder, names, top=archives.stem(snapshot, form), when=snapshot.created_at)

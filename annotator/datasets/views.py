@@ -1,10 +1,10 @@
-"""The export of a project: ask for one, watch it, download it."""
+"""The export of a project: ask for one, watch it, download it. And which snapshots hold a legend."""
 
 from __future__ import annotations
 
 from django.contrib.auth.decorators import login_required
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods
 
@@ -71,6 +71,16 @@ def download(request: HttpRequest, slug: str, job_id: int) -> FileResponse:
     if archive is None:
         raise Http404("The export has not ended, failed, or its archive was removed. Start a new one.")
     return FileResponse(archive.open("rb"), as_attachment=True, filename=archive.name)
+
+
+@login_required
+@require_GET
+def document_rows(request: HttpRequest, slug: str, document_id: int) -> HttpResponse:
+    """The rows that were made from a legend, in all snapshots: a page, and a fold of the review screen."""
+    found = project_for(request.user, slug, Action.VIEW)
+    document = get_object_or_404(found.documents.only("pk", "project", "doi", "figure_label", "external_id", "revision"), pk=document_id)
+    context = {"project": found, "document": document, "panels": reading.panels_of_document(document)}
+    return render(request, "datasets/_document_rows.html" if wants_part(request) else "datasets/document_rows.html", context)
 
 
 def _export(project: Project, job_id: int) -> Job:

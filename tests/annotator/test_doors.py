@@ -88,6 +88,7 @@ IN_A_PROJECT = {
     "datasets:export": Door("reviewer", 200, 422),
     "datasets:export_report": Door("viewer", 200, 405),
     "datasets:download": Door("reviewer", 404, 405),
+    "datasets:document_rows": Door("viewer", 200, 405),
     "learning:pretag": Door("reviewer", 405, 302),
     "learning:models": Door("viewer", 200, 405),
     "jobs:detail": Door("viewer", 200, 405),

@@ -10,16 +10,13 @@ from django.core.management.base import CommandParser
 from annotator.common.commands import Outcome
 from annotator.common.errors import UserError
 from annotator.corpus.management.commands.import_documents import project_named
-from annotator.corpus.models import Project
-from annotator.datasets.models import Snapshot
-from annotator.datasets.services import SNAPSHOT_KIND, add_snapshot, settle_snapshots
-from annotator.jobs.commands import JobCommand
+from annotator.datasets.commands import SnapshotCommand, snapshot_numbered
 from annotator.learning.engine import checked_hyperparameters
 from annotator.learning.models import TrainingRun
 from annotator.learning.services import DEFAULT_RECIPE, TRAIN_KIND, Comparison, add_training_run, compare, find_model, settle_runs
 
 
-class Command(JobCommand):
+class Command(SnapshotCommand):
     help = (
         "Freeze a project's accepted legends, fine-tune a model on them, and judge it beside the serving one on the papers that are held out; here "
         "and now, without a worker. The candidate serves only once it is promoted. Exit code 0: there is a candidate; 2: there is none."
@@ -40,7 +37,7 @@ class Command(JobCommand):
         settings = _settings(hyperparameters)
         chosen = find_model(name=base, project=target) if base else None
         checked_hyperparameters(recipe, settings)
-        frozen = _snapshot_numbered(target, snapshot) if snapshot is not None else self._freeze(target)
+        frozen = snapshot_numbered(target, snapshot) if snapshot is not None else self.freeze(target)
         run = add_training_run(project=target, snapshot=frozen, actor=None, recipe=recipe, hyperparameters=settings, base=chosen)
         try:
             job = self.run_job(kind=TRAIN_KIND, scope=target.scope, arguments={"training_run": run.pk})
@@ -57,32 +54,12 @@ class Command(JobCommand):
         lines.append(f"Put it into service with: manage.py promote {run.candidate}")
         return Outcome({"project": target.slug, "job": job.pk, **job.result}, lines)
 
-    def _freeze(self, project: Project) -> Snapshot:
-        snapshot = add_snapshot(project=project, actor=None)
-        try:
-            self.run_job(kind=SNAPSHOT_KIND, scope=project.scope, arguments={"snapshot": snapshot.pk})
-        except UserError:
-            Snapshot.objects.filter(pk=snapshot.pk, job=None).delete()  # another snapshot of the project is being built
-            raise
-        finally:
-            settle_snapshots(project=project)
-        snapshot.refresh_from_db()
-        return snapshot
-
 
 def _settings(pairs: Sequence[str]) -> Mapping[str, str]:
     for pair in pairs:
         if "=" not in pair:
             raise UserError(f"--set {pair} must be NAME=VALUE, such as --set epochs=1.")
     return dict(pair.split("=", 1) for pair in pairs)
-
-
-def _snapshot_numbered(project: Project, number: int) -> Snapshot:
-    snapshot = project.snapshots.filter(number=number).first()
-    if snapshot is None:
-        known = ", ".join(str(number) for number in project.snapshots.values_list("number", flat=True)[:10]) or "none yet"
-        raise UserError(f"There is no snapshot {number} in {project.slug}. Snapshots: {known}. Without --snapshot a new one is made.")
-    return snapshot
 
 
 def _table(comparison: Comparison) -> list[str]:

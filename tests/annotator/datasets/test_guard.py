@@ -1,0 +1,55 @@
+"""The guard: who is left out beyond the limit, and what a row weighs."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from annotator.common.errors import UserError
+from annotator.datasets.guard import Rules, too_swept
+from annotator.datasets.models import OverCap
+
+
+class Panel(NamedTuple):
+    n_spans: int
+    n_swept: int
+
+
+def rules(cap: float, over_cap: str = OverCap.LEAVE_OUT, weight: float = 1.0) -> Rules:
+    return Rules(cap, over_cap, weight, 0.5)
+
+
+panels = st.lists(st.integers(1, 9).flatmap(lambda n: st.builds(Panel, st.just(n), st.integers(0, n))), max_size=12)
+
+
+@given(panels, st.floats(0, 1))
+def test_what_is_left_is_within_the_limit_and_no_panel_less_would_do(found: list[Panel], cap: float) -> None:
+    out = too_swept(found, rules(cap))
+    left = [panel for index, panel in enumerate(found) if index not in out]
+    assert sum(panel.n_swept for panel in left) <= cap * sum(panel.n_spans for panel in left)
+    if out:
+        back = [*left, found[out[-1]]]
+        assert sum(panel.n_swept for panel in back) > cap * sum(panel.n_spans for panel in back)
+        least = min(found[index].n_swept / found[index].n_spans for index in out)
+        assert all(panel.n_swept / panel.n_spans <= least for panel in left)
+
+
+def test_beyond_the_limit_a_project_may_rather_have_no_snapshot() -> None:
+    found = [Panel(10, 9), Panel(10, 0)]
+    assert too_swept(found, rules(0.45, OverCap.REFUSE)) == []
+    with pytest.raises(UserError, match=r"45 % of the entities are suggestions .* the project allows 40 %.*Decide more"):
+        too_swept(found, rules(0.4, OverCap.REFUSE))
+    assert too_swept(found, rules(0.0)) == [0]
+
+
+def test_a_limit_of_everything_lets_everything_through() -> None:
+    assert too_swept([Panel(3, 3)], rules(1.0, OverCap.REFUSE)) == []
+
+
+def test_a_rows_weight_is_the_mean_of_its_entities() -> None:
+    assert rules(1, weight=0.2).weight(4, 2) == 0.6
+    assert rules(1, weight=0.0).weight(4, 4) == 0.0
+    assert rules(1, weight=0.2).weight(4, 0) == rules(1).weight(4, 4) == 1.0
