@@ -144,7 +144,7 @@ def find_base(name_or_dir: str | Path, *, may_fetch: bool = False) -> Checkpoint
 def _locate(name: str, may_fetch: bool) -> tuple[str, Path]:
     if name in BUNDLED_FOLDERS:
         if not (BUNDLED_FOLDERS[name] / "config.json").is_file():
-            raise ModelNotFoundError(f"the model {name} is missing from this installation; install the package again")
+            raise ModelNotFoundError(f"{name} is not part of this installation; train one (`models` names its recipe) and give its folder")
         return name, BUNDLED_FOLDERS[name]
     folder = Path(name).expanduser()
     if folder.is_dir():

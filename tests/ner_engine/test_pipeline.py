@@ -231,3 +231,11 @@ def test_the_command_tags_in_three_steps(tmp_path: Path, capsys: pytest.CaptureF
     assert {found.get("role") for found in row["spans"] if found["label"] == "GENEPROD"} & {CONTROLLED_VAR, MEASURED_VAR}
     assert main([*command[:4], "letters", "--geneprod-roles", str(model), "--in", str(source)]) == 2
     assert "cannot stand for geneprod_roles" in capsys.readouterr().err
+
+
+def test_the_bundled_panel_model_finds_panels_with_and_without_letters() -> None:
+    lettered = "Autophagy in cells. Figure 1 (A) Western blot of LC3 in HeLa cells. (B) Immunofluorescence of p62 in HEK293 cells. Scale bar, 10 µm."
+    plain = "Figure 2 Western blot of LC3 in HeLa cells treated with rapamycin. Scale bar, 10 µm. Quantification of LC3 puncta per cell."
+    found = Pipeline(panels=load_tagger("bundled-panels")).run([lettered, plain])
+    assert [panel.marker for panel in found[0].segments] == ["A", "B"]
+    assert found[1].segments[0].start == plain.index("Western")
