@@ -297,7 +297,9 @@ def panel_path(route: Route, things: dict[str, Any]) -> str:
     model = re.match(r"admin:([a-z]+_[a-z]+)", route.name)
     kind = OBJECTS_OF_THE_PANEL.get(model[1] if model else "")
     pk = things[kind].pk if kind else 1
-    return route.path({"object_id": pk, "pk": pk, "id": pk, "project_id": things["project"].pk, "content_type_id": 1, "app_label": "corpus"})
+    return route.path(
+        {"object_id": pk, "pk": pk, "id": pk, "project_id": things["project"].pk, "name": "jsonl", "content_type_id": 1, "app_label": "corpus"}
+    )
 
 
 @pytest.mark.parametrize("method", ["get", "post"])
