@@ -166,7 +166,7 @@ class RunTrainer(Trainer):
 
     def _get_num_items_in_batch(self, batch_samples: list[Any], device: torch.device) -> torch.Tensor:
         """The weight of all labelled tokens of a step, over all processes."""
-        weight = sum((self.weight(row["labels"].to(device)) for batch in batch_samples for row in _rows(batch)), torch.zeros((), device=device))
+        weight = sum((self.weight(row["labels"].to(device)) for batch in batch_samples for row in batch), torch.zeros((), device=device))
         if self.args.world_size > 1:
             torch.distributed.all_reduce(weight)
         return weight
@@ -174,7 +174,7 @@ class RunTrainer(Trainer):
     def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> torch.Tensor:
         model.train()
         total = torch.zeros((), device=self.args.device)
-        rows = _rows(inputs) or [_IDLE]
+        rows: list[MicroBatch] = inputs or [_IDLE]
         # processes average their gradients, the loss is a mean over all of them
         share = self.args.world_size / max(float(num_items_in_batch), 1e-9)
         # entered once for all micro-batches: weights are brought to bf16 once a step
@@ -203,10 +203,6 @@ class RunTrainer(Trainer):
 
 #: What a process computes whose share of a batch is empty: it has to answer the others.
 _IDLE: Final[MicroBatch] = {"input_ids": torch.zeros((1, 1), dtype=torch.long), "labels": torch.full((1, 1), IGNORED)}
-
-
-def _rows(batch: Any) -> list[MicroBatch]:
-    return [dict(batch)] if isinstance(batch, Mapping) else list(batch)
 
 
 # Weights
