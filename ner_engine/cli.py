@@ -308,6 +308,7 @@ def _examples(documents: Iterable[Document], task: Task) -> Iterator[Document]:
 
 
 def _add_train(parser: argparse.ArgumentParser) -> None:
+    _add_model_dir(parser)
     parser.add_argument("--recipe", required=True, metavar="NAME", help="such as quick, sd-ner, panelization or geneprod-roles")
     parser.add_argument("--data", required=True, type=Path, metavar="DIR", help="train, eval and test as .jsonl (project JSONL, sd-nlp) or .iob2")
     parser.add_argument("--base", metavar="DIR_OR_NAME", help="a folder, bundled, or a name in the local Hugging Face cache (default: the recipe's)")
@@ -393,6 +394,7 @@ def _events_on_stdout() -> Iterator[Callable[[Mapping[str, Any]], None]]:
 
 
 def _add_pretrain(parser: argparse.ArgumentParser) -> None:
+    _add_model_dir(parser)
     texts_help = "files, folders or zips; a .txt file holds a text a line; a folder with train.jsonl brings its sides, other texts are split by paper"
     parser.add_argument("--recipe", default="bio-lm", metavar="NAME", help="default: bio-lm")
     parser.add_argument("--texts", required=True, type=Path, nargs="+", metavar="PATH", help=texts_help)
