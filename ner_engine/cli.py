@@ -42,7 +42,7 @@ Standard output is one JSON object a line, "event" says which:
 A recipe with augment_share trains twice; events of the first time say "phase": "augmented".
 
 Several accelerators or hosts: accelerate launch --multi_gpu --num_processes N -m ner_engine train ...; the first process alone prints events, and
-batch_size counts the examples of a step over all of them.
+batch_size counts the examples of a step over all of them. The launcher has exit codes of its own; the last event says how the run ended.
 Everything else goes to standard error. exit codes: 0 done; 2 failed, see error; 3 cancelled, --resume goes on"""
 
 _MODELS_EPILOG: Final = """\
