@@ -16,6 +16,7 @@ from annotator.api import serializers as io
 from annotator.api.base import NewestFirstPagination, ProjectView
 from annotator.corpus.access import Action
 from annotator.corpus.imports import start_import
+from annotator.datasets.filters import SnapshotFilter, users_named
 from annotator.datasets.models import Snapshot
 from annotator.datasets.services import archive_of, exports_of, freeze_snapshot, start_export
 from annotator.jobs.models import Job
@@ -81,6 +82,14 @@ class SnapshotsView(ProjectView):
 
     @extend_schema(request=io.NewSnapshotSerializer, responses={202: io.SnapshotSerializer, 400: io.ErrorSerializer}, tags=["models"])
     def post(self, request: Request, slug: str) -> Response:
-        """Freeze the accepted legends in the background; the snapshot is ready to train on once its state says so."""
-        snapshot: Snapshot = freeze_snapshot(project=self.project, actor=self.actor, **self.fields(io.NewSnapshotSerializer))
+        """Freeze the accepted legends, or those asked for, in the background; the snapshot is ready to train on once its state says so."""
+        asked = self.fields(io.NewSnapshotSerializer)
+        filters = SnapshotFilter(
+            accepted_from=asked["accepted_from"],
+            accepted_to=asked["accepted_to"],
+            curators=users_named(asked["curators"]),
+            labels=tuple(asked["labels"]),
+            decisions=tuple(asked["decisions"]),
+        )
+        snapshot: Snapshot = freeze_snapshot(project=self.project, actor=self.actor, note=asked["note"], filters=filters)
         return Response(io.SnapshotSerializer(snapshot).data, status=status.HTTP_202_ACCEPTED)

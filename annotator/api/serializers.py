@@ -9,7 +9,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from annotator.corpus.imports import FileLabels
-from annotator.corpus.models import Document, DocumentState, Project, Verdict
+from annotator.corpus.models import DecisionKind, Document, DocumentState, Project, Verdict
 from annotator.datasets.models import Snapshot
 from annotator.jobs.models import Job
 from annotator.learning.models import Evaluation, ModelVersion, Promotion, TrainingRun
@@ -240,6 +240,8 @@ class SnapshotSerializer(serializers.ModelSerializer[Snapshot]):
             "number",
             "note",
             "state",
+            "filters",
+            "rules",
             "split_rule",
             "tokenizer_version",
             "content_hash",
@@ -254,6 +256,13 @@ class SnapshotSerializer(serializers.ModelSerializer[Snapshot]):
 
 class NewSnapshotSerializer(serializers.Serializer[Any]):
     note = serializers.CharField(max_length=200, required=False, default="", allow_blank=True)
+    accepted_from = serializers.DateField(required=False, default=None, allow_null=True, help_text="Legends accepted on this day or later.")
+    accepted_to = serializers.DateField(required=False, default=None, allow_null=True, help_text="Legends accepted on this day or earlier.")
+    curators = serializers.ListField(child=serializers.CharField(), required=False, default=list, help_text="Usernames: legends that they accepted.")
+    labels = serializers.ListField(child=serializers.CharField(), required=False, default=list, help_text="Only entities of these labels.")
+    decisions = serializers.ListField(
+        child=serializers.ChoiceField(choices=DecisionKind.values), required=False, default=list, help_text="Only panels that were decided so."
+    )
 
 
 class EvaluationSerializer(serializers.ModelSerializer[Evaluation]):

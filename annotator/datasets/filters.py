@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any
@@ -82,6 +82,14 @@ class SnapshotFilter:
         if self.decisions:
             found.append(f"only panels decided {' or '.join(self.decisions)}")
         return found
+
+
+def users_named(usernames: Sequence[str]) -> tuple[int, ...]:
+    """The primary keys of users. Raises ``UserError`` for a name that nobody has."""
+    known = dict(get_user_model().objects.filter(username__in=usernames).values_list("username", "pk"))
+    if missing := [name for name in usernames if name not in known]:
+        raise UserError(f"There is no user called {missing[0]}.")
+    return tuple(known[name] for name in usernames)
 
 
 def _midnight(day: date) -> datetime:

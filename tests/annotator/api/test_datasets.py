@@ -93,3 +93,16 @@ def test_a_snapshot_is_frozen_and_listed(
     (snapshot,) = program.get("projects/autophagy/snapshots/").json()["results"]
     assert (snapshot["number"], snapshot["note"], snapshot["state"]) == (1, "first", "ready"), snapshot
     assert snapshot["counts"]["train"]["panels"] > 0
+
+
+def test_a_part_of_what_is_accepted_is_frozen(
+    project: Project, program_of: ProgramOf, manager: User, import_legends: Callable[..., list[Document]]
+) -> None:
+    program = program_of(manager)
+    import_legends(load_demo(), labels="gold")
+    asked = {"labels": ["CELL"], "decisions": ["imported"], "accepted_from": "2020-01-01"}
+    made = program.post("projects/autophagy/snapshots/", asked)
+    assert (made.status_code, made.json()["filters"]) == (202, asked)
+    for wrong, sentence in (({"curators": ["nobody"]}, "no user called nobody"), ({"labels": ["GENE"]}, "no label GENE"), ({"accepted_to": "x"}, "")):
+        answer = program.post("projects/autophagy/snapshots/", wrong)
+        assert answer.status_code == 400 and sentence in str(answer.json())

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
 
-from django.contrib.auth import get_user_model
 from django.core.management.base import CommandParser
 
 from annotator.common.commands import Outcome
@@ -15,7 +13,7 @@ from annotator.common.errors import UserError
 from annotator.corpus.management.commands.import_documents import project_named
 from annotator.corpus.models import DecisionKind, Project
 from annotator.datasets.commands import SnapshotCommand
-from annotator.datasets.filters import SnapshotFilter
+from annotator.datasets.filters import SnapshotFilter, users_named
 from annotator.datasets.models import SplitFile
 from annotator.datasets.services import add_split_file
 from ner_engine.split import SIDES
@@ -46,7 +44,7 @@ class Command(SnapshotCommand):
         filters = SnapshotFilter(
             accepted_from=_day(asked["accepted_from"]),
             accepted_to=_day(asked["accepted_to"]),
-            curators=_numbers_of(asked["curators"]),
+            curators=users_named(asked["curators"]),
             labels=tuple(asked["labels"]),
             decisions=tuple(asked["decisions"]),
         )
@@ -67,13 +65,6 @@ def _day(told: str | None) -> date | None:
         return date.fromisoformat(told) if told else None
     except ValueError as error:
         raise UserError(f"{told} is no day; write it as 2026-01-31.") from error
-
-
-def _numbers_of(usernames: Sequence[str]) -> tuple[int, ...]:
-    known = dict(get_user_model().objects.filter(username__in=usernames).values_list("username", "pk"))
-    if missing := [name for name in usernames if name not in known]:
-        raise UserError(f"There is no user called {missing[0]}.")
-    return tuple(known[name] for name in usernames)
 
 
 def _split(project: Project, name: str) -> SplitFile:

@@ -1,0 +1,110 @@
+"""How long a snapshot takes and how much memory: ``python -m bench.snapshot [ARCHIVE] [--panels N] [--rounds N]``.
+
+Imports the SourceData archive with its tags as gold into a fresh SQLite database, of which as many legends stay accepted as make N panels. They are
+frozen, split, held against each other for near-duplicates and written as JSONL and as sd-nlp (``sd_panels`` and ``sd_figs``, words and tokens), each
+time in a process of its own; then a snapshot is held against the one before it, and packed as it is downloaded.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+_PREPARE = """
+import sys
+import django; django.setup()
+from django.core.management import call_command
+from django.db.models import F
+from pathlib import Path
+from annotator.corpus.models import Document, Segment
+from annotator.corpus.services import create_project, import_paths
+from annotator.datasets.freezing import MIN_CHARACTERS
+call_command("migrate", verbosity=0)
+project = create_project(name="whole", slug="whole", actor=None)
+import_paths(project=project, paths=[Path(sys.argv[1])], source_format="sourcedata-xml", labels="gold", actor=None)
+long_enough = Segment.objects.filter(document__state="accepted", end__gt=F("start") + MIN_CHARACTERS).order_by("document").values_list("document")
+wanted = int(1.06 * int(sys.argv[2]))  # one in twenty holds no entity
+last = long_enough[wanted : wanted + 1].first()
+if last is not None:
+    Document.objects.filter(pk__gt=last[0], state="accepted").update(state="in_review")
+"""
+_FREEZE = """
+import json, resource, time
+import django; django.setup()
+from annotator.corpus.models import Project
+from annotator.datasets.services import add_snapshot, build_snapshot
+project = Project.objects.get()
+begun, cpu = time.perf_counter(), time.process_time()
+snapshot = build_snapshot(snapshot=add_snapshot(project=project, actor=None))
+facts = {"wall": time.perf_counter() - begun, "cpu": time.process_time() - cpu, "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+facts |= {"panels": sum(side["panels"] for side in snapshot.counts.values()), "figures": sum(snapshot.report["figures"].values())}
+facts |= {"bytes": sum(file["bytes"] for file in snapshot.report["files"].values()), "left_out": snapshot.report["left_out"]}
+print(json.dumps(facts | {"lossy": snapshot.report["n_lossy"], "tokenizer": snapshot.report["tokenizer"], "hash": snapshot.content_hash}))
+"""
+_USE = """
+import json, resource, time
+import django; django.setup()
+from annotator.datasets.models import Snapshot
+from annotator.datasets.services import compare_snapshots, snapshot_archive
+new, old = Snapshot.objects.order_by("-number")[:2]
+begun = time.perf_counter()
+same = compare_snapshots(old=old, new=new, actor=None)["legends"]["same"]
+compared = time.perf_counter()
+n_bytes = sum(map(len, snapshot_archive(snapshot=new, form="sd-nlp", actor=None)))
+facts = {"compare": compared - begun, "legends": same, "pack": time.perf_counter() - compared, "bytes": n_bytes}
+print(json.dumps(facts | {"memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
+"""
+
+
+def run(program: str, environment: dict[str, str], *arguments: str) -> str:
+    command = [sys.executable, "-c", program, *arguments]
+    return subprocess.run(command, env=environment, cwd=ROOT, stdout=subprocess.PIPE, check=True, text=True).stdout
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    default = os.environ.get("SOURCEDATA_ZIP", ROOT.parent / "shared/sourcedata/sourcedata-train.zip")
+    parser.add_argument("archive", type=Path, nargs="?", default=default)
+    parser.add_argument("--panels", type=int, default=40_000)
+    parser.add_argument("--rounds", type=int, default=2)
+    vocabulary = Path(os.environ.get("SD_SHARED", ROOT.parent / "shared")) / "tokenizers/roberta-base"
+    parser.add_argument("--tokenizer", default=os.environ.get("SD_TOKENIZER", str(vocabulary)), help="of the tokenised form")
+    arguments = parser.parse_args()
+    if not Path(arguments.archive).is_file():
+        parser.error("give the archive, or name it in SOURCEDATA_ZIP")
+    with tempfile.TemporaryDirectory() as var:
+        environment = os.environ | {
+            "SD_VAR": var,
+            "SD_TOKENIZER": arguments.tokenizer,
+            "DJANGO_SETTINGS_MODULE": "annotator.config.settings",
+            "SD_LOG_LEVEL": "WARNING",
+            "PYTHONPATH": str(ROOT),
+        }
+        run(_PREPARE, environment, str(Path(arguments.archive).resolve()), str(arguments.panels))
+        rounds = [json.loads(run(_FREEZE, environment)) for _ in range(max(2, arguments.rounds))]
+        used = json.loads(run(_USE, environment))
+    wall, cpu, memory = ([each[name] for each in rounds] for name in ("wall", "cpu", "memory"))
+    first = rounds[0]
+    print(f"SQLite, {platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {len(rounds)} rounds")
+    print(f"{'panels':>10}{'figures':>10}{'wall s (min-max)':>24}{'processor s':>13}{'peak MiB':>10}{'written MB':>12}{'tokens':>8}")
+    spread = f"{statistics.median(wall):.1f} ({min(wall):.1f}-{max(wall):.1f})"
+    tokens = "yes" if first["tokenizer"] else "no"
+    counts = f"{first['panels']:10,}{first['figures']:10,}"
+    print(f"{counts}{spread:>24}{statistics.median(cpu):13.1f}{max(memory):10.0f}{first['bytes'] / 1e6:12.0f}{tokens:>8}")
+    for reason, n in sorted(first["left_out"].items()):
+        print(f"left out  {n:10,}  {reason}")
+    print(f"lossy     {first['lossy']:10,}  the same content each round: {'yes' if len({each['hash'] for each in rounds}) == 1 else 'NO'}")
+    print(f"compared  {used['legends']:10,} legends in {used['compare']:.1f} s; sd-nlp packed in {used['pack']:.1f} s, {used['bytes'] / 1e6:.0f} MB")
+    print(f"peak of both {used['memory']:.0f} MiB")
+
+
+if __name__ == "__main__":
+    main()
