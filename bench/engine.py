@@ -1,6 +1,7 @@
 """How fast the tagger runs beside ``transformers.pipeline``, and that it says the same:
 
-    python -m bench.engine [--model DIR] [--data FILE_OR_ZIP --from FORMAT] [--legends 60] [--rounds 5] [--threads N]
+    python -m bench.engine [--model DIR] [--data FILE_OR_ZIP --from FORMAT] [--legends 40] [--rounds 3] [--threads N]
+        [--only throughput,latency,starts,host,entities]
 
 Without --model the weights are random, of roberta-base's size, with its vocabulary. All ways run in this process with the same threads, in turns,
 each round over the same legends; the pipeline reads the model in float32, as Hugging Face programs do. It drops what lies past 512 tokens;
@@ -31,6 +32,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("SD_SHARED") or ROOT.parent / "shared")
 ARCHIVE = Path(os.environ.get("SOURCEDATA_ZIP") or SHARED / "sourcedata/sourcedata-train.zip")
 PIPELINE = "pipeline, one by one"
+TABLES = {"throughput": "throughput", "latency": "latency", "starts": "starts", "host": "host_work", "entities": "same_entities"}
 Way = Callable[[Sequence[str]], Any]
 
 
@@ -39,9 +41,10 @@ def main() -> None:
     parser.add_argument("--model", type=Path, help="a model folder (default: random weights of roberta-base's size)")
     parser.add_argument("--data", type=Path, default=ARCHIVE)
     parser.add_argument("--from", dest="source_format", default="sourcedata-xml")
-    parser.add_argument("--legends", type=int, default=60)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--legends", type=int, default=40)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=0, help="0: as torch chooses")
+    parser.add_argument("--only", type=lambda names: names.split(","), default=list(TABLES), metavar="TABLE,...", help=", ".join(TABLES))
     parser.add_argument("--child", nargs=2, metavar=("PRECISION", "TEXTS"), help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.child:
@@ -49,7 +52,9 @@ def main() -> None:
     texts = sample(args.data, args.source_format, args.legends)
 
     import torch
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()
     if args.threads:
         torch.set_num_threads(args.threads)
     with tempfile.TemporaryDirectory() as folder:
@@ -61,9 +66,9 @@ def main() -> None:
         )
         for note in bench.left_out:
             print(note)
-        for table in (bench.throughput, bench.latency, bench.starts, bench.host_work, bench.same_entities):
+        for name in args.only:
             print(flush=True)
-            table()
+            getattr(bench, TABLES[name])()
     return None
 
 
@@ -153,13 +158,15 @@ class Bench:
         }
         for name, tagger in self.taggers.items():
             ways[f"tagger, {name}"] = (tagger.tag, sum(self.windows))
-        peaks = {name: self.peak(name) for name in self.precisions}
+        peaks: dict[str, list[float]] = {name: [] for name in self.precisions}
         for way, _ in ways.values():
             way(self.texts[:4])
         seconds: dict[str, list[float]] = {name: [] for name in ways}
         for _ in range(self.rounds):
             for name, (way, _) in ways.items():
                 seconds[name].append(timed(way, self.texts))
+                if precision := name.partition("tagger, ")[2]:
+                    peaks[precision].append(self.peak(precision))
         work = sum(map(self.flops, self.windows)) / 1e9
         print(
             "| way | legends/s: median | slowest | fastest | x pipeline | tokens run/s | x pipeline | GFLOP/s | of the peak |\n" + "| --- " * 9 + "|"
@@ -171,7 +178,8 @@ class Bench:
             row = [n / middle, n / max(found), n / min(found), ratio, tokens / middle, ratio * tokens / seen]
             share = ["", ""]
             if precision := name.partition("tagger, ")[2]:
-                share = [f"{work / middle:.0f}", f"{work / middle / peaks[precision]:.2f} of {peaks[precision]:.0f}"]
+                shares = [work / spent / peak for spent, peak in zip(found, peaks[precision], strict=True)]
+                share = [f"{work / middle:.0f}", f"{statistics.median(shares):.2f} of {statistics.median(peaks[precision]):.0f}"]
             print(f"| {name} | {row[0]:.2f} | {row[1]:.2f} | {row[2]:.2f} | {row[3]:.2f} | {row[4]:,.0f} | {row[5]:.2f} | {' | '.join(share)} |")
 
     def peak(self, precision: str) -> float:
@@ -253,6 +261,7 @@ class Bench:
         """On the bundled model: its entities, and how far the probabilities lie from those of transformers."""
         import numpy as np
 
+        from ner_engine.errors import CalibrationError
         from ner_engine.model.backends import PlainBackend
         from ner_engine.model.catalog import find
         from ner_engine.model.loading import load_classifier
@@ -266,7 +275,11 @@ class Bench:
         print(f"| bundled model, {len(reference):,} entities by transformers in fp32 | the same | probabilities differ: at most | on average |")
         print("| --- " * 4 + "|")
         for name in self.precisions:
-            tagger = first if name == "fp32" else load_tagger("bundled", device="cpu", precision=name)
+            try:
+                tagger = first if name == "fp32" else load_tagger("bundled", device="cpu", precision=name)
+            except CalibrationError as error:
+                print(f"| {name}: {error} | | | |")
+                continue
             found = entities(tagger, self.texts)
             apart = [abs(one - other) for one, other in zip(tagger.probabilities(tokens), expected, strict=True)]
             same = 2 * len(found & reference) / max(1, len(found) + len(reference))
@@ -297,7 +310,16 @@ def first_tag(model: Path, precision: str, texts: Path) -> None:
     tagger.tag(legends[:1])
     at = time.time()
     tagger.tag(legends)
-    print(json.dumps({"first_tag_at": at, "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
+    print(json.dumps({"first_tag_at": at, "peak_mb": peak_mb()}))
+
+
+def peak_mb() -> float:
+    """Of this process. What getrusage says is at least what its parent held when it started this one, so Linux is asked itself."""
+    status = Path("/proc/self/status")
+    for line in status.read_text().splitlines() if status.is_file() else []:
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def timed(way: Way, texts: Sequence[str]) -> float:

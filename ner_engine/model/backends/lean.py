@@ -26,6 +26,8 @@ THREADS: Final = "NER_ENGINE_THREADS"
 #: The linear layers of each encoder layer, in the order they run.
 LINEARS: Final = ("qkv", "attention_out", "up", "down")
 
+_DTYPES: Final = {"fp32": torch.float32, "bf16": torch.bfloat16}
+
 #: What goes into a linear layer, from the lowest to the highest, by the layer's name: "0.qkv", "0.attention_out", ...
 Ranges = Mapping[str, tuple[float, float]]
 
@@ -59,7 +61,7 @@ class LeanBackend:
     ) -> None:
         self._heads = int(config["num_attention_heads"])
         #: Attention and, but for int8, everything else; in int8 what goes from layer to layer is float32.
-        self._dtype = torch.bfloat16 if (cpu_precision() if precision == "int8" else precision) == "bf16" else torch.float32
+        self._dtype = _DTYPES[cpu_precision() if precision == "int8" else precision]
         self._stream = torch.float32 if precision == "int8" else self._dtype
         model = encoder.read_encoder(config, weights)
         self._words, self._places, self._embedding_norm, self._head, self._eps = (
@@ -150,6 +152,11 @@ def cpu_precision() -> str:
     """bf16 where the processor multiplies it in hardware, else fp32 (emulated bf16 is slower than fp32)."""
     flags = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     return "bf16" if any(getattr(torch.cpu, flag, bool)() for flag in flags) else "fp32"
+
+
+def is_quick_in_int8() -> bool:
+    """Whether this processor has the kernels, with the floats that it takes beside them."""
+    return has_int8_linear(_DTYPES[cpu_precision()])
 
 
 def take_free_threads() -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from ner_engine.errors import CalibrationError
-from ner_engine.model.backends.lean import LINEARS, Ranges
-from ner_engine.model.backends.linear import has_int8_linear, weight_limit
+from ner_engine.model.backends.lean import LINEARS, Ranges, is_quick_in_int8
+from ner_engine.model.backends.linear import weight_limit
 from ner_engine.model.catalog import Checkpoint
 
 FILE: Final = "int8-scales.json"
@@ -111,7 +111,7 @@ def ranges_to_use(checkpoint: Checkpoint) -> Ranges | None:
         scales = read_scales(checkpoint)
     except CalibrationError:
         return None
-    may = scales and scales.verdict and scales.verdict.passes(weight_limit()) and has_int8_linear()
+    may = scales and scales.verdict and scales.verdict.passes(weight_limit()) and is_quick_in_int8()
     return scales.ranges if scales and may else None
 
 
