@@ -40,12 +40,12 @@ class ModelsView(ProjectView):
     @extend_schema(responses=io.ModelSerializer(many=True), tags=["models"])
     def get(self, request: Request, slug: str) -> Response:
         """The models that the project may use, with their scores on its held-out papers; newest first."""
-        serving = services.serving_model(self.project)
+        serving = {model.pk for model in services.lineup_of(self.project).models.values()}
         evaluations: dict[int, list[Evaluation]] = {}
         for evaluation in Evaluation.objects.filter(snapshot__project=self.project).select_related("snapshot"):
             evaluations.setdefault(evaluation.model_version_id, []).append(evaluation)
         rows = usable_models(self).select_related("parent")
-        return self.page(rows, io.ModelSerializer, serving_id=serving.pk, evaluations=evaluations)
+        return self.page(rows, io.ModelSerializer, serving_ids=serving, evaluations=evaluations)
 
 
 class PromoteView(ProjectView):
@@ -63,10 +63,10 @@ class PromoteView(ProjectView):
 class RollBackView(ProjectView):
     actions = {"POST": Action.PROMOTE}
 
-    @extend_schema(request=io.PromotionRequestSerializer, responses={201: io.PromotionSerializer, 400: io.ErrorSerializer}, tags=["models"])
+    @extend_schema(request=io.RollBackRequestSerializer, responses={201: io.PromotionSerializer, 400: io.ErrorSerializer}, tags=["models"])
     def post(self, request: Request, slug: str) -> Response:
-        """Take back the last promotion that still stands."""
-        promotion = services.roll_back(project=self.project, actor=self.actor, reason=self.fields(io.PromotionRequestSerializer)["reason"])
+        """Take back the last promotion for a task that still stands."""
+        promotion = services.roll_back(project=self.project, actor=self.actor, **self.fields(io.RollBackRequestSerializer))
         return Response(io.PromotionSerializer(promotion).data, status=status.HTTP_201_CREATED)
 
 

@@ -12,7 +12,7 @@ from annotator.corpus.imports import FileLabels
 from annotator.corpus.models import DecisionKind, Document, DocumentState, Project, Verdict
 from annotator.datasets.models import Snapshot
 from annotator.jobs.models import Job
-from annotator.learning.models import Evaluation, ModelVersion, Promotion, TrainingRun
+from annotator.learning.models import Evaluation, ModelTask, ModelVersion, Promotion, TrainingRun
 from annotator.learning.services import DEFAULT_RECIPE
 from annotator.review.identifiers import identifiers_of
 from annotator.review.models import Operation, OperationKind
@@ -276,16 +276,16 @@ class EvaluationSerializer(serializers.ModelSerializer[Evaluation]):
 
 class ModelSerializer(serializers.ModelSerializer[ModelVersion]):
     trained_from = serializers.CharField(source="parent.name", default=None, allow_null=True, read_only=True)
-    is_serving = serializers.SerializerMethodField(help_text="Whether it tags this project's legends now.")
+    is_serving = serializers.SerializerMethodField(help_text="Whether it does its task on this project's legends now.")
     evaluations = serializers.SerializerMethodField()
 
     class Meta:
         model = ModelVersion
-        fields = ["id", "name", "origin", "labels", "weights_sha256", "trained_from", "created_at", "is_serving", "evaluations"]
+        fields = ["id", "name", "task", "origin", "labels", "weights_sha256", "trained_from", "created_at", "is_serving", "evaluations"]
         read_only_fields = fields
 
     def get_is_serving(self, model: ModelVersion) -> bool:
-        return bool(model.pk == self.context["serving_id"])
+        return model.pk in self.context["serving_ids"]
 
     @extend_schema_field(EvaluationSerializer(many=True))
     def get_evaluations(self, model: ModelVersion) -> list[dict[str, Any]]:
@@ -296,14 +296,19 @@ class PromotionRequestSerializer(serializers.Serializer[Any]):
     reason = serializers.CharField(required=False, default="", allow_blank=True, max_length=2000)
 
 
+class RollBackRequestSerializer(PromotionRequestSerializer):
+    task = serializers.ChoiceField(choices=ModelTask.choices, required=False, default=ModelTask.ENTITIES.value)
+
+
 class PromotionSerializer(serializers.ModelSerializer[Promotion]):
     model_version = serializers.CharField(source="model_version.name", read_only=True)
+    task = serializers.CharField(source="model_version.task", read_only=True)
     replaced = serializers.CharField(source="replaced.name", default=None, allow_null=True, read_only=True)
     actor = serializers.CharField(source="actor.username", default=None, allow_null=True, read_only=True)
 
     class Meta:
         model = Promotion
-        fields = ["id", "kind", "model_version", "replaced", "reason", "actor", "created_at"]
+        fields = ["id", "kind", "task", "model_version", "replaced", "reason", "actor", "created_at"]
         read_only_fields = fields
 
 
@@ -330,6 +335,7 @@ class TrainingRunSerializer(serializers.ModelSerializer[TrainingRun]):
             "snapshot",
             "base",
             "recipe",
+            "task",
             "hyperparameters",
             "state",
             "progress",
@@ -367,7 +373,7 @@ class ComparisonSerializer(serializers.Serializer[Any]):
     """The candidate beside the model in service, on the same held-out papers."""
 
     candidate_model = serializers.CharField(source="candidate.model_version.name")
-    current_model = serializers.CharField(source="current_model.name")
+    current_model = serializers.CharField(source="current_model.name", default=None, allow_null=True)
     labels = ComparedRowSerializer(many=True)
     averages = ComparedRowSerializer(many=True)
 

@@ -199,6 +199,7 @@ SPECTACULAR_SETTINGS = {
         "JobState": "annotator.jobs.models.JobState",
         "SnapshotState": "annotator.datasets.models.SnapshotState",
         "RunState": "annotator.learning.models.RunState",
+        "ModelTask": "annotator.learning.models.ModelTask",
         "OperationKind": "annotator.review.models.OperationKind",
         "PromotionKind": "annotator.learning.models.PromotionKind",
     },

@@ -30,7 +30,7 @@ from annotator.jobs.errors import JobConflictError
 from annotator.jobs.services import nobody_listens_for
 from annotator.learning import reports, services
 from annotator.learning.adminforms import JudgeForm, StartForm
-from annotator.learning.models import Evaluation, ModelVersion, Promotion, PromotionKind, RunState, TrainingRun
+from annotator.learning.models import Evaluation, ModelTask, ModelVersion, Promotion, PromotionKind, RunState, TrainingRun
 from annotator.learning.training import TEST
 from ner_engine.errors import EngineError
 
@@ -62,12 +62,15 @@ def add_overview(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any
 
 
 def _overview_of(request: HttpRequest, project: Project) -> dict[str, Any]:
-    serving = services.serving_model(project)
+    steps = services.lineup_of(project).steps
+    serving = steps[0].model
     snapshot = project.snapshots.filter(state=SnapshotState.READY).first()
     accepted = project.documents.accepted()
     return {
         "project": project,
         "serving": serving,
+        "other_steps": steps[1:],
+        "may_promote": can(request.user, project, Action.PROMOTE),
         "score": Evaluation.objects.filter(model_version=serving, snapshot__project=project, side=TEST).select_related("snapshot").first(),
         "n_accepted": accepted.count(),
         "n_new": accepted.filter(accepted_at__gt=snapshot.created_at).count() if snapshot else None,
@@ -81,9 +84,9 @@ def _overview_of(request: HttpRequest, project: Project) -> dict[str, Any]:
 class TrainingRunAdmin(ProjectRowsAdmin):
     """Training runs: the list, the page that starts one, and the page of one."""
 
-    list_display = ("name", "project", "snapshot_number", "recipe", "shown_state", "scores", "created_by", "created_at")
+    list_display = ("name", "project", "snapshot_number", "recipe", "task", "shown_state", "scores", "created_by", "created_at")
     list_display_links = ("name",)
-    list_filter = ("state", "recipe", OWN_PROJECTS)
+    list_filter = ("state", "task", "recipe", OWN_PROJECTS)
     list_select_related = ("project", "snapshot", "candidate", "created_by")
 
     def get_urls(self) -> list[URLPattern]:
@@ -165,7 +168,7 @@ class TrainingRunAdmin(ProjectRowsAdmin):
         run = rows.get(pk=pk)
         events = reports.events_of(run)
         user = signed_in(request)
-        standing = services.standing_promotion(run.project)
+        standing = services.standing_promotion(run.project, run.task)
         comparison = services.compare(run)
         return {
             "run": run,
@@ -176,7 +179,7 @@ class TrainingRunAdmin(ProjectRowsAdmin):
             "comparison": comparison,
             "took": reports.in_words(run.finished_at - run.created_at) if run.finished_at else "",
             "log_end": reports.log_end(run),
-            "serving": services.serving_model(run.project),
+            "serving": services.lineup_of(run.project).step(run.task).model,
             "standing": standing,
             "may_cancel": not run.is_final and can(user, run.project, Action.TRAIN),
             "may_promote": can(user, run.project, Action.PROMOTE),
@@ -187,7 +190,7 @@ class TrainingRunAdmin(ProjectRowsAdmin):
 class ModelVersionAdmin(ProjectRowsAdmin):
     """Models: the bundled one, those from folders and the hub, and those that were trained here."""
 
-    list_filter = ("origin", OWN_PROJECTS)
+    list_filter = ("task", "origin", OWN_PROJECTS)
     search_fields = ("name",)
     list_select_related = ("project",)
     list_before_template = "admin/learning/_known.html"
@@ -198,6 +201,7 @@ class ModelVersionAdmin(ProjectRowsAdmin):
             path("<int:pk>/promote/", view(require_POST(self.promote_view)), name="learning_modelversion_promote"),
             path("<int:pk>/judge/", view(require_POST(self.judge_view)), name="learning_modelversion_judge"),
             path("roll-back/<int:project_id>/", view(require_POST(self.roll_back_view)), name="learning_modelversion_roll_back"),
+            path("switch/<int:project_id>/", view(require_POST(self.switch_view)), name="learning_modelversion_switch"),
             *super().get_urls(),
         ]
 
@@ -218,7 +222,7 @@ class ModelVersionAdmin(ProjectRowsAdmin):
             found = model.evaluations.filter(snapshot__project__in=visible.values("pk")).select_related("snapshot__project").first()
             return f"{found.micro_f1:.3f} on {found.snapshot}" if found else "–"
 
-        return ("name", "origin", "project", serves, score, "created_at", "retired_at")
+        return ("name", "task", "origin", "project", serves, score, "created_at", "retired_at")
 
     def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None) -> HttpResponse:
         model = self.row(request, object_id)
@@ -252,7 +256,8 @@ class ModelVersionAdmin(ProjectRowsAdmin):
         except (UserError, EngineError) as error:
             _say(request, error)
         else:
-            messages.success(request, f"{model.name} is in service in {project}. What is not reviewed yet is being tagged again.")
+            told = f"{model.name} is in service in {project}, for {model.get_task_display()}."
+            messages.success(request, f"{told} What is not reviewed yet is being tagged again.")
         return _back(request, model)
 
     def judge_view(self, request: HttpRequest, pk: int) -> HttpResponse:
@@ -270,12 +275,27 @@ class ModelVersionAdmin(ProjectRowsAdmin):
     def roll_back_view(self, request: HttpRequest, project_id: int) -> HttpResponse:
         project = get_object_or_404(projects_for(request, Action.PROMOTE), pk=project_id)
         try:
-            promotion = services.roll_back(project=project, actor=signed_in(request), reason=request.POST.get("reason", ""))
+            task = request.POST.get("task") or ModelTask.ENTITIES
+            promotion = services.roll_back(project=project, task=task, actor=signed_in(request), reason=request.POST.get("reason", ""))
         except (UserError, EngineError) as error:
             _say(request, error)
             return _back(request, services.serving_model(project))
         messages.success(request, f"{promotion.model_version} is in service in {project} again. What is not reviewed yet is being tagged again.")
         return _back(request, promotion.model_version)
+
+    def switch_view(self, request: HttpRequest, project_id: int) -> HttpResponse:
+        """Switch a step of tagging off in a project, or on again; back to the first page."""
+        project = get_object_or_404(projects_for(request, Action.PROMOTE), pk=project_id)
+        is_on = request.POST.get("is_on") == "1"
+        try:
+            change = services.switch_step(project=project, task=request.POST.get("task", ""), is_on=is_on, actor=signed_in(request))
+        except (UserError, EngineError) as error:
+            _say(request, error)
+        else:
+            told = change.model_version.get_task_display()
+            now = "What is not reviewed yet is being tagged again." if is_on else "What was suggested before stays."
+            messages.success(request, f"{project} is tagged {'with' if is_on else 'without'} {told} from now on. {now}")
+        return redirect("admin:index")
 
 
 def _number(value: str | None) -> int:
@@ -292,11 +312,15 @@ def _back(request: HttpRequest, model: ModelVersion) -> HttpResponse:
 class PromotionAdmin(ProjectRowsAdmin):
     """The log: who put which model into service in place of which, and why."""
 
-    list_display = ("created_at", "project", "shown_kind", "model_version", "replaced", "actor", "reason")
-    list_filter = (OWN_PROJECTS, "kind")
+    list_display = ("created_at", "project", "shown_kind", "task", "model_version", "replaced", "actor", "reason")
+    list_filter = (OWN_PROJECTS, "kind", "model_version__task")
     list_select_related = ("project", "model_version", "replaced", "actor")
     fields = readonly_fields = ("project", "kind", "model_version", "replaced", "reason", "actor", "created_at")
 
     @display(description="What", ordering="kind", label={PromotionKind.PROMOTED.label: "success", PromotionKind.ROLLED_BACK.label: "warning"})
     def shown_kind(self, promotion: Promotion) -> str:
         return promotion.get_kind_display()
+
+    @display(description="For", ordering="model_version__task")
+    def task(self, promotion: Promotion) -> str:
+        return promotion.model_version.get_task_display()

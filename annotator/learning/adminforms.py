@@ -27,6 +27,13 @@ class SnapshotField(forms.ModelChoiceField):
         return f"{obj.project} · snapshot {obj.number} · {sides} panels to train / evaluate / judge{note}"
 
 
+class ModelField(forms.ModelChoiceField):
+    """Models by name and what they tell."""
+
+    def label_from_instance(self, obj: ModelVersion) -> str:
+        return f"{obj.name} · {obj.get_task_display()}"
+
+
 class StartForm(forms.Form):
     """A training run. ``hyperparameters`` after validation holds what differs from the recipe."""
 
@@ -37,12 +44,15 @@ class StartForm(forms.Form):
         help_text="The frozen legends to learn from; its held-out papers judge.",
     )
     recipe = forms.ChoiceField(widget=UnfoldAdminRadioSelectWidget)
-    base = forms.ModelChoiceField(
+    base = ModelField(
         ModelVersion.objects.none(),
         required=False,
         empty_label="The model in service",
         widget=UnfoldAdminSelectWidget,
-        help_text="The model whose weights the training begins with.",
+        help_text=(
+            "The model whose weights the training begins with; one that tells something else gets a new last layer. In service is the one for what "
+            "the recipe's models tell, or where there is none the one for entities."
+        ),
     )
     more = forms.CharField(
         label="Other hyperparameters",
@@ -71,7 +81,7 @@ class StartForm(forms.Form):
         return self.fields["snapshot"]  # type: ignore[return-value]
 
     @property
-    def base_field(self) -> forms.ModelChoiceField[ModelVersion]:
+    def base_field(self) -> ModelField:
         return self.fields["base"]  # type: ignore[return-value]
 
     @property

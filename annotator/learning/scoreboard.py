@@ -9,17 +9,22 @@ from typing import Any
 
 from annotator.corpus.models import Label, Project
 from annotator.datasets.models import Snapshot
-from annotator.learning.models import Evaluation, ModelVersion, Promotion
-from annotator.learning.services import serving_model, standing_promotion
+from annotator.learning.models import Evaluation, ModelTask, ModelVersion, Promotion
+from annotator.learning.services import lineup_of, standing_promotion
+from annotator.learning.steps import Step
 from annotator.learning.training import TEST
 from ner_engine.errors import EngineError
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """The model that tags now, since which promotion, and how it did; ``error`` says why there is none."""
+    """The model that does a step now, since which promotion, and how it did.
+
+    Where there is none, ``error`` says what to do, or ``step.reason`` why the step is left out.
+    """
 
     model: ModelVersion | None
+    step: Step | None = None
     promotion: Promotion | None = None
     evaluation: Evaluation | None = None
     error: str = ""
@@ -63,23 +68,25 @@ class Board:
     rows: list[Row]
 
 
-def service_of(project: Project) -> Service:
-    """Which model serves; where the default model is not there, the sentence that says what to do."""
+def service_of(project: Project, task: ModelTask = ModelTask.ENTITIES) -> Service:
+    """Which model does that step; where the default model for entities is not there, the sentence that says what to do."""
     try:
-        model = serving_model(project)
+        step = lineup_of(project).step(task)
     except EngineError as error:
         return Service(None, error=str(error))
-    standing = standing_promotion(project)
-    if standing is not None and standing.model_version != model:
+    if step.model is None:
+        return Service(None, step)
+    standing = standing_promotion(project, task)
+    if standing is not None and standing.model_version != step.model:
         standing = None
-    evaluation = Evaluation.objects.filter(model_version=model, snapshot__project=project, side=TEST).select_related("snapshot").first()
-    return Service(model, standing, evaluation)
+    evaluation = Evaluation.objects.filter(model_version=step.model, snapshot__project=project, side=TEST).select_related("snapshot").first()
+    return Service(step.model, step, standing, evaluation)
 
 
-def boards_of(project: Project, serving: ModelVersion | None) -> list[Board]:
-    """The boards of the project, the newest snapshot first."""
+def boards_of(project: Project, serving: ModelVersion | None, task: ModelTask = ModelTask.ENTITIES) -> list[Board]:
+    """The boards of models that tell ``task``, the newest snapshot first."""
     evaluations = (
-        Evaluation.objects.filter(snapshot__project=project, side=TEST)
+        Evaluation.objects.filter(snapshot__project=project, side=TEST, model_version__task=task)
         .select_related("snapshot", "model_version__parent")
         .order_by("-snapshot", "-micro_f1", "-model_version")
     )

@@ -13,6 +13,7 @@ from annotator.common.errors import UserError
 from annotator.corpus.access import Action, project_for
 from annotator.jobs.models import Job
 from annotator.learning import engine
+from annotator.learning.models import ModelTask
 from annotator.learning.scoreboard import boards_of, service_of
 from annotator.learning.services import JUDGE_KIND, PRETAG_KIND, TRAIN_KIND, start_pretagging
 from ner_engine.errors import EngineError
@@ -36,15 +37,19 @@ def pretag(request: HttpRequest, slug: str) -> HttpResponse:
 @login_required
 @require_GET
 def models(request: HttpRequest, slug: str) -> HttpResponse:
-    """Which model tags, how each was judged on which snapshot, and who put which into service."""
+    """Which model does a step, how each was judged on which snapshot, and who put which into service; ``?task=`` names another step than entities."""
     found = project_for(request.user, slug, Action.VIEW)
-    service = service_of(found)
+    asked = request.GET.get("task", "")
+    task = ModelTask(asked) if asked in ModelTask.values else ModelTask.ENTITIES
+    service = service_of(found, task)
     jobs = Job.objects.unfinished().filter(scope=found.scope, kind__in=[PRETAG_KIND, TRAIN_KIND, JUDGE_KIND])
-    promotions = found.promotions.select_related("model_version", "replaced", "actor")
+    promotions = found.promotions.of_task(task).select_related("model_version", "replaced", "actor")
     context = {
         "project": found,
+        "task": task,
+        "tasks": list(ModelTask),
         "service": service,
-        "boards": boards_of(found, service.model),
+        "boards": boards_of(found, service.model, task),
         "unfinished": jobs.select_related("created_by")[:5],
         "promotions": promotions[:_SHOWN],
         "n_promotions": promotions.count(),

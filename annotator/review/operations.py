@@ -93,7 +93,8 @@ class LegendState:
 
     ``decided`` holds the accepted and rejected entities by key, ``suggested`` what the current suggestions are, decided or not.
     ``imported_panels`` came with the file; ``panel_starts`` replaces them once somebody changed them. ``role_labels`` are the labels whose
-    entities may be controlled or measured variables, ``labels`` all that may be set. ``suggested_by`` names the model of the suggestions.
+    entities may be controlled or measured variables, ``labels`` all that may be set. ``suggested_by`` names the model of the suggestions, ``credits``
+    says which models told more than the entities.
     ``mode`` and ``threshold`` are the project's: what becomes of suggestions that nobody decided when the legend is accepted.
     """
 
@@ -107,6 +108,7 @@ class LegendState:
     accepted: bool = False
     revision: int = 0
     suggested_by: str = ""
+    credits: str = ""
     mode: str = str(ReviewMode.SWEEP)
     threshold: float = 0.0
 
@@ -367,7 +369,13 @@ def _reject(state: LegendState, edit: Edit) -> Effect:
 
 
 def _relabel(state: LegendState, edit: Edit) -> Effect:
-    return _change(state, _decide(state.entity(edit.key), label=_label(state, edit)))
+    return _change(state, _relabelled(state, state.entity(edit.key), _label(state, edit)))
+
+
+def _relabelled(state: LegendState, entity: Entity, label: str) -> Entity:
+    """The entity as decided with that label; its role stays where the label takes it."""
+    keeps_role = entity.role in ("", BORING) or label in state.role_labels
+    return _decide(entity, label=label, role=entity.role if keeps_role else "")
 
 
 def _label(state: LegendState, edit: Edit) -> str:
@@ -396,7 +404,7 @@ def _add(state: LegendState, edit: Edit) -> Effect:
     label = _label(state, edit)
     for entity in (*state.entities, *state.rejected):  # what was rejected and is added again is the same entity
         if (entity.start, entity.end) == (start, end):
-            return _change(state, _decide(entity, label=label))
+            return _change(state, _relabelled(state, entity, label))
     role = _role(state, edit.arguments.get("role", ""), label)
     return _change(state, _decide(Entity(f"{ADDED_PREFIX}{edit.id}", start, end, label, role)))
 

@@ -144,6 +144,7 @@ def legend_state(document: Document, *, labels: Sequence[Label] | None = None) -
         accepted=document.state == DocumentState.ACCEPTED,
         revision=document.revision,
         suggested_by=suggested.source if suggested else "",
+        credits=suggested.credits if suggested else "",
         mode=project.review_mode,
         threshold=project.threshold,
     )

@@ -47,7 +47,7 @@ def versions(document: Document, state: LegendState) -> list[Version]:
     found += _acceptances(document, state)
     found += [Version(f"layer-{layer.pk}", "as imported", _in_order(entities.get(layer.pk, {}).values())) for layer in imported]
     for layer in shown:
-        title = f"suggested by {layer.source or 'a file'}, {layer.created_at:%-d %b %Y}"
+        title = "; ".join(filter(None, (f"suggested by {layer.source or 'a file'}", layer.credits))) + f", {layer.created_at:%-d %b %Y}"
         found.append(Version(f"layer-{layer.pk}", title, _in_order(entities.get(layer.pk, {}).values()), is_machine=True))
     return found
 

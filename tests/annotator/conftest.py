@@ -34,6 +34,10 @@ from ner_engine import schema
 ROOT = Path(__file__).resolve().parents[2]
 
 
+#: The settings that name the default models of the steps beside entities.
+OTHER_STEPS = ("DEFAULT_PANELS_MODEL", "DEFAULT_GENEPROD_ROLES_MODEL", "DEFAULT_SMALL_MOL_ROLES_MODEL")
+
+
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(tmp_path_factory: pytest.TempPathFactory) -> None:
     """SQLite in a file of this session; PostgreSQL in a test database of this pytest process."""
@@ -47,7 +51,10 @@ def django_db_modify_db_settings(tmp_path_factory: pytest.TempPathFactory) -> No
 
 @pytest.fixture(autouse=True)
 def var(settings: Any, tmp_path: Path) -> Path:
-    """Folders of the test's own for everything the site writes, and no broker: a test that wants one asks for ``broker``."""
+    """Folders of the test's own for everything the site writes, and no broker: a test that wants one asks for ``broker``.
+
+    Legends are tagged with entities alone unless a test asks for more.
+    """
     folder = tmp_path / "var"
     folder.mkdir()
     settings.VAR_DIR = folder
@@ -60,6 +67,8 @@ def var(settings: Any, tmp_path: Path) -> Path:
     settings.BROKER_SOCKET = folder / "nobody.sock"
     settings.CELERY_BROKER_URL = f"redis+socket://{settings.BROKER_SOCKET}"
     settings.JOB_HEARTBEAT_SECONDS = 60
+    for name in OTHER_STEPS:
+        setattr(settings, name, "")
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     return folder
 
@@ -196,16 +205,21 @@ def database_url() -> str:
 
 def process_environment(var: Path, broker_url: str) -> dict[str, str]:
     """The environment in which another process is the same site."""
-    return os.environ | {
-        "DATABASE_URL": database_url(),
-        "REDIS_URL": broker_url,
-        "SD_VAR": str(var),
-        "SD_JOB_HEARTBEAT_SECONDS": "0.3",
-        "SD_JOB_HEARTBEAT_TIMEOUT": "3",
-        "SD_JOB_SWEEP_SECONDS": "0.5",
-        "DJANGO_SETTINGS_MODULE": "annotator.config.settings",
-        "PYTHONPATH": str(ROOT),
-    }
+    no_other_steps = {f"SD_{name}": "" for name in OTHER_STEPS}
+    return (
+        no_other_steps
+        | os.environ
+        | {
+            "DATABASE_URL": database_url(),
+            "REDIS_URL": broker_url,
+            "SD_VAR": str(var),
+            "SD_JOB_HEARTBEAT_SECONDS": "0.3",
+            "SD_JOB_HEARTBEAT_TIMEOUT": "3",
+            "SD_JOB_SWEEP_SECONDS": "0.5",
+            "DJANGO_SETTINGS_MODULE": "annotator.config.settings",
+            "PYTHONPATH": str(ROOT),
+        }
+    )
 
 
 class WorkerProcess:

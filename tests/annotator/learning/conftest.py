@@ -31,16 +31,13 @@ def tiny_folders(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 @pytest.fixture
 def tiny(tiny_folders: list[Path], settings: Any, monkeypatch: pytest.MonkeyPatch, project: Project) -> ModelVersion:
-    """The default model, here and in workers; it sees proteins and cells, at random. No other step is done by default."""
-    set_default(settings, monkeypatch, "", str(tiny_folders[0]))
-    for step in ("PANELS", "GENEPROD_ROLES", "SMALL_MOL_ROLES"):
-        set_default(settings, monkeypatch, step, "")
+    """The default model, here and in workers; it sees proteins and cells, at random."""
+    set_default(settings, monkeypatch, "DEFAULT_MODEL", str(tiny_folders[0]))
     return serving_model(project)
 
 
-def set_default(settings: Any, monkeypatch: pytest.MonkeyPatch, step: str, location: str) -> None:
-    """Make what lies there the default model of a step (entities: ""), here and in workers."""
-    name = f"DEFAULT_{step}_MODEL" if step else "DEFAULT_MODEL"
+def set_default(settings: Any, monkeypatch: pytest.MonkeyPatch, name: str, location: str) -> None:
+    """Make what lies there a default model, by the name of its setting, here and in workers."""
     setattr(settings, name, location)
     monkeypatch.setenv(f"SD_{name}", location)
 
@@ -73,9 +70,15 @@ def scores(f1: float, support: int = 40) -> dict[str, Any]:
     return {"by_label": {"GENEPROD": line, "CELL": line}, "micro": line, "macro": line, "seconds": 1.0}
 
 
+def judge_beside(snapshot: Snapshot, f1: float) -> None:
+    """Scores of the model in service, where it has none on that snapshot."""
+    facts = {"scores": scores(f1), "micro_f1": f1}
+    Evaluation.objects.get_or_create(model_version=serving_model(snapshot.project), snapshot=snapshot, defaults=facts)
+
+
 @pytest.fixture
 def candidate_of() -> Callable[..., ModelVersion]:
-    """A model that a run made of a snapshot, judged on its held-out papers; it has no files."""
+    """A model that a run made of a snapshot, judged on its held-out papers beside the one in service; it has no files."""
 
     def make(snapshot: Snapshot, *, base: ModelVersion | None = None, f1: float = 0.8, support: int = 40) -> ModelVersion:
         base = base or serving_model(snapshot.project)
@@ -85,6 +88,7 @@ def candidate_of() -> Callable[..., ModelVersion]:
         )
         TrainingRun.objects.filter(pk=run.pk).update(candidate=model)
         Evaluation.objects.create(model_version=model, snapshot=snapshot, scores=scores(f1, support), micro_f1=f1)
+        judge_beside(snapshot, 0.7)
         return model
 
     return make

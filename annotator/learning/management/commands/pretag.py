@@ -9,6 +9,7 @@ from django.core.management.base import CommandParser
 from annotator.common.commands import Outcome
 from annotator.corpus.management.commands.import_documents import project_named
 from annotator.jobs.commands import JobCommand
+from annotator.learning.models import ModelTask
 from annotator.learning.services import PRETAG_KIND, find_model, pretag_arguments, waiting_pretagging
 
 
@@ -37,6 +38,9 @@ class Command(JobCommand):
         lines = [f"Tagged {report['documents']:,} legends with {report['model']}: {report['spans']:,} suggestions."]
         if not report["documents"]:
             lines = [f"Nothing waited to be tagged: no legend is unreviewed without suggestions by {report['model']}."]
+        else:
+            lines += [f"{ModelTask(task).label.capitalize()} by {name}." for task, name in report["steps"].items()]
+            lines.append(f"Roles on {report['roles']:,} of them; {report['panels']:,} panels found.")
         if report["unknown_labels"]:
             left_out = ", ".join(f"{label} {n:,}" for label, n in report["unknown_labels"].items())
             lines.append(f"Left out, because the project has no such label: {left_out}.")

@@ -10,8 +10,8 @@ from annotator.common.commands import JsonCommand, Outcome
 from annotator.common.errors import UserError
 from annotator.corpus.management.commands.import_documents import project_named
 from annotator.corpus.models import Project
-from annotator.learning.models import ModelVersion, Promotion
-from annotator.learning.services import find_model, promote, serving_model
+from annotator.learning.models import ModelTask, ModelVersion, Promotion
+from annotator.learning.services import find_model, promote
 
 
 class Command(JsonCommand):
@@ -37,11 +37,13 @@ def outcome_of(promotion: Promotion) -> Outcome:
     summary = {
         "project": project.slug,
         "kind": promotion.kind,
+        "task": model.task,
         "model": model.name,
         "replaced": promotion.replaced.name if promotion.replaced is not None else None,
         "waiting_for_tags": project.documents.undecided().count(),
     }
-    lines = [f"{serving_model(project)} serves {project.slug} now, in place of {summary['replaced']}."]
+    what = "" if model.task == ModelTask.ENTITIES else f" for {model.get_task_display()}"
+    lines = [f"{model} serves {project.slug} now{what}, in place of {summary['replaced'] or 'nothing'}."]
     lines.append(f"A worker tags its {summary['waiting_for_tags']:,} unreviewed legends again; manage.py pretag {project.slug} does it here.")
     return Outcome(summary, lines)
 

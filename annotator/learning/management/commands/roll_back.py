@@ -9,6 +9,7 @@ from django.core.management.base import CommandParser
 from annotator.common.commands import JsonCommand, Outcome
 from annotator.corpus.management.commands.import_documents import project_named
 from annotator.learning.management.commands.promote import outcome_of
+from annotator.learning.models import ModelTask
 from annotator.learning.services import roll_back
 
 
@@ -18,7 +19,8 @@ class Command(JsonCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
         parser.add_argument("project", metavar="PROJECT", help="the project's address, such as demo")
+        parser.add_argument("--task", default=ModelTask.ENTITIES.value, choices=ModelTask.values, help="of which step (default: %(default)s)")
         parser.add_argument("--reason", default="", help="why; kept in the log of promotions")
 
-    def perform(self, *, project: str, reason: str, **_: Any) -> Outcome:
-        return outcome_of(roll_back(project=project_named(project), actor=None, reason=reason))
+    def perform(self, *, project: str, task: str, reason: str, **_: Any) -> Outcome:
+        return outcome_of(roll_back(project=project_named(project), task=task, actor=None, reason=reason))
