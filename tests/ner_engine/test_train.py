@@ -180,6 +180,15 @@ def test_neither_micro_batches_nor_checkpointed_activations_change_what_is_learn
     assert losses[2] == pytest.approx(losses[0], rel=1e-3)
 
 
+def test_bf16_learns_what_fp32_does_within_its_rounding(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    exact = run(tmp_path / "fp32", epochs="1", micro_tokens="60")
+    monkeypatch.setattr("ner_engine.model.loop.cpu_precision", lambda: "bf16")  # here in software, where the processor has none
+    rounded = run(tmp_path / "bf16", epochs="1", micro_tokens="60", precision="bf16")
+    assert (exact[0]["precision"], rounded[0]["precision"]) == ("fp32", "bf16")
+    assert rounded.losses == pytest.approx(exact.losses, rel=0.03)
+    assert rounded.losses != exact.losses
+
+
 def test_the_loss_is_weighted_by_label_and_smoothed_as_the_recipe_says(run: Run, data: Path, base: Path, tmp_path: Path) -> None:
     settings = {"class_weights": "balanced", "label_smoothing": "0.1", "batch_size": "64", "epochs": "1"}
     first = run(tmp_path / "out", **settings).losses[0]
