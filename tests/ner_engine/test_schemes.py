@@ -116,30 +116,31 @@ def test_a_scheme_is_recognised_by_its_labels_whatever_their_case() -> None:
 
 
 @pytest.fixture(scope="module")
-def jnlpba_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    labels = ("O", *(f"{prefix}-{label}" for label in SCHEMES["jnlpba"].labels for prefix in "BI"))
-    return save_bert(tmp_path_factory.mktemp("models") / "jnlpba", labels=labels)
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    labels = ("O", *(f"{prefix}-{label}" for label in SCHEMES["sd-nlp-2"].labels for prefix in "BI"))
+    return save_bert(tmp_path_factory.mktemp("models") / "sd", labels=labels)
 
 
-def test_tag_writes_the_labels_of_another_scheme_and_says_what_it_left_out(jnlpba_model: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tag_writes_the_labels_of_another_scheme_and_says_what_it_left_out(model: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     def tagged(*options: str) -> tuple[list[dict[str, Any]], str]:
         lines = "".join(json.dumps({"text": text}) + "\n" for text in SENTENCES)
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(lines.encode()), encoding="utf-8"))
-        assert main(["tag", "--model", str(jnlpba_model), "--device", "cpu", *options]) == 0
+        assert main(["tag", "--model", str(model), "--device", "cpu", *options]) == 0
         out, err = capsys.readouterr()
         return [span for line in out.splitlines() for span in json.loads(line)["spans"]], err
 
     as_they_are, _ = tagged()
-    mapped, said = tagged("--labels-as", "craft")
-    n_left_out = sum(span["label"] in ("RNA", "cell_line") for span in as_they_are)
-    assert n_left_out
-    assert len(mapped) == len(as_they_are) - n_left_out
-    assert {span["label"] for span in mapped} <= set(SCHEMES["craft"].labels)
-    assert "left out, with no label in craft: " in said
-    assert not any("scores" in span for span in mapped)
-    scored, _ = tagged("--labels-as", "craft", "--scores")
-    assert all(span["scores"][span["label"]] == span["score"] for span in scored)
-    assert main(["tag", "--model", str(jnlpba_model), "--labels-as", "conll"]) == 2
+    assert as_they_are
+    for target in ("jnlpba", "sd-nlp-1"):
+        names = {entry.source: entry.target for entry in translations(SCHEMES["sd-nlp-2"], SCHEMES[target])}
+        expected = [(span["start"], span["end"], names[span["label"]]) for span in as_they_are if names[span["label"]]]
+        mapped, said = tagged("--labels-as", target)
+        assert [(span["start"], span["end"], span["label"]) for span in mapped] == expected
+        assert (f"left out, with no label in {target}: " in said) == (len(expected) < len(as_they_are))
+        assert not any("scores" in span for span in mapped)
+        scored, _ = tagged("--labels-as", target, "--scores")
+        assert all(span["scores"][span["label"]] == span["score"] for span in scored)
+    assert main(["tag", "--model", str(model), "--labels-as", "conll"]) == 2
     assert "there is no label scheme conll" in capsys.readouterr().err
 
 
