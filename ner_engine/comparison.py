@@ -135,6 +135,15 @@ class Counts:
     n_predicted: int
     support: int
 
+    def __add__(self, other: Counts) -> Counts:
+        """Of both texts together."""
+        return Counts(self.n_correct + other.n_correct, self.n_predicted + other.n_predicted, self.support + other.support)
+
+    @property
+    def n_errors(self) -> int:
+        """Missed and invented entities together."""
+        return self.n_predicted + self.support - 2 * self.n_correct
+
 
 def counts_of(gold: Iterable[Labelled], predicted: Iterable[Labelled], label: str | None = None) -> Counts:
     """Strict counts of one text, of one label where given."""
@@ -174,9 +183,5 @@ def _f1(counts: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def worsened(current: Sequence[Counts], candidate: Sequence[Counts]) -> list[tuple[int, int]]:
     """(index, additional errors) of the texts in which the candidate makes more errors, missed and invented together; the worst first."""
-    found = [(index, _n_errors(new) - _n_errors(old)) for index, (old, new) in enumerate(zip(current, candidate, strict=True))]
+    found = [(index, new.n_errors - old.n_errors) for index, (old, new) in enumerate(zip(current, candidate, strict=True))]
     return sorted(((index, more) for index, more in found if more > 0), key=lambda item: (-item[1], item[0]))
-
-
-def _n_errors(counts: Counts) -> int:
-    return counts.n_predicted + counts.support - 2 * counts.n_correct

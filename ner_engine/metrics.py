@@ -34,6 +34,10 @@ class Score:
         both = self.n_predicted + self.support
         return 2 * self.n_correct / both if both else 0.0
 
+    def __add__(self, other: Score) -> Score:
+        """Of both sets of entities together."""
+        return Score(self.n_correct + other.n_correct, self.n_predicted + other.n_predicted, self.support + other.support)
+
     def as_json(self) -> dict[str, float | int]:
         return {
             "precision": round(self.precision, 6),
@@ -50,6 +54,12 @@ class Scores:
     """By label, over all entities (micro), and the mean over labels that occur in gold or prediction (macro, as seqeval)."""
 
     by_label: dict[str, Score]
+
+    def __add__(self, other: Scores) -> Scores:
+        """Of both sets of texts together: the scores of many texts are those of their parts, one after the other."""
+        nothing = Score(0, 0, 0)
+        labels = sorted(self.by_label.keys() | other.by_label.keys())
+        return Scores({label: self.by_label.get(label, nothing) + other.by_label.get(label, nothing) for label in labels})
 
     @property
     def micro(self) -> Score:

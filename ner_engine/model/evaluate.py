@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final, Protocol
@@ -64,31 +64,38 @@ class Evaluation:
         )
 
 
-def evaluate(tagger: CanTag, documents: Iterable[Document], task: Task = ENTITIES) -> Evaluation:
+#: Told of each judged text: the text, what was to be found in it, and what was found.
+Watcher = Callable[[Document, Sequence[Labelled], Sequence[Labelled]], None]
+
+
+def evaluate(tagger: CanTag, documents: Iterable[Document], task: Task = ENTITIES, *, watch: Watcher | None = None) -> Evaluation:
     """Tag ``documents`` (as ``task.texts`` gives them) and compare with their gold; a span counts only with the same edges and label.
 
     Gold spans without an sd-nlp label are left out. An entity whose label the model does not know counts as missed. Roles are asked of the
-    gold's entities, which only a ``Tagger`` can tell; a role that is missing or too much counts as any other span.
+    gold's entities, which only a ``Tagger`` can tell; a role that is missing or too much counts as any other span. ``watch`` is told of each
+    text; nothing here keeps more than a chunk of them.
     """
-    gold: list[list[Labelled]] = []
-    found: list[list[Labelled]] = []
-    gold_words: list[list[str]] = []
-    found_words: list[list[str]] = []
+    spans = iob2 = by_word = Scores({})
+    n_documents = n_words = n_right = 0
     seconds = 0.0
     source = iter(documents)
     while chunk := list(islice(source, _CHUNK)):
         began = time.perf_counter()
         tagged = _tagged(tagger, chunk, task)
         seconds += time.perf_counter() - began
-        for document, spans in zip(chunk, tagged, strict=True):
-            decided = task.targets(document)
-            gold.append(_labelled(decided))
-            found.append(_labelled(spans))
-            cut = words(document.text)
-            gold_words.append(encode(cut, decided).labels)
-            found_words.append(encode(cut, spans).labels)
-    by_word, accuracy = score_words(gold_words, found_words)
-    return Evaluation(tagger.name, score(gold, found), score_iob2(gold_words, found_words), by_word, accuracy, n_documents=len(gold), seconds=seconds)
+        gold, found = [_labelled(task.targets(document)) for document in chunk], [_labelled(each) for each in tagged]
+        cuts = [words(document.text) for document in chunk]
+        gold_words = [encode(cut, task.targets(document)).labels for cut, document in zip(cuts, chunk, strict=True)]
+        found_words = [encode(cut, each).labels for cut, each in zip(cuts, tagged, strict=True)]
+        spans, iob2 = spans + score(gold, found), iob2 + score_iob2(gold_words, found_words)
+        of_words, accuracy = score_words(gold_words, found_words)
+        by_word += of_words
+        n_documents, n_words = n_documents + len(chunk), n_words + sum(map(len, cuts))
+        n_right += round(accuracy * sum(map(len, cuts)))  # the whole number that the share was made from
+        if watch is not None:
+            for facts in zip(chunk, gold, found, strict=True):
+                watch(*facts)
+    return Evaluation(tagger.name, spans, iob2, by_word, n_right / n_words if n_words else 0.0, n_documents=n_documents, seconds=seconds)
 
 
 def _tagged(tagger: CanTag, documents: Sequence[Document], task: Task) -> list[list[Span]]:

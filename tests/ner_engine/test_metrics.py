@@ -85,3 +85,10 @@ def test_nothing_to_find_and_nothing_found_is_zero_and_not_an_error() -> None:
 def test_the_table_names_each_label_and_both_means() -> None:
     table = score([[Labelled(0, 3, "GENEPROD")]], [[Labelled(0, 3, "GENEPROD")]]).table()
     assert [line.split()[0] for line in table.splitlines()[1:]] == ["GENEPROD", "micro", "macro"]
+
+
+@given(sentences, st.integers(0, 5))
+def test_the_scores_of_many_texts_are_those_of_their_parts_together(pairs: list[tuple[list[str], list[str]]], at: int) -> None:
+    gold, predicted = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+    parts = score_iob2(gold[:at], predicted[:at]) + score_iob2(gold[at:], predicted[at:])
+    assert parts == score_iob2(gold, predicted)
