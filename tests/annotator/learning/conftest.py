@@ -13,8 +13,8 @@ from annotator.corpus.models import Document, Project
 from annotator.datasets.models import Snapshot
 from annotator.datasets.services import add_snapshot, build_snapshot
 from annotator.datasets.snapshots import content_hash
-from annotator.learning.models import Evaluation, ModelOrigin, ModelVersion, RunState, TrainingRun
-from annotator.learning.services import register_model, serving_model
+from annotator.learning.models import Evaluation, ModelOrigin, ModelTask, ModelVersion, RunState, TrainingRun
+from annotator.learning.services import lineup_of, register_model, serving_model
 from tests.annotator.datasets.conftest import long_legend
 
 #: A training of seconds: tiny texts, one pass, no measuring on the way.
@@ -40,6 +40,25 @@ def set_default(settings: Any, monkeypatch: pytest.MonkeyPatch, name: str, locat
     """Make what lies there a default model, by the name of its setting, here and in workers."""
     setattr(settings, name, location)
     monkeypatch.setenv(f"SD_{name}", location)
+
+
+@pytest.fixture(scope="session")
+def step_folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Models of the other steps, by task; they see panels and roles at random."""
+    from tests.ner_engine.checkpoints import edit_config, save_bert
+
+    folder = tmp_path_factory.mktemp("steps")
+    roles = ("O", *(f"{prefix}-{role}" for role in ("CONTROLLED_VAR", "MEASURED_VAR") for prefix in "BI"))
+    labels = {"panels": ("O", "B-PANEL_START"), "geneprod_roles": roles, "small_mol_roles": roles}
+    return {task: edit_config(save_bert(folder / task, labels=names, seed=4), span_task=task) for task, names in labels.items()}
+
+
+@pytest.fixture
+def all_steps(tiny: ModelVersion, step_folders: dict[str, Path], settings: Any, monkeypatch: pytest.MonkeyPatch) -> dict[str, ModelVersion]:
+    """All steps are done by default, here and in workers; the models by task."""
+    for task, folder in step_folders.items():
+        set_default(settings, monkeypatch, f"DEFAULT_{task.upper()}_MODEL", str(folder))
+    return {"entities": tiny} | {task: register_model(location=str(folder)) for task, folder in step_folders.items()}
 
 
 @pytest.fixture
@@ -70,25 +89,28 @@ def scores(f1: float, support: int = 40) -> dict[str, Any]:
     return {"by_label": {"GENEPROD": line, "CELL": line}, "micro": line, "macro": line, "seconds": 1.0}
 
 
-def judge_beside(snapshot: Snapshot, f1: float) -> None:
-    """Scores of the model in service, where it has none on that snapshot."""
-    facts = {"scores": scores(f1), "micro_f1": f1}
-    Evaluation.objects.get_or_create(model_version=serving_model(snapshot.project), snapshot=snapshot, defaults=facts)
+def judge_beside(snapshot: Snapshot, f1: float, task: str = ModelTask.ENTITIES) -> None:
+    """Scores of the model that does the step now, where it has none on that snapshot."""
+    serving = lineup_of(snapshot.project).step(task).model
+    if serving is not None:
+        Evaluation.objects.get_or_create(model_version=serving, snapshot=snapshot, defaults={"scores": scores(f1), "micro_f1": f1})
 
 
 @pytest.fixture
 def candidate_of() -> Callable[..., ModelVersion]:
     """A model that a run made of a snapshot, judged on its held-out papers beside the one in service; it has no files."""
 
-    def make(snapshot: Snapshot, *, base: ModelVersion | None = None, f1: float = 0.8, support: int = 40) -> ModelVersion:
-        base = base or serving_model(snapshot.project)
-        run = TrainingRun.objects.create(project=snapshot.project, snapshot=snapshot, base=base, recipe="quick", state=RunState.SUCCEEDED)
+    def make(
+        snapshot: Snapshot, *, base: ModelVersion | None = None, f1: float = 0.8, support: int = 40, task: str = ModelTask.ENTITIES
+    ) -> ModelVersion:
+        project, base = snapshot.project, base or serving_model(snapshot.project)
+        run = TrainingRun.objects.create(project=project, snapshot=snapshot, base=base, recipe="quick", task=task, state=RunState.SUCCEEDED)
         model = ModelVersion.objects.create(
-            name=run.candidate_name, origin=ModelOrigin.TRAINED, location=run.candidate_name, project=snapshot.project, parent=base
+            name=run.candidate_name, origin=ModelOrigin.TRAINED, location=run.candidate_name, task=task, project=project, parent=base
         )
         TrainingRun.objects.filter(pk=run.pk).update(candidate=model)
         Evaluation.objects.create(model_version=model, snapshot=snapshot, scores=scores(f1, support), micro_f1=f1)
-        judge_beside(snapshot, 0.7)
+        judge_beside(snapshot, 0.7, task)
         return model
 
     return make
