@@ -69,7 +69,7 @@ def panel_passages(document: Document, report: Report, flavour: Flavour = DEFAUL
         text = document.text[segment.start : segment.end]
         if not text.strip() or (flavour.examples_only and not (len(text) > EXAMPLE_MIN_CHARACTERS and inside)):
             continue
-        moved = tuple(span.moved(-segment.start) for span in inside)
+        moved = tuple(span.moved(-segment.start) for span in inside) if segment.start else tuple(inside)
         keys = {"panel_id": segment.id or f"{document.id}:{segment.marker or segment.start}", "doi": document.doi}
         yield Passage(text, moved, (0,), (len(text),), keys, f"{document.doi or document.id}, panel {keys['panel_id']}")
     if placed < len(document.gold) and not flavour.public:
