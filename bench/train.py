@@ -16,6 +16,7 @@ import os
 import platform
 import random
 import resource
+import shutil
 import statistics
 import subprocess
 import sys
@@ -60,8 +61,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_panels(folder / "data", args)
-        if args.model == "base":
-            save_base(folder / "base")
+        (save_base if args.model == "base" else save_mini)(folder / "base")
         ways = [list(WAYS)[int(number)] for number in args.ways.split(",")]
         found: dict[str, list[dict[str, Any]]] = {way: [] for way in ways}
         for _ in range(args.rounds):
@@ -86,8 +86,6 @@ def write_panels(folder: Path, args: argparse.Namespace) -> None:
 
 def save_base(folder: Path) -> None:
     """Random weights of roberta-base's size."""
-    import shutil
-
     import torch
     from transformers import RobertaConfig, RobertaModel
 
@@ -96,6 +94,16 @@ def save_base(folder: Path) -> None:
     RobertaModel(config, add_pooling_layer=False).save_pretrained(folder)
     for path in (SHARED / "tokenizers/roberta-base").iterdir():
         shutil.copyfile(path, folder / path.name)
+
+
+def save_mini(folder: Path) -> None:
+    """The bundled model, with windows as long as its positions allow: both ways then read the same examples."""
+    from ner_engine.model.catalog import find
+    from ner_engine.model.packing import unpack
+
+    unpack(find("bundled").folder, folder)
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    (folder / "config.json").write_text(json.dumps({name: value for name, value in config.items() if name != "window_tokens"}), encoding="utf-8")
 
 
 def measured(way: str, folder: Path) -> dict[str, Any]:
@@ -149,7 +157,7 @@ def child(way: str, folder: Path, args: argparse.Namespace) -> None:
 
     if args.threads:
         torch.set_num_threads(args.threads)
-    base = folder / "base" if args.model == "base" else Path(find_base("bundled").folder)
+    base = folder / "base"
     common = {"batch_size": args.batch, "epochs": 1, "evals_per_epoch": 0, "max_length": 512, "layers": args.layers, "checkpoint_seconds": 86400}
     recipe = recipe_named("sd-ner").with_settings({**{name: str(value) for name, value in common.items()}, **WAYS[way]})
     labels = ("O", *(f"{prefix}-{label}" for label in recipe.labels for prefix in "BI"))
