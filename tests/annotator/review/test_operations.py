@@ -195,6 +195,25 @@ def test_roles_of_variables_stay_with_the_labels_that_bear_them() -> None:
     assert none.decided["s2"].role == ""
 
 
+@pytest.mark.parametrize(
+    ("role", "label", "left"),
+    [("MEASURED_VAR", "SMALL_MOLECULE", "MEASURED_VAR"), ("MEASURED_VAR", "CELL", ""), ("BORING", "CELL", "BORING"), ("", "CELL", "")],
+)
+def test_a_role_stays_where_the_new_label_bears_it(role: str, label: str, left: str) -> None:
+    state = legend(suggested=(found("s1", "Bax", role=role),))
+    for changed in (edit("relabel", entity="s1", label=label), edit("add", words=words_of(state, "Bax"), label=label)):
+        after, _ = apply(state, changed)
+        assert (after.decided["s1"].label, after.decided["s1"].role) == (label, left)
+
+
+@pytest.mark.parametrize("kind", ["accept", "accept_legend"])
+def test_a_suggested_role_is_accepted_with_its_suggestion(kind: str) -> None:
+    state, _ = apply(
+        legend(suggested=(found("s1", "Bax", role="MEASURED_VAR", score=0.9),)), edit(kind, **({"entity": "s1"} if kind == "accept" else {}))
+    )
+    assert (state.decided["s1"].verdict, state.decided["s1"].role) == ("accepted", "MEASURED_VAR")
+
+
 def test_propagation_labels_every_identical_word_and_leaves_decided_ones_alone() -> None:
     decided = found("d1", "Bax", "CELL", nth=1, verdict="accepted", decision="explicit")
     state = legend(decided=(decided,), suggested=(found("s1", "Bax", role="CONTROLLED_VAR"),))

@@ -27,7 +27,9 @@ class Command(SnapshotCommand):
         parser.add_argument("project", metavar="PROJECT", help="the project's address, such as demo")
         parser.add_argument("--recipe", default=DEFAULT_RECIPE, metavar="NAME", help="hyperparameters to begin with (default: %(default)s)")
         parser.add_argument("--snapshot", type=int, metavar="NUMBER", help="a snapshot of the project (default: a new one of all that is accepted)")
-        parser.add_argument("--base", default="", metavar="NAME", help="what to train from (default: the project's serving model)")
+        parser.add_argument(
+            "--base", default="", metavar="NAME", help="what to train from (default: what serves the recipe's step, else the entities)"
+        )
         parser.add_argument(
             "--set", dest="hyperparameters", action="append", default=[], metavar="NAME=VALUE", help="another value for a hyperparameter"
         )
