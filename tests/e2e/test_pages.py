@@ -36,6 +36,7 @@ PAGES = [
     f"{P}export/",
     f"{P}export/{{export}}/",
     f"{P}models/",
+    f"{P}models/?task=panels",
     "/models/",
     f"{P}members/",
     f"{P}queue/",
