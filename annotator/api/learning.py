@@ -53,7 +53,10 @@ class PromoteView(ProjectView):
 
     @extend_schema(request=io.PromotionRequestSerializer, responses={201: io.PromotionSerializer, 400: io.ErrorSerializer}, tags=["models"])
     def post(self, request: Request, slug: str, model_id: int) -> Response:
-        """Put a model into service; unreviewed legends are tagged again. Refused without an evaluation on held-out papers."""
+        """Put a model into service; unreviewed legends are tagged again. Refused without an evaluation on held-out papers.
+
+        A model that does not pass the project's gate needs a written reason; the refusal says why it does not pass.
+        """
         model: ModelVersion = get_object_or_404(usable_models(self), pk=model_id)
         reason = self.fields(io.PromotionRequestSerializer)["reason"]
         promotion = services.promote(project=self.project, model_version=model, actor=self.actor, reason=reason)

@@ -308,7 +308,7 @@ class PromotionSerializer(serializers.ModelSerializer[Promotion]):
 
     class Meta:
         model = Promotion
-        fields = ["id", "kind", "task", "model_version", "replaced", "reason", "actor", "created_at"]
+        fields = ["id", "kind", "task", "model_version", "replaced", "reason", "verdict", "actor", "created_at"]
         read_only_fields = fields
 
 

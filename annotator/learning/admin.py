@@ -21,15 +21,15 @@ from unfold.decorators import display
 from annotator.accounts.users import signed_in
 from annotator.common.errors import UserError
 from annotator.common.htmx import STOP_POLLING
-from annotator.corpus.access import PERMISSIONS, Action, can
+from annotator.corpus.access import PERMISSIONS, Action, can, require
 from annotator.corpus.adminpages import OWN_PROJECTS, ProjectRowsAdmin
 from annotator.corpus.models import Project
 from annotator.corpus.services import may_create_project
 from annotator.datasets.models import Snapshot, SnapshotState
 from annotator.jobs.errors import JobConflictError
 from annotator.jobs.services import nobody_listens_for
-from annotator.learning import reports, services
-from annotator.learning.adminforms import JudgeForm, StartForm
+from annotator.learning import gate, judging, reports, services
+from annotator.learning.adminforms import GateForm, JudgeForm, StartForm
 from annotator.learning.models import Evaluation, ModelTask, ModelVersion, Promotion, PromotionKind, RunState, TrainingRun
 from annotator.learning.training import TEST
 from ner_engine.errors import EngineError
@@ -94,6 +94,7 @@ class TrainingRunAdmin(ProjectRowsAdmin):
         return [
             path("<int:pk>/part/", view(self.part_view), name="learning_trainingrun_part"),
             path("<int:pk>/cancel/", view(require_POST(self.cancel_view)), name="learning_trainingrun_cancel"),
+            path("gate/<int:project_id>/", view(self.gate_view), name="learning_trainingrun_gate"),
             *super().get_urls(),
         ]
 
@@ -162,6 +163,23 @@ class TrainingRunAdmin(ProjectRowsAdmin):
         messages.info(request, f"Run {run.pk} is cancelled." if run.is_final else f"Run {run.pk} stops after the step it is at.")
         return redirect("admin:learning_trainingrun_change", run.pk)
 
+    def gate_view(self, request: HttpRequest, project_id: int) -> HttpResponse:
+        """By which rules candidates of the project may go into service."""
+        user = signed_in(request)
+        project = get_object_or_404(Project.objects.visible_to(user), pk=project_id)
+        require(user, project, Action.MANAGE)
+        form = GateForm(request.POST) if request.method == "POST" else GateForm.of(project)
+        if request.method == "POST" and form.is_valid():
+            try:
+                gate.change_gate_rules(project=project, actor=user, **form.cleaned_data)
+            except UserError as error:
+                form.add_error(None, str(error))
+            else:
+                messages.success(request, f"Candidates of {project} pass the gate by these rules from now on.")
+                return redirect("admin:learning_trainingrun_gate", project.pk)
+        context = {"form": form, "project": project, "rules": gate.Rules.of(project), "min_reason": gate.MIN_REASON}
+        return self.page(request, "admin/learning/gate.html", f"Gate of {project}", status=422 if form.errors else 200, **context)
+
     def _facts(self, request: HttpRequest, pk: int) -> dict[str, Any]:
         rows = TrainingRun.objects.select_related("project", "snapshot", "base", "candidate", "created_by", "job")
         services.settle_runs(project=rows.get(pk=pk).project)
@@ -169,7 +187,10 @@ class TrainingRunAdmin(ProjectRowsAdmin):
         events = reports.events_of(run)
         user = signed_in(request)
         standing = services.standing_promotion(run.project, run.task)
+        serving = services.lineup_of(run.project).step(run.task).model
         comparison = services.compare(run)
+        may_promote = can(user, run.project, Action.PROMOTE)
+        is_candidate = comparison is not None and run.candidate is not None and run.candidate != serving
         return {
             "run": run,
             "job": run.job,
@@ -177,12 +198,18 @@ class TrainingRunAdmin(ProjectRowsAdmin):
             "charts": reports.charts_of(events),
             "evaluations": reports.evaluations_of(events),
             "comparison": comparison,
+            "bars": reports.score_bars(comparison) if comparison else None,
+            "details": judging.details_of(comparison, run.project) if comparison else None,
+            "verdict": services.verdict_of(project=run.project, model_version=run.candidate) if is_candidate and run.candidate else None,
+            "rules": gate.Rules.of(run.project),
+            "min_reason": gate.MIN_REASON,
             "took": reports.in_words(run.finished_at - run.created_at) if run.finished_at else "",
             "log_end": reports.log_end(run),
-            "serving": services.lineup_of(run.project).step(run.task).model,
+            "serving": serving,
             "standing": standing,
             "may_cancel": not run.is_final and can(user, run.project, Action.TRAIN),
-            "may_promote": can(user, run.project, Action.PROMOTE),
+            "may_promote": may_promote,
+            "may_manage": can(user, run.project, Action.MANAGE),
         }
 
 
@@ -229,7 +256,7 @@ class ModelVersionAdmin(ProjectRowsAdmin):
         visible = Project.objects.visible_to(signed_in(request))
         evaluations = model.evaluations.filter(snapshot__project__in=visible).select_related("snapshot__project")
         judgeable = Snapshot.objects.filter(project__in=projects_for(request, Action.TRAIN), state=SnapshotState.READY).select_related("project")
-        judgeable = judgeable.exclude(evaluations__model_version=model)
+        judgeable = judgeable.exclude(pk__in=Evaluation.objects.filter(model_version=model, findings__form=judging.FORM).values("snapshot"))
         if model.project_id:
             judgeable = judgeable.filter(project=model.project_id)
         promotable = (
@@ -244,7 +271,10 @@ class ModelVersionAdmin(ProjectRowsAdmin):
             "revocable": visible.filter(serving__model_version=model),
             "evaluations": [(evaluation, sorted(evaluation.scores["by_label"].items())) for evaluation in evaluations],
             "judge_form": JudgeForm(snapshots=judgeable) if judgeable.exists() else None,
-            "promotable": promotable if model.retired_at is None else [],
+            "promotable": [
+                (project, services.verdict_of(project=project, model_version=model)) for project in promotable if model.retired_at is None
+            ],
+            "min_reason": gate.MIN_REASON,
         }
         return self.page(request, "admin/learning/model.html", model.name, **context)
 
@@ -315,7 +345,7 @@ class PromotionAdmin(ProjectRowsAdmin):
     list_display = ("created_at", "project", "shown_kind", "task", "model_version", "replaced", "actor", "reason")
     list_filter = (OWN_PROJECTS, "kind", "model_version__task")
     list_select_related = ("project", "model_version", "replaced", "actor")
-    fields = readonly_fields = ("project", "kind", "model_version", "replaced", "reason", "actor", "created_at")
+    fields = readonly_fields = ("project", "kind", "model_version", "replaced", "reason", "verdict", "actor", "created_at")
 
     @display(description="What", ordering="kind", label={PromotionKind.PROMOTED.label: "success", PromotionKind.ROLLED_BACK.label: "warning"})
     def shown_kind(self, promotion: Promotion) -> str:

@@ -11,6 +11,7 @@ from unfold.widgets import UnfoldAdminRadioSelectWidget, UnfoldAdminSelectWidget
 from annotator.corpus.models import Project
 from annotator.datasets.models import Snapshot, SnapshotState
 from annotator.learning import engine
+from annotator.learning.gate import Rules
 from annotator.learning.models import ModelVersion
 from annotator.learning.services import DEFAULT_RECIPE
 
@@ -112,3 +113,30 @@ class JudgeForm(forms.Form):
     def __init__(self, data: Any = None, *, snapshots: QuerySet[Snapshot], **facts: Any) -> None:
         super().__init__(data, **facts)
         self.fields["snapshot"].queryset = snapshots  # type: ignore[attr-defined]
+
+
+def _points(label: str, words: str) -> forms.FloatField:
+    attributes = {"type": "number", "step": "any", "min": 0, "max": 100, "inputmode": "decimal"}
+    return forms.FloatField(label=label, min_value=0, max_value=100, widget=UnfoldAdminTextInputWidget(attrs=attributes), help_text=words)
+
+
+class GateForm(forms.Form):
+    """The rules of a project's gate, in points of F1."""
+
+    max_label_loss = _points("A label may fall by, points", "Of a hundred, strict spans, against the model in service on the same held-out papers.")
+    min_support = forms.IntegerField(
+        label="Labels count from, entities",
+        min_value=1,
+        max_value=1_000_000,
+        widget=UnfoldAdminTextInputWidget(attrs={"type": "number", "min": 1, "inputmode": "numeric"}),
+        help_text="A label with fewer entities in the held-out papers is not held back: its figures change by chance alone.",
+    )
+    max_overall_loss = _points("The micro average may fall by, points", "0: it may not fall at all.")
+
+    @classmethod
+    def of(cls, project: Project) -> GateForm:
+        """Filled in as the project is set."""
+        rules = Rules.of(project)
+        return cls(
+            initial={"min_support": rules.min_support} | {name: f"{getattr(rules, name):g}" for name in ("max_label_loss", "max_overall_loss")}
+        )

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from annotator.learning.models import ModelVersion
     from ner_engine.model.backends import Probabilities
     from ner_engine.model.catalog import Checkpoint, Listed
+    from ner_engine.model.evaluate import Watcher
     from ner_engine.model.pipeline import Tagged as Tagged  # noqa: PLC0414 - others name it, and must not import it from there
     from ner_engine.model.schemes import LabelScheme, Translation
     from ner_engine.model.tagger import Tagger
@@ -260,8 +261,13 @@ def has_examples(task: str, documents: Iterable[Document]) -> bool:
     return any(TASKS[task].targets(document) for document in documents)
 
 
-def evaluate(model: ModelVersion, documents: Iterable[Document], *, before_each_batch: Callable[[], None]) -> dict[str, Any]:
-    """Scores of ``model`` in its task on labelled documents as ``ner_engine.model.evaluate`` gives them; ``before_each_batch`` may raise to stop."""
+def evaluate(
+    model: ModelVersion, documents: Iterable[Document], *, before_each_batch: Callable[[], None], watch: Watcher | None = None
+) -> dict[str, Any]:
+    """Scores of ``model`` in its task on labelled documents as ``ner_engine.model.evaluate`` gives them, which tells ``watch`` of each text.
+
+    ``before_each_batch`` may raise to stop.
+    """
     from ner_engine.model.evaluate import evaluate as judge  # noqa: PLC0415 - torch
     from ner_engine.model.tagger import Tagger  # noqa: PLC0415
     from ner_engine.model.tasks import TASKS  # noqa: PLC0415
@@ -270,7 +276,7 @@ def evaluate(model: ModelVersion, documents: Iterable[Document], *, before_each_
     with _taggers.of({"": model}) as taggers:
         loaded = taggers[""]
     watched = Tagger(model.name, _Watched(model, before_each_batch), loaded.encoder, loaded.id2label)
-    return judge(watched, (text for text in task.texts(documents) if task.is_example(text)), task).as_json()
+    return judge(watched, (text for text in task.texts(documents) if task.is_example(text)), task, watch=watch).as_json()
 
 
 @dataclass(frozen=True, slots=True)

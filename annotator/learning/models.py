@@ -112,7 +112,8 @@ class PromotionQuerySet(models.QuerySet["Promotion"]):
 class Promotion(models.Model):
     """An append-only log of who put which model into service, in place of which, and why; and of who switched a step off and on.
 
-    A switched step is logged with the model that serves, or served, it.
+    A switched step is logged with the model that serves, or served, it. ``verdict`` is what the gate said of a promoted model, ``reason`` what the
+    person wrote.
     """
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="promotions")
@@ -120,6 +121,7 @@ class Promotion(models.Model):
     model_version = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="promotions")
     replaced = models.ForeignKey(ModelVersion, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     reason = models.TextField(blank=True)
+    verdict = models.TextField(blank=True)
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -207,16 +209,53 @@ class TrainingRun(models.Model):
         return Path(settings.RUNS_DIR) / f"run-{self.pk}"
 
 
+class GateRules(models.Model):
+    """By which rules a candidate may take a model's place in the project; a project without a row has the defaults.
+
+    No label with ``min_support`` or more entities in the held-out papers may fall by more than ``max_label_loss`` points of F1 (0-100, strict), and
+    the micro average by no more than ``max_overall_loss``.
+    """
+
+    project = models.OneToOneField(Project, on_delete=models.CASCADE, related_name="gate_rules")
+    min_support = models.PositiveIntegerField(default=50)
+    max_label_loss = models.FloatField(default=2.0)
+    max_overall_loss = models.FloatField(default=0.0)
+
+    class Meta:
+        verbose_name_plural = "gate rules"
+        constraints = [
+            models.CheckConstraint(condition=Q(min_support__gte=1), name="gate_min_support_at_least_1"),
+            models.CheckConstraint(condition=Q(max_label_loss__gte=0, max_label_loss__lte=100), name="gate_label_loss_between_0_and_100"),
+            models.CheckConstraint(condition=Q(max_overall_loss__gte=0, max_overall_loss__lte=100), name="gate_overall_loss_between_0_and_100"),
+        ]
+
+    def __str__(self) -> str:
+        return f"gate of {self.project}"
+
+
+class EvaluationManager(models.Manager["Evaluation"]):
+    """Leaves ``findings`` in the database until somebody asks for them: they are a line a text, and lists need none."""
+
+    def get_queryset(self) -> models.QuerySet[Evaluation]:
+        return super().get_queryset().defer("findings")
+
+
 class Evaluation(models.Model):
-    """How one model did on the held-out papers of one snapshot; ``scores`` as ``ner_engine.model.evaluate`` gives them."""
+    """How one model did on the held-out papers of one snapshot; ``scores`` as ``ner_engine.model.evaluate`` gives them, and ``partial`` ones.
+
+    ``findings`` are the counts of each text and what went wrong, as ``learning.judging`` reads them; {} where none were kept.
+    """
 
     model_version = models.ForeignKey(ModelVersion, on_delete=models.CASCADE, related_name="evaluations")
     snapshot = models.ForeignKey(Snapshot, on_delete=models.CASCADE, related_name="evaluations")
     side = models.CharField(max_length=10, default="test")
     scores = models.JSONField(default=dict)
+    findings = models.JSONField(default=dict)
     micro_f1 = models.FloatField()
     seconds = models.FloatField(default=0.0)
     created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = EvaluationManager()
 
     class Meta:
         ordering = ["-id"]

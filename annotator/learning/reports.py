@@ -1,4 +1,4 @@
-"""What pages show of a training run: its curves as points of a drawing, its evaluations as rows, the end of its log."""
+"""What pages show of a training run: its curves and scores as drawings, its evaluations as rows, the end of its log."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
+from annotator.learning.judging import ComparedRow, Comparison
 from annotator.learning.models import TrainingRun
 from annotator.learning.supervision import read_events
 
@@ -88,6 +90,45 @@ def charts_of(events: Sequence[Mapping[str, Any]]) -> list[Chart]:
             _chart("Micro F1 on the evaluation panels", summary, scores, total, low=_floor_to(min(f1 for _, f1 in scores)), high=1.0, has_dots=True)
         )
     return charts
+
+
+#: Of the bars: the height of a row with its words and two bars, in pixels; lengths are percent of the page's width.
+_ROW, _WORDS_AT, _FIRST_BAR_AT, _SECOND_BAR_AT = 52, 13, 20, 32
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreBar:
+    """A label, or an average: F1 of the candidate and of the current model, 0-100, and where its words and its bars lie."""
+
+    row: ComparedRow
+    words_at: int
+    candidate_at: int
+    current_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreBars:
+    """F1 by label, the candidate's above the current model's; ``summary`` says in words what is to be seen."""
+
+    bars: tuple[ScoreBar, ...]
+    height: int
+    summary: str
+
+
+def score_bars(comparison: Comparison) -> ScoreBars:
+    """The bars of a comparison, the averages last."""
+    rows = [*comparison.labels, *comparison.averages]
+    bars = tuple(ScoreBar(row, top + _WORDS_AT, top + _FIRST_BAR_AT, top + _SECOND_BAR_AT) for top, row in zip(count(0, _ROW), rows, strict=False))
+    summary = f"F1 of strict spans by label. {_in_a_sentence(comparison.averages[0])}"
+    fallen = [row for row in comparison.labels if row.lost]
+    if fallen:
+        summary += f" It falls for {', '.join(f'{row.name} (by {row.lost} points)' for row in fallen)}."
+    return ScoreBars(bars, _ROW * len(rows), summary)
+
+
+def _in_a_sentence(row: ComparedRow) -> str:
+    beside = f", the current model's {row.current_percent}" if row.current else ""
+    return f"{row.name} {row.candidate_percent}{beside}."
 
 
 def _is_number(value: object) -> bool:

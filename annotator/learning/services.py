@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,6 +22,8 @@ from annotator.jobs.errors import JobConflictError
 from annotator.jobs.models import Job, JobState
 from annotator.jobs.services import enqueue, request_cancel
 from annotator.learning import engine
+from annotator.learning.gate import Verdict, pass_gate, verdict_on
+from annotator.learning.judging import Comparison, compare_evaluations
 from annotator.learning.models import (
     Evaluation,
     ModelOrigin,
@@ -277,51 +278,6 @@ def start_judging(*, project: Project, snapshot: Snapshot, model_version: ModelV
 # Comparing
 
 
-@dataclass(frozen=True, slots=True)
-class ComparedRow:
-    """One label, or an average, of two models side by side; ``current`` is None where the other was not judged on the same papers."""
-
-    name: str
-    support: int | None
-    candidate: Mapping[str, float] | None
-    current: Mapping[str, float] | None
-
-    @property
-    def difference(self) -> float | None:
-        """Of F1, in points of a hundred."""
-        if self.candidate is None or self.current is None:
-            return None
-        return round(100 * (self.candidate["f1"] - self.current["f1"]), 1)
-
-    @property
-    def lost(self) -> float:
-        """The points that the candidate stays behind; 0 where it does not."""
-        return max(0.0, -(self.difference or 0.0))
-
-    @property
-    def candidate_percent(self) -> float:
-        return _percent(self.candidate)
-
-    @property
-    def current_percent(self) -> float:
-        return _percent(self.current)
-
-
-def _percent(scores: Mapping[str, float] | None) -> float:
-    return round(100 * scores["f1"], 1) if scores else 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """A candidate beside the model that does its step now, on the held-out papers of one snapshot; ``current_model`` is None where none does."""
-
-    candidate: Evaluation
-    current: Evaluation | None
-    current_model: ModelVersion | None
-    labels: tuple[ComparedRow, ...]
-    averages: tuple[ComparedRow, ...]
-
-
 def compare(run: TrainingRun) -> Comparison | None:
     """The run's candidate beside the serving model, on the run's own held-out papers; None while there is no candidate.
 
@@ -334,11 +290,7 @@ def compare(run: TrainingRun) -> Comparison | None:
         return None
     other = _other_model(run)
     current = Evaluation.objects.filter(model_version=other, snapshot=run.snapshot, side=TEST).first()
-    of, against = candidate.scores, current.scores if current else {}
-    names = sorted({*of["by_label"], *against.get("by_label", {})})
-    labels = (_compared(name, of["by_label"].get(name), against.get("by_label", {}).get(name)) for name in names)
-    averages = (_compared(title, of[key], against.get(key)) for key, title in (("micro", "Micro average"), ("macro", "Macro average")))
-    return Comparison(candidate, current, other, tuple(labels), tuple(averages))
+    return compare_evaluations(candidate, current, other)
 
 
 def _other_model(run: TrainingRun) -> ModelVersion | None:
@@ -351,11 +303,6 @@ def _other_model(run: TrainingRun) -> ModelVersion | None:
     return run.base if run.base.task == run.task else None
 
 
-def _compared(name: str, candidate: Mapping[str, float] | None, current: Mapping[str, float] | None) -> ComparedRow:
-    support = (candidate or current or {}).get("support")
-    return ComparedRow(name, None if support is None else int(support), candidate, current)
-
-
 # Promotion
 
 
@@ -363,8 +310,9 @@ def promote(*, project: Project, model_version: ModelVersion, actor: User | None
     """Put a model into service for what it tells: what is unreviewed is tagged again with it, decided legends stay as they are.
 
     It takes the place of the model that told the same, and no other's; a step that was switched off is on again.
+    A model that does not pass the gate needs a written reason; what the gate said is logged with it.
     Raises ``PermissionDenied``; ``UserError`` for a model that serves already, is not the project's, or was never judged on held-out papers;
-    ``LeakError`` where it learned from a paper it was judged on.
+    ``LeakError`` where it learned from a paper it was judged on; ``GateError`` where it does not pass and there is no reason.
     """
     require(actor, project, Action.PROMOTE)
     if not ModelVersion.objects.usable_in(project).filter(pk=model_version.pk).exists():
@@ -372,10 +320,27 @@ def promote(*, project: Project, model_version: ModelVersion, actor: User | None
     _refuse_unjudged(project, model_version)
     with transaction.atomic():
         _lock(project)
-        current = lineup_of(project).step(model_version.task).model
-        if current == model_version:
+        step = lineup_of(project).step(model_version.task)
+        if step.model == model_version:
             raise UserError(f"{model_version.name} is in service already.")
-        return _serve(project, model_version, before=current, kind=PromotionKind.PROMOTED, actor=actor, reason=reason)
+        verdict = pass_gate(model_version, _held_against(project, step), project, reason)
+        return _serve(project, model_version, before=step.model, kind=PromotionKind.PROMOTED, actor=actor, reason=reason, verdict=str(verdict))
+
+
+def verdict_of(*, project: Project, model_version: ModelVersion) -> Verdict:
+    """What the gate would say of promoting the model now."""
+    return verdict_on(model_version, _held_against(project, lineup_of(project).step(model_version.task)), project)
+
+
+def _held_against(project: Project, step: Step) -> ModelVersion | None:
+    """What a candidate must not be worse than: what does the step, or did it until it was switched off."""
+    if not step.is_off:
+        return step.model
+    last = standing_promotion(project, step.task)
+    try:
+        return last.model_version if last is not None else default_model(step.task)
+    except EngineError:
+        return None
 
 
 def roll_back(*, project: Project, actor: User | None, task: str = ModelTask.ENTITIES, reason: str = "") -> Promotion:
@@ -465,17 +430,20 @@ def _refuse_unjudged(project: Project, model: ModelVersion) -> None:
         refuse_leak([snapshot.folder for snapshot in learned_from], evaluation.snapshot.folder)
 
 
-def _serve(project: Project, model: ModelVersion, *, before: ModelVersion | None, kind: PromotionKind, actor: User | None, reason: str) -> Promotion:
+def _serve(
+    project: Project, model: ModelVersion, *, before: ModelVersion | None, kind: PromotionKind, actor: User | None, reason: str, verdict: str = ""
+) -> Promotion:
     ServingModel.objects.update_or_create(project=project, task=model.task, defaults={"model_version": model})
-    promotion = _log_change(project, kind, model, before=before, actor=actor, reason=reason)
+    promotion = _log_change(project, kind, model, before=before, actor=actor, reason=reason, verdict=verdict)
     _tag_again(project, actor)
     return promotion
 
 
 def _log_change(
-    project: Project, kind: PromotionKind, model: ModelVersion, *, before: ModelVersion | None, actor: User | None, reason: str
+    project: Project, kind: PromotionKind, model: ModelVersion, *, before: ModelVersion | None, actor: User | None, reason: str, verdict: str = ""
 ) -> Promotion:
-    promotion = Promotion.objects.create(project=project, kind=kind, model_version=model, replaced=before, reason=reason.strip(), actor=actor)
+    words = {"reason": reason.strip(), "verdict": verdict}
+    promotion = Promotion.objects.create(project=project, kind=kind, model_version=model, replaced=before, actor=actor, **words)
     told = {"task": model.task, "model": model.name, "before": before.name if before is not None else None}
     log.info("serving_model_changed", project=project.pk, kind=str(kind), actor=getattr(actor, "pk", None), **told)
     return promotion

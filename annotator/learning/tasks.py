@@ -16,7 +16,7 @@ from annotator.jobs.runs import JobRun
 from annotator.learning import services
 from annotator.learning.models import ModelVersion, TrainingRun
 from annotator.learning.pretagging import Pretagging
-from annotator.learning.training import Training, judge
+from annotator.learning.training import Training, judge, keep
 
 
 @handles(services.PRETAG_KIND, queue=Queue.TAG, title="Pre-tagging", exclusive=True)
@@ -43,11 +43,13 @@ def train_model(run: JobRun, *, training_run: int) -> dict[str, Any]:
 
 @handles(services.JUDGE_KIND, queue=Queue.TAG, title="Judging")
 def judge_model(run: JobRun, *, snapshot: int, model: int) -> dict[str, Any]:
+    """The model, and what does its step now, so that the two can be compared."""
     frozen, judged = Snapshot.objects.get(pk=snapshot), ModelVersion.objects.get(pk=model)
     services.verify_snapshot(snapshot=frozen)
-    evaluation = judge(judged, frozen, run)
+    serving = services.lineup_of(frozen.project).step(judged.task).model
+    evaluations = [judge(each, frozen, run) for each in dict.fromkeys((judged, serving)) if each is not None]
     with transaction.atomic():
         run.hold()
-        if evaluation.pk is None:
-            evaluation.save()
-    return {"model": judged.name, "snapshot": frozen.number, "micro_f1": evaluation.micro_f1}
+        for evaluation in evaluations:
+            keep(evaluation)
+    return {"model": judged.name, "snapshot": frozen.number, "micro_f1": evaluations[0].micro_f1}

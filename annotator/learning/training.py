@@ -20,6 +20,7 @@ from annotator.datasets.services import verify_snapshot
 from annotator.datasets.snapshots import refuse_leak, rows_of
 from annotator.jobs.errors import JobInterruptedError, JobLostError, JobStoppedError
 from annotator.learning import engine
+from annotator.learning.judging import FORM, Recorder
 from annotator.learning.models import Evaluation, ModelOrigin, ModelTask, ModelVersion, RunState, TrainingRun
 from annotator.learning.supervision import Event, Supervisor
 from ner_engine.formats import Report, sd_nlp
@@ -54,14 +55,24 @@ def ancestors_of(model: ModelVersion) -> list[Snapshot]:
 
 
 def judge(model: ModelVersion, snapshot: Snapshot, job: JobRun) -> Evaluation:
-    """The model's scores on the held-out papers of the snapshot; those there are, else new ones. The row is not saved."""
-    found = Evaluation.objects.filter(model_version__name=model.name, snapshot=snapshot, side=TEST).first()
+    """The model's scores and findings on the held-out papers of the snapshot; those there are, else new ones. The row is not saved."""
+    found = Evaluation.objects.filter(model_version__name=model.name, snapshot=snapshot, side=TEST, findings__form=FORM).first()
     if found is not None:
         return found
     engine.load(model)  # loading is no part of the time that tagging takes
     job.report(message=f"Judging {model.name} on the held-out papers of snapshot {snapshot.number}")
-    scores = engine.evaluate(model, documents_of(snapshot, TEST, model.task), before_each_batch=job.check)
-    return Evaluation(model_version=model, snapshot=snapshot, side=TEST, scores=scores, micro_f1=scores["micro"]["f1"], seconds=scores["seconds"])
+    recorder = Recorder()
+    scores = engine.evaluate(model, documents_of(snapshot, TEST, model.task), before_each_batch=job.check, watch=recorder.watch)
+    facts = {"scores": scores | {"partial": recorder.partial}, "findings": recorder.findings()}
+    return Evaluation(model_version=model, snapshot=snapshot, side=TEST, micro_f1=scores["micro"]["f1"], seconds=scores["seconds"], **facts)
+
+
+def keep(evaluation: Evaluation) -> None:
+    """Save what ``judge`` gave, in place of what was measured before findings were kept."""
+    if evaluation.pk is None:
+        facts = {name: getattr(evaluation, name) for name in ("scores", "findings", "micro_f1", "seconds")}
+        key = {"model_version": evaluation.model_version, "snapshot": evaluation.snapshot, "side": evaluation.side}
+        evaluation.pk = Evaluation.objects.update_or_create(**key, defaults=facts)[0].pk
 
 
 def data_of(snapshot: Snapshot, task: str) -> Path:
@@ -183,9 +194,7 @@ class Training:
             self.job.hold()
             candidate.save()
             for evaluation in evaluations:
-                if evaluation.pk is None:
-                    evaluation.model_version = evaluation.model_version
-                    evaluation.save()
+                keep(evaluation)
             if not self._move(RunState.SUCCEEDED, candidate=candidate, finished_at=timezone.now(), error=""):
                 raise JobLostError
         log.info("candidate_registered", run=self.run.pk, model=candidate.name, f1=round(evaluations[0].micro_f1, 4))

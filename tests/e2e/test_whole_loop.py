@@ -89,6 +89,7 @@ def test_the_whole_loop(sign_in: SignIn, tmp_path: Path) -> None:
     train(admin)
     assert_compared(admin)
     waiting = address_of_a_legend_that_waits(curator)
+    admin.locator("[name=reason]").fill("One epoch over few panels: it shows that the way is open.")
     admin.locator("#promote").click()
     expect(admin.locator("#roll-back")).to_be_visible()
     wait_until_tagged_by(curator, waiting, "sd-curator-demo-run-1")

@@ -58,7 +58,10 @@ def test_a_judged_model_is_promoted_and_rolled_back_and_both_are_logged(
     project: Project, program_of: ProgramOf, manager: User, judged: ModelVersion
 ) -> None:
     program, before = program_of(manager), serving_model(project)
-    promoted = program.post(f"{P}models/{judged.pk}/promote/", {"reason": "better on genes"})
+    refused = program.post(f"{P}models/{judged.pk}/promote/", {"reason": "why not"})
+    assert (refused.status_code, "does not pass the gate" in refused.json()["detail"]) == (400, True)
+    reason = "It is far better on genes."
+    promoted = program.post(f"{P}models/{judged.pk}/promote/", {"reason": reason})
     assert promoted.status_code == 201, promoted.content
     assert (promoted.json()["model_version"], promoted.json()["replaced"]) == ("from-elsewhere", before.name)
     assert serving_model(project) == judged
@@ -68,8 +71,9 @@ def test_a_judged_model_is_promoted_and_rolled_back_and_both_are_logged(
     log = program.get(f"{P}promotions/").json()["results"]
     assert [(row["kind"], row["reason"], row["actor"]) for row in log] == [
         ("rolled_back", "worse on cells", "manager"),
-        ("promoted", "better on genes", "manager"),
+        ("promoted", reason, "manager"),
     ]
+    assert f"{before.name}, which does this now, was not judged" in log[1]["verdict"]
 
 
 def test_an_unjudged_model_is_not_promoted(project: Project, program_of: ProgramOf, manager: User) -> None:

@@ -12,13 +12,18 @@ import pytest
 from annotator.corpus.models import Document, Project
 from annotator.datasets.models import Snapshot
 from annotator.datasets.services import add_snapshot, build_snapshot
-from annotator.datasets.snapshots import content_hash
+from annotator.datasets.snapshots import content_hash, rows_of
+from annotator.learning.judging import Recorder
 from annotator.learning.models import Evaluation, ModelOrigin, ModelTask, ModelVersion, RunState, TrainingRun
 from annotator.learning.services import lineup_of, register_model, serving_model
+from ner_engine import schema
+from ner_engine.align import Labelled
+from ner_engine.formats.jsonl import document_from_json
+from ner_engine.metrics import score
 from tests.annotator.datasets.conftest import long_legend
 
 #: A training of seconds: tiny texts, one pass, no measuring on the way.
-BRIEF: dict[str, Any] = {"epochs": 1, "batch_size": 8, "evals_per_epoch": 0, "precision": "fp32", "max_length": 64}
+BRIEF: dict[str, Any] = {"epochs": 1, "batch_size": 8, "evals_per_epoch": 0, "keep": "last", "precision": "fp32", "max_length": 64}
 
 
 @pytest.fixture(scope="session")
@@ -114,3 +119,22 @@ def candidate_of() -> Callable[..., ModelVersion]:
         return model
 
     return make
+
+
+def judged_as(snapshot: Snapshot, model: ModelVersion, found_in: Callable[[schema.Document], list[Labelled]]) -> Evaluation:
+    """As a worker would keep it of a model that finds this."""
+    recorder = Recorder()
+    gold_of, found_of = [], []
+    for row in rows_of(snapshot.folder, "test"):
+        document = document_from_json(row, "test")
+        gold = [Labelled(span.start, span.end, span.label) for span in document.gold]
+        recorder.watch(document, gold, found_in(document))
+        gold_of.append(gold)
+        found_of.append(found_in(document))
+    strict = score(gold_of, found_of)
+    facts = {"scores": strict.as_json() | {"partial": recorder.partial}, "findings": recorder.findings(), "micro_f1": strict.micro.f1}
+    return Evaluation.objects.create(model_version=model, snapshot=snapshot, **facts)
+
+
+def perfect(document: schema.Document) -> list[Labelled]:
+    return [Labelled(span.start, span.end, span.label) for span in document.gold]

@@ -18,10 +18,12 @@ from annotator.corpus.models import Document, Membership, Project, Role
 from annotator.corpus.services import create_project
 from annotator.datasets.models import Snapshot, SnapshotState
 from annotator.datasets.services import add_snapshot, build_snapshot
+from annotator.datasets.snapshots import rows_of
 from annotator.jobs.models import Job, JobState
-from annotator.learning import reports, services
+from annotator.learning import gate, reports, services
 from annotator.learning.models import Evaluation, ModelOrigin, ModelVersion, Promotion, RunState, TrainingRun
 from tests.annotator.datasets.conftest import long_legend
+from tests.annotator.learning.conftest import judged_as, perfect
 
 pytestmark = pytest.mark.django_db
 
@@ -171,6 +173,61 @@ def test_promotion_and_roll_back_are_a_click_each_and_are_logged(panel: Client, 
     log = text_of(panel.get(reverse("admin:learning_promotion_changelist")))
     assert "Promoted" in log
     assert "Rolled Back" in log
+
+
+def test_the_page_says_how_sure_the_difference_is_what_goes_wrong_and_where_it_got_worse(
+    panel: Client, project: Project, snapshot: Snapshot, finished: TrainingRun
+) -> None:
+    Evaluation.objects.all().delete()
+    judged_as(snapshot, finished.base, perfect)
+    judged_as(snapshot, finished.candidate, lambda document: [found for found in perfect(document) if found.label == "CELL"])
+    response = panel.get(reverse(f"{RUNS}_change", args=[finished.pk]))
+    page, html = text_of(response), response.content.decode()
+    assert re.search(r"−\d+\.\d points of micro F1, between −\d+\.\d and −\d+\.\d", page)
+    assert 'aria-label="F1 of strict spans by label. Micro average' in html
+    n = snapshot.counts["test"]["panels"]
+    assert re.search(rf"GENEPROD 0 0 −{n}|GENEPROD 0 0 {n} \+{n}", page), "all proteins became nothing"
+    assert re.search(rf"LC3 GENEPROD {n} \+{n}", page)
+    worse = Document.objects.filter(doi__in=[row["doi"] for row in rows_of(snapshot.folder, "test")])
+    links = [reverse("review:legend", args=[project.slug, document.pk]) for document in worse]
+    assert all(f'href="{link}"' in html for link in links)
+    assert "It does not pass the gate" in page
+    assert "style=" not in html.partition('id="run"')[2].partition("</main>")[0]
+
+
+def test_a_worse_candidate_is_promoted_from_the_panel_with_a_written_reason_alone(
+    panel: Client, finished: TrainingRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(services, "ancestors_of", lambda model: [finished.snapshot])
+    Evaluation.objects.filter(model_version=finished.candidate).update(scores=scores(0.5), micro_f1=0.5)
+    for address in (reverse(f"{RUNS}_change", args=[finished.pk]), reverse(f"{MODELS}_change", args=[finished.candidate_id])):
+        response = panel.get(address)
+        assert "The micro average falls by 24 points of F1, and may not fall at all." in text_of(response)
+        assert 'required minlength="20"' in response.content.decode()
+    asked = {"project": finished.project_id, "run": finished.pk}
+    refused = panel.post(reverse(f"{MODELS}_promote", args=[finished.candidate_id]), asked, follow=True)
+    assert "does not pass the gate" in text_of(refused)
+    assert not Promotion.objects.exists()
+    panel.post(reverse(f"{MODELS}_promote", args=[finished.candidate_id]), {**asked, "reason": "It alone knows the labels of the new guideline."})
+    assert services.serving_model(finished.project) == finished.candidate
+    entry = text_of(panel.get(reverse("admin:learning_promotion_change", args=[Promotion.objects.get().pk])))
+    assert "It alone knows the labels" in entry
+    assert "falls by 24 points" in entry
+
+
+def test_managers_change_the_rules_of_the_gate(panel: Client, project: Project, client_of: Callable[[User | None], Client], reviewer: User) -> None:
+    address = reverse(f"{RUNS}_gate", args=[project.pk])
+    asked = {"max_label_loss": "3.5", "min_support": "20", "max_overall_loss": "0"}
+    assert "may not fall at all" in text_of(panel.get(address))
+    assert panel.post(address, asked).status_code == 302
+    assert gate.Rules.of(project) == gate.Rules(20, 3.5, 0.0)
+    assert "No label with 20 or more entities in the held-out papers may fall by more than 3.5 points" in text_of(panel.get(address))
+    for bad in ({"max_label_loss": "-1"}, {"min_support": "0"}, {"max_overall_loss": "nan"}, {"min_support": ""}):
+        assert panel.post(address, {**asked, **bad}).status_code == 422
+    reviewer.is_staff = True
+    reviewer.save()
+    assert client_of(reviewer).post(address, asked).status_code == 403
+    assert gate.Rules.of(project) == gate.Rules(20, 3.5, 0.0)
 
 
 def test_a_model_that_was_not_judged_is_not_promoted(panel: Client, project: Project) -> None:

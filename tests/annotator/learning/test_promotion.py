@@ -21,11 +21,11 @@ from annotator.jobs.services import run_job
 from annotator.learning import services
 from annotator.learning.models import Evaluation, ModelOrigin, ModelVersion, Promotion, PromotionKind, ServingModel, TrainingRun
 from annotator.learning.pretagging import Pretagging
-from annotator.learning.services import PRETAG_KIND, promote, roll_back, serving_model, start_judging, start_pretagging
+from annotator.learning.services import PRETAG_KIND, lineup_of, promote, roll_back, serving_model, start_judging, start_pretagging
 from ner_engine.split import side_of
 from tests.annotator.commands import run_command
 from tests.annotator.datasets.conftest import long_legend
-from tests.annotator.learning.conftest import plant, scores
+from tests.annotator.learning.conftest import judge_beside, plant, scores
 
 pytestmark = pytest.mark.django_db
 ImportLegends = Callable[..., list[Document]]
@@ -33,7 +33,9 @@ CandidateOf = Callable[..., ModelVersion]
 
 
 def judge(model: ModelVersion, snapshot: Snapshot, f1: float = 0.7, support: int = 40) -> None:
+    """Scores of the model, and lower ones of the model in service."""
     Evaluation.objects.create(model_version=model, snapshot=snapshot, scores=scores(f1, support), micro_f1=f1)
+    judge_beside(snapshot, 0.6)
 
 
 def test_a_candidate_goes_into_service_with_its_log_and_new_suggestions_are_asked_for(
@@ -86,7 +88,8 @@ def test_a_promotion_while_a_tagging_ends_is_not_forgotten(
     job = start_pretagging(project=project, actor=None)
     Job.objects.filter(pk=job.pk).move(JobState.PENDING, JobState.RUNNING, token="a")
     job.refresh_from_db()
-    Pretagging(project, JobRun(job), lambda: serving_model(project)).tag(tiny, tiny.pk)
+    before = lineup_of(project)
+    Pretagging(project, JobRun(job), lambda: lineup_of(project)).tag(before, before.keys)
     judge(other, learned)
     promote(project=project, model_version=other, actor=None)  # the first job has looked for the last time, but has not ended
     newer = Job.objects.filter(kind=PRETAG_KIND).latest("id")
@@ -121,7 +124,8 @@ def test_a_model_that_is_judged_on_a_snapshot_can_be_promoted(learned: Snapshot,
     evaluation = Evaluation.objects.get(model_version=other)
     assert (job.state, job.result["micro_f1"]) == (JobState.SUCCEEDED, evaluation.micro_f1)
     assert evaluation.scores["micro"]["support"] == learned.counts["test"]["spans"]
-    promote(project=learned.project, model_version=other, actor=manager)
+    assert Evaluation.objects.filter(model_version=tiny, snapshot=learned).exists(), "the model in service is judged with it"
+    promote(project=learned.project, model_version=other, actor=manager, reason="Its weights are as random as the others.")
     assert serving_model(learned.project) == other
 
 
@@ -229,7 +233,7 @@ def test_the_commands_promote_and_take_back(learned: Snapshot, tiny: ModelVersio
     promoted = run_command("promote", candidate, "--reason", "better", "--json")
     assert (promoted.code, promoted.err) == (0, "")
     assert promoted.summary == {
-        **{"project": "autophagy", "kind": "promoted", "model": candidate.name, "replaced": tiny.name},
+        **{"project": "autophagy", "kind": "promoted", "task": "entities", "model": candidate.name, "replaced": tiny.name},
         "waiting_for_tags": 1,
     }
     assert Promotion.objects.get().reason == "better"

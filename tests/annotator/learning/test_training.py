@@ -115,7 +115,7 @@ def test_a_run_goes_from_the_queue_to_a_judged_candidate_that_can_serve(
     assert (kinds[0], kinds[-1], "step" in kinds) == ("start", "done", True)
 
     assert serving_model(project) == tiny
-    promote(project=project, model_version=candidate, actor=manager)
+    promote(project=project, model_version=candidate, actor=manager, reason="One short epoch proves that the way is open.")
     finished(Job.objects.filter(kind=PRETAG_KIND).latest("id"), log=worker.log)
     current = Layer.objects.current().filter(kind=LayerKind.SUGGESTED)
     assert {(layer.document_id, layer.source) for layer in current} == {(document.pk, candidate.name) for document in waiting}
@@ -168,7 +168,7 @@ def test_the_commands_train_promote_and_tag_without_a_worker(project: Project, t
     assert trained.summary["candidate"] == run.candidate.name
     assert set(trained.summary["micro_f1"]) == {run.candidate.name, tiny.name}
     assert Snapshot.objects.get().state == SnapshotState.READY
-    assert run_command("promote", run.candidate).code == 0
+    assert run_command("promote", run.candidate, "--reason", "One short epoch proves that the way is open.").code == 0
     import_legends([long_legend(70)])
     assert run_command("pretag", "autophagy", "--json").summary["model"] == run.candidate.name
 
