@@ -10,7 +10,8 @@ import hashlib
 import json
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -32,7 +33,7 @@ from ner_engine.schema import Segment, Span
 from ner_engine.split import SIDES
 
 if TYPE_CHECKING:
-    from tokenizers import Tokenizer
+    from tokenizers import Encoding, Tokenizer
 
 #: A panel must be longer than this to be an example: the rule of the public data sets.
 MIN_CHARACTERS: Final = 80
@@ -296,6 +297,15 @@ def names_of_files(*, tokenized: bool) -> list[str]:
 # Writing and taking out
 
 
+class _Placed(NamedTuple):
+    """A passage of which a row of tokens is still to be written, and where."""
+
+    form: str
+    side: str
+    passage: Passage
+    owner: int
+
+
 @dataclass
 class SnapshotWriter:
     """Writes rows into ``files``: project JSONL, and beside it sd-nlp with the same rows in the same order, as words and, with ``tokenizer``, as
@@ -312,12 +322,20 @@ class SnapshotWriter:
     _owner: int = -1
 
     def write(self, legends: Iterable[schema.Document]) -> None:
-        """Write all that may become rows."""
+        """Write all that may become rows. Texts are cut into tokens in a thread of their own, while the next legends are written as words."""
         rest = with_lineage(legends, self.plan, self._leave_out_edited)
-        while batch := list(islice(rest, _BATCH)):
-            passages = [each for legend in batch for each in self._write_legend(legend)]
-            if self.tokenizer is not None:
-                self._write_tokens(passages, self.tokenizer)
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="tokens") as thread:
+            waiting: tuple[list[_Placed], Future[list[Encoding]]] | None = None
+            while batch := list(islice(rest, _BATCH)):
+                placed = [each for legend in batch for each in self._write_legend(legend)]
+                if self.tokenizer is None:
+                    continue
+                coming = thread.submit(self.tokenizer.encode_batch, [each.passage.text for each in placed])
+                if waiting is not None:
+                    self._write_tokens(*waiting)
+                waiting = placed, coming
+            if waiting is not None:
+                self._write_tokens(*waiting)
 
     def choose(self) -> set[int]:
         """The owners of all lines that do not stay; each panel that goes is named. Raises ``UserError`` as ``Candidates.choose``."""
@@ -333,8 +351,8 @@ class SnapshotWriter:
         empty = {panel.legend for panel in panels} - {panel.legend for index, panel in enumerate(panels) if panel_owner(index) not in out}
         return out | {owner for legend in empty for owner in (figure_owner(legend), legend_owner(legend))}
 
-    def _write_legend(self, legend: schema.Document) -> Iterator[tuple[str, Passage, int]]:
-        """Write a legend's rows but for those of tokens, which are made from what is yielded: (file, passage, owner)."""
+    def _write_legend(self, legend: schema.Document) -> Iterator[_Placed]:
+        """Write a legend's rows but for those of tokens, which are made from what is yielded."""
         number = self.n_legends
         self.n_legends += 1
         side = self.plan.split.side_of(legend.group)
@@ -357,16 +375,15 @@ class SnapshotWriter:
             known = tuple(span for span in legend.gold if span.label in self.plan.labels)
             yield self._write_words("sd_figs", side, figure_passage(replace(legend, gold=known)), figure_owner(number))
 
-    def _write_words(self, form: str, side: str, passage: Passage, owner: int) -> tuple[str, Passage, int]:
+    def _write_words(self, form: str, side: str, passage: Passage, owner: int) -> _Placed:
         self._form, self._owner = form, owner
         self.files.line(f"{form}/{side}.jsonl", word_row(passage, self._report, self.plan.flavour), owner)
-        return f"{TOKENIZED}{form}/{side}.jsonl", passage, owner
+        return _Placed(f"{TOKENIZED}{form}", side, passage, owner)
 
-    def _write_tokens(self, passages: Sequence[tuple[str, Passage, int]], tokenizer: Tokenizer) -> None:
-        encodings = tokenizer.encode_batch([passage.text for _, passage, _ in passages])
-        for (name, passage, owner), encoding in zip(passages, encodings, strict=True):
-            self._form, self._owner = name.rpartition("/")[0], owner
-            self.files.line(name, encoded_row(passage, self._report, encoding, self.plan.flavour), owner)
+    def _write_tokens(self, placed: Iterable[_Placed], encodings: Future[list[Encoding]]) -> None:
+        for each, encoding in zip(placed, encodings.result(), strict=True):
+            self._form, self._owner = each.form, each.owner
+            self.files.line(f"{each.form}/{each.side}.jsonl", encoded_row(each.passage, self._report, encoding, self.plan.flavour), each.owner)
 
     def _candidate(self, legend: schema.Document, panel: Panel, number: int, text: int = -1) -> Candidate:
         document, paper = legend.attributes["lineage"]["document"], legend.group

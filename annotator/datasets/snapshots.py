@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from annotator.common.errors import UserError
 from annotator.corpus.models import DecisionKind
+from ner_engine.duplicates import ShingleIndex
 from ner_engine.split import SIDES
 
 
@@ -128,6 +129,31 @@ def refuse_leak(trained_on: Iterable[Path], held_out: Path) -> None:
                     f"A panel of the paper {other}, on which the model is judged, has the same text as panel {row['id']} of {paper}, from which it "
                     f"learned, so its scores would mean nothing. {_WAY_OUT}"
                 )
+
+
+def refuse_near_leak(trained_on: Iterable[Path], held_out: Path, threshold: float) -> None:
+    """Raise ``LeakError`` naming a panel of the train sides of ``trained_on`` that is at least ``threshold`` (0-1) like one that is held out.
+
+    What ``refuse_leak`` does not see: a text that was changed a little. It reads every text, some seconds for tens of thousands; for workers.
+    """
+    index = ShingleIndex()
+    where: list[tuple[str, str]] = []
+    ranks: list[int] = []
+    seen: set[bytes] = set()
+    sides = [(held_out, "test"), *((folder, "train") for folder in dict.fromkeys(trained_on))]
+    for rank, (folder, side) in enumerate(sides):
+        for row in rows_of(folder, side):
+            if (digest := _text_digest(row)) not in seen:
+                seen.add(digest)
+                index.add(row["text"])
+                where.append((_paper(row), row["id"]))
+                ranks.append(min(rank, 1))
+    for near in index.near_duplicates(ranks, threshold):
+        (paper, panel), (other, other_panel) = where[near.number], where[near.like]
+        raise LeakError(
+            f"Panel {other_panel} of the paper {other}, on which the model is judged, is nearly the same as panel {panel} of {paper}, from which it "
+            f"learned ({near.similarity:.0%} of their three-word sequences), so its scores would mean nothing. {_WAY_OUT}"
+        )
 
 
 def _paper(row: dict[str, Any]) -> str:
