@@ -17,12 +17,13 @@ from annotator.common.errors import UserError, sentence_of
 from annotator.common.files import workbench
 from annotator.datasets.models import Snapshot
 from annotator.datasets.services import verify_snapshot
-from annotator.datasets.snapshots import refuse_leak, rows_of
+from annotator.datasets.snapshots import refuse_leak, refuse_near_leak, rows_of
 from annotator.jobs.errors import JobInterruptedError, JobLostError, JobStoppedError
 from annotator.learning import engine
 from annotator.learning.judging import FORM, Recorder
 from annotator.learning.models import Evaluation, ModelOrigin, ModelTask, ModelVersion, RunState, TrainingRun
 from annotator.learning.supervision import Event, Supervisor
+from ner_engine.duplicates import THRESHOLD
 from ner_engine.formats import Report, sd_nlp
 from ner_engine.formats.jsonl import document_from_json
 
@@ -138,7 +139,9 @@ class Training:
         self._move(RunState.TRAINING, job=self.job.job)
         snapshot = self.run.snapshot
         verify_snapshot(snapshot=snapshot)
-        refuse_leak([snapshot.folder, *(each.folder for each in ancestors_of(self.run.base))], snapshot.folder)
+        learned_from = [snapshot.folder, *(each.folder for each in ancestors_of(self.run.base))]
+        refuse_leak(learned_from, snapshot.folder)
+        refuse_near_leak(learned_from, snapshot.folder, snapshot.rules.get("near_duplicate", THRESHOLD))
         if (self.out / "model").is_dir():
             return
         self._refuse_nothing_to_judge()

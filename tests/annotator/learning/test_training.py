@@ -338,6 +338,28 @@ def test_the_same_text_under_another_doi_stops_the_run_and_both_papers_are_named
     assert_failed_without_a_trace(done(started(learned)), row["doi"], "10.9999/copy", "has the same text as panel planted")
 
 
+def test_nearly_the_same_text_stops_the_run_and_both_papers_are_named(learned: Snapshot, tiny: ModelVersion) -> None:
+    row = next(rows_of(learned.folder, "test"))
+    lineage = {**row["attributes"]["lineage"], "paper": "10.9999/copy"}
+    text = row["text"].replace("as before", "as above")
+    plant(learned, side="train", row={**row, "id": "planted", "doi": "10.9999/copy", "text": text, "attributes": {"lineage": lineage}})
+    assert_failed_without_a_trace(done(started(learned)), row["doi"], "is nearly the same as panel planted of 10.9999/copy")
+
+
+def test_nearly_the_same_text_that_an_ancestor_learned_from_stops_the_run(
+    learned: Snapshot, tiny: ModelVersion, candidate_of: CandidateOf, import_legends: ImportLegends
+) -> None:
+    ancestor = candidate_of(learned)
+    row = next(rows_of(learned.folder, "train"))
+    held_out = next(doi for doi in (f"10.3000/{n}" for n in range(100)) if side_of(doi) == "test")
+    import_legends([long_legend(int(row["id"].removeprefix("p")), doi=held_out, protein="LC3B")], labels="gold")
+    newer = build_snapshot(snapshot=add_snapshot(project=learned.project, actor=None))
+    run = done(started(newer, base=ancestor))
+    assert run.state == RunState.FAILED
+    for said in (held_out, row["doi"], "is nearly the same", "train on it from a model that did not learn from this paper"):
+        assert said in run.error
+
+
 def test_a_text_that_an_ancestor_learned_from_stops_the_run_and_another_base_is_the_way_out(
     learned: Snapshot, tiny: ModelVersion, candidate_of: CandidateOf, import_legends: ImportLegends
 ) -> None:
@@ -378,7 +400,7 @@ def test_a_base_whose_files_were_changed_or_poisoned_is_not_trained_from(learned
 @pytest.mark.parametrize(
     ("recipe", "hyperparameters", "sentence"),
     [
-        ("magic", {}, "there is no recipe magic"),
+        ("magic", {}, "here is no recipe magic"),
         ("quick", {"epochs": 0}, "epochs must lie between"),
         ("quick", {"epochs": "nan"}, "epochs must lie between"),
         ("quick", {"learning_rate": 5}, "learning_rate must lie between"),
