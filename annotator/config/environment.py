@@ -41,10 +41,10 @@ JOB_SWEEP_SECONDS = _env.float("SD_JOB_SWEEP_SECONDS", default=5.0)
 MAX_UPLOAD_BYTES = _env.int("SD_MAX_UPLOAD_BYTES", default=512 * 1024 * 1024)
 #: Where the bundled or another default model lies; see ner_engine.model.catalog.
 DEFAULT_MODEL = _env.str("SD_DEFAULT_MODEL", default="bundled")
-#: The default models of the other steps; empty switches a step off.
-DEFAULT_PANELS_MODEL = _env.str("SD_DEFAULT_PANELS_MODEL", default="bundled-panels")
-DEFAULT_GENEPROD_ROLES_MODEL = _env.str("SD_DEFAULT_GENEPROD_ROLES_MODEL", default="bundled-geneprod-roles")
-DEFAULT_SMALL_MOL_ROLES_MODEL = _env.str("SD_DEFAULT_SMALL_MOL_ROLES_MODEL", default="bundled-smallmol-roles")
+#: The default models of the other steps; empty leaves a step out, and panels to their printed letters.
+DEFAULT_PANELS_MODEL = _env.str("SD_DEFAULT_PANELS_MODEL", default="")
+DEFAULT_GENEPROD_ROLES_MODEL = _env.str("SD_DEFAULT_GENEPROD_ROLES_MODEL", default="")
+DEFAULT_SMALL_MOL_ROLES_MODEL = _env.str("SD_DEFAULT_SMALL_MOL_ROLES_MODEL", default="")
 #: The tokenizer of the tokenised sd-nlp export: a folder, or a name in the local Hugging Face cache.
 EXPORT_TOKENIZER = _env.str("SD_TOKENIZER", default="roberta-base")
 OIDC = _env.json("SD_OIDC", default={})

@@ -181,4 +181,3 @@ def test_balanced_weights_give_every_label_that_occurs_the_same_say() -> None:
     weights = balanced_weights([0] * 90 + [1] * 9 + [2], 4)
     assert torch.allclose(weights[:3] * torch.tensor([90.0, 9.0, 1.0]), torch.full((3,), 100 / 3))
     assert weights[3] == 1
-
