@@ -26,6 +26,8 @@ _FOLDERS: Final[Mapping[str, Sequence[str]]] = {
     "sd-nlp-tokenized": (f"{TOKENIZED}sd_panels/", f"{TOKENIZED}sd_figs/"),
 }
 _PIECE: Final = 1 << 20
+#: Weights: numbers without a pattern.
+_INCOMPRESSIBLE: Final = ".safetensors"
 
 
 def files_of(folder: Path, form: str) -> list[str]:
@@ -64,7 +66,7 @@ def zip_stream(folder: Path, names: Sequence[str], *, top: str, when: datetime) 
     with zipfile.ZipFile(pipe, "w", zipfile.ZIP_DEFLATED, compresslevel=4) as archive:  # type: ignore[call-overload]
         for name in names:
             entry = zipfile.ZipInfo(f"{top}/{name.removeprefix(TOKENIZED)}", date_time=when.timetuple()[:6])
-            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.compress_type = zipfile.ZIP_STORED if name.endswith(_INCOMPRESSIBLE) else zipfile.ZIP_DEFLATED
             with (folder / name).open("rb") as source, archive.open(entry, "w", force_zip64=True) as target:
                 while piece := source.read(_PIECE):
                     target.write(piece)

@@ -10,7 +10,8 @@ from typing import Any
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -28,9 +29,9 @@ from annotator.corpus.services import may_create_project
 from annotator.datasets.models import Snapshot, SnapshotState
 from annotator.jobs.errors import JobConflictError
 from annotator.jobs.services import nobody_listens_for
-from annotator.learning import gate, judging, reports, services
+from annotator.learning import cards, gate, judging, reports, services
 from annotator.learning.adminforms import GateForm, JudgeForm, StartForm
-from annotator.learning.models import Evaluation, ModelTask, ModelVersion, Promotion, PromotionKind, RunState, TrainingRun
+from annotator.learning.models import Evaluation, ModelOrigin, ModelTask, ModelVersion, Promotion, PromotionKind, RunState, TrainingRun
 from annotator.learning.training import TEST
 from ner_engine.errors import EngineError
 
@@ -227,6 +228,8 @@ class ModelVersionAdmin(ProjectRowsAdmin):
         return [
             path("<int:pk>/promote/", view(require_POST(self.promote_view)), name="learning_modelversion_promote"),
             path("<int:pk>/judge/", view(require_POST(self.judge_view)), name="learning_modelversion_judge"),
+            path("<int:pk>/card/", view(self.card_view), name="learning_modelversion_card"),
+            path("<int:pk>/download/", view(self.download_view), name="learning_modelversion_download"),
             path("roll-back/<int:project_id>/", view(require_POST(self.roll_back_view)), name="learning_modelversion_roll_back"),
             path("switch/<int:project_id>/", view(require_POST(self.switch_view)), name="learning_modelversion_switch"),
             *super().get_urls(),
@@ -275,8 +278,30 @@ class ModelVersionAdmin(ProjectRowsAdmin):
                 (project, services.verdict_of(project=project, model_version=model)) for project in promotable if model.retired_at is None
             ],
             "min_reason": gate.MIN_REASON,
+            "may_download": model.origin != ModelOrigin.HUB and (model.project is None or can(request.user, model.project, Action.EXPORT)),
         }
         return self.page(request, "admin/learning/model.html", model.name, **context)
+
+    def card_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """What the model says of itself: the card in its folder."""
+        model = self.row(request, pk)
+        blocks, problem = [], ""
+        try:
+            blocks = cards.card_of(model)
+        except EngineError as error:
+            problem = str(error)
+        return self.page(request, "admin/learning/card.html", f"Card of {model.name}", model=model, blocks=blocks, problem=problem)
+
+    def download_view(self, request: HttpRequest, pk: int) -> HttpResponseBase:
+        """The model as a zip that other programs load."""
+        model = self.row(request, pk)
+        try:
+            pieces = cards.model_archive(model=model, actor=signed_in(request))
+        except (UserError, EngineError) as error:
+            _say(request, error)
+            return redirect("admin:learning_modelversion_change", model.pk)
+        headers = {"Content-Disposition": f'attachment; filename="{cards.archive_name(model)}.zip"'}
+        return StreamingHttpResponse(pieces, content_type="application/zip", headers=headers)
 
     def promote_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         model = self.row(request, pk)

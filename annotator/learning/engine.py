@@ -90,7 +90,8 @@ def checked_hyperparameters(recipe: str, settings: Mapping[str, Any]) -> dict[st
 
 @dataclass(frozen=True, slots=True)
 class CheckpointFacts:
-    """A model as it lies on disk. ``task`` is what it tells (see ``ner_engine.model.tasks``), ``n_bytes`` about what it takes up in memory;
+    """A model as it lies on disk. ``task`` is what it tells (see ``ner_engine.model.tasks``), ``n_bytes`` about what it takes up in memory,
+    ``is_packed`` whether other programs can read its weights only once they are unpacked;
     ``sha256`` is over all that decides its tags: weights, config and tokenizer."""
 
     name: str
@@ -98,6 +99,7 @@ class CheckpointFacts:
     task: str
     labels: tuple[str, ...]
     n_bytes: int
+    is_packed: bool
     sha256: str
 
 
@@ -111,8 +113,9 @@ def inspect_model(name_or_dir: str | Path) -> CheckpointFacts:
     found = catalog.find(name_or_dir)
     files = sorted([*found.folder.glob("*.safetensors"), found.folder / "config.json", *(found.tokenizer_folder / name for name in _TOKENIZER_FILES)])
     present = tuple((path, path.stat().st_mtime_ns, path.stat().st_size) for path in files if path.is_file())
-    n_bytes = sum(size for path, _, size in present if path.suffix == ".safetensors") * (_UNPACKED if found.config.get("packed_weights") else 1)
-    return CheckpointFacts(found.name, found.folder, _task_of(found), found.labels, n_bytes, _sha256(present))
+    is_packed = bool(found.config.get("packed_weights"))
+    n_bytes = sum(size for path, _, size in present if path.suffix == ".safetensors") * (_UNPACKED if is_packed else 1)
+    return CheckpointFacts(found.name, found.folder, _task_of(found), found.labels, n_bytes, is_packed, _sha256(present))
 
 
 def _task_of(checkpoint: Checkpoint) -> str:

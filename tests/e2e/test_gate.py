@@ -55,6 +55,7 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_the_window(scheme: str, run
     addresses = [
         reverse("admin:learning_trainingrun_change", args=[run.pk]),
         reverse("admin:learning_modelversion_change", args=[run.candidate_id]),
+        reverse("admin:learning_modelversion_card", args=[run.base_id]),
         reverse("admin:learning_trainingrun_gate", args=[run.project_id]),
     ]
     for address in addresses:
