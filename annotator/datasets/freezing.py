@@ -10,7 +10,7 @@ import hashlib
 import json
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -218,6 +218,7 @@ class Candidates:
 
 
 _to_json: Final = json.JSONEncoder(ensure_ascii=False).encode
+_BETWEEN: Final = '", "'
 #: Who a line belongs to: a panel, a figure, or a legend, each by its number. It goes when its owner goes.
 _KINDS: Final = 3
 
@@ -232,6 +233,21 @@ def figure_owner(legend: int) -> int:
 
 def legend_owner(legend: int) -> int:
     return _KINDS * legend + 2
+
+
+def as_json(row: Mapping[str, Any]) -> str:
+    """The JSON of a row. Lists of labels, most of what sd-nlp is, are joined as they are: five times as quick as encoding label by label."""
+    if "label_ids" not in row:
+        return _to_json(row)
+    rest = _to_json({key: value for key, value in row.items() if key != "label_ids"})
+    layers = ", ".join(f"{_to_json(layer)}: {_labels_as_json(labels)}" for layer, labels in row["label_ids"].items())
+    return f'{rest[:-1]}, "label_ids": {{{layers}}}}}'
+
+
+def _labels_as_json(labels: Sequence[str]) -> str:
+    joined = _BETWEEN.join(labels)
+    needs_no_escape = joined.isprintable() and "\\" not in joined and joined.count('"') == 2 * (len(labels) - 1)
+    return f'["{joined}"]' if needs_no_escape else _to_json(labels)
 
 
 class LineFiles:
@@ -256,7 +272,7 @@ class LineFiles:
 
     def line(self, name: str, row: Mapping[str, Any], owner: int = -1) -> None:
         """Write a row. One without an owner stays."""
-        data = (_to_json(row) + "\n").encode()
+        data = (as_json(row) + "\n").encode()
         self._streams[name].write(data)
         self._owners[name].append(owner)
         self._ends[name].append(self._ends[name][-1] + len(data))
