@@ -123,3 +123,16 @@ class Worker(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class PeriodicWork(models.Model):
+    """Work that some worker does every now and then (see ``annotator.jobs.periodic``): when it is due next."""
+
+    name = models.CharField(max_length=100, unique=True)
+    due_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name_plural = "periodic work"
+
+    def __str__(self) -> str:
+        return self.name

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
-from annotator.corpus.models import STEP_WORDS, Project
+from annotator.corpus.models import STEP_WORDS, Document, Project
 from annotator.datasets.models import Snapshot
 from annotator.jobs.models import Job
 
@@ -101,6 +101,8 @@ class PromotionKind(models.TextChoices):
     ROLLED_BACK = "rolled_back"
     SWITCHED_OFF = "switched_off"
     SWITCHED_ON = "switched_on"
+    CANARY_STARTED = "canary_started"
+    CANARY_STOPPED = "canary_stopped"
 
 
 class PromotionQuerySet(models.QuerySet["Promotion"]):
@@ -110,9 +112,9 @@ class PromotionQuerySet(models.QuerySet["Promotion"]):
 
 
 class Promotion(models.Model):
-    """An append-only log of who put which model into service, in place of which, and why; and of who switched a step off and on.
+    """An append-only log of who put which model into service, in place of which, and why; who switched a step off and on; and of canaries.
 
-    A switched step is logged with the model that serves, or served, it. ``verdict`` is what the gate said of a promoted model, ``reason`` what the
+    A switched step is logged with the model that serves, or served, it, a canary with the model that was tried. ``verdict`` is what the gate said of a promoted model, ``reason`` what the
     person wrote.
     """
 
@@ -169,7 +171,7 @@ class TrainingRunQuerySet(models.QuerySet["TrainingRun"]):
 class TrainingRun(models.Model):
     """One fine-tuning of ``base`` on a snapshot by a recipe, which says the ``task`` of the model that comes out.
 
-    Its folder holds the checkpoints, the log and ``events.jsonl``, a line a step.
+    Its folder holds the checkpoints, the log and ``events.jsonl``, a line a step. ``reason`` says why it was started where no person did.
     """
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="training_runs")
@@ -183,6 +185,7 @@ class TrainingRun(models.Model):
     progress = models.JSONField(default=dict, blank=True)
     job = models.OneToOneField(Job, null=True, blank=True, on_delete=models.SET_NULL, related_name="training_run")
     candidate = models.OneToOneField(ModelVersion, null=True, blank=True, on_delete=models.PROTECT, related_name="made_by")
+    reason = models.CharField(max_length=300, blank=True)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
     finished_at = models.DateTimeField(null=True, blank=True)
@@ -266,3 +269,144 @@ class Evaluation(models.Model):
 
     def __str__(self) -> str:
         return f"{self.model_version} on {self.snapshot}: {self.micro_f1:.3f}"
+
+
+# What curators' work tells
+
+
+class LegendEffort(models.Model):
+    """What it took to accept a legend, counted from its log (see ``learning.effort``); it holds for this ``revision`` of the legend alone.
+
+    ``source`` is what suggested its entities (a model version's name), empty where it was decided without seeing any suggestion. ``n_actions``
+    counts what people did to it, ``seconds`` the time that took, None where the log does not tell when they began.
+    """
+
+    document = models.OneToOneField(Document, on_delete=models.CASCADE, related_name="effort")
+    revision = models.PositiveIntegerField()
+    source = models.CharField(max_length=200, blank=True)
+    suggested_at = models.DateTimeField(null=True, blank=True)
+    n_actions = models.PositiveIntegerField(default=0)
+    seconds = models.FloatField(null=True, blank=True)
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=Q(seconds=None) | Q(seconds__gte=0), name="seconds_of_effort_are_not_negative")]
+
+    def __str__(self) -> str:
+        return f"effort of {self.document_id} at r{self.revision}"
+
+
+class LabelEffort(models.Model):
+    """What became of one source's suggestions of one label in one legend.
+
+    ``label`` is that of the suggestion, of an ``added`` entity its own. ``accepted`` as they were, of these ``swept`` without a look;
+    ``edge``: corrected in extent, ``relabelled``: in label or role; ``rejected`` by a person, ``left_out`` below the threshold without a look;
+    ``added`` by hand.
+    """
+
+    legend = models.ForeignKey(LegendEffort, on_delete=models.CASCADE, related_name="labels")
+    task = models.CharField(max_length=20, choices=ModelTask.choices, default=ModelTask.ENTITIES)
+    source = models.CharField(max_length=200)
+    label = models.CharField(max_length=50)
+    accepted = models.PositiveIntegerField(default=0)
+    swept = models.PositiveIntegerField(default=0)
+    edge = models.PositiveIntegerField(default=0)
+    relabelled = models.PositiveIntegerField(default=0)
+    rejected = models.PositiveIntegerField(default=0)
+    left_out = models.PositiveIntegerField(default=0)
+    added = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["legend", "task", "source", "label"], name="label_effort_once_in_a_legend"),
+            models.CheckConstraint(condition=Q(swept__lte=models.F("accepted")), name="swept_are_among_the_accepted"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.source}, {self.label}: {self.accepted} accepted"
+
+
+# Automatic retraining
+
+
+class AutomaticTraining(models.Model):
+    """Whether and when a project trains by itself; off unless there is a row that ``is_on``.
+
+    After ``every_panels`` newly accepted panels, or when ``every_days`` have passed and anything is new, whichever comes first. ``looked_at`` is when
+    a worker looked last, ``said`` what came of it in a sentence.
+    """
+
+    project = models.OneToOneField(Project, on_delete=models.CASCADE, related_name="automatic_training")
+    is_on = models.BooleanField(default=False)
+    every_panels = models.PositiveIntegerField(null=True, blank=True)
+    every_days = models.PositiveIntegerField(null=True, blank=True)
+    recipe = models.CharField(max_length=50, default="quick")
+    hyperparameters = models.JSONField(default=dict, blank=True)
+    changed_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    changed_at = models.DateTimeField(auto_now=True)
+    looked_at = models.DateTimeField(null=True, blank=True)
+    said = models.TextField(blank=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(is_on=False) | Q(every_panels__isnull=False) | Q(every_days__isnull=False), name="automatic_training_has_an_occasion"
+            ),
+            models.CheckConstraint(condition=Q(every_panels=None) | Q(every_panels__gte=1), name="automatic_training_after_panels"),
+            models.CheckConstraint(condition=Q(every_days=None) | Q(every_days__gte=1), name="automatic_training_after_days"),
+        ]
+
+    def __str__(self) -> str:
+        return f"automatic training of {self.project}"
+
+
+class AutomaticRound(models.Model):
+    """One time that a project began to train by itself: why, the snapshot and the run it came to, and ``outcome``, how it ended."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="automatic_rounds")
+    reason = models.CharField(max_length=300)
+    snapshot = models.OneToOneField(Snapshot, null=True, blank=True, on_delete=models.SET_NULL, related_name="automatic_round")
+    run = models.OneToOneField(TrainingRun, null=True, blank=True, on_delete=models.SET_NULL, related_name="automatic_round")
+    outcome = models.TextField(blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [models.UniqueConstraint(fields=["project"], condition=Q(ended_at=None), name="one_unended_round_of_a_project")]
+
+    def __str__(self) -> str:
+        return f"round of {self.project}: {self.reason}"
+
+
+# Canary
+
+
+class CanaryQuerySet(models.QuerySet["Canary"]):
+    def running(self) -> CanaryQuerySet:
+        return self.filter(stopped_at=None)
+
+
+class Canary(models.Model):
+    """A candidate that tags ``share`` (0-1) of a project's newly tagged legends in place of the serving model, to be compared with it."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="canaries")
+    model_version = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="canaries")
+    beside = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="+")
+    share = models.FloatField()
+    started_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    started_at = models.DateTimeField(auto_now_add=True)
+    stopped_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    stopped_at = models.DateTimeField(null=True, blank=True)
+
+    objects = CanaryQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-id"]
+        verbose_name_plural = "canaries"
+        constraints = [
+            models.UniqueConstraint(fields=["project"], condition=Q(stopped_at=None), name="one_running_canary_in_a_project"),
+            models.CheckConstraint(condition=Q(share__gt=0, share__lt=1), name="canary_share_between_0_and_1"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.model_version} on {self.share:.0%} of {self.project}"

@@ -29,9 +29,13 @@ class Row(NamedTuple):
     label: str
     role: str = ""
     verdict: str = str(Verdict.ACCEPTED)
+    decision: str = ""
 
     def overlaps(self, other: Row) -> bool:
         return self.start < other.end and other.start < self.end
+
+    def has_range_of(self, other: Row) -> bool:
+        return (self.start, self.end) == (other.start, other.end)
 
 
 class Tally(NamedTuple):
@@ -52,28 +56,26 @@ class Tally(NamedTuple):
         return self.unchanged + self.corrected + self.missed
 
 
-def tally(suggested: Sequence[Row], decided: Sequence[Row]) -> Tally:
-    """Hold suggestions against decisions. Each entity counts once: an entity of the same key is the suggestion's, then one with the same range and
-    label, then one that overlaps it."""
+def matched(suggested: Sequence[Row], decided: Sequence[Row]) -> tuple[list[tuple[Row, Row | None]], list[Row]]:
+    """Each suggestion with what it became, None where it does not stand; and the entities that stand and were not suggested.
+
+    An entity stands for one suggestion at most: that of its own key, then one with the same range and label, then one that it overlaps.
+    """
     left = {row.key: row for row in decided if row.verdict == Verdict.ACCEPTED}
-    n = {"unchanged": 0, "corrected": 0}
-    rest = []
-    for row in suggested:
-        if found := left.pop(row.key, None):
-            n["unchanged" if _is_same(row, found) else "corrected"] += 1
-        else:
-            rest.append(row)
-    for outcome, fits in (("unchanged", _is_same), ("corrected", Row.overlaps)):
-        unmatched = []
-        for row in rest:
-            key = next((key for key, other in left.items() if fits(row, other)), None)
-            if key is None:
-                unmatched.append(row)
-            else:
-                del left[key]
-                n[outcome] += 1
-        rest = unmatched
-    return Tally(n["unchanged"], n["corrected"], len(rest), len(left))
+    became: dict[str, Row] = {row.key: left.pop(row.key) for row in suggested if row.key in left}
+    for fits in (_is_same, Row.overlaps):
+        for row in suggested:
+            if row.key not in became and (key := next((key for key, other in left.items() if fits(row, other)), None)) is not None:
+                became[row.key] = left.pop(key)
+    return [(row, became.get(row.key)) for row in suggested], list(left.values())
+
+
+def tally(suggested: Sequence[Row], decided: Sequence[Row]) -> Tally:
+    """Hold suggestions against decisions, as ``matched`` pairs them."""
+    pairs, missed = matched(suggested, decided)
+    standing = [(row, found) for row, found in pairs if found is not None]
+    n_unchanged = sum(_is_same(row, found) for row, found in standing)
+    return Tally(n_unchanged, len(standing) - n_unchanged, len(pairs) - len(standing), len(missed))
 
 
 def _is_same(one: Row, other: Row) -> bool:
@@ -157,7 +159,7 @@ class Estimate:
 def honest_estimate(project: Project) -> Estimate:
     """From the accepted legends that were drawn or blind when they were accepted last, as the log has it."""
     drawn, blind = _chosen_by_chance(project)
-    rows = _rows_of([*drawn, *blind])
+    rows = rows_of([*drawn, *blind])
     seen = [rows[pk] for pk in drawn if pk in rows]
     unseen = [rows[pk] for pk in blind if pk in rows]
     tallies = [tally(*each) for each in seen]
@@ -200,7 +202,7 @@ def _may_count(document: Document, project: Project) -> bool:
     return not (project.random_share or project.blind_share) or is_drawn(document) or document.is_blind
 
 
-def _rows_of(documents: Sequence[int]) -> dict[int, tuple[list[Row], list[Row]]]:
+def rows_of(documents: Sequence[int]) -> dict[int, tuple[list[Row], list[Row]]]:
     """(suggested, decided) of each document that has a layer of suggestions."""
     found: dict[int, tuple[list[Row], list[Row]]] = {}
     for chunk in _chunks(documents):
@@ -209,10 +211,10 @@ def _rows_of(documents: Sequence[int]) -> dict[int, tuple[list[Row], list[Row]]]
         place = {pk: (document, int(kind == LayerKind.DECIDED)) for pk, document, kind in layers}
         found |= {document: ([], []) for document, is_decided in place.values() if not is_decided}
         spans = Span.objects.filter(layer__in=place).order_by("start", "-end", "pk")
-        for layer, key, start, end, label, role, verdict in spans.values_list("layer", *Row._fields):
+        for layer, *row in spans.values_list("layer", *Row._fields):
             document, side = place[layer]
             if document in found:
-                found[document][side].append(Row(key, start, end, label, role, verdict))
+                found[document][side].append(Row(*row))
     return found
 
 

@@ -49,6 +49,7 @@ class Operation(models.Model):
     class Meta:
         ordering = ["document", "revision"]
         constraints = [models.UniqueConstraint(fields=["document", "revision"], name="one_operation_a_revision")]
+        indexes = [models.Index(fields=["actor", "created_at"], name="operations_of_a_person")]  # what somebody did just before
 
     def __str__(self) -> str:
         return f"{self.kind} r{self.revision}"
