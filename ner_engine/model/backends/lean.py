@@ -26,6 +26,9 @@ THREADS: Final = "NER_ENGINE_THREADS"
 #: The linear layers of each encoder layer, in the order they run.
 LINEARS: Final = ("qkv", "attention_out", "up", "down")
 
+#: Sums of exponentials below this may have lost terms to the end of the range of bf16.
+_SMALLEST_SUM: Final = 1e-20
+
 _DTYPES: Final = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 #: What goes into a linear layer, from the lowest to the highest, by the layer's name: "0.qkv", "0.attention_out", ...
@@ -144,8 +147,22 @@ class LeanBackend:
             attended = functional.scaled_dot_product_attention(query, key, value, scale=1.0)[0]
         else:  # in bf16 whole matrices are up to twice as fast as torch's blocks of them
             query, key, value = heads.contiguous().unbind()
-            attended = torch.matmul(torch.matmul(query, key.transpose(1, 2)).softmax(-1), value)
+            attended = _attend_in_place(query, key, value)
         return attended.transpose(0, 1).reshape(tokens, width // 3)
+
+
+def _attend_in_place(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+    """Attention of ``(heads, tokens, width)`` that takes the scores' exponentials where they lie and divides after the product with the values.
+
+    A softmax needs a second matrix of ``(heads, tokens, tokens)``, and its memory costs more than its arithmetic. What it subtracts first, so that
+    nothing overflows, is left out; where a sum shows that it was needed, it is done.
+    """
+    weights = torch.bmm(query, key.transpose(1, 2)).exp_()
+    sums = weights.sum(-1, keepdim=True)
+    lowest, highest = sums.aminmax()
+    if lowest > _SMALLEST_SUM and highest.isfinite():
+        return torch.bmm(weights, value).div_(sums)
+    return torch.bmm(torch.bmm(query, key.transpose(1, 2)).softmax(-1), value)
 
 
 def cpu_precision() -> str:
