@@ -19,7 +19,7 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
-from ner_engine.model.data import Example, collate, length_grouped_order
+from ner_engine.model.data import Example, collate, is_weighted, length_grouped_order
 
 #: The name by which a model's config asks for ``packed_attention``.
 PACKED: Final = "packed"
@@ -28,7 +28,8 @@ MICRO_TOKENS: Final[Mapping[str, int]] = {"cpu": 2048, "cuda": 16_384}
 #: Architectures that pass on to their attention what they do not know, and take their positions as they are given.
 _PACKABLE: Final = frozenset({"bert", "roberta"})
 
-#: What a model is called with, and ``labels``; tensors of shape ``(rows, tokens)``.
+#: What a model is called with, and ``labels``; tensors of shape ``(rows, tokens)``. Where examples weigh differently, ``weights`` says what each
+#: label counts.
 MicroBatch = dict[str, Any]
 
 
@@ -101,7 +102,11 @@ class Batcher:
     def _end_to_end(self, examples: Sequence[Example]) -> MicroBatch:
         """One row ``(1, tokens)``; ``sequence_lengths`` says where one example ends and the next begins."""
         lengths = [len(example.input_ids) for example in examples]
+        weights = {}
+        if is_weighted(examples):
+            weights["weights"] = torch.cat([torch.full((length,), example.weight) for length, example in zip(lengths, examples, strict=True)])[None]
         return {
+            **weights,
             "input_ids": torch.tensor([[token for example in examples for token in example.input_ids]]),
             "position_ids": torch.cat([torch.arange(self.first_position, self.first_position + length) for length in lengths])[None],
             "labels": torch.tensor([[label for example in examples for label in example.labels]]),
@@ -187,11 +192,20 @@ AttentionMaskInterface.register(PACKED, sdpa_mask)
 # What a row is learned by
 
 
-def token_loss(logits: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor | None = None, smoothing: float = 0.0) -> torch.Tensor:
-    """Cross entropy in float32, summed over the labelled tokens; ``logits`` ``(rows, tokens, labels)``, ``weights`` one a label."""
-    return functional.cross_entropy(
-        logits.float().flatten(0, -2), labels.flatten(), weight=weights, label_smoothing=smoothing, reduction="sum"
-    )  # the default leaves out ``data.IGNORED``
+def token_loss(
+    logits: torch.Tensor,
+    labels: torch.Tensor,
+    weights: torch.Tensor | None = None,
+    smoothing: float = 0.0,
+    token_weights: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """Cross entropy in float32, summed over the labelled tokens; ``logits`` ``(rows, tokens, labels)``, ``weights`` one a label, ``token_weights`` of
+    the shape of ``labels``."""
+    asked = {"weight": weights, "label_smoothing": smoothing}  # ``data.IGNORED`` is what is left out by default
+    flat = logits.float().flatten(0, -2), labels.flatten()
+    if token_weights is None:
+        return functional.cross_entropy(*flat, **asked, reduction="sum")
+    return (functional.cross_entropy(*flat, **asked, reduction="none") * token_weights.flatten()).sum()
 
 
 def balanced_weights(labels: Sequence[int], n_labels: int) -> torch.Tensor:

@@ -16,7 +16,7 @@ from ner_engine.align import encode
 from ner_engine.errors import TrainingError
 from ner_engine.formats import FORMATS, detect, read_inputs
 from ner_engine.formats.report import Report
-from ner_engine.model.tasks import ENTITIES, Task, panels_of
+from ner_engine.model.tasks import ENTITIES, Task, panels_of, weight_of
 from ner_engine.schema import Document, Span
 from ner_engine.text import trim
 
@@ -134,10 +134,14 @@ def _trimmed(text: str, found: Encoding) -> Tokens:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One window to learn from: ``input_ids`` with special tokens and ``labels`` of the same length (``IGNORED`` on special ones)."""
+    """One window to learn from: ``input_ids`` with special tokens and ``labels`` of the same length (``IGNORED`` on special ones).
+
+    ``weight`` is what each of its labels counts beside those of other windows.
+    """
 
     input_ids: list[int]
     labels: list[int]
+    weight: float = 1.0
 
 
 class Examples(torch.utils.data.Dataset[Example]):
@@ -150,8 +154,9 @@ class Examples(torch.utils.data.Dataset[Example]):
             labels = label_ids(read, spans, label2id)
             tokens = encoder.masked(read, task.masked(document)) if task.masked_label else read
             head, tail = [IGNORED] * len(encoder.prefix), [IGNORED] * len(encoder.suffix)
+            weight = weight_of(document)
             for window in encoder.windows(len(tokens)):
-                self._examples.append(Example(encoder.input_ids(tokens, window), [*head, *labels[window[0] : window[1]], *tail]))
+                self._examples.append(Example(encoder.input_ids(tokens, window), [*head, *labels[window[0] : window[1]], *tail], weight))
 
     def __len__(self) -> int:
         return len(self._examples)
@@ -164,6 +169,11 @@ class Examples(torch.utils.data.Dataset[Example]):
         """Tokens of each window, special ones counted."""
         return [len(example.input_ids) for example in self._examples]
 
+    @property
+    def mean_weight(self) -> float:
+        """What a window counts on average; 1 where none weighs otherwise."""
+        return sum(example.weight for example in self._examples) / max(1, len(self._examples))
+
 
 def label_ids(tokens: Tokens, spans: Sequence[Span], label2id: dict[str, int]) -> list[int]:
     """A label id for each token. Where a model has no B- of a type its I- stands for it; where it has no I-, only first tokens are labelled."""
@@ -173,7 +183,8 @@ def label_ids(tokens: Tokens, spans: Sequence[Span], label2id: dict[str, int]) -
 
 
 def collate(examples: Sequence[Example], pad_id: int) -> dict[str, torch.Tensor]:
-    """Rectangles of int64, ``(examples, longest)``: input_ids, attention_mask and labels, padded at the right."""
+    """Rectangles of int64, ``(examples, longest)``: input_ids, attention_mask and labels, padded at the right; where not all weights are 1,
+    ``weights`` of the same shape in float32."""
     longest = max(len(example.input_ids) for example in examples)
     shape = (len(examples), longest)
     ids, mask, labels = torch.full(shape, pad_id), torch.zeros(shape, dtype=torch.long), torch.full(shape, IGNORED)
@@ -182,7 +193,15 @@ def collate(examples: Sequence[Example], pad_id: int) -> dict[str, torch.Tensor]
         ids[row, :length] = torch.tensor(example.input_ids)
         mask[row, :length] = 1
         labels[row, :length] = torch.tensor(example.labels)
-    return {"input_ids": ids, "attention_mask": mask, "labels": labels}
+    batch = {"input_ids": ids, "attention_mask": mask, "labels": labels}
+    if is_weighted(examples):
+        batch["weights"] = torch.tensor([example.weight for example in examples])[:, None].expand(shape).contiguous()
+    return batch
+
+
+def is_weighted(examples: Iterable[Example]) -> bool:
+    """Whether any of the examples has another weight than 1."""
+    return any(example.weight != 1 for example in examples)
 
 
 def length_grouped_order(lengths: Sequence[int], batch_size: int, seed: int) -> list[int]:

@@ -143,7 +143,8 @@ class RunTrainer(Trainer):
     """The stock trainer with batches of its own, and no pickle beside the weights.
 
     Which examples a step learns from depends on seed and epoch alone; ``data_collator`` cuts them into micro-batches. The loss is the mean over all
-    labelled tokens of a step, however they are cut and dealt out; ``label_weights`` weigh tokens by their label. ``grouped``: see ``BatchOrder``.
+    labelled tokens of a step, however they are cut and dealt out; ``label_weights`` weigh tokens by their label, a micro-batch's own ``weights`` by
+    their example. ``grouped``: see ``BatchOrder``.
     """
 
     def __init__(self, *, grouped: bool = True, label_weights: torch.Tensor | None = None, smoothing: float = 0.0, **settings: Any) -> None:
@@ -166,7 +167,7 @@ class RunTrainer(Trainer):
 
     def _get_num_items_in_batch(self, batch_samples: list[Any], device: torch.device) -> torch.Tensor:
         """The weight of all labelled tokens of a step, over all processes."""
-        weight = sum((self.weight(row["labels"].to(device)) for batch in batch_samples for row in batch), torch.zeros((), device=device))
+        weight = sum((self.weight(row, device) for batch in batch_samples for row in batch), torch.zeros((), device=device))
         if self.args.world_size > 1:
             torch.distributed.all_reduce(weight)
         return weight
@@ -188,19 +189,25 @@ class RunTrainer(Trainer):
 
     def loss_sum(self, model: Any, row: MicroBatch) -> torch.Tensor:
         """The loss of a micro-batch, summed over its labelled tokens."""
-        logits = model(**{name: value for name, value in row.items() if name != "labels"}).logits
-        return token_loss(logits, row["labels"], self._label_weights, self._smoothing)
+        logits = model(**{name: value for name, value in row.items() if name not in _TRUTH}).logits
+        return token_loss(logits, row["labels"], self._label_weights, self._smoothing, row.get("weights"))
 
-    def weight(self, labels: torch.Tensor) -> torch.Tensor:
-        """What the labelled tokens count for together."""
-        labelled = labels[labels != IGNORED]
-        return torch.tensor(float(labelled.numel()), device=labels.device) if self._label_weights is None else self._label_weights[labelled].sum()
+    def weight(self, row: MicroBatch, device: torch.device) -> torch.Tensor:
+        """What the labelled tokens of a micro-batch count for together."""
+        labels = row["labels"].to(device)
+        is_labelled = labels != IGNORED
+        if self._label_weights is None and "weights" not in row:
+            return torch.tensor(float(is_labelled.sum()), device=device)
+        counts = torch.ones_like(labels, dtype=torch.float32) if "weights" not in row else row["weights"].to(device)
+        return (counts[is_labelled] if self._label_weights is None else counts[is_labelled] * self._label_weights[labels[is_labelled]]).sum()
 
     def _save(self, output_dir: str | None = None, state_dict: dict[str, torch.Tensor] | None = None) -> None:
         network: Any = self.model
         network.save_pretrained(output_dir, state_dict=state_dict)
 
 
+#: What of a micro-batch is not for the model to read.
+_TRUTH: Final = frozenset({"labels", "weights"})
 #: What a process computes whose share of a batch is empty: it has to answer the others.
 _IDLE: Final[MicroBatch] = {"input_ids": torch.zeros((1, 1), dtype=torch.long), "labels": torch.full((1, 1), IGNORED)}
 

@@ -8,6 +8,7 @@ the text with those entities masked, so that a model learns from what is said of
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -104,4 +105,17 @@ def panels_of(document: Document) -> list[Document]:
 
 def _panel(document: Document, segment: Segment) -> Document:
     gold = tuple(span.moved(-segment.start) for span in document.gold if segment.start <= span.start and span.end <= segment.end)
-    return Document(id=segment.id or document.id, text=document.text[segment.start : segment.end], doi=document.doi or document.id, gold=gold)
+    text, doi = document.text[segment.start : segment.end], document.doi or document.id
+    return Document(id=segment.id or document.id, text=text, doi=doi, gold=gold, attributes=document.attributes)
+
+
+def weight_of(document: Document) -> float:
+    """What a text counts in training, 1 unless its row says otherwise: as ``weight`` among its attributes, or in their ``lineage``.
+
+    Raises ``TrainingError`` for what is no weight.
+    """
+    lineage = document.attributes.get("lineage")
+    told = document.attributes.get("weight", lineage.get("weight", 1.0) if isinstance(lineage, Mapping) else 1.0)
+    if isinstance(told, bool) or not isinstance(told, int | float) or not (math.isfinite(told) and told >= 0):
+        raise TrainingError(f"the weight of {document.id} is {str(told)[:40]}; a weight is a number from 0 on, 1 for a text that counts as others do")
+    return float(told)

@@ -48,7 +48,7 @@ from ner_engine.model.loop import (
 )
 from ner_engine.model.recipes import AUTO_LABELS, FILL_MASK, Recipe
 from ner_engine.model.tagger import Tagger
-from ner_engine.model.tasks import TASKS
+from ner_engine.model.tasks import TASKS, weight_of
 from ner_engine.schema import ENTITY_LABELS, Document
 from ner_engine.split import SIDES, Side
 
@@ -99,10 +99,12 @@ def _in_silence(event: Mapping[str, Any]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Panels:
-    """The labelled texts of each side; ``n_repeated`` counts those left out because their text occurs elsewhere."""
+    """The labelled texts of each side; ``n_repeated`` counts those left out because their text occurs elsewhere, ``n_weightless`` those of the
+    training side that have a weight of 0."""
 
     sides: Mapping[Side, Sequence[Document]]
     n_repeated: int
+    n_weightless: int = 0
 
 
 def read_sides(data: Path, recipe: Recipe) -> Panels:
@@ -113,6 +115,8 @@ def read_sides(data: Path, recipe: Recipe) -> Panels:
     documents = {side: read_documents(path) for side in SIDES if (path := side_file(data, side)).is_file() or side == "train"}
     _refuse_leaks(documents)
     sides = {side: _usable(found, recipe) for side, found in documents.items()}
+    weighty = [text for text in sides["train"] if weight_of(text) > 0]  # a row that counts nothing is as good as none
+    n_weightless, sides["train"] = len(sides["train"]) - len(weighty), weighty
     seen: set[str] = set()
     n_before = sum(map(len, sides.values()))
     for side in _KEEP_FIRST:
@@ -120,7 +124,7 @@ def read_sides(data: Path, recipe: Recipe) -> Panels:
     if not sides["train"]:
         name = side_file(data, "train").name
         raise TrainingError(f"{name} holds no text to learn from; accept some legends first, or relax min_characters and panels")
-    return Panels(sides, n_before - sum(map(len, sides.values())))
+    return Panels(sides, n_before - sum(map(len, sides.values())), n_weightless)
 
 
 def _usable(documents: Sequence[Document], recipe: Recipe) -> list[Document]:
@@ -287,7 +291,8 @@ class _Run:
     def learn(self, base: Checkpoint, *, resume: bool) -> bool:
         """Train, measure on everything held out, write the model with its card, and let the checkpoints go. False where it was asked to stop."""
         step = self._step(base, self._panels.sides, self._out, self._emit)
-        if not step.fit(resume=resume, told={"repeated_texts_left_out": self._panels.n_repeated}):
+        left_out = {"repeated_texts_left_out": self._panels.n_repeated, "texts_of_no_weight_left_out": self._panels.n_weightless}
+        if not step.fit(resume=resume, told=left_out):
             return False
         scores: dict[str, dict[str, Any]] = {}
         if processes().is_main_process:
@@ -405,6 +410,7 @@ class _Step:
             "steps": self.n_steps,
             "epochs": self.recipe.epochs,
             "examples": len(self._examples),
+            "mean_weight": round(self._examples.mean_weight, 4),
             "examples_per_step": self.recipe.batch_size,
             "processes": arguments.world_size,
             "packed": self.model.packs,

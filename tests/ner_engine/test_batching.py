@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -181,3 +182,29 @@ def test_balanced_weights_give_every_label_that_occurs_the_same_say() -> None:
     weights = balanced_weights([0] * 90 + [1] * 9 + [2], 4)
     assert torch.allclose(weights[:3] * torch.tensor([90.0, 9.0, 1.0]), torch.full((3,), 100 / 3))
     assert weights[3] == 1
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_an_example_asks_of_the_weights_as_much_as_it_counts_in_whatever_row_it_lies(packed: bool, tmp_path: Path) -> None:
+    model = network(save_bert(tmp_path / "bert"), PACKED if packed else "sdpa")
+    plain = examples([12, 7, 9])
+    counting = [replace(example, weight=weight) for example, weight in zip(plain, (1.0, 0.25, 0.0), strict=True)]
+    batcher = Batcher.of(model.config.to_dict(), budget=1000, packed=packed)
+    (row,) = batcher(counting)
+    assert row["weights"].shape == row["labels"].shape
+    expected: dict[str, torch.Tensor] = {}
+    for example, weight in zip(plain, (1.0, 0.25, 0.0), strict=True):
+        _, found = gradients(model, batcher([example]))
+        expected = {name: expected.get(name, 0) + weight * gradient for name, gradient in found.items()}
+    model.zero_grad()
+    logits = model(**{name: value for name, value in row.items() if name not in ("labels", "weights")}).logits
+    token_loss(logits, row["labels"], token_weights=row["weights"]).backward()
+    for name, parameter in model.named_parameters():
+        if parameter.grad is not None:
+            assert torch.allclose(parameter.grad, expected[name], atol=1e-5), name
+
+
+def test_where_everything_counts_alike_a_batch_is_what_it_was() -> None:
+    for packed in (True, False):
+        (row,) = Batcher(1000, packed)(examples([5, 4]))
+        assert "weights" not in row

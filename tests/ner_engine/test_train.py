@@ -20,10 +20,11 @@ from torch.nn import functional
 from ner_engine.errors import TrainingError
 from ner_engine.model.batching import balanced_weights
 from ner_engine.model.catalog import find, find_base
-from ner_engine.model.data import IGNORED, collate
+from ner_engine.model.data import IGNORED, collate, read_documents
 from ner_engine.model.loop import KeptWeights, best_of
 from ner_engine.model.recipes import Recipe, recipe_named
 from ner_engine.model.tagger import load_tagger
+from ner_engine.model.tasks import weight_of
 from ner_engine.model.train import _Model, read_sides, train, with_labels
 from ner_engine.schema import CONTROLLED_VAR, Document, Segment, Span
 from tests.ner_engine.checkpoints import save_bert
@@ -365,3 +366,57 @@ def test_the_validation_loss_is_the_cross_entropy_of_the_held_out_labels(name: s
     found = model.judge(texts, asked)
     assert found.loss == pytest.approx(expected, rel=0.03)  # judged in bf16 where the processor has it
     assert math.isfinite(found.accuracy)
+
+
+# What rows count
+
+
+def weighted(found: list[dict[str, Any]], weight: Callable[[int], Any]) -> list[dict[str, Any]]:
+    """The rows as a snapshot writes them, with what each counts."""
+    return [{**row, "attributes": {"lineage": {"weight": weight(number)}}} for number, row in enumerate(found)]
+
+
+def losses_and_model(folder: Path, base: Path, train_rows: list[dict[str, Any]], **settings: str) -> tuple[Told, Path]:
+    told = Told()
+    data = write(folder / "data", {"train": train_rows, "eval": rows(9, "eval")})
+    train(recipe(**settings), data=data, base=base, out=folder / "out", emit=lambda event: told.append(json.loads(json.dumps(event))))
+    return told, folder / "out"
+
+
+@pytest.mark.parametrize("augment", ["0", "0.5"])
+def test_a_row_of_weight_0_is_as_good_as_left_out(base: Path, tmp_path: Path, augment: str) -> None:
+    found = rows(24, "train")
+    told, out = losses_and_model(tmp_path / "a", base, weighted(found, lambda number: float(number % 3 > 0)), augment_share=augment, epochs="2")
+    _, without = losses_and_model(tmp_path / "b", base, [row for number, row in enumerate(found) if number % 3], augment_share=augment, epochs="2")
+    assert same(out, without)
+    assert told.of("start")[-1]["texts_of_no_weight_left_out"] == 8
+
+
+def test_only_the_proportion_of_weights_matters_and_it_does(base: Path, tmp_path: Path) -> None:
+    found = rows(24, "train")
+    plain, _ = losses_and_model(tmp_path / "a", base, found)
+    halved, _ = losses_and_model(tmp_path / "b", base, weighted(found, lambda number: 0.5))
+    mixed, _ = losses_and_model(tmp_path / "c", base, weighted(found, lambda number: 0.1 + number % 2))
+    assert halved.losses == pytest.approx(plain.losses, abs=2e-4)
+    assert mixed.losses != pytest.approx(plain.losses, abs=2e-4)
+    assert [told.of("start")[0]["mean_weight"] for told in (plain, halved, mixed)] == [1.0, 0.5, 0.6]
+
+
+def test_class_weights_and_the_weights_of_rows_multiply(base: Path, tmp_path: Path) -> None:
+    found = rows(24, "train")
+    balanced, _ = losses_and_model(tmp_path / "a", base, found, class_weights="balanced")
+    halved, _ = losses_and_model(tmp_path / "b", base, weighted(found, lambda number: 0.5), class_weights="balanced")
+    assert halved.losses == pytest.approx(balanced.losses, abs=2e-4)
+
+
+@pytest.mark.parametrize("weight", [-1, "much", None, True])
+def test_a_weight_that_is_none_stops_the_run_and_names_the_row(base: Path, tmp_path: Path, weight: Any) -> None:
+    with pytest.raises(TrainingError, match="the weight of train0 is"):
+        losses_and_model(tmp_path / "a", base, weighted(rows(9, "train"), lambda number: weight))
+
+
+def test_figures_carry_their_weight_too(tmp_path: Path) -> None:
+    row = {"words": ["Figure", "1"], "panel_id": "f", "label_ids": {"entity_types": ["O", "O"]}, "text": "Figure 1", "weight": 0.25}
+    write(tmp_path, {"train": [row]})
+    (document,) = read_documents(tmp_path / "train.jsonl")
+    assert weight_of(document) == 0.25
