@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from annotator.common.bulk import insert_rows
 from annotator.common.errors import UserError
-from annotator.corpus.models import Document, DocumentState, Layer, LayerKind, Segment, Span, Verdict
+from annotator.corpus.models import Document, DocumentState, FigureImage, Layer, LayerKind, Segment, Span, Verdict
 from ner_engine import schema
 from ner_engine.errors import OffsetError
 from ner_engine.formats.report import Problem
@@ -104,6 +104,16 @@ def write_segments(panels: Iterable[tuple[Document, Sequence[schema.Segment]]], 
     ]
     insert_rows(Segment, _SEGMENT_FIELDS, rows)
     return len(rows)
+
+
+def untouched_panels(documents: Iterable[int]) -> dict[int, str]:
+    """What found the panels of each of the legends whose panels a machine found and nobody touched: none were decided, no boxes drawn."""
+    ids = list(documents)
+    found = dict(Segment.objects.found().filter(document__in=ids).order_by().values_list("document", "source"))
+    decided = Layer.objects.current().filter(document__in=found, kind=LayerKind.DECIDED).values_list("document", "panel_starts")
+    touched = {document for document, starts in decided if starts is not None}
+    touched |= set(FigureImage.objects.filter(document__in=found).exclude(boxes=[]).values_list("document", flat=True))
+    return {document: source for document, source in found.items() if document not in touched}
 
 
 def mean_certainty(spans: Iterable[schema.Span]) -> float | None:

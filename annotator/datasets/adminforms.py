@@ -138,12 +138,13 @@ class RulesForm(forms.Form):
     swept_cap = _percent(
         "Swept entities, at most, percent",
         "Entities that were accepted with their legend and that nobody decided by themselves. A model that learns from them learns what a model "
-        "guessed. 100 switches the limit off.",
+        "guessed. 100 switches the limit off. Beyond it figures whose panels a machine found and nobody touched are left out for models of panels.",
     )
     over_cap = forms.ChoiceField(label="Beyond the limit", choices=OverCap.choices, widget=UnfoldAdminRadioSelectWidget)
     swept_weight = _percent(
         "Weight of a swept entity, percent",
-        "Each row carries a weight that training may read: the mean over its entities, of which a decided one counts 100 and a swept one this.",
+        "Each row has a weight by which a model learns from it: the mean over its entities, of which a decided one counts 100 and a swept one this. "
+        "A row of 0 is left out of the training. Whole figures have that of their panels.",
     )
     near_duplicate = _percent(
         "Nearly the same from, percent",

@@ -19,9 +19,9 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final, NamedTuple
 
-from annotator.corpus.annotations import CHUNK
+from annotator.corpus.annotations import CHUNK, untouched_panels
 from annotator.corpus.models import DecisionKind, Document, DocumentState, Layer, LayerKind
-from annotator.datasets.guard import Rules, too_swept
+from annotator.datasets.guard import Rules, too_swept, too_swept_figures
 from annotator.datasets.splits import SplitRule
 from annotator.review.models import Operation
 from ner_engine import schema
@@ -45,6 +45,7 @@ REPEATED: Final = "the same text as another panel"
 REPEATED_ACROSS: Final = "the same text as a panel of another side"
 NEARLY_THE_SAME: Final = "nearly the same text as a panel of another side"
 TOO_SWEPT: Final = "too many entities that nobody decided by themselves"
+TOO_SWEPT_FIGURE: Final = "a whole figure: too many panels that a machine found and nobody touched"
 #: Which side keeps a text that lies on several, or nearly so: what is held out must never be trained on.
 KEEPS_FIRST: Final = ("test", "eval", "train")
 TOKENIZED: Final = "tokenized/"
@@ -79,6 +80,7 @@ def with_lineage(legends: Iterable[schema.Document], plan: Plan, on_edited: Call
         ids = [int(legend.attributes["lineage"]["document"]) for legend in batch]
         as_they_stand = {row[0]: row[1:] for row in Document.objects.filter(pk__in=ids).values_list("pk", "revision", "state", "accepted_by")}
         suggested_by = dict(Layer.objects.current().filter(document__in=ids, kind=LayerKind.SUGGESTED).values_list("document", "source"))
+        panels_by = untouched_panels(ids)
         curators: dict[int, set[int]] = {pk: {row[2]} if row[2] else set() for pk, row in as_they_stand.items()}
         done = Operation.objects.filter(document__in=ids).exclude(actor=None).order_by().values_list("document", "actor").distinct()
         for document, actor in done:
@@ -90,6 +92,7 @@ def with_lineage(legends: Iterable[schema.Document], plan: Plan, on_edited: Call
                 on_edited(legend)
                 continue
             people = {"curators": sorted(curators[pk]), "model": suggested_by.get(pk, ""), "guideline": plan.guideline}
+            people |= {"panels_by": panels_by[pk]} if pk in panels_by else {}
             yield replace(legend, attributes={**legend.attributes, "lineage": {**lineage, **people}})
 
 
@@ -163,6 +166,22 @@ class Candidate(NamedTuple):
     def place(self) -> dict[str, Any]:
         """Which panel it is, for a person."""
         return {"panel": self.panel, "paper": self.paper, "document": self.document, "side": self.side}
+
+
+class Figure(NamedTuple):
+    """What is remembered of a whole figure that may become a row: of its ``n_spans`` panels a machine found ``n_swept``, and nobody touched them."""
+
+    legend: int
+    document: int
+    paper: str
+    side: str
+    n_spans: int
+    n_swept: int
+
+    @property
+    def place(self) -> dict[str, Any]:
+        """Which figure it is, for a person."""
+        return {"panel": "", "paper": self.paper, "document": self.document, "side": self.side}
 
 
 class LeftOut(NamedTuple):
@@ -325,7 +344,8 @@ class _Placed(NamedTuple):
 @dataclass
 class SnapshotWriter:
     """Writes rows into ``files``: project JSONL, and beside it sd-nlp with the same rows in the same order, as words and, with ``tokenizer``, as
-    tokens; beside them ``lossy.jsonl``, what sd-nlp cannot express, and ``left_out.jsonl``, each panel that became no row.
+    tokens; beside them ``lossy.jsonl``, what sd-nlp cannot express, and ``left_out.jsonl``, each panel that became no row, and each figure that the
+    guard did not let through.
     """
 
     files: LineFiles
@@ -333,7 +353,9 @@ class SnapshotWriter:
     tokenizer: Tokenizer | None = None
     n_legends: int = 0
     left_out: Counter[str] = field(default_factory=Counter)
+    figures_left_out: int = 0
     _candidates: Candidates = field(default_factory=Candidates)
+    _figures: list[Figure] = field(default_factory=list)
     _form: str = ""
     _owner: int = -1
 
@@ -365,7 +387,16 @@ class SnapshotWriter:
             like = {} if left.like is None else {"like": panels[left.like].place, "similarity": round(left.similarity, 3)}
             self._leave_out(panel, left.reason, **like)
         empty = {panel.legend for panel in panels} - {panel.legend for index, panel in enumerate(panels) if panel_owner(index) not in out}
-        return out | {owner for legend in empty for owner in (figure_owner(legend), legend_owner(legend))}
+        out |= {owner for legend in empty for owner in (figure_owner(legend), legend_owner(legend))}
+        return out | set(self._choose_figures(out))
+
+    def _choose_figures(self, out: Set[int]) -> Iterator[int]:
+        """The owners of the figures that the guard does not let through; each is named."""
+        kept = [figure for figure in self._figures if figure_owner(figure.legend) not in out]
+        for index in too_swept_figures(kept, self.plan.rules):
+            self.figures_left_out += 1
+            self.files.line("left_out.jsonl", {**kept[index].place, "reason": TOO_SWEPT_FIGURE})
+            yield figure_owner(kept[index].legend)
 
     def _write_legend(self, legend: schema.Document) -> Iterator[_Placed]:
         """Write a legend's rows but for those of tokens, which are made from what is yielded."""
@@ -388,12 +419,20 @@ class SnapshotWriter:
         if n_rows:
             self._tell_homeless(legend, legend_owner(number))
         if n_rows and has_figure:
-            known = tuple(span for span in legend.gold if span.label in self.plan.labels)
-            yield self._write_words("sd_figs", side, figure_passage(replace(legend, gold=known)), figure_owner(number))
+            yield self._write_figure(legend, side, number)
 
-    def _write_words(self, form: str, side: str, passage: Passage, owner: int) -> _Placed:
+    def _write_figure(self, legend: schema.Document, side: str, number: int) -> _Placed:
+        known = tuple(span for span in legend.gold if span.label in self.plan.labels)
+        lineage, n_panels = legend.attributes["lineage"], len(legend.segments)
+        figure = Figure(number, lineage["document"], legend.group, side, n_panels, n_panels if "panels_by" in lineage else 0)
+        self._figures.append(figure)
+        # sd-nlp knows no weights: they stand there only where the project makes a difference, and then in each row
+        weight = {"weight": self.plan.rules.weight(figure.n_spans, figure.n_swept)} if self.plan.rules.swept_weight < 1 else {}
+        return self._write_words("sd_figs", side, figure_passage(replace(legend, gold=known)), figure_owner(number), weight)
+
+    def _write_words(self, form: str, side: str, passage: Passage, owner: int, more: Mapping[str, Any] | None = None) -> _Placed:
         self._form, self._owner = form, owner
-        self.files.line(f"{form}/{side}.jsonl", word_row(passage, self._report, self.plan.flavour), owner)
+        self.files.line(f"{form}/{side}.jsonl", {**word_row(passage, self._report, self.plan.flavour), **(more or {})}, owner)
         return _Placed(f"{TOKENIZED}{form}", side, passage, owner)
 
     def _write_tokens(self, placed: Iterable[_Placed], encodings: Future[list[Encoding]]) -> None:

@@ -1,7 +1,8 @@
 """The guard against learning one's own guesses: suggestions that were accepted with their legend and that nobody decided by themselves.
 
 Such entities are *swept*. Their share is counted for every snapshot; a project says how large it may be, what happens beyond, and how much less a
-panel counts in training for them.
+panel counts in training for them. So it is with panels that a machine found and nobody touched: they are what models of panels would learn from a
+figure.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ class Rules:
         return asdict(self)
 
     def weight(self, n_spans: int, n_swept: int) -> float:
-        """What a panel counts in training (0-1): the mean weight of its entities."""
+        """What a panel counts in training (0-1): the mean weight of its entities; or a figure: that of its panels."""
         return round(1 - (1 - self.swept_weight) * n_swept / n_spans, 4) if n_spans else 1.0
 
 
@@ -63,7 +64,7 @@ def change_snapshot_rules(
 
 
 class Counted(Protocol):
-    """A panel of which ``n_swept`` of ``n_spans`` entities were swept."""
+    """A panel of which ``n_swept`` of ``n_spans`` entities were swept, or a figure of whose panels."""
 
     @property
     def n_spans(self) -> int: ...
@@ -85,10 +86,21 @@ def too_swept(panels: Sequence[Counted], rules: Rules) -> list[int]:
             f"themselves; the project allows {100 * rules.swept_cap:.0f} %. A model would learn its own guesses. Decide more of them on the review "
             "page, or change the project's snapshot rules: a higher limit, or leave such panels out."
         )
+    return _most_swept(panels, rules.swept_cap)
+
+
+def too_swept_figures(figures: Sequence[Counted], rules: Rules) -> list[int]:
+    """The indices of the figures to leave out so that untouched panels stay within the limit. The snapshot is never refused for them: its entities,
+    and the models that learn them, are the same without."""
+    return _most_swept(figures, rules.swept_cap)
+
+
+def _most_swept(panels: Sequence[Counted], cap: float) -> list[int]:
+    n_spans, n_swept = sum(panel.n_spans for panel in panels), sum(panel.n_swept for panel in panels)
     by_share = sorted(range(len(panels)), key=lambda index: (-panels[index].n_swept / max(1, panels[index].n_spans), index))
     left_out = []
     for index in by_share:
-        if n_swept <= rules.swept_cap * n_spans:
+        if n_swept <= cap * n_spans:
             break
         left_out.append(index)
         n_spans, n_swept = n_spans - panels[index].n_spans, n_swept - panels[index].n_swept

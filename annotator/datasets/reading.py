@@ -79,7 +79,9 @@ def contents_in_words(snapshot: Snapshot) -> dict[str, Any]:
         "asked": SnapshotFilter.from_json(snapshot.filters).in_words(),
         "labels": lines,
         "swept": LabelLine("All", [], n_spans, n_swept),
+        "untouched": _untouched(snapshot),
         "left_out": sorted(report.get("left_out", {}).items()),
+        "figures_left_out": report.get("figures_left_out", 0),
         "duplicates": _duplicates(snapshot),
         "lossy": report.get("lossy", []),
         "downloads": [(form, words) for form, words in archives.FORMS.items() if snapshot.is_ready and archives.files_of(snapshot.folder, form)],
@@ -99,6 +101,12 @@ class LabelLine:
     @property
     def percent(self) -> float:
         return 100 * self.n_swept / self.n if self.n else 0.0
+
+
+def _untouched(snapshot: Snapshot) -> LabelLine:
+    """The panels, and how many of them a machine found and nobody looked at."""
+    by_side = [snapshot.counts.get(side, {}).get("panels", 0) for side in SIDES]
+    return LabelLine("Panels", by_side, sum(by_side), sum(snapshot.counts.get(side, {}).get("untouched_panels", 0) for side in SIDES))
 
 
 def _label_line(counts: Mapping[str, Any], label: str) -> LabelLine:

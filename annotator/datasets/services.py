@@ -242,6 +242,7 @@ def _fill(place: Path, snapshot: Snapshot, run: JobRun | None) -> tuple[dict[str
         "guideline": plan.guideline,
         "figures": contents.figures,
         "left_out": dict(writer.left_out),
+        "figures_left_out": writer.figures_left_out,
         "n_lossy": sum(n for _, _, n in contents.lossy),
         "lossy": contents.lossy,
         "tokenizer": settings.EXPORT_TOKENIZER if tokenizer is not None else "",

@@ -57,8 +57,9 @@ def row_at(folder: Path, side: str, offset: int) -> dict[str, Any]:
 class Contents:
     """What lies in a snapshot's files.
 
-    ``counts``: ``{side: {"panels", "papers", "spans", "labels", "decisions", "swept"}}``, the last three by name. ``figures``: rows of whole figures
-    by side. ``lossy``: (form, message, how often). ``rows``: (side, byte at which the row begins, document) of each panel, side after side.
+    ``counts``: ``{side: {"panels", "untouched_panels", "papers", "spans", "labels", "decisions", "swept"}}``, the last three by name; untouched are
+    panels that a machine found and nobody looked at. ``figures``: rows of whole figures by side. ``lossy``: (form, message, how often). ``rows``:
+    (side, byte at which the row begins, document) of each panel, side after side.
     """
 
     counts: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -85,7 +86,7 @@ def contents_of(folder: Path) -> Contents:
 def _count_side(folder: Path, side: str, rows: list[tuple[str, int, int]]) -> dict[str, Any]:
     counters: dict[str, Counter[str]] = {"labels": Counter(), "decisions": Counter(), "swept": Counter()}
     papers: set[str] = set()
-    n = offset = 0
+    n = n_untouched = offset = 0
     with (folder / f"{side}.jsonl").open("rb") as stream:
         for line in stream:
             row = json.loads(line)
@@ -93,11 +94,12 @@ def _count_side(folder: Path, side: str, rows: list[tuple[str, int, int]]) -> di
             rows.append((side, offset, lineage["document"]))
             offset += len(line)
             n += 1
+            n_untouched += "panels_by" in lineage
             papers.add(_paper(row))
             counters["labels"].update(span["label"] for span in row["spans"])
             counters["swept"].update(span["label"] for span in row["spans"] if span["attributes"].get("decision") == DecisionKind.SWEPT)
             counters["decisions"].update(lineage["decisions"])
-    counts: dict[str, Any] = {"panels": n, "papers": len(papers), "spans": counters["labels"].total()}
+    counts: dict[str, Any] = {"panels": n, "untouched_panels": n_untouched, "papers": len(papers), "spans": counters["labels"].total()}
     return counts | {name: dict(sorted(counter.items())) for name, counter in counters.items()}
 
 

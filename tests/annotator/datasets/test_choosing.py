@@ -18,7 +18,7 @@ from django.core.exceptions import PermissionDenied
 from annotator.accounts.models import User
 from annotator.common.errors import UserError
 from annotator.corpus.annotations import write_suggestions
-from annotator.corpus.models import Document, Project
+from annotator.corpus.models import Document, FigureImage, Project, Segment, Span
 from annotator.datasets import freezing
 from annotator.datasets.filters import SnapshotFilter
 from annotator.datasets.guard import Rules, change_snapshot_rules
@@ -305,3 +305,62 @@ def test_what_changed_between_two_snapshots_is_told_by_legend_and_label(
         compare_snapshots(old=old, new=new, actor=stranger)
     with pytest.raises(UserError, match="two different snapshots"):
         compare_snapshots(old=old, new=old, actor=curator)
+
+
+# Panels that a machine found
+
+
+@pytest.fixture
+def found(swept: list[Document]) -> list[Document]:
+    """The four legends, as if a machine had found their panels and nobody had touched them."""
+    Segment.objects.filter(document__in=swept).update(source="their letters")
+    return swept
+
+
+def figures(snapshot: Snapshot, side: str = "train") -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (snapshot.folder / "sd_figs" / f"{side}.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def ruled(project: Project, manager: User, **facts: Any) -> Snapshot:
+    rules = {"swept_cap": 1.0, "over_cap": "refuse", "swept_weight": 1.0, "near_duplicate": 0.5}
+    change_snapshot_rules(project=project, actor=manager, **(rules | facts))
+    return frozen(project)
+
+
+def test_panels_that_nobody_touched_are_counted_and_named_in_their_rows(project: Project, found: list[Document], manager: User) -> None:
+    snapshot = ruled(project, manager)
+    assert (snapshot.counts["train"]["panels"], snapshot.counts["train"]["untouched_panels"]) == (4, 4)
+    assert {row["attributes"]["lineage"]["panels_by"] for row in panels(snapshot).values()} == {"their letters"}
+    assert (len(figures(snapshot)), snapshot.report["figures_left_out"]) == (4, 0)
+
+
+def test_beyond_the_limit_whole_figures_go_and_their_entities_stay_even_where_the_project_would_refuse(
+    project: Project, found: list[Document], manager: User, curator: User
+) -> None:
+    Span.objects.update(decision="explicit")
+    snapshot = ruled(project, manager, swept_cap=0.9)
+    assert (len(panels(snapshot)), len(figures(snapshot)), snapshot.report["figures_left_out"]) == (4, 0, 4)
+    reasons = [(row["panel"], row["reason"]) for row in left_out(snapshot)]
+    assert reasons == [("", freezing.TOO_SWEPT_FIGURE)] * 4
+    operate(found[0], curator, "reopen_legend")
+    operate(found[0], curator, "set_panels", arguments={"starts": [0, 40]})
+    operate(found[0], curator, "accept_legend")
+    looked_at = ruled(project, manager, swept_cap=0.9)
+    assert looked_at.counts["train"]["untouched_panels"] == 3
+    assert (len(figures(looked_at)), looked_at.report["figures_left_out"]) == (4, 0)
+    assert len(figures(ruled(project, manager, swept_cap=0.7))) == 4
+    assert len(figures(ruled(project, manager, swept_cap=0.5))) == 3
+
+
+def test_panels_of_a_file_and_panels_with_boxes_were_looked_at(project: Project, found: list[Document], manager: User) -> None:
+    Segment.objects.filter(document=found[0]).update(source="")
+    FigureImage.objects.create(document=found[1], boxes=[{"panel": 0, "x": 0, "y": 0, "width": 1, "height": 1}])
+    assert ruled(project, manager).counts["train"]["untouched_panels"] == 2
+
+
+def test_figures_weigh_as_much_as_their_panels_where_the_project_makes_a_difference(project: Project, found: list[Document], manager: User) -> None:
+    Segment.objects.filter(document=found[0]).update(source="")
+    assert all("weight" not in row for row in figures(ruled(project, manager)))
+    snapshot = ruled(project, manager, swept_weight=0.25)
+    assert sorted(row["weight"] for row in figures(snapshot)) == [0.25, 0.25, 0.25, 1.0]
+    assert sorted(row["attributes"]["lineage"]["weight"] for row in panels(snapshot).values()) == [0.25, 0.25, 0.25, 0.625]

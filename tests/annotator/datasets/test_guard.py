@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from annotator.common.errors import UserError
-from annotator.datasets.guard import Rules, too_swept
+from annotator.datasets.guard import Rules, too_swept, too_swept_figures
 from annotator.datasets.models import OverCap
 
 
@@ -53,3 +53,8 @@ def test_a_rows_weight_is_the_mean_of_its_entities() -> None:
     assert rules(1, weight=0.2).weight(4, 2) == 0.6
     assert rules(1, weight=0.0).weight(4, 4) == 0.0
     assert rules(1, weight=0.2).weight(4, 0) == rules(1).weight(4, 4) == 1.0
+
+
+@given(panels, st.floats(0, 1), st.sampled_from(OverCap.values))
+def test_figures_go_by_the_same_limit_and_never_stop_a_snapshot(found: list[Panel], cap: float, over_cap: str) -> None:
+    assert too_swept_figures(found, rules(cap, over_cap)) == too_swept(found, rules(cap, OverCap.LEAVE_OUT))
