@@ -50,6 +50,14 @@ A name is looked for in the folder of models (--model-dir or SD_MODEL_DIR), then
 fetch what is not there, unless HF_HUB_OFFLINE=1; HF_ENDPOINT names a mirror to fetch from. NAME@REVISION asks for one revision, such as
 the one with safetensors that the hub's converter proposed where main has pickled weights, which are never read."""
 
+_SERIES_EVENTS: Final = """\
+Standard output is one JSON object a line, as of `train`, "event" says which; step and steps count through all trainings. Besides:
+  part       part, number, parts (a training begins)
+  looking    done, of (texts that its model has read)
+  part_done  part, number, parts (kept in --out; --resume does not train it again)
+  done       out, and what was found; --out holds result.json
+exit codes: 0 done; 2 failed, see error; 3 cancelled, --resume goes on"""
+
 _PRETRAIN_EVENTS: Final = """\
 Standard output is one JSON object a line, "event" says which:
   start      recipe, base, new_head, steps, epochs, examples, texts by side, device, resumed_at
@@ -96,6 +104,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_tag(command("tag", _tag, "Tag project JSONL: one line out for each line in, in order."))
     _add_evaluate(command("evaluate", _evaluate, "Compare a model's entities with gold: precision, recall and F1 per label."))
     _add_train(command("train", _train, "Fine-tune a model by a recipe.", _TRAIN_EVENTS))
+    _add_label_errors(command("label-errors", _label_errors, "Rank labels that models which have not seen them say otherwise of.", _SERIES_EVENTS))
+    _add_curve(command("curve", _curve, "Train on growing parts of the papers, and judge each on the same held-out ones.", _SERIES_EVENTS))
     _add_augment(command("augment", _augment, "Add training texts in which entities are replaced by other names of their label."))
     _add_pretrain(command("pretrain", _pretrain, "Train an encoder further on texts without labels, as a masked language model.", _PRETRAIN_EVENTS))
     _add_models(command("models", _models, "List the models known by name, and which of them are here.", _MODELS_EPILOG))
@@ -428,6 +438,76 @@ def _run_pretraining(args: argparse.Namespace, emit: Callable[[Mapping[str, Any]
         emit=emit,
         stop_requested=stop_requested,
     )
+    return SUCCESS if done else CANCELLED
+
+
+# label-errors, curve
+
+
+def _add_series(parser: argparse.ArgumentParser, *, data_help: str, max_steps: int) -> None:
+    """What trainings in a series are asked for alike."""
+    _add_model_dir(parser)
+    parser.add_argument("--recipe", default="quick", metavar="NAME", help="default: quick")
+    parser.add_argument("--data", required=True, type=Path, metavar="DIR", help=data_help)
+    parser.add_argument("--base", metavar="DIR_OR_NAME", help="as for train (default: the recipe's)")
+    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="gets what was found; models are not kept")
+    parser.add_argument(
+        "--max-steps", type=int, default=max_steps, metavar="N", help=f"of each training; 0: as the recipe has it (default: {max_steps})"
+    )
+    parser.add_argument("--seed", type=int, default=42, help="deals out the papers")
+    parser.add_argument("--resume", action="store_true", help="go on where an earlier run in --out stopped")
+    parser.add_argument("--set", dest="settings", action="append", default=[], metavar="NAME=VALUE", help="another value for a hyperparameter")
+
+
+def _add_label_errors(parser: argparse.ArgumentParser) -> None:
+    data_help = "labelled texts as for train; train, eval and test, those that are there, are looked through"
+    _add_series(parser, data_help=data_help, max_steps=150)
+    parser.add_argument("--folds", type=int, default=3, metavar="N", help="trainings; each looks at a part of the papers (default: 3)")
+    parser.add_argument("--near-duplicate", type=float, default=0.5, metavar="SHARE", help="from this likeness on texts share a fold (default: 0.5)")
+
+
+def _label_errors(args: argparse.Namespace) -> int:
+    return _told_in_events(args, _run_label_errors)
+
+
+def _run_label_errors(args: argparse.Namespace, emit: Callable[[Mapping[str, Any]], None]) -> int:
+    from ner_engine.model.plans import LABEL_ERRORS  # noqa: PLC0415
+
+    search = _plan(args, LABEL_ERRORS, folds=args.folds, near_duplicate=args.near_duplicate)
+    stop_requested = _stop_requests()
+    from ner_engine.model.disagreement import find_label_errors  # noqa: PLC0415
+
+    done = find_label_errors(search, data=args.data, out=args.out, resume=args.resume, emit=emit, stop_requested=stop_requested)
+    return SUCCESS if done else CANCELLED
+
+
+def _plan(args: argparse.Namespace, program: str, **options: Any) -> Any:
+    """What the series is asked for, checked."""
+    from ner_engine.model.plans import plan_of  # noqa: PLC0415
+
+    options |= {"max_steps": args.max_steps, "seed": args.seed}
+    plan = plan_of(program, recipe=args.recipe, base=args.base or "", settings=_settings(args.settings), options=options)
+    plan.check()
+    return plan
+
+
+def _add_curve(parser: argparse.ArgumentParser) -> None:
+    _add_series(parser, data_help="labelled texts as for train, with a test side", max_steps=0)
+    parser.add_argument("--shares", default="0.1,0.25,0.5,1", metavar="LIST", help="of the papers to learn from (default: 0.1,0.25,0.5,1)")
+
+
+def _curve(args: argparse.Namespace) -> int:
+    return _told_in_events(args, _run_curve)
+
+
+def _run_curve(args: argparse.Namespace, emit: Callable[[Mapping[str, Any]], None]) -> int:
+    from ner_engine.model.plans import CURVE  # noqa: PLC0415
+
+    curve = _plan(args, CURVE, shares=args.shares)
+    stop_requested = _stop_requests()
+    from ner_engine.model.curve import learning_curve  # noqa: PLC0415
+
+    done = learning_curve(curve, data=args.data, out=args.out, resume=args.resume, emit=emit, stop_requested=stop_requested)
     return SUCCESS if done else CANCELLED
 
 

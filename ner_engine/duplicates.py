@@ -32,6 +32,9 @@ class NearDuplicate(NamedTuple):
     similarity: float
 
 
+_Inverted = tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
+
+
 class ShingleIndex:
     """The shingles of many texts, known by the order in which they were added; 8 bytes a shingle."""
 
@@ -64,26 +67,65 @@ class ShingleIndex:
         if not len(self):
             return []
         sizes = np.array([len(shingles) for shingles in self._shingles])
-        holders, first_of, numbers, at = self._inverted(sizes)
+        inverted = self._inverted(sizes)
         is_out = np.zeros(len(self), dtype=bool)
         found = []
         for index in np.argsort(rank_of, kind="stable").tolist():
             if is_out[index] or not sizes[index] or rank_of[index] == rank_of.max():
                 continue
-            mine = numbers[at[index] : at[index + 1]]
-            shared = np.bincount(np.concatenate([holders[first_of[number] : first_of[number + 1]] for number in mine]), minlength=len(self))
-            others = np.flatnonzero((shared > 0) & (rank_of > rank_of[index]) & ~is_out)
-            similarity = shared[others] / (sizes[index] + sizes[others] - shared[others])
-            for other, alike in zip(others[similarity >= threshold].tolist(), similarity[similarity >= threshold].tolist(), strict=True):
+            others, similarity = _alike(index, sizes, inverted, threshold)
+            is_meant = (rank_of[others] > rank_of[index]) & ~is_out[others]
+            for other, alike in zip(others[is_meant].tolist(), similarity[is_meant].tolist(), strict=True):
                 is_out[other] = True
                 found.append(NearDuplicate(other, index, alike))
         return found
 
-    def _inverted(self, sizes: NDArray[np.int64]) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    def clusters(self, threshold: float = THRESHOLD) -> list[int]:
+        """A number a text, the same for two that are at least ``threshold`` (above 0) like each other, or both like others that are.
+
+        The number is the lowest index in the cluster.
+        """
+        if not len(self):
+            return []
+        sizes = np.array([len(shingles) for shingles in self._shingles])
+        inverted = self._inverted(sizes)
+        parents = list(range(len(self)))
+        for index in range(len(self)):
+            if sizes[index]:
+                others, _ = _alike(index, sizes, inverted, threshold)
+                for other in others[others > index].tolist():
+                    join(parents, index, other)
+        return [root(parents, index) for index in range(len(self))]
+
+    def _inverted(self, sizes: NDArray[np.int64]) -> _Inverted:
         """The texts that hold shingle 0, 1, … and where those of each begin; the shingles of text 0, 1, … by number and where those of each begin."""
         _, numbers = np.unique(np.concatenate(self._shingles), return_inverse=True)
         holders = np.repeat(np.arange(len(self), dtype=np.int32), sizes)[np.argsort(numbers, kind="stable")]
         return holders, _begins(np.bincount(numbers)), numbers, _begins(sizes)
+
+
+def _alike(index: int, sizes: NDArray[np.int64], inverted: _Inverted, threshold: float) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """The texts that are at least ``threshold`` like the text ``index``, itself among them, and how like it they are."""
+    holders, first_of, numbers, at = inverted
+    mine = numbers[at[index] : at[index + 1]]
+    shared = np.bincount(np.concatenate([holders[first_of[number] : first_of[number + 1]] for number in mine]), minlength=len(sizes))
+    others = np.flatnonzero(shared)
+    similarity = shared[others] / (sizes[index] + sizes[others] - shared[others])
+    return others[similarity >= threshold], similarity[similarity >= threshold]
+
+
+def root(parents: list[int], index: int) -> int:
+    """The one that stands for the set of ``index``: the lowest number of those that were joined with it."""
+    while parents[index] != index:
+        parents[index] = parents[parents[index]]
+        index = parents[index]
+    return index
+
+
+def join(parents: list[int], one: int, other: int) -> None:
+    """Make the sets of both one set."""
+    first, second = sorted((root(parents, one), root(parents, other)))
+    parents[second] = first
 
 
 def _begins(sizes: NDArray[np.int64]) -> NDArray[np.int64]:

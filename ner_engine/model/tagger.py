@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
@@ -45,6 +46,21 @@ def load_tagger(
     return Tagger(checkpoint.name, backend, encoder, checkpoint.id2label, aggregation=aggregation)
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a model makes of one text: its words, code points ``starts[i]`` to ``ends[i]``, and the entities it finds, as ``Tagger.tag`` gives them.
+
+    ``kinds`` (words, types + 1) says how probable each entity type is, B- and I- together, and last that the word belongs to none. ``inside``
+    (words, types) is the part of it by which the entity began before the word; zeros for types without a B-.
+    """
+
+    starts: Indices
+    ends: Indices
+    kinds: Probabilities
+    inside: Probabilities
+    spans: list[Span]
+
+
 class Tagger:
     """A model with its tokenizer, ready to tag.
 
@@ -75,12 +91,22 @@ class Tagger:
         ``scores`` also ``scores``, the confidence by label for every label the model knows. Markers such as ``<s>`` and ``</s>`` that were typed
         into a text are not read, and no entity holds one.
         """
+        return [self._spans(text, *found, scores=scores) for text, found in zip(texts, self._words(texts), strict=True)]
+
+    def read(self, texts: Sequence[str]) -> list[Reading]:
+        """As ``tag``, and beside the entities how probable every type is of every word."""
+        return [
+            Reading(*_word_edges(tokens, units), *self._scheme.by_type(rows), self._spans(text, tokens, units, rows, path, scores=False))
+            for text, (tokens, units, rows, path) in zip(texts, self._words(texts), strict=True)
+        ]
+
+    def _words(self, texts: Sequence[str]) -> Iterator[tuple[Tokens, Indices, Probabilities, Indices]]:
+        """Of each text its tokens, which of them begin a word, the label probabilities of the words, and their labels in the best path."""
         read = [_MARKER.sub(lambda marker: " " * len(marker[0]), text) for text in texts]
         tokens = self.encoder.tokens(read)
         units = [_word_starts(text, found) for text, found in zip(read, tokens, strict=True)]
         rows = [self._scheme.pooled(row, first, self._aggregation) for row, first in zip(self.probabilities(tokens), units, strict=True)]
-        paths = self._scheme.best_paths(rows)
-        return [self._spans(*found, scores=scores) for found in zip(texts, tokens, units, rows, paths, strict=True)]
+        yield from zip(tokens, units, rows, self._scheme.best_paths(rows), strict=True)
 
     def tag_stream(self, texts: Iterable[str], *, scores: bool = False) -> Iterator[list[Span]]:
         """As ``tag``, one result for each text in order, in memory that does not grow with their number."""
@@ -105,7 +131,7 @@ class Tagger:
     def _spans(self, text: str, tokens: Tokens, units: Indices, rows: Probabilities, path: Indices, *, scores: bool) -> list[Span]:
         if not len(tokens):
             return []
-        starts, ends = tokens.starts[units], tokens.ends[np.append(units[1:], len(tokens)) - 1]
+        starts, ends = _word_edges(tokens, units)
         markers = [match.span() for match in _MARKER.finditer(text)]
         return [
             Span(start, end, label, text[start:end], score=score, attributes=attributes)
@@ -140,6 +166,11 @@ def _word_starts(text: str, tokens: Tokens) -> Indices:
     return np.flatnonzero(begins)
 
 
+def _word_edges(tokens: Tokens, units: Indices) -> tuple[Indices, Indices]:
+    """Where the words begin and end, given the tokens that begin one."""
+    return tokens.starts[units], tokens.ends[np.append(units[1:], len(tokens)) - 1] if len(units) else tokens.ends[:0]
+
+
 class _Scheme:
     """What the numbers of a model's outputs mean, in whatever order its label list has them, with or without B-."""
 
@@ -156,6 +187,10 @@ class _Scheme:
         #: I- of the types that have a B-: only B- or I- of the same type may stand before them.
         self._bound = np.array([prefix == "I" and label in with_b for prefix, label in parts])
         self._may_precede = ~self._bound[None, :] | (self._type[:, None] == self._type[None, :])
+
+    def by_type(self, rows: Probabilities) -> tuple[Probabilities, Probabilities]:
+        """Of label probabilities ``(words, labels)`` those of types and of none, and the part of the types that is I- after a B-."""
+        return rows @ self._kinds, rows @ (self._sum * self._bound[:, None]).astype(np.float32)
 
     def pooled(self, rows: Probabilities, first: Indices, aggregation: Aggregation) -> Probabilities:
         """Label probabilities ``(words, labels)`` from those of tokens, given each word's first token.
