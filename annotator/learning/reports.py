@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
+from annotator.learning.effort import LabelTally, ModelEffort
 from annotator.learning.judging import ComparedRow, Comparison
 from annotator.learning.models import TrainingRun
 from annotator.learning.supervision import read_events
@@ -92,6 +93,12 @@ def charts_of(events: Sequence[Mapping[str, Any]]) -> list[Chart]:
     return charts
 
 
+def curve_chart(title: str, summary: str, points: Sequence[tuple[float, float]]) -> Chart:
+    """Scores (0-1) over numbers of papers, a dot each."""
+    low = _floor_to(min(score for _, score in points))
+    return _chart(title, summary, points, points[-1][0], low=low, high=1.0, has_dots=True, unit="papers")
+
+
 #: Of the bars: the height of a row with its words and two bars, in pixels; lengths are percent of the page's width.
 _ROW, _WORDS_AT, _FIRST_BAR_AT, _SECOND_BAR_AT = 52, 13, 20, 32
 
@@ -126,6 +133,57 @@ def score_bars(comparison: Comparison) -> ScoreBars:
     return ScoreBars(bars, _ROW * len(rows), summary)
 
 
+#: What became of suggestions, in the order of the bars: the column of ``LabelTally``, and its words.
+OUTCOMES: Final = (
+    ("accepted", "accepted"),
+    ("edge", "other edges"),
+    ("relabelled", "another label"),
+    ("rejected", "rejected"),
+    ("left_out", "left out below the threshold"),
+    ("added", "added by hand"),
+)
+_OUTCOME_ROW: Final = 40
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeBar:
+    """A label, and what became of its suggestions as pieces (class, x, width), both in percent of the whole."""
+
+    tally: LabelTally
+    words_at: int
+    bar_at: int
+    pieces: tuple[tuple[str, float, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeBars:
+    """A bar a label, all of them last; ``summary`` says in words what is to be seen, ``outcomes`` the classes that occur with their words."""
+
+    bars: tuple[OutcomeBar, ...]
+    height: int
+    summary: str
+    outcomes: tuple[tuple[str, str], ...]
+
+
+def outcome_bars(effort: ModelEffort) -> OutcomeBars:
+    """What became of one source's suggestions, and what was added to them."""
+    rows = [*effort.labels, effort.total]
+    bars = tuple(
+        OutcomeBar(row, top + _WORDS_AT, top + _FIRST_BAR_AT, tuple(_pieces(row))) for top, row in zip(count(0, _OUTCOME_ROW), rows, strict=False)
+    )
+    total = effort.total
+    summary = f"Of {total.suggested:,} suggestions {total.accepted:,} were accepted as they were; {total.added:,} entities were added by hand."
+    return OutcomeBars(bars, _OUTCOME_ROW * len(rows), summary, tuple(each for each in OUTCOMES if getattr(total, each[0])))
+
+
+def _pieces(row: LabelTally) -> Iterator[tuple[str, float, float]]:
+    at = 0.0
+    for name, _ in OUTCOMES:
+        if width := row.share(name):
+            yield name.replace("_", "-"), round(at, 2), width
+            at += width
+
+
 def _in_a_sentence(row: ComparedRow) -> str:
     beside = f", the current model's {row.current_percent}" if row.current else ""
     return f"{row.name} {row.candidate_percent}{beside}."
@@ -146,7 +204,9 @@ def _floor_to(value: float) -> float:
     return max(0.0, math.floor(value * 5 - 1e-9) / 5)
 
 
-def _chart(title: str, summary: str, points: Sequence[tuple[float, float]], total: float, *, low: float, high: float, has_dots: bool) -> Chart:
+def _chart(
+    title: str, summary: str, points: Sequence[tuple[float, float]], total: float, *, low: float, high: float, has_dots: bool, unit: str = "step"
+) -> Chart:
     last = max(total, points[-1][0], 1)
     span = (high - low) or 1.0
     across = lambda x: round(_LEFT + (WIDTH - _LEFT - _RIGHT) * x / last, 1)  # noqa: E731
@@ -155,7 +215,7 @@ def _chart(title: str, summary: str, points: Sequence[tuple[float, float]], tota
         title,
         summary,
         " ".join(f"{across(x)},{up(y)}" for x, y in points),
-        tuple((across(x), up(y), f"step {x:.0f}: {y:.3f}") for x, y in points) if has_dots else (),
+        tuple((across(x), up(y), f"{unit} {x:.0f}: {y:.3f}") for x, y in points) if has_dots else (),
         tuple(Tick(across(x), f"{x:.0f}") for x in _round_steps(0, last, 5)),
         tuple(Tick(up(y), f"{y:.2g}") for y in _round_steps(low, high, 4)),
     )
@@ -172,7 +232,12 @@ def _round_steps(low: float, high: float, wanted: int) -> list[float]:
 
 def in_words(duration: timedelta) -> str:
     """Such as "42 s", "7 min" or "3 h 20 min"."""
-    seconds = round(duration.total_seconds())
+    return in_words_of(duration.total_seconds())
+
+
+def in_words_of(seconds: float) -> str:
+    """The same of a number of seconds."""
+    seconds = round(seconds)
     if seconds < 100:
         return f"{seconds} s"
     hours, minutes = divmod(round(seconds / 60), 60)

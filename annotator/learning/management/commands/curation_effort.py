@@ -1,0 +1,40 @@
+"""``manage.py curation_effort PROJECT [--json]``"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from annotator.common.commands import JsonCommand, Outcome
+from annotator.corpus.management.commands.import_documents import project_named
+from annotator.learning.effort import count_efforts, effort_in
+
+
+class Command(JsonCommand):
+    help = (
+        "Tell what became of each model's suggestions in the legends that people accepted, label by label, and what a legend took. "
+        "Exit code 0: it is told."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument("project", metavar="PROJECT", help="the project's address, such as demo")
+
+    def perform(self, *, project: str, **_: Any) -> Outcome:
+        target = project_named(project)
+        count_efforts(target)
+        found = effort_in(project=target, actor=None)
+        lines = []
+        for effort in found.models:
+            total = effort.total
+            lines.append(
+                f"{effort.source}, {effort.task.label}: of {total.suggested:,} suggestions {total.accepted:,} accepted, {total.added:,} added"
+            )
+            if effort.work is not None:
+                seconds = f", {effort.work.median_seconds:.0f} s in the middle" if effort.work.median_seconds is not None else ""
+                lines.append(f"  {effort.work.n_legends:,} legends, {effort.work.actions:.1f} actions each{seconds}")
+            for row in effort.labels:
+                told = f"{row.accepted:,} accepted ({row.swept:,} without a look), {row.edge:,} other edges, {row.relabelled:,} another label"
+                lines.append(f"  {row.label:20} {told}, {row.rejected:,} rejected, {row.left_out:,} left out, {row.added:,} added")
+        return Outcome({"project": target.slug, **found.as_json()}, lines or ["Nobody has accepted a legend with suggestions here yet."])
