@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import display
 
@@ -42,8 +42,8 @@ class ProjectAdmin(ProjectRowsAdmin):
     list_select_related = ("label_set", "created_by")
     search_fields = ("name", "slug")
     inlines = (_MembershipInline,)
-    fields = ("name", "slug", "description", "guideline", "label_set", "created_by", "created_at", "archived_at", "on_the_site")
-    readonly_fields = ("slug", "label_set", "created_by", "created_at", "on_the_site")
+    fields = ("name", "slug", "description", "guideline", "label_set", "created_by", "created_at", "archived_at", "on_the_site", "learning")
+    readonly_fields = ("slug", "label_set", "created_by", "created_at", "on_the_site", "learning")
 
     def visible(self, rows: QuerySet[Any], request: HttpRequest) -> QuerySet[Any]:
         return rows.visible_to(signed_in(request))  # type: ignore[attr-defined]
@@ -62,6 +62,18 @@ class ProjectAdmin(ProjectRowsAdmin):
         address = reverse("corpus:project", args=[project.slug])
         members = reverse("corpus:members", args=[project.slug])
         return format_html('<a href="{}">Open</a> · <a href="{}">Members</a>', address, members)
+
+    @display(description="Learning")
+    def learning(self, project: Project) -> str:
+        """The project's pages in the panel's other half, by their names."""
+        pages = (
+            ("learning_trainingrun_automatic", "Automatic retraining"),
+            ("learning_trainingrun_gate", "Gate"),
+            ("datasets_snapshot_rules", "Snapshot rules"),
+            ("learning_modelversion_effort", "What curators’ work tells"),
+        )
+        links = ((reverse(f"admin:{name}", args=[project.pk]), words) for name, words in pages)
+        return format_html_join(" · ", '<a href="{}">{}</a>', links)
 
 
 class _LabelInline(TabularInline):

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import DatabaseError, connections
 
 from annotator.config.celery import app
-from annotator.jobs import broker, services
+from annotator.jobs import broker, periodic, services
 
 log = structlog.get_logger(__name__)
 
@@ -24,12 +24,13 @@ def run(job_id: int) -> None:
 
 
 def watch(queues: list[str]) -> None:
-    """Until the worker ends: say that it lives, and hand out again what dead workers left and what the broker lost."""
+    """Until the worker ends: say that it lives, hand out again what dead workers left and what the broker lost, and do what comes round."""
     name = services.worker_name()
     while not _ended.is_set():
         try:
             services.worker_is_alive(name=name, queues=queues)
             services.hand_out_again()
+            periodic.do_what_is_due()
         except DatabaseError as error:
             log.warning("worker_watch_failed", error=type(error).__name__)
         finally:
