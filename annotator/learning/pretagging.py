@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 from django.db import DatabaseError, transaction
+from django.db.models import QuerySet
 
 from annotator.common.errors import UserError
 from annotator.corpus.annotations import write_suggestions
@@ -62,6 +63,7 @@ class Pretagging:
         return {
             "model": last.entities.name,
             "models": [lineup.entities.name for lineup in self.lineups],
+            "canary": last.canary.model_version.name if last.canary is not None else "",
             "steps": last.names,
             "left_out": {str(step.task): step.reason for step in last.steps if step.model is None},
             "documents": self.counts["documents"],
@@ -85,12 +87,15 @@ class Pretagging:
 
     def _tag_with(self, lineup: Lineup) -> None:
         self.lineups.append(lineup)
-        name = lineup.entities.name
         for step in lineup.steps:
             if step.model is None:
                 log.info("step_left_out", project=self.project.pk, step=str(step.task), reason=step.reason)
         self.known = frozenset(self.project.label_set.labels.filter(retired_at=None).values_list("code", flat=True))
-        waiting = lineup.waiting_in(self.project)
+        for part, waiting in lineup.parts_in(self.project):
+            self._tag_waiting(part, waiting)
+
+    def _tag_waiting(self, lineup: Lineup, waiting: QuerySet[Document]) -> None:
+        name = lineup.entities.name
         total, done, last, n_refused_before = waiting.count(), 0, 0, self.counts["refused"]
         self.run.report(done=0, total=total, message=f"Loading {name}" if total else "Nothing waits to be tagged")
         while batch := list(waiting.filter(pk__gt=last).order_by("pk").only("pk", "text")[:BATCH]):

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from annotator.common.errors import UserError
 from annotator.corpus.models import Document, Layer, LayerKind, Project
-from annotator.learning.models import ModelTask, ModelVersion
+from annotator.learning.models import Canary, ModelTask, ModelVersion
 
 #: What stands as the source of panels that were found by their letters, where no model finds them.
 LETTERS: Final = "their letters"
@@ -32,9 +32,10 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Lineup:
-    """All steps in the order of ``ModelTask``; there is a model for entities always."""
+    """All steps in the order of ``ModelTask``; there is a model for entities always. ``canary`` is a candidate that tags a share beside it."""
 
     steps: Sequence[Step]
+    canary: Canary | None = None
 
     def step(self, task: str) -> Step:
         """Raises ``UserError`` for a task that there is not."""
@@ -64,11 +65,11 @@ class Lineup:
 
     @property
     def keys(self) -> list[int]:
-        """What serves, as numbers to be compared: the key of each step's model, 0 where none does it."""
-        return [step.model.pk if step.model is not None else 0 for step in self.steps]
+        """What serves, as numbers to be compared: the key of each step's model, 0 where none does it; and that of the canary, if there is one."""
+        return [step.model.pk if step.model is not None else 0 for step in self.steps] + ([self.canary.pk] if self.canary is not None else [])
 
     def with_entities_by(self, model: ModelVersion) -> Lineup:
-        """The same, entities told by ``model``."""
+        """The same, all entities told by ``model``."""
         return Lineup([replace(step, model=model) if step.task == ModelTask.ENTITIES else step for step in self.steps])
 
     def waiting_in(self, project: Project) -> QuerySet[Document]:
@@ -78,5 +79,23 @@ class Lineup:
         with a new version of the product must not have whole projects tagged again; it reaches the legends that are tagged for another reason.
         """
         chosen = {f"steps__{task}": name for task, name in self.names.items() if self.step(task).is_chosen}
-        current = Layer.objects.current().filter(document=OuterRef("pk"), kind=LayerKind.SUGGESTED, source=self.entities.name, **chosen)
-        return project.documents.undecided().exclude(Exists(current))
+        return project.documents.undecided().exclude(Exists(_suggested_by(self.entities, **chosen)))
+
+    def parts_in(self, project: Project) -> Iterator[tuple[Lineup, QuerySet[Document]]]:
+        """What waits, by which models it is to be tagged: all by these, or of what is newly tagged the canary's share by the candidate.
+
+        What the model in service has tagged already stays with it, so that a canary touches nothing that anybody may have seen.
+        """
+        serving = self.with_entities_by(self.entities)
+        if self.canary is None:
+            yield serving, self.waiting_in(project)
+            return
+        candidate = self.with_entities_by(self.canary.model_version)
+        is_new_and_chosen = Q(~Exists(_suggested_by(self.entities)), sha256__lt=self.canary.bound)
+        yield serving, self.waiting_in(project).exclude(is_new_and_chosen)
+        yield candidate, candidate.waiting_in(project).filter(is_new_and_chosen)
+
+
+def _suggested_by(model: ModelVersion, **steps: str) -> QuerySet[Layer]:
+    """The current suggestions of the document at hand, if they are the model's."""
+    return Layer.objects.current().filter(document=OuterRef("pk"), kind=LayerKind.SUGGESTED, source=model.name, **steps)
