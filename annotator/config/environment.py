@@ -47,6 +47,9 @@ DEFAULT_GENEPROD_ROLES_MODEL = _env.str("SD_DEFAULT_GENEPROD_ROLES_MODEL", defau
 DEFAULT_SMALL_MOL_ROLES_MODEL = _env.str("SD_DEFAULT_SMALL_MOL_ROLES_MODEL", default="")
 #: The tokenizer of the tokenised sd-nlp export: a folder, or a name in the local Hugging Face cache.
 EXPORT_TOKENIZER = _env.str("SD_TOKENIZER", default="roberta-base")
+#: The hub that models are given to, and a token that may write there; without one nothing can be. It is kept nowhere else.
+HUB_ENDPOINT = _env.str("SD_HUB_ENDPOINT", default="https://huggingface.co").rstrip("/")
+HUB_TOKEN = _env.str("SD_HUB_TOKEN", default="")
 OIDC = _env.json("SD_OIDC", default={})
 DATABASE_OPTIONS_SQLITE = {
     "transaction_mode": "IMMEDIATE",

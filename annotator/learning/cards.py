@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -151,22 +152,47 @@ def model_archive(*, model: ModelVersion, actor: User | None) -> Iterator[bytes]
     return _unpacked(model, facts.folder) if facts.is_packed else _zip(model, facts.folder)
 
 
-def _zip(model: ModelVersion, folder: Path) -> Iterator[bytes]:
+def names_in(folder: Path) -> list[str]:
+    """The files of a folder that belong to a model."""
     weights = [path.name for path in folder.glob("*.safetensors")]
-    names = sorted({*weights, *(name for name in _FILES if (folder / name).is_file())})
-    return zip_stream(folder, names, top=archive_name(model), when=model.created_at)
+    return sorted({*weights, *(name for name in _FILES if (folder / name).is_file())})
+
+
+@contextmanager
+def loadable_folder(model: ModelVersion) -> Iterator[Path]:
+    """The model's folder as other programs load it: its own, or where its weights are packed one with them unpacked, which goes afterwards.
+
+    Raises ``UserError`` where its files were changed or there is no room to unpack them, ``EngineError`` where they are gone.
+    """
+    facts = engine.verify_model(model)
+    if not facts.is_packed:
+        yield facts.folder
+        return
+    with TemporaryDirectory() as room:
+        yield _unpack(model, facts.folder, Path(room) / "model")
+
+
+def _zip(model: ModelVersion, folder: Path) -> Iterator[bytes]:
+    return zip_stream(folder, names_in(folder), top=archive_name(model), when=model.created_at)
 
 
 def _unpacked(model: ModelVersion, folder: Path) -> Iterator[bytes]:
     room = TemporaryDirectory()
-    out = Path(room.name) / "model"
+    try:
+        out = _unpack(model, folder, Path(room.name) / "model")
+    except UserError:
+        room.cleanup()
+        raise
+    return _from(room, _zip(model, out))
+
+
+def _unpack(model: ModelVersion, folder: Path, out: Path) -> Path:
     command = [sys.executable, "-m", "ner_engine", "unpack", "--model", str(folder), "--out", str(out)]  # torch stays out of the web process
     try:
         subprocess.run(command, check=True, capture_output=True, timeout=_UNPACK_SECONDS)
     except (subprocess.SubprocessError, OSError) as error:
-        room.cleanup()
         raise UserError(f"{model} could not be unpacked. Try again when there is room on the disk.") from error
-    return _from(room, _zip(model, out))
+    return out
 
 
 def _from(room: TemporaryDirectory[str], pieces: Iterator[bytes]) -> Iterator[bytes]:
