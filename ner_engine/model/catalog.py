@@ -9,6 +9,7 @@ and its config alone.
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -74,6 +75,11 @@ class Checkpoint:
             positions -= int(self.config.get("pad_token_id", 1)) + 1
         return min(int(self.config.get("window_tokens", 512)), positions)
 
+    @property
+    def n_parameters(self) -> int:
+        """How many numbers its weights are, read from the heads of their files. Raises ``UnsafeModelError`` for a file that is no safetensors."""
+        return sum(_n_parameters(self.name, path) for path in sorted(self.folder.glob("*.safetensors")))
+
 
 @dataclass(frozen=True, slots=True)
 class Listed:
@@ -136,6 +142,16 @@ def find_base(name_or_dir: str | Path, *, may_fetch: bool = False) -> Checkpoint
     for place in (folder, tokenizer or folder):
         _refuse_code(name, place, config)
     return Checkpoint(name, folder, config, _label_list(name, config), tokenizer)
+
+
+def _n_parameters(name: str, path: Path) -> int:
+    """A safetensors file begins with the length of its head in eight bytes; the head is JSON and has the shape of each tensor."""
+    try:
+        with path.open("rb") as stream:
+            head = json.loads(stream.read(int.from_bytes(stream.read(8), "little")))
+        return sum(math.prod(tensor["shape"]) for key, tensor in head.items() if key != "__metadata__")
+    except (ValueError, KeyError, TypeError, AttributeError, MemoryError, OverflowError) as error:
+        raise UnsafeModelError(f"{name}: {path.name} is no safetensors file; fetch or write it again") from error
 
 
 # Where a name leads

@@ -91,13 +91,8 @@ class Recipe:
 
     def check(self) -> None:
         """Raise ``TrainingError`` for a hyperparameter out of its range."""
-        for name, (low, high) in _RANGES.items():
-            value = getattr(self, name)
-            if not low <= value <= high:
-                raise TrainingError(f"{name} must lie between {low:g} and {high:g}, not {value:g}")
-        for name, allowed in _CHOICES.items():
-            if getattr(self, name) not in allowed:
-                raise TrainingError(f"{name} must be one of {', '.join(allowed)}, not {getattr(self, name)}")
+        for name in (*_RANGES, *_CHOICES):
+            _check_value(name, getattr(self, name))
         if self.task not in {*TASKS, FILL_MASK}:
             raise TrainingError(f"there is no task {self.task}; there are {', '.join(TASKS)} and {FILL_MASK}")
         if not self.labels or len(set(self.labels)) != len(self.labels):
@@ -126,6 +121,7 @@ FILL_MASK: Final = "fill_mask"
 _MASKING: Final = frozenset({"mask_share", "mask_unit"})
 _LABELLING: Final = frozenset({"layers", "panels", "keep", "average", "patience", "class_weights", "label_smoothing", "augment_share"})
 _DEFAULTS: Final[Mapping[str, Any]] = {field.name: field.default for field in dataclasses.fields(Recipe)}
+_KINDS: Final[Mapping[str, Any]] = {field.name: field.type for field in dataclasses.fields(Recipe)}
 #: Fields that make a recipe this recipe: another task or name would be another one.
 _FIXED: Final = frozenset({"name", "about", "base", "task"})
 _RANGES: Final[Mapping[str, tuple[float, float]]] = {
@@ -165,12 +161,94 @@ _CHOICES: Final[Mapping[str, Sequence[str]]] = {
 }
 
 
+#: What each hyperparameter means, for those who choose; in the order in which they are shown.
+_MEANINGS: Final[Mapping[str, str]] = {
+    "epochs": "How often each text is learned from. A fraction stops within a pass.",
+    "learning_rate": "How far a step moves the weights, at its highest. Too high forgets what the base knew, too low learns little.",
+    "batch_size": "Examples that a step learns from together, over all processes.",
+    "schedule": "How the learning rate falls after its highest: in a line, along a cosine, or not at all.",
+    "warmup": "Share of the steps in which the learning rate rises from nothing to its highest.",
+    "weight_decay": "How strongly large weights are pulled towards zero.",
+    "adam_beta1": "How much of the last steps' direction the optimiser keeps.",
+    "adam_beta2": "How much of the last steps' size the optimiser keeps.",
+    "adam_epsilon": "A small number that keeps the optimiser from dividing by nothing.",
+    "max_grad_norm": "A step larger than this is cut to it; 0 cuts none.",
+    "dropout": "Share of the activations that are left out by chance in training, against learning by heart.",
+    "attention_dropout": "The same of the attention between tokens.",
+    "max_length": "Tokens of one window; a longer text is read in several windows that overlap.",
+    "layers": "How many of the base's first layers are kept; 0 keeps all. Fewer are faster and know less.",
+    "precision": "What products are computed in: bf16 where the machine is fast in it, else fp32.",
+    "evals_per_epoch": "How often a pass the model is measured on the evaluation texts; 0 measures at the end alone.",
+    "eval_panels": "At most so many evaluation texts are measured on the way; the end is measured on all.",
+    "checkpoint_seconds": "How much work, in seconds, an interruption may cost.",
+    "seed": "What decides the order of the texts and every other chance: the same seed gives the same model.",
+    "keep": "Whose weights the model gets: those of the evaluation with the best micro F1, or the last.",
+    "average": "The mean of the weights at so many last evaluations is taken; 0 takes none, and wants keep=last.",
+    "patience": "The run ends after so many evaluations without a better one; 0 never ends it early.",
+    "class_weights": "balanced gives each label the same say, however rare it is; none counts each token alike.",
+    "label_smoothing": "Share of a token's truth that is spread over all labels, against being too sure.",
+    "augment_share": "Share of the entities replaced by others of their label in copies that are learned from first; 0 makes no copies.",
+    "packing": "auto puts examples end to end, without padding, where the architecture allows it.",
+    "micro_tokens": "Tokens that are computed at a time; 0 as suits the device. Less needs less memory and gives the same model.",
+    "gradient_checkpointing": "Compute activations twice instead of keeping them: less memory, a third more time.",
+    "labels": "The entity types to be told, with commas; auto takes those of the training texts.",
+    "panels": "labelled leaves out texts in which nothing was found.",
+    "min_characters": "A text must be longer than this to be an example.",
+    "mask_share": "Share of the tokens that a language model has to guess.",
+    "mask_unit": "Whether tokens are hidden singly or word by word.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Hyperparameter:
+    """A field of a recipe as a person chooses it: what it means, and in words what it may be."""
+
+    name: str
+    meaning: str
+    permitted: str
+
+
+def hyperparameters() -> list[Hyperparameter]:
+    """All that a run may be told by name and value, the most asked for first."""
+    return [Hyperparameter(name, meaning, _permitted(name)) for name, meaning in _MEANINGS.items()]
+
+
+def _permitted(name: str) -> str:
+    kind = str(_KINDS[name])
+    if name in _RANGES:
+        low, high = _RANGES[name]
+        return f"{'whole number, ' if kind == 'int' else ''}{_as_number(low)} to {_as_number(high)}"
+    if name in _CHOICES:
+        return " or ".join(_CHOICES[name])
+    return "true or false" if kind == "bool" else "names, with commas"
+
+
+def _as_number(value: float) -> str:
+    return f"{value:,.0f}" if value == int(value) else f"{value:g}"
+
+
+def checked_value(name: str, value: str) -> Any:
+    """What ``value`` stands for as that hyperparameter by itself. Raises ``TrainingError`` where it is none, is unreadable, or out of its range."""
+    found = _parse(name, value)
+    _check_value(name, found)
+    return found
+
+
+def _check_value(name: str, value: Any) -> None:
+    if name in _RANGES:
+        low, high = _RANGES[name]
+        if not low <= value <= high:
+            shown = f"{value:g}" if isinstance(value, float) else str(value)[:20]
+            raise TrainingError(f"{name} must lie between {low:g} and {high:g}, not {shown}")
+    if name in _CHOICES and value not in _CHOICES[name]:
+        raise TrainingError(f"{name} must be one of {', '.join(_CHOICES[name])}, not {value}")
+
+
 def _parse(name: str, value: str) -> Any:
-    fields = {field.name: field for field in dataclasses.fields(Recipe)}
-    if name in _FIXED or name not in fields:
-        known = ", ".join(sorted(set(fields) - _FIXED))
+    if name in _FIXED or name not in _KINDS:
+        known = ", ".join(sorted(set(_KINDS) - _FIXED))
         raise TrainingError(f"there is no hyperparameter {name}; there are {known}")
-    kind = fields[name].type
+    kind = _KINDS[name]
     try:
         if kind == "tuple[str, ...]":
             return tuple(part.strip() for part in value.split(",") if part.strip())

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ner_engine.errors import TrainingError
-from ner_engine.model.recipes import FILL_MASK, RECIPES, Recipe, recipe_named
+from ner_engine.model.recipes import FILL_MASK, RECIPES, Recipe, checked_value, hyperparameters, recipe_named
 from ner_engine.model.tasks import TASKS
 from ner_engine.schema import ENTITY_LABELS
 
@@ -92,3 +92,20 @@ def test_a_language_model_takes_nothing_that_is_about_labels() -> None:
 def test_an_unknown_recipe_is_answered_with_those_there_are() -> None:
     with pytest.raises(TrainingError, match="sd-ner, sd-ner-mini"):
         recipe_named("sd-nerd")
+
+
+def test_every_field_but_what_makes_a_recipe_this_one_has_a_meaning_and_says_what_it_may_be() -> None:
+    told = {each.name: each for each in hyperparameters()}
+    assert set(told) == {field.name for field in dataclasses.fields(Recipe)} - {"name", "about", "base", "task"}
+    assert all(each.meaning and each.permitted for each in told.values())
+    assert told["warmup"].permitted == "0 to 1"
+    assert told["batch_size"].permitted == "whole number, 1 to 4,096"
+    assert told["keep"].permitted == "last or best"
+    assert told["gradient_checkpointing"].permitted == "true or false"
+
+
+def test_a_value_is_checked_by_itself_whatever_the_others_are() -> None:
+    assert checked_value("average", "3") == 3
+    for name, value, sentence in (("average", "-1", "average must lie between"), ("seed", "9" * 60, "not 9999"), ("base", "x", "no hyperparameter")):
+        with pytest.raises(TrainingError, match=sentence):
+            checked_value(name, value)
