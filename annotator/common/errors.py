@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import shutil
 from typing import Final
 
 from ner_engine.errors import EngineError
@@ -26,6 +27,12 @@ def sentence_of(error: BaseException) -> str:
     if isinstance(error, UserError | EngineError):
         return str(error)
     if isinstance(error, OSError) and error.errno in _DISK_ERRORS:
-        place = f" to {error.filename}" if error.filename else ""
-        return f"A file could not be written{place} ({error.strerror}). Make room on the disk, or let the site write there, then start it again."
+        return _written_nowhere(f" to {error.filename}" if error.filename else "", str(error.strerror))
+    if isinstance(error, shutil.Error) and error.args and isinstance(error.args[0], list) and error.args[0]:
+        _, target, why = error.args[0][0]  # of each file of a folder that could not be copied: from where, to where, and the error as text
+        return _written_nowhere(f" to {target}", str(why))
     return ""
+
+
+def _written_nowhere(place: str, why: str) -> str:
+    return f"A file could not be written{place} ({why}). Make room on the disk, or let the site write there, then start it again."

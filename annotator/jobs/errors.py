@@ -17,6 +17,10 @@ class JobInterruptedError(JobStoppedError):
     """The worker is shutting down; the job goes back to PENDING and another worker goes on with it."""
 
 
+class JobPostponedError(JobInterruptedError):
+    """What the job needs is in use; it goes back to PENDING, the sentence stands beside it, and it is tried again within a minute."""
+
+
 class JobLostError(JobStoppedError):
     """The job was handed to somebody else, because this run was silent for too long. It must write nothing more."""
 

@@ -25,7 +25,7 @@ from django.utils import timezone
 from annotator.common.errors import UserError, sentence_of
 from annotator.common.storable import storable_json, storable_text
 from annotator.jobs import broker
-from annotator.jobs.errors import BrokerError, JobCancelledError, JobConflictError, JobInterruptedError, JobLostError
+from annotator.jobs.errors import BrokerError, JobCancelledError, JobConflictError, JobInterruptedError, JobLostError, JobPostponedError
 from annotator.jobs.models import Job, JobState, Worker
 from annotator.jobs.registry import JobKind, job_kind
 from annotator.jobs.runs import JobRun, OnProgress, heartbeat
@@ -51,6 +51,8 @@ _GENERAL_FAILURE: Final = "Something went wrong that nobody foresaw; the log has
 _DIED_TOO_OFTEN: Final = (
     f"The worker died {MAX_ATTEMPTS} times while doing this, perhaps for want of memory; look into the worker's log, then start it again."
 )
+_WORKER_DIED: Final = "The worker that did this ended without a word. Another one goes on from where it was."
+_INTERRUPTED: Final = "The worker that did this was stopped. Another one goes on from where it was."
 _COMMAND_DIED: Final = "The command that did this ended before its work was done. What was finished stays; run the command again to go on."
 
 #: The runs of this process, to be interrupted when it shuts down.
@@ -130,6 +132,11 @@ def nobody_listens_for(job: Job) -> bool:
     return waits_for_worker(job) and job.queue not in live_queues()
 
 
+def broker_is_away(job: Job | None) -> bool:
+    """Whether the job has waited for over ten seconds and the broker, by which workers hear of it, does not answer. Asks it."""
+    return job is not None and waits_for_worker(job) and not broker.is_reachable()
+
+
 def worker_is_alive(*, name: str, queues: list[str]) -> None:
     """Note that the worker lives and what it listens on; forget those that are long dead."""
     now = timezone.now()
@@ -184,7 +191,7 @@ def _claim(job_id: int, *, on_progress: OnProgress | None = None) -> JobRun | No
     now = timezone.now()
     token = str(uuid.uuid4())
     claimed = Job.objects.filter(pk=job_id).move(
-        JobState.PENDING, JobState.RUNNING, token=token, started_at=now, heartbeat_at=now, n_attempts=F("n_attempts") + 1, error=""
+        JobState.PENDING, JobState.RUNNING, token=token, started_at=now, heartbeat_at=now, n_attempts=F("n_attempts") + 1, error="", message=""
     )
     if not claimed:
         return None
@@ -203,8 +210,10 @@ def _do(run: JobRun) -> None:
         _finish(run, JobState.FAILED, error=storable_text(str(error)))
     except JobCancelledError:
         _finish(run, JobState.CANCELLED)
+    except JobPostponedError as wait:
+        _hand_back(run, str(wait), sent_at=timezone.now(), n_sent=1)
     except JobInterruptedError:
-        _hand_back(run)
+        _hand_back(run, _INTERRUPTED, sent_at=None)
     except JobLostError:
         log.warning("job_claim_lost", **context)
     except KeyboardInterrupt:
@@ -228,9 +237,9 @@ def _finish(run: JobRun, state: JobState, **changes: Any) -> None:
         log.warning("job_claim_lost", job=job.pk)
 
 
-def _hand_back(run: JobRun) -> None:
-    """A shutdown is nobody's fault: the attempt does not count."""
-    run.mine.move(JobState.RUNNING, JobState.PENDING, token="", n_attempts=F("n_attempts") - 1, sent_at=None)
+def _hand_back(run: JobRun, message: str, **changes: Any) -> None:
+    """A shutdown is nobody's fault, nor is a wait for others: the attempt does not count."""
+    run.mine.move(JobState.RUNNING, JobState.PENDING, token="", n_attempts=F("n_attempts") - 1, message=message[:500], **changes)
 
 
 def _silent_jobs() -> list[Job]:
@@ -248,7 +257,7 @@ def _take_back(job: Job) -> bool:
         return bool(same.move(JobState.RUNNING, JobState.FAILED, finished_at=now, error=_COMMAND_DIED))
     if job.n_attempts >= MAX_ATTEMPTS:
         return bool(same.move(JobState.RUNNING, JobState.FAILED, finished_at=now, error=_DIED_TOO_OFTEN))
-    if not same.move(JobState.RUNNING, JobState.PENDING, token="", sent_at=None):
+    if not same.move(JobState.RUNNING, JobState.PENDING, token="", sent_at=None, message=_WORKER_DIED):
         return False
     log.warning("job_handed_out_again", job=job.pk, attempt=job.n_attempts)
     _send(job)

@@ -1,7 +1,7 @@
 """A training as a child process: started, listened to, taken up again when it dies, asked to stop.
 
-The child holds the lock of its run's folder as long as it lives, so two of them never write into one folder, even when the worker that
-started the first is gone.
+The child holds the lock of its run's folder and that of its device as long as it lives, so two of them never write into one folder, nor compute on
+one device, even when the worker that started the first is gone.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from annotator.common.errors import UserError
+from annotator.learning.devices import claimed_device
 
 if TYPE_CHECKING:
     from annotator.jobs.runs import JobRun
@@ -59,12 +60,13 @@ class Supervisor:
     def train(self) -> None:
         """Run the child to its end, again from its last checkpoint as often as it dies.
 
-        Raises ``TrainingFailedError``; where the job must stop, that error once the child has written its checkpoint and ended.
+        Raises ``TrainingFailedError``; ``JobPostponedError`` where another training has the device; where the job must stop, that error once
+        the child has written its checkpoint and ended.
         """
         n_deaths, furthest = 0, 0
-        with _folder_lock(self.folder, self.job) as lock:
+        with _folder_lock(self.folder, self.job) as lock, claimed_device(self.job) as device:
             while True:
-                child = _Child(self.command, self.folder, lock)
+                child = _Child(self.command, self.folder, (lock, device.lock), device.environment)
                 try:
                     last_step = self._listen(child)
                 finally:
@@ -101,11 +103,20 @@ class Supervisor:
             )
 
 
+def wait_for_place(folder: Path, job: JobRun) -> None:
+    """Come back once a training in ``folder`` could begin, before much is read for it: a child that a dead worker left there is ended.
+
+    Raises ``JobPostponedError`` where no device is free.
+    """
+    with _folder_lock(folder, job), claimed_device(job):
+        return
+
+
 class _Child:
     """The training process and what it says."""
 
-    def __init__(self, command: Sequence[str], folder: Path, lock: int) -> None:
-        environment = os.environ | {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "PYTHONUNBUFFERED": "1"}
+    def __init__(self, command: Sequence[str], folder: Path, locks: Sequence[int], settings_of_device: Mapping[str, str]) -> None:
+        environment = os.environ | {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "PYTHONUNBUFFERED": "1", **settings_of_device}
         with (folder / "train.log").open("ab") as errors:
             self._process = subprocess.Popen(
                 [*_polite_and_dying_with_parent(), *command],
@@ -114,7 +125,7 @@ class _Child:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=errors,
-                pass_fds=(lock,),
+                pass_fds=tuple(locks),
                 start_new_session=True,
                 text=True,
                 encoding="utf-8",
@@ -225,8 +236,11 @@ def _end(pid: int, *, wait: Callable[..., Any]) -> None:
 
 
 def _append(path: Path, event: Event) -> None:
-    with path.open("a", encoding="utf-8") as stream:
-        stream.write(json.dumps({**event, "at": timezone.now().isoformat(timespec="seconds")}) + "\n")
+    try:
+        with path.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps({**event, "at": timezone.now().isoformat(timespec="seconds")}) + "\n")
+    except OSError as error:  # a full disk does not say which file it was full for
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def read_events(folder: Path) -> list[dict[str, Any]]:

@@ -22,13 +22,14 @@ from annotator.jobs.errors import JobInterruptedError, JobLostError, JobStoppedE
 from annotator.learning import engine
 from annotator.learning.judging import FORM, Recorder
 from annotator.learning.models import Evaluation, ModelOrigin, ModelTask, ModelVersion, RunState, TrainingRun
-from annotator.learning.supervision import Event, Supervisor
+from annotator.learning.room import Room, bytes_in, refuse_without_room, sweep_ended_runs
+from annotator.learning.supervision import Event, Supervisor, wait_for_place
 from ner_engine.duplicates import THRESHOLD
 from ner_engine.formats import Report, sd_nlp
 from ner_engine.formats.jsonl import document_from_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from annotator.jobs.runs import JobRun
     from ner_engine.schema import Document
@@ -81,6 +82,11 @@ def data_of(snapshot: Snapshot, task: str) -> Path:
     return snapshot.folder / FIGURES if engine.reads_figures(task) else snapshot.folder
 
 
+def engine_settings(task: str, snapshot: Snapshot, hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
+    """What the engine is told beside the recipe: the hyperparameters, and for entities the labels of the project as the snapshot has them."""
+    return {**hyperparameters, "labels": ",".join(snapshot.report["labels"])} if task == ModelTask.ENTITIES else dict(hyperparameters)
+
+
 def documents_of(snapshot: Snapshot, side: str, task: str) -> Iterator[Document]:
     """The rows of one side, as models of that task read them. Raises ``UserError`` for one that cannot be read."""
     folder = data_of(snapshot, task)
@@ -92,6 +98,22 @@ def documents_of(snapshot: Snapshot, side: str, task: str) -> Iterator[Document]
         yield from sd_nlp.read(stream, name=f"{snapshot}, {side}", report=report)
     if report.counts["refused"]:
         raise UserError(f"{snapshot} is damaged: {report.problems[0]}. Make a new one.")
+
+
+def refuse_leaks(base: ModelVersion, snapshot: Snapshot) -> None:
+    """Raise ``LeakError`` where a model trained on the snapshot from ``base`` would be judged on what it, or an ancestor, learned from, or nearly."""
+    learned_from = [snapshot.folder, *(each.folder for each in ancestors_of(base))]
+    refuse_leak(learned_from, snapshot.folder)
+    refuse_near_leak(learned_from, snapshot.folder, snapshot.rules.get("near_duplicate", THRESHOLD))
+
+
+def refuse_nothing_to_judge(task: str, snapshot: Snapshot) -> None:
+    """Raise ``UserError`` where the held-out papers have nothing that a model of this task is to find."""
+    if not engine.has_examples(task, documents_of(snapshot, TEST, task)):
+        raise UserError(
+            f"The held-out papers of snapshot {snapshot.number} have no {ModelTask(task).label}, so a new model could not be judged. Accept "
+            "legends that have some, in more papers, and make a new snapshot."
+        )
 
 
 @dataclass
@@ -137,31 +159,23 @@ class Training:
     def _train(self) -> None:
         self._move(RunState.QUEUED)
         self._move(RunState.TRAINING, job=self.job.job)
-        snapshot = self.run.snapshot
+        snapshot, is_trained = self.run.snapshot, (self.out / "model").is_dir()
+        if not is_trained:
+            wait_for_place(self.run.folder, self.job)
         verify_snapshot(snapshot=snapshot)
-        learned_from = [snapshot.folder, *(each.folder for each in ancestors_of(self.run.base))]
-        refuse_leak(learned_from, snapshot.folder)
-        refuse_near_leak(learned_from, snapshot.folder, snapshot.rules.get("near_duplicate", THRESHOLD))
-        if (self.out / "model").is_dir():
+        refuse_leaks(self.run.base, snapshot)
+        if is_trained:
             return
-        self._refuse_nothing_to_judge()
+        refuse_nothing_to_judge(self.run.task, snapshot)
         engine.verify_model(self.run.base)
-        settings = dict(self.run.hyperparameters)
-        if self.run.task == ModelTask.ENTITIES:
-            settings["labels"] = ",".join(snapshot.report["labels"])
+        sweep_ended_runs()
+        refuse_without_room(Room.of_run(engine.n_parameters(self.run.base.path), self.run.hyperparameters), taken=bytes_in(self.out))
+        settings = engine_settings(self.run.task, snapshot, self.run.hyperparameters)
         command = engine.training_command(
             recipe=self.run.recipe, data=data_of(snapshot, self.run.task), base=self.run.base.path, out=self.out, settings=settings
         )
         self.job.report(message="Starting the training process")
         Supervisor(command, self.run.folder, self.job, self._heard).train()
-
-    def _refuse_nothing_to_judge(self) -> None:
-        task, snapshot = self.run.task, self.run.snapshot
-        if not engine.has_examples(task, documents_of(snapshot, TEST, task)):
-            raise UserError(
-                f"The held-out papers of snapshot {snapshot.number} have no {ModelTask(task).label}, so a new model could not be judged. Accept "
-                "legends that have some, in more papers, and make a new snapshot."
-            )
 
     def _heard(self, event: Event) -> None:
         kind = event.get("event")

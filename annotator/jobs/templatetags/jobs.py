@@ -17,6 +17,7 @@ register.filter("page_of_job", job_page)
 register.filter("place_of_job", scopes.place_of)
 register.filter("nobody_listens", services.nobody_listens_for)
 register.filter("waits_for_worker", services.waits_for_worker)
+register.filter("broker_is_away", services.broker_is_away)
 
 
 @register.filter
