@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
 
 from django import forms
 from django.db.models import QuerySet
 from unfold.widgets import UnfoldAdminRadioSelectWidget, UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
+from annotator.common.errors import UserError
 from annotator.corpus.models import Project
 from annotator.datasets.models import Snapshot, SnapshotState
 from annotator.learning import engine
 from annotator.learning.gate import Rules
-from annotator.learning.models import ModelVersion
+from annotator.learning.models import AutomaticTraining, ModelVersion
 from annotator.learning.services import DEFAULT_RECIPE
 
-#: The hyperparameters with fields of their own; all others go into the lines below them.
-_ASKED: Final = {"epochs": "Epochs", "learning_rate": "Learning rate", "batch_size": "Panels a step"}
+if TYPE_CHECKING:
+    from annotator.learning.engine import Hyperparameter
+
+#: The hyperparameters that are asked of everybody; all others stand in the table below them.
+_FIRST: Final = {"epochs": "Epochs", "learning_rate": "Learning rate", "batch_size": "Panels a step"}
 
 
 class SnapshotField(forms.ModelChoiceField):
@@ -35,8 +41,17 @@ class ModelField(forms.ModelChoiceField):
         return f"{obj.name} · {obj.get_task_display()}"
 
 
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A hyperparameter on the page: its field, what it means and may be, and what it is in each recipe where nothing is filled in."""
+
+    field: forms.BoundField
+    facts: Hyperparameter
+    defaults: str
+
+
 class StartForm(forms.Form):
-    """A training run. ``hyperparameters`` after validation holds what differs from the recipe."""
+    """A training run. Each hyperparameter is a field by its own name; an empty one is as the recipe says."""
 
     snapshot = SnapshotField(
         Snapshot.objects.none(),
@@ -55,12 +70,6 @@ class StartForm(forms.Form):
             "the recipe's models tell, or where there is none the one for entities."
         ),
     )
-    more = forms.CharField(
-        label="Other hyperparameters",
-        required=False,
-        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3, "placeholder": "warmup = 0.1"}),
-        help_text="One “name = value” a line.",
-    )
 
     def __init__(self, data: Any = None, *, projects: QuerySet[Project], **facts: Any) -> None:
         super().__init__(data, **facts)
@@ -70,12 +79,27 @@ class StartForm(forms.Form):
         self.base_field.queryset = ModelVersion.objects.filter(retired_at=None).exclude(project__in=Project.objects.exclude(pk__in=projects))
         self.recipe_field.choices = [(name, f"{name}: {recipe.about}") for name, recipe in recipes.items()]
         self.fields["recipe"].initial = DEFAULT_RECIPE
-        for name, title in _ASKED.items():
-            defaults = ", ".join(f"{recipe.name} {recipe.defaults[name]:g}" for recipe in recipes.values())
-            self.fields[name] = forms.CharField(
-                label=title, required=False, widget=UnfoldAdminTextInputWidget, help_text=f"Empty: as the recipe says ({defaults})."
-            )
-        self.order_fields(["snapshot", "recipe", "base", *_ASKED, "more"])
+        self._facts = {each.name: each for each in engine.hyperparameters()}
+        self._defaults = {name: _by_recipe(name, recipes.values()) for name in self._facts}
+        for name, each in self._facts.items():
+            words = f"{each.meaning} {each.permitted.capitalize()}. Empty: {self._defaults[name]}." if name in _FIRST else ""
+            label = _FIRST.get(name, name)
+            self.fields[name] = HyperparameterField(name, label=label, help_text=words, widget=UnfoldAdminTextInputWidget(attrs={"size": 12}))
+
+    @property
+    def first_fields(self) -> list[forms.BoundField]:
+        """What is asked of everybody."""
+        return [self[name] for name in ("snapshot", "recipe", "base", *_FIRST)]
+
+    @property
+    def other_settings(self) -> list[Setting]:
+        """The hyperparameters that few will change."""
+        return [Setting(self[name], each, self._defaults[name]) for name, each in self._facts.items() if name not in _FIRST]
+
+    @property
+    def asks_for_more(self) -> bool:
+        """Whether something stands, or is wrong, in a field that few will change."""
+        return any(setting.field.value() or setting.field.errors for setting in self.other_settings)
 
     @property
     def snapshot_field(self) -> SnapshotField:
@@ -89,20 +113,37 @@ class StartForm(forms.Form):
     def recipe_field(self) -> forms.ChoiceField:
         return self.fields["recipe"]  # type: ignore[return-value]
 
-    def clean_more(self) -> dict[str, str]:
-        found = {}
-        for line in self.cleaned_data["more"].splitlines():
-            name, equals, value = (part.strip() for part in line.partition("="))
-            if line.strip() and not (name and equals and value):
-                raise forms.ValidationError(f'"{line.strip()[:60]}" is no hyperparameter. Write one "name = value" a line.')
-            if line.strip():
-                found[name] = value
-        return found
-
     @property
     def hyperparameters(self) -> dict[str, str]:
-        asked = {name: self.cleaned_data[name] for name in _ASKED if self.cleaned_data[name]}
-        return {**asked, **self.cleaned_data["more"]}
+        """What was filled in, by name."""
+        return {name: self.cleaned_data[name] for name in self._facts if self.cleaned_data[name]}
+
+
+class HyperparameterField(forms.CharField):
+    """A value as somebody writes it, refused with the engine's sentence where it cannot be."""
+
+    def __init__(self, name: str, **facts: Any) -> None:
+        super().__init__(required=False, max_length=200, **facts)
+        self._name = name
+
+    def validate(self, value: Any) -> None:
+        super().validate(value)
+        if value:
+            try:
+                engine.check_hyperparameter(self._name, value)
+            except UserError as error:
+                raise forms.ValidationError(str(error)) from error
+
+
+def _by_recipe(name: str, recipes: Iterable[engine.RecipeFacts]) -> str:
+    """The default of most recipes, then those of the others by name."""
+    values: dict[str, list[str]] = {}
+    for recipe in recipes:
+        default = recipe.defaults[name]
+        shown = str(default).lower() if isinstance(default, bool) else f"{default:g}" if isinstance(default, float) else str(default)
+        values.setdefault(shown, []).append(recipe.name)
+    common, *others = sorted(values, key=lambda value: -len(values[value]))
+    return "; ".join([common, *(f"{value} in {', '.join(values[value])}" for value in others)])
 
 
 class JudgeForm(forms.Form):
@@ -140,3 +181,76 @@ class GateForm(forms.Form):
         return cls(
             initial={"min_support": rules.min_support} | {name: f"{getattr(rules, name):g}" for name in ("max_label_loss", "max_overall_loss")}
         )
+
+
+def _whole(label: str, words: str) -> forms.IntegerField:
+    widget = UnfoldAdminTextInputWidget(attrs={"type": "number", "min": 1, "inputmode": "numeric"})
+    return forms.IntegerField(label=label, min_value=1, max_value=1_000_000, required=False, widget=widget, help_text=words)
+
+
+class AutomaticForm(forms.Form):
+    """Whether and when a project trains by itself."""
+
+    is_on = forms.BooleanField(
+        label="Train by itself",
+        required=False,
+        widget=forms.CheckboxInput,
+        help_text="A worker freezes a snapshot, trains on it and judges the candidate. Promoting it stays with you.",
+    )
+    every_panels = _whole(
+        "After newly accepted panels", "So many panels, counted since the legends were frozen that it trained on last. Empty: not by number."
+    )
+    every_days = _whole("Or after days", "Since then, if anything is new; the first time as soon as anything is. Empty: not by time.")
+    recipe = forms.ChoiceField(
+        widget=UnfoldAdminRadioSelectWidget, help_text="It begins with the model in service for what the recipe's models tell."
+    )
+    hyperparameters = forms.CharField(
+        label="Other hyperparameters than the recipe's",
+        required=False,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3, "placeholder": "epochs = 2"}),
+        help_text="One “name = value” a line.",
+    )
+
+    def __init__(self, data: Any = None, **facts: Any) -> None:
+        super().__init__(data, **facts)
+        self.fields["recipe"].choices = [(name, f"{name}: {recipe.about}") for name, recipe in engine.recipes().items()]  # type: ignore[attr-defined]
+
+    @classmethod
+    def of(cls, settings: AutomaticTraining) -> AutomaticForm:
+        """Filled in as the project is set."""
+        lines = "\n".join(f"{name} = {value}" for name, value in settings.hyperparameters.items())
+        plain = {name: getattr(settings, name) for name in ("is_on", "every_panels", "every_days", "recipe")}
+        return cls(initial={**plain, "hyperparameters": lines})
+
+    def clean_hyperparameters(self) -> dict[str, str]:
+        return settings_in(self.cleaned_data["hyperparameters"])
+
+
+def settings_in(text: str) -> dict[str, str]:
+    """What stands in lines of "name = value". Raises ``ValidationError`` for another line."""
+    found = {}
+    for line in text.splitlines():
+        name, equals, value = (part.strip() for part in line.partition("="))
+        if line.strip() and not (name and equals and value):
+            raise forms.ValidationError(f'"{line.strip()[:60]}" is no hyperparameter. Write one "name = value" a line.')
+        if line.strip():
+            found[name] = value
+    return found
+
+
+class PushForm(forms.Form):
+    """Where a model goes, and under which licence."""
+
+    repository = forms.CharField(
+        max_length=160,
+        widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "owner/name", "autocapitalize": "none", "spellcheck": "false"}),
+        help_text="It is made where there is none; in one that is there the files of the same names are replaced.",
+    )
+    licence = forms.CharField(
+        max_length=42,
+        widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "cc-by-4.0", "autocapitalize": "none", "spellcheck": "false"}),
+        help_text="Its identifier, which the card then names. What the model learned from and began with may bind you.",
+    )
+    is_private = forms.BooleanField(
+        label="Private", required=False, initial=True, widget=forms.CheckboxInput, help_text="Where the repository is new."
+    )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import os
 import sys
 import threading
 from collections import OrderedDict
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from ner_engine.model.catalog import Checkpoint, Listed
     from ner_engine.model.evaluate import Watcher
     from ner_engine.model.pipeline import Tagged as Tagged  # noqa: PLC0414 - others name it, and must not import it from there
+    from ner_engine.model.recipes import Hyperparameter
     from ner_engine.model.schemes import LabelScheme, Translation
     from ner_engine.model.tagger import Tagger
 
@@ -67,6 +69,23 @@ def recipes() -> dict[str, RecipeFacts]:
         for name, recipe in RECIPES.items()
         if recipe.task != FILL_MASK
     }
+
+
+def hyperparameters() -> list[Hyperparameter]:
+    """What a run may be told by name and value: the meaning of each, and what it may be."""
+    from ner_engine.model.recipes import hyperparameters as all_of_them  # noqa: PLC0415
+
+    return [each for each in all_of_them() if each.name not in _NOT_ASKED]
+
+
+def check_hyperparameter(name: str, value: str) -> None:
+    """Raise ``UserError`` where the value cannot be that hyperparameter's, whatever the others are."""
+    from ner_engine.model.recipes import checked_value  # noqa: PLC0415
+
+    try:
+        checked_value(name, value)
+    except TrainingError as error:
+        raise UserError(f"{error}.") from error
 
 
 def task_of_recipe(name: str) -> str:
@@ -257,6 +276,49 @@ def reads_figures(task: str) -> bool:
     return not TASKS[task].by_panel
 
 
+def n_parameters(name_or_dir: str | Path) -> int:
+    """How many numbers the weights of a model are. Raises ``ModelNotFoundError`` or ``UnsafeModelError``."""
+    from ner_engine.model.catalog import find_base  # noqa: PLC0415
+
+    return find_base(name_or_dir).n_parameters
+
+
+def labels_of_task(task: str) -> tuple[str, ...]:
+    """The labels that models of this task tell; () where the data say which."""
+    from ner_engine.model.tasks import TASKS  # noqa: PLC0415
+
+    return TASKS[task].labels
+
+
+def example_rule(recipe: str) -> Callable[[Document], bool]:
+    """Whether a row of a snapshot is an example that the recipe learns from, or is measured by on the way."""
+    from ner_engine.model.recipes import recipe_named  # noqa: PLC0415
+    from ner_engine.model.tasks import TASKS  # noqa: PLC0415
+
+    rules = recipe_named(recipe)
+    task, labelled_only = TASKS[rules.task], rules.panels == "labelled"
+    return lambda document: len(document.text) > rules.min_characters and task.is_example(document, labelled_only=labelled_only)
+
+
+def target_labels(task: str, document: Document) -> list[str]:
+    """The label of each thing that a model of this task is to find in the text."""
+    from ner_engine.model.tasks import TASKS  # noqa: PLC0415
+
+    return [span.label for span in TASKS[task].targets(document)]
+
+
+def accelerators() -> list[tuple[str, str]]:
+    """The accelerators that a training here can use: what its ``CUDA_VISIBLE_DEVICES`` must say, and a key that is the same in every process and
+    container on the machine. Empty where the processor computes."""
+    import torch  # noqa: PLC0415
+
+    if not torch.cuda.is_available():
+        return []
+    named = [name.strip() for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name.strip()]
+    keys = [str(torch.cuda.get_device_properties(index).uuid) for index in range(torch.cuda.device_count())]
+    return [(named[index] if named else str(index), key) for index, key in enumerate(keys)]
+
+
 def has_examples(task: str, documents: Iterable[Document]) -> bool:
     """Whether there is anything among ``documents`` that a model of this task could learn from, or be judged by."""
     from ner_engine.model.tasks import TASKS  # noqa: PLC0415
@@ -305,3 +367,25 @@ def training_command(*, recipe: str, data: Path, base: str, out: Path, settings:
     for name, value in settings.items():
         command += ["--set", f"{name}={value}"]
     return command
+
+
+def series_command(
+    *, program: str, recipe: str, data: Path, base: str, out: Path, settings: Mapping[str, Any], options: Mapping[str, Any]
+) -> list[str]:
+    """The child process of a series of short trainings (``program``: label-errors or curve); it goes on where an earlier one in ``out`` stopped."""
+    command = [sys.executable, "-m", "ner_engine", program, "--recipe", recipe, "--data", str(data), "--base", base, "--out", str(out), "--resume"]
+    for name, value in options.items():
+        command += [f"--{name.replace('_', '-')}", str(value)]
+    for name, value in settings.items():
+        command += ["--set", f"{name}={value}"]
+    return command
+
+
+def check_series(*, program: str, recipe: str, base: str, settings: Mapping[str, Any], options: Mapping[str, Any]) -> None:
+    """Raise ``UserError`` for a series that could not begin. Loads no torch."""
+    from ner_engine.model.plans import plan_of  # noqa: PLC0415
+
+    try:
+        plan_of(program, recipe=recipe, base=base, settings={name: str(value) for name, value in settings.items()}, options=options).check()
+    except TrainingError as error:
+        raise UserError(f"{error}.") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,6 +26,7 @@ from annotator.learning import engine
 from annotator.learning.gate import Verdict, pass_gate, verdict_on
 from annotator.learning.judging import Comparison, compare_evaluations
 from annotator.learning.models import (
+    Canary,
     Evaluation,
     ModelOrigin,
     ModelTask,
@@ -47,6 +49,7 @@ log = structlog.get_logger(__name__)
 PRETAG_KIND: Final = "pretag"
 TRAIN_KIND: Final = "train_model"
 JUDGE_KIND: Final = "judge_model"
+TRIAL_KIND: Final = "try_training"
 DEFAULT_RECIPE: Final = "quick"
 
 
@@ -92,7 +95,8 @@ def lineup_of(project: Project) -> Lineup:
     chosen = set(project.promotions.order_by().values_list("model_version__task", flat=True).distinct())
     serving = {row.task: row.model_version for row in ServingModel.objects.filter(project=project).select_related("model_version")}
     roles = set(project.label_set.labels.filter(takes_role=True, retired_at=None).values_list("code", flat=True))
-    return Lineup([_step(task, serving, roles, is_chosen=task in chosen) for task in ModelTask])
+    canary = project.canaries.running().select_related("model_version", "beside").first()
+    return Lineup([_step(task, serving, roles, is_chosen=task in chosen) for task in ModelTask], canary)
 
 
 def _step(task: ModelTask, serving: Mapping[str, ModelVersion | None], role_labels: Collection[str], *, is_chosen: bool) -> Step:
@@ -202,18 +206,22 @@ def start_training(
     recipe: str = DEFAULT_RECIPE,
     hyperparameters: Mapping[str, Any] | None = None,
     base: ModelVersion | None = None,
+    reason: str = "",
 ) -> TrainingRun:
     """Fine-tune ``base`` on the snapshot in the background, and judge what comes out. The recipe says for which step it is to be.
 
-    Where no base is given, it is what serves that step, else what serves the entities: the head is then new.
+    Where no base is given, it is what serves that step, else what serves the entities: the head is then new. ``reason`` says why it is started where
+    no person does it.
     Raises ``PermissionDenied``; ``UserError`` for a snapshot that cannot be trained or judged on, a hyperparameter that cannot be, or a model
     of another project; ``JobConflictError`` while another training is unfinished in the project.
     """
     run = add_training_run(project=project, snapshot=snapshot, actor=actor, recipe=recipe, hyperparameters=hyperparameters or {}, base=base)
+    cancel_trials(project=project, actor=actor)
     try:
         with transaction.atomic():
             run.job = enqueue(kind=TRAIN_KIND, scope=project.scope, arguments={"training_run": run.pk}, actor=actor)
-            run.save(update_fields=["job"])
+            run.reason = reason[:300]
+            run.save(update_fields=["job", "reason"])
     except JobConflictError:
         run.delete()
         raise
@@ -225,8 +233,29 @@ def add_training_run(
     *, project: Project, snapshot: Snapshot, actor: User | None, recipe: str, hyperparameters: Mapping[str, Any], base: ModelVersion | None
 ) -> TrainingRun:
     """The row of a run that is still to be done. Raises as ``start_training``."""
-    require(actor, project, Action.TRAIN)
+    plan = plan_training(project=project, snapshot=snapshot, actor=actor, recipe=recipe, hyperparameters=hyperparameters, base=base)
     settle_runs(project=project)
+    facts = {"recipe": recipe, "task": plan.task, "hyperparameters": dict(plan.hyperparameters)}
+    return TrainingRun.objects.create(project=project, snapshot=snapshot, base=plan.base, created_by=actor, **facts)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A training as it would be, of which everything was checked that can be before it begins. ``hyperparameters`` are all of them."""
+
+    project: Project
+    snapshot: Snapshot
+    recipe: str
+    task: str
+    base: ModelVersion
+    hyperparameters: Mapping[str, Any]
+
+
+def plan_training(
+    *, project: Project, snapshot: Snapshot, actor: User | None, recipe: str, hyperparameters: Mapping[str, Any], base: ModelVersion | None
+) -> Plan:
+    """What ``start_training`` would do. Raises as it does, but for other trainings, and changes nothing."""
+    require(actor, project, Action.TRAIN)
     if snapshot.project_id != project.pk:
         raise UserError("The snapshot belongs to another project. Choose one of this project.")
     if not snapshot.is_ready:
@@ -240,10 +269,13 @@ def add_training_run(
     base = base or lineup_of(project).step(task).model or serving_model(project)
     if not ModelVersion.objects.usable_in(project).filter(pk=base.pk).exists():
         raise UserError(f"The model {base.name} is retired or belongs to another project. Choose another base.")
-    checked = engine.checked_hyperparameters(recipe, hyperparameters)
-    return TrainingRun.objects.create(
-        project=project, snapshot=snapshot, base=base, recipe=recipe, task=task, hyperparameters=checked, created_by=actor
-    )
+    return Plan(project, snapshot, recipe, task, base, engine.checked_hyperparameters(recipe, hyperparameters))
+
+
+def cancel_trials(*, project: Project, actor: User | None) -> None:
+    """Stop what is being tried out for runs of the project: somebody knows now what to start, or tries something else."""
+    for job in Job.objects.unfinished().filter(kind=TRIAL_KIND, scope=project.scope):
+        request_cancel(job=job, actor=actor)
 
 
 def cancel_training(*, run: TrainingRun, actor: User | None) -> TrainingRun:
@@ -315,8 +347,7 @@ def promote(*, project: Project, model_version: ModelVersion, actor: User | None
     ``LeakError`` where it learned from a paper it was judged on; ``GateError`` where it does not pass and there is no reason.
     """
     require(actor, project, Action.PROMOTE)
-    if not ModelVersion.objects.usable_in(project).filter(pk=model_version.pk).exists():
-        raise UserError(f"The model {model_version.name} is retired or belongs to another project. Choose another.")
+    _refuse_unusable(project, model_version)
     _refuse_unjudged(project, model_version)
     with transaction.atomic():
         _lock(project)
@@ -396,6 +427,59 @@ def _switch_on(project: Project, task: ModelTask, actor: User | None, reason: st
     return promotion
 
 
+# Canary
+
+
+def start_canary(*, project: Project, model_version: ModelVersion, share: float, actor: User | None) -> Canary:
+    """Have ``share`` (0-1) of the legends that are newly tagged tagged by a candidate, to see what curators make of its suggestions.
+
+    Which legends is decided by their texts and never changes. The candidate needs no passing of the gate for it: it does not go into service.
+    Raises ``PermissionDenied``; ``UserError`` for a model that could not be promoted, does not tell entities or serves already, a share that cannot
+    be, or while another canary runs; ``LeakError`` as ``promote``.
+    """
+    require(actor, project, Action.PROMOTE)
+    _refuse_unusable(project, model_version)
+    if model_version.task != ModelTask.ENTITIES:
+        raise UserError(f"{model_version.name} tells {model_version.get_task_display()}; only models of entities can be tried on a share of legends.")
+    if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share < 1:
+        raise UserError("The share of legends must lie between 0 and 100 %, neither none nor all.")
+    _refuse_unjudged(project, model_version)
+    with transaction.atomic():
+        _lock(project)
+        lineup = lineup_of(project)
+        if lineup.entities == model_version:
+            raise UserError(f"{model_version.name} is in service already.")
+        if lineup.canary is not None:
+            raise UserError(f"{lineup.canary.model_version} is being tried already. Stop that first.")
+        facts = {"model_version": model_version, "beside": lineup.entities, "share": share, "started_by": actor}
+        canary = Canary.objects.create(project=project, **facts)
+        told = f"{share:.0%} of newly tagged legends" if share >= 0.01 else f"{share:.2%} of newly tagged legends"
+        _log_change(project, PromotionKind.CANARY_STARTED, model_version, before=lineup.entities, actor=actor, reason=told)
+        _tag_again(project, actor)
+    return canary
+
+
+def stop_canary(*, project: Project, actor: User | None, reason: str = "") -> Canary:
+    """Have all legends tagged by what serves again; what waits with suggestions of the candidate, too. Raises ``PermissionDenied``, ``UserError``."""
+    require(actor, project, Action.PROMOTE)
+    with transaction.atomic():
+        _lock(project)
+        stopped = _end_canary(project, actor, reason)
+        if stopped is None:
+            raise UserError("No candidate is being tried in the project.")
+        _tag_again(project, actor)
+    return stopped
+
+
+def _end_canary(project: Project, actor: User | None, reason: str) -> Canary | None:
+    canary: Canary | None = project.canaries.running().select_related("model_version", "beside").first()
+    if canary is not None:
+        canary.stopped_at, canary.stopped_by = timezone.now(), actor
+        canary.save(update_fields=["stopped_at", "stopped_by"])
+        _log_change(project, PromotionKind.CANARY_STOPPED, canary.model_version, before=None, actor=actor, reason=reason)
+    return canary
+
+
 def standing_promotion(project: Project, task: str = ModelTask.ENTITIES) -> Promotion | None:
     """The last promotion for the task that was not taken back."""
     n_taken_back = 0
@@ -412,6 +496,11 @@ def standing_promotion(project: Project, task: str = ModelTask.ENTITIES) -> Prom
 
 def _lock(project: Project) -> None:
     Project.objects.select_for_update().get(pk=project.pk)
+
+
+def _refuse_unusable(project: Project, model: ModelVersion) -> None:
+    if not ModelVersion.objects.usable_in(project).filter(pk=model.pk).exists():
+        raise UserError(f"The model {model.name} is retired or belongs to another project. Choose another.")
 
 
 def _refuse_unjudged(project: Project, model: ModelVersion) -> None:
@@ -434,6 +523,8 @@ def _serve(
     project: Project, model: ModelVersion, *, before: ModelVersion | None, kind: PromotionKind, actor: User | None, reason: str, verdict: str = ""
 ) -> Promotion:
     ServingModel.objects.update_or_create(project=project, task=model.task, defaults={"model_version": model})
+    if model.task == ModelTask.ENTITIES:
+        _end_canary(project, actor, f"{model.name} was put into service")
     promotion = _log_change(project, kind, model, before=before, actor=actor, reason=reason, verdict=verdict)
     _tag_again(project, actor)
     return promotion

@@ -93,7 +93,7 @@ def test_nothing_can_be_frozen_where_nothing_is_accepted(panel: Client, project:
 
 
 def test_a_training_is_started_with_what_was_filled_in(panel: Client, snapshot: Snapshot) -> None:
-    asked = {"snapshot": snapshot.pk, "recipe": "quick", "epochs": "1", "more": "warmup = 0.2\nseed=7"}
+    asked = {"snapshot": snapshot.pk, "recipe": "quick", "epochs": "1", "warmup": "0.2", "seed": "7"}
     response = panel.post(reverse(f"{RUNS}_add"), asked)
     run = TrainingRun.objects.get()
     assert response["Location"] == reverse(f"{RUNS}_change", args=[run.pk])
@@ -108,8 +108,8 @@ def test_a_training_is_started_with_what_was_filled_in(panel: Client, snapshot: 
     [
         ("epochs", "many", "epochs cannot be"),
         ("epochs", "-1", "epochs must lie between"),
-        ("more", "warmth = 3", "there is no hyperparameter warmth"),
-        ("more", "warmup", "is no hyperparameter"),
+        ("warmup", "much", "warmup cannot be"),
+        ("average", "3", "choose keep=best or average"),
         ("recipe", "slow", "Select a valid choice"),
     ],
 )

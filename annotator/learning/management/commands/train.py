@@ -36,7 +36,7 @@ class Command(SnapshotCommand):
 
     def perform(self, *, project: str, recipe: str, snapshot: int | None, base: str, hyperparameters: list[str], **_: Any) -> Outcome:
         target = project_named(project)
-        settings = _settings(hyperparameters)
+        settings = settings_of(hyperparameters)
         chosen = find_model(name=base, project=target) if base else None
         checked_hyperparameters(recipe, settings)
         frozen = snapshot_numbered(target, snapshot) if snapshot is not None else self.freeze(target)
@@ -57,7 +57,8 @@ class Command(SnapshotCommand):
         return Outcome({"project": target.slug, "job": job.pk, **job.result}, lines)
 
 
-def _settings(pairs: Sequence[str]) -> Mapping[str, str]:
+def settings_of(pairs: Sequence[str]) -> Mapping[str, str]:
+    """NAME=VALUE pairs as a mapping. Raises ``UserError`` for what is none."""
     for pair in pairs:
         if "=" not in pair:
             raise UserError(f"--set {pair} must be NAME=VALUE, such as --set epochs=1.")
