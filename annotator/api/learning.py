@@ -6,6 +6,7 @@ from typing import Any
 
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
+from rest_framework.exceptions import NotFound
 from rest_framework.generics import get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -15,7 +16,11 @@ from annotator.api.base import NewestFirstPagination, ProjectView
 from annotator.common.errors import UserError
 from annotator.corpus.access import Action
 from annotator.datasets.models import Snapshot
-from annotator.learning import services
+from annotator.learning import dryrun, services
+from annotator.learning.automatic import change_automatic_training, standing_of
+from annotator.learning.canary import canary_of, report_on
+from annotator.learning.effort import effort_in
+from annotator.learning.hub import start_push
 from annotator.learning.models import Evaluation, ModelVersion, TrainingRun
 
 
@@ -46,6 +51,73 @@ class ModelsView(ProjectView):
             evaluations.setdefault(evaluation.model_version_id, []).append(evaluation)
         rows = usable_models(self).select_related("parent")
         return self.page(rows, io.ModelSerializer, serving_ids=serving, evaluations=evaluations)
+
+
+class EffortView(ProjectView):
+    @extend_schema(responses=io.EffortSerializer, tags=["models"])
+    def get(self, request: Request, slug: str) -> Response:
+        """What became of each model's suggestions, label by label, and what it took people to accept a legend."""
+        return Response(io.EffortSerializer(effort_in(project=self.project, actor=self.actor).as_json()).data)
+
+
+class AutomaticTrainingView(ProjectView):
+    actions = {"PUT": Action.MANAGE}
+
+    @extend_schema(responses=io.AutomaticTrainingSerializer, tags=["models"])
+    def get(self, request: Request, slug: str) -> Response:
+        """Whether and when the project trains by itself, and what it did so far."""
+        return Response(io.AutomaticTrainingSerializer(standing_of(project=self.project, actor=self.actor)).data)
+
+    @extend_schema(
+        request=io.AutomaticTrainingRequestSerializer, responses={200: io.AutomaticTrainingSerializer, 400: io.ErrorSerializer}, tags=["models"]
+    )
+    def put(self, request: Request, slug: str) -> Response:
+        """Have the project train by itself, up to the gate, or no longer."""
+        change_automatic_training(project=self.project, actor=self.actor, **self.fields(io.AutomaticTrainingRequestSerializer))
+        return self.get(request, slug)
+
+
+class CanaryView(ProjectView):
+    """The candidate that is tried on a share of the project's new legends."""
+
+    actions = {"DELETE": Action.PROMOTE}
+
+    @extend_schema(responses={200: io.CanarySerializer, 404: io.ErrorSerializer}, tags=["models"])
+    def get(self, request: Request, slug: str) -> Response:
+        """The newest canary, running or ended, and what curators made of it. 404 where there was none."""
+        found = canary_of(project=self.project, actor=self.actor)
+        if found is None:
+            raise NotFound("No candidate was tried in this project yet.")
+        return Response(io.CanarySerializer(found.as_json()).data)
+
+    @extend_schema(responses={204: None, 400: io.ErrorSerializer}, tags=["models"])
+    def delete(self, request: Request, slug: str) -> Response:
+        """Stop it; what waits is tagged by what serves again."""
+        services.stop_canary(project=self.project, actor=self.actor)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class StartCanaryView(ProjectView):
+    actions = {"POST": Action.PROMOTE}
+
+    @extend_schema(request=io.CanaryRequestSerializer, responses={201: io.CanarySerializer, 400: io.ErrorSerializer}, tags=["models"])
+    def post(self, request: Request, slug: str, model_id: int) -> Response:
+        """Have a candidate tag a share of the legends that are newly tagged, to compare what curators make of it."""
+        model: ModelVersion = get_object_or_404(usable_models(self), pk=model_id)
+        share = self.fields(io.CanaryRequestSerializer)["share"]
+        canary = services.start_canary(project=self.project, model_version=model, share=share, actor=self.actor)
+        return Response(io.CanarySerializer(report_on(canary).as_json()).data, status=status.HTTP_201_CREATED)
+
+
+class PushView(ProjectView):
+    actions = {"POST": Action.MANAGE}
+
+    @extend_schema(request=io.PushRequestSerializer, responses={202: io.JobSerializer, 400: io.ErrorSerializer}, tags=["models"])
+    def post(self, request: Request, slug: str, model_id: int) -> Response:
+        """Give a model of the project to the hub that the site is set up for, with its card and under a licence."""
+        model: ModelVersion = get_object_or_404(self.project.model_versions, pk=model_id)
+        job = start_push(model=model, actor=self.actor, **self.fields(io.PushRequestSerializer))
+        return Response(io.JobSerializer(job).data, status=status.HTTP_202_ACCEPTED)
 
 
 class PromoteView(ProjectView):
@@ -124,6 +196,25 @@ class TrainingRunsView(ProjectView):
             actor=self.actor,
         )
         return Response(io.TrainingRunSerializer(run).data, status=status.HTTP_202_ACCEPTED)
+
+
+class DryRunView(ProjectView):
+    actions = {"POST": Action.TRAIN}
+
+    @extend_schema(request=io.NewTrainingRunSerializer, responses={202: io.DryRunSerializer, 400: io.ErrorSerializer}, tags=["models"])
+    def post(self, request: Request, slug: str) -> Response:
+        """What a training would learn from and what speaks against it; a worker tries a few steps, and the result of ``job`` says how long."""
+        asked = self.fields(io.NewTrainingRunSerializer)
+        job = dryrun.start_dry_run(
+            project=self.project,
+            snapshot=snapshot_of(self, asked["snapshot"]),
+            recipe=asked["recipe"],
+            hyperparameters=asked["hyperparameters"],
+            base=model_named(self, asked["base"]),
+            actor=self.actor,
+        )
+        found = dryrun.dry_run_of(dryrun.plan_of(job.arguments)).as_json()
+        return Response(io.DryRunSerializer({**found, "job": job}).data, status=status.HTTP_202_ACCEPTED)
 
 
 class OneTrainingRunView(ProjectView):

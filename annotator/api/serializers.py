@@ -12,7 +12,7 @@ from annotator.corpus.imports import FileLabels
 from annotator.corpus.models import DecisionKind, Document, DocumentState, Project, Verdict
 from annotator.datasets.models import Snapshot
 from annotator.jobs.models import Job
-from annotator.learning.models import Evaluation, ModelTask, ModelVersion, Promotion, TrainingRun
+from annotator.learning.models import AutomaticRound, Evaluation, ModelTask, ModelVersion, Promotion, TrainingRun
 from annotator.learning.services import DEFAULT_RECIPE
 from annotator.review.identifiers import identifiers_of
 from annotator.review.models import Operation, OperationKind
@@ -341,6 +341,7 @@ class TrainingRunSerializer(serializers.ModelSerializer[TrainingRun]):
             "progress",
             "error",
             "candidate",
+            "reason",
             "created_by",
             "created_at",
             "finished_at",
@@ -353,6 +354,25 @@ class NewTrainingRunSerializer(serializers.Serializer[Any]):
     recipe = serializers.CharField(required=False, default=DEFAULT_RECIPE)
     hyperparameters = serializers.DictField(required=False, default=dict, help_text="Only those that differ from the recipe's.")
     base = serializers.CharField(required=False, default="", allow_blank=True, help_text="A model by its name; the serving one if not given.")
+
+
+class DryRunSerializer(serializers.Serializer[Any]):
+    """What a training would be. ``stops`` would end it before it begins; of ``job`` the result says how long it would take, once a worker has tried."""
+
+    snapshot = serializers.IntegerField()
+    recipe = serializers.CharField()
+    task = serializers.ChoiceField(choices=ModelTask.choices)
+    base = serializers.CharField()
+    hyperparameters = serializers.DictField()
+    texts = serializers.DictField(child=serializers.IntegerField(), help_text="Examples by side.")
+    labels = serializers.DictField(child=serializers.DictField(child=serializers.IntegerField()), help_text="Entities by label and side.")
+    new_labels = serializers.ListField(child=serializers.CharField(), help_text="Labels that the base does not know.")
+    changes = serializers.DictField(child=serializers.IntegerField(), allow_null=True, help_text="Legends since the last run's snapshot.")
+    swept = serializers.FloatField(help_text="Share (0-1) of the entities that nobody decided by themselves.")
+    bytes = serializers.DictField(child=serializers.IntegerField(), help_text="Room that it needs in the folders of runs and of models.")
+    stops = serializers.ListField(child=serializers.CharField())
+    warnings = serializers.ListField(child=serializers.CharField())
+    job = JobSerializer()
 
 
 class ScoresSerializer(serializers.Serializer[Any]):
@@ -384,3 +404,108 @@ class TrainingRunDetailSerializer(TrainingRunSerializer):
     class Meta(TrainingRunSerializer.Meta):
         fields = [*TrainingRunSerializer.Meta.fields, "comparison"]
         read_only_fields = fields
+
+
+class LabelTallySerializer(serializers.Serializer[Any]):
+    """What became of a model's suggestions of a label, or of all."""
+
+    label = serializers.CharField(help_text="Empty for all.")
+    name = serializers.CharField()
+    suggested = serializers.IntegerField()
+    accepted = serializers.IntegerField(help_text="As they were.")
+    swept = serializers.IntegerField(help_text="Of the accepted those that nobody looked at.")
+    edge = serializers.IntegerField(help_text="Corrected in extent.")
+    relabelled = serializers.IntegerField(help_text="Corrected in label, or of a role in the role.")
+    rejected = serializers.IntegerField()
+    left_out = serializers.IntegerField(help_text="Below the threshold, without a look.")
+    added = serializers.IntegerField(help_text="By hand, where nothing was suggested.")
+    accepted_percent = serializers.FloatField(allow_null=True)
+
+
+class WorkSerializer(serializers.Serializer[Any]):
+    n_legends = serializers.IntegerField()
+    actions = serializers.FloatField(allow_null=True, help_text="Mean of a legend.")
+    n_timed = serializers.IntegerField()
+    seconds = serializers.FloatField(allow_null=True, help_text="Mean of a timed legend.")
+    median_seconds = serializers.FloatField(allow_null=True)
+
+
+class ModelEffortSerializer(serializers.Serializer[Any]):
+    task = serializers.CharField()
+    model = serializers.CharField(help_text="A model version's name, or what else suggested.")
+    work = WorkSerializer(allow_null=True)
+    total = LabelTallySerializer()
+    labels = LabelTallySerializer(many=True)
+
+
+class EffortSerializer(serializers.Serializer[Any]):
+    models = ModelEffortSerializer(many=True)
+    without_suggestions = WorkSerializer()
+    n_uncounted = serializers.IntegerField(help_text="Accepted legends that a job is still counting.")
+
+
+class AutomaticTrainingRequestSerializer(serializers.Serializer[Any]):
+    is_on = serializers.BooleanField()
+    every_panels = serializers.IntegerField(required=False, default=None, allow_null=True, min_value=1, help_text="Newly accepted panels.")
+    every_days = serializers.IntegerField(required=False, default=None, allow_null=True, min_value=1)
+    recipe = serializers.CharField(required=False, default=DEFAULT_RECIPE)
+    hyperparameters = serializers.DictField(required=False, default=dict, help_text="Only those that differ from the recipe's.")
+
+
+class AutomaticRoundSerializer(serializers.ModelSerializer[AutomaticRound]):
+    snapshot = serializers.IntegerField(source="snapshot.number", default=None, allow_null=True, read_only=True)
+    training_run = serializers.IntegerField(source="run_id", allow_null=True, read_only=True)
+
+    class Meta:
+        model = AutomaticRound
+        fields = ["reason", "snapshot", "training_run", "outcome", "created_at", "ended_at"]
+        read_only_fields = fields
+
+
+class AutomaticTrainingSerializer(serializers.Serializer[Any]):
+    """Whether and when the project trains by itself, what was said of it last, and its rounds, the newest first."""
+
+    is_on = serializers.BooleanField(source="settings.is_on")
+    every_panels = serializers.IntegerField(source="settings.every_panels", allow_null=True)
+    every_days = serializers.IntegerField(source="settings.every_days", allow_null=True)
+    recipe = serializers.CharField(source="settings.recipe")
+    hyperparameters = serializers.DictField(source="settings.hyperparameters")
+    said = serializers.CharField(source="settings.said")
+    looked_at = serializers.DateTimeField(source="settings.looked_at", allow_null=True)
+    rounds = AutomaticRoundSerializer(many=True)
+
+
+class CanaryRequestSerializer(serializers.Serializer[Any]):
+    share = serializers.FloatField(min_value=0, max_value=1, help_text="Of newly tagged legends, 0-1.")
+
+
+class CanaryComparedSerializer(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    unit = serializers.CharField(help_text="%, s, or none.")
+    candidate = serializers.FloatField(allow_null=True)
+    n_candidate = serializers.IntegerField(help_text="Legends that tell.")
+    serving = serializers.FloatField(allow_null=True)
+    n_serving = serializers.IntegerField()
+    difference = serializers.FloatField(allow_null=True)
+    low = serializers.FloatField(allow_null=True, help_text="End of the 95 % interval of the difference.")
+    high = serializers.FloatField(allow_null=True)
+
+
+class CanarySerializer(serializers.Serializer[Any]):
+    """A candidate that tags a share of the new legends, and what curators made of it beside the model in service."""
+
+    candidate = serializers.CharField()
+    serving = serializers.CharField()
+    share = serializers.FloatField()
+    started_at = serializers.DateTimeField()
+    stopped_at = serializers.DateTimeField(allow_null=True)
+    n_candidate = serializers.IntegerField(help_text="Accepted legends that the candidate tagged.")
+    n_serving = serializers.IntegerField()
+    work = CanaryComparedSerializer(many=True)
+    labels = CanaryComparedSerializer(many=True)
+
+
+class PushRequestSerializer(serializers.Serializer[Any]):
+    repository = serializers.CharField(max_length=160, help_text="owner/name")
+    licence = serializers.CharField(max_length=42, help_text="Its identifier, such as cc-by-4.0; the card then names it.")
+    is_private = serializers.BooleanField(required=False, default=True)

@@ -26,6 +26,9 @@ class Program:
     def post(self, path: str, body: Any = None) -> Any:
         return self._send("post", path, data={} if body is None else body, content_type="application/json")
 
+    def put(self, path: str, body: Any) -> Any:
+        return self._send("put", path, data=body, content_type="application/json")
+
     def delete(self, path: str) -> Any:
         return self._send("delete", path)
 

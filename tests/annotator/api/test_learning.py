@@ -114,6 +114,20 @@ def test_a_training_run_is_started_watched_and_cancelled(project: Project, progr
     assert program.post(f"{path}cancel/").json()["state"] == "cancelled"
 
 
+def test_a_training_is_tried_out_before_it_is_started(project: Project, program_of: ProgramOf, manager: User, frozen: Snapshot) -> None:
+    program = program_of(manager)
+    answer = program.post(f"{P}training-runs/dry-run/", {"snapshot": frozen.number, "hyperparameters": {"epochs": 1}})
+    assert answer.status_code == 202, answer.content
+    found = answer.json()
+    assert (found["texts"]["train"], found["hyperparameters"]["epochs"]) == (frozen.counts["train"]["panels"], 1)
+    assert (found["job"]["state"], found["job"]["queue"], found["stops"]) == ("pending", "train", [])
+    assert any("Few to learn from" in warning for warning in found["warnings"])
+    assert program.get(f"{P}jobs/{found['job']['id']}/").json()["kind"] == "try_training"
+    refused = program.post(f"{P}training-runs/dry-run/", {"snapshot": frozen.number, "hyperparameters": {"epochs": -1}})
+    assert (refused.status_code, "epochs must lie between" in refused.json()["detail"]) == (400, True)
+    assert not TrainingRun.objects.exists()
+
+
 def test_the_comparison_stands_beside_the_current_model(
     project: Project, program_of: ProgramOf, viewer: User, frozen: Snapshot, judged: ModelVersion
 ) -> None:

@@ -66,9 +66,17 @@ DOORS = [
     Door("roll-back", "post", f"{P}models/roll-back/", MANAGERS, 400),
     Door("promote", "post", f"{P}models/{{model}}/promote/", MANAGERS, 400),
     Door("judge", "post", f"{P}models/{{model}}/judge/", MANAGERS, 400),
+    Door("automatic-training", "get", f"{P}automatic-training/", EVERYBODY, 200),
+    Door("automatic-training", "put", f"{P}automatic-training/", MANAGERS, 200, {"is_on": True, "every_panels": 200}),
+    Door("canary", "get", f"{P}canary/", EVERYBODY, 404),
+    Door("canary", "delete", f"{P}canary/", MANAGERS, 400),
+    Door("start-canary", "post", f"{P}models/{{model}}/canary/", MANAGERS, 400, {"share": 0.2}),
+    Door("push", "post", f"{P}models/{{model}}/push/", MANAGERS, 400, {"repository": "us/ours", "licence": "cc-by-4.0"}),
+    Door("effort", "get", f"{P}effort/", EVERYBODY, 200),
     Door("promotions", "get", f"{P}promotions/", EVERYBODY, 200),
     Door("training-runs", "get", f"{P}training-runs/", EVERYBODY, 200),
     Door("training-runs", "post", f"{P}training-runs/", MANAGERS, 400),
+    Door("dry-run", "post", f"{P}training-runs/dry-run/", MANAGERS, 400),
     Door("training-run", "get", f"{P}training-runs/{{run}}/", EVERYBODY, 200),
     Door("training-run-cancel", "post", f"{P}training-runs/{{run}}/cancel/", MANAGERS, 200),
 ]
@@ -99,7 +107,7 @@ def knock(door: Door, program: Program, things: dict[str, int]) -> int:
     if door.is_upload:
         upload = SimpleUploadedFile("legend.txt", f"Figure 1 {uuid.uuid4()}".encode())
         return int(program.upload(path, files=[upload]).status_code)
-    arguments = [door.body] if door.method == "post" else []
+    arguments = [door.body] if door.method in ("post", "put") else []
     return int(getattr(program, door.method)(path, *arguments).status_code)
 
 
