@@ -24,6 +24,8 @@ from ner_engine.text import trim
 _WHITE_SPACE: Final = np.array([point for point in range(0x3100) if chr(point).isspace()], dtype=np.uint32)
 #: Label of positions that the loss leaves out: special tokens and padding.
 IGNORED: Final = -100
+#: Tokens that neighbouring windows share at most: on long legends 15 to 127 gave the same F1 within 0.3 points, and each of them is computed twice.
+MOST_OVERLAP: Final = 64
 
 
 #: How files of labelled texts may end; the first one found is taken.
@@ -70,7 +72,7 @@ class TextEncoder:
         #: What stands for a text that the model may not read; None for a vocabulary without one.
         self.mask_id: int | None = next((found for name in ("[MASK]", "<mask>") if (found := tokenizer.token_to_id(name)) is not None), None)
         self.window = max_length - len(self.prefix) - len(self.suffix)
-        self.overlap = min(self.window // 4 if overlap is None else overlap, self.window - 1)
+        self.overlap = min(min(self.window // 4, MOST_OVERLAP) if overlap is None else overlap, self.window - 1)
         if self.window < 1:
             raise ValueError(f"a window of {max_length} tokens has no room for text")
 

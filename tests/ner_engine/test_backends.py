@@ -76,6 +76,26 @@ def test_a_window_gets_the_same_figures_to_the_bit_whatever_runs_beside_it(check
     assert all(np.array_equal(backend.run([window])[0], found) for window, found in zip(windows, together, strict=True))
 
 
+@pytest.mark.parametrize("scale", [1.0, 400.0])
+def test_attention_in_place_is_the_softmax_even_where_exponentials_overflow_or_vanish(scale: float) -> None:
+    generator = torch.Generator().manual_seed(11)
+    query, key, value = (torch.randn((2, 9, 16), generator=generator).to(torch.bfloat16) for _ in range(3))
+    query = query * scale
+    expected = torch.bmm(torch.bmm(query, key.transpose(1, 2)).softmax(-1), value)
+    found = lean_module._attend_in_place(query, key, value)
+    assert found.isfinite().all()
+    assert torch.allclose(found.float(), expected.float(), atol=0.03)
+
+
+@given(lengths=st.lists(st.integers(2, 512), max_size=60), n_threads=st.integers(2, 8))
+def test_groups_hold_each_window_once_and_the_last_are_no_larger_than_the_first(lengths: list[int], n_threads: int) -> None:
+    groups = lean_module._groups(lengths, n_threads)
+    assert sorted(index for group in groups for index in group) == list(range(len(lengths)))
+    sizes = [sum(lengths[index] for index in group) for group in groups]
+    assert all(size <= max(lean_module.GROUP_TOKENS, *lengths) for size in sizes)
+    assert not sizes or sizes[-1] <= max(sizes[0], *lengths)
+
+
 def test_int8_by_its_kernels_is_int8_by_plain_arithmetic(checkpoint: Checkpoint, scales: Scales) -> None:
     windows = some_windows(checkpoint)
     fused, plain = (lean(checkpoint, "int8", scales, fused=fused).run(windows) for fused in (True, False))
