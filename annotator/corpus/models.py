@@ -86,6 +86,7 @@ class QueueOrder(models.TextChoices):
     DISAGREEMENT = "disagreement", "where models disagree first"
     NEWEST = "newest", "newest first"
     PAPER = "paper", "paper by paper"
+    SUSPICION = "suspicion", "possible label errors first"
 
 
 class Project(models.Model):
@@ -205,7 +206,8 @@ class Document(models.Model):
 
     For the queue: ``certainty`` is the mean confidence of the current suggestions (0-1, None without any), ``disagreement`` how many entities
     they differ in from those of the model before, ``n_flags`` and ``n_questions`` the open remarks of these kinds. ``lot`` is the legend's
-    place in the order of chance (0-1), the same wherever it is imported with the same source and text.
+    place in the order of chance (0-1), the same wherever it is imported with the same source and text. ``suspicion`` (0-1) is how likely what was
+    decided is wrong, None where nobody should look at it for that.
     """
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="documents")
@@ -230,6 +232,7 @@ class Document(models.Model):
     n_flags = models.PositiveIntegerField(default=0)
     n_questions = models.PositiveIntegerField(default=0)
     lot = models.FloatField(default=draw_lot)
+    suspicion = models.FloatField(null=True, blank=True)
 
     objects = DocumentQuerySet.as_manager()
 
@@ -240,6 +243,7 @@ class Document(models.Model):
             models.Index(fields=["project", "certainty", "id"]),
             models.Index(fields=["project", "-disagreement", "id"]),
             models.Index(fields=["project", "lot"]),
+            models.Index(fields=["project", "-suspicion", "id"], name="document_by_suspicion"),
         ]
 
     def __str__(self) -> str:

@@ -66,6 +66,41 @@ class Lease(models.Model):
         return f"{self.holder} until {self.expires_at:%H:%M}"
 
 
+class Suspicion(models.Model):
+    """A decision that a model which has not seen the legend does not believe in, to be looked at again by somebody.
+
+    ``[start, end)`` is decided as ``label``, or nothing is decided there (``label`` ""); the model marks ``[found_start, found_end)`` as
+    ``found_label``, or nothing ("" and null). ``probability`` is the model's of the decision, or of what it marks where nothing is decided; ``score``
+    (0-1) how suspicious that makes it. ``source`` says which search found it. Settled rows stay: ``was_right`` says whether the legend was changed
+    there.
+    """
+
+    document = models.ForeignKey(Document, on_delete=models.CASCADE, related_name="suspicions")
+    start = models.PositiveIntegerField()
+    end = models.PositiveIntegerField()
+    label = models.CharField(max_length=50, blank=True)
+    found_start = models.PositiveIntegerField(null=True, blank=True)
+    found_end = models.PositiveIntegerField(null=True, blank=True)
+    found_label = models.CharField(max_length=50, blank=True)
+    probability = models.FloatField()
+    score = models.FloatField()
+    source = models.CharField(max_length=200)
+    created_at = models.DateTimeField(auto_now_add=True)
+    settled_at = models.DateTimeField(null=True, blank=True)
+    settled_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    was_right = models.BooleanField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.CheckConstraint(condition=models.Q(score__gte=0, score__lte=1), name="suspicion_between_0_and_1"),
+            models.CheckConstraint(condition=~models.Q(label="", found_label=""), name="suspicion_is_of_something"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.label or 'nothing'} or {self.found_label or 'nothing'} at {self.start}-{self.end}"
+
+
 class RemarkKind(models.TextChoices):
     NOTE = "note", "comment"
     FLAG = "flag", "flag"

@@ -25,19 +25,26 @@ from annotator.review.rendering import ROLE_NAMES, ROLE_SIGNS, Block, entity_fac
 PAGE_SIZE: Final = 50
 
 
+_NOTHING: Final[Mapping[str, str]] = {
+    "n_questions": "No question waits for a reviewer.",
+    "n_flags": "No flag is open.",
+    "suspicion": "No possible label error is left. Managers look for them from a snapshot’s page in the admin panel.",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class QueueFilter:
-    """One tab of the queue page: legends in these states, with ``remarks`` those that have open ones (the name of their count)."""
+    """One tab of the queue page: legends in these states, with ``above_zero`` those in whose column of that name there is something."""
 
     name: str
     title: str
     states: tuple[DocumentState, ...]
-    remarks: str = ""
+    above_zero: str = ""
 
     @property
     def nothing(self) -> str:
         """What the page says when the tab is empty."""
-        return {"n_questions": "No question waits for a reviewer.", "n_flags": "No flag is open."}.get(self.remarks, "No legend is in this state.")
+        return _NOTHING.get(self.above_zero, "No legend is in this state.")
 
 
 FILTERS: Final = (
@@ -46,6 +53,7 @@ FILTERS: Final = (
     QueueFilter("untagged", "Not tagged", (DocumentState.IMPORTED,)),
     QueueFilter("questions", "Questions", tuple(DocumentState), "n_questions"),
     QueueFilter("flagged", "Flagged", tuple(DocumentState), "n_flags"),
+    QueueFilter("suspicious", "Possible errors", tuple(DocumentState), "suspicion"),
     QueueFilter("accepted", "Accepted", (DocumentState.ACCEPTED,)),
     QueueFilter("all", "All", tuple(DocumentState)),
 )
@@ -53,10 +61,11 @@ FILTERS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How many legends of a project are accepted, and of how many; ``by_remarks`` how many have open questions and flags, where it was counted."""
+    """How many legends of a project are accepted, and of how many; ``above_zero`` how many have open questions, flags and possible errors, where it
+    was counted."""
 
     by_state: Mapping[str, int]
-    by_remarks: Mapping[str, int] = field(default_factory=dict)
+    above_zero: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def total(self) -> int:
@@ -71,23 +80,23 @@ class Progress:
         return self.total - self.accepted
 
     def count(self, tab: QueueFilter) -> int:
-        return self.by_remarks.get(tab.remarks, 0) if tab.remarks else sum(self.by_state.get(state, 0) for state in tab.states)
+        return self.above_zero.get(tab.above_zero, 0) if tab.above_zero else sum(self.by_state.get(state, 0) for state in tab.states)
 
 
-def progress_of(project: Project, *, with_remarks: bool = False) -> Progress:
-    """One query over the index of states; ``with_remarks`` one more over the open questions and flags."""
+def progress_of(project: Project, *, with_tabs: bool = False) -> Progress:
+    """One query over the index of states; ``with_tabs`` one more over open questions, flags and possible errors."""
     documents = Document.objects.filter(project=project).order_by()
     counted = documents.values_list("state").annotate(n=Count("id"))
-    tabs = [tab.remarks for tab in FILTERS if tab.remarks] if with_remarks else []
-    open_remarks = {name: Count("pk", filter=Q(**{f"{name}__gt": 0})) for name in tabs}
-    return Progress(dict(counted), documents.aggregate(**open_remarks) if tabs else {})
+    tabs = [tab.above_zero for tab in FILTERS if tab.above_zero] if with_tabs else []
+    open_ones = {name: Count("pk", filter=Q(**{f"{name}__gt": 0})) for name in tabs}
+    return Progress(dict(counted), documents.aggregate(**open_ones) if tabs else {})
 
 
 def queue_page(project: Project, *, tab: QueueFilter, progress: Progress, number: str | None, order: str = "") -> Page[Document]:
     """One page of the queue in its order, each legend with an excerpt and (as attributes) what ``_add_counts`` and ``_hide_blind`` say."""
     documents = Document.objects.filter(project=project)
-    if tab.remarks:
-        documents = documents.filter(**{f"{tab.remarks}__gt": 0})
+    if tab.above_zero:
+        documents = documents.filter(**{f"{tab.above_zero}__gt": 0})
     elif tab.name != "all":
         documents = documents.filter(state__in=tab.states)
     page: Page[Any] = Paginator(range(progress.count(tab)), PAGE_SIZE).get_page(number)  # counted already; the rows come in the queue's order

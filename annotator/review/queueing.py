@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Final
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
 
 from django.db.models import F, Q
 from django.utils import timezone
@@ -24,18 +24,22 @@ _WAITING: Final = (DocumentState.IMPORTED, DocumentState.SUGGESTED, DocumentStat
 
 @dataclass(frozen=True, slots=True)
 class _Band:
-    """Legends in the order of ``columns`` ("-" before one that descends). ``condition`` says which; ``has_certainty`` the same of one of them."""
+    """Legends in the order of ``columns`` ("-" before one that descends): all, those that have a value in the column ``having``, or those ``without``
+    one."""
 
     columns: tuple[str, ...]
     condition: Q = field(default_factory=Q)
-    has_certainty: bool | None = None
+    having: str = ""
+    without: str = ""
 
     def holds(self, document: Document) -> bool:
-        return self.has_certainty is None or self.has_certainty == (document.certainty is not None)
+        if self.having:
+            return getattr(document, self.having) is not None
+        return not self.without or getattr(document, self.without) is None
 
     def backwards(self) -> _Band:
         columns = tuple(column.removeprefix("-") if column.startswith("-") else f"-{column}" for column in self.columns)
-        return _Band(columns, self.condition, self.has_certainty)
+        return replace(self, columns=columns)
 
     def beyond(self, documents: DocumentQuerySet, at: Document) -> Iterator[DocumentQuerySet]:
         """What comes after ``at``: those that differ from it in the last column alone, then those that differ in the one before it."""
@@ -47,18 +51,21 @@ class _Band:
             yield self.whole(documents).filter(**conditions)
 
     def whole(self, documents: DocumentQuerySet) -> DocumentQuerySet:
-        return documents.filter(self.condition).order_by(*self.columns)
+        condition = self.condition
+        if self.having:
+            condition &= Q(**{f"{self.having}__isnull": False})
+        elif self.without:
+            condition &= Q(**{self.without: None})
+        return documents.filter(condition).order_by(*self.columns)
 
 
 _BANDS: Final[Mapping[str, tuple[_Band, ...]]] = {
     QueueOrder.IMPORT: (_Band(("pk",)),),
-    QueueOrder.CERTAINTY: (
-        _Band(("certainty", "pk"), Q(certainty__isnull=False), has_certainty=True),
-        _Band(("pk",), Q(certainty=None), has_certainty=False),
-    ),
+    QueueOrder.CERTAINTY: (_Band(("certainty", "pk"), having="certainty"), _Band(("pk",), without="certainty")),
     QueueOrder.DISAGREEMENT: (_Band(("-disagreement", "pk")),),
     QueueOrder.NEWEST: (_Band(("-pk",)),),
     QueueOrder.PAPER: (_Band(("doi", "pk"), Q(doi__gte="")),),  # true of all: the index of papers is taken for it
+    QueueOrder.SUSPICION: (_Band(("-suspicion", "pk"), having="suspicion"), _Band(("pk",), without="suspicion")),
 }
 
 
@@ -119,11 +126,22 @@ def next_legend(*, project: Project, actor: User, after: int = 0, order: str = "
 
     It is one that waits, that nobody else holds and that has no open question, unless the actor (the user at hand where ``project.allowed`` is
     set) may answer it; in the project's order, or in ``order``. Where a share is drawn by lot, the legends of that share come in the order of
-    their lots and only when ``draw_is_due``; after one of them the others go on from the queue's beginning.
+    their lots and only when ``draw_is_due``; after one of them the others go on from the queue's beginning. In the order of suspicion what may be
+    wrongly decided comes before all that waits, accepted or not; no lot is drawn among it.
     """
     order = known_order(order, project)
     here = _legend_at(project, after)
-    waiting = _open_to(project, actor).exclude(pk=after)
+    if order != QueueOrder.SUSPICION:
+        return _next_waiting(project, actor, here, order)
+    suspects = _open_to(project, actor, suspicion__isnull=False).exclude(pk=after)
+    found = _next_suspect(suspects, here)
+    found = _next_waiting(project, actor, here, order) if found is None else found
+    return _next_suspect(suspects, None) if found is None else found
+
+
+def _next_waiting(project: Project, actor: User, here: Document | None, order: str) -> int | None:
+    waiting = _open_to(project, actor, state__in=_WAITING)
+    waiting = waiting if here is None else waiting.exclude(pk=here.pk)
     share = project.random_share
     if not share:
         return _first_after(waiting, order, here)
@@ -137,15 +155,24 @@ def next_legend(*, project: Project, actor: User, after: int = 0, order: str = "
 
 
 def _legend_at(project: Project, document_id: int) -> Document | None:
-    columns = ("project_id", "state", "certainty", "disagreement", "doi", "lot")
+    columns = ("project_id", "state", "certainty", "disagreement", "doi", "lot", "suspicion")
     return Document.objects.filter(project=project, pk=document_id).only(*columns).first() if document_id else None
 
 
-def _open_to(project: Project, actor: User) -> DocumentQuerySet:
-    """The waiting legends that the actor may be given now."""
+def _next_suspect(suspects: DocumentQuerySet, here: Document | None) -> int | None:
+    """The most suspicious legend, or the next after one of them that was left as it is; None from a waiting one on that is none of them: who is at
+    those has left the others aside."""
+    suspicious = _BANDS[QueueOrder.SUSPICION][0]
+    if here is None or (here.suspicion is None and here.state == DocumentState.ACCEPTED):
+        return _first([suspicious.whole(suspects)])
+    return None if here.suspicion is None else _first(suspicious.beyond(suspects, here))
+
+
+def _open_to(project: Project, actor: User, **which: Any) -> DocumentQuerySet:
+    """The legends of that kind that the actor may be given now."""
     held = Lease.objects.filter(document__project=project, expires_at__gt=timezone.now()).exclude(holder=actor)
-    waiting = Document.objects.filter(project=project, state__in=_WAITING).exclude(pk__in=held.values("document_id"))
-    return waiting if Action.RESOLVE in (project.allowed or actions_of(actor, project)) else waiting.filter(n_questions=0)
+    free = Document.objects.filter(project=project, **which).exclude(pk__in=held.values("document_id"))
+    return free if Action.RESOLVE in (project.allowed or actions_of(actor, project)) else free.filter(n_questions=0)
 
 
 def _first_after(documents: DocumentQuerySet, order: str, after: Document | None) -> int | None:

@@ -39,6 +39,7 @@ from annotator.review.operations import (
     propagation,
 )
 from annotator.review.queueing import is_drawn, next_legend  # noqa: F401 - the next legend is offered here too
+from annotator.review.suspicions import settle_suspicions
 
 log = structlog.get_logger(__name__)
 
@@ -219,6 +220,8 @@ def _made(document: Document, actor: User, request: Request) -> Outcome:
     row = _write(document, before, state=state, effect=effect, actor=actor, request=request, arguments=arguments, batch=batch)
     if request.kind == OperationKind.ACCEPT_LEGEND and document.n_questions:
         _answer_questions(document, actor)
+    if request.kind == OperationKind.ACCEPT_LEGEND and document.suspicion is not None:
+        settle_suspicions(document=document, actor=actor, standing=[entity for entity in state.entities if entity.verdict == Verdict.ACCEPTED])
     return Outcome(row, state.revision, effect, before, state, document, n_others=n_others, n_left=n_left)
 
 

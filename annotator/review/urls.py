@@ -1,6 +1,6 @@
 from django.urls import path
 
-from annotator.review import views, views_compare, views_doubts, views_identifiers, views_live, views_remarks, views_settings
+from annotator.review import views, views_compare, views_doubts, views_identifiers, views_live, views_remarks, views_settings, views_suspicions
 
 app_name = "review"
 urlpatterns = [
@@ -12,6 +12,7 @@ urlpatterns = [
     path("review/<int:document_id>/same/", views_live.same, name="same"),
     path("review/settings/", views_settings.settings, name="settings"),
     path("review/<int:document_id>/doubts/", views_doubts.doubts, name="doubts"),
+    path("review/<int:document_id>/suspicions/", views_suspicions.keep, name="suspicions"),
     path("review/<int:document_id>/remarks/", views_remarks.remarks, name="remarks"),
     path("review/<int:document_id>/history/", views_remarks.legend_history, name="history"),
     path("review/<int:document_id>/identifiers/", views_identifiers.identifiers, name="identifiers"),

@@ -27,6 +27,7 @@ from annotator.review.operations import LegendState, panel_problems
 from annotator.review.queueing import known_order, next_legend, place_of
 from annotator.review.rendering import ROLE_NAMES, ROLE_SIGNS, blocks, entity_facts, touched_blocks
 from annotator.review.services import LeaseError, Outcome, StaleRevisionError
+from annotator.review.suspicions import shown_suspicions
 from ner_engine.text import covering
 
 #: The next best label is shown from this confidence on; static/js/review.js has the same.
@@ -41,7 +42,7 @@ def queue(request: HttpRequest, slug: str) -> HttpResponse:
     project = project_for(request.user, slug, Action.VIEW)
     wanted = request.GET.get("show")
     tab = next((tab for tab in pages.FILTERS if tab.name == wanted), pages.FILTERS[0])
-    progress = pages.progress_of(project, with_remarks=True)
+    progress = pages.progress_of(project, with_tabs=True)
     order = order_of(request, project)
     context = {
         "project": project,
@@ -113,6 +114,7 @@ def _legend_page(request: HttpRequest, document: Document, *, as_list: bool, sta
         "may_review": Action.REVIEW in project.allowed,
         "blocks": blocks(state, by_code),
         "keymap": KeyMap(signed_in(request).preferences.get("keys")),
+        "suspicions": shown_suspicions(document, {code: label.name for code, label in by_code.items()}),
     }
     if as_list:
         context["entities"] = [_listed(state, key, by_code) for key in (entity.key for entity in [*state.entities, *state.rejected])]

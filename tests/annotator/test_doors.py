@@ -77,6 +77,7 @@ IN_A_PROJECT = {
     "review:legend": Door("viewer", 200, 405),
     "review:settings": Door("manager", 200, 422),
     "review:doubts": Door("viewer", 200, 405),
+    "review:suspicions": Door("curator", 405, 302),
     "review:state": Door("viewer", 200, 405),
     "review:same": Door("curator", 422, 405),
     "review:remarks": Door("viewer", 200, 422, posts_open_for="curator"),
