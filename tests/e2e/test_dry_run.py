@@ -1,0 +1,99 @@
+"""The dry run of a training in a browser: asked for, filled in when the worker has measured, and the launch a click from there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.urls import reverse
+from playwright.sync_api import Page, expect
+
+from annotator.accounts.models import User
+from annotator.corpus.models import Document, Project
+from annotator.datasets.models import Snapshot
+from annotator.datasets.services import add_snapshot, build_snapshot
+from annotator.jobs.models import Job, JobState
+from annotator.learning.models import ModelVersion, TrainingRun
+from annotator.learning.services import TRIAL_KIND
+from tests.annotator.datasets.conftest import long_legend
+from tests.annotator.learning.conftest import candidate_of  # noqa: F401
+from tests.e2e.conftest import OpenAs
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+#: As a worker reports it.
+MEASURED = {
+    "leak": "",
+    "device": "cpu",
+    "precision": "fp32",
+    "steps": 5,
+    "examples": 61,
+    "seconds_per_step": 2.5,
+    "n_measured": 6,
+    "memory_bytes": 700_000_000,
+    "seconds": 420.0,
+    "parts": [["getting ready", 8.0], ["5 steps", 12.5]],
+}
+
+
+@pytest.fixture
+def snapshot(project: Project, import_legends: Callable[..., list[Document]], candidate_of: Callable[..., ModelVersion]) -> Snapshot:  # noqa: F811
+    """The second of a project whose last run learned from the first."""
+    import_legends([long_legend(number) for number in range(60)], labels="gold")
+    candidate_of(build_snapshot(snapshot=add_snapshot(project=project, actor=None)))
+    import_legends([long_legend(number) for number in range(60, 80)], labels="gold")
+    return build_snapshot(snapshot=add_snapshot(project=project, actor=None))
+
+
+def measured() -> Job:
+    job = Job.objects.get(kind=TRIAL_KIND)
+    Job.objects.filter(pk=job.pk).move(JobState.PENDING, JobState.RUNNING)
+    Job.objects.filter(pk=job.pk).move(JobState.RUNNING, JobState.SUCCEEDED, result=MEASURED)
+    return job
+
+
+def assert_sound(page: Page, name: str) -> None:
+    found = Axe().run(page, context=".sdc").response["violations"]
+    assert (name, [(each["id"], each["nodes"][0]["html"][:200]) for each in found]) == (name, [])
+    assert (name, page.evaluate("document.querySelector('.sdc').scrollWidth <= window.innerWidth")) == (name, True)
+    if folder := os.environ.get("SD_PICTURES"):
+        page.screenshot(path=f"{folder}/{name}.png", full_page=True)
+
+
+def test_the_dry_run_is_filled_in_by_itself_and_the_run_is_a_click_from_it(snapshot: Snapshot, open_as: OpenAs, admin: User) -> None:
+    page = open_as(admin, f"{reverse('admin:learning_trainingrun_add')}?snapshot={snapshot.pk}")
+    page.get_by_label("Epochs").fill("0.5")
+    page.get_by_text("All other hyperparameters").click()
+    page.get_by_label("warmup", exact=True).fill("0.2")
+    page.get_by_label("warmup", exact=True).press("Enter")
+    expect(page.get_by_text("How long it would take on the worker’s device.")).to_be_visible()
+    expect(page.locator("#changes")).to_contain_text("20 legends came")
+    expect(page.locator("#rows")).to_contain_text("GENEPROD")
+    assert not TrainingRun.objects.filter(snapshot=snapshot).exists()
+    measured()
+    expect(page.locator("#minutes")).to_have_text("7 min")
+    page.locator("#start").click()
+    expect(page.get_by_role("heading", name="on snapshot 2")).to_be_visible()
+    run = TrainingRun.objects.get(snapshot=snapshot)
+    assert (run.hyperparameters["epochs"], run.hyperparameters["warmup"], run.created_by) == (0.5, 0.2, admin)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_and_nothing_is_wider_than_the_window(scheme: str, snapshot: Snapshot, open_as: OpenAs, admin: User) -> None:
+    start = f"{reverse('admin:learning_trainingrun_add')}?snapshot={snapshot.pk}"
+    page = open_as(admin, start, color_scheme=scheme, width=360 if scheme == "dark" else 1400)
+    page.get_by_text("All other hyperparameters").click()
+    assert_sound(page, f"{scheme}-start")
+    page.get_by_label("Epochs").fill("-1")
+    page.locator("#dry-run").click()
+    expect(page.locator("#id_epochs_error")).to_contain_text("epochs must lie between")
+    assert_sound(page, f"{scheme}-refused")
+    page.get_by_label("Epochs").fill("1")
+    page.locator("#dry-run").click()
+    expect(page.locator("#rows")).to_be_visible()
+    assert_sound(page, f"{scheme}-dry-run-waits")
+    measured()
+    expect(page.locator("#minutes")).to_be_visible()
+    assert_sound(page, f"{scheme}-dry-run")
