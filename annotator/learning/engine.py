@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import os
 import sys
 import threading
 from collections import OrderedDict
@@ -310,13 +309,9 @@ def target_labels(task: str, document: Document) -> list[str]:
 def accelerators() -> list[tuple[str, str]]:
     """The accelerators that a training here can use: what its ``CUDA_VISIBLE_DEVICES`` must say, and a key that is the same in every process and
     container on the machine. Empty where the processor computes."""
-    import torch  # noqa: PLC0415
+    from ner_engine.model import devices  # noqa: PLC0415 - torch
 
-    if not torch.cuda.is_available():
-        return []
-    named = [name.strip() for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name.strip()]
-    keys = [str(torch.cuda.get_device_properties(index).uuid) for index in range(torch.cuda.device_count())]
-    return [(named[index] if named else str(index), key) for index, key in enumerate(keys)]
+    return devices.accelerators()
 
 
 def has_examples(task: str, documents: Iterable[Document]) -> bool:
