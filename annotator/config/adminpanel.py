@@ -28,6 +28,7 @@ def admin_panel() -> dict[str, Any]:
                     ("Training runs", "model_training", "learning_trainingrun"),
                     ("Models", "network_intelligence", "learning_modelversion"),
                     ("Snapshots", "photo_library", "datasets_snapshot"),
+                    ("Label errors, learning curves", "query_stats", "learning_trainingseries"),
                     ("Promotions", "swap_vert", "learning_promotion"),
                 ),
                 _group(

@@ -1,4 +1,4 @@
-"""A model is given to a hub, as others load it, with its card and its licence: by a person who says so, and a token that only the environment holds."""
+"""A model is given to a hub, as others load it, with its card and its licence: by a person, and by a token that only the environment holds."""
 
 from __future__ import annotations
 

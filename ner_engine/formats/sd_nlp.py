@@ -255,8 +255,8 @@ def _token_range(start: int, end: int, text: str, token_of: Mapping[int, int], n
 def read(stream: IO[bytes], *, name: str, report: Report, labels: Collection[str] | None = None) -> Iterator[Document]:
     """Documents of sd-nlp rows, by words or tokens; a row that cannot be one is refused by its line number.
 
-    The text is the row's "text", else its words joined with a space, else what its tokens spell. A row's "weight" is kept. ``labels``: where given, an
-    entity with another label refuses its row. Counts: files, documents, refused.
+    The text is the row's "text", else its words joined with a space, else what its tokens spell. A row's "weight" is kept. ``labels``: where given,
+    an entity with another label refuses its row. Counts: files, documents, refused.
     """
     report.counts["files"] += 1
     for where, line in lines(stream, name, report):

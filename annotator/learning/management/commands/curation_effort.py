@@ -32,7 +32,7 @@ class Command(JsonCommand):
                 f"{effort.source}, {effort.task.label}: of {total.suggested:,} suggestions {total.accepted:,} accepted, {total.added:,} added"
             )
             if effort.work is not None:
-                seconds = f", {effort.work.median_seconds:.0f} s in the middle" if effort.work.median_seconds is not None else ""
+                seconds = f", median {effort.work.median_seconds:.0f} s" if effort.work.median_seconds is not None else ""
                 lines.append(f"  {effort.work.n_legends:,} legends, {effort.work.actions:.1f} actions each{seconds}")
             for row in effort.labels:
                 told = f"{row.accepted:,} accepted ({row.swept:,} without a look), {row.edge:,} other edges, {row.relabelled:,} another label"
