@@ -1,0 +1,158 @@
+"""What the gate says of one honest retraining and of one on spoiled labels, on papers that the bundled model did not learn from:
+
+    python -m bench.retraining [ARCHIVE] [--papers 300] [--held-out 100] [--share 0.1] [--runs clean,mixed] [--recipe NAME] [--set NAME=VALUE]
+        [--var DIR] [--seed 42]
+
+For each run a site of its own in a fresh folder: the curated figures of --papers papers are its accepted legends to learn from, first those that
+the bundled model did not learn from (the eval side of the fixed rule); --held-out papers of the test side judge. In "mixed" the labels of
+the entities of a tenth of the panels to learn from are dealt out anew among them; the held-out papers are the same. Then what an administrator
+does: freeze a snapshot, train from the model in service, judge both, ask the gate, and promote the candidate without a reason, which the gate
+refuses where it is worse. Each figure printed is read from the site.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from bench.label_errors import ARCHIVE, ROOT, mixed
+from ner_engine.formats import jsonl, read_inputs
+from ner_engine.formats.report import Report
+from ner_engine.schema import Document
+from ner_engine.split import side_of
+
+_SITE = """
+import json, sys
+import django; django.setup()
+from contextlib import redirect_stdout
+from pathlib import Path
+from django.core.management import CommandError, call_command
+from annotator.corpus.models import Project
+from annotator.corpus.services import create_project, import_paths
+from annotator.learning import services
+from annotator.learning.judging import details_of
+folder, recipe, settings = Path(sys.argv[1]), sys.argv[2], sys.argv[3:]
+with redirect_stdout(sys.stderr):
+    call_command("migrate", verbosity=0)
+    project = create_project(name="Trial", slug="trial", actor=None)
+    import_paths(project=project, paths=[folder / "papers.jsonl"], source_format="jsonl", labels="gold", actor=None)
+    call_command("freeze_snapshot", "trial", split_file=str(folder / "sides.tsv"))
+    call_command("train", "trial", snapshot=1, recipe=recipe, hyperparameters=settings)
+    run = project.training_runs.get()
+    comparison = services.compare(run)
+    difference = details_of(comparison, project).difference
+    verdict = services.verdict_of(project=project, model_version=run.candidate)
+    try:
+        call_command("promote", run.candidate.name, project="trial")
+        answer = "promoted"
+    except (CommandError, SystemExit) as error:
+        answer = f"refused: {error}"
+rows = [[row.name, row.support, row.current["f1"] if row.current else None, row.candidate["f1"] if row.candidate else None]
+        for row in (*comparison.labels, *comparison.averages)]
+counts = {side: {name: of[name] for name in ("papers", "panels", "spans")} for side, of in run.snapshot.counts.items()}
+print(json.dumps({"rows": rows, "counts": counts, "verdict": str(verdict), "passed": verdict.has_passed, "promotion": answer,
+    "serving": services.serving_model(project).name, "candidate": run.candidate.name, "hyperparameters": run.hyperparameters,
+    "interval": [difference.low, difference.high] if difference else None}))
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("archive", type=Path, nargs="?", default=ARCHIVE)
+    parser.add_argument("--papers", type=int, default=300)
+    parser.add_argument("--held-out", type=int, default=100)
+    parser.add_argument("--share", type=float, default=0.1, help="of the panels whose labels are mixed up")
+    parser.add_argument("--runs", type=lambda names: names.split(","), default=["clean", "mixed"])
+    parser.add_argument("--recipe", default="quick")
+    parser.add_argument("--set", dest="settings", action="append", default=[], metavar="NAME=VALUE")
+    parser.add_argument("--seed", type=int, default=42)
+    parser.add_argument("--var", type=Path, help="keep the sites there (default: a folder that is removed)")
+    args = parser.parse_args()
+    figures, sides = chosen(args.archive, args.papers, args.held_out, args.seed)
+    with tempfile.TemporaryDirectory() as name:
+        for run in args.runs:
+            folder = (args.var or Path(name)) / run
+            folder.mkdir(parents=True)
+            spoiled = 0
+            if run == "mixed":
+                taught, spoiled = mixed_up([figure for figure in figures if sides[figure.doi] == "train"], args.share, args.seed)
+                figures_of_run = [*taught, *(figure for figure in figures if sides[figure.doi] != "train")]
+            else:
+                figures_of_run = figures
+            with (folder / "papers.jsonl").open("w", encoding="utf-8") as stream:
+                jsonl.write(figures_of_run, stream)
+            (folder / "sides.tsv").write_text("".join(f"{doi}\t{side}\n" for doi, side in sides.items()), encoding="utf-8")
+            began = time.perf_counter()
+            facts = trial(folder, args.recipe, args.settings)
+            tell(run, facts, spoiled, time.perf_counter() - began)
+
+
+def chosen(archive: Path, n_papers: int, n_held_out: int, seed: int) -> tuple[list[Document], dict[str, str]]:
+    """The figures of so many papers, and on which side each paper lies in the trial."""
+    by_paper: dict[str, list[Document]] = {}
+    for figure in read_inputs([archive], "sourcedata-xml", Report()):
+        if figure.doi and figure.gold:
+            by_paper.setdefault(figure.doi, []).append(figure)
+    papers = sorted(by_paper)
+    random.Random(seed).shuffle(papers)
+    of_side = {side: [paper for paper in papers if side_of(paper) == side] for side in ("train", "eval", "test")}
+    sides = dict.fromkeys((of_side["eval"] + of_side["train"])[:n_papers], "train") | dict.fromkeys(of_side["test"][:n_held_out], "test")
+    return [figure for paper in sides for figure in by_paper[paper]], sides
+
+
+def mixed_up(figures: Sequence[Document], share: float, seed: int) -> tuple[list[Document], int]:
+    """The figures, with the labels of a share of their panels dealt out anew; and how many panels that were."""
+    chance = random.Random(seed)
+    places = [
+        (index, segment.start, segment.end)
+        for index, figure in enumerate(figures)
+        for segment in figure.segments
+        if len({span.label for span in figure.gold if segment.start <= span.start and span.end <= segment.end}) > 1
+    ]
+    n_panels = sum(any(s.start <= span.start and span.end <= s.end for span in figure.gold) for figure in figures for s in figure.segments)
+    picked = chance.sample(places, min(len(places), round(share * n_panels)))
+    found = list(figures)
+    for index, start, end in picked:
+        figure = found[index]
+        inside = [span for span in figure.gold if start <= span.start and span.end <= end]
+        dealt = iter(mixed(replace(figure, gold=tuple(inside)), chance).gold)
+        found[index] = replace(figure, gold=tuple(next(dealt) if start <= span.start and span.end <= end else span for span in figure.gold))
+    return found, len(picked)
+
+
+def trial(folder: Path, recipe: str, settings: Sequence[str]) -> dict:
+    environment = os.environ | {
+        "SD_VAR": str(folder / "var"),
+        "DJANGO_SETTINGS_MODULE": "annotator.config.settings",
+        "SD_LOG_LEVEL": "WARNING",
+        "PYTHONPATH": str(ROOT),
+    }
+    command = [sys.executable, "-c", _SITE, str(folder), recipe, *settings]
+    return json.loads(subprocess.run(command, env=environment, cwd=ROOT, stdout=subprocess.PIPE, check=True, text=True).stdout.splitlines()[-1])
+
+
+def tell(run: str, facts: dict, spoiled: int, seconds: float) -> None:
+    counts = "; ".join(f"{side}: {of['papers']:,} papers, {of['panels']:,} panels, {of['spans']:,} entities" for side, of in facts["counts"].items())
+    print(f"== {run}: labels mixed up in {spoiled:,} panels. {counts}; {seconds:.0f} s; load {os.getloadavg()[0]:.1f}, {os.cpu_count()} cores")
+    print(f"{'F1, strict':24}{'entities':>10}{'current':>9}{'candidate':>11}{'points':>8}")
+    for name, support, current, candidate in facts["rows"]:
+        gain = f"{100 * (candidate - current):+.1f}" if None not in (current, candidate) else ""
+        print(f"{name:24}{support or 0:>10,}{current or 0:>9.4f}{candidate or 0:>11.4f}{gain:>8}")
+    if facts["interval"]:
+        low, high = (100 * value for value in facts["interval"])
+        print(f"micro F1, paired bootstrap, 95 %: {low:+.2f} to {high:+.2f} points")
+    print(f"gate: {'passed' if facts['passed'] else 'not passed'}. {facts['verdict']}")
+    print(f"promotion without a reason: {facts['promotion'][:300]}; in service: {facts['serving']}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
