@@ -38,6 +38,17 @@ def can_pack(config: Mapping[str, Any]) -> bool:
     return config.get("model_type") in _PACKABLE and config.get("position_embedding_type", "absolute") == "absolute"
 
 
+def choose_attention(network: Any, packing: str) -> None:
+    """Have the network take examples end to end where its architecture allows it and ``packing`` (auto or off) does."""
+    if packing != "off" and can_pack(network.config.to_dict()):
+        network.set_attn_implementation(PACKED)
+
+
+def takes_packed(network: Any) -> bool:
+    """Whether ``choose_attention`` had it take examples end to end."""
+    return bool(network.config._attn_implementation == PACKED)
+
+
 # Which examples
 
 

@@ -58,7 +58,7 @@ def _config(checkpoint: Checkpoint, settings: Mapping[str, Any] | None) -> Any:
     from transformers import AutoConfig  # noqa: PLC0415
 
     config = AutoConfig.from_pretrained(checkpoint.folder, local_files_only=True)
-    config.update({"attn_implementation": "eager", "dtype": "float32", **(settings or {})})
+    config.update({"dtype": "float32", **(settings or {})})
     if checkpoint.config.get("packed_weights"):
         del config.packed_weights
     return config

@@ -27,7 +27,7 @@ from ner_engine.errors import TrainingError
 from ner_engine.formats import detect, read_inputs
 from ner_engine.formats.report import Report
 from ner_engine.model import catalog
-from ner_engine.model.batching import MICRO_TOKENS, PACKED, Batcher, MicroBatch, can_pack, token_loss
+from ner_engine.model.batching import MICRO_TOKENS, Batcher, MicroBatch, choose_attention, takes_packed, token_loss
 from ner_engine.model.card import table
 from ner_engine.model.catalog import Checkpoint
 from ner_engine.model.data import IGNORED, Example, TextEncoder, Tokens
@@ -254,8 +254,7 @@ class _Model:
         transformers.set_seed(recipe.seed)
         dropout = {"hidden_dropout_prob": recipe.dropout, "attention_probs_dropout_prob": recipe.attention_dropout}
         network, has_new_head = load_masked_lm(base, settings=dropout)
-        if recipe.packing != "off" and can_pack(network.config.to_dict()):
-            network.set_attn_implementation(PACKED)
+        choose_attention(network, recipe.packing)
         tokenizer = load_tokenizer(base)
         encoder = TextEncoder(tokenizer, max_length=min(recipe.max_length, base.max_length), overlap=0)
         return cls(base, network, _Rows(network), tokenizer, encoder, has_new_head)
@@ -263,7 +262,7 @@ class _Model:
     @property
     def packs(self) -> bool:
         """Whether it takes examples end to end."""
-        return bool(self.network.config._attn_implementation == PACKED)
+        return takes_packed(self.network)
 
     def batcher(self, recipe: Recipe) -> Batcher:
         device = "cuda" if torch.cuda.is_available() else "cpu"

@@ -28,7 +28,7 @@ from ner_engine.augment import augment_documents
 from ner_engine.errors import TrainingError
 from ner_engine.model import catalog
 from ner_engine.model.backends import Backend, LeanBackend, PlainBackend, Probabilities, cpu_precision
-from ner_engine.model.batching import MICRO_TOKENS, PACKED, Batcher, balanced_weights, can_pack
+from ner_engine.model.batching import MICRO_TOKENS, Batcher, balanced_weights, choose_attention, takes_packed
 from ner_engine.model.card import RunRecord, card
 from ner_engine.model.catalog import Checkpoint
 from ner_engine.model.data import IGNORED, Examples, TextEncoder, read_documents, side_file
@@ -202,8 +202,7 @@ class _Model:
         if recipe.layers:
             settings["num_hidden_layers"] = min(recipe.layers, int(base.config["num_hidden_layers"]))
         network = load_classifier(base, settings=settings, new_labels=None if keeps_head else id2label)
-        if recipe.packing != "off" and can_pack(network.config.to_dict()):
-            network.set_attn_implementation(PACKED)
+        choose_attention(network, recipe.packing)
         encoder = TextEncoder(load_tokenizer(base), max_length=window)
         return cls(base, network, encoder, id2label)
 
@@ -214,7 +213,7 @@ class _Model:
     @property
     def packs(self) -> bool:
         """Whether it takes examples end to end."""
-        return bool(self.network.config._attn_implementation == PACKED)
+        return takes_packed(self.network)
 
     def examples(self, documents: Sequence[Document], recipe: Recipe) -> Examples:
         """The windows of the documents with their labels."""
