@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
@@ -22,16 +21,19 @@ from unfold.decorators import display
 from annotator.accounts.users import signed_in
 from annotator.common.errors import UserError
 from annotator.common.htmx import STOP_POLLING
-from annotator.corpus.access import PERMISSIONS, Action, can, require
+from annotator.corpus.access import Action, can, require
 from annotator.corpus.adminpages import OWN_PROJECTS, ProjectRowsAdmin
 from annotator.corpus.models import Project
 from annotator.corpus.services import may_create_project
 from annotator.datasets.models import Snapshot, SnapshotState
 from annotator.jobs.errors import JobConflictError
 from annotator.jobs.services import nobody_listens_for
-from annotator.learning import cards, gate, judging, reports, services
-from annotator.learning.adminforms import GateForm, JudgeForm, StartForm
+from annotator.learning import automatic, canary, cards, effort, gate, judging, reports, services
+from annotator.learning.adminforms import GateForm, JudgeForm
+from annotator.learning.adminpages import AutomaticPages, HubPages, back_to_run, number_in
 from annotator.learning.models import Evaluation, ModelOrigin, ModelTask, ModelVersion, Promotion, PromotionKind, RunState, TrainingRun
+from annotator.learning.seriesadmin import TrainingSeriesAdmin as TrainingSeriesAdmin  # noqa: PLC0414 - registered with the others
+from annotator.learning.startpages import StartPages, projects_for
 from annotator.learning.training import TEST
 from ner_engine.errors import EngineError
 
@@ -41,15 +43,6 @@ _STATE_COLOURS = {
     RunState.TRAINING.label: "info",
     RunState.JUDGING.label: "info",
 }
-
-
-def projects_for(request: HttpRequest, action: Action) -> QuerySet[Project]:
-    """The projects in which the user may do that."""
-    user = signed_in(request)
-    if user.is_superuser:
-        return Project.objects.filter(archived_at=None)
-    roles = [role for role, actions in PERMISSIONS.items() if action in actions]
-    return Project.objects.filter(archived_at=None, memberships__user=user, memberships__role__in=roles)
 
 
 def _say(request: HttpRequest, error: Exception) -> None:
@@ -78,11 +71,13 @@ def _overview_of(request: HttpRequest, project: Project) -> dict[str, Any]:
         "snapshot": snapshot,
         "run": project.training_runs.select_related("snapshot").first(),
         "may_train": can(request.user, project, Action.TRAIN),
+        "automatic": automatic.settings_of(project),
+        "may_manage": can(request.user, project, Action.MANAGE),
     }
 
 
 @admin.register(TrainingRun)
-class TrainingRunAdmin(ProjectRowsAdmin):
+class TrainingRunAdmin(StartPages, AutomaticPages):
     """Training runs: the list, the page that starts one, and the page of one."""
 
     list_display = ("name", "project", "snapshot_number", "recipe", "task", "shown_state", "scores", "created_by", "created_at")
@@ -98,9 +93,6 @@ class TrainingRunAdmin(ProjectRowsAdmin):
             path("gate/<int:project_id>/", view(self.gate_view), name="learning_trainingrun_gate"),
             *super().get_urls(),
         ]
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return self.has_module_permission(request)
 
     @display(description="Run", ordering="pk")
     def name(self, run: TrainingRun) -> str:
@@ -123,31 +115,6 @@ class TrainingRunAdmin(ProjectRowsAdmin):
         for project in Project.objects.filter(training_runs__in=TrainingRun.objects.unfinished()).distinct():
             services.settle_runs(project=project)
         return super().changelist_view(request, extra_context)
-
-    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """Choose snapshot, recipe and base; a run that was accepted goes on to its own page."""
-        projects = projects_for(request, Action.TRAIN)
-        if not projects.exists():
-            raise PermissionDenied("You may not train models. Ask a manager of a project for the right.")
-        initial = {"snapshot": request.GET.get("snapshot"), "base": request.GET.get("base")}
-        form = StartForm(request.POST or None, projects=projects, initial=initial)
-        if request.method == "POST" and form.is_valid():
-            asked = form.cleaned_data
-            try:
-                run = services.start_training(
-                    project=asked["snapshot"].project,
-                    snapshot=asked["snapshot"],
-                    recipe=asked["recipe"],
-                    hyperparameters=form.hyperparameters,
-                    base=asked["base"],
-                    actor=signed_in(request),
-                )
-            except (UserError, EngineError, JobConflictError) as error:
-                form.add_error(None, str(error))
-            else:
-                return redirect("admin:learning_trainingrun_change", run.pk)
-        context = {"form": form, "has_snapshots": form.snapshot_field.queryset.exists()}  # type: ignore[union-attr]
-        return self.page(request, "admin/learning/start.html", "Start a training run", status=422 if form.errors else 200, **context)
 
     def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """The run: how far it is, its curves, and its candidate beside the current model."""
@@ -202,6 +169,7 @@ class TrainingRunAdmin(ProjectRowsAdmin):
             "bars": reports.score_bars(comparison) if comparison else None,
             "details": judging.details_of(comparison, run.project) if comparison else None,
             "verdict": services.verdict_of(project=run.project, model_version=run.candidate) if is_candidate and run.candidate else None,
+            "canary": canary.canary_of(project=run.project, actor=user, model=run.candidate) if run.candidate else None,
             "rules": gate.Rules.of(run.project),
             "min_reason": gate.MIN_REASON,
             "took": reports.in_words(run.finished_at - run.created_at) if run.finished_at else "",
@@ -215,7 +183,7 @@ class TrainingRunAdmin(ProjectRowsAdmin):
 
 
 @admin.register(ModelVersion)
-class ModelVersionAdmin(ProjectRowsAdmin):
+class ModelVersionAdmin(HubPages):
     """Models: the bundled one, those from folders and the hub, and those that were trained here."""
 
     list_filter = ("task", "origin", OWN_PROJECTS)
@@ -278,6 +246,9 @@ class ModelVersionAdmin(ProjectRowsAdmin):
                 (project, services.verdict_of(project=project, model_version=model)) for project in promotable if model.retired_at is None
             ],
             "min_reason": gate.MIN_REASON,
+            "worked_on_in": effort.projects_tagged_by(model).filter(pk__in=visible.values("pk")),
+            "may_push": model.origin != ModelOrigin.HUB
+            and (can(request.user, model.project, Action.MANAGE) if model.project else signed_in(request).is_superuser),
             "may_download": model.origin != ModelOrigin.HUB and (model.project is None or can(request.user, model.project, Action.EXPORT)),
         }
         return self.page(request, "admin/learning/model.html", model.name, **context)
@@ -305,7 +276,7 @@ class ModelVersionAdmin(ProjectRowsAdmin):
 
     def promote_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         model = self.row(request, pk)
-        project = get_object_or_404(projects_for(request, Action.PROMOTE), pk=_number(request.POST.get("project")))
+        project = get_object_or_404(projects_for(request, Action.PROMOTE), pk=number_in(request.POST.get("project")))
         try:
             services.promote(project=project, model_version=model, actor=signed_in(request), reason=request.POST.get("reason", ""))
         except (UserError, EngineError) as error:
@@ -313,11 +284,11 @@ class ModelVersionAdmin(ProjectRowsAdmin):
         else:
             told = f"{model.name} is in service in {project}, for {model.get_task_display()}."
             messages.success(request, f"{told} What is not reviewed yet is being tagged again.")
-        return _back(request, model)
+        return back_to_run(request, model)
 
     def judge_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         model = self.row(request, pk)
-        snapshot = get_object_or_404(Snapshot, pk=_number(request.POST.get("snapshot")), project__in=projects_for(request, Action.TRAIN))
+        snapshot = get_object_or_404(Snapshot, pk=number_in(request.POST.get("snapshot")), project__in=projects_for(request, Action.TRAIN))
         try:
             job = services.start_judging(project=snapshot.project, snapshot=snapshot, model_version=model, actor=signed_in(request))
         except (UserError, EngineError, JobConflictError) as error:
@@ -325,7 +296,7 @@ class ModelVersionAdmin(ProjectRowsAdmin):
         else:
             link = format_html('<a href="{}">See how far it is</a>', reverse("jobs:detail", args=[job.pk]))
             messages.success(request, format_html("{} is being judged on {}. {}.", model.name, snapshot, link))
-        return _back(request, model)
+        return back_to_run(request, model)
 
     def roll_back_view(self, request: HttpRequest, project_id: int) -> HttpResponse:
         project = get_object_or_404(projects_for(request, Action.PROMOTE), pk=project_id)
@@ -334,9 +305,9 @@ class ModelVersionAdmin(ProjectRowsAdmin):
             promotion = services.roll_back(project=project, task=task, actor=signed_in(request), reason=request.POST.get("reason", ""))
         except (UserError, EngineError) as error:
             _say(request, error)
-            return _back(request, services.serving_model(project))
+            return back_to_run(request, services.serving_model(project))
         messages.success(request, f"{promotion.model_version} is in service in {project} again. What is not reviewed yet is being tagged again.")
-        return _back(request, promotion.model_version)
+        return back_to_run(request, promotion.model_version)
 
     def switch_view(self, request: HttpRequest, project_id: int) -> HttpResponse:
         """Switch a step of tagging off in a project, or on again; back to the first page."""
@@ -351,16 +322,6 @@ class ModelVersionAdmin(ProjectRowsAdmin):
             now = "What is not reviewed yet is being tagged again." if is_on else "What was suggested before stays."
             messages.success(request, f"{project} is tagged {'with' if is_on else 'without'} {told} from now on. {now}")
         return redirect("admin:index")
-
-
-def _number(value: str | None) -> int:
-    return int(value) if value and value.isdecimal() else 0
-
-
-def _back(request: HttpRequest, model: ModelVersion) -> HttpResponse:
-    """To the run's page where the button stood on one, else to the model's."""
-    run = _number(request.POST.get("run"))
-    return redirect("admin:learning_trainingrun_change", run) if run else redirect("admin:learning_modelversion_change", model.pk)
 
 
 @admin.register(Promotion)

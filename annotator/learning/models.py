@@ -114,8 +114,8 @@ class PromotionQuerySet(models.QuerySet["Promotion"]):
 class Promotion(models.Model):
     """An append-only log of who put which model into service, in place of which, and why; who switched a step off and on; and of canaries.
 
-    A switched step is logged with the model that serves, or served, it, a canary with the model that was tried. ``verdict`` is what the gate said of a promoted model, ``reason`` what the
-    person wrote.
+    A switched step is logged with the model that serves, or served, it, a canary with the model that was tried. ``verdict`` is what the gate said
+    of a promoted model, ``reason`` what the person wrote.
     """
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="promotions")
@@ -381,6 +381,10 @@ class AutomaticRound(models.Model):
 # Canary
 
 
+#: Hexadecimal digits by which texts are told apart: a share is met to a millionth.
+_BOUND_DIGITS = 6
+
+
 class CanaryQuerySet(models.QuerySet["Canary"]):
     def running(self) -> CanaryQuerySet:
         return self.filter(stopped_at=None)
@@ -410,3 +414,62 @@ class Canary(models.Model):
 
     def __str__(self) -> str:
         return f"{self.model_version} on {self.share:.0%} of {self.project}"
+
+    @property
+    def bound(self) -> str:
+        """A legend is the candidate's where the hash of its text lies below this: always the same ones, and more of them for a larger share."""
+        return f"{int(self.share * 16**_BOUND_DIGITS):0{_BOUND_DIGITS}x}"
+
+
+class SeriesKind(models.TextChoices):
+    """What several short trainings are done for. The values are the engine's commands."""
+
+    LABEL_ERRORS = "label-errors", "label errors"
+    LEARNING_CURVE = "curve", "learning curve"
+
+
+class TrainingSeries(models.Model):
+    """Several short trainings from ``base`` on a snapshot, for what they tell together; no model of theirs is registered.
+
+    ``options`` are what the kind asks for (see ``learning.series``), ``result`` what came of it, {} before. How far it is, and how it ended, its job
+    says. The folder holds what is finished, so that another job goes on from there.
+    """
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="training_series")
+    snapshot = models.ForeignKey(Snapshot, on_delete=models.PROTECT, related_name="training_series")
+    base = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="series_from_it")
+    kind = models.CharField(max_length=20, choices=SeriesKind.choices)
+    recipe = models.CharField(max_length=50)
+    hyperparameters = models.JSONField(default=dict, blank=True)
+    options = models.JSONField(default=dict, blank=True)
+    result = models.JSONField(default=dict, blank=True)
+    job = models.OneToOneField(Job, null=True, blank=True, on_delete=models.SET_NULL, related_name="training_series")
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        verbose_name_plural = "training series"
+        constraints = [models.CheckConstraint(condition=Q(kind__in=SeriesKind.values), name="series_kind_is_known")]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} {self.pk} of snapshot {self.snapshot.number}"
+
+    @property
+    def is_done(self) -> bool:
+        return bool(self.result)
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether a job of it waits or runs."""
+        return not self.is_done and self.job is not None and not self.job.is_final
+
+    @property
+    def folder(self) -> Path:
+        return Path(settings.RUNS_DIR) / f"series-{self.pk}"
+
+    @property
+    def out(self) -> Path:
+        """The engine's folder."""
+        return self.folder / "out"

@@ -6,17 +6,22 @@ from functools import partial
 from typing import Any
 
 from django.db import transaction
+from django.urls import reverse
 
 from annotator.common.errors import UserError
 from annotator.corpus.models import Project
 from annotator.datasets.models import Snapshot
-from annotator.jobs.models import Queue
+from annotator.jobs.models import Job, Queue
+from annotator.jobs.periodic import periodically
 from annotator.jobs.registry import handles
 from annotator.jobs.runs import JobRun
-from annotator.learning import services
-from annotator.learning.models import ModelVersion, TrainingRun
+from annotator.learning import automatic, effort, hub, services
+from annotator.learning.dryrun import plan_of
+from annotator.learning.models import ModelVersion, TrainingRun, TrainingSeries
 from annotator.learning.pretagging import Pretagging
+from annotator.learning.series import SERIES_KIND, SeriesRun
 from annotator.learning.training import Training, judge, keep
+from annotator.learning.trial import try_out
 
 
 @handles(services.PRETAG_KIND, queue=Queue.TAG, title="Pre-tagging", exclusive=True)
@@ -41,6 +46,12 @@ def train_model(run: JobRun, *, training_run: int) -> dict[str, Any]:
     return Training(row, run, services.lineup_of(row.project).step(row.task).model).complete()
 
 
+@handles(services.TRIAL_KIND, queue=Queue.TRAIN, title="Dry run of a training")
+def try_training(run: JobRun, **arguments: Any) -> dict[str, Any]:
+    """A few steps of the run that ``arguments`` describe (see ``dryrun.trial_arguments``)."""
+    return try_out(plan_of(arguments), run)
+
+
 @handles(services.JUDGE_KIND, queue=Queue.TAG, title="Judging")
 def judge_model(run: JobRun, *, snapshot: int, model: int) -> dict[str, Any]:
     """The model, and what does its step now, so that the two can be compared."""
@@ -53,3 +64,35 @@ def judge_model(run: JobRun, *, snapshot: int, model: int) -> dict[str, Any]:
         for evaluation in evaluations:
             keep(evaluation)
     return {"model": judged.name, "snapshot": frozen.number, "micro_f1": evaluations[0].micro_f1}
+
+
+def _series_page(job: Job) -> str:
+    series = TrainingSeries.objects.filter(job=job).first()
+    return reverse("admin:learning_trainingseries_change", args=[series.pk]) if series is not None else ""
+
+
+@handles(SERIES_KIND, queue=Queue.TRAIN, title="Short trainings in a row", exclusive=True, page=_series_page)
+def train_series(run: JobRun, *, series: int) -> dict[str, Any]:
+    row = TrainingSeries.objects.filter(pk=series).select_related("project__label_set", "snapshot__project", "base").first()
+    if row is None:
+        raise UserError("The series was removed before it began.")
+    return SeriesRun(row, run).complete()
+
+
+@handles(effort.EFFORT_KIND, title="Counting what curators' work tells", exclusive=True)
+def count_effort(run: JobRun, *, project: int) -> dict[str, Any]:
+    target = Project.objects.filter(pk=project).first()
+    if target is None:
+        raise UserError("The project was removed. Nothing was counted.")
+    return {"legends": effort.count_efforts(target, run=run)}
+
+
+@handles(hub.PUSH_KIND, title="Giving a model to a hub")
+def push_model(run: JobRun, *, model: int, repository: str, licence: str, is_private: bool) -> dict[str, Any]:
+    given = ModelVersion.objects.get(pk=model)
+    return hub.push_model(model=given, repository=repository, licence=licence, is_private=is_private, run=run)
+
+
+@periodically("automatic training", every=automatic.LOOK_EVERY)
+def train_by_itself() -> None:
+    automatic.look_at_all()

@@ -21,7 +21,7 @@ from annotator.accounts.models import ApiToken, User
 from annotator.corpus.models import Document, Project
 from annotator.datasets.models import Snapshot, SnapshotState
 from annotator.jobs.models import Job, JobState, Worker
-from annotator.learning.models import Evaluation, ModelOrigin, ModelVersion, Promotion, PromotionKind, ServingModel, TrainingRun
+from annotator.learning.models import Evaluation, ModelOrigin, ModelVersion, Promotion, PromotionKind, ServingModel, TrainingRun, TrainingSeries
 
 pytestmark = pytest.mark.django_db
 ClientOf = Callable[[User | None], Client]
@@ -186,6 +186,7 @@ def things(project: Project, manager: User, stranger: User, import_legends: Call
         "evaluation": Evaluation.objects.create(model_version=model, snapshot=snapshot, scores=scores, micro_f1=0.5),
         "promotion": Promotion.objects.create(project=project, kind=PromotionKind.PROMOTED, model_version=model, reason="secret reason"),
         "run": TrainingRun.objects.create(project=project, snapshot=snapshot, base=model, recipe="quick"),
+        "series": TrainingSeries.objects.create(project=project, snapshot=snapshot, base=model, kind="curve", recipe="quick"),
         "pretag": Job.objects.create(kind="pretag", scope=project.scope, arguments={}, message="Tagging with autophagy-run-1"),
         "import": Job.objects.create(kind="import_documents", arguments={"project": project.pk}, **ended),
         "export": Job.objects.create(kind="export_dataset", arguments={"project": project.pk, "format_name": "jsonl"}, **ended),
@@ -283,6 +284,7 @@ OBJECTS_OF_THE_PANEL = {
     "corpus_document": "document",
     "datasets_snapshot": "snapshot",
     "learning_trainingrun": "run",
+    "learning_trainingseries": "series",
     "learning_modelversion": "model",
     "learning_promotion": "promotion",
     "jobs_job": "pretag",

@@ -1,0 +1,53 @@
+"""What commands that train several times in a row have in common."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.core.management.base import CommandParser
+
+from annotator.common.errors import UserError
+from annotator.corpus.management.commands.import_documents import project_named
+from annotator.datasets.commands import SnapshotCommand, snapshot_numbered
+from annotator.learning.management.commands.train import settings_of
+from annotator.learning.models import SeriesKind, TrainingSeries
+from annotator.learning.series import OPTIONS, SERIES_KIND, add_series
+from annotator.learning.services import DEFAULT_RECIPE, find_model
+
+
+class SeriesCommand(SnapshotCommand):
+    """A command whose work is a series of short trainings on a snapshot. One that was stopped goes on when it is asked for the same again."""
+
+    kind: ClassVar[SeriesKind]
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument("project", metavar="PROJECT", help="the project's address, such as demo")
+        parser.add_argument("--snapshot", type=int, metavar="NUMBER", help="a snapshot of the project (default: a new one of all that is accepted)")
+        parser.add_argument("--recipe", default=DEFAULT_RECIPE, metavar="NAME", help="hyperparameters to begin with (default: %(default)s)")
+        parser.add_argument("--base", default="", metavar="NAME", help="the model to train from (default: as the panel says)")
+        parser.add_argument("--seed", type=int, default=42, help="deals out the papers (default: %(default)s)")
+        parser.add_argument(
+            "--set", dest="hyperparameters", action="append", default=[], metavar="NAME=VALUE", help="another value for a hyperparameter"
+        )
+
+    def done_series(self, *, project: str, snapshot: int | None, recipe: str, base: str, hyperparameters: list[str], **others: Any) -> TrainingSeries:
+        """The series, done. Raises ``UserError`` where it could not be."""
+        target = project_named(project)
+        chosen = find_model(name=base, project=target) if base else None
+        frozen = snapshot_numbered(target, snapshot) if snapshot is not None else self.freeze(target)
+        asked = {"recipe": recipe, "hyperparameters": settings_of(hyperparameters), "options": {name: others[name] for name in OPTIONS[self.kind]}}
+        series = add_series(project=target, snapshot=frozen, kind=self.kind, actor=None, base=chosen, **asked)
+        stopped = TrainingSeries.objects.filter(project=target, snapshot=frozen, kind=self.kind, base=series.base, result={}, **asked)
+        if earlier := next((each for each in stopped.exclude(pk=series.pk) if not each.is_at_work), None):
+            series.delete()
+            series = earlier
+        try:
+            self.run_job(kind=SERIES_KIND, scope=target.scope, arguments={"series": series.pk})
+        except UserError:
+            TrainingSeries.objects.filter(pk=series.pk, job=None).delete()  # another series of the project is unfinished
+            raise
+        except KeyboardInterrupt as stop:
+            raise UserError(f"Stopped. What is finished stays: go on with --snapshot {frozen.number} and the same settings.") from stop
+        series.refresh_from_db()
+        return series
