@@ -37,7 +37,7 @@ EFFORT_KIND: Final = "count_effort"
 #: A pause: what passes between two actions of a person beyond this is no work on the legend.
 PAUSE: Final = timedelta(minutes=5)
 #: Legends that are counted while somebody waits for a page; a job counts the rest.
-AT_ONCE: Final = 2 * CHUNK
+AT_ONCE: Final = CHUNK
 #: What stands as the label of a panel's beginning, as models of panels call it.
 PANEL_START: Final = "PANEL_START"
 #: The columns of ``LabelEffort`` that count.

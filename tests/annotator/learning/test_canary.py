@@ -288,3 +288,12 @@ def test_a_command_tells_starts_and_stops_it(learned: Snapshot, candidate_of: Ca
     told = run_command("canary", slug).out
     assert f"{candidate.name} is being tried on 30% of newly tagged legends" in told
     assert "was tried" in run_command("canary", slug, "--stop").out
+
+
+@pytest.mark.django_db
+def test_members_read_in_the_log_that_a_candidate_was_tried(tried: Canary, viewer: User, client_of: Callable[[User], Client]) -> None:
+    stop_canary(project=tried.project, actor=None)
+    page = client_of(viewer).get(reverse("learning:models", args=[tried.project.slug])).content.decode()
+    assert "tried on a share" in page
+    assert "tried no longer" in page
+    assert "switched on" not in page
