@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import os
+import re
+import shutil
 import signal
 import sys
 import traceback
@@ -341,18 +344,29 @@ def _told_in_events(args: argparse.Namespace, run: Callable[[argparse.Namespace,
         except EngineError as error:
             emit({"event": "error", "message": str(error)})
             print(f"error: {error}", file=sys.stderr)
-        except OSError as error:
-            emit(
-                {
-                    "event": "error",
-                    "message": f"a file could not be read or written ({error.strerror or error}); look after the disk, then start again",
-                }
-            )
-            traceback.print_exc()
         except Exception as error:  # noqa: BLE001 - the parent reads the event, the log gets the traceback
-            emit({"event": "error", "message": f"the training failed unexpectedly ({type(error).__name__}); its log says where"})
+            emit({"event": "error", "message": _sentence_of(error, args.out)})
             traceback.print_exc()
         return FAILED
+
+
+#: How libraries that write files themselves tell of what the system said: safetensors by its number, torch not at all.
+_OS_ERROR: Final = re.compile(r"os error (\d+)")
+_TORCH_WRITER: Final = re.compile(r"PytorchStreamWriter|unexpected pos \d+ vs \d+")
+_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+def _sentence_of(error: Exception, out: Path) -> str:
+    """What somebody is told who sees no traceback."""
+    told = _OS_ERROR.search(str(error))
+    number = error.errno if isinstance(error, OSError) else int(told[1]) if told else None
+    if number in _NO_ROOM or _TORCH_WRITER.search(str(error)):
+        free = shutil.disk_usage(next(place for place in (out, *out.parents) if place.exists())).free
+        why = os.strerror(number) if number else "the file could not be written to its end"
+        return f"the disk of {out} takes no more ({why}; {free / 1e6:,.0f} MB are free); make room there, then start again"
+    if number is not None:
+        return f"a file could not be read or written ({os.strerror(number)}); look after the disk of {out}, then start again"
+    return f"the training failed unexpectedly ({type(error).__name__}); its log says where"
 
 
 def _run_training(args: argparse.Namespace, emit: Callable[[Mapping[str, Any]], None]) -> int:

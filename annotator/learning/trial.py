@@ -26,7 +26,7 @@ from annotator.learning.room import TRIAL_PREFIX, Room, refuse_without_room, swe
 from annotator.learning.supervision import Event, Supervisor, wait_for_place
 from annotator.learning.training import TEST, data_of, engine_settings, refuse_leaks
 from ner_engine.formats.jsonl import document_from_json
-from ner_engine.split import SIDES
+from ner_engine.split import SIDES, Side
 
 if TYPE_CHECKING:
     from annotator.jobs.runs import JobRun
@@ -126,7 +126,7 @@ class _Sample:
         run.check()
         wanted = _spread(usable["train"], STEPS * int(plan.hyperparameters["batch_size"]))
         n_written = _copy_lines(source / "train.jsonl", wanted, folder / "train.jsonl")
-        held_out = "eval" if usable["eval"] else TEST
+        held_out: Side = "eval" if usable["eval"] else "test"
         if usable[held_out]:
             _copy_lines(source / f"{held_out}.jsonl", _spread(usable[held_out], TAGGED), folder / "eval.jsonl")
         return cls(n_written, {side: len(numbers) for side, numbers in usable.items()})
