@@ -357,7 +357,7 @@ class NewTrainingRunSerializer(serializers.Serializer[Any]):
 
 
 class DryRunSerializer(serializers.Serializer[Any]):
-    """What a training would be. ``stops`` would end it before it begins; of ``job`` the result says how long it would take, once a worker has tried."""
+    """What a training would be. ``stops`` would end it before it begins; of ``job`` the result says how long it would take, once a worker tried."""
 
     snapshot = serializers.IntegerField()
     recipe = serializers.CharField()
@@ -409,7 +409,7 @@ class TrainingRunDetailSerializer(TrainingRunSerializer):
 class LabelTallySerializer(serializers.Serializer[Any]):
     """What became of a model's suggestions of a label, or of all."""
 
-    label = serializers.CharField(help_text="Empty for all.")
+    code = serializers.CharField(source="label", help_text="Of the label; empty for all.")
     name = serializers.CharField()
     suggested = serializers.IntegerField()
     accepted = serializers.IntegerField(help_text="As they were.")

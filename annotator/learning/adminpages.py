@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.conf import settings as django_settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -39,7 +41,7 @@ class EffortPages(ProjectRowsAdmin):
         found = effort.effort_in(project=project, actor=signed_in(request))
         asked = request.GET.get("model", "")
         chosen = [each for each in found.models if not asked.isdecimal() or (each.model is not None and each.model.pk == int(asked))]
-        context = {
+        context: dict[str, Any] = {
             "project": project,
             "efforts": [(each, reports.outcome_bars(each)) for each in chosen],
             "is_one": asked.isdecimal(),

@@ -67,10 +67,9 @@ def change_automatic_training(
         raise UserError("Say after how many newly accepted panels, or after how many days, the project is to train by itself.")
     engine.checked_hyperparameters(recipe, hyperparameters or {})
     engine.task_of_recipe(recipe)
-    facts = {"is_on": is_on, "every_panels": every_panels, "every_days": every_days, "recipe": recipe}
-    facts |= {"hyperparameters": dict(hyperparameters or {}), "changed_by": actor, "said": "", "looked_at": None}
+    told: dict[str, Any] = {"is_on": is_on, "every_panels": every_panels, "every_days": every_days, "recipe": recipe}
+    facts = {**told, "hyperparameters": dict(hyperparameters or {}), "changed_by": actor, "said": "", "looked_at": None}
     row, _ = AutomaticTraining.objects.update_or_create(project=project, defaults=facts)
-    told = {"is_on": is_on, "every_panels": every_panels, "every_days": every_days, "recipe": recipe}
     log.info("automatic_training_changed", project=project.pk, actor=getattr(actor, "pk", None), **told)
     return row
 

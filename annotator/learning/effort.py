@@ -193,8 +193,9 @@ def _keep(chunk: Sequence[Document], role_tasks: Mapping[str, str]) -> None:
     keys = {effort.document_id: effort.pk for effort in efforts if effort.source}
     rows = rows_of(list(keys))
     values = []
-    for document, key in keys.items():
-        found = outcomes_of(suggested[document], *rows.get(document, ((), ())), role_tasks)
+    for legend, key in keys.items():
+        on_model, stands = rows.get(legend, ([], []))
+        found = outcomes_of(suggested[legend], on_model, stands, role_tasks)
         values += [(key, *of, *counts.values()) for of, counts in found.items() if any(counts.values())]
     insert_rows(LabelEffort, ("legend", "task", "source", "label", *COUNTS), values)
 
@@ -370,7 +371,7 @@ def standing_efforts(project: Project) -> QuerySet[LegendEffort]:
     return LegendEffort.objects.filter(document__in=accepted, revision=F("document__revision"))
 
 
-def _sums(efforts: QuerySet[LegendEffort]) -> QuerySet[Any, dict[str, Any]]:
+def _sums(efforts: QuerySet[LegendEffort]) -> Iterable[Mapping[str, Any]]:
     rows = LabelEffort.objects.filter(legend__in=efforts).order_by("task", "source", "label")
     return rows.values("task", "source", "label").annotate(**{f"n_{name}": Sum(name) for name in COUNTS})
 

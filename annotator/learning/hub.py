@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, TemporaryFile
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
@@ -184,18 +184,20 @@ def _in_child(asked: dict[str, Any], run: JobRun) -> dict[str, str]:
     """What the pushing program answers; it is killed where the job must stop."""
     more = {TOKEN: settings.HUB_TOKEN, "HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_PROGRESS_BARS": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
     command = [sys.executable, "-m", "annotator.learning.pushing"]
-    streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen(command, env={**os.environ, **more}, cwd=settings.BASE_DIR, text=True, **streams) as child:
-        try:
-            child.stdin.write(json.dumps(asked))
-            child.stdin.close()
-            while child.poll() is None:
-                run.check()
-                time.sleep(_LOOK_EVERY_SECONDS)
-        except BaseException:
-            child.kill()
-            raise
-        said = child.stdout.read()
+    with TemporaryFile() as question, TemporaryFile() as answer:
+        question.write(json.dumps(asked).encode())
+        question.seek(0)
+        environment = {**os.environ, **more}
+        with subprocess.Popen(command, env=environment, cwd=settings.BASE_DIR, stdin=question, stdout=answer, stderr=subprocess.DEVNULL) as child:
+            try:
+                while child.poll() is None:
+                    run.check()
+                    time.sleep(_LOOK_EVERY_SECONDS)
+            except BaseException:
+                child.kill()
+                raise
+        answer.seek(0)
+        said = answer.read()
     try:
         found: dict[str, str] = json.loads(said)
     except ValueError as error:

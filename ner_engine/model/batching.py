@@ -212,11 +212,14 @@ def token_loss(
 ) -> torch.Tensor:
     """Cross entropy in float32, summed over the labelled tokens; ``logits`` ``(rows, tokens, labels)``, ``weights`` one a label, ``token_weights`` of
     the shape of ``labels``."""
-    asked = {"weight": weights, "label_smoothing": smoothing}  # ``data.IGNORED`` is what is left out by default
-    flat = logits.float().flatten(0, -2), labels.flatten()
-    if token_weights is None:
-        return functional.cross_entropy(*flat, **asked, reduction="sum")
-    return (functional.cross_entropy(*flat, **asked, reduction="none") * token_weights.flatten()).sum()
+    found = functional.cross_entropy(
+        logits.float().flatten(0, -2),
+        labels.flatten(),  # ``data.IGNORED`` is what is left out by default
+        weight=weights,
+        label_smoothing=smoothing,
+        reduction="sum" if token_weights is None else "none",
+    )
+    return found if token_weights is None else (found * token_weights.flatten()).sum()
 
 
 def balanced_weights(labels: Sequence[int], n_labels: int) -> torch.Tensor:

@@ -35,7 +35,7 @@ def test_a_program_reads_what_became_of_suggestions(
     (model,) = answer.json()["models"]
     assert (model["model"], model["task"], model["work"]["n_legends"]) == ("model-7", "entities", 1)
     (cells,) = model["labels"]
-    assert (cells["label"], cells["suggested"], cells["accepted"], cells["swept"], cells["accepted_percent"]) == ("CELL", 1, 1, 1, 100.0)
+    assert (cells["code"], cells["suggested"], cells["accepted"], cells["swept"], cells["accepted_percent"]) == ("CELL", 1, 1, 1, 100.0)
 
 
 def test_a_program_has_a_project_train_by_itself(project: Project, program_of: ProgramOf, manager: User) -> None:
