@@ -100,6 +100,70 @@ def test_the_whole_loop(sign_in: SignIn, tmp_path: Path) -> None:
     assert_logged(curator)
 
 
+def test_an_administrator_retrains_judges_promotes_and_rolls_back_from_the_panel_alone(sign_in: SignIn) -> None:
+    admin = sign_in("admin")
+    freeze(admin)
+    admin.locator("#train").click()
+
+    read_the_dry_run(admin, epochs="40")
+    admin.locator("#start").click()
+    watch_and_cancel(admin)
+
+    worse = train_with(admin, learning_rate="0.02")
+    refused_by_the_gate(admin)
+    admin.locator("[name=reason]").fill("A planted bad model, so that the next one has something to be better than.")
+    admin.locator("#promote").click()
+    expect(admin.locator("#roll-back")).to_be_visible()
+
+    better = train_with(admin, learning_rate="1e-6", base="bundled")
+    expect(admin.get_by_text("It passes the gate.")).to_be_visible()
+    expect(admin.locator("#difference")).to_contain_text(re.compile(r"\+\d+\.\d points of micro F1"))
+    admin.locator("#promote").click()
+    expect(admin.get_by_text(f"{better} is in service in")).to_be_visible()
+    admin.locator("#roll-back").click()
+    expect(admin.get_by_text(f"{worse} is in service")).to_be_visible()
+
+
+def read_the_dry_run(page: Page, **settings: str) -> None:
+    """Rows by label at once, and minutes once the worker has tried a few steps."""
+    fill_in(page, **settings)
+    page.locator("#dry-run").click()
+    expect(page.locator("#rows")).to_contain_text("GENEPROD")
+    expect(page.locator("#minutes")).to_contain_text(re.compile(r"\d"), timeout=TRAINING)
+
+
+def watch_and_cancel(page: Page) -> None:
+    expect(page.get_by_text(re.compile(r"step \d+ of \d+")).first).to_be_visible(timeout=TRAINING)
+    page.locator("#cancel-run").click()
+    expect(page.locator("[role=status]").get_by_text("cancelled", exact=True)).to_be_visible(timeout=TRAINING)
+    expect(page.locator("#promote")).to_have_count(0)
+
+
+def train_with(page: Page, *, learning_rate: str, base: str = "") -> str:
+    """A run of one epoch over the newest snapshot to its end; the name of its candidate."""
+    page.goto("admin/learning/trainingrun/add/")
+    if base:
+        choice = page.locator("[name=base] option", has_text=base).first.get_attribute("value")
+        page.locator("[name=base]").select_option(choice)
+    fill_in(page, epochs="1", batch_size="16", learning_rate=learning_rate)
+    page.locator("#start").click()
+    expect(page.locator("#comparison")).to_be_visible(timeout=TRAINING)
+    page.reload()
+    return page.locator("#promote").inner_text().removeprefix("Promote ")
+
+
+def fill_in(page: Page, **settings: str) -> None:
+    for name, value in settings.items():
+        page.locator(f"[name={name}]").fill(value)
+
+
+def refused_by_the_gate(page: Page) -> None:
+    expect(page.get_by_text("It does not pass the gate.")).to_be_visible()
+    page.locator("#promote").click()
+    expect(page.locator("[name=reason]:invalid")).to_be_visible()
+    expect(page.locator("#roll-back")).to_have_count(0)
+
+
 # The curator's part
 
 
