@@ -36,7 +36,11 @@ class SeriesCommand(SnapshotCommand):
         target = project_named(project)
         chosen = find_model(name=base, project=target) if base else None
         frozen = snapshot_numbered(target, snapshot) if snapshot is not None else self.freeze(target)
-        asked = {"recipe": recipe, "hyperparameters": settings_of(hyperparameters), "options": {name: others[name] for name in OPTIONS[self.kind]}}
+        asked: dict[str, Any] = {
+            "recipe": recipe,
+            "hyperparameters": settings_of(hyperparameters),
+            "options": {name: others[name] for name in OPTIONS[self.kind]},
+        }
         series = add_series(project=target, snapshot=frozen, kind=self.kind, actor=None, base=chosen, **asked)
         stopped = TrainingSeries.objects.filter(project=target, snapshot=frozen, kind=self.kind, base=series.base, result={}, **asked)
         if earlier := next((each for each in stopped.exclude(pk=series.pk) if not each.is_at_work), None):
