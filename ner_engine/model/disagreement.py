@@ -36,6 +36,8 @@ from ner_engine.split import SIDES
 
 #: Characters shown on each side of an entity.
 CONTEXT: Final = 60
+#: By how much more suspicious an entity must be to weigh e times as much in its text.
+TEMPERATURE: Final = 0.3
 _ITEMS: Final = "judged.jsonl"
 
 
@@ -146,13 +148,14 @@ def is_disagreement(judged: Judged, thresholds: Mapping[str, float]) -> bool:
 
 
 def suspicion_of_text(judged: Sequence[Judged], thresholds: Mapping[str, float]) -> float:
-    """How suspicious a text is as a whole (0-1): the mean over its decided entities and those that are surely missing; 0 where there are none.
+    """How suspicious a text is as a whole (0-1): a mean over its decided entities and those that are surely missing, in which the more suspicious
+    ones weigh more (exp(suspicion / ``TEMPERATURE``)); 0 where there are none.
 
-    The mean, not the worst: nearly every long text has one place where a model is wrong and sure of it, and a text in which much is wrong is what
-    somebody should open first.
+    Between the worst alone, since nearly every long text has one place where a model is wrong and sure of it, and the plain mean, in which a few errors
+    are lost among many entities that are right.
     """
-    counted = [each.suspicion for each in judged if each.kind != Kind.MISSING or is_disagreement(each, thresholds)]
-    return sum(counted) / len(counted) if counted else 0.0
+    counted = np.array([each.suspicion for each in judged if each.kind != Kind.MISSING or is_disagreement(each, thresholds)])
+    return float(np.average(counted, weights=np.exp(counted / TEMPERATURE))) if len(counted) else 0.0
 
 
 # The search

@@ -75,7 +75,9 @@ def test_an_entity_that_nobody_marked_counts_only_where_the_model_is_as_sure_as_
     assert [is_disagreement(missing(value), thresholds) for value in (0.79, 0.81)] == [False, True]
     assert not is_disagreement(decided(0.1), thresholds)
     assert suspicion_of_text([decided(0.9), missing(0.79)], thresholds) == pytest.approx(0.1)
-    assert suspicion_of_text([decided(0.9), missing(0.9)], thresholds) == pytest.approx(0.5)
+    assert 0.5 < suspicion_of_text([decided(0.9), missing(0.9)], thresholds) < 0.9
+    alike = [decided(0.9)] * 9
+    assert 0.1 < suspicion_of_text([*alike, decided(0.0)], thresholds) < suspicion_of_text([*alike[2:], *[decided(0.0)] * 3], thresholds) < 1
     assert suspicion_of_text([], thresholds) == 0
 
 
