@@ -151,8 +151,8 @@ def suspicion_of_text(judged: Sequence[Judged], thresholds: Mapping[str, float])
     """How suspicious a text is as a whole (0-1): a mean over its decided entities and those that are surely missing, in which the more suspicious
     ones weigh more (exp(suspicion / ``TEMPERATURE``)); 0 where there are none.
 
-    Between the worst alone, since nearly every long text has one place where a model is wrong and sure of it, and the plain mean, in which a few errors
-    are lost among many entities that are right.
+    Between the worst alone, since nearly every long text has one place where a model is wrong and sure of it, and the plain mean, in which a few
+    errors are lost among many entities that are right.
     """
     counted = np.array([each.suspicion for each in judged if each.kind != Kind.MISSING or is_disagreement(each, thresholds)])
     return float(np.average(counted, weights=np.exp(counted / TEMPERATURE))) if len(counted) else 0.0
