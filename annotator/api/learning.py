@@ -21,6 +21,7 @@ from annotator.learning.automatic import change_automatic_training, standing_of
 from annotator.learning.canary import canary_of, report_on
 from annotator.learning.effort import effort_in
 from annotator.learning.hub import start_push
+from annotator.learning.judging import details_of
 from annotator.learning.models import Evaluation, ModelVersion, TrainingRun
 
 
@@ -228,9 +229,12 @@ class OneTrainingRunView(ProjectView):
 class TrainingRunView(OneTrainingRunView):
     @extend_schema(responses=io.TrainingRunDetailSerializer, tags=["models"])
     def get(self, request: Request, slug: str, run_id: int) -> Response:
-        """A training run with its progress and, once it is judged, its scores beside the current model's."""
+        """A training run with its progress and, once it is judged, its scores beside the current model's and what the gate says of it."""
         run: Any = self.run()
         run.comparison = services.compare(run)
+        details = details_of(run.comparison, run.project) if run.comparison else None
+        run.difference = details.difference if details else None
+        run.verdict = services.verdict_of_candidate(run)
         return Response(io.TrainingRunDetailSerializer(run).data)
 
 

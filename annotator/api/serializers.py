@@ -396,13 +396,34 @@ class ComparisonSerializer(serializers.Serializer[Any]):
     current_model = serializers.CharField(source="current_model.name", default=None, allow_null=True)
     labels = ComparedRowSerializer(many=True)
     averages = ComparedRowSerializer(many=True)
+    partial = ComparedRowSerializer(many=True, help_text="Averages in which an overlap of the same label counts in part.")
+
+
+class DifferenceSerializer(serializers.Serializer[Any]):
+    """Micro F1 of the candidate minus the current model's, -1 to 1, by a paired bootstrap over the held-out papers."""
+
+    measured = serializers.FloatField()
+    low = serializers.FloatField(help_text="The lower end of the 95 % interval.")
+    high = serializers.FloatField(help_text="The upper end of the 95 % interval.")
+    share_worse = serializers.FloatField(help_text="Share of draws in which the candidate was worse.")
+    n_groups = serializers.IntegerField(help_text="Papers drawn from.")
+
+
+class VerdictSerializer(serializers.Serializer[Any]):
+    """What the gate says of the candidate."""
+
+    has_passed = serializers.BooleanField()
+    reasons = serializers.ListField(child=serializers.CharField())
+    ground = serializers.CharField()
 
 
 class TrainingRunDetailSerializer(TrainingRunSerializer):
     comparison = ComparisonSerializer(allow_null=True, read_only=True)
+    difference = DifferenceSerializer(allow_null=True, read_only=True)
+    verdict = VerdictSerializer(allow_null=True, read_only=True, help_text="Null where the candidate serves, or there is none.")
 
     class Meta(TrainingRunSerializer.Meta):
-        fields = [*TrainingRunSerializer.Meta.fields, "comparison"]
+        fields = [*TrainingRunSerializer.Meta.fields, "comparison", "difference", "verdict"]
         read_only_fields = fields
 
 

@@ -158,7 +158,6 @@ class TrainingRunAdmin(StartPages, AutomaticPages):
         serving = services.lineup_of(run.project).step(run.task).model
         comparison = services.compare(run)
         may_promote = can(user, run.project, Action.PROMOTE)
-        is_candidate = comparison is not None and run.candidate is not None and run.candidate != serving
         return {
             "run": run,
             "job": run.job,
@@ -168,7 +167,7 @@ class TrainingRunAdmin(StartPages, AutomaticPages):
             "comparison": comparison,
             "bars": reports.score_bars(comparison) if comparison else None,
             "details": judging.details_of(comparison, run.project) if comparison else None,
-            "verdict": services.verdict_of(project=run.project, model_version=run.candidate) if is_candidate and run.candidate else None,
+            "verdict": services.verdict_of_candidate(run) if comparison is not None else None,
             "canary": canary.canary_of(project=run.project, actor=user, model=run.candidate) if run.candidate else None,
             "rules": gate.Rules.of(run.project),
             "min_reason": gate.MIN_REASON,

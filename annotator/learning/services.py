@@ -363,6 +363,13 @@ def verdict_of(*, project: Project, model_version: ModelVersion) -> Verdict:
     return verdict_on(model_version, _held_against(project, lineup_of(project).step(model_version.task)), project)
 
 
+def verdict_of_candidate(run: TrainingRun) -> Verdict | None:
+    """What the gate would say of promoting the run's candidate now; None where it has none, or the candidate serves already."""
+    if run.candidate is None or run.candidate == lineup_of(run.project).step(run.task).model:
+        return None
+    return verdict_of(project=run.project, model_version=run.candidate)
+
+
 def _held_against(project: Project, step: Step) -> ModelVersion | None:
     """What a candidate must not be worse than: what does the step, or did it until it was switched off."""
     if not step.is_off:

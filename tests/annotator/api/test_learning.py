@@ -16,6 +16,7 @@ from annotator.jobs.services import run_job
 from annotator.learning.models import Evaluation, ModelOrigin, ModelVersion, TrainingRun
 from annotator.learning.services import serving_model
 from tests.annotator.api.conftest import Program
+from tests.annotator.learning.conftest import judged_as, perfect
 
 pytestmark = pytest.mark.django_db
 ProgramOf = Callable[[User | None], Program]
@@ -138,6 +139,22 @@ def test_the_comparison_stands_beside_the_current_model(
     assert comparison["candidate_model"] == "from-elsewhere"
     assert comparison["labels"][0]["candidate"]["f1"] == 0.646
     assert comparison["averages"][0]["current"] is None
+
+
+def test_the_comparison_tells_its_interval_and_the_gate_its_verdict(
+    project: Project, program_of: ProgramOf, viewer: User, frozen: Snapshot, judged: ModelVersion
+) -> None:
+    current = serving_model(project)
+    run = TrainingRun.objects.create(project=project, snapshot=frozen, base=current, recipe="quick", state="succeeded", candidate=judged)
+    judged.evaluations.all().delete()
+    judged_as(frozen, current, perfect)
+    judged_as(frozen, judged, lambda document: perfect(document)[:-1])
+    facts = program_of(viewer).get(f"{P}training-runs/{run.pk}/").json()
+    difference = facts["difference"]
+    assert difference["low"] <= difference["measured"] <= difference["high"] <= 0
+    assert facts["verdict"]["has_passed"] is False
+    assert "The micro average falls" in facts["verdict"]["reasons"][0]
+    assert facts["comparison"]["partial"]
 
 
 @pytest.mark.parametrize(
