@@ -39,12 +39,12 @@ class EffortPages(ProjectRowsAdmin):
         """By model version: what became of its suggestions, label by label, and what it took; ``?model=`` asks for one of them alone."""
         project = visible_project(request, project_id)
         found = effort.effort_in(project=project, actor=signed_in(request))
-        asked = request.GET.get("model", "")
-        chosen = [each for each in found.models if not asked.isdecimal() or (each.model is not None and each.model.pk == int(asked))]
+        asked = number_in(request.GET.get("model"))
+        chosen = [each for each in found.models if not asked or (each.model is not None and each.model.pk == asked)]
         context: dict[str, Any] = {
             "project": project,
             "efforts": [(each, reports.outcome_bars(each)) for each in chosen],
-            "is_one": asked.isdecimal(),
+            "is_one": bool(asked),
             "without": found.without,
             "n_uncounted": found.n_uncounted,
             "job": effort.job_of(project) if found.n_uncounted else None,
@@ -72,7 +72,7 @@ class CanaryPages(EffortPages):
         except (UserError, EngineError) as error:
             messages.error(request, str(error))
         else:
-            messages.success(request, f"{model} tags {canary.share:.0%} of what is newly tagged in {project} from now on.")
+            messages.success(request, f"{model} tags {canary.percent}% of what is newly tagged in {project} from now on.")
         return back_to_run(request, model)
 
     def stop_canary_view(self, request: HttpRequest, project_id: int) -> HttpResponse:
@@ -124,7 +124,7 @@ def _share(percent: str | None) -> float:
 
 def number_in(value: str | None) -> int:
     """The number that was sent, 0 for anything else."""
-    return int(value) if value and value.isdecimal() else 0
+    return int(value) if value and value.isdecimal() and len(value) < 19 else 0
 
 
 def back_to_run(request: HttpRequest, model: ModelVersion) -> HttpResponse:

@@ -25,7 +25,7 @@ from annotator.jobs.errors import JobConflictError
 from annotator.jobs.models import Job
 from annotator.jobs.services import enqueue
 from annotator.learning import engine
-from annotator.learning.models import LabelEffort, LegendEffort, ModelTask, ModelVersion
+from annotator.learning.models import Canary, LabelEffort, LegendEffort, ModelTask, ModelVersion, Promotion, ServingModel
 from annotator.review.estimates import Row, matched, rows_of
 from annotator.review.models import Operation, OperationKind
 
@@ -110,7 +110,7 @@ def _count_panels(found: Outcomes, by: Suggested) -> None:
     for start, source in by.panels:
         counts = found[ModelTask.PANELS, source, PANEL_START]
         counts["accepted" if start in stands else "rejected"] += 1
-        counts["swept"] += by.is_untouched
+        counts["swept"] += by.is_untouched and start in stands
     found[ModelTask.PANELS, by.panels[0][1], PANEL_START]["added"] += len(stands - begin)
 
 
@@ -234,7 +234,10 @@ def _suggested(ids: Sequence[int]) -> tuple[dict[int, Suggested], dict[int, date
 
 
 def settle_efforts(project: Project) -> int:
-    """Count some of what is not counted, and have a job count the rest; how many legends that is."""
+    """Count some of what is not counted, and have a job count the rest; how many legends that is. Where all are counted, nothing is written: pages
+    that ask need not wait for whoever writes."""
+    if not uncounted(project).exists():
+        return 0
     if count_efforts(project, at_most=AT_ONCE) < AT_ONCE:
         return 0
     left = uncounted(project).count()
@@ -391,9 +394,14 @@ def _works(project: Project) -> dict[str, Work]:
 
 def projects_tagged_by(model: ModelVersion) -> QuerySet[Project]:
     """The projects whose curators worked on suggestions of the model, as far as it is counted, or in which somebody put it into service."""
-    once = Q(promotions__model_version=model) | Q(canaries__model_version=model) | Q(serving__model_version=model)
-    used = LabelEffort.objects.filter(source=model.name, legend__document__project=OuterRef("pk"))
-    return Project.objects.filter(once | Exists(used), archived_at=None).distinct()
+    once = Q()
+    for rows in (Promotion.objects, Canary.objects, ServingModel.objects):  # each by itself: joined, they would multiply
+        once |= Q(pk__in=rows.filter(model_version=model).values("project"))
+    if model.task == ModelTask.ENTITIES:
+        used = Exists(LegendEffort.objects.filter(source=model.name, document__project=OuterRef("pk")))
+    else:
+        used = Exists(LabelEffort.objects.filter(task=model.task, source=model.name, legend__document__project=OuterRef("pk")))
+    return Project.objects.filter(once | used, archived_at=None)
 
 
 def job_of(project: Project) -> Job | None:

@@ -413,7 +413,12 @@ class Canary(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.model_version} on {self.share:.0%} of {self.project}"
+        return f"{self.model_version} on {self.percent}% of {self.project}"
+
+    @property
+    def percent(self) -> str:
+        """The share in hundredths, as it was asked for."""
+        return f"{100 * self.share:.6g}"
 
     @property
     def bound(self) -> str:

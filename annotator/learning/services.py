@@ -460,7 +460,7 @@ def start_canary(*, project: Project, model_version: ModelVersion, share: float,
             raise UserError(f"{lineup.canary.model_version} is being tried already. Stop that first.")
         facts = {"model_version": model_version, "beside": lineup.entities, "share": share, "started_by": actor}
         canary = Canary.objects.create(project=project, **facts)
-        told = f"{share:.0%} of newly tagged legends" if share >= 0.01 else f"{share:.2%} of newly tagged legends"
+        told = f"{canary.percent}% of newly tagged legends"
         _log_change(project, PromotionKind.CANARY_STARTED, model_version, before=lineup.entities, actor=actor, reason=told)
         _tag_again(project, actor)
     return canary

@@ -93,14 +93,16 @@ def progress_of(project: Project, *, with_tabs: bool = False) -> Progress:
 
 
 def queue_page(project: Project, *, tab: QueueFilter, progress: Progress, number: str | None, order: str = "") -> Page[Document]:
-    """One page of the queue in its order, each legend with an excerpt and (as attributes) what ``_add_counts`` and ``_hide_blind`` say."""
+    """One page of the queue in its order, of possible errors the most suspicious first; each legend with an excerpt and (as attributes) what
+    ``_add_counts`` says."""
     documents = Document.objects.filter(project=project)
     if tab.above_zero:
         documents = documents.filter(**{f"{tab.above_zero}__gt": 0})
     elif tab.name != "all":
         documents = documents.filter(state__in=tab.states)
     page: Page[Any] = Paginator(range(progress.count(tab)), PAGE_SIZE).get_page(number)  # counted already; the rows come in the queue's order
-    ids = slice_in_order(documents, known_order(order, project), max(0, page.start_index() - 1), page.end_index())
+    order = QueueOrder.SUSPICION if tab.above_zero == "suspicion" else known_order(order, project)
+    ids = slice_in_order(documents, order, max(0, page.start_index() - 1), page.end_index())
     rows = with_excerpt(Document.objects.filter(pk__in=ids)).in_bulk()
     page.object_list = [rows[pk] for pk in ids if pk in rows]
     _add_counts(page.object_list, project)

@@ -31,10 +31,10 @@ LEAST: Final = 1e-6
 @transaction.atomic
 def replace_suspicions(*, project: Project, found: Mapping[int, tuple[float, Sequence[Suspicion]]]) -> None:
     """Make these the project's open suspicions: by document the legend's own (0-1), and its rows, not saved yet. What was settled stays."""
+    project.documents.exclude(suspicion=None).update(suspicion=None)  # the legend before its rows, as who settles them locks it: no deadlock
     Suspicion.objects.filter(document__project=project, settled_at=None).delete()
-    project.documents.exclude(suspicion=None).update(suspicion=None)
-    for pk, (score, _) in found.items():
-        project.documents.filter(pk=pk).update(suspicion=max(score, LEAST))
+    suspects = [Document(pk=pk, suspicion=max(score, LEAST)) for pk, (score, _) in found.items()]
+    project.documents.bulk_update(suspects, ["suspicion"], batch_size=500)
     Suspicion.objects.bulk_create([row for _, rows in found.values() for row in rows], batch_size=500)
 
 
@@ -109,7 +109,7 @@ def _shown(row: Suspicion, text: str, names: Mapping[str, str]) -> Shown:
     elif row.found_label != row.label:
         says = f"{named(row.found_label)}{_with_range(row, text)}"
     else:
-        says = f"only the words “{text[row.found_start : row.found_end]}”"
+        says = f"other edges, “{text[row.found_start : row.found_end]}”"
     return Shown(surface, decided, f"{says}; gives the decision {percent} %", percent)
 
 

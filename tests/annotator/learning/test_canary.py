@@ -276,6 +276,8 @@ def test_the_candidates_run_page_starts_and_stops_it_with_a_click_and_shows_what
     asked = {"run": run.pk, "project": tried.project_id, "percent": "12.5"}
     assert panel.post(start, asked)["Location"] == address
     assert Canary.objects.running().get().share == 0.125
+    assert "tags 12.5 % of what is newly tagged" in panel.get(address).content.decode()
+    assert Promotion.objects.filter(kind="canary_started").first().reason == "12.5% of newly tagged legends"
     assert "must be a number of percent" in panel.post(start, {**asked, "percent": "some"}, follow=True).content.decode()
 
 

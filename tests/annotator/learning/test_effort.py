@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 from django.core.exceptions import PermissionDenied
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from annotator.accounts.models import User
@@ -17,8 +19,8 @@ from annotator.corpus.models import Document, Layer, LayerKind, Project, ReviewM
 from annotator.jobs.models import Job
 from annotator.jobs.services import run_job
 from annotator.learning import effort
-from annotator.learning.effort import Logged, effort_in, seconds_of
-from annotator.learning.models import LegendEffort, ModelTask, ModelVersion
+from annotator.learning.effort import Logged, effort_in, projects_tagged_by, seconds_of
+from annotator.learning.models import LegendEffort, ModelOrigin, ModelTask, ModelVersion, Promotion, PromotionKind
 from annotator.review.models import Operation
 from annotator.review.services import apply_operation
 from ner_engine.schema import Span
@@ -236,6 +238,31 @@ def test_what_is_too_much_for_a_page_is_counted_by_a_job(
     assert (found.n_uncounted, found.models[0].total.accepted) == (0, 15)
 
 
+def test_where_all_is_counted_a_page_only_reads(project: Project, suggested: Callable[..., list[Document]], edit: Callable[..., Operation]) -> None:
+    (legend,) = suggested()
+    edit(legend, "accept_legend")
+    effort_in(project=project, actor=None)
+    with CaptureQueriesContext(connection) as asked:
+        found = effort_in(project=project, actor=None)
+    assert found.models[0].total.accepted == 5
+    assert {query["sql"].split()[0] for query in asked.captured_queries} == {"SELECT"}
+
+
+def test_a_model_knows_the_projects_that_worked_on_what_it_told_and_each_once(
+    project: Project, suggested: Callable[..., list[Document]], edit: Callable[..., Operation], tiny: ModelVersion
+) -> None:
+    roles = ModelVersion.objects.create(name="gene-roles", origin=ModelOrigin.FOLDER, location="x", task=ModelTask.GENEPROD_ROLES)
+    (legend,) = suggested(steps={"geneprod_roles": roles.name})
+    edit(legend, "set_role", "LC3", role="MEASURED_VAR")
+    edit(legend, "accept_legend")
+    assert [list(projects_tagged_by(model)) for model in (tiny, roles)] == [[], []], "not counted yet"
+    effort_in(project=project, actor=None)
+    assert [list(projects_tagged_by(model)) for model in (tiny, roles)] == [[project], [project]]
+    for kind in (PromotionKind.PROMOTED, PromotionKind.ROLLED_BACK, PromotionKind.PROMOTED):
+        Promotion.objects.create(project=project, kind=kind, model_version=tiny)
+    assert list(projects_tagged_by(tiny)) == [project]
+
+
 def test_members_alone_are_told(project: Project, viewer: User, stranger: User) -> None:
     assert effort_in(project=project, actor=viewer).models == []
     with pytest.raises(PermissionDenied):
@@ -262,6 +289,7 @@ def test_the_panel_shows_each_model_with_bars_and_a_table_and_the_models_page_le
     assert "Of 5 suggestions 4 were accepted as they were" in page
     one = panel.get(f"{address}?model={tiny.pk}").content.decode()
     assert "an older model" not in one
+    assert panel.get(f"{address}?model={'9' * 5000}").status_code == 200
     of_model = panel.get(reverse("admin:learning_modelversion_change", args=[tiny.pk])).content.decode()
     assert f"{address}?model={tiny.pk}" in of_model
 

@@ -157,7 +157,7 @@ def test_a_suspicion_is_said_in_words(suspect: Callable[..., Document]) -> None:
             ("Bax", "gene product", "cell; gives the decision 3 %"),
             ("Bak", "not marked", "gene product, 90 % sure"),
             ("MEFs", "cell", "nothing is to be marked; gives the decision 10 %"),
-            ("Bax", "gene product", "only the words “Bax and Bak”; gives the decision 40 %"),
+            ("Bax", "gene product", "other edges, “Bax and Bak”; gives the decision 40 %"),
             ("Bax", "gene product", "tissue “Bax and Bak”; gives the decision 20 %"),
         ]
     )
@@ -190,6 +190,8 @@ def test_the_queue_page_has_a_tab_for_them_and_a_way_in(
     page = client.get(url, {"show": "suspicious", "order": "suspicion"})
     assert [document.pk for document in page.context["page"].object_list] == [high.pk, low.pk]
     assert "Look through them" in page.content.decode()
+    page = client.get(url, {"show": "suspicious", "order": "import"})
+    assert [document.pk for document in page.context["page"].object_list] == [high.pk, low.pk], "in whatever order somebody goes through the queue"
     assert client.get(reverse("review:next", args=[project.slug]), {"order": "suspicion"})["Location"] == reverse(
         "review:legend", args=[project.slug, high.pk]
     )

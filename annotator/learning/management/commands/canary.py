@@ -37,7 +37,7 @@ class Command(JsonCommand):
             return Outcome({"project": target.slug, "canary": None}, ["No candidate was tried in the project yet."])
         canary = found.canary
         now = "was tried" if canary.stopped_at is not None else "is being tried"
-        lines = [f"{canary.model_version} {now} on {canary.share:.0%} of newly tagged legends beside {canary.beside}."]
+        lines = [f"{canary.model_version} {now} on {canary.percent}% of newly tagged legends beside {canary.beside}."]
         lines.append(f"Accepted since: {found.n_candidate:,} of its legends, {found.n_serving:,} of the others.")
         lines += [_line(row) for row in (*found.work, *found.labels)]
         return Outcome({"project": target.slug, "canary": found.as_json()}, lines)
