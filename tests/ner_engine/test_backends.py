@@ -87,6 +87,12 @@ def test_attention_in_place_is_the_softmax_even_where_exponentials_overflow_or_v
     assert torch.allclose(found.float(), expected.float(), atol=0.03)
 
 
+def test_attention_in_place_holds_where_exponentials_are_near_the_largest_number() -> None:
+    query, key = (torch.full((1, 3, 1), number).to(torch.bfloat16) for number in (86.0, 1.0))
+    value = torch.full((1, 3, 4), 50.0).to(torch.bfloat16)
+    assert torch.equal(lean_module._attend_in_place(query, key, value), value)
+
+
 @given(lengths=st.lists(st.integers(2, 512), max_size=60), n_threads=st.integers(2, 8))
 def test_groups_hold_each_window_once_and_the_last_are_no_larger_than_the_first(lengths: list[int], n_threads: int) -> None:
     groups = lean_module._groups(lengths, n_threads)

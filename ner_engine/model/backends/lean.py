@@ -28,8 +28,9 @@ GROUP_TOKENS: Final = 1500
 #: The linear layers of each encoder layer, in the order they run.
 LINEARS: Final = ("qkv", "attention_out", "up", "down")
 
-#: Sums of exponentials below this may have lost terms to the end of the range of bf16.
+#: Sums of exponentials outside of these may have lost terms to the ends of the range of bf16, or lose them once they are multiplied by the values.
 _SMALLEST_SUM: Final = 1e-20
+_LARGEST_SUM: Final = 1e20
 
 _DTYPES: Final = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
@@ -180,7 +181,7 @@ def _attend_in_place(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor
     weights = torch.bmm(query, key.transpose(1, 2)).exp_()
     sums = weights.sum(-1, keepdim=True)
     lowest, highest = sums.aminmax()
-    if lowest > _SMALLEST_SUM and highest.isfinite():
+    if lowest > _SMALLEST_SUM and highest < _LARGEST_SUM:
         return torch.bmm(weights, value).div_(sums)
     return torch.bmm(torch.bmm(query, key.transpose(1, 2)).softmax(-1), value)
 
