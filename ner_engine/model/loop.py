@@ -7,6 +7,7 @@ and writes, all learn from their share of each batch, and a decision of one (to 
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
@@ -117,6 +118,7 @@ def training_arguments(recipe: Recipe, n_steps: int, out: Path) -> TrainingArgum
         activation_checkpointing=recipe.gradient_checkpointing,
         activation_checkpointing_kwargs={"use_reentrant": False},
         logging_steps=max(1, min(10, n_steps // 20)),
+        logging_nan_inf_filter=False,  # a loss that is no number is not averaged away but ends the run
         save_strategy="no",  # the reporter asks for checkpoints by the clock
         save_total_limit=2,
         report_to="none",
@@ -329,6 +331,11 @@ class Reporter(TrainerCallback):
         if "loss" not in logs:
             return
         self._losses.append(float(logs["loss"]))
+        if not math.isfinite(self._losses[-1]):
+            raise TrainingError(
+                f"by step {state.global_step} the loss was no longer a number, so nothing more can be learned; choose a lower learning_rate, or "
+                "precision=fp32"
+            )
         if args.process_index == 0:
             self._run.emit(self._step_event(args, state, logs))
         if self._is_eval_step(state.global_step):

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch.nn import functional
 
 from ner_engine.errors import TrainingError
@@ -287,6 +287,18 @@ def test_a_paper_on_two_sides_stops_the_run_and_is_named(base: Path, tmp_path: P
     leaking = write(tmp_path / "data", {"train": rows(8, "train", papers="same"), "eval": rows(3, "eval", papers="same")})
     with pytest.raises(TrainingError, match=r"the paper 10\.1/same\d lies in train and in eval"):
         train(recipe(), data=leaking, base=base, out=tmp_path / "out")
+
+
+def test_a_loss_that_is_no_number_ends_the_run_with_what_to_do(data: Path, tmp_path: Path) -> None:
+    broken = save_bert(tmp_path / "base", labels=None, texts=[row["text"] for row in rows(30, "train")])
+    tensors = load_file(broken / "model.safetensors")
+    name = next(key for key in tensors if key.endswith("output.dense.weight"))
+    save_file({**tensors, name: torch.full_like(tensors[name], math.nan)}, broken / "model.safetensors", metadata={"format": "pt"})
+    told = Told()
+    with pytest.raises(TrainingError, match=r"no longer a number.*lower learning_rate"):
+        train(recipe(), data=data, base=broken, out=tmp_path / "out", emit=told.append, stop_requested=lambda: False)
+    assert told.losses == []
+    assert not (tmp_path / "out/model").exists()
 
 
 def test_equal_texts_stay_held_out(tmp_path: Path) -> None:
