@@ -21,6 +21,8 @@ from ner_engine.model.tasks import TASKS
 from ner_engine.model.train import data_hash, read_sides, with_labels
 from ner_engine.schema import Document
 
+#: Points of F1 that would be worth more papers; where the interval does not leave them out, nobody can say that more would not help.
+WORTH_POINTS: Final = 1.0
 #: From fewer held-out papers than this an interval is drawn too narrow.
 FEW_PAPERS: Final = 10
 
@@ -136,10 +138,13 @@ def sentence_of(tendency: Mapping[str, Any]) -> str:
     few = ""
     if tendency["held_out_papers"] < FEW_PAPERS:
         few = f" Only {tendency['held_out_papers']} papers are held out, so this may be chance."
+    flat = ": flat, as far as the held-out papers can tell. More papers of the same kind are unlikely to help much."
+    if tendency["high"] >= WORTH_POINTS:
+        flat = ": it may rise or not, the held-out papers cannot tell. A snapshot that holds more papers out would."
     says = {
         "rising": f": still rising, by {tendency['per_doubling']:.1f} points per doubling. More papers are likely to help.",
         "falling": ": falling. Papers that came last may be labelled otherwise than those held out, or the training is too short for so many.",
-        "flat": ": flat, as far as the held-out papers can tell. More papers of the same kind are unlikely to help much.",
+        "flat": flat,
     }
     return f"{stretch}{says[tendency['direction']]}{few}"
 

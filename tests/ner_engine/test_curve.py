@@ -70,6 +70,7 @@ def test_what_may_be_chance_is_not_called_a_rise() -> None:
     found = tendency_of([point(10, mixed), point(20, [*mixed[1:], [2, 2, 2]])], [f"paper {number}" for number in range(20)])
     assert found["gain"] > 0
     assert found["direction"] == "flat"
+    assert "it may rise or not, the held-out papers cannot tell" in sentence_of(found), "a gain of points lies within the interval"
     few = tendency_of([point(10, [[1, 2, 2]] * 4), point(20, [[2, 2, 2]] * 4)], ["a", "a", "b", "b"])
     assert "Only 2 papers are held out, so this may be chance." in sentence_of(few)
 
