@@ -116,6 +116,11 @@ def hand_out_again() -> int:
     return n_taken_back + sum(_send(job) for job in _unheard_of_jobs())
 
 
+def end_dead_commands(*, kind: str, scope: str) -> int:
+    """End what killed commands left running, for which no worker may be there to do it; how many jobs it was."""
+    return sum(_take_back(job) for job in _silent_jobs() if job.is_inline and (job.kind, job.scope) == (kind, scope))
+
+
 def live_queues() -> set[str]:
     """The queues that at least one live worker listens on."""
     alive = Worker.objects.filter(seen_at__gte=timezone.now() - WORKER_TIMEOUT)
@@ -161,7 +166,7 @@ def _create(*, kind: JobKind, scope: str, arguments: Mapping[str, Any], actor: U
     try:
         return _insert(facts)
     except IntegrityError as error:
-        if _end_dead_commands(kind.name, scope):
+        if end_dead_commands(kind=kind.name, scope=scope):
             return _create(kind=kind, scope=scope, arguments=arguments, actor=actor, is_inline=is_inline)
         raise JobConflictError(f"{kind.title}: such a job is waiting or running already. Wait for its end, or cancel it first.") from error
 
@@ -169,11 +174,6 @@ def _create(*, kind: JobKind, scope: str, arguments: Mapping[str, Any], actor: U
 def _insert(facts: Mapping[str, Any]) -> Job:
     with transaction.atomic():
         return Job.objects.create(**facts)
-
-
-def _end_dead_commands(kind: str, scope: str) -> int:
-    """End what killed commands left running, for which no worker may be there to do it; how many jobs it was."""
-    return sum(_take_back(job) for job in _silent_jobs() if job.is_inline and (job.kind, job.scope) == (kind, scope))
 
 
 def _send(job: Job) -> bool:

@@ -9,6 +9,8 @@ from django.core.management.base import CommandParser
 from annotator.common.errors import UserError
 from annotator.corpus.management.commands.import_documents import project_named
 from annotator.datasets.commands import SnapshotCommand, snapshot_numbered
+from annotator.jobs.services import end_dead_commands
+from annotator.learning.engine import check_series, task_of_recipe
 from annotator.learning.management.commands.train import settings_of
 from annotator.learning.models import SeriesKind, TrainingSeries
 from annotator.learning.series import OPTIONS, SERIES_KIND, add_series
@@ -35,23 +37,34 @@ class SeriesCommand(SnapshotCommand):
         """The series, done. Raises ``UserError`` where it could not be."""
         target = project_named(project)
         chosen = find_model(name=base, project=target) if base else None
+        asked: dict[str, Any] = {"recipe": recipe, "hyperparameters": settings_of(hyperparameters)}
+        asked["options"] = {name: others[name] for name in sorted(OPTIONS[self.kind])}
+        task_of_recipe(recipe)
+        check_series(program=self.kind, recipe=recipe, base="", settings=asked["hyperparameters"], options=asked["options"])
         frozen = snapshot_numbered(target, snapshot) if snapshot is not None else self.freeze(target)
-        asked: dict[str, Any] = {
-            "recipe": recipe,
-            "hyperparameters": settings_of(hyperparameters),
-            "options": {name: others[name] for name in OPTIONS[self.kind]},
-        }
         series = add_series(project=target, snapshot=frozen, kind=self.kind, actor=None, base=chosen, **asked)
-        stopped = TrainingSeries.objects.filter(project=target, snapshot=frozen, kind=self.kind, base=series.base, result={}, **asked)
-        if earlier := next((each for each in stopped.exclude(pk=series.pk) if not each.is_at_work), None):
+        end_dead_commands(kind=SERIES_KIND, scope=target.scope)
+        earlier = _stopped_before(series)
+        if earlier is not None:
             series.delete()
             series = earlier
         try:
             self.run_job(kind=SERIES_KIND, scope=target.scope, arguments={"series": series.pk})
         except UserError:
-            TrainingSeries.objects.filter(pk=series.pk, job=None).delete()  # another series of the project is unfinished
+            if earlier is None:
+                TrainingSeries.objects.filter(pk=series.pk, job=None).delete()  # another series of the project is unfinished
             raise
         except KeyboardInterrupt as stop:
             raise UserError(f"Stopped. What is finished stays: go on with --snapshot {frozen.number} and the same settings.") from stop
         series.refresh_from_db()
         return series
+
+
+def _stopped_before(series: TrainingSeries) -> TrainingSeries | None:
+    """The newest series that was asked for the same and is neither done nor at work."""
+    alike = {name: getattr(series, name) for name in ("project", "snapshot", "kind", "base", "recipe")}
+    for other in TrainingSeries.objects.filter(**alike).exclude(pk=series.pk).select_related("job"):
+        # compared here: SQLite compares what lies in its columns, in which the same settings stand in whatever order they came
+        if (other.hyperparameters, other.options) == (series.hyperparameters, series.options) and not (other.is_done or other.is_at_work):
+            return other
+    return None

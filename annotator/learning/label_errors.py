@@ -6,6 +6,7 @@ The engine knows texts by their number; here each gets the legend it is from, so
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -41,6 +42,8 @@ KINDS: Final[Mapping[str, str]] = {
     "spurious": "marks nothing there",
     "missing": "marks it, nobody did",
 }
+#: Legends that are looked up together.
+_READ_AT_ONCE: Final = 500
 _FOUND: Final = "found"
 _DISAGREEMENTS: Final = "disagreements.jsonl"
 _LEGENDS: Final = "legends.jsonl"
@@ -101,6 +104,14 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
         yield from map(json.loads, stream)
 
 
+def _kept(series: TrainingSeries, name: str) -> Iterator[dict[str, Any]]:
+    """The lines of a ranking. Raises ``UserError`` where it went with the folder of runs, of which nobody has to make a backup."""
+    path = series.folder / _FOUND / name
+    if not path.is_file():
+        raise UserError("What this search found is no longer on this machine's disk; only its counts are left. Look for label errors anew.")
+    return _lines(path)
+
+
 def _write(path: Path, rows: Iterator[Mapping[str, Any]]) -> None:
     with path.open("w", encoding="utf-8") as stream:
         stream.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
@@ -137,13 +148,16 @@ class ShownPage:
 
 
 def ranked(series: TrainingSeries, number: int = 1) -> ShownPage:
-    """A page of the disagreements, the most suspicious first; numbers count from 1, one that there is not is the nearest."""
+    """A page of the disagreements, the most suspicious first; numbers count from 1, one that there is not is the nearest.
+
+    Raises ``UserError`` where the list is no longer there.
+    """
     n = min(series.result["disagreements"], SHOWN)
     last = max(1, -(-n // PAGE_SIZE))
     number = min(max(number, 1), last)
     start = (number - 1) * PAGE_SIZE
-    lines = list(islice(_lines(series.folder / _FOUND / _DISAGREEMENTS), start, min(start + PAGE_SIZE, n)))
-    documents = series.project.documents.only("pk", "doi", "figure_label", "external_id").in_bulk([row["document"] for row in lines])
+    lines = list(islice(_kept(series, _DISAGREEMENTS), start, min(start + PAGE_SIZE, n)))
+    documents = series.project.documents.only("project", "doi", "figure_label", "external_id").in_bulk([row["document"] for row in lines])
     names = dict(series.project.label_set.labels.values_list("code", "name"))
     rows = [_shown(rank, row, documents.get(row["document"]), names) for rank, row in enumerate(lines, start + 1)]
     return ShownPage(rows, number, number - 1 if number > 1 else None, number + 1 if number < last else None)
@@ -203,7 +217,7 @@ def send_to_review(*, series: TrainingSeries, n: int, actor: User | None) -> Sen
 
     A legend that was edited since the snapshot is passed over, because what was found may be elsewhere now; one that somebody has looked at for
     possible errors since; and one of the blind share, because it stands for what people decide without being told.
-    Raises ``PermissionDenied``; ``UserError`` where nothing was found yet, or for a number below 1.
+    Raises ``PermissionDenied``; ``UserError`` where nothing was found yet, or is no longer there, or for a number below 1.
     """
     require(actor, series.project, Action.TRAIN)
     if series.kind != SeriesKind.LABEL_ERRORS or not series.is_done:
@@ -211,28 +225,37 @@ def send_to_review(*, series: TrainingSeries, n: int, actor: User | None) -> Sen
     if n < 1:
         raise UserError("Send one legend or more.")
     chosen: dict[int, float] = {}
-    n_changed = n_blind = n_looked_at = 0
+    passed_over: Counter[str] = Counter()
     settled = Suspicion.objects.filter(document__project=series.project, settled_at__gt=series.snapshot.created_at)
     looked_at = set(settled.values_list("document", flat=True))
-    for legend in _lines(series.folder / _FOUND / _LEGENDS):
+    for legend, document in _with_documents(series):
         if len(chosen) == n:
             break
-        document = series.project.documents.filter(pk=legend["document"]).first()
         if document is None or (document.revision, document.state) != (legend["revision"], DocumentState.ACCEPTED):
-            n_changed += 1
+            passed_over["changed"] += 1
         elif document.is_blind:
-            n_blind += 1
+            passed_over["blind"] += 1
         elif document.pk in looked_at:
-            n_looked_at += 1
+            passed_over["looked at"] += 1
         else:
             chosen[document.pk] = legend["suspicion"]
     rows: dict[int, list[Suspicion]] = {pk: [] for pk in chosen}
-    for row in _lines(series.folder / _FOUND / _DISAGREEMENTS):
+    source = str(series)
+    for row in _kept(series, _DISAGREEMENTS):
         if row["document"] in rows:
-            rows[row["document"]].append(_suspicion(row, str(series)))
+            rows[row["document"]].append(_suspicion(row, source))
     replace_suspicions(project=series.project, found={pk: (score, rows[pk]) for pk, score in chosen.items()})
     log.info("suspicions_sent_to_review", series=series.pk, legends=len(chosen), actor=getattr(actor, "pk", None))
-    return Sent(len(chosen), n_changed, n_blind, n_looked_at)
+    return Sent(len(chosen), passed_over["changed"], passed_over["blind"], passed_over["looked at"])
+
+
+def _with_documents(series: TrainingSeries) -> Iterator[tuple[dict[str, Any], Document | None]]:
+    """Each suspicious legend as it was found and as it is now, None where it is gone; many of them with one query."""
+    legends = _kept(series, _LEGENDS)
+    documents = series.project.documents.only("project", "revision", "state", "lot")
+    while some := list(islice(legends, _READ_AT_ONCE)):
+        now = documents.in_bulk([legend["document"] for legend in some])
+        yield from ((legend, now.get(legend["document"])) for legend in some)
 
 
 def _suspicion(row: Mapping[str, Any], source: str) -> Suspicion:

@@ -20,7 +20,7 @@ from django.conf import settings
 
 from annotator.common.errors import UserError
 from annotator.jobs.models import Job
-from annotator.learning.models import TrainingRun
+from annotator.learning.models import TrainingRun, TrainingSeries
 
 log = structlog.get_logger(__name__)
 
@@ -105,18 +105,20 @@ def _nearest(folder: Path) -> Path:
 
 
 def sweep_ended_runs() -> int:
-    """Remove checkpoints and trial models that runs and trials left which have ended or are gone from the database; how many folders it was.
+    """Remove checkpoints and trial models that runs and trials left which have ended or are gone from the database, and all of a series that is gone;
+    how many folders it was.
 
-    A run removes its own when it ends, so there is something only where a machine was switched off at the wrong moment, or a project was deleted
-    while one ran. A folder that a process holds is left alone.
+    A run removes its own when it ends, so there is something only where a machine was switched off at the wrong moment, or a project was deleted.
+    A folder that a process holds is left alone.
     """
     runs = Path(settings.RUNS_DIR)
     alive = {run.folder.name for run in TrainingRun.objects.unfinished()}
     trying = {f"{TRIAL_PREFIX}{job}" for job in Job.objects.unfinished().values_list("pk", flat=True)}
+    known = {series.folder.name for series in TrainingSeries.objects.only("pk")}
     n_swept = 0
-    for left in [*runs.glob("run-*/out"), *runs.glob(f"{TRIAL_PREFIX}*")]:
+    for left in [*runs.glob("run-*/out"), *runs.glob(f"{TRIAL_PREFIX}*"), *runs.glob("series-*")]:
         owner = left.parent if left.name == "out" else left
-        if owner.name in alive | trying:
+        if owner.name in alive | trying | known:
             continue
         n_swept += _remove_unless_held(left, owner)
     return n_swept

@@ -25,9 +25,9 @@ from annotator.jobs.errors import JobConflictError
 from annotator.jobs.services import enqueue, request_cancel
 from annotator.learning import curves, engine, label_errors
 from annotator.learning.models import ModelVersion, SeriesKind, TrainingSeries
-from annotator.learning.room import Room, bytes_in, refuse_without_room
+from annotator.learning.room import Room, bytes_in, refuse_without_room, sweep_ended_runs
 from annotator.learning.services import DEFAULT_RECIPE, serving_model
-from annotator.learning.supervision import Event, Supervisor
+from annotator.learning.supervision import Event, Supervisor, wait_for_place
 from annotator.learning.training import data_of, engine_settings
 
 if TYPE_CHECKING:
@@ -150,8 +150,10 @@ class SeriesRun:
     def complete(self) -> dict[str, Any]:
         """Train and look, part after part; the report. What a stopped or failed one has finished stays for the next."""
         series, snapshot = self.series, self.series.snapshot
-        _remove_unfinished_others(series)
         TrainingSeries.objects.filter(pk=series.pk).update(job=self.job.job)
+        wait_for_place(series.folder, self.job)
+        _remove_unfinished_others(series)
+        sweep_ended_runs()
         verify_snapshot(snapshot=snapshot)
         engine.verify_model(series.base)
         task = engine.task_of_recipe(series.recipe)

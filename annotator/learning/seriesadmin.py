@@ -247,9 +247,8 @@ class TrainingSeriesAdmin(ProjectRowsAdmin):
         if series.is_done and series.kind == SeriesKind.LEARNING_CURVE:
             context["curve"] = curve_report(series.result)
         elif series.is_done:
-            number = request.GET.get("page", "")
             context |= {
-                "ranked": label_errors.ranked(series, int(number) if number.isdecimal() and len(number) < 7 else 1),
+                **self._ranked(series, request.GET.get("page", "")),
                 "shown": label_errors.SHOWN,
                 "kinds": list(label_errors.KINDS.values()),
                 "table": label_errors.table_by_label(series.result),
@@ -257,3 +256,10 @@ class TrainingSeriesAdmin(ProjectRowsAdmin):
                 "send_form": SendForm(initial={"n": min(OFFERED, series.result["legends"])}),
             }
         return context
+
+    def _ranked(self, series: TrainingSeries, number: str) -> dict[str, Any]:
+        """A page of the ranking, or the sentence that says why there is none."""
+        try:
+            return {"ranked": label_errors.ranked(series, int(number) if number.isdecimal() and len(number) < 7 else 1)}
+        except UserError as error:
+            return {"ranked": None, "gone": str(error)}

@@ -130,12 +130,16 @@ class _Child:
                 text=True,
                 encoding="utf-8",
             )
-        (folder / "pid").write_text(str(self._process.pid), encoding="ascii")
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._reader = threading.Thread(target=self._read, name=f"reader of {folder.name}", daemon=True)
         self._reader.start()
         self.is_done = False
         self.error = ""
+        try:
+            (folder / "pid").write_text(str(self._process.pid), encoding="ascii")
+        except OSError:  # a full disk; nobody would hold the child
+            self.stop()
+            raise
 
     def _read(self) -> None:
         assert self._process.stdout is not None
@@ -217,7 +221,7 @@ def _end_left_behind(folder: Path) -> None:
     """End the child that holds the folder, if it is on this machine; the process must be a training in this very folder."""
     try:
         process = psutil.Process(int((folder / "pid").read_text(encoding="ascii")))
-        if str(folder) in " ".join(process.cmdline()):
+        if f"{folder}/" in " ".join(process.cmdline()):  # with the slash: run-1 is no part of run-12
             log.warning("training_left_behind", folder=folder.name, pid=process.pid)
             _end(process.pid, wait=process.wait)
     except (OSError, ValueError, psutil.Error):

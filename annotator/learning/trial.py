@@ -11,7 +11,7 @@ import shutil
 import statistics
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -21,6 +21,7 @@ from django.conf import settings
 
 from annotator.datasets.services import verify_snapshot
 from annotator.datasets.snapshots import LeakError, rows_of
+from annotator.jobs.errors import JobLostError
 from annotator.learning import engine
 from annotator.learning.room import TRIAL_PREFIX, Room, refuse_without_room, sweep_ended_runs
 from annotator.learning.supervision import Event, Supervisor, wait_for_place
@@ -81,8 +82,7 @@ def try_out(plan: Plan, run: JobRun) -> dict[str, Any]:
     ``{"leak": "", "device", "precision", "steps", "examples", "seconds_per_step", "n_measured", "memory_bytes", "seconds", "parts": [[what it is, its
     seconds]]}``. Raises ``UserError`` where the training could not begin, with the sentence that it would end with.
     """
-    folder = Path(settings.RUNS_DIR) / f"{TRIAL_PREFIX}{run.job.pk}"
-    try:
+    with _folder_of(run) as folder:
         wait_for_place(folder, run)
         verify_snapshot(snapshot=plan.snapshot)
         engine.verify_model(plan.base)
@@ -94,8 +94,20 @@ def try_out(plan: Plan, run: JobRun) -> dict[str, Any]:
         refuse_without_room(Room.of_trial(engine.n_parameters(plan.base.path)))
         sample = _Sample.write(plan, folder / "data", run)
         return {"leak": "", **_estimate(plan, sample, _measure(plan, sample, folder, run))}
-    finally:
+
+
+@contextmanager
+def _folder_of(run: JobRun) -> Iterator[Path]:
+    """The trial's folder; it goes with the block, unless somebody else has the job by then: the folder is theirs too."""
+    folder = Path(settings.RUNS_DIR) / f"{TRIAL_PREFIX}{run.job.pk}"
+    try:
+        yield folder
+    except JobLostError:
+        raise
+    except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
+        raise
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _leak(plan: Plan) -> str:

@@ -23,6 +23,7 @@ from annotator.datasets.guard import change_snapshot_rules
 from annotator.datasets.models import Snapshot
 from annotator.datasets.services import add_snapshot, build_snapshot
 from annotator.datasets.snapshots import rows_of
+from annotator.jobs.errors import JobLostError
 from annotator.jobs.models import Job, JobState
 from annotator.jobs.services import run_job
 from annotator.learning import engine, room
@@ -199,6 +200,17 @@ def test_a_few_steps_of_the_real_recipe_tell_how_long_it_would_take_and_leave_no
     run_job(run.job.pk)
     start = next(event for event in read_events(run.folder) if event["event"] == "start")
     assert (found["steps"], found["examples"]) == (start["steps"], start["examples"])
+
+
+def test_a_worker_that_lost_the_job_leaves_the_folder_to_the_one_that_has_it(
+    learned: Snapshot, tiny: ModelVersion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def taken_meanwhile(plan: Any, sample: Any, folder: Path, run: Any) -> None:
+        raise JobLostError
+
+    monkeypatch.setattr("annotator.learning.trial._measure", taken_meanwhile)
+    job = done(tried(learned))
+    assert (Path(room.settings.RUNS_DIR) / f"trial-{job.pk}/data/train.jsonl").is_file()
 
 
 def test_texts_that_are_nearly_the_same_are_found_by_the_worker(learned: Snapshot, tiny: ModelVersion) -> None:

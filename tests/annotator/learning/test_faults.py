@@ -27,11 +27,11 @@ from annotator.corpus.models import Document, Layer, LayerKind
 from annotator.corpus.services import create_project
 from annotator.datasets.models import Snapshot
 from annotator.datasets.services import add_snapshot, build_snapshot
-from annotator.jobs.broker import start_embedded_broker
+from annotator.jobs.broker import is_reachable, start_embedded_broker
 from annotator.jobs.models import Job, JobState
 from annotator.jobs.services import hand_out_again, run_job
 from annotator.learning import devices, engine, room
-from annotator.learning.models import Evaluation, ModelOrigin, ModelVersion, RunState, TrainingRun
+from annotator.learning.models import Evaluation, ModelOrigin, ModelVersion, RunState, TrainingRun, TrainingSeries
 from annotator.learning.services import cancel_training, serving_model, start_pretagging, start_training
 from annotator.learning.supervision import read_events
 from tests.annotator.conftest import WorkerProcess, wait_for
@@ -252,20 +252,46 @@ def test_what_ended_runs_left_goes_before_the_next_begins_and_what_lives_stays(l
     waiting = started(learned)
     ended = TrainingRun.objects.create(project=learned.project, snapshot=learned, base=tiny, recipe="quick", state=RunState.FAILED)
     over = Job.objects.create(kind="try_training", state=JobState.FAILED)
-    left = [runs / ended.folder.name / "out", runs / "run-99999" / "out", runs / f"trial-{over.pk}" / "out"]
-    stays = [waiting.folder / "out", runs / "run-88888" / "out", runs / f"trial-{waiting.job_id}" / "out"]
+    series = TrainingSeries.objects.create(project=learned.project, snapshot=learned, base=tiny, kind="curve", recipe="quick", result={"done": 1})
+    left = [runs / ended.folder.name / "out", runs / "run-99999" / "out", runs / f"trial-{over.pk}" / "out", runs / "series-99999" / "found"]
+    stays = [waiting.folder / "out", runs / "run-88888" / "out", runs / f"trial-{waiting.job_id}" / "out", series.folder / "found"]
     for folder in (*left, *stays):
         (folder / "checkpoints").mkdir(parents=True)
     (ended.folder / "events.jsonl").touch()
     with (runs / "run-88888" / "lock").open("ab") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
-        assert room.sweep_ended_runs() == 3
+        assert room.sweep_ended_runs() == 4
     assert not any(folder.exists() for folder in left)
     assert all(folder.exists() for folder in stays)
     assert (ended.folder / "events.jsonl").exists()
 
 
+def test_a_child_is_not_left_alone_where_its_number_cannot_be_written_down(
+    learned: Snapshot, tiny: ModelVersion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = started(learned)
+
+    def with_no_place_for_it(**_: Any) -> list[str]:
+        (run.folder / "pid").mkdir(parents=True)
+        return [sys.executable, "-c", "import time; time.sleep(600)"]
+
+    monkeypatch.setattr(engine, "training_command", with_no_place_for_it)
+    children = psutil.Process().children(recursive=True)
+    run = done(run)
+    assert run.state == RunState.FAILED
+    assert set(psutil.Process().children(recursive=True)) <= set(children)
+
+
 # No broker
+
+
+def test_whether_the_broker_answers_is_known_without_a_pause(monkeypatch: pytest.MonkeyPatch, settings: Any, tmp_path: Path) -> None:
+    def pause(seconds: float) -> None:
+        raise AssertionError(f"a page would wait for {seconds} s")
+
+    monkeypatch.setattr("kombu.utils.functional.sleep", pause)
+    settings.CELERY_BROKER_URL = f"redis+socket://{tmp_path / 'nobody.sock'}"
+    assert not is_reachable()
 
 
 @pytest.mark.slow

@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.core.exceptions import PermissionDenied
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from annotator.accounts.models import User
 from annotator.common.errors import UserError
@@ -155,6 +158,23 @@ def test_a_series_that_was_cancelled_keeps_what_is_finished_and_goes_on(learned:
         enqueue_series(series=series, actor=manager)
 
 
+def test_what_was_left_running_is_ended_before_the_series_goes_on(learned: Snapshot, tiny: ModelVersion, monkeypatch: pytest.MonkeyPatch) -> None:
+    series = started(learned)
+    from annotator.learning import series as module
+
+    order: list[str] = []
+
+    def no_more(**_: Any) -> list[str]:
+        raise UserError(", ".join(order))
+
+    monkeypatch.setattr(module, "wait_for_place", lambda folder, job: order.append(f"waited for {folder.name}"))
+    monkeypatch.setattr(module, "sweep_ended_runs", lambda: order.append("swept"))
+    monkeypatch.setattr("annotator.learning.engine.series_command", no_more)
+    assert series.job is not None
+    run_job(series.job.pk)
+    assert Job.objects.get(pk=series.job.pk).error == f"waited for series-{series.pk}, swept"
+
+
 def test_a_search_begins_with_a_model_that_knows_nobodys_errors_by_heart(learned: Snapshot, tiny: ModelVersion) -> None:
     child = ModelVersion.objects.create(name="run-1", origin=ModelOrigin.TRAINED, location="run-1", project=learned.project, parent=tiny)
     assert first_of(child) == tiny
@@ -230,6 +250,19 @@ def test_legends_that_were_edited_are_blind_or_were_looked_at_are_passed_over_an
     Project.objects.update(blind_share=1.0)
     mistaken.project.refresh_from_db()
     assert "1 of the blind share" in str(send_to_review(series=mistaken, n=5, actor=manager))
+
+
+def test_many_legends_are_sent_and_shown_with_few_queries(
+    mistaken: TrainingSeries, manager: User, django_assert_max_num_queries: Callable[..., Any]
+) -> None:
+    documents = list(mistaken.project.documents.values("pk", "revision"))
+    lines = [{"document": each["pk"], "revision": each["revision"], "paper": "", "suspicion": 0.5, "disagreements": 1} for each in documents]
+    (mistaken.folder / "found/legends.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    with django_assert_max_num_queries(15):
+        assert send_to_review(series=mistaken, n=1000, actor=manager).n_sent == 30
+    assert mistaken.project.documents.filter(suspicion=0.5).count() == 30
+    with django_assert_max_num_queries(3):
+        assert [str(each.document) for each in ranked(mistaken).rows]
 
 
 def test_nothing_is_sent_by_those_who_may_not_or_before_there_is_anything(mistaken: TrainingSeries, reviewer: User, manager: User) -> None:
@@ -315,6 +348,16 @@ def test_the_ranking_shows_each_disagreement_in_context_and_sends_the_first_to_r
     assert "Say how many" in text_of(panel.post(reverse(f"{PAGES}_send", args=[mistaken.pk]), {"n": "x"}, follow=True))
 
 
+def test_a_search_whose_list_went_with_the_disk_says_so_and_shows_its_counts(panel: Client, mistaken: TrainingSeries) -> None:
+    shutil.rmtree(mistaken.folder)
+    address = reverse(f"{PAGES}_change", args=[mistaken.pk])
+    page = text_of(panel.get(address))
+    assert "with 60 decided entities" in page
+    assert "only its counts are left" in page
+    assert "most suspicious of" not in page
+    assert "only its counts are left" in text_of(panel.post(reverse(f"{PAGES}_send", args=[mistaken.pk]), {"n": 1}, follow=True))
+
+
 def test_a_curve_is_drawn_with_its_table_and_a_sentence(panel: Client, learned: Snapshot, tiny: ModelVersion) -> None:
     address = reverse(f"{PAGES}_add")
     asked = {"snapshot": learned.pk, "recipe": "quick", "shares": "25, 50, 100 %", "max_steps": 1, "seed": 42, "more": "precision = fp32"}
@@ -368,5 +411,44 @@ def test_the_commands_search_and_draw_without_a_worker_and_go_on_where_they_stop
     Job.objects.filter(pk=curve.job_id).update(state=JobState.CANCELLED)
     again = run_command("learning_curve", "autophagy", "--snapshot", "1", "--shares", "0.5,1", *settings, "--json")
     assert (again.code, again.summary["series"]) == (0, curve.pk)
+    n_snapshots = Snapshot.objects.count()
     refused = run_command("label_errors", "autophagy", "--folds", "1", *settings)
     assert (refused.code, "2 to 20 folds" in refused.err) == (2, True)
+    assert Snapshot.objects.count() == n_snapshots, "nothing is frozen for what cannot be"
+
+
+def test_a_command_that_was_killed_goes_on_when_it_is_asked_for_the_same_in_another_order(
+    learned: Snapshot, tiny: ModelVersion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turned = {"seed": 42, "max_steps": 1, "folds": 2}
+    facts = {"kind": SeriesKind.LABEL_ERRORS, "recipe": "quick", "hyperparameters": {"precision": "fp32", "epochs": "1"}}
+    killed = Job.objects.create(
+        kind=SERIES_KIND,
+        scope=learned.project.scope,
+        state=JobState.RUNNING,
+        is_exclusive=True,
+        is_inline=True,
+        heartbeat_at=timezone.now() - timedelta(days=1),
+    )
+    series = TrainingSeries.objects.create(project=learned.project, snapshot=learned, base=tiny, options=turned, job=killed, **facts)
+    asked: list[dict[str, Any]] = []
+
+    def noted(self: Any, *, arguments: dict[str, Any], **_: Any) -> None:
+        asked.append(arguments)
+        raise UserError("That is enough.")
+
+    monkeypatch.setattr("annotator.jobs.commands.JobCommand.run_job", noted)
+    settings = ("--folds", "2", "--max-steps", "1", "--set", "epochs=1", "--set", "precision=fp32", "--base", tiny.name)
+    assert run_command("label_errors", "autophagy", "--snapshot", "1", *settings).err.strip().endswith("That is enough.")
+    assert asked == [{"series": series.pk}]
+    assert TrainingSeries.objects.get() == series
+    assert Job.objects.get(pk=killed.pk).state == JobState.FAILED
+
+
+def test_a_series_that_is_in_the_way_is_not_lost_to_a_command(learned: Snapshot, tiny: ModelVersion) -> None:
+    facts = {"kind": SeriesKind.LABEL_ERRORS, "recipe": "quick", "options": {"folds": 2, "max_steps": 1, "seed": 42}}
+    stopped = TrainingSeries.objects.create(project=learned.project, snapshot=learned, base=tiny, **facts)
+    started(learned)
+    refused = run_command("label_errors", "autophagy", "--snapshot", "1", "--folds", "2", "--max-steps", "1")
+    assert (refused.code, "waiting or running already" in refused.err) == (2, True)
+    assert TrainingSeries.objects.filter(pk=stopped.pk).exists()

@@ -18,7 +18,8 @@ _PRINTED = 10
 class Command(SeriesCommand):
     help = (
         "Look for label errors among a project's accepted legends: short trainings, each on a part of the papers, read the others and say where they "
-        "disagree with what was decided. Here and now, without a worker; no model is kept. Exit code 0: done; 2: not done, run it again to go on."
+        "disagree with what was decided. Here and now, without a worker; no model is kept. Exit code 0: done; 2: not done, run it again with "
+        "the same --snapshot to go on."
     )
     kind = SeriesKind.LABEL_ERRORS
 

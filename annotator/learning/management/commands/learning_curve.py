@@ -15,7 +15,7 @@ from annotator.learning.models import SeriesKind
 class Command(SeriesCommand):
     help = (
         "Draw the learning curve of a project's accepted legends: trainings on growing parts of the papers, judged on the same held-out ones. Here "
-        "and now, without a worker; no model is kept. Exit code 0: done; 2: not done, run it again to go on."
+        "and now, without a worker; no model is kept. Exit code 0: done; 2: not done, run it again with the same --snapshot to go on."
     )
     kind = SeriesKind.LEARNING_CURVE
 
