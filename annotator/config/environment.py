@@ -43,8 +43,8 @@ MAX_UPLOAD_BYTES = _env.int("SD_MAX_UPLOAD_BYTES", default=512 * 1024 * 1024)
 DEFAULT_MODEL = _env.str("SD_DEFAULT_MODEL", default="bundled")
 #: The default models of the other steps; empty leaves a step out, and panels to their printed letters.
 DEFAULT_PANELS_MODEL = _env.str("SD_DEFAULT_PANELS_MODEL", default="")
-DEFAULT_GENEPROD_ROLES_MODEL = _env.str("SD_DEFAULT_GENEPROD_ROLES_MODEL", default="")
-DEFAULT_SMALL_MOL_ROLES_MODEL = _env.str("SD_DEFAULT_SMALL_MOL_ROLES_MODEL", default="")
+DEFAULT_GENEPROD_ROLES_MODEL = _env.str("SD_DEFAULT_GENEPROD_ROLES_MODEL", default="bundled-geneprod-roles")
+DEFAULT_SMALL_MOL_ROLES_MODEL = _env.str("SD_DEFAULT_SMALL_MOL_ROLES_MODEL", default="bundled-smallmol-roles")
 #: The tokenizer of the tokenised sd-nlp export: a folder, or a name in the local Hugging Face cache.
 EXPORT_TOKENIZER = _env.str("SD_TOKENIZER", default="roberta-base")
 #: The hub that models are given to, and a token that may write there; without one nothing can be. It is kept nowhere else.

@@ -99,14 +99,14 @@ _MODELS: Final = (
     replace(
         _BUNDLED,
         name="bundled-geneprod-roles",
-        about="Tells which gene products were perturbed or measured, read from text in which they are masked",
+        about="Tells which gene products were perturbed or measured, read from text in which they are masked; comes with the product",
         id2label=_begin_first(_ROLES),
         **_GENEPROD_ROLES,
     ),
     replace(
         _BUNDLED,
         name="bundled-smallmol-roles",
-        about="Tells which small molecules were perturbed or measured, read from text in which they are masked",
+        about="Tells which small molecules were perturbed or measured, read from text in which they are masked; comes with the product",
         id2label=_begin_first(_ROLES),
         **_SMALL_MOL_ROLES,
     ),

@@ -6,10 +6,12 @@ import re
 import tomllib
 from pathlib import Path
 
+import pytest
 from safetensors import safe_open
 
 ROOT = Path(__file__).resolve().parents[2]
 BUNDLED = ROOT / "ner_engine/bundled/sd-ner-mini"
+MODELS = sorted(BUNDLED.parent.iterdir())
 
 
 def test_every_data_file_of_the_packages_is_named_as_package_data() -> None:
@@ -22,11 +24,26 @@ def test_every_data_file_of_the_packages_is_named_as_package_data() -> None:
     assert ROOT / "annotator/demo_data/legends/01-autophagy.txt" in found
 
 
-def test_the_bundled_model_is_small_and_holds_tensors_alone() -> None:
-    assert sum(path.stat().st_size for path in BUNDLED.iterdir()) < 25_000_000
-    assert {path.suffix for path in BUNDLED.iterdir()} == {".safetensors", ".json", ".md"}
-    with safe_open(BUNDLED / "model.safetensors", framework="numpy") as weights:
+def test_the_bundled_models_are_small() -> None:
+    assert {model.name for model in MODELS} == {"sd-ner-mini", "sd-panels-mini", "sd-geneprod-roles-mini", "sd-smallmol-roles-mini"}
+    assert sum(path.stat().st_size for model in MODELS for path in model.iterdir()) <= 60_000_000
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
+def test_a_bundled_model_holds_tensors_alone_and_its_card_says_data_licence_command_and_what_was_tried(model: Path) -> None:
+    assert {path.suffix for path in model.iterdir()} == {".safetensors", ".json", ".md"}
+    with safe_open(model / "model.safetensors", framework="numpy") as weights:
         assert any("classifier" in name for name in weights.keys())  # noqa: SIM118 - no mapping
+    card = (model / "README.md").read_text(encoding="utf-8")
+    for words in (
+        "SHA-256 of the data",
+        "CC BY 4.0",
+        "python -m ner_engine train",
+        "python -m ner_engine evaluate",
+        "## What was tried",
+        "| micro average",
+    ):
+        assert words in card
 
 
 def test_the_notice_names_what_is_carried_and_under_which_licence() -> None:
