@@ -54,6 +54,11 @@ class ProjectAdmin(ProjectRowsAdmin):
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return obj is not None and can(request.user, obj, Action.MANAGE)
 
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Without the pages of learning for those whom most of them would refuse."""
+        names = super().get_fields(request, obj)
+        return names if self.has_change_permission(request, obj) else [name for name in names if name != "learning"]
+
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None) -> HttpResponse:
         return redirect("corpus:create")
 

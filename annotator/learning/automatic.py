@@ -202,6 +202,9 @@ def _wait_for(settings: AutomaticTraining, round_: AutomaticRound, snapshot: Sna
 
 
 def _train(settings: AutomaticTraining, round_: AutomaticRound, snapshot: Snapshot) -> str:
+    waits = f"Snapshot {snapshot.number} is frozen; another training of the project must end before it can begin."
+    if Job.objects.unfinished().filter(scope=settings.project.scope, kind=services.TRAIN_KIND).exists():
+        return waits  # asked for every minute, it would use up a run's number each time, and stop what somebody is trying out
     try:
         run = services.start_training(
             project=settings.project,
@@ -212,7 +215,7 @@ def _train(settings: AutomaticTraining, round_: AutomaticRound, snapshot: Snapsh
             reason=round_.reason,
         )
     except JobConflictError:
-        return f"Snapshot {snapshot.number} is frozen; another training of the project must end before it can begin."
+        return waits
     except (UserError, EngineError) as error:
         return _end(round_, f"The training on snapshot {snapshot.number} could not begin: {error}")
     AutomaticRound.objects.filter(pk=round_.pk).update(run=run)

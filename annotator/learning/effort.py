@@ -394,9 +394,11 @@ def _works(project: Project) -> dict[str, Work]:
 
 def projects_tagged_by(model: ModelVersion) -> QuerySet[Project]:
     """The projects whose curators worked on suggestions of the model, as far as it is counted, or in which somebody put it into service."""
-    once = Q()
-    for rows in (Promotion.objects, Canary.objects, ServingModel.objects):  # each by itself: joined, they would multiply
-        once |= Q(pk__in=rows.filter(model_version=model).values("project"))
+    once = (  # each asked by itself: joined, their rows would multiply
+        Q(pk__in=Promotion.objects.filter(model_version=model).values("project"))
+        | Q(pk__in=Canary.objects.filter(model_version=model).values("project"))
+        | Q(pk__in=ServingModel.objects.filter(model_version=model).values("project"))
+    )
     if model.task == ModelTask.ENTITIES:
         used = Exists(LegendEffort.objects.filter(source=model.name, document__project=OuterRef("pk")))
     else:

@@ -38,7 +38,9 @@ PUSH_KIND: Final = "push_model"
 _REPOSITORY: Final = re.compile(r"[A-Za-z0-9][\w.-]{0,60}/[A-Za-z0-9][\w.-]{0,90}", re.ASCII)
 _LICENCE: Final = re.compile(r"[a-z0-9][a-z0-9.+-]{1,40}")
 _FRONT: Final = re.compile(r"\A---\n(.*?)\n---\n", re.DOTALL)
-_LICENCE_LINE: Final = re.compile(r"^license:[ \t]*(\S+)", re.MULTILINE)
+_LICENCE_LINE: Final = re.compile(r"^license:[ \t]*(?:\n[ \t]*-[ \t]+)?(\S+)", re.MULTILINE)
+#: The same to its end: where a card names several, they stand in a list.
+_LICENCE_ENTRY: Final = re.compile(r"^license:.*(?:\n[ \t]*-[ \t].*)*", re.MULTILINE)
 _LOOK_EVERY_SECONDS: Final = 0.2
 
 
@@ -87,10 +89,10 @@ def _require(model: ModelVersion, actor: User | None) -> None:
 
 
 def licence_in(card: str) -> str:
-    """The licence that a card's front matter names; empty where it names none."""
+    """The licence that a card's front matter names, the first of several; empty where it names none."""
     front = _FRONT.match(card.replace("\r\n", "\n"))
     named = _LICENCE_LINE.search(front[1]) if front else None
-    return named[1].strip("'\"").lower() if named else ""
+    return named[1].strip("'\"[],").lower() if named else ""
 
 
 def _text(folder: Path) -> str:
@@ -122,6 +124,7 @@ def push_arguments(*, model: ModelVersion, repository: str, licence: str, is_pri
     """
     offer_of(model=model, actor=actor)
     _refuse_without_token()
+    licence = licence.strip().lower()  # hubs write them so, and whoever knows them from elsewhere writes CC-BY-4.0
     if not _REPOSITORY.fullmatch(repository):
         raise UserError("Write the repository as owner/name: letters, digits, and - _ . alone.")
     if not _LICENCE.fullmatch(licence):
@@ -175,8 +178,8 @@ def with_licence(card: str, licence: str) -> str:
     front = _FRONT.match(text)
     if front is None:
         return f"---\nlicense: {licence}\n---\n\n{text}"
-    if _LICENCE_LINE.search(front[1]):
-        return "---\n" + _LICENCE_LINE.sub(f"license: {licence}", front[1], count=1) + "\n---\n" + text[front.end() :]
+    if _LICENCE_ENTRY.search(front[1]):
+        return "---\n" + _LICENCE_ENTRY.sub(f"license: {licence}", front[1], count=1) + "\n---\n" + text[front.end() :]
     return f"---\nlicense: {licence}\n{front[1]}\n---\n{text[front.end() :]}"
 
 

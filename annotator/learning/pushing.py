@@ -17,7 +17,7 @@ TOKEN = "SD_HUB_TOKEN"  # noqa: S105 - the name of a variable
 def push(asked: dict[str, Any], token: str) -> dict[str, str]:
     """Make the repository where there is none, and commit the folder to it."""
     from huggingface_hub import HfApi  # noqa: PLC0415 - only this program needs it
-    from huggingface_hub.errors import HfHubHTTPError, HTTPError  # noqa: PLC0415
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, HTTPError  # noqa: PLC0415
 
     api, repository = HfApi(endpoint=asked["endpoint"], token=token, library_name="sd-curator"), asked["repository"]
     try:
@@ -28,8 +28,10 @@ def push(asked: dict[str, Any], token: str) -> dict[str, str]:
         return {"error": _refused(getattr(response, "status_code", 0), repository, asked["endpoint"])}
     except (HTTPError, OSError) as error:
         return {"error": f"The hub at {asked['endpoint']} does not answer ({type(error).__name__}). Try again, or look at SD_HUB_ENDPOINT."}
-    except ValueError as error:
+    except HFValidationError as error:
         return {"error": f"{repository} is no name for a repository ({type(error).__name__}). Write owner/name, letters, digits, and - _ . alone."}
+    except (ValueError, LookupError, TypeError, AttributeError) as error:  # whatever the library makes of an answer that is none
+        return {"error": f"What answers at {asked['endpoint']} is no hub ({type(error).__name__}). Look at SD_HUB_ENDPOINT."}
     return {"url": str(made)}
 
 

@@ -172,7 +172,8 @@ def outcome_bars(effort: ModelEffort) -> OutcomeBars:
         OutcomeBar(row, top + _WORDS_AT, top + _FIRST_BAR_AT, tuple(_pieces(row))) for top, row in zip(count(0, _OUTCOME_ROW), rows, strict=False)
     )
     total = effort.total
-    summary = f"Of {total.suggested:,} suggestions {total.accepted:,} were accepted as they were; {total.added:,} entities were added by hand."
+    added = f"{total.added:,} {'was' if total.added == 1 else 'were'} added by hand"  # entities, roles or beginnings of panels
+    summary = f"Of {total.suggested:,} suggestions {total.accepted:,} were accepted as they were; {added}."
     return OutcomeBars(bars, _OUTCOME_ROW * len(rows), summary, tuple(each for each in OUTCOMES if getattr(total, each[0])))
 
 

@@ -36,8 +36,8 @@ PATIENCE = 400
 
 @pytest.fixture
 def listening(db: None) -> Worker:
-    """A worker that listens on every queue, as far as rows tell."""
-    return Worker.objects.create(name="w", queues=["default", "tag", "train"], seen_at=timezone.now())
+    """A worker that listens on every queue, as far as rows tell, however long the test takes."""
+    return Worker.objects.create(name="w", queues=["default", "tag", "train"], seen_at=timezone.now() + timedelta(hours=1))
 
 
 @pytest.fixture
@@ -183,7 +183,10 @@ def test_a_training_that_cannot_begin_ends_the_round_and_one_that_must_wait_does
     look_at(thirty)
     frozen_by(AutomaticRound.objects.get())
     other = Job.objects.create(kind="train_model", scope=thirty.scope, is_exclusive=True)
+    tried = Job.objects.create(kind="try_training", scope=thirty.scope)
     assert "another training of the project must end" in look_at(thirty)
+    tried.refresh_from_db()
+    assert tried.state == JobState.PENDING, "waiting stops nobody's dry run"
     assert (TrainingRun.objects.count(), AutomaticRound.objects.get().ended_at) == (0, None)
     other.delete()
     AutomaticTraining.objects.update(recipe="gone")
@@ -290,6 +293,17 @@ def test_a_manager_switches_it_on_in_the_panel_and_reads_what_came_of_it(
     assert address in first
     assert "It began: 30 panels were newly accepted" in first
     assert address in panel.get(reverse("admin:corpus_project_change", args=[thirty.pk])).content.decode()
+
+
+def test_a_viewers_page_of_the_project_leads_to_nothing_that_would_refuse_them(
+    project: Project, viewer: User, client_of: Callable[[User], Client]
+) -> None:
+    viewer.is_staff = True
+    viewer.save()
+    panel, address = client_of(viewer), reverse("admin:learning_trainingrun_automatic", args=[project.pk])
+    assert panel.get(address).status_code == 403
+    answer = panel.get(reverse("admin:corpus_project_change", args=[project.pk]))
+    assert (answer.status_code, address in answer.content.decode()) == (200, False)
 
 
 def test_the_page_says_when_no_worker_looks(thirty: Project, admin: User, client_of: Callable[[User], Client]) -> None:

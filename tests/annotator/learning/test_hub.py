@@ -37,10 +37,11 @@ CARD = "---\nlibrary_name: transformers\n---\n\n# Ours\n"
 
 @dataclass
 class Hub:
-    """A hub that keeps what it is given; ``refuses`` is the status it answers with instead."""
+    """A hub that keeps what it is given; ``refuses`` is the status it answers with instead; where it ``babbles``, it is none."""
 
     address: str = ""
     refuses: int = 0
+    babbles: bool = False
     made: list[dict[str, Any]] = field(default_factory=list)
     files: dict[str, bytes] = field(default_factory=dict)
     tokens: set[str] = field(default_factory=set)
@@ -76,6 +77,7 @@ def fake(settings: Any) -> Iterator[Hub]:
                     body += self.rfile.read(size)
                     self.rfile.readline()
             answer = json.dumps({"error": "no"} if found.refuses else found.answer(self.path.partition("?")[0], body)).encode()
+            answer = b"<html>Welcome</html>" if found.babbles else answer
             self.send_response(found.refuses or 200)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(answer)))
@@ -160,6 +162,19 @@ def test_a_hub_that_does_not_answer_is_named(ours: ModelVersion, settings: Any) 
 
 
 @pytest.mark.django_db
+def test_what_answers_but_is_no_hub_is_named(fake: Hub, ours: ModelVersion) -> None:
+    fake.babbles = True
+    job = push(ours)
+    assert (job.state, f"What answers at {fake.address} is no hub" in job.error) == (JobState.FAILED, True), job.error
+
+
+@pytest.mark.django_db
+def test_a_licence_may_be_written_in_capitals(fake: Hub, ours: ModelVersion) -> None:
+    assert push(ours, licence=" CC-BY-4.0 ").result["licence"] == "cc-by-4.0"
+    assert fake.files["README.md"].decode().startswith("---\nlicense: cc-by-4.0\n")
+
+
+@pytest.mark.django_db
 def test_without_a_token_nothing_is_pushed_and_it_says_what_to_set(ours: ModelVersion, settings: Any) -> None:
     settings.HUB_TOKEN = ""
     with pytest.raises(UserError, match="set SD_HUB_TOKEN to a token that may write, SD_HUB_ENDPOINT"):
@@ -220,6 +235,14 @@ def test_a_card_names_the_licence_it_is_given_and_says_all_that_it_said(text: st
         given = with_licence(card, licence)
         assert licence_in(given) == licence
         assert given.endswith(text.replace("\r\n", "\n"))
+
+
+@pytest.mark.parametrize("named", ["license: [mit, other]", "license:\n- mit\n- other", "license: 'MIT' # as said", "license:\n  - mit"])
+def test_of_a_card_that_names_several_licences_none_stays_beside_the_given_one(named: str) -> None:
+    card = f"---\ntags: a\n{named}\nlanguage: en\n---\n# Ours\n"
+    assert licence_in(card) == "mit"
+    assert with_licence(card, "cc-by-4.0") == "---\ntags: a\nlicense: cc-by-4.0\nlanguage: en\n---\n# Ours\n"
+    assert with_licence("---\nlicense:\ntags: a\n---\n", "mit") == "---\nlicense: mit\ntags: a\n---\n"
 
 
 # Where people meet it
