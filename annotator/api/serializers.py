@@ -396,7 +396,7 @@ class ComparisonSerializer(serializers.Serializer[Any]):
     current_model = serializers.CharField(source="current_model.name", default=None, allow_null=True)
     labels = ComparedRowSerializer(many=True)
     averages = ComparedRowSerializer(many=True)
-    partial = ComparedRowSerializer(many=True, help_text="Averages in which an overlap of the same label counts in part.")
+    overlapping = ComparedRowSerializer(many=True, source="partial", help_text="Averages in which an overlap of the same label counts in part.")
 
 
 class DifferenceSerializer(serializers.Serializer[Any]):

@@ -154,7 +154,7 @@ def test_the_comparison_tells_its_interval_and_the_gate_its_verdict(
     assert difference["low"] <= difference["measured"] <= difference["high"] <= 0
     assert facts["verdict"]["has_passed"] is False
     assert "The micro average falls" in facts["verdict"]["reasons"][0]
-    assert facts["comparison"]["partial"]
+    assert facts["comparison"]["overlapping"]
 
 
 @pytest.mark.parametrize(
