@@ -71,7 +71,7 @@ def test_the_queue_lists_legends_by_state_with_their_counts(make_legend: MakeLeg
     listed = client.get(url).context["page"].object_list
     assert [(document.pk, document.n_suggested, document.n_low) for document in listed] == [(waiting.pk, 3, 1), (untagged.pk, 0, 0)]
     assert [document.pk for document in client.get(url, {"show": "accepted"}).context["page"].object_list] == [done.pk]
-    assert [n for _, n in client.get(url).context["tabs"]] == [2, 0, 1, 0, 0, 1, 3]
+    assert [n for _, n in client.get(url).context["tabs"]] == [2, 0, 1, 0, 0, 0, 1, 3]
     assert client.get(url, {"show": "nonsense", "page": "nonsense"}).status_code == 200
 
 
