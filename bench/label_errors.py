@@ -21,16 +21,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from bench.engine import ARCHIVE
 from ner_engine.folds import paper_of
 from ner_engine.formats import jsonl, read_inputs
 from ner_engine.formats.report import Report
 from ner_engine.model.tasks import panels_of
 from ner_engine.schema import ENTITY_LABELS, Document
 from ner_engine.split import side_of
-
-ROOT = Path(__file__).resolve().parents[1]
-SHARED = Path(os.environ.get("SD_SHARED") or ROOT.parent / "shared")
-ARCHIVE = Path(os.environ.get("SOURCEDATA_ZIP") or SHARED / "sourcedata/sourcedata-train.zip")
 
 
 def main() -> None:

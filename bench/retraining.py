@@ -24,10 +24,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from bench.label_errors import ARCHIVE, ROOT, mixed
+from bench.engine import ARCHIVE, ROOT
+from bench.label_errors import mixed
 from ner_engine.formats import jsonl, read_inputs
 from ner_engine.formats.report import Report
-from ner_engine.schema import Document
+from ner_engine.schema import Document, Segment, Span
 from ner_engine.split import side_of
 
 _SITE = """
@@ -109,23 +110,25 @@ def chosen(archive: Path, n_papers: int, n_held_out: int, seed: int) -> tuple[li
     return [figure for paper in sides for figure in by_paper[paper]], sides
 
 
+def lies_in(span: Span, segment: Segment) -> bool:
+    return segment.start <= span.start and span.end <= segment.end
+
+
+def inside(figure: Document, segment: Segment) -> list[Span]:
+    return [span for span in figure.gold if lies_in(span, segment)]
+
+
 def mixed_up(figures: Sequence[Document], share: float, seed: int) -> tuple[list[Document], int]:
     """The figures, with the labels of a share of their panels dealt out anew; and how many panels that were."""
     chance = random.Random(seed)
-    places = [
-        (index, segment.start, segment.end)
-        for index, figure in enumerate(figures)
-        for segment in figure.segments
-        if len({span.label for span in figure.gold if segment.start <= span.start and span.end <= segment.end}) > 1
-    ]
-    n_panels = sum(any(s.start <= span.start and span.end <= s.end for span in figure.gold) for figure in figures for s in figure.segments)
-    picked = chance.sample(places, min(len(places), round(share * n_panels)))
+    panels = [(index, segment, inside(figure, segment)) for index, figure in enumerate(figures) for segment in figure.segments]
+    eligible = [panel for panel in panels if len({span.label for span in panel[2]}) > 1]
+    picked = chance.sample(eligible, min(len(eligible), round(share * sum(bool(spans) for _, _, spans in panels))))
     found = list(figures)
-    for index, start, end in picked:
-        figure = found[index]
-        inside = [span for span in figure.gold if start <= span.start and span.end <= end]
-        dealt = iter(mixed(replace(figure, gold=tuple(inside)), chance).gold)
-        found[index] = replace(figure, gold=tuple(next(dealt) if start <= span.start and span.end <= end else span for span in figure.gold))
+    for index, segment, spans in picked:
+        dealt = iter(mixed(replace(figures[index], gold=tuple(spans)), chance).gold)
+        gold = found[index].gold
+        found[index] = replace(found[index], gold=tuple(next(dealt) if lies_in(span, segment) else span for span in gold))
     return found, len(picked)
 
 

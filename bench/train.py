@@ -27,9 +27,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
-SHARED = Path(os.environ.get("SD_SHARED") or ROOT.parent / "shared")
-ARCHIVE = Path(os.environ.get("SOURCEDATA_ZIP") or SHARED / "sourcedata/sourcedata-train.zip")
+from bench.engine import ARCHIVE, SHARED
+
 STOCK, PACKED = "stock Trainer, padded to 512, fp32", "packed, bf16"
 #: What each way sets in the recipe; the stock Trainer has none.
 WAYS: dict[str, dict[str, str]] = {

@@ -169,6 +169,19 @@ class PromotionsView(ProjectView):
         return self.page(self.project.promotions.select_related("model_version", "replaced", "actor"), io.PromotionSerializer)
 
 
+def asked_training(view: ProjectView) -> dict[str, Any]:
+    """The training that a program asks for, as the services take it. Raises ``NotFound``, ``ValidationError``."""
+    asked = view.fields(io.NewTrainingRunSerializer)
+    return {
+        "project": view.project,
+        "snapshot": snapshot_of(view, asked["snapshot"]),
+        "recipe": asked["recipe"],
+        "hyperparameters": asked["hyperparameters"],
+        "base": model_named(view, asked["base"]),
+        "actor": view.actor,
+    }
+
+
 class TrainingRunsView(ProjectView):
     """The project's training runs."""
 
@@ -187,15 +200,7 @@ class TrainingRunsView(ProjectView):
     )
     def post(self, request: Request, slug: str) -> Response:
         """Fine-tune a model on a snapshot in the background, and judge the candidate on its held-out papers."""
-        asked = self.fields(io.NewTrainingRunSerializer)
-        run = services.start_training(
-            project=self.project,
-            snapshot=snapshot_of(self, asked["snapshot"]),
-            recipe=asked["recipe"],
-            hyperparameters=asked["hyperparameters"],
-            base=model_named(self, asked["base"]),
-            actor=self.actor,
-        )
+        run = services.start_training(**asked_training(self))
         return Response(io.TrainingRunSerializer(run).data, status=status.HTTP_202_ACCEPTED)
 
 
@@ -205,15 +210,7 @@ class DryRunView(ProjectView):
     @extend_schema(request=io.NewTrainingRunSerializer, responses={202: io.DryRunSerializer, 400: io.ErrorSerializer}, tags=["models"])
     def post(self, request: Request, slug: str) -> Response:
         """What a training would learn from and what speaks against it; a worker tries a few steps, and the result of ``job`` says how long."""
-        asked = self.fields(io.NewTrainingRunSerializer)
-        job = dryrun.start_dry_run(
-            project=self.project,
-            snapshot=snapshot_of(self, asked["snapshot"]),
-            recipe=asked["recipe"],
-            hyperparameters=asked["hyperparameters"],
-            base=model_named(self, asked["base"]),
-            actor=self.actor,
-        )
+        job = dryrun.start_dry_run(**asked_training(self))
         found = dryrun.dry_run_of(dryrun.plan_of(job.arguments)).as_json()
         return Response(io.DryRunSerializer({**found, "job": job}).data, status=status.HTTP_202_ACCEPTED)
 

@@ -2,20 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
-from django.contrib import admin
+from django import forms
+from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from unfold.admin import ModelAdmin
 
 from annotator.accounts.users import signed_in
+from annotator.common.errors import UserError
 from annotator.corpus.models import Project
 
 #: A list's filter by project that names no project but those whose rows the user sees.
 OWN_PROJECTS: Final = ("project", admin.RelatedOnlyFieldListFilter)
+
+
+def visible_project(request: HttpRequest, pk: int) -> Project:
+    """The project, for somebody who sees it. Raises ``Http404``."""
+    found: Project = get_object_or_404(Project.objects.visible_to(signed_in(request)).select_related("label_set"), pk=pk)
+    return found
+
+
+def is_saved(request: HttpRequest, form: forms.Form, save: Callable[[], str]) -> bool:
+    """Whether the form was sent, holds, and ``save`` did what it asks for; what that says is told. A ``UserError`` of it stands on the form."""
+    if request.method != "POST" or not form.is_valid():
+        return False
+    try:
+        said = save()
+    except UserError as error:
+        form.add_error(None, str(error))
+        return False
+    messages.success(request, said)
+    return True
 
 
 class ProjectRowsAdmin(ModelAdmin):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, StreamingHttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from unfold.decorators import display
@@ -17,7 +17,7 @@ from annotator.common.errors import UserError
 from annotator.common.htmx import STOP_POLLING
 from annotator.common.paging import PAGE_SIZE, keyset_page
 from annotator.corpus.access import Action, can, require
-from annotator.corpus.adminpages import OWN_PROJECTS, ProjectRowsAdmin
+from annotator.corpus.adminpages import OWN_PROJECTS, ProjectRowsAdmin, is_saved, visible_project
 from annotator.corpus.models import Project
 from annotator.datasets import archives, reading
 from annotator.datasets.adminforms import FreezeForm, RulesForm
@@ -136,18 +136,16 @@ class SnapshotAdmin(ProjectRowsAdmin):
 
     def rules_view(self, request: HttpRequest, project_id: int) -> HttpResponse:
         """By which rules the project's snapshots are frozen from now on."""
-        user = signed_in(request)
-        project = get_object_or_404(Project.objects.visible_to(user), pk=project_id)
+        user, project = signed_in(request), visible_project(request, project_id)
         require(user, project, Action.MANAGE)
         form = RulesForm(request.POST) if request.method == "POST" else RulesForm.of(project)
-        if request.method == "POST" and form.is_valid():
-            try:
-                change_snapshot_rules(project=project, actor=user, **form.rules())
-            except UserError as error:
-                form.add_error(None, str(error))
-            else:
-                messages.success(request, f"Snapshots of {project} are frozen by these rules from now on.")
-                return redirect("admin:datasets_snapshot_rules", project.pk)
+
+        def save() -> str:
+            change_snapshot_rules(project=project, actor=user, **form.rules())
+            return f"Snapshots of {project} are frozen by these rules from now on."
+
+        if is_saved(request, form, save):
+            return redirect("admin:datasets_snapshot_rules", project.pk)
         status = 422 if form.errors else 200
         return self.page(request, "admin/datasets/rules.html", f"Snapshot rules of {project}", status=status, form=form, project=project)
 

@@ -22,7 +22,7 @@ from annotator.accounts.users import signed_in
 from annotator.common.errors import UserError
 from annotator.common.htmx import STOP_POLLING
 from annotator.corpus.access import Action, can, require
-from annotator.corpus.adminpages import OWN_PROJECTS, ProjectRowsAdmin
+from annotator.corpus.adminpages import OWN_PROJECTS, ProjectRowsAdmin, is_saved, visible_project
 from annotator.corpus.models import Project
 from annotator.corpus.services import may_create_project
 from annotator.datasets.models import Snapshot, SnapshotState
@@ -133,18 +133,16 @@ class TrainingRunAdmin(StartPages, AutomaticPages):
 
     def gate_view(self, request: HttpRequest, project_id: int) -> HttpResponse:
         """By which rules candidates of the project may go into service."""
-        user = signed_in(request)
-        project = get_object_or_404(Project.objects.visible_to(user), pk=project_id)
+        user, project = signed_in(request), visible_project(request, project_id)
         require(user, project, Action.MANAGE)
         form = GateForm(request.POST) if request.method == "POST" else GateForm.of(project)
-        if request.method == "POST" and form.is_valid():
-            try:
-                gate.change_gate_rules(project=project, actor=user, **form.cleaned_data)
-            except UserError as error:
-                form.add_error(None, str(error))
-            else:
-                messages.success(request, f"Candidates of {project} pass the gate by these rules from now on.")
-                return redirect("admin:learning_trainingrun_gate", project.pk)
+
+        def save() -> str:
+            gate.change_gate_rules(project=project, actor=user, **form.cleaned_data)
+            return f"Candidates of {project} pass the gate by these rules from now on."
+
+        if is_saved(request, form, save):
+            return redirect("admin:learning_trainingrun_gate", project.pk)
         context = {"form": form, "project": project, "rules": gate.Rules.of(project), "min_reason": gate.MIN_REASON}
         return self.page(request, "admin/learning/gate.html", f"Gate of {project}", status=422 if form.errors else 200, **context)
 

@@ -7,25 +7,18 @@ from typing import Any
 from django.conf import settings as django_settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import redirect
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_POST
 
 from annotator.accounts.users import signed_in
 from annotator.common.errors import UserError
 from annotator.corpus.access import Action, require
-from annotator.corpus.adminpages import ProjectRowsAdmin
-from annotator.corpus.models import Project
+from annotator.corpus.adminpages import ProjectRowsAdmin, is_saved, visible_project
 from annotator.learning import automatic, effort, hub, reports, services
 from annotator.learning.adminforms import AutomaticForm, PushForm
 from annotator.learning.models import ModelVersion
 from ner_engine.errors import EngineError
-
-
-def visible_project(request: HttpRequest, pk: int) -> Project:
-    """The project, for somebody who sees it. Raises ``Http404``."""
-    found: Project = get_object_or_404(Project.objects.visible_to(signed_in(request)).select_related("label_set"), pk=pk)
-    return found
 
 
 class EffortPages(ProjectRowsAdmin):
@@ -144,15 +137,14 @@ class AutomaticPages(ProjectRowsAdmin):
         user, project = signed_in(request), visible_project(request, project_id)
         require(user, project, Action.MANAGE)
         form = AutomaticForm(request.POST) if request.method == "POST" else AutomaticForm.of(automatic.settings_of(project))
-        if request.method == "POST" and form.is_valid():
-            try:
-                settings = automatic.change_automatic_training(project=project, actor=user, **form.cleaned_data)
-            except UserError as error:
-                form.add_error(None, str(error))
-            else:
-                now = "trains by itself from now on; a worker looks within a minute" if settings.is_on else "does not train by itself"
-                messages.success(request, f"{project} {now}.")
-                return redirect("admin:learning_trainingrun_automatic", project.pk)
+
+        def save() -> str:
+            settings = automatic.change_automatic_training(project=project, actor=user, **form.cleaned_data)
+            now = "trains by itself from now on; a worker looks within a minute" if settings.is_on else "does not train by itself"
+            return f"{project} {now}."
+
+        if is_saved(request, form, save):
+            return redirect("admin:learning_trainingrun_automatic", project.pk)
         standing = automatic.standing_of(project=project, actor=user)
         context = {"form": form, "project": project, "standing": standing, "settings": standing.settings}
         title = f"Automatic retraining of {project}"

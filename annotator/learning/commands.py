@@ -1,7 +1,8 @@
-"""What commands that train several times in a row have in common."""
+"""What commands that train have in common, and those that train several times in a row."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from django.core.management.base import CommandParser
@@ -11,10 +12,31 @@ from annotator.corpus.management.commands.import_documents import project_named
 from annotator.datasets.commands import SnapshotCommand, snapshot_numbered
 from annotator.jobs.services import end_dead_commands
 from annotator.learning.engine import check_series, task_of_recipe
-from annotator.learning.management.commands.train import settings_of
 from annotator.learning.models import SeriesKind, TrainingSeries
 from annotator.learning.series import OPTIONS, SERIES_KIND, add_series
 from annotator.learning.services import DEFAULT_RECIPE, find_model
+
+
+def add_training_arguments(
+    parser: CommandParser,
+    *,
+    snapshot: str = "a new one of all that is accepted",
+    base: str = "what serves the recipe's step, else the entities",
+) -> None:
+    """What every training is asked for; the words say what an option that is not given stands for."""
+    parser.add_argument("project", metavar="PROJECT", help="the project's address, such as demo")
+    parser.add_argument("--recipe", default=DEFAULT_RECIPE, metavar="NAME", help="hyperparameters to begin with (default: %(default)s)")
+    parser.add_argument("--snapshot", type=int, metavar="NUMBER", help=f"a snapshot of the project (default: {snapshot})")
+    parser.add_argument("--base", default="", metavar="NAME", help=f"the model to train from (default: {base})")
+    parser.add_argument("--set", dest="hyperparameters", action="append", default=[], metavar="NAME=VALUE", help="another value for a hyperparameter")
+
+
+def settings_of(pairs: Sequence[str]) -> Mapping[str, str]:
+    """NAME=VALUE pairs as a mapping. Raises ``UserError`` for what is none."""
+    for pair in pairs:
+        if "=" not in pair:
+            raise UserError(f"--set {pair} must be NAME=VALUE, such as --set epochs=1.")
+    return dict(pair.split("=", 1) for pair in pairs)
 
 
 class SeriesCommand(SnapshotCommand):
@@ -24,14 +46,8 @@ class SeriesCommand(SnapshotCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("project", metavar="PROJECT", help="the project's address, such as demo")
-        parser.add_argument("--snapshot", type=int, metavar="NUMBER", help="a snapshot of the project (default: a new one of all that is accepted)")
-        parser.add_argument("--recipe", default=DEFAULT_RECIPE, metavar="NAME", help="hyperparameters to begin with (default: %(default)s)")
-        parser.add_argument("--base", default="", metavar="NAME", help="the model to train from (default: as the panel says)")
+        add_training_arguments(parser, base="as the panel says")
         parser.add_argument("--seed", type=int, default=42, help="deals out the papers (default: %(default)s)")
-        parser.add_argument(
-            "--set", dest="hyperparameters", action="append", default=[], metavar="NAME=VALUE", help="another value for a hyperparameter"
-        )
 
     def done_series(self, *, project: str, snapshot: int | None, recipe: str, base: str, hyperparameters: list[str], **others: Any) -> TrainingSeries:
         """The series, done. Raises ``UserError`` where it could not be."""

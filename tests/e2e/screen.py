@@ -1,10 +1,12 @@
-"""What browser tests of the review screen share: addresses, waiting, pointing, and what stands in the database."""
+"""What browser tests share: addresses, waiting, pointing, what stands in the database, and what every page owes its readers."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
+from axe_playwright_python.sync_playwright import Axe
 from django.urls import reverse
 from playwright.sync_api import Locator, Page, Route, expect
 
@@ -70,3 +72,12 @@ def decided(document: Document) -> list[tuple[str, str, str]]:
     """What stands accepted: (surface, label, role)."""
     rows = Span.objects.filter(layer__document=document, layer__kind="decided", verdict="accepted")
     return [(row.surface, row.label, row.role) for row in rows]
+
+
+def assert_sound(page: Page, name: str) -> None:
+    """Axe finds nothing on a page of the panel, and its content is no wider than the window. ``name`` says which page it is."""
+    found = Axe().run(page, context=".sdc").response["violations"]
+    assert (name, [(each["id"], each["nodes"][0]["html"][:200]) for each in found]) == (name, [])
+    assert (name, page.evaluate("document.querySelector('.sdc').scrollWidth <= window.innerWidth")) == (name, True)
+    if folder := os.environ.get("SD_PICTURES"):
+        page.screenshot(path=f"{folder}/{name.strip('/').replace('/', '-')}.png", full_page=True)

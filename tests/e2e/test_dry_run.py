@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from django.urls import reverse
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from annotator.accounts.models import User
 from annotator.corpus.models import Document, Project
@@ -20,6 +18,7 @@ from annotator.learning.services import TRIAL_KIND
 from tests.annotator.datasets.conftest import long_legend
 from tests.annotator.learning.conftest import candidate_of  # noqa: F401
 from tests.e2e.conftest import OpenAs
+from tests.e2e.screen import assert_sound
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -52,14 +51,6 @@ def measured() -> Job:
     Job.objects.filter(pk=job.pk).move(JobState.PENDING, JobState.RUNNING)
     Job.objects.filter(pk=job.pk).move(JobState.RUNNING, JobState.SUCCEEDED, result=MEASURED)
     return job
-
-
-def assert_sound(page: Page, name: str) -> None:
-    found = Axe().run(page, context=".sdc").response["violations"]
-    assert (name, [(each["id"], each["nodes"][0]["html"][:200]) for each in found]) == (name, [])
-    assert (name, page.evaluate("document.querySelector('.sdc').scrollWidth <= window.innerWidth")) == (name, True)
-    if folder := os.environ.get("SD_PICTURES"):
-        page.screenshot(path=f"{folder}/{name}.png", full_page=True)
 
 
 def test_the_dry_run_is_filled_in_by_itself_and_the_run_is_a_click_from_it(snapshot: Snapshot, open_as: OpenAs, admin: User) -> None:

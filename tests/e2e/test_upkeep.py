@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from django.urls import reverse
 from django.utils import timezone
 from playwright.sync_api import expect
@@ -30,6 +28,7 @@ from annotator.learning.models import (
 from tests.annotator.datasets.conftest import long_legend
 from tests.annotator.learning.conftest import judged_as, perfect
 from tests.e2e.conftest import OpenAs
+from tests.e2e.screen import assert_sound
 from tests.e2e.test_gate import worse
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -94,11 +93,7 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_the_window(
     ]
     for address in addresses:
         page.goto(address)
-        if folder := os.environ.get("SD_PICTURES"):
-            page.screenshot(path=f"{folder}/{scheme}-{address.strip('/').replace('/', '-')}.png", full_page=True)
-        found = Axe().run(page, context=".sdc").response["violations"]
-        assert (address, [(each["id"], each["nodes"][0]["html"][:200]) for each in found]) == (address, [])
-        assert (address, page.evaluate("document.querySelector('.sdc').scrollWidth <= window.innerWidth")) == (address, True)
+        assert_sound(page, f"{scheme}{address}")
 
 
 def test_a_candidate_is_tried_and_tried_no_longer_by_keyboard_alone(run: TrainingRun, open_as: OpenAs, admin: User) -> None:

@@ -14,10 +14,10 @@ from annotator.corpus.models import Project
 from annotator.datasets.commands import snapshot_numbered
 from annotator.datasets.models import Snapshot, SnapshotState
 from annotator.jobs.commands import JobCommand
+from annotator.learning.commands import add_training_arguments, settings_of
 from annotator.learning.dryrun import DryRun, dry_run_of, trial_arguments
-from annotator.learning.management.commands.train import settings_of
 from annotator.learning.reports import in_words_of
-from annotator.learning.services import DEFAULT_RECIPE, TRIAL_KIND, find_model, plan_training
+from annotator.learning.services import TRIAL_KIND, find_model, plan_training
 from ner_engine.split import SIDES
 
 
@@ -29,11 +29,7 @@ class Command(JobCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("project", metavar="PROJECT", help="the project's address, such as demo")
-        parser.add_argument("--recipe", default=DEFAULT_RECIPE, metavar="NAME", help="hyperparameters to begin with (default: %(default)s)")
-        parser.add_argument("--snapshot", type=int, metavar="NUMBER", help="a snapshot of the project (default: the newest)")
-        parser.add_argument("--base", default="", metavar="NAME", help="as for train")
-        parser.add_argument("--set", dest="hyperparameters", action="append", default=[], metavar="NAME=VALUE", help="as for train")
+        add_training_arguments(parser, snapshot="the newest")
         parser.add_argument("--no-steps", action="store_true", help="try no steps: how long it would take is not told")
 
     def perform(self, *, project: str, recipe: str, snapshot: int | None, base: str, hyperparameters: list[str], no_steps: bool, **_: Any) -> Outcome:

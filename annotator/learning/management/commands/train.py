@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.core.management.base import CommandParser
@@ -11,9 +10,10 @@ from annotator.common.commands import Outcome
 from annotator.common.errors import UserError
 from annotator.corpus.management.commands.import_documents import project_named
 from annotator.datasets.commands import SnapshotCommand, snapshot_numbered
+from annotator.learning.commands import add_training_arguments, settings_of
 from annotator.learning.engine import checked_hyperparameters
 from annotator.learning.models import TrainingRun
-from annotator.learning.services import DEFAULT_RECIPE, TRAIN_KIND, Comparison, add_training_run, compare, find_model, settle_runs
+from annotator.learning.services import TRAIN_KIND, Comparison, add_training_run, compare, find_model, settle_runs
 
 
 class Command(SnapshotCommand):
@@ -24,15 +24,7 @@ class Command(SnapshotCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("project", metavar="PROJECT", help="the project's address, such as demo")
-        parser.add_argument("--recipe", default=DEFAULT_RECIPE, metavar="NAME", help="hyperparameters to begin with (default: %(default)s)")
-        parser.add_argument("--snapshot", type=int, metavar="NUMBER", help="a snapshot of the project (default: a new one of all that is accepted)")
-        parser.add_argument(
-            "--base", default="", metavar="NAME", help="what to train from (default: what serves the recipe's step, else the entities)"
-        )
-        parser.add_argument(
-            "--set", dest="hyperparameters", action="append", default=[], metavar="NAME=VALUE", help="another value for a hyperparameter"
-        )
+        add_training_arguments(parser)
 
     def perform(self, *, project: str, recipe: str, snapshot: int | None, base: str, hyperparameters: list[str], **_: Any) -> Outcome:
         target = project_named(project)
@@ -55,14 +47,6 @@ class Command(SnapshotCommand):
         lines = [f"{run.candidate} was trained on snapshot {frozen.number}.", *(_table(comparison) if comparison is not None else [])]
         lines.append(f"Put it into service with: manage.py promote {run.candidate}")
         return Outcome({"project": target.slug, "job": job.pk, **job.result}, lines)
-
-
-def settings_of(pairs: Sequence[str]) -> Mapping[str, str]:
-    """NAME=VALUE pairs as a mapping. Raises ``UserError`` for what is none."""
-    for pair in pairs:
-        if "=" not in pair:
-            raise UserError(f"--set {pair} must be NAME=VALUE, such as --set epochs=1.")
-    return dict(pair.split("=", 1) for pair in pairs)
 
 
 def _table(comparison: Comparison) -> list[str]:
