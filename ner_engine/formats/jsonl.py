@@ -21,6 +21,8 @@ MAX_LINE_BYTES: Final = 16 * 1024**2
 MAX_SPAN_ID: Final = 60
 MAX_LABEL: Final = 50
 _LABEL_KEYS: Final = ("label", "type", "ontology")
+#: Refuses a number that is none, and writes a NUL as six characters, so that few objects need a closer look.
+_STRICTLY: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 
 
 def read(stream: IO[bytes], *, name: str, report: Report, labels: Collection[str] | None = None) -> Iterator[Document]:
@@ -176,7 +178,13 @@ def string_field(row: Mapping[str, Any], key: str, where: str) -> str:
 
 def _is_storable(value: str) -> bool:
     """No NUL, no lone surrogate."""
-    return "\0" not in value and not any("\ud800" <= char <= "\udfff" for char in value)
+    if value.isascii():
+        return "\0" not in value
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in value
 
 
 def _list(row: Mapping[str, Any], key: str, where: str) -> list[Any]:
@@ -194,13 +202,31 @@ def _mapping(row: Mapping[str, Any], key: str, where: str) -> dict[str, Any]:
         return {}
     if not isinstance(value, dict):
         raise FormatError(f'"{key}" must be an object', where=where)
-    try:
-        storable = "\\u0000" not in json.dumps(value) and bool(json.dumps(value, ensure_ascii=False, allow_nan=False).encode())
-    except ValueError:
-        storable = False
-    if not storable:
+    if value and not _holds_only_storable(value):
         raise FormatError(f'"{key}" holds half a character, a NUL, or a number that is none', where=where)
     return value
+
+
+def _holds_only_storable(value: dict[str, Any]) -> bool:
+    """Every string in it, names too, is storable, and every number is one."""
+    try:
+        written = _STRICTLY.encode(value)
+    except (ValueError, RecursionError):
+        return False
+    return _is_storable(written) and ("\\u0000" not in written or all(map(_is_storable, _strings_of(value))))
+
+
+def _strings_of(value: object) -> Iterator[str]:
+    """Names and values, however deep."""
+    left = [value]
+    while left:
+        part = left.pop()
+        if isinstance(part, dict):
+            left += [*part, *part.values()]
+        elif isinstance(part, list):
+            left += part
+        elif isinstance(part, str):
+            yield part
 
 
 def _segment(item: object, length: int, where: str) -> Segment:

@@ -75,6 +75,7 @@ def spans(**fields: Any) -> dict[str, Any]:
         (row(id=True), "plain string"),
         (row(doi="\udc00"), "plain string"),
         (row(attributes={"a": "\ud800"}), "half a character"),
+        (row(attributes={"a": [{"\0": 1}]}), "a NUL"),
         (row(attributes={"a": float("nan")}), "number"),
         (row(attributes=[]), "object"),
         (row(spans={}), "list"),
@@ -104,6 +105,12 @@ def test_a_bad_line_is_refused_by_its_number_and_the_rest_goes_through(bad: byte
     assert [document.id for document in back][1:] == ["last"]
     assert [(problem.where, sentence in problem.message) for problem in report.problems] == [("in.jsonl, line 2", True)], report.problems
     assert report.counts["refused"] == 1
+
+
+def test_attributes_may_write_of_a_nul_without_holding_one() -> None:
+    facts = {"pattern": "\\u0000", "inner": [{"é": "\\\\u0000"}, 1.5, None]}
+    back, report = read(row(attributes=facts))
+    assert (report.problems, dict(back[0].attributes)) == ([], facts)
 
 
 def test_an_unknown_label_refuses_its_line_only_where_labels_are_given() -> None:
