@@ -1,4 +1,4 @@
-"""Model cards as pages, and models as archives that any Hugging Face program loads.
+"""Model cards as pages, what the site adds to those of its own models, and models as archives that any Hugging Face program loads.
 
 A card is a file of the model's folder, which anybody may have written: it is cut into plain pieces, and pages escape each of them.
 """
@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,8 +19,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from annotator.common.errors import UserError
 from annotator.corpus.access import Action, require
 from annotator.datasets.archives import zip_stream
+from annotator.datasets.filters import SnapshotFilter
 from annotator.learning import engine
-from annotator.learning.models import ModelOrigin, ModelVersion
+from annotator.learning.judging import compare_evaluations
+from annotator.learning.models import Evaluation, ModelOrigin, ModelVersion, TrainingRun
 
 if TYPE_CHECKING:
     from annotator.accounts.models import User
@@ -128,6 +130,59 @@ def _pieces(text: str) -> list[Piece]:
         pieces.append(Piece("code", code) if code else Piece("strong", strong) if strong else Piece("text", f"{words} ({address})"))
         end = found.end()
     return [piece for piece in (*pieces, Piece("text", text[end:])) if piece.text]
+
+
+# What the site knows of a model that it trained
+
+
+def with_provenance(card: str, run: TrainingRun, judged: Evaluation, current: Evaluation | None) -> str:
+    """The card that the engine wrote of the run's candidate, with the snapshot it learned from and how it was judged; before its licence, the end.
+
+    Curators are counted, not named: a card may be given away.
+    """
+    head, mark, licence = card.partition("\n## Licence\n")
+    return f"{head}\n## Where it comes from\n\n{_origin(run)}\n\n## Judged before service\n\n{_judged(run, judged, current)}\n{mark}{licence}"
+
+
+def _origin(run: TrainingRun) -> str:
+    snapshot = run.snapshot
+    asked = SnapshotFilter.from_json(snapshot.filters)
+    phrases = replace(asked, curators=()).in_words() + ([f"accepted by any of {len(asked.curators)} chosen curators"] if asked.curators else [])
+    n_spans, n_swept = (sum(sum(side[name].values()) for side in snapshot.counts.values()) for name in ("labels", "swept"))
+    split = (
+        f"by a split file, {snapshot.split_file.name}, and where it names none {snapshot.split_rule}" if snapshot.split_file else snapshot.split_rule
+    )
+    facts = [
+        ("project", run.project.name),
+        ("snapshot", f"{snapshot.number}, frozen {snapshot.created_at:%Y-%m-%d}, SHA-256 `{snapshot.content_hash}`"),
+        ("legends", "; ".join(phrases) or "all that were accepted"),
+        ("guideline", snapshot.report["guideline"] or "none"),
+        ("split by paper", split),
+        ("accepted with their legend, never decided by themselves", f"{n_swept:,} of {n_spans:,} entities"),
+        ("trained from", f"{run.base.name}, SHA-256 `{run.base.weights_sha256}`"),
+    ]
+    sides = [(side, *(f"{of[name]:,}" for name in ("papers", "panels", "spans"))) for side, of in snapshot.counts.items()]
+    return f"{engine.card_table(('what', 'which'), facts)}\n\n{engine.card_table(('side', 'papers', 'panels', 'entities'), sides)}"
+
+
+def _judged(run: TrainingRun, judged: Evaluation, current: Evaluation | None) -> str:
+    other = current.model_version if current else None
+    found = compare_evaluations(judged, current, other)
+    rows = [
+        (row.name, *_figures(row.candidate), row.support or "", *((_figures(row.current)[2], _signed(row.difference)) if other else ()))
+        for row in (*found.labels, *found.averages)
+    ]
+    head = ("label", "P", "R", "F1", "support", *((f"F1 of {other.name}", "points") if other else ()))
+    beside = f" Beside it {other.name}, which did this step then, on the same texts." if other else " Nothing did this step before."
+    return f"Strict character spans on the held-out papers of snapshot {run.snapshot.number}.{beside}\n\n{engine.card_table(head, rows)}"
+
+
+def _figures(scores: Mapping[str, float] | None) -> tuple[str, str, str]:
+    return (f"{scores['precision']:.4f}", f"{scores['recall']:.4f}", f"{scores['f1']:.4f}") if scores else ("", "", "")
+
+
+def _signed(points: float | None) -> str:
+    return "" if points is None else f"{points:+.1f}"
 
 
 # Archives

@@ -356,6 +356,20 @@ class _Watched:
         return rows
 
 
+def licence_in(card: str) -> str:
+    """The licence that a model card's front matter names, the first of several; empty where it names none."""
+    from ner_engine.model import card as cards  # noqa: PLC0415
+
+    return cards.licence_in(card)
+
+
+def card_table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """A table in Markdown, as the engine's cards have them."""
+    from ner_engine.model import card as cards  # noqa: PLC0415
+
+    return cards.table(head, rows)
+
+
 def training_command(*, recipe: str, data: Path, base: str, out: Path, settings: Mapping[str, Any]) -> list[str]:
     """The child process that trains; it goes on from a checkpoint in ``out`` where there is one. It prints events, a JSON object a line."""
     command = [sys.executable, "-m", "ner_engine", "train", "--recipe", recipe, "--data", str(data), "--base", base, "--out", str(out), "--resume"]

@@ -38,8 +38,7 @@ PUSH_KIND: Final = "push_model"
 _REPOSITORY: Final = re.compile(r"[A-Za-z0-9][\w.-]{0,60}/[A-Za-z0-9][\w.-]{0,90}", re.ASCII)
 _LICENCE: Final = re.compile(r"[a-z0-9][a-z0-9.+-]{1,40}")
 _FRONT: Final = re.compile(r"\A---\n(.*?)\n---\n", re.DOTALL)
-_LICENCE_LINE: Final = re.compile(r"^license:[ \t]*(?:\n[ \t]*-[ \t]+)?(\S+)", re.MULTILINE)
-#: The same to its end: where a card names several, they stand in a list.
+#: A card's own to its end: where it names several, they stand in a list.
 _LICENCE_ENTRY: Final = re.compile(r"^license:.*(?:\n[ \t]*-[ \t].*)*", re.MULTILINE)
 _LOOK_EVERY_SECONDS: Final = 0.2
 
@@ -78,7 +77,7 @@ def offer_of(*, model: ModelVersion, actor: User | None) -> Offer:
     if not (folder / cards.CARD).is_file():
         raise UserError(f"{model} has no card ({cards.CARD}), and a model that nobody describes helps nobody. Write one into its folder first.")
     files = [(name, (folder / name).stat().st_size) for name in cards.names_in(folder)]
-    return Offer(model, files, licence_in(_text(folder)), list(_licences_of_ancestors(model)))
+    return Offer(model, files, engine.licence_in(_text(folder)), list(_licences_of_ancestors(model)))
 
 
 def _require(model: ModelVersion, actor: User | None) -> None:
@@ -86,13 +85,6 @@ def _require(model: ModelVersion, actor: User | None) -> None:
         require(actor, model.project, Action.MANAGE)
     elif actor is not None and not actor.is_superuser:
         raise PermissionDenied("Only an administrator of the site may give away a model that belongs to no project.")
-
-
-def licence_in(card: str) -> str:
-    """The licence that a card's front matter names, the first of several; empty where it names none."""
-    front = _FRONT.match(card.replace("\r\n", "\n"))
-    named = _LICENCE_LINE.search(front[1]) if front else None
-    return named[1].strip("'\"[],").lower() if named else ""
 
 
 def _text(folder: Path) -> str:
@@ -104,7 +96,7 @@ def _licences_of_ancestors(model: ModelVersion) -> Iterator[tuple[str, str]]:
     parent = model.parent
     while parent is not None:
         try:
-            licence = licence_in(_text(engine.inspect_model(parent.path).folder))
+            licence = engine.licence_in(_text(engine.inspect_model(parent.path).folder))
         except EngineError:
             licence = ""
         yield parent.name, licence

@@ -20,6 +20,7 @@ from annotator.datasets.services import verify_snapshot
 from annotator.datasets.snapshots import refuse_leak, refuse_near_leak, rows_of
 from annotator.jobs.errors import JobInterruptedError, JobLostError, JobStoppedError
 from annotator.learning import engine
+from annotator.learning.cards import CARD, with_provenance
 from annotator.learning.judging import FORM, Recorder
 from annotator.learning.models import Evaluation, ModelOrigin, ModelTask, ModelVersion, RunState, TrainingRun
 from annotator.learning.room import Room, bytes_in, refuse_without_room, sweep_ended_runs
@@ -29,7 +30,7 @@ from ner_engine.formats import Report, sd_nlp
 from ner_engine.formats.jsonl import document_from_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from annotator.jobs.runs import JobRun
     from ner_engine.schema import Document
@@ -130,6 +131,7 @@ class Training:
         try:
             self._train()
             evaluations = self._judge()
+            self._describe(evaluations)
             candidate = self._register(evaluations)
         except JobInterruptedError:
             self._move(RunState.QUEUED)
@@ -203,6 +205,13 @@ class Training:
             parent=self.run.base,
         )
         return [judge(model, self.run.snapshot, self.job) for model in (candidate, self.serving) if model is not None]
+
+    def _describe(self, evaluations: Sequence[Evaluation]) -> None:
+        """Add to the candidate's card what only the site knows."""
+        card = self.registered / CARD
+        written = card.read_text(encoding="utf-8") if card.is_file() else f"# {self.run.candidate_name}\n"
+        current = evaluations[1] if len(evaluations) > 1 else None
+        card.write_text(with_provenance(written, self.run, evaluations[0], current), encoding="utf-8")
 
     def _register(self, evaluations: list[Evaluation]) -> ModelVersion:
         """Candidate, scores and the run's success become true together."""

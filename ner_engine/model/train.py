@@ -12,6 +12,7 @@ import dataclasses
 import hashlib
 import json
 import math
+import platform
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import tokenizers
 import torch
 import transformers
 from transformers import TrainingArguments
@@ -29,7 +31,7 @@ from ner_engine.errors import TrainingError
 from ner_engine.model import catalog
 from ner_engine.model.backends import Backend, LeanBackend, PlainBackend, Probabilities, cpu_precision
 from ner_engine.model.batching import MICRO_TOKENS, Batcher, balanced_weights, choose_attention, takes_packed
-from ner_engine.model.card import RunRecord, card
+from ner_engine.model.card import RunRecord, card, licence_in
 from ner_engine.model.catalog import Checkpoint
 from ner_engine.model.data import IGNORED, Examples, TextEncoder, read_documents, side_file
 from ner_engine.model.evaluate import Evaluation, evaluate
@@ -318,8 +320,19 @@ class _Run:
             history=step.history.read(),
             scores=scores,
             weights_of=step.weights_of,
-            versions={"torch": torch.__version__.partition("+")[0], "transformers": transformers.__version__},
+            versions={
+                "Python": platform.python_version(),
+                "torch": torch.__version__.partition("+")[0],
+                "transformers": transformers.__version__,
+                "tokenizers": tokenizers.__version__,
+            },
+            base_licence=licence_in(_text_of(step.model.base.folder / "README.md")),
+            machine=f"{torch.cuda.get_device_name() if torch.cuda.is_available() else 'CPU'} in {'bf16' if runs_in_bf16(recipe) else 'fp32'}",
         )
+
+
+def _text_of(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
 
 
 class _Step:

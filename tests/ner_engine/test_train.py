@@ -136,6 +136,9 @@ def test_a_run_leaves_a_model_that_tags_and_a_card_with_its_figures(run: Run, tm
         assert {"accuracy", "by_word", "micro"} <= event["words"].keys()
     assert set(told[-1]["scores"]) == {"eval", "test"}
     assert "Each word by itself" in card
+    headings = [line.strip("# ") for line in card.splitlines() if line.startswith("## ")]
+    assert headings == ["Model description", "Intended uses & limitations", "Training data", "Training procedure", "Eval results", "Licence"]
+    assert "on CPU in" in card
 
 
 def test_the_same_seed_gives_the_same_model(run: Run, tmp_path: Path) -> None:

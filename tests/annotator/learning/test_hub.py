@@ -26,7 +26,8 @@ from annotator.corpus.models import Project
 from annotator.jobs.models import Job, JobState
 from annotator.jobs.services import run_job
 from annotator.learning import hub
-from annotator.learning.hub import licence_in, offer_of, start_push, with_licence
+from annotator.learning.engine import licence_in
+from annotator.learning.hub import offer_of, start_push, with_licence
 from annotator.learning.models import ModelOrigin, ModelVersion
 from annotator.learning.services import register_model
 from tests.annotator.commands import run_command

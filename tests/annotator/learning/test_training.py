@@ -109,6 +109,12 @@ def test_a_run_goes_from_the_queue_to_a_judged_candidate_that_can_serve(
     evaluations = {evaluation.model_version: evaluation for evaluation in Evaluation.objects.all()}
     assert set(evaluations) == {candidate, tiny}
     assert {evaluation.scores["micro"]["support"] for evaluation in evaluations.values()} == {learned.counts["test"]["spans"]}
+    card = (Path(candidate.path) / "README.md").read_text(encoding="utf-8")
+    assert learned.content_hash in card
+    assert tiny.weights_sha256 in card
+    judged = evaluations[candidate].scores["micro"]["f1"], evaluations[tiny].scores["micro"]["f1"]
+    assert f"| {judged[0]:.4f} | {learned.counts['test']['spans']} | {judged[1]:.4f} | {100 * (judged[0] - judged[1]):+.1f} |" in card
+    assert card.index("## Judged before service") < card.index("## Licence")
     comparison = compare(run)
     assert (comparison.candidate, comparison.current) == (evaluations[candidate], evaluations[tiny])
     kinds = [event["event"] for event in read_events(run.folder)]
