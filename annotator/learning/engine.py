@@ -356,6 +356,13 @@ class _Watched:
         return rows
 
 
+def n_blends(hyperparameters: Mapping[str, Any]) -> int:
+    """How many mixtures with the base a run measures before it chooses one."""
+    from ner_engine.model.recipes import SHARES_OF_BASE  # noqa: PLC0415
+
+    return len(SHARES_OF_BASE) if hyperparameters["blend"] == "auto" else 0
+
+
 def licence_in(card: str) -> str:
     """The licence that a model card's front matter names, the first of several; empty where it names none."""
     from ner_engine.model import card as cards  # noqa: PLC0415

@@ -48,6 +48,7 @@ _OF_A_TRIAL: Final[Mapping[str, Any]] = {
     "evals_per_epoch": 0,
     "keep": "last",
     "average": 0,
+    "blend": "off",
     "patience": 0,
     "augment_share": 0,
     "checkpoint_seconds": 86_400,
@@ -229,10 +230,12 @@ def _estimate(plan: Plan, sample: _Sample, found: _Measured) -> dict[str, Any]:
     n_evals = math.ceil(epochs * evals_per_epoch) * (2 if augmented else 1) if evals_per_epoch else 0
     on_the_way = n_evals * min(int(settings_of_run["eval_panels"]), sample.examples["eval"])
     at_the_end = sample.examples["eval"] + sample.examples[TEST]
+    blended = engine.n_blends(settings_of_run) * sample.examples["eval"]
     parts = [
         ("getting ready", found.to_start),
         (f"{steps + augmented:,} steps", (steps + augmented) * found.step),
         (f"measuring on the way, {n_evals} times", on_the_way * tagging),
+        ("choosing the share of the base", blended * tagging),
         ("measuring at the end", at_the_end * tagging),
         ("judging beside the model in service", 2 * sample.examples[TEST] * tagging),
     ]

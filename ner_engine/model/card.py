@@ -6,9 +6,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ner_engine.model.recipes import Recipe
+
+if TYPE_CHECKING:
+    from ner_engine.model.blending import Blend
 
 _FRONT: Final = re.compile(r"\A---\n(.*?)\n---\n", re.DOTALL)
 _LICENCE_LINE: Final = re.compile(r"^license:[ \t]*(?:\n[ \t]*-[ \t]+)?(\S+)", re.MULTILINE)
@@ -34,7 +37,7 @@ class RunRecord:
     """The facts of a finished run. ``history`` holds its evaluations in order, ``scores`` the final ones by side (see ``Evaluation.as_json``).
 
     ``weights_of`` are the steps whose weights, or the mean of them, the model has; empty where it has the last. ``base_licence`` is the one that
-    the base's own card names, "" where it names none. ``machine`` says in words what it ran on.
+    the base's own card names, "" where it names none; ``blend`` is how much of it was mixed in at the end. ``machine`` says in words what it ran on.
     """
 
     recipe: Recipe
@@ -46,6 +49,7 @@ class RunRecord:
     history: Sequence[Mapping[str, Any]]
     scores: Mapping[str, Mapping[str, Any]]
     weights_of: Sequence[int] = ()
+    blend: Blend | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
     base_licence: str = ""
     machine: str = ""
@@ -61,7 +65,7 @@ def card(record: RunRecord) -> str:
         f"## Training data\n\n{_data(record)}",
         f"## Training procedure\n\n```\n{record.command}\n```\n\n{_made_with(record)}",
         "### Hyperparameters\n\n" + table(("name", "value"), sorted(record.recipe.hyperparameters().items())),
-        "### While it trained\n\n" + _history(record.history, record.weights_of),
+        "### While it trained\n\n" + _history(record.history, record.weights_of) + _blend(record.blend),
         "## Eval results",
         *(_scores(side, scores) for side, scores in record.scores.items()),
         *(() if record.scores else ("Nothing was held out, so nobody knows how well it does.",)),
@@ -137,6 +141,14 @@ def _history(history: Sequence[Mapping[str, Any]], weights_of: Sequence[int]) ->
     if len(weights_of) > 1:
         note += " The model has the mean of the weights kept."
     return f"{note}\n\n{table(('epoch', 'step', 'training loss', 'validation loss', 'P', 'R', 'F1', 'accuracy', ''), rows)}"
+
+
+def _blend(found: Blend | None) -> str:
+    if found is None:
+        return ""
+    measured = ", ".join(f"{share:.0%}: {f1:.4f}" for share, f1 in found.f1.items())
+    because = f"; micro F1 on the eval side by that share: {measured}" if measured else "; there was nothing to choose another share by"
+    return f"\n\nIn the end {found.share:.0%} of each weight are the base's own{because}."
 
 
 def _scores(side: str, scores: Mapping[str, Any]) -> str:

@@ -218,7 +218,7 @@ def _with_labels(search: Search, documents: Sequence[Document]) -> Recipe:
         raise TrainingError("no text holds a labelled entity, so there is nothing to be wrong")
     base = catalog.find_base(search.base).labels
     labels = tuple(base) if found <= set(base) else AUTO_LABELS
-    return dataclasses.replace(search.recipe, labels=labels, evals_per_epoch=0.0, keep="last", average=0, patience=0)
+    return dataclasses.replace(search.recipe, labels=labels, evals_per_epoch=0.0, keep="last", average=0, blend="off", patience=0)
 
 
 def _name_of(fold: int) -> str:

@@ -45,7 +45,8 @@ def claim(out: Path, started: Mapping[str, Any], *, resume: bool) -> None:
         if not resume:
             raise TrainingError(f"{out.name} holds an unfinished run; go on with it by --resume, or give another folder")
         before = json.loads(stored.read_text(encoding="utf-8"))
-        changed = sorted(name for name in before.keys() | started.keys() if before.get(name) != json.loads(json.dumps(started)).get(name))
+        now = json.loads(json.dumps(started))
+        changed = sorted(name for name in before if before[name] != now.get(name))  # an older program's run knows fewer names
         if changed:
             raise TrainingError(f"the run in {out.name} was started with another {', '.join(changed)}; start a new one in another folder")
         return

@@ -37,6 +37,7 @@ class Recipe:
     Evaluations: ``eval_panels`` bounds the held-out texts that are tagged on the way; the end is measured on all. ``keep="best"`` takes the weights
     of the evaluation with the best micro F1, ``average`` the mean over that many last evaluations (0: none); ``patience`` ends a run after as many
     evaluations without a better one (0: never). Without held-out texts the last weights are taken.
+    ``blend="auto"`` mixes what was taken with the base, in one of the ``SHARES_OF_BASE`` (see ``blending``).
 
     ``task="fill_mask"`` is a language model that ``pretrain`` trains: it hides ``mask_share`` of the tokens, by ``mask_unit``, and knows no labels.
     """
@@ -69,6 +70,7 @@ class Recipe:
     seed: int = 42
     keep: str = "last"
     average: int = 0
+    blend: str = "off"
     patience: int = 0
     class_weights: str = "none"
     label_smoothing: float = 0.0
@@ -119,7 +121,7 @@ AUTO_LABELS: Final = ("auto",)
 FILL_MASK: Final = "fill_mask"
 #: What only a language model, and only a token classifier, has to do with.
 _MASKING: Final = frozenset({"mask_share", "mask_unit"})
-_LABELLING: Final = frozenset({"layers", "panels", "keep", "average", "patience", "class_weights", "label_smoothing", "augment_share"})
+_LABELLING: Final = frozenset({"layers", "panels", "keep", "average", "blend", "patience", "class_weights", "label_smoothing", "augment_share"})
 _DEFAULTS: Final[Mapping[str, Any]] = {field.name: field.default for field in dataclasses.fields(Recipe)}
 _KINDS: Final[Mapping[str, Any]] = {field.name: field.type for field in dataclasses.fields(Recipe)}
 #: Fields that make a recipe this recipe: another task or name would be another one.
@@ -155,11 +157,15 @@ _CHOICES: Final[Mapping[str, Sequence[str]]] = {
     "precision": ("bf16", "fp32"),
     "panels": ("all", "labelled"),
     "keep": ("last", "best"),
+    "blend": ("off", "auto"),
     "class_weights": ("none", "balanced"),
     "packing": ("auto", "off"),
     "mask_unit": ("token", "word"),
 }
 
+
+#: With ``blend="auto"``: how much of the base may be in the finished model (0-1). Never all of it: nothing would have been learned.
+SHARES_OF_BASE: Final = (0.0, 0.25, 0.5, 0.75)
 
 #: What each hyperparameter means, for those who choose; in the order in which they are shown.
 _MEANINGS: Final[Mapping[str, str]] = {
@@ -184,6 +190,8 @@ _MEANINGS: Final[Mapping[str, str]] = {
     "seed": "What decides the order of the texts and every other chance: the same seed gives the same model.",
     "keep": "Whose weights the model gets: those of the evaluation with the best micro F1, or the last.",
     "average": "The mean of the weights at so many last evaluations is taken; 0 takes none, and wants keep=last.",
+    "blend": "auto mixes the weights in the end with those of the base, in the share that does best on the evaluation texts (half where there are "
+    "none): what is new is learned and less is forgotten. Without effect where the base tells other labels.",
     "patience": "The run ends after so many evaluations without a better one; 0 never ends it early.",
     "class_weights": "balanced gives each label the same say, however rare it is; none counts each token alike.",
     "label_smoothing": "Share of a token's truth that is spread over all labels, against being too sure.",
@@ -393,7 +401,7 @@ RECIPES: Final[Mapping[str, Recipe]] = {
             evals_per_epoch=2.0,
             eval_panels=300,
             checkpoint_seconds=60.0,
-            keep="best",
+            blend="auto",
         ),
     )
 }

@@ -31,6 +31,7 @@ from ner_engine.errors import TrainingError
 from ner_engine.model import catalog
 from ner_engine.model.backends import Backend, LeanBackend, PlainBackend, Probabilities, cpu_precision
 from ner_engine.model.batching import MICRO_TOKENS, Batcher, balanced_weights, choose_attention, takes_packed
+from ner_engine.model.blending import Blend, blend
 from ner_engine.model.card import RunRecord, card, licence_in
 from ner_engine.model.catalog import Checkpoint
 from ner_engine.model.data import IGNORED, Examples, TextEncoder, read_documents, side_file
@@ -187,6 +188,7 @@ class _Model:
     network: Any
     encoder: TextEncoder
     id2label: tuple[str, ...]
+    keeps_head: bool
 
     @classmethod
     def load(cls, base: Checkpoint, recipe: Recipe) -> _Model:
@@ -206,7 +208,7 @@ class _Model:
         network = load_classifier(base, settings=settings, new_labels=None if keeps_head else id2label)
         choose_attention(network, recipe.packing)
         encoder = TextEncoder(load_tokenizer(base), max_length=window)
-        return cls(base, network, encoder, id2label)
+        return cls(base, network, encoder, id2label, keeps_head)
 
     @property
     def label2id(self) -> dict[str, int]:
@@ -216,6 +218,21 @@ class _Model:
     def packs(self) -> bool:
         """Whether it takes examples end to end."""
         return takes_packed(self.network)
+
+    def blend_with_base(self, recipe: Recipe, held_out: Sequence[Document], stop_requested: Callable[[], bool]) -> Blend | None:
+        """Mix the weights with those they began as; None where the labels are others, so that there is nothing to mix with.
+
+        Raises ``_StoppedError`` where it was asked to stop.
+        """
+        if not self.keeps_head:
+            return None
+
+        def f1() -> float | None:
+            if stop_requested():
+                raise _StoppedError
+            return self.judge(held_out, recipe).spans.micro.f1 if held_out else None
+
+        return blend(self.network, _Model.load(self.base, recipe).network.state_dict(), f1)
 
     def examples(self, documents: Sequence[Document], recipe: Recipe) -> Examples:
         """The windows of the documents with their labels."""
@@ -238,6 +255,10 @@ class _Model:
         """Weights, config and tokenizer, as any Hugging Face program reads them."""
         self.network.save_pretrained(folder)
         save_tokenizer(self.base, folder)
+
+
+class _StoppedError(Exception):
+    """Somebody asked the run to stop."""
 
 
 class _Listening:
@@ -320,6 +341,7 @@ class _Run:
             history=step.history.read(),
             scores=scores,
             weights_of=step.weights_of,
+            blend=step.blend,
             versions={
                 "Python": platform.python_version(),
                 "torch": torch.__version__.partition("+")[0],
@@ -338,7 +360,8 @@ def _text_of(path: Path) -> str:
 class _Step:
     """One fine-tuning of a model in a folder of its own; most runs have one.
 
-    ``weights_of`` are the steps whose weights, or the mean of them, the model has in the end; empty where it has the last.
+    ``weights_of`` are the steps whose weights, or the mean of them, the model has in the end; empty where it has the last. ``blend`` says how much
+    of the base is mixed into them, None where nothing is.
     """
 
     def __init__(
@@ -353,12 +376,14 @@ class _Step:
     ) -> None:
         self.recipe, self.model, self.emit, self.stop_requested = recipe, model, emit, stop_requested
         self._out = out
+        self._eval = sides["eval"]
         self._held_out = sides["eval"][: recipe.eval_panels]
         self._examples = model.examples(sides["train"], recipe)
         self.steps_per_epoch = math.ceil(len(self._examples) / recipe.batch_size)
         self.n_steps = math.ceil(self.steps_per_epoch * recipe.epochs)
         self.history = History(out / "history.jsonl")
         self.weights_of: list[int] = []
+        self.blend: Blend | None = None
 
     def fit(self, *, resume: bool, told: Mapping[str, Any] | None = None) -> bool:
         """Run all steps, or as many as the recipe's patience allows; False where the run was asked to stop before. ``told`` goes with its start."""
@@ -369,12 +394,25 @@ class _Step:
         self.emit({**self._start(arguments, checkpoint), **(told or {})})
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         reached = trainer.state.global_step
-        if reached < self.n_steps and not reporter.stopped_early:
+        is_done = reached == self.n_steps or reporter.stopped_early
+        if is_done and processes().is_main_process:
+            is_done = self._choose_weights(reached)
+        if not is_done:
             self.emit({"event": "cancelled", "step": reached, "steps": self.n_steps})
+        return is_done
+
+    def _choose_weights(self, reached: int) -> bool:
+        """Give the model the weights that the recipe asks for; False where it was asked to stop before they were chosen."""
+        kept = KeptWeights(self._out / "checkpoints", self.recipe)
+        self.weights_of = kept.put_into(self.model.network, self.history.read(until=reached))
+        if self.recipe.blend == "off":
+            return True
+        try:
+            self.blend = self.model.blend_with_base(self.recipe, self._eval, self.stop_requested)
+        except _StoppedError:
             return False
-        if processes().is_main_process:
-            kept = KeptWeights(self._out / "checkpoints", self.recipe)
-            self.weights_of = kept.put_into(self.model.network, self.history.read(until=reached))
+        if self.blend:
+            self.emit({"event": "blend", **self.blend.as_json()})
         return True
 
     def store(self, text: str) -> None:

@@ -19,10 +19,11 @@ from torch.nn import functional
 
 from ner_engine.errors import TrainingError
 from ner_engine.model.batching import balanced_weights
+from ner_engine.model.blending import Blend, blend
 from ner_engine.model.catalog import find, find_base
 from ner_engine.model.data import IGNORED, collate, read_documents
 from ner_engine.model.loop import KeptWeights, best_of
-from ner_engine.model.recipes import Recipe, recipe_named
+from ner_engine.model.recipes import SHARES_OF_BASE, Recipe, recipe_named
 from ner_engine.model.tagger import load_tagger
 from ner_engine.model.tasks import weight_of
 from ner_engine.model.train import _Model, read_sides, train, with_labels
@@ -86,7 +87,7 @@ Run = Callable[..., Told]
 
 @pytest.fixture
 def run(data: Path, base: Path) -> Run:
-    def go(out: Path, *, resume: bool = False, stop_at: int | None = None, die_at: int | None = None, **settings: str) -> Told:
+    def go(out: Path, *, begin: Path = base, resume: bool = False, stop_at: int | None = None, die_at: int | None = None, **settings: str) -> Told:
         told = Told()
 
         def emit(event: Mapping[str, Any]) -> None:
@@ -97,7 +98,7 @@ def run(data: Path, base: Path) -> Run:
         train(
             recipe(**settings),
             data=data,
-            base=base,
+            base=begin,
             out=out,
             resume=resume,
             emit=emit,
@@ -281,6 +282,57 @@ def test_weights_that_are_gone_are_told_and_not_replaced_by_others(tmp_path: Pat
     (tmp_path / "weights-20.safetensors").unlink()
     with pytest.raises(TrainingError, match="step 20 are gone"):
         KeptWeights(tmp_path, recipe(keep="best")).put_into(torch.nn.Linear(2, 2), history)
+
+
+def test_a_mixture_with_the_base_scores_as_it_was_measured_and_is_told_on_the_card(run: Run, tmp_path: Path) -> None:
+    run(tmp_path / "first", epochs="2")
+    told = run(tmp_path / "second", begin=tmp_path / "first/model", blend="auto", learning_rate="0.01")
+    (found,) = told.of("blend")
+    measured = dict(found["micro_f1"])
+    assert list(measured) == list(SHARES_OF_BASE)
+    assert told[-1]["scores"]["eval"]["micro"]["f1"] == pytest.approx(measured[found["share_of_base"]], abs=1e-4) == max(measured.values())
+    assert f"In the end {found['share_of_base']:.0%} of each weight are the base's own" in (tmp_path / "second/model/README.md").read_text()
+
+
+def test_where_the_base_tells_other_labels_nothing_is_mixed(run: Run, tmp_path: Path) -> None:
+    assert run(tmp_path / "one", blend="auto").of("blend") == []
+    run(tmp_path / "two")
+    assert same(tmp_path / "one", tmp_path / "two")
+
+
+def mixture(f1: dict[float, float] | None) -> tuple[Blend, float]:
+    """A network that is 0 everywhere, mixed with a base that is 1: how, and its weight then. ``f1`` is that of each share."""
+    network = torch.nn.Linear(2, 2)
+    base = {name: torch.ones_like(tensor) for name, tensor in network.named_parameters()}
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.zero_()
+    found = blend(network, base, lambda: f1[float(network.weight.detach()[0, 0])] if f1 else None)
+    return found, float(network.weight.detach()[0, 0])
+
+
+@pytest.mark.parametrize(
+    ("f1", "share"),
+    [
+        ({0: 0.5, 0.25: 0.7, 0.5: 0.6, 0.75: 0.1}, 0.25),
+        ({0: 0.5, 0.25: 0.4, 0.5: 0.4, 0.75: 0.4}, 0.0),
+        ({0: 0.5, 0.25: 0.4, 0.5: 0.5, 0.75: 0.5}, 0.5),
+        (None, 0.5),
+    ],
+)
+def test_the_share_of_the_base_that_does_best_is_taken_and_half_where_nothing_tells(f1: dict[float, float] | None, share: float) -> None:
+    found, weight = mixture(f1)
+    assert (found.share, weight, dict(found.f1)) == (share, share, f1 or {})
+
+
+def test_a_run_that_is_stopped_while_it_chooses_a_mixture_goes_on_to_the_same_model(run: Run, tmp_path: Path) -> None:
+    run(tmp_path / "first", epochs="1")
+    settings: dict[str, Any] = {"begin": tmp_path / "first/model", "blend": "auto", "epochs": "1"}
+    whole = run(tmp_path / "whole", **settings)
+    steps = whole[0]["steps"]
+    assert run(tmp_path / "out", stop_at=steps, **settings)[-1]["event"] == "cancelled"
+    run(tmp_path / "out", resume=True, **settings)
+    assert same(tmp_path / "whole", tmp_path / "out")
 
 
 # Data
