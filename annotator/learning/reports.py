@@ -74,6 +74,23 @@ def evaluations_of(events: Iterable[Mapping[str, Any]]) -> list[EvalRow]:
     return [rows[step] for step in sorted(rows)]
 
 
+@dataclass(frozen=True, slots=True)
+class BlendFacts:
+    """How much of the base is in the finished model, in percent, and micro F1 (0-1) on the evaluation panels by that share, where it was measured."""
+
+    percent: float
+    measured: Sequence[tuple[float, float]]
+
+
+def blend_of(events: Iterable[Mapping[str, Any]]) -> BlendFacts | None:
+    """What the run chose last; None where it mixed nothing."""
+    found = None
+    for event in events:
+        if event.get("event") == "blend":
+            found = BlendFacts(100 * event["share_of_base"], [(100 * share, f1) for share, f1 in event["micro_f1"]])
+    return found
+
+
 def charts_of(events: Sequence[Mapping[str, Any]]) -> list[Chart]:
     """The loss over the steps, and F1 on the evaluation panels; those of which there is something to draw."""
     losses = {event["step"]: event["loss"] for event in events if event.get("event") == "step" and _is_number(event.get("loss"))}

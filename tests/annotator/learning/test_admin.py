@@ -104,17 +104,17 @@ def test_a_training_is_started_with_what_was_filled_in(panel: Client, snapshot: 
 
 
 @pytest.mark.parametrize(
-    ("field", "value", "sentence"),
+    ("asked", "sentence"),
     [
-        ("epochs", "many", "epochs cannot be"),
-        ("epochs", "-1", "epochs must lie between"),
-        ("warmup", "much", "warmup cannot be"),
-        ("average", "3", "choose keep=best or average"),
-        ("recipe", "slow", "Select a valid choice"),
+        ({"epochs": "many"}, "epochs cannot be"),
+        ({"epochs": "-1"}, "epochs must lie between"),
+        ({"warmup": "much"}, "warmup cannot be"),
+        ({"average": "3", "keep": "best"}, "choose keep=best or average"),
+        ({"recipe": "slow"}, "Select a valid choice"),
     ],
 )
-def test_a_hyperparameter_that_cannot_be_is_refused_with_a_sentence(panel: Client, snapshot: Snapshot, field: str, value: str, sentence: str) -> None:
-    response = panel.post(reverse(f"{RUNS}_add"), {"snapshot": snapshot.pk, "recipe": "quick", field: value})
+def test_a_hyperparameter_that_cannot_be_is_refused_with_a_sentence(panel: Client, snapshot: Snapshot, asked: dict[str, str], sentence: str) -> None:
+    response = panel.post(reverse(f"{RUNS}_add"), {"snapshot": snapshot.pk, "recipe": "quick", **asked})
     assert response.status_code == 422
     assert sentence in response.content.decode()
     assert not TrainingRun.objects.exists()
@@ -151,6 +151,25 @@ def test_a_run_shows_its_curves_with_a_table_of_the_same_numbers(panel: Client, 
     assert 2 < len(line[1].split()) <= reports.MAX_POINTS
     assert "0.747" in page
     assert "Best micro F1 0.747 at step 200" in page
+
+
+@pytest.mark.parametrize(
+    ("measured", "words"),
+    [
+        (
+            [[0.0, 0.7], [0.25, 0.7125], [0.5, 0.71]],
+            r"In the end 25 % of each weight are those of \S+ the share .* 25 % 50 % F1 0\.7000 0\.7125 \(taken\) 0\.7100",
+        ),
+        ([], r"In the end 25 % of each weight are those of \S+ there were no evaluation panels"),
+    ],
+)
+def test_a_run_says_how_much_of_its_base_is_in_the_model(panel: Client, finished: TrainingRun, measured: list[list[float]], words: str) -> None:
+    page = reverse(f"{RUNS}_change", args=[finished.pk])
+    assert "In the end" not in text_of(panel.get(page))
+    finished.folder.mkdir(parents=True)
+    event = {"event": "blend", "share_of_base": 0.25, "micro_f1": measured}
+    Path(finished.folder, "events.jsonl").write_text(json.dumps(event) + "\n", encoding="utf-8")
+    assert re.search(words, text_of(panel.get(page)))
 
 
 def test_the_candidate_stands_beside_the_current_model_label_by_label(panel: Client, finished: TrainingRun) -> None:
