@@ -122,6 +122,11 @@ class Difference:
     share_worse: float
     n_groups: int
 
+    @property
+    def standard_error(self) -> float:
+        """Half the interval's length, over the 1.96 standard errors that it has to either side."""
+        return (self.high - self.low) / (2 * 1.96)
+
     def as_json(self) -> dict[str, float | int]:
         figures = {"measured": self.measured, "low": self.low, "high": self.high, "share_worse": self.share_worse}
         return {name: round(value, 6) for name, value in figures.items()} | {"n_groups": self.n_groups}
@@ -173,6 +178,12 @@ def paired_bootstrap(
     differences = values[:, 1] - values[:, 0]
     low, high = np.percentile(differences, [2.5, 97.5])
     return Difference(float(measured[1] - measured[0]), float(low), float(high), float((differences < 0).mean()), len(names))
+
+
+def micro_f1(counts: Iterable[Counts]) -> float:
+    """Of all texts together; 0 where there is nothing."""
+    total = sum(counts, Counts(0, 0, 0))
+    return 2 * total.n_correct / both if (both := total.n_predicted + total.support) else 0.0
 
 
 def _f1(counts: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -6,16 +6,17 @@ weights lie models that have both: Wortsman et al., Robust fine-tuning of zero-s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import torch
 
+from ner_engine.comparison import Counts, micro_f1, paired_bootstrap
 from ner_engine.model.recipes import SHARES_OF_BASE
 
-#: The share where nothing tells which is best.
-UNMEASURED: Final = 0.5
+#: The share that is taken where nothing tells that another is better.
+USUAL: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +30,12 @@ class Blend:
         return {"share_of_base": self.share, "micro_f1": [[share, round(f1, 6)] for share, f1 in self.f1.items()]}
 
 
-def blend(network: torch.nn.Module, base: Mapping[str, torch.Tensor], f1_of: Callable[[], float | None]) -> Blend:
-    """Give the network, as training left it, the mixture with ``base`` that does best; of equally good ones that nearest to half.
+def blend(network: torch.nn.Module, base: Mapping[str, torch.Tensor], papers: Sequence[str], counts_now: Callable[[], Sequence[Counts]]) -> Blend:
+    """Mix the network, as training left it, with ``base``, which has a tensor for each of its parameters.
 
-    ``base`` has a tensor for each parameter of the network. ``f1_of`` measures the network as it is at the moment, None where there is nothing to
-    measure by: half is taken then.
+    ``counts_now`` counts what the network as it is at the moment does in each held-out text, ``papers`` says which paper a text is from. Of the
+    shares that lie within a standard error of the best one that nearest to half is taken: a handful of papers cannot tell more. Without texts it is
+    half.
     """
     own = dict(network.named_parameters())
     trained = {name: tensor.detach().clone() for name, tensor in own.items()}
@@ -43,12 +45,18 @@ def blend(network: torch.nn.Module, base: Mapping[str, torch.Tensor], f1_of: Cal
             for name, tensor in own.items():
                 tensor.copy_(torch.lerp(trained[name], base[name].to(tensor.device, tensor.dtype), share))
 
-    found: dict[float, float] = {}
-    for share in SHARES_OF_BASE:
+    counted: dict[float, Sequence[Counts]] = {}
+    for share in SHARES_OF_BASE if papers else ():
         mix(share)
-        if (f1 := f1_of()) is None:
-            break
-        found[share] = f1
-    best = max(found, key=lambda share: (found[share], -abs(share - UNMEASURED)), default=UNMEASURED)
-    mix(best)
-    return Blend(best, found)
+        counted[share] = counts_now()
+    chosen = _chosen(counted, papers) if counted else USUAL
+    mix(chosen)
+    return Blend(chosen, {share: micro_f1(counts) for share, counts in counted.items()})
+
+
+def _chosen(counted: Mapping[float, Sequence[Counts]], papers: Sequence[str]) -> float:
+    """The share nearest to half that the texts cannot tell from the best, by the rule of one standard error (Breiman et al., CART, 1984)."""
+    best = max(counted, key=lambda share: (micro_f1(counted[share]), -abs(share - USUAL)))
+    behind = {share: paired_bootstrap(papers, counts, counted[best]) for share, counts in counted.items()}
+    as_good = [share for share, found in behind.items() if found.measured <= found.standard_error]
+    return min(as_good, key=lambda share: (abs(share - USUAL), -share))

@@ -190,8 +190,8 @@ _MEANINGS: Final[Mapping[str, str]] = {
     "seed": "What decides the order of the texts and every other chance: the same seed gives the same model.",
     "keep": "Whose weights the model gets: those of the evaluation with the best micro F1, or the last.",
     "average": "The mean of the weights at so many last evaluations is taken; 0 takes none, and wants keep=last.",
-    "blend": "auto mixes the weights in the end with those of the base, in the share that does best on the evaluation texts (half where there are "
-    "none): what is new is learned and less is forgotten. Without effect where the base tells other labels.",
+    "blend": "auto mixes the weights in the end with those of the base, half and half unless the evaluation texts say that another share is "
+    "better: what is new is learned and less is forgotten. Without effect where the base tells other labels.",
     "patience": "The run ends after so many evaluations without a better one; 0 never ends it early.",
     "class_weights": "balanced gives each label the same say, however rare it is; none counts each token alike.",
     "label_smoothing": "Share of a token's truth that is spread over all labels, against being too sure.",

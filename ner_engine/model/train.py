@@ -27,7 +27,9 @@ import transformers
 from transformers import TrainingArguments
 
 from ner_engine.augment import augment_documents
+from ner_engine.comparison import Counts, counts_of
 from ner_engine.errors import TrainingError
+from ner_engine.folds import paper_of
 from ner_engine.model import catalog
 from ner_engine.model.backends import Backend, LeanBackend, PlainBackend, Probabilities, cpu_precision
 from ner_engine.model.batching import MICRO_TOKENS, Batcher, balanced_weights, choose_attention, takes_packed
@@ -35,7 +37,7 @@ from ner_engine.model.blending import Blend, blend
 from ner_engine.model.card import RunRecord, card, licence_in
 from ner_engine.model.catalog import Checkpoint
 from ner_engine.model.data import IGNORED, Examples, TextEncoder, read_documents, side_file
-from ner_engine.model.evaluate import Evaluation, evaluate
+from ner_engine.model.evaluate import Evaluation, Watcher, evaluate
 from ner_engine.model.loading import load_classifier, load_tokenizer, save_tokenizer
 from ner_engine.model.loop import (
     Emit,
@@ -227,22 +229,24 @@ class _Model:
         if not self.keeps_head:
             return None
 
-        def f1() -> float | None:
+        def counts_now() -> list[Counts]:
             if stop_requested():
                 raise _StoppedError
-            return self.judge(held_out, recipe).spans.micro.f1 if held_out else None
+            counts: list[Counts] = []
+            self.judge(held_out, recipe, watch=lambda _, gold, found: counts.append(counts_of(gold, found)))
+            return counts
 
-        return blend(self.network, _Model.load(self.base, recipe).network.state_dict(), f1)
+        return blend(self.network, _Model.load(self.base, recipe).network.state_dict(), [paper_of(text) for text in held_out], counts_now)
 
     def examples(self, documents: Sequence[Document], recipe: Recipe) -> Examples:
         """The windows of the documents with their labels."""
         return Examples(documents, self.encoder, self.label2id, TASKS[recipe.task])
 
-    def judge(self, documents: Sequence[Document], recipe: Recipe) -> Evaluation:
-        """Scores of the weights as they are now."""
+    def judge(self, documents: Sequence[Document], recipe: Recipe, watch: Watcher | None = None) -> Evaluation:
+        """Scores of the weights as they are now; ``watch`` is told of each text."""
         examples = self.examples(documents, recipe)
         listening = _Listening(self._backend(), (examples[index].labels for index in range(len(examples))))
-        found = evaluate(Tagger("candidate", listening, self.encoder, self.id2label), documents, TASKS[recipe.task])
+        found = evaluate(Tagger("candidate", listening, self.encoder, self.id2label), documents, TASKS[recipe.task], watch=watch)
         return dataclasses.replace(found, loss=listening.loss)
 
     def _backend(self) -> Backend:
