@@ -303,7 +303,7 @@ class ModelVersionAdmin(HubPages):
             promotion = services.roll_back(project=project, task=task, actor=signed_in(request), reason=request.POST.get("reason", ""))
         except (UserError, EngineError) as error:
             _say(request, error)
-            return back_to_run(request, services.serving_model(project))
+            return back_to_run(request, None)
         messages.success(request, f"{promotion.model_version} is in service in {project} again. What is not reviewed yet is being tagged again.")
         return back_to_run(request, promotion.model_version)
 

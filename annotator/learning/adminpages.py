@@ -74,7 +74,7 @@ class CanaryPages(EffortPages):
             canary = services.stop_canary(project=project, actor=signed_in(request), reason=request.POST.get("reason", ""))
         except (UserError, EngineError) as error:
             messages.error(request, str(error))
-            return back_to_run(request, services.serving_model(project))
+            return back_to_run(request, None)
         messages.success(request, f"{canary.model_version} is tried no longer in {project}. What waits is being tagged again by what serves.")
         return back_to_run(request, canary.model_version)
 
@@ -120,10 +120,11 @@ def number_in(value: str | None) -> int:
     return int(value) if value and value.isdecimal() and len(value) < 19 else 0
 
 
-def back_to_run(request: HttpRequest, model: ModelVersion) -> HttpResponse:
-    """To the run's page where the button stood on one, else to the model's."""
-    run = number_in(request.POST.get("run"))
-    return redirect("admin:learning_trainingrun_change", run) if run else redirect("admin:learning_modelversion_change", model.pk)
+def back_to_run(request: HttpRequest, model: ModelVersion | None) -> HttpResponse:
+    """To the run's page where the button stood on one, else to the model's, or where that is not known to the list of models."""
+    if run := number_in(request.POST.get("run")):
+        return redirect("admin:learning_trainingrun_change", run)
+    return redirect("admin:learning_modelversion_change", model.pk) if model else redirect("admin:learning_modelversion_changelist")
 
 
 class AutomaticPages(ProjectRowsAdmin):

@@ -178,6 +178,17 @@ def test_the_candidate_stands_beside_the_current_model_label_by_label(panel: Cli
     assert re.search(r"Micro average 40 0\.810 0\.810 0\.810 0\.740 0\.740 0\.740 \+7\.0", page)
 
 
+@pytest.mark.parametrize("page", ["roll_back", "stop_canary"])
+def test_taking_back_is_answered_with_a_sentence_even_where_the_default_model_is_gone(
+    panel: Client, project: Project, page: str, settings: Any
+) -> None:
+    settings.DEFAULT_MODEL = "gone"
+    response = panel.post(reverse(f"{MODELS}_{page}", args=[project.pk]), follow=True)
+    assert response.status_code == 200
+    (said,) = [str(message) for message in response.context["messages"]]
+    assert said.startswith({"roll_back": "gone is not in", "stop_canary": "No candidate is being tried"}[page])
+
+
 def test_promotion_and_roll_back_are_a_click_each_and_are_logged(panel: Client, finished: TrainingRun, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(services, "ancestors_of", lambda model: [finished.snapshot])
     base, candidate = finished.base, finished.candidate
