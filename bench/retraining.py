@@ -7,8 +7,8 @@ For each run a site of its own in a fresh folder: the curated figures of --paper
 did not learn from (the eval side of the fixed rule); of ten of them one lies on the eval side. At most --held-out papers of the test side judge. Runs
 other than "clean" are spoiled in a tenth of the pool's panels: in "mixed" the labels of a panel's entities are dealt out anew among them, in
 "shuffled" the entities lie on other words, as if the labels of a row were shuffled over its words. The held-out papers are always the same. Then
-what an administrator does: freeze a snapshot, train from the model in service, judge both, ask the gate, and promote the candidate without a reason,
-which the gate refuses where it is worse. Each figure printed is read from the site.
+what an administrator does: freeze a snapshot, try the training out, train from the model in service, judge both, ask the gate, and promote the
+candidate without a reason, which the gate refuses where it is worse. Each figure printed is read from the site.
 """
 
 from __future__ import annotations
@@ -34,22 +34,31 @@ from ner_engine.split import side_of
 from ner_engine.text import word_edges
 
 _SITE = """
-import json, sys
+import json, sys, time
 import django; django.setup()
 from contextlib import redirect_stdout
 from pathlib import Path
 from django.core.management import CommandError, call_command
 from annotator.corpus.models import Project
 from annotator.corpus.services import create_project, import_paths
+from annotator.jobs.services import run_job
 from annotator.learning import services
+from annotator.learning.dryrun import start_dry_run
 from annotator.learning.judging import details_of
+from annotator.learning.reports import blend_of, events_of
 folder, recipe, settings = Path(sys.argv[1]), sys.argv[2], sys.argv[3:]
 with redirect_stdout(sys.stderr):
     call_command("migrate", verbosity=0)
     project = create_project(name="Trial", slug="trial", actor=None)
     import_paths(project=project, paths=[folder / "papers.jsonl"], source_format="jsonl", labels="gold", actor=None)
     call_command("freeze_snapshot", "trial", split_file=str(folder / "sides.tsv"))
+    asked = dict(setting.split("=", 1) for setting in settings)
+    job = start_dry_run(project=project, snapshot=project.snapshots.get(), actor=None, recipe=recipe, hyperparameters=asked, base=None)
+    run_job(job.pk)
+    job.refresh_from_db()
+    began = time.perf_counter()
     call_command("train", "trial", snapshot=1, recipe=recipe, hyperparameters=settings)
+    took = time.perf_counter() - began
     run = project.training_runs.get()
     comparison = services.compare(run)
     difference = details_of(comparison, project).difference
@@ -63,7 +72,8 @@ rows = [[row.name, row.support, row.current["f1"] if row.current else None, row.
         for row in (*comparison.labels, *comparison.averages)]
 counts = {side: {name: of[name] for name in ("papers", "panels", "spans")} for side, of in run.snapshot.counts.items()}
 print(json.dumps({"rows": rows, "counts": counts, "verdict": str(verdict), "passed": verdict.has_passed, "promotion": answer,
-    "serving": services.serving_model(project).name, "candidate": run.candidate.name, "hyperparameters": run.hyperparameters,
+    "serving": services.serving_model(project).name, "candidate": run.candidate.name, "expected": job.result.get("seconds"), "took": took,
+    "blend": getattr(blend_of(events_of(run)), "percent", None), "hyperparameters": run.hyperparameters,
     "interval": [difference.low, difference.high] if difference else None}))
 """
 
@@ -188,6 +198,9 @@ def tell(run: str, facts: dict, spoiled: int, seconds: float) -> None:
     if facts["interval"]:
         low, high = (100 * value for value in facts["interval"])
         print(f"micro F1, paired bootstrap, 95 %: {low:+.2f} to {high:+.2f} points")
+    print(
+        f"dry run: {facts['expected']:.0f} s expected, training and judging took {facts['took']:.0f} s; {facts['blend'] or 0:.0f} % of the base kept"
+    )
     print(f"gate: {'passed' if facts['passed'] else 'not passed'}. {facts['verdict']}")
     print(f"promotion without a reason: {facts['promotion'][:300]}; in service: {facts['serving']}", flush=True)
 

@@ -15,8 +15,8 @@ import torch
 from ner_engine.comparison import Counts, micro_f1, paired_bootstrap
 from ner_engine.model.recipes import SHARES_OF_BASE
 
-#: The share that is taken where nothing tells that another is better.
-USUAL: Final = 0.5
+#: The share that is taken where nothing tells which is best.
+UNMEASURED: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,33 +30,35 @@ class Blend:
         return {"share_of_base": self.share, "micro_f1": [[share, round(f1, 6)] for share, f1 in self.f1.items()]}
 
 
-def blend(network: torch.nn.Module, base: Mapping[str, torch.Tensor], papers: Sequence[str], counts_now: Callable[[], Sequence[Counts]]) -> Blend:
+def blend(
+    network: torch.nn.Module, base: Mapping[str, torch.Tensor], share: float | None, papers: Sequence[str], counts_now: Callable[[], Sequence[Counts]]
+) -> Blend:
     """Mix the network, as training left it, with ``base``, which has a tensor for each of its parameters.
 
-    ``counts_now`` counts what the network as it is at the moment does in each held-out text, ``papers`` says which paper a text is from. Of the
-    shares that lie within a standard error of the best one that nearest to half is taken: a handful of papers cannot tell more. Without texts it is
-    half.
+    ``share`` is that of the base; where it is None, held-out texts choose among ``SHARES_OF_BASE``: ``counts_now`` counts what the network as it is
+    at the moment does in each of them, ``papers`` says which paper a text is from. Without texts it is half.
     """
     own = dict(network.named_parameters())
     trained = {name: tensor.detach().clone() for name, tensor in own.items()}
 
-    def mix(share: float) -> None:
+    def mix(part: float) -> None:
         with torch.no_grad():
             for name, tensor in own.items():
-                tensor.copy_(torch.lerp(trained[name], base[name].to(tensor.device, tensor.dtype), share))
+                tensor.copy_(torch.lerp(trained[name], base[name].to(tensor.device, tensor.dtype), part))
 
     counted: dict[float, Sequence[Counts]] = {}
-    for share in SHARES_OF_BASE if papers else ():
-        mix(share)
-        counted[share] = counts_now()
-    chosen = _chosen(counted, papers) if counted else USUAL
-    mix(chosen)
-    return Blend(chosen, {share: micro_f1(counts) for share, counts in counted.items()})
+    for each in SHARES_OF_BASE if papers and share is None else ():
+        mix(each)
+        counted[each] = counts_now()
+    if share is None:
+        share = _chosen(counted, papers) if counted else UNMEASURED
+    mix(share)
+    return Blend(share, {each: micro_f1(counts) for each, counts in counted.items()})
 
 
 def _chosen(counted: Mapping[float, Sequence[Counts]], papers: Sequence[str]) -> float:
-    """The share nearest to half that the texts cannot tell from the best, by the rule of one standard error (Breiman et al., CART, 1984)."""
-    best = max(counted, key=lambda share: (micro_f1(counted[share]), -abs(share - USUAL)))
+    """The largest share of the base within a standard error of the best one (Breiman et al., CART, 1984): of models that the texts cannot tell apart
+    the one that has moved least from what is known. Rare labels bear too little on the average to speak for themselves."""
+    best = max(counted, key=lambda share: (micro_f1(counted[share]), share))
     behind = {share: paired_bootstrap(papers, counts, counted[best]) for share, counts in counted.items()}
-    as_good = [share for share, found in behind.items() if found.measured <= found.standard_error]
-    return min(as_good, key=lambda share: (abs(share - USUAL), -share))
+    return max(share for share, found in behind.items() if found.measured <= found.standard_error)

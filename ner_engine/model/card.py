@@ -147,7 +147,7 @@ def _blend(found: Blend | None) -> str:
     if found is None:
         return ""
     measured = ", ".join(f"{share:.0%}: {f1:.4f}" for share, f1 in found.f1.items())
-    because = f"; micro F1 on the eval side by that share: {measured}" if measured else "; nothing was held out to choose another share by"
+    because = f"; micro F1 on the eval side by that share: {measured}" if measured else ""
     return f"\n\nIn the end {found.share:.0%} of each weight are the base's own{because}."
 
 

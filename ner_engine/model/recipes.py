@@ -37,7 +37,7 @@ class Recipe:
     Evaluations: ``eval_panels`` bounds the held-out texts that are tagged on the way; the end is measured on all. ``keep="best"`` takes the weights
     of the evaluation with the best micro F1, ``average`` the mean over that many last evaluations (0: none); ``patience`` ends a run after as many
     evaluations without a better one (0: never). Without held-out texts the last weights are taken.
-    ``blend="auto"`` mixes what was taken with the base, in one of the ``SHARES_OF_BASE`` (see ``blending``).
+    ``blend`` mixes what was taken with the base (see ``blending``): by that share of the base, or with "auto" by one of the ``SHARES_OF_BASE``.
 
     ``task="fill_mask"`` is a language model that ``pretrain`` trains: it hides ``mask_share`` of the tokens, by ``mask_unit``, and knows no labels.
     """
@@ -157,7 +157,7 @@ _CHOICES: Final[Mapping[str, Sequence[str]]] = {
     "precision": ("bf16", "fp32"),
     "panels": ("all", "labelled"),
     "keep": ("last", "best"),
-    "blend": ("off", "auto"),
+    "blend": ("off", "auto", "0.25", "0.5", "0.75"),
     "class_weights": ("none", "balanced"),
     "packing": ("auto", "off"),
     "mask_unit": ("token", "word"),
@@ -190,8 +190,8 @@ _MEANINGS: Final[Mapping[str, str]] = {
     "seed": "What decides the order of the texts and every other chance: the same seed gives the same model.",
     "keep": "Whose weights the model gets: those of the evaluation with the best micro F1, or the last.",
     "average": "The mean of the weights at so many last evaluations is taken; 0 takes none, and wants keep=last.",
-    "blend": "auto mixes the weights in the end with those of the base, half and half unless the evaluation texts say that another share is "
-    "better: what is new is learned and less is forgotten. Without effect where the base tells other labels.",
+    "blend": "How much of the base is mixed into the weights in the end, so that less is forgotten; auto takes as much as the evaluation texts allow "
+    "without loss, half where there are none. Without effect where the base tells other labels.",
     "patience": "The run ends after so many evaluations without a better one; 0 never ends it early.",
     "class_weights": "balanced gives each label the same say, however rare it is; none counts each token alike.",
     "label_smoothing": "Share of a token's truth that is spread over all labels, against being too sure.",

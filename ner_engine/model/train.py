@@ -236,7 +236,8 @@ class _Model:
             self.judge(held_out, recipe, watch=lambda _, gold, found: counts.append(counts_of(gold, found)))
             return counts
 
-        return blend(self.network, _Model.load(self.base, recipe).network.state_dict(), [paper_of(text) for text in held_out], counts_now)
+        share, papers = None if recipe.blend == "auto" else float(recipe.blend), [paper_of(text) for text in held_out]
+        return blend(self.network, _Model.load(self.base, recipe).network.state_dict(), share, papers, counts_now)
 
     def examples(self, documents: Sequence[Document], recipe: Recipe) -> Examples:
         """The windows of the documents with their labels."""
