@@ -29,6 +29,7 @@ from annotator.learning.room import Room, bytes_in, refuse_without_room, sweep_e
 from annotator.learning.services import DEFAULT_RECIPE, serving_model
 from annotator.learning.supervision import Event, Supervisor, wait_for_place
 from annotator.learning.training import data_of, engine_settings
+from ner_engine.duplicates import THRESHOLD
 
 if TYPE_CHECKING:
     from annotator.accounts.models import User
@@ -147,6 +148,12 @@ class SeriesRun:
     job: JobRun
     part: str = ""
 
+    def _options(self) -> dict[str, Any]:
+        """What was asked for; texts that the snapshot's rule calls nearly the same share a fold."""
+        if self.series.kind != SeriesKind.LABEL_ERRORS:
+            return dict(self.series.options)
+        return {**self.series.options, "near_duplicate": self.series.snapshot.rules.get("near_duplicate", THRESHOLD)}
+
     def complete(self) -> dict[str, Any]:
         """Train and look, part after part; the report. What a stopped or failed one has finished stays for the next."""
         series, snapshot = self.series, self.series.snapshot
@@ -168,7 +175,7 @@ class SeriesRun:
             base=series.base.path,
             out=series.out,
             settings=told,
-            options=series.options,
+            options=self._options(),
         )
         self.job.report(message="Starting the training process")
         Supervisor(command, series.folder, self.job, self._heard).train()

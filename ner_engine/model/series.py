@@ -91,7 +91,7 @@ class Series:
             before = json.loads(stored.read_text(encoding="utf-8"))
             if not resume:
                 raise TrainingError(f"{self.out.name} holds another run; go on with it by --resume, or give another folder")
-            if changed := sorted(name for name in before.keys() | facts.keys() if before.get(name) != facts.get(name)):
+            if changed := sorted(name for name in before if before[name] != facts.get(name)):  # an older program's run knows fewer names
                 raise TrainingError(f"the run in {self.out.name} was started with another {', '.join(changed)}; start a new one in another folder")
             return
         self.out.mkdir(parents=True, exist_ok=True)

@@ -101,6 +101,7 @@ def test_a_search_and_a_curve_go_from_the_queue_to_what_people_read_and_survive_
 ) -> None:
     first = start_worker("train")
     slow = {"epochs": 60, "batch_size": 1, "checkpoint_seconds": 1}
+    Snapshot.objects.update(rules={**learned.rules, "near_duplicate": 0.6})
     series = started(learned, actor=manager, hyperparameters=slow, options={"folds": 2, "max_steps": 0})
 
     def events(kind: str) -> list[Any]:
@@ -118,6 +119,7 @@ def test_a_search_and_a_curve_go_from_the_queue_to_what_people_read_and_survive_
     series.refresh_from_db()
     assert (series.result["texts"], series.result["entities"], len(series.result["folds"])) == (30, 60, 2)
     assert series.finished_at is not None
+    assert json.loads((series.out / "series.json").read_text())["near_duplicate"] == 0.6
     assert not ModelVersion.objects.filter(origin=ModelOrigin.TRAINED).exists()
     assert not list(series.folder.rglob("*.safetensors"))
 
