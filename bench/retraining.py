@@ -198,9 +198,8 @@ def tell(run: str, facts: dict, spoiled: int, seconds: float) -> None:
     if facts["interval"]:
         low, high = (100 * value for value in facts["interval"])
         print(f"micro F1, paired bootstrap, 95 %: {low:+.2f} to {high:+.2f} points")
-    print(
-        f"dry run: {facts['expected']:.0f} s expected, training and judging took {facts['took']:.0f} s; {facts['blend'] or 0:.0f} % of the base kept"
-    )
+    expected, kept = facts["expected"] or 0, facts["blend"] or 0
+    print(f"dry run: {expected:.0f} s expected, training and judging took {facts['took']:.0f} s; {kept:.0f} % of the base kept")
     print(f"gate: {'passed' if facts['passed'] else 'not passed'}. {facts['verdict']}")
     print(f"promotion without a reason: {facts['promotion'][:300]}; in service: {facts['serving']}", flush=True)
 

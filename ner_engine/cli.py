@@ -39,7 +39,8 @@ Standard output is one JSON object a line, "event" says which:
   start      recipe, base, labels, steps, epochs, examples, examples_per_step (over all processes), processes, packed, precision, device, resumed_at
   step       step, steps, epoch, loss, learning_rate, examples_per_second, seconds_left
   eval       step, epoch, loss, eval_loss, by_label, micro, macro, words with accuracy and by_word (scores on held-out texts)
-  blend      share_of_base, micro_f1 as [share of the base, F1 on the eval side] (with blend=auto: how much of the base was mixed in)
+  blending   shares (with blend=auto: how many shares of the base are measured now)
+  blend      share_of_base, micro_f1 as [share of the base, F1 on the eval side] (how much of the base was mixed in)
   done       out, weights_of_steps (empty: the last), scores by side (eval, and test where there is a test.jsonl)
   cancelled  step, steps (after SIGTERM or Ctrl-C: the step was finished and a checkpoint written)
   error      message

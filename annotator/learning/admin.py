@@ -162,7 +162,7 @@ class TrainingRunAdmin(StartPages, AutomaticPages):
             "nobody_listens": run.job is not None and not run.is_final and nobody_listens_for(run.job),
             "charts": reports.charts_of(events),
             "evaluations": reports.evaluations_of(events),
-            "blend": reports.blend_of(events),
+            "blend": reports.blend_of(events) if run.candidate else None,
             "comparison": comparison,
             "bars": reports.score_bars(comparison) if comparison else None,
             "details": judging.details_of(comparison, run.project) if comparison else None,

@@ -121,10 +121,11 @@ def number_in(value: str | None) -> int:
 
 
 def back_to_run(request: HttpRequest, model: ModelVersion | None) -> HttpResponse:
-    """To the run's page where the button stood on one, else to the model's, or where that is not known to the list of models."""
+    """To the run's page where the button stood on one, else to the model's: ``model``, or where there is none the one whose page had the button."""
     if run := number_in(request.POST.get("run")):
         return redirect("admin:learning_trainingrun_change", run)
-    return redirect("admin:learning_modelversion_change", model.pk) if model else redirect("admin:learning_modelversion_changelist")
+    shown = model.pk if model else number_in(request.POST.get("model"))
+    return redirect("admin:learning_modelversion_change", shown) if shown else redirect("admin:learning_modelversion_changelist")
 
 
 class AutomaticPages(ProjectRowsAdmin):

@@ -148,17 +148,14 @@ def _origin(run: TrainingRun) -> str:
     snapshot = run.snapshot
     asked = SnapshotFilter.from_json(snapshot.filters)
     phrases = replace(asked, curators=()).in_words() + ([f"accepted by any of {len(asked.curators)} chosen curators"] if asked.curators else [])
-    n_spans, n_swept = (sum(sum(side[name].values()) for side in snapshot.counts.values()) for name in ("labels", "swept"))
-    split = (
-        f"by a split file, {snapshot.split_file.name}, and where it names none {snapshot.split_rule}" if snapshot.split_file else snapshot.split_rule
-    )
+    n_spans, n_swept = (sum(sum(side.get(name, {}).values()) for side in snapshot.counts.values()) for name in ("labels", "swept"))
     facts = [
         ("project", run.project.name),
         ("snapshot", f"{snapshot.number}, frozen {snapshot.created_at:%Y-%m-%d}, SHA-256 `{snapshot.content_hash}`"),
         ("legends", "; ".join(phrases) or "all that were accepted"),
-        ("guideline", snapshot.report["guideline"] or "none"),
-        ("split by paper", split),
-        ("accepted with their legend, never decided by themselves", f"{n_swept:,} of {n_spans:,} entities"),
+        ("guideline", snapshot.report.get("guideline") or "none"),
+        ("split by paper", snapshot.split_rule),
+        ("suggested by a model and accepted with the whole legend, not one by one", f"{n_swept:,} of {n_spans:,} entities"),
         ("trained from", f"{run.base.name}, SHA-256 `{run.base.weights_sha256}`"),
     ]
     sides = [(side, *(f"{of[name]:,}" for name in ("papers", "panels", "spans"))) for side, of in snapshot.counts.items()]
@@ -172,8 +169,8 @@ def _judged(run: TrainingRun, judged: Evaluation, current: Evaluation | None) ->
         (row.name, *_figures(row.candidate), row.support or "", *((_figures(row.current)[2], _signed(row.difference)) if other else ()))
         for row in (*found.labels, *found.averages)
     ]
-    head = ("label", "P", "R", "F1", "support", *((f"F1 of {other.name}", "points") if other else ()))
-    beside = f" Beside it {other.name}, which did this step then, on the same texts." if other else " Nothing did this step before."
+    head = ("label", "P", "R", "F1", "support", *((f"F1 of {other.name}", "difference of F1, points") if other else ()))
+    beside = f" Beside it {other.name}, the model in service at that time, on the same texts." if other else " No model was in service."
     return f"Strict character spans on the held-out papers of snapshot {run.snapshot.number}.{beside}\n\n{engine.card_table(head, rows)}"
 
 

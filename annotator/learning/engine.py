@@ -356,11 +356,11 @@ class _Watched:
         return rows
 
 
-def n_blends(hyperparameters: Mapping[str, Any]) -> int:
-    """How many mixtures with the base a run measures before it chooses one."""
+def n_blends(hyperparameters: Mapping[str, Any], base_labels: Collection[str], labels: Collection[str]) -> int:
+    """How many mixtures with the base a run measures before it chooses one: none where the base tells other labels."""
     from ner_engine.model.recipes import SHARES_OF_BASE  # noqa: PLC0415
 
-    return len(SHARES_OF_BASE) if hyperparameters["blend"] == "auto" else 0
+    return len(SHARES_OF_BASE) if hyperparameters["blend"] == "auto" and set(base_labels) == set(labels) else 0
 
 
 def licence_in(card: str) -> str:

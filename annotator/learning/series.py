@@ -149,10 +149,12 @@ class SeriesRun:
     part: str = ""
 
     def _options(self) -> dict[str, Any]:
-        """What was asked for; texts that the snapshot's rule calls nearly the same share a fold."""
+        """What was asked for; texts that the snapshot's rule calls nearly the same share a fold, in a series that goes on those that did."""
         if self.series.kind != SeriesKind.LABEL_ERRORS:
             return dict(self.series.options)
-        return {**self.series.options, "near_duplicate": self.series.snapshot.rules.get("near_duplicate", THRESHOLD)}
+        begun = self.series.out / "series.json"
+        rules = json.loads(begun.read_text(encoding="utf-8")) if begun.is_file() else self.series.snapshot.rules
+        return {**self.series.options, "near_duplicate": rules.get("near_duplicate", THRESHOLD)}
 
     def complete(self) -> dict[str, Any]:
         """Train and look, part after part; the report. What a stopped or failed one has finished stays for the next."""

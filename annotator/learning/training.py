@@ -41,6 +41,8 @@ log = structlog.get_logger(__name__)
 _SHOWN: Final = ("step", "steps", "epoch", "loss", "learning_rate", "examples_per_second", "seconds_left", "device", "examples")
 _WRITE_EVERY_SECONDS: Final = 0.5
 TEST: Final = "test"
+#: Hyperparameters that runs in the queue from before an update do not name, and what they were then.
+_BEFORE_IT_WAS_KNOWN: Final = {"blend": "off"}
 #: Where a snapshot keeps its whole figures.
 FIGURES: Final = "sd_figs"
 
@@ -172,7 +174,7 @@ class Training:
         engine.verify_model(self.run.base)
         sweep_ended_runs()
         refuse_without_room(Room.of_run(engine.n_parameters(self.run.base.path), self.run.hyperparameters), taken=bytes_in(self.out))
-        settings = engine_settings(self.run.task, snapshot, self.run.hyperparameters)
+        settings = engine_settings(self.run.task, snapshot, {**_BEFORE_IT_WAS_KNOWN, **self.run.hyperparameters})
         command = engine.training_command(
             recipe=self.run.recipe, data=data_of(snapshot, self.run.task), base=self.run.base.path, out=self.out, settings=settings
         )
@@ -186,6 +188,8 @@ class Training:
             self.run.progress["n_resumed"] = self.run.progress.get("n_resumed", 0) + 1
         if kind == "step":
             self.job.report(done=event["step"], total=event["steps"], message=f"Training, step {event['step']} of {event['steps']}")
+        if kind == "blending":
+            self.job.report(message="Choosing how much of the base to keep")
         if kind != "step" or time.monotonic() - self.written_at > _WRITE_EVERY_SECONDS:
             self.written_at = time.monotonic()
             TrainingRun.objects.filter(pk=self.run.pk).update(progress=self.run.progress)

@@ -15,8 +15,9 @@ import torch
 from ner_engine.comparison import Counts, micro_f1, paired_bootstrap
 from ner_engine.model.recipes import SHARES_OF_BASE
 
-#: The share that is taken where nothing tells which is best.
+#: The share that is taken where nothing tells which is best: with fewer papers a standard error says too little.
 UNMEASURED: Final = 0.5
+FEW_PAPERS: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +58,13 @@ def blend(
 
 
 def _chosen(counted: Mapping[float, Sequence[Counts]], papers: Sequence[str]) -> float:
-    """The largest share of the base within a standard error of the best one (Breiman et al., CART, 1984): of models that the texts cannot tell apart
-    the one that has moved least from what is known. Rare labels bear too little on the average to speak for themselves."""
+    """Half where there are few papers, or nothing to be found in them; else the largest share of the base within a standard error of the best one.
+
+    So of models that the texts cannot tell apart it is the one that has moved least from what is known (the rule of one standard error: Breiman et
+    al., CART, 1984). Rare labels bear too little on the average to speak for themselves.
+    """
+    if len(set(papers)) < FEW_PAPERS or not any(counts.support for counts in next(iter(counted.values()))):
+        return UNMEASURED
     best = max(counted, key=lambda share: (micro_f1(counted[share]), share))
     behind = {share: paired_bootstrap(papers, counts, counted[best]) for share, counts in counted.items()}
     return max(share for share, found in behind.items() if found.measured <= found.standard_error)

@@ -27,6 +27,8 @@ from transformers import pipeline
 
 pipeline("token-classification", model="FOLDER", aggregation_strategy="first")("Legend of a figure.")
 ```"""
+#: What a side was used for beside these scores.
+_USED: Final[Mapping[str, str]] = {"eval": ", by which weights were chosen"}
 _TAG: Final = """```
 python -m ner_engine tag --model FOLDER --in texts.jsonl
 ```"""
@@ -93,7 +95,7 @@ def _uses(record: RunRecord) -> str:
     how = f"{_PIPELINE}\n\nBy whole words, and with texts of any length:\n\n{_TAG}" if record.recipe.task == "entities" else _TAG
     return (
         "For tags that a person then corrects, in texts like those it learned from. Not for clinical notes, not for decisions about people, and not "
-        "where nobody looks: the scores below say how many of its tags are wrong, and how many it misses, on papers that it had not seen. What "
+        "where nobody looks: some of its tags are wrong and some are missing, see the scores where there are any. What "
         "was rare in its training data is found least well; for other languages, fields and kinds of text nobody measured it.\n\n"
         f"{how}"
     )
@@ -148,12 +150,13 @@ def _blend(found: Blend | None) -> str:
         return ""
     measured = ", ".join(f"{share:.0%}: {f1:.4f}" for share, f1 in found.f1.items())
     because = f"; micro F1 on the eval side by that share: {measured}" if measured else ""
-    return f"\n\nIn the end {found.share:.0%} of each weight are the base's own{because}."
+    mixed = f"\n\nThe weights are a mixture: {found.share:.0%} of the base's and {1 - found.share:.0%} of those that training ended with{because}"
+    return f"{mixed}."
 
 
 def _scores(side: str, scores: Mapping[str, Any]) -> str:
     parts = [
-        f"### On {side} ({scores['documents']:,} texts)\n\nStrict character spans:\n\n{_score_table(scores)}",
+        f"### On {side}{_USED.get(side, '')} ({scores['documents']:,} texts)\n\nStrict character spans:\n\n{_score_table(scores)}",
         f"Words of sd-nlp, as seqeval counts them:\n\n{_score_table(scores['words'])}",
     ]
     if "by_word" in scores["words"]:

@@ -27,7 +27,7 @@ from ner_engine.model.batching import BatchOrder, MicroBatch, token_loss
 from ner_engine.model.data import IGNORED
 from ner_engine.model.recipes import Recipe
 
-#: Events of a run: start, step, eval, done, cancelled (see ``cli`` for their fields).
+#: Events of a run: start, step, eval, blending, blend, done, cancelled (see ``cli`` for their fields).
 Emit = Callable[[Mapping[str, Any]], None]
 #: How long processes wait for the first of them while it measures.
 _PATIENCE: Final = timedelta(hours=12)

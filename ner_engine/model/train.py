@@ -51,7 +51,7 @@ from ner_engine.model.loop import (
     runs_in_bf16,
     training_arguments,
 )
-from ner_engine.model.recipes import AUTO_LABELS, FILL_MASK, Recipe
+from ner_engine.model.recipes import AUTO_LABELS, FILL_MASK, SHARES_OF_BASE, Recipe
 from ner_engine.model.tagger import Tagger
 from ner_engine.model.tasks import TASKS, weight_of
 from ner_engine.schema import ENTITY_LABELS, Document
@@ -88,11 +88,9 @@ def train(
     panels = read_sides(data, recipe)
     recipe = with_labels(recipe, panels.sides["train"])
     transformers.utils.logging.disable_progress_bar()  # a log is no terminal: each bar would be a line as long as the run
-    run = _Run(recipe, panels, out, emit if here.is_main_process else _in_silence, stop_requested)
-    begin: Checkpoint | None = catalog.find_base(base)
-    if recipe.augment_share:
-        begin = run.learn_augmented(catalog.find_base(base), resume=resume)
-    return out / "model" if begin and run.learn(begin, resume=resume) else None
+    told = emit if here.is_main_process else _in_silence
+    run = _Run(recipe, catalog.find_base(base), panels, out=out, emit=told, stop_requested=stop_requested)
+    return out / "model" if run.learn(resume=resume) else None
 
 
 def _in_silence(event: Mapping[str, Any]) -> None:
@@ -190,7 +188,6 @@ class _Model:
     network: Any
     encoder: TextEncoder
     id2label: tuple[str, ...]
-    keeps_head: bool
 
     @classmethod
     def load(cls, base: Checkpoint, recipe: Recipe) -> _Model:
@@ -210,7 +207,7 @@ class _Model:
         network = load_classifier(base, settings=settings, new_labels=None if keeps_head else id2label)
         choose_attention(network, recipe.packing)
         encoder = TextEncoder(load_tokenizer(base), max_length=window)
-        return cls(base, network, encoder, id2label, keeps_head)
+        return cls(base, network, encoder, id2label)
 
     @property
     def label2id(self) -> dict[str, int]:
@@ -221,23 +218,16 @@ class _Model:
         """Whether it takes examples end to end."""
         return takes_packed(self.network)
 
-    def blend_with_base(self, recipe: Recipe, held_out: Sequence[Document], stop_requested: Callable[[], bool]) -> Blend | None:
-        """Mix the weights with those they began as; None where the labels are others, so that there is nothing to mix with.
-
-        Raises ``_StoppedError`` where it was asked to stop.
-        """
-        if not self.keeps_head:
-            return None
+    def mix_with(self, base: Checkpoint, recipe: Recipe, held_out: Sequence[Document]) -> Blend:
+        """Mix the weights with those of ``base``, which has the same labels, in the share that the recipe asks for."""
+        share, papers = None if recipe.blend == "auto" else float(recipe.blend), [paper_of(text) for text in held_out]
 
         def counts_now() -> list[Counts]:
-            if stop_requested():
-                raise _StoppedError
             counts: list[Counts] = []
             self.judge(held_out, recipe, watch=lambda _, gold, found: counts.append(counts_of(gold, found)))
             return counts
 
-        share, papers = None if recipe.blend == "auto" else float(recipe.blend), [paper_of(text) for text in held_out]
-        return blend(self.network, _Model.load(self.base, recipe).network.state_dict(), share, papers, counts_now)
+        return blend(self.network, _Model.load(base, recipe).network.state_dict(), share, papers, counts_now)
 
     def examples(self, documents: Sequence[Document], recipe: Recipe) -> Examples:
         """The windows of the documents with their labels."""
@@ -260,10 +250,6 @@ class _Model:
         """Weights, config and tokenizer, as any Hugging Face program reads them."""
         self.network.save_pretrained(folder)
         save_tokenizer(self.base, folder)
-
-
-class _StoppedError(Exception):
-    """Somebody asked the run to stop."""
 
 
 class _Listening:
@@ -297,30 +283,34 @@ class _Listening:
 class _Run:
     """One training from its first step, or its last checkpoint, to the finished model."""
 
-    def __init__(self, recipe: Recipe, panels: Panels, out: Path, emit: Emit, stop_requested: Callable[[], bool]) -> None:
-        self._recipe, self._panels, self._out, self._emit, self._stop_requested = recipe, panels, out, emit, stop_requested
+    def __init__(self, recipe: Recipe, base: Checkpoint, panels: Panels, *, out: Path, emit: Emit, stop_requested: Callable[[], bool]) -> None:
+        self._recipe, self._base, self._panels, self._out, self._emit, self._stop_requested = recipe, base, panels, out, emit, stop_requested
 
-    def learn_augmented(self, base: Checkpoint, *, resume: bool) -> Checkpoint | None:
-        """What comes of ``base`` by the texts and copies of them with other entities; None where the run was asked to stop before."""
+    def _learn_augmented(self, *, resume: bool) -> Checkpoint | None:
+        """What comes of the base by the texts and copies of them with other entities; None where the run was asked to stop before."""
         folder, texts = self._out / "augmented", self._panels.sides["train"]
         if not (folder / "model").is_dir():
             copies = augment_documents(texts, self._recipe.augment_share, seed=self._recipe.seed)
             sides = {**self._panels.sides, "train": [*texts, *copies]}
-            step = self._step(base, sides, folder, self._tell_of_first_step)
+            step = self._step(self._base, sides, folder, self._tell_of_first_step)
             if not step.fit(resume=resume):
                 return None
             step.store("")
-        return dataclasses.replace(catalog.find_base(folder / "model"), name=base.name)
+        return dataclasses.replace(catalog.find_base(folder / "model"), name=self._base.name)
 
     def _tell_of_first_step(self, event: Mapping[str, Any]) -> None:
         self._emit({**event, "phase": "augmented"})
 
-    def learn(self, base: Checkpoint, *, resume: bool) -> bool:
+    def learn(self, *, resume: bool) -> bool:
         """Train, measure on everything held out, write the model with its card, and let the checkpoints go. False where it was asked to stop."""
-        step = self._step(base, self._panels.sides, self._out, self._emit)
+        begin = self._learn_augmented(resume=resume) if self._recipe.augment_share else self._base
+        if begin is None:
+            return False
+        step = self._step(begin, self._panels.sides, self._out, self._emit)
         left_out = {"repeated_texts_left_out": self._panels.n_repeated, "texts_of_no_weight_left_out": self._panels.n_weightless}
         if not step.fit(resume=resume, told=left_out):
             return False
+        step.mix_with(self._base)
         scores: dict[str, dict[str, Any]] = {}
         if processes().is_main_process:
             scores = {
@@ -335,7 +325,7 @@ class _Run:
         return _Step(recipe=recipe, model=_Model.load(base, recipe), sides=sides, out=out, emit=emit, stop_requested=self._stop_requested)
 
     def _record(self, step: _Step, scores: Mapping[str, Mapping[str, Any]]) -> RunRecord:
-        recipe, base = self._recipe, step.model.base.name
+        recipe, base = self._recipe, self._base.name
         return RunRecord(
             recipe=recipe,
             base=base,
@@ -353,7 +343,7 @@ class _Run:
                 "transformers": transformers.__version__,
                 "tokenizers": tokenizers.__version__,
             },
-            base_licence=licence_in(_text_of(step.model.base.folder / "README.md")),
+            base_licence=licence_in(_text_of(self._base.folder / "README.md")),
             machine=f"{torch.cuda.get_device_name() if torch.cuda.is_available() else 'CPU'} in {'bf16' if runs_in_bf16(recipe) else 'fp32'}",
         )
 
@@ -399,26 +389,21 @@ class _Step:
         self.emit({**self._start(arguments, checkpoint), **(told or {})})
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         reached = trainer.state.global_step
-        is_done = reached == self.n_steps or reporter.stopped_early
-        if is_done and processes().is_main_process:
-            is_done = self._choose_weights(reached)
-        if not is_done:
+        if reached < self.n_steps and not reporter.stopped_early:
             self.emit({"event": "cancelled", "step": reached, "steps": self.n_steps})
-        return is_done
-
-    def _choose_weights(self, reached: int) -> bool:
-        """Give the model the weights that the recipe asks for; False where it was asked to stop before they were chosen."""
-        kept = KeptWeights(self._out / "checkpoints", self.recipe)
-        self.weights_of = kept.put_into(self.model.network, self.history.read(until=reached))
-        if self.recipe.blend == "off":
-            return True
-        try:
-            self.blend = self.model.blend_with_base(self.recipe, self._eval, self.stop_requested)
-        except _StoppedError:
             return False
-        if self.blend:
-            self.emit({"event": "blend", **self.blend.as_json()})
+        if processes().is_main_process:
+            kept = KeptWeights(self._out / "checkpoints", self.recipe)
+            self.weights_of = kept.put_into(self.model.network, self.history.read(until=reached))
         return True
+
+    def mix_with(self, base: Checkpoint) -> None:
+        """Mix the weights with those of ``base``, where the recipe asks for it and the base tells the same labels."""
+        if self.recipe.blend == "off" or set(base.labels) != set(self.recipe.labels) or not processes().is_main_process:
+            return
+        self.emit({"event": "blending", "shares": len(SHARES_OF_BASE) if self.recipe.blend == "auto" else 1})
+        self.blend = self.model.mix_with(base, self.recipe, self._eval)
+        self.emit({"event": "blend", **self.blend.as_json()})
 
     def store(self, text: str) -> None:
         """Write the model with the card ``text`` in one rename, and let the checkpoints go."""

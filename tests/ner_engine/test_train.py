@@ -292,7 +292,7 @@ def test_a_mixture_with_the_base_scores_as_it_was_measured_and_is_told_on_the_ca
     measured = dict(found["micro_f1"])
     assert list(measured) == list(SHARES_OF_BASE)
     assert told[-1]["scores"]["eval"]["micro"]["f1"] == pytest.approx(measured[found["share_of_base"]], abs=1e-4)
-    assert f"In the end {found['share_of_base']:.0%} of each weight are the base's own" in (tmp_path / "second/model/README.md").read_text()
+    assert f"a mixture: {found['share_of_base']:.0%} of the base's" in (tmp_path / "second/model/README.md").read_text()
 
 
 def test_the_share_that_was_asked_for_is_kept_of_the_base(run: Run, tmp_path: Path) -> None:
@@ -330,17 +330,24 @@ def mixture(*right: tuple[int, int, int, int]) -> tuple[Blend, float]:
     return blend(network, base, None, [f"paper {number}" for number in range(len(right))], counts_now), weight()
 
 
+def test_where_nothing_is_to_be_found_in_the_held_out_papers_half_of_the_base_is_kept() -> None:
+    network = torch.nn.Linear(2, 2)
+    papers = [f"paper {number}" for number in range(12)]
+    assert blend(network, network.state_dict(), None, papers, lambda: [Counts(0, 0, 0)] * 12).share == 0.5
+
+
 @pytest.mark.parametrize(
     ("right", "share"),
     [
-        ([(9, 6, 5, 3)] * 8, 0.0),
-        ([(3, 4, 5, 9)] * 8, 0.75),
-        ([(7, 7, 7, 7)] * 8, 0.75),
-        ([(9, 5, 5, 2), (5, 7, 7, 2), (8, 5, 7, 2), (5, 8, 6, 2)], 0.5),
-        ([(5, 8, 5, 6), (6, 8, 5, 6), (4, 8, 6, 6), (5, 8, 5, 6)], 0.25),
+        ([(9, 6, 5, 3)] * 12, 0.0),
+        ([(3, 4, 5, 9)] * 12, 0.75),
+        ([(7, 7, 7, 7)] * 12, 0.75),
+        ([(9, 5, 5, 2), (5, 7, 7, 2), (8, 5, 7, 2), (5, 8, 6, 2)] * 3, 0.5),
+        ([(5, 8, 5, 6), (6, 8, 5, 6), (4, 8, 6, 6), (5, 8, 5, 6)] * 3, 0.25),
+        ([(9, 6, 5, 3)] * 9, 0.5),
         ([], 0.5),
     ],
-    ids=["none is far better", "most is far better", "all alike", "papers disagree", "one is best", "nothing is held out"],
+    ids=["none is far better", "most is far better", "all alike", "papers disagree", "one is best", "too few papers to tell", "nothing is held out"],
 )
 def test_as_much_of_the_base_is_kept_as_the_held_out_papers_allow(right: list[tuple[int, int, int, int]], share: float) -> None:
     found, weight = mixture(*right)
@@ -351,14 +358,16 @@ def test_as_much_of_the_base_is_kept_as_the_held_out_papers_allow(right: list[tu
     )
 
 
-def test_a_run_that_is_stopped_while_it_chooses_a_mixture_goes_on_to_the_same_model(run: Run, tmp_path: Path) -> None:
+def test_what_was_learned_in_two_steps_is_mixed_with_the_base_that_the_first_began_with(run: Run, tmp_path: Path) -> None:
     run(tmp_path / "first", epochs="1")
-    settings: dict[str, Any] = {"begin": tmp_path / "first/model", "blend": "auto", "epochs": "1"}
-    whole = run(tmp_path / "whole", **settings)
-    steps = whole[0]["steps"]
-    assert run(tmp_path / "out", stop_at=steps, **settings)[-1]["event"] == "cancelled"
-    run(tmp_path / "out", resume=True, **settings)
-    assert same(tmp_path / "whole", tmp_path / "out")
+    settings: dict[str, Any] = {"begin": tmp_path / "first/model", "epochs": "1", "learning_rate": "0.01", "augment_share": "0.5"}
+    run(tmp_path / "trained", **settings)
+    told = run(tmp_path / "mixed", blend="0.75", **settings)
+    assert [event.get("phase") for event in told.of("blend")] == [None]
+    base, trained = weights(tmp_path / "first"), weights(tmp_path / "trained")
+    for name, tensor in weights(tmp_path / "mixed").items():
+        assert torch.allclose(tensor, 0.75 * base[name] + 0.25 * trained[name], atol=1e-6)
+    assert run(tmp_path / "anew", augment_share="0.5", blend="0.75").of("blend") == []
 
 
 # Data

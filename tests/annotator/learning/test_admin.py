@@ -158,14 +158,14 @@ def test_a_run_shows_its_curves_with_a_table_of_the_same_numbers(panel: Client, 
     [
         (
             [[0.0, 0.7], [0.25, 0.7125], [0.5, 0.71]],
-            r"In the end 25 % of each weight are those of \S+ the largest share .* 25 % 50 % F1 0\.7000 0\.7125 \(taken\) 0\.7100",
+            r"mixture of weights: 25 % of \S+ the rest .* 25 % 50 % F1 0\.7000 0\.7125 \(taken\) 0\.7100",
         ),
-        ([], r"In the end 25 % of each weight are those of \S+"),
+        ([], r"mixture of weights: 25 % of \S+"),
     ],
 )
 def test_a_run_says_how_much_of_its_base_is_in_the_model(panel: Client, finished: TrainingRun, measured: list[list[float]], words: str) -> None:
     page = reverse(f"{RUNS}_change", args=[finished.pk])
-    assert "In the end" not in text_of(panel.get(page))
+    assert "mixture" not in text_of(panel.get(page))
     finished.folder.mkdir(parents=True)
     event = {"event": "blend", "share_of_base": 0.25, "micro_f1": measured}
     Path(finished.folder, "events.jsonl").write_text(json.dumps(event) + "\n", encoding="utf-8")

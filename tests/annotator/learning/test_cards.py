@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import shutil
 import zipfile
 from collections.abc import Callable
@@ -19,9 +20,10 @@ from hypothesis import strategies as st
 from annotator.accounts.models import User
 from annotator.common.errors import UserError
 from annotator.corpus.models import Project
+from annotator.datasets.models import Snapshot, SplitFile
 from annotator.learning import engine
-from annotator.learning.cards import Piece, blocks_of, model_archive
-from annotator.learning.models import ModelOrigin, ModelVersion
+from annotator.learning.cards import Piece, blocks_of, model_archive, with_provenance
+from annotator.learning.models import Evaluation, ModelOrigin, ModelVersion, TrainingRun
 from annotator.learning.services import register_model, serving_model
 from ner_engine.model.card import table
 
@@ -91,6 +93,41 @@ def trained(project: Project, tiny_folders: list[Path], tiny: ModelVersion, sett
     return ModelVersion.objects.create(
         name="autophagy-run-7", origin=ModelOrigin.TRAINED, location="run-7", project=project, labels=list(facts.labels), weights_sha256=facts.sha256
     )
+
+
+HEAD = "# run\n\n## Model description\n\nIt finds.\n\n## Licence\n\nThe base is under mit.\n"
+
+
+def test_a_card_counts_curators_and_names_nobody_and_no_file(
+    learned: Snapshot, candidate_of: Callable[..., ModelVersion], tiny: ModelVersion, manager: User
+) -> None:
+    split = SplitFile(project=learned.project, name="for-doctor-who.tsv", sides={}, sha256="0" * 64)
+    learned.filters, learned.split_file, learned.split_rule = {"curators": [manager.pk]}, split, "file-ab12+sha256-80-10-10"
+    judged = Evaluation.objects.get(model_version=candidate_of(learned))
+    run = TrainingRun.objects.get()
+    run.snapshot = learned
+    card = with_provenance(HEAD, run, judged, Evaluation.objects.get(model_version=tiny))
+    assert "accepted by any of 1 chosen curators" in card
+    assert "| split by paper | file-ab12+sha256-80-10-10 |" in card
+    assert f"| F1 of {tiny.name} | difference of F1, points |" in card
+    assert not {manager.username, split.name} & set(re.split(r"[\s|,;]+", card))
+    headings = [line for line in card.splitlines() if line.startswith("## ")]
+    assert headings == ["## Model description", "## Where it comes from", "## Judged before service", "## Licence"]
+
+
+def test_a_snapshot_of_an_older_program_and_a_step_that_nothing_did_before_have_their_card(
+    learned: Snapshot, candidate_of: Callable[..., ModelVersion]
+) -> None:
+    judged = Evaluation.objects.get(model_version=candidate_of(learned))
+    run = TrainingRun.objects.get()
+    run.snapshot = learned
+    learned.report.pop("guideline")
+    for side in learned.counts.values():
+        side.pop("swept")
+    card = with_provenance("# run\n", run, judged, None)
+    assert "| guideline | none |" in card
+    assert "No model was in service." in card
+    assert "difference" not in card
 
 
 def unzipped(pieces: Any, folder: Path) -> Path:

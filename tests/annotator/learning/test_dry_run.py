@@ -194,6 +194,8 @@ def test_a_few_steps_of_the_real_recipe_tell_how_long_it_would_take_and_leave_no
     assert (found["device"], found["n_measured"] >= 2) == ("cpu", True)
     assert found["seconds"] >= found["steps"] * found["seconds_per_step"] > 0
     assert {"getting ready", "measuring at the end"} <= {words for words, _ in found["parts"]}
+    is_alike = set(tiny.labels) == set(learned.report["labels"])
+    assert ("choosing the share of the base" in {words for words, _ in found["parts"]}) == is_alike
     assert not list(Path(room.settings.RUNS_DIR).glob("trial-*"))
     assert not ModelVersion.objects.filter(origin=ModelOrigin.TRAINED).exists()
     run = start_training(project=learned.project, snapshot=learned, actor=None, hyperparameters=BRIEF | asked)
