@@ -140,7 +140,7 @@ def with_provenance(card: str, run: TrainingRun, judged: Evaluation, current: Ev
 
     Curators are counted, not named: a card may be given away.
     """
-    head, mark, licence = card.partition("\n## Licence\n")
+    head, mark, licence = card.replace(f"# {run.recipe}\n", f"# {run.candidate_name}\n", 1).partition("\n## Licence\n")
     return f"{head}\n## Where it comes from\n\n{_origin(run)}\n\n## Judged before service\n\n{_judged(run, judged, current)}\n{mark}{licence}"
 
 
@@ -159,7 +159,8 @@ def _origin(run: TrainingRun) -> str:
         ("trained from", f"{run.base.name}, SHA-256 `{run.base.weights_sha256}`"),
     ]
     sides = [(side, *(f"{of[name]:,}" for name in ("papers", "panels", "spans"))) for side, of in snapshot.counts.items()]
-    return f"{engine.card_table(('what', 'which'), facts)}\n\n{engine.card_table(('side', 'papers', 'panels', 'entities'), sides)}"
+    listed = "\n".join(f"- **{what}**: {' '.join(which.split())}" for what, which in facts)
+    return f"{listed}\n\n{engine.card_table(('side', 'papers', 'panels', 'entities'), sides)}"
 
 
 def _judged(run: TrainingRun, judged: Evaluation, current: Evaluation | None) -> str:

@@ -95,7 +95,7 @@ def trained(project: Project, tiny_folders: list[Path], tiny: ModelVersion, sett
     )
 
 
-HEAD = "# run\n\n## Model description\n\nIt finds.\n\n## Licence\n\nThe base is under mit.\n"
+HEAD = "# quick\n\n## Model description\n\nIt finds.\n\n## Licence\n\nThe base is under mit.\n"
 
 
 def test_a_card_counts_curators_and_names_nobody_and_no_file(
@@ -108,11 +108,11 @@ def test_a_card_counts_curators_and_names_nobody_and_no_file(
     run.snapshot = learned
     card = with_provenance(HEAD, run, judged, Evaluation.objects.get(model_version=tiny))
     assert "accepted by any of 1 chosen curators" in card
-    assert "| split by paper | file-ab12+sha256-80-10-10 |" in card
+    assert "- **split by paper**: file-ab12+sha256-80-10-10\n" in card
     assert f"| F1 of {tiny.name} | difference of F1, points |" in card
     assert not {manager.username, split.name} & set(re.split(r"[\s|,;]+", card))
-    headings = [line for line in card.splitlines() if line.startswith("## ")]
-    assert headings == ["## Model description", "## Where it comes from", "## Judged before service", "## Licence"]
+    headings = [line for line in card.splitlines() if line.startswith("#")]
+    assert headings == [f"# {run.candidate_name}", "## Model description", "## Where it comes from", "## Judged before service", "## Licence"]
 
 
 def test_a_snapshot_of_an_older_program_and_a_step_that_nothing_did_before_have_their_card(
@@ -125,7 +125,7 @@ def test_a_snapshot_of_an_older_program_and_a_step_that_nothing_did_before_have_
     for side in learned.counts.values():
         side.pop("swept")
     card = with_provenance("# run\n", run, judged, None)
-    assert "| guideline | none |" in card
+    assert "- **guideline**: none\n" in card
     assert "No model was in service." in card
     assert "difference" not in card
 
