@@ -27,8 +27,8 @@ from transformers import pipeline
 
 pipeline("token-classification", model="FOLDER", aggregation_strategy="first")("Legend of a figure.")
 ```"""
-#: What a side was used for beside these scores.
-_USED: Final[Mapping[str, str]] = {"eval": ", by which weights were chosen"}
+#: Beside the name of a side whose scores are better than those of papers that decided nothing.
+_CHOSEN_BY: Final = ", by which the weights were chosen"
 _TAG: Final = """```
 python -m ner_engine tag --model FOLDER --in texts.jsonl
 ```"""
@@ -69,7 +69,7 @@ def card(record: RunRecord) -> str:
         "### Hyperparameters\n\n" + table(("name", "value"), sorted(record.recipe.hyperparameters().items())),
         "### While it trained\n\n" + _history(record.history, record.weights_of) + _blend(record.blend),
         "## Eval results",
-        *(_scores(side, scores) for side, scores in record.scores.items()),
+        *(_scores(side + (_CHOSEN_BY if side == "eval" and _chose(record) else ""), scores) for side, scores in record.scores.items()),
         *(() if record.scores else ("Nothing was held out, so nobody knows how well it does.",)),
         f"## Licence\n\n{_licence(record)}",
     ]
@@ -145,6 +145,11 @@ def _history(history: Sequence[Mapping[str, Any]], weights_of: Sequence[int]) ->
     return f"{note}\n\n{table(('epoch', 'step', 'training loss', 'validation loss', 'P', 'R', 'F1', 'accuracy', ''), rows)}"
 
 
+def _chose(record: RunRecord) -> bool:
+    """Whether the eval side decided which weights the model has."""
+    return bool(record.weights_of or (record.blend and record.blend.f1))
+
+
 def _blend(found: Blend | None) -> str:
     if found is None:
         return ""
@@ -156,7 +161,7 @@ def _blend(found: Blend | None) -> str:
 
 def _scores(side: str, scores: Mapping[str, Any]) -> str:
     parts = [
-        f"### On {side}{_USED.get(side, '')} ({scores['documents']:,} texts)\n\nStrict character spans:\n\n{_score_table(scores)}",
+        f"### On {side} ({scores['documents']:,} texts)\n\nStrict character spans:\n\n{_score_table(scores)}",
         f"Words of sd-nlp, as seqeval counts them:\n\n{_score_table(scores['words'])}",
     ]
     if "by_word" in scores["words"]:

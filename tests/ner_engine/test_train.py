@@ -141,6 +141,7 @@ def test_a_run_leaves_a_model_that_tags_and_a_card_with_its_figures(run: Run, tm
     headings = [line.strip("# ") for line in card.splitlines() if line.startswith("## ")]
     assert headings == ["Model description", "Intended uses & limitations", "Training data", "Training procedure", "Eval results", "Licence"]
     assert "on CPU in" in card
+    assert "### On eval (9 texts)" in card
 
 
 def test_the_same_seed_gives_the_same_model(run: Run, tmp_path: Path) -> None:
@@ -292,7 +293,9 @@ def test_a_mixture_with_the_base_scores_as_it_was_measured_and_is_told_on_the_ca
     measured = dict(found["micro_f1"])
     assert list(measured) == list(SHARES_OF_BASE)
     assert told[-1]["scores"]["eval"]["micro"]["f1"] == pytest.approx(measured[found["share_of_base"]], abs=1e-4)
-    assert f"a mixture: {found['share_of_base']:.0%} of the base's" in (tmp_path / "second/model/README.md").read_text()
+    card = (tmp_path / "second/model/README.md").read_text()
+    assert f"a mixture: {found['share_of_base']:.0%} of the base's" in card
+    assert "### On eval, by which the weights were chosen (9 texts)" in card
 
 
 def test_the_share_that_was_asked_for_is_kept_of_the_base(run: Run, tmp_path: Path) -> None:
