@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import redis
@@ -46,12 +48,32 @@ def send(job_id: int, queue: str) -> None:
         raise BrokerError(str(error)) from error
 
 
+@dataclass
+class _Silence:
+    """Until when (monotonic seconds) a broker that kept somebody waiting is taken to be silent still."""
+
+    until: float = 0.0
+
+
+_silence = _Silence()
+
+
 def is_reachable() -> bool:
-    """Whether the broker answers now. Asked once, without a pause: pages that people wait for ask it every second."""
+    """Whether the broker answers now. Asked once, without a pause: pages that people wait for ask it every second.
+
+    One that refuses does so at once. One that hangs costs ``PUBLISH_TIMEOUT_SECONDS``, and a list of waiting jobs asks for each of them: so it is
+    not asked anew for as long again.
+    """
+    began = time.monotonic()
+    if began < _silence.until:
+        return False
     try:
         with _connection() as connection:
             connection.ensure_connection(max_retries=0, interval_start=0, interval_step=0, timeout=PUBLISH_TIMEOUT_SECONDS)
     except (OSError, KombuError, redis.RedisError):
+        now = time.monotonic()
+        if now - began >= PUBLISH_TIMEOUT_SECONDS / 2:
+            _silence.until = now + PUBLISH_TIMEOUT_SECONDS
         return False
     return True
 

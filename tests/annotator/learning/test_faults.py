@@ -5,11 +5,12 @@ from __future__ import annotations
 import fcntl
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import IO, Any
@@ -27,6 +28,7 @@ from annotator.corpus.models import Document, Layer, LayerKind
 from annotator.corpus.services import create_project
 from annotator.datasets.models import Snapshot
 from annotator.datasets.services import add_snapshot, build_snapshot
+from annotator.jobs import broker as broker_module
 from annotator.jobs.broker import is_reachable, start_embedded_broker
 from annotator.jobs.models import Job, JobState
 from annotator.jobs.services import hand_out_again, run_job
@@ -292,6 +294,30 @@ def test_whether_the_broker_answers_is_known_without_a_pause(monkeypatch: pytest
     monkeypatch.setattr("kombu.utils.functional.sleep", pause)
     settings.CELERY_BROKER_URL = f"redis+socket://{tmp_path / 'nobody.sock'}"
     assert not is_reachable()
+
+
+def test_a_broker_that_hangs_is_asked_once_for_a_whole_page(monkeypatch: pytest.MonkeyPatch, settings: Any, tmp_path: Path) -> None:
+    monkeypatch.setattr(broker_module, "_silence", broker_module._Silence())
+    asked: list[socket.socket] = []
+    with socket.socket(socket.AF_UNIX) as deaf:
+        deaf.bind(str(tmp_path / "deaf.sock"))
+        deaf.listen()
+        deaf.setblocking(False)
+
+        def taken() -> int:
+            with suppress(BlockingIOError):
+                while True:
+                    asked.append(deaf.accept()[0])
+            return len(asked)
+
+        settings.CELERY_BROKER_URL = f"redis+socket://{tmp_path / 'deaf.sock'}"
+        assert not is_reachable()
+        n_asked = taken()
+        assert n_asked
+        assert not any(is_reachable() for _ in range(20))
+        assert taken() == n_asked
+    for connection in asked:
+        connection.close()
 
 
 @pytest.mark.slow
