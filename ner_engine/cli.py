@@ -37,7 +37,7 @@ _EXIT_CODES: Final = "exit codes: 0 all went through; 1 some lines or inputs wer
 _TRAIN_EVENTS: Final = """\
 Standard output is one JSON object a line, "event" says which:
   start      recipe, base, labels, steps, epochs, examples, examples_per_step (over all processes), processes, packed, precision, device, resumed_at
-  step       step, steps, epoch, loss, learning_rate, examples_per_second, seconds_left
+  step       step, steps, epoch, loss, learning_rate, examples_per_second, seconds_left, memory_bytes (the most so far)
   eval       step, epoch, loss, eval_loss, by_label, micro, macro, words with accuracy and by_word (scores on held-out texts)
   blending   shares (with blend=auto: how many shares of the base are measured now)
   blend      share_of_base, micro_f1 as [share of the base, F1 on the eval side] (how much of the base was mixed in)

@@ -32,6 +32,7 @@ from annotator.learning import automatic, canary, cards, effort, gate, judging, 
 from annotator.learning.adminforms import GateForm, JudgeForm
 from annotator.learning.adminpages import AutomaticPages, HubPages, back_to_run, number_in
 from annotator.learning.models import Evaluation, ModelOrigin, ModelTask, ModelVersion, Promotion, PromotionKind, RunState, TrainingRun
+from annotator.learning.room import in_bytes
 from annotator.learning.seriesadmin import TrainingSeriesAdmin as TrainingSeriesAdmin  # noqa: PLC0414 - registered with the others
 from annotator.learning.startpages import StartPages, projects_for
 from annotator.learning.training import TEST
@@ -170,6 +171,7 @@ class TrainingRunAdmin(StartPages, AutomaticPages):
             "canary": canary.canary_of(project=run.project, actor=user, model=run.candidate) if run.candidate else None,
             "rules": gate.Rules.of(run.project),
             "min_reason": gate.MIN_REASON,
+            "memory": in_bytes(run.progress["memory_bytes"]) if run.progress.get("memory_bytes") else "",
             "took": reports.in_words(run.finished_at - run.created_at) if run.finished_at else "",
             "log_end": reports.log_end(run),
             "serving": serving,

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 #: What is kept of the newest events on the run's row, for lists and for a page that opens.
-_SHOWN: Final = ("step", "steps", "epoch", "loss", "learning_rate", "examples_per_second", "seconds_left", "device", "examples")
+_SHOWN: Final = ("step", "steps", "epoch", "loss", "learning_rate", "examples_per_second", "seconds_left", "memory_bytes", "device", "examples")
 _WRITE_EVERY_SECONDS: Final = 0.5
 TEST: Final = "test"
 #: Hyperparameters that runs in the queue from before an update do not name, and what they were then.

@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import psutil
 from django.conf import settings
 
 from annotator.datasets.services import verify_snapshot
@@ -186,7 +185,7 @@ def _measure(plan: Plan, sample: _Sample, folder: Path, run: JobRun) -> _Measure
     found = _Measured()
 
     def heard(event: Event) -> None:
-        _hear(found, event, batch_size=int(plan.hyperparameters["batch_size"]), pid_file=folder / "pid")
+        _hear(found, event, batch_size=int(plan.hyperparameters["batch_size"]))
         if event.get("event") == "step":
             run.report(done=int(event["step"]), total=STEPS, message=f"Trying step {event['step']} of {STEPS} on {found.device}")
 
@@ -196,26 +195,18 @@ def _measure(plan: Plan, sample: _Sample, folder: Path, run: JobRun) -> _Measure
     return found
 
 
-def _hear(found: _Measured, event: Event, *, batch_size: int, pid_file: Path) -> None:
+def _hear(found: _Measured, event: Event, *, batch_size: int) -> None:
     kind = event.get("event")
     if kind == "start":
         found.to_start = time.monotonic() - found.began
         found.examples, found.device, found.precision = int(event["examples"]), str(event["device"]), str(event["precision"])
     elif kind == "step":
         found.steps.append(batch_size / max(float(event["examples_per_second"]), _ROUNDED_TO_NOTHING))
-        found.memory_bytes = max(found.memory_bytes, _memory_of(pid_file))
+        found.memory_bytes = max(found.memory_bytes, int(event.get("memory_bytes", 0)))
         if sum(found.steps) > ENOUGH_SECONDS:
             raise _EnoughError
     elif kind == "done" and (scores := event["scores"].get("eval")) and scores["documents"]:
         found.tagging = float(scores["seconds"]) / int(scores["documents"])
-
-
-def _memory_of(pid_file: Path) -> int:
-    """What the child takes up now; 0 where it has just ended."""
-    try:
-        return int(psutil.Process(int(pid_file.read_text(encoding="ascii"))).memory_info().rss)
-    except (OSError, ValueError, psutil.Error):
-        return 0
 
 
 def _estimate(plan: Plan, sample: _Sample, found: _Measured) -> dict[str, Any]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import math
+import resource
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
@@ -277,6 +279,14 @@ def best_of(events: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
 # Events
 
 
+def peak_memory(device: str) -> int:
+    """The most that this process has taken up so far, in bytes: of the accelerator's memory where it computes there, else of the machine's."""
+    if device == "cuda":
+        return int(torch.cuda.max_memory_allocated())
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # macOS counts bytes, Linux kilobytes
+
+
 class Measured(Protocol):
     """What an evaluation found, as the fields of its event."""
 
@@ -364,6 +374,7 @@ class Reporter(TrainerCallback):
             "learning_rate": float(logs["learning_rate"]),
             "examples_per_second": round(per_second * args.per_device_train_batch_size, 2),
             "seconds_left": round((self._run.n_steps - state.global_step) / per_second) if per_second else None,
+            "memory_bytes": peak_memory(self._device),
         }
 
     def _evaluate(self, state: Any, network: Any) -> None:

@@ -127,6 +127,7 @@ def test_a_run_leaves_a_model_that_tags_and_a_card_with_its_figures(run: Run, tm
     assert [event["event"] for event in told if event["event"] != "step"] == ["start", "eval", "eval", "eval", "done"]
     assert told[0]["labels"] == ["GENEPROD", "CELL"]
     assert (told[0]["examples_per_step"], told[0]["processes"], told[0]["packed"]) == (8, 1, True)
+    assert all(event["memory_bytes"] > 10_000_000 for event in told.of("step"))
     assert set(load_tagger(tmp_path / "out/model").labels) == {"GENEPROD", "CELL"}
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["history.jsonl", "model", "run.json"]
 

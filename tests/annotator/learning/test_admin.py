@@ -139,6 +139,13 @@ def test_the_page_of_a_run_is_polled_until_the_run_has_ended(panel: Client, snap
     assert "cancelled" in text_of(panel.get(reverse(f"{RUNS}_change", args=[run.pk])))
 
 
+def test_a_run_says_how_much_memory_it_took(panel: Client, finished: TrainingRun) -> None:
+    page = reverse(f"{RUNS}_change", args=[finished.pk])
+    assert "Memory" not in text_of(panel.get(page))
+    TrainingRun.objects.filter(pk=finished.pk).update(progress={"memory_bytes": 3_249_000_000})
+    assert "Memory, at most 3.2 GB" in text_of(panel.get(page))
+
+
 def test_a_run_shows_its_curves_with_a_table_of_the_same_numbers(panel: Client, finished: TrainingRun) -> None:
     finished.folder.mkdir(parents=True)
     steps = [{"event": "step", "step": step, "steps": 400, "loss": 1 / step} for step in range(1, 401)]

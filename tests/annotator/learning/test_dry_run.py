@@ -192,6 +192,7 @@ def test_a_few_steps_of_the_real_recipe_tell_how_long_it_would_take_and_leave_no
     found = job.result
     assert found["leak"] == ""
     assert (found["device"], found["n_measured"] >= 2) == ("cpu", True)
+    assert found["memory_bytes"] > 10_000_000
     assert found["seconds"] >= found["steps"] * found["seconds_per_step"] > 0
     assert {"getting ready", "measuring at the end"} <= {words for words, _ in found["parts"]}
     is_alike = set(tiny.labels) == set(learned.report["labels"])

@@ -105,6 +105,7 @@ def test_a_run_goes_from_the_queue_to_a_judged_candidate_that_can_serve(
     assert (candidate.name, candidate.parent, candidate.project, candidate.origin) == (run.candidate_name, tiny, project, ModelOrigin.TRAINED)
     assert set(find(candidate.path).labels) == set(candidate.labels) == set(learned.report["labels"])
     assert not (run.folder / "out").exists()
+    assert run.progress["memory_bytes"] > 10_000_000
 
     evaluations = {evaluation.model_version: evaluation for evaluation in Evaluation.objects.all()}
     assert set(evaluations) == {candidate, tiny}
