@@ -102,7 +102,8 @@ def wilson(n: float, total: float) -> tuple[float, float]:
         return 0.0, 1.0
     p, zz = n / total, _Z95**2
     middle, width = p + zz / (2 * total), _Z95 * math.sqrt(p * (1 - p) / total + zz / (4 * total**2))
-    return max(0.0, (middle - width) / (1 + zz / total)), min(1.0, (middle + width) / (1 + zz / total))
+    low, high = (middle - width) / (1 + zz / total), (middle + width) / (1 + zz / total)
+    return min(p, max(0.0, low)), max(p, min(1.0, high))  # rounding may put an end on the wrong side of the share
 
 
 def share_of(pairs: Sequence[tuple[int, int]]) -> Share:

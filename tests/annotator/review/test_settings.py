@@ -11,7 +11,7 @@ import pytest
 from django.core.exceptions import PermissionDenied
 from django.test import Client
 from django.urls import reverse
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from annotator.accounts.models import User
@@ -265,6 +265,7 @@ def test_the_counts_add_up(legend: tuple[list[Row], list[Row]]) -> None:
     assert tally(suggested, suggested) == (len(suggested), 0, 0, 0)
 
 
+@example(0, 261)
 @given(st.integers(0, 500), st.integers(1, 500))
 def test_a_range_holds_its_share_and_lies_between_0_and_1(n: int, more: int) -> None:
     low, high = wilson(n, n + more)
