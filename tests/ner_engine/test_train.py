@@ -455,7 +455,8 @@ def figure(number: int) -> Document:
 
 
 @pytest.mark.parametrize("name", ["sd-ner-mini", "panelization", "geneprod-roles"])
-def test_the_validation_loss_is_the_cross_entropy_of_the_held_out_labels(name: str, base: Path) -> None:
+def test_the_validation_loss_is_the_cross_entropy_of_the_held_out_labels(name: str, base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ner_engine.model.train.cpu_precision", lambda: "fp32")  # in bf16 chance weights may differ by some percent
     asked = dataclasses.replace(recipe_named(name), labels=("auto",), layers=0, panels="all", min_characters=0)
     documents = [figure(number) for number in range(5)]
     from ner_engine.model.tasks import TASKS
@@ -470,7 +471,7 @@ def test_the_validation_loss_is_the_cross_entropy_of_the_held_out_labels(name: s
         logits = model.network.eval()(**batch).logits
     expected = float(functional.cross_entropy(logits.flatten(0, 1), labels.flatten()))
     found = model.judge(texts, asked)
-    assert found.loss == pytest.approx(expected, rel=0.03)  # judged in bf16 where the processor has it
+    assert found.loss == pytest.approx(expected, rel=1e-3)
     assert math.isfinite(found.accuracy)
 
 
