@@ -24,7 +24,7 @@ from annotator.learning import engine
 from annotator.learning.models import ModelTask, ModelVersion, RunState, TrainingRun
 from annotator.learning.room import Room, refuse_without_room
 from annotator.learning.services import TRIAL_KIND, Plan, cancel_trials, plan_training
-from annotator.learning.training import TEST, ancestors_of, documents_of, refuse_nothing_to_judge
+from annotator.learning.training import TEST, ancestors_of, documents_of, refuse_nothing_to_judge, told_labels
 from ner_engine.split import SIDES
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class DryRun:
     @property
     def _labels(self) -> list[str]:
         """Those that the model would tell, and any others that are there."""
-        told = self.plan.snapshot.report["labels"] if self.task == ModelTask.ENTITIES else engine.labels_of_task(self.plan.task)
+        told = told_labels(self.plan.task, self.plan.snapshot)
         found = {label for side in self._counts.values() for label in side if label}
         return [*told, *sorted(found - set(told))]
 

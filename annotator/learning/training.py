@@ -85,6 +85,11 @@ def data_of(snapshot: Snapshot, task: str) -> Path:
     return snapshot.folder / FIGURES if engine.reads_figures(task) else snapshot.folder
 
 
+def told_labels(task: str, snapshot: Snapshot) -> list[str]:
+    """What a model of that task tells that learns from the snapshot: for entities the labels of the project as the snapshot has them."""
+    return list(snapshot.report["labels"] if task == ModelTask.ENTITIES else engine.labels_of_task(task))
+
+
 def engine_settings(task: str, snapshot: Snapshot, hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
     """What the engine is told beside the recipe: the hyperparameters, and for entities the labels of the project as the snapshot has them."""
     return {**hyperparameters, "labels": ",".join(snapshot.report["labels"])} if task == ModelTask.ENTITIES else dict(hyperparameters)

@@ -22,10 +22,9 @@ from annotator.datasets.services import verify_snapshot
 from annotator.datasets.snapshots import LeakError, rows_of
 from annotator.jobs.errors import JobLostError
 from annotator.learning import engine
-from annotator.learning.models import ModelTask
 from annotator.learning.room import TRIAL_PREFIX, Room, refuse_without_room, sweep_ended_runs
 from annotator.learning.supervision import Event, Supervisor, wait_for_place
-from annotator.learning.training import TEST, data_of, engine_settings, refuse_leaks
+from annotator.learning.training import TEST, data_of, engine_settings, refuse_leaks, told_labels
 from ner_engine.formats.jsonl import document_from_json
 from ner_engine.split import SIDES, Side
 
@@ -222,8 +221,7 @@ def _estimate(plan: Plan, sample: _Sample, found: _Measured) -> dict[str, Any]:
     n_evals = math.ceil(epochs * evals_per_epoch) * (2 if augmented else 1) if evals_per_epoch else 0
     on_the_way = n_evals * min(int(settings_of_run["eval_panels"]), sample.examples["eval"])
     at_the_end = sample.examples["eval"] + sample.examples[TEST]
-    labels = plan.snapshot.report["labels"] if plan.task == ModelTask.ENTITIES else engine.labels_of_task(plan.task)
-    blended = engine.n_blends(settings_of_run, plan.base.labels, labels) * sample.examples["eval"]
+    blended = engine.n_blends(settings_of_run, plan.base.labels, told_labels(plan.task, plan.snapshot)) * sample.examples["eval"]
     parts = [
         ("getting ready", found.to_start),
         (f"{steps + augmented:,} steps", (steps + augmented) * found.step),
