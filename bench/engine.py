@@ -82,10 +82,10 @@ def sample(path: Path, source_format: str, n: int) -> list[str]:
 
 def prepared(given: Path | None, folder: Path, texts: Sequence[str]) -> Path:
     """A copy of the model as any program reads it, with int8 scales from a few of the legends."""
-    from ner_engine.model.backends.scales import FILE, write_scales
-    from ner_engine.model.calibration import measure_ranges
-    from ner_engine.model.catalog import find
-    from ner_engine.model.packing import unpack
+    from ner_engine.inference.backends.scales import FILE, write_scales
+    from ner_engine.inference.calibration import measure_ranges
+    from ner_engine.inference.packing import unpack
+    from ner_engine.registry.catalogue import find
 
     if given:
         unpack(given, folder)
@@ -100,7 +100,7 @@ def random_roberta(folder: Path) -> None:
     import torch
     from transformers import RobertaConfig, RobertaForTokenClassification
 
-    from ner_engine.model.catalog import find
+    from ner_engine.registry.catalogue import find
 
     labels = dict(enumerate(find("bundled").id2label))
     config = RobertaConfig(max_position_embeddings=514, type_vocab_size=1, layer_norm_eps=1e-5, vocab_size=50265, id2label=labels)
@@ -112,8 +112,8 @@ def random_roberta(folder: Path) -> None:
 
 def precisions() -> tuple[list[str], list[str]]:
     """Those that run in hardware here, and what is to be said of the others."""
-    from ner_engine.model.backends import cpu_precision
-    from ner_engine.model.backends.linear import has_int8_linear, weight_limit
+    from ner_engine.inference.backends import cpu_precision
+    from ner_engine.inference.backends.linear import has_int8_linear, weight_limit
 
     found, notes = ["fp32"], []
     if cpu_precision() == "bf16":
@@ -131,7 +131,7 @@ def precisions() -> tuple[list[str], list[str]]:
 
 class Bench:
     def __init__(self, model: Path, texts: Sequence[str], rounds: int) -> None:
-        from ner_engine.model.tagger import load_tagger
+        from ner_engine.inference.tagger import load_tagger
 
         self.model, self.texts, self.rounds = model, texts, rounds
         self.precisions, self.left_out = precisions()
@@ -186,7 +186,7 @@ class Bench:
         """GFLOP/s of products of a feed-forward layer's shape with nothing beside them, by the best of the kernels here."""
         import torch
 
-        from ner_engine.model.backends.linear import Int8Linear, Quantizer, float_linear
+        from ner_engine.inference.backends.linear import Int8Linear, Quantizer, float_linear
 
         rows, size, inner = 2048, int(self.config["hidden_size"]), int(self.config["intermediate_size"])
         weight, bias, x = torch.randn(inner, size), torch.zeros(inner), torch.randn(rows, size)
@@ -237,7 +237,7 @@ class Bench:
         """Everything but the model: what would cap an accelerator."""
         import numpy as np
 
-        from ner_engine.model.tagger import Tagger
+        from ner_engine.inference.tagger import Tagger
 
         generator = np.random.default_rng(1)
         labels = self.taggers["fp32"].id2label
@@ -262,10 +262,10 @@ class Bench:
         import numpy as np
 
         from ner_engine.errors import CalibrationError
-        from ner_engine.model.backends import PlainBackend
-        from ner_engine.model.catalog import find
-        from ner_engine.model.loading import load_classifier
-        from ner_engine.model.tagger import Tagger, load_tagger
+        from ner_engine.inference.backends import PlainBackend
+        from ner_engine.inference.loading import load_classifier
+        from ner_engine.inference.tagger import Tagger, load_tagger
+        from ner_engine.registry.catalogue import find
 
         checkpoint = find("bundled")
         first = load_tagger("bundled", device="cpu", precision="fp32")
@@ -303,7 +303,7 @@ def pipeline_way(model: Path, batch_size: int) -> Way:
 
 def first_tag(model: Path, precision: str, texts: Path) -> None:
     """In a process of its own: when the first legend was tagged, and the memory at most after all of them."""
-    from ner_engine.model.tagger import load_tagger
+    from ner_engine.inference.tagger import load_tagger
 
     legends = json.loads(texts.read_text())
     tagger = load_tagger(model, device="cpu", precision=precision)

@@ -22,12 +22,12 @@ from pathlib import Path
 from typing import Any
 
 from bench.engine import ARCHIVE
-from ner_engine.folds import paper_of
 from ner_engine.formats import jsonl, read_inputs
 from ner_engine.formats.report import Report
-from ner_engine.model.tasks import panels_of
+from ner_engine.registry.tasks import panels_of
 from ner_engine.schema import ENTITY_LABELS, Document
 from ner_engine.split import side_of
+from ner_engine.training.folds import paper_of
 
 
 def main() -> None:
@@ -50,9 +50,9 @@ def measure(args: argparse.Namespace, folder: Path) -> None:
     os.environ.setdefault("GOMP_SPINCOUNT", "0")
     import torch
 
-    from ner_engine.model.disagreement import find_label_errors
-    from ner_engine.model.plans import Search
-    from ner_engine.model.recipes import recipe_named
+    from ner_engine.registry.plans import Search
+    from ner_engine.registry.recipes import recipe_named
+    from ner_engine.training.label_errors import find_label_errors
 
     if args.threads:
         torch.set_num_threads(args.threads)
@@ -114,7 +114,7 @@ def mixed(panel: Document, chance: random.Random) -> Document:
 
 
 def report(out: Path, panels: Sequence[Document], wrong: Mapping[int, Document]) -> None:
-    from ner_engine.model.disagreement import Judged, ranking_quality, suspicion_of_text, thresholds_of
+    from ner_engine.training.label_errors import Judged, ranking_quality, suspicion_of_text, thresholds_of
 
     found: dict[int, list[Judged]] = {}
     for path in sorted(out.glob("fold-*/judged.jsonl")):

@@ -43,9 +43,9 @@ from annotator.corpus.models import Project
 from annotator.corpus.services import create_project, import_paths
 from annotator.jobs.services import run_job
 from annotator.learning import services
-from annotator.learning.dryrun import start_dry_run
-from annotator.learning.judging import details_of
-from annotator.learning.reports import blend_of, events_of
+from annotator.learning.training.dry_run import start_dry_run
+from annotator.learning.evaluation.comparison import details_of
+from annotator.learning.evaluation.charts import blend_of, events_of
 folder, recipe, settings = Path(sys.argv[1]), sys.argv[2], sys.argv[3:]
 with redirect_stdout(sys.stderr):
     call_command("migrate", verbosity=0)

@@ -73,7 +73,7 @@ def main() -> None:
 def write_panels(folder: Path, args: argparse.Namespace) -> None:
     from ner_engine.formats import jsonl, read_inputs
     from ner_engine.formats.report import Report
-    from ner_engine.model.tasks import panels_of
+    from ner_engine.registry.tasks import panels_of
 
     documents = islice(read_inputs([args.data], args.source_format, Report()), READ)
     panels = {panel.text: panel for document in documents for panel in panels_of(document) if len(panel.text) > 80 and panel.gold}
@@ -97,8 +97,8 @@ def save_base(folder: Path) -> None:
 
 def save_mini(folder: Path) -> None:
     """The bundled model, with windows as long as its positions allow: both ways then read the same examples."""
-    from ner_engine.model.catalog import find
-    from ner_engine.model.packing import unpack
+    from ner_engine.inference.packing import unpack
+    from ner_engine.registry.catalogue import find
 
     unpack(find("bundled").folder, folder)
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
@@ -148,11 +148,11 @@ def child(way: str, folder: Path, args: argparse.Namespace) -> None:
     os.environ.setdefault("GOMP_SPINCOUNT", "0")
     import torch
 
-    from ner_engine.model.batching import BatchOrder
-    from ner_engine.model.catalog import find_base
-    from ner_engine.model.data import Examples, TextEncoder, read_documents
-    from ner_engine.model.loading import load_tokenizer
-    from ner_engine.model.recipes import recipe_named
+    from ner_engine.inference.loading import load_tokenizer
+    from ner_engine.inference.windows import Examples, TextEncoder, read_documents
+    from ner_engine.registry.catalogue import find_base
+    from ner_engine.registry.recipes import recipe_named
+    from ner_engine.training.batching import BatchOrder
 
     if args.threads:
         torch.set_num_threads(args.threads)
@@ -173,7 +173,7 @@ def child(way: str, folder: Path, args: argparse.Namespace) -> None:
 
 
 def train_ours(base: Path, recipe: Any, folder: Path, steps: Steps) -> None:
-    from ner_engine.model.train import train
+    from ner_engine.training.fine_tune import train
 
     def emit(event: Mapping[str, Any]) -> None:
         if event["event"] == "step":
@@ -187,9 +187,9 @@ def train_stock(base: Path, recipe: Any, labels: tuple[str, ...], examples: Any,
     import torch
     from transformers import Trainer, TrainerCallback, TrainingArguments, set_seed
 
-    from ner_engine.model.catalog import find_base
-    from ner_engine.model.data import IGNORED
-    from ner_engine.model.loading import load_classifier
+    from ner_engine.inference.loading import load_classifier
+    from ner_engine.inference.windows import IGNORED
+    from ner_engine.registry.catalogue import find_base
 
     settings = {"hidden_dropout_prob": recipe.dropout, "attention_probs_dropout_prob": recipe.attention_dropout}
     if recipe.layers:

@@ -25,8 +25,8 @@ from ner_engine.formats.report import Report
 from ner_engine.schema import Document, Segment, Span
 
 if TYPE_CHECKING:
-    from ner_engine.model.tagger import Tagger
-    from ner_engine.model.tasks import Task
+    from ner_engine.inference.tagger import Tagger
+    from ner_engine.registry.tasks import Task
 
 SUCCESS: Final = 0
 SOME_REFUSED: Final = 1
@@ -151,7 +151,7 @@ def _add_tag(parser: argparse.ArgumentParser) -> None:
 
 
 def _tag(args: argparse.Namespace) -> int:
-    from ner_engine.model.tagger import load_tagger  # noqa: PLC0415 - torch
+    from ner_engine.inference.tagger import load_tagger  # noqa: PLC0415 - torch
 
     tagger = load_tagger(args.model, device=args.device, may_fetch=True, aggregation=args.aggregation)
     tag = _steps(args, tagger)
@@ -175,8 +175,8 @@ def _tag(args: argparse.Namespace) -> int:
 
 def _steps(args: argparse.Namespace, tagger: Tagger) -> Callable[[Sequence[Document], bool], list[tuple[Sequence[Segment], Sequence[Span]]]]:
     """``tag(documents, scores)``: panels and entities of each; panels are those of the document where none were asked for."""
-    from ner_engine.model.pipeline import Pipeline  # noqa: PLC0415 - torch
-    from ner_engine.model.tagger import load_tagger  # noqa: PLC0415
+    from ner_engine.inference.pipeline import Pipeline  # noqa: PLC0415 - torch
+    from ner_engine.inference.tagger import load_tagger  # noqa: PLC0415
 
     def load(name: str) -> Tagger:
         return load_tagger(name, device=args.device, may_fetch=True)
@@ -200,13 +200,13 @@ class _Relabelling:
     """Writes entities with the labels of another scheme and counts those that have none there."""
 
     def __init__(self, labels: Sequence[str], target: str) -> None:
-        from ner_engine.model.schemes import scheme_named, scheme_of  # noqa: PLC0415
+        from ner_engine.registry.label_schemes import scheme_named, scheme_of  # noqa: PLC0415
 
         self._target, self._source = scheme_named(target), scheme_of(labels)
         self.dropped: Counter[str] = Counter()
 
     def of(self, spans: Iterable[Span], *, keep_scores: bool) -> list[Span]:
-        from ner_engine.model.schemes import translate  # noqa: PLC0415
+        from ner_engine.registry.label_schemes import translate  # noqa: PLC0415
 
         found = translate(spans, self._source, self._target)
         self.dropped += found.dropped
@@ -290,10 +290,10 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
 
 
 def _evaluate(args: argparse.Namespace) -> int:
-    from ner_engine.model.catalog import find  # noqa: PLC0415
-    from ner_engine.model.evaluate import evaluate  # noqa: PLC0415
-    from ner_engine.model.tagger import load_tagger  # noqa: PLC0415
-    from ner_engine.model.tasks import ENTITIES, task_of  # noqa: PLC0415
+    from ner_engine.inference.evaluation import evaluate  # noqa: PLC0415
+    from ner_engine.inference.tagger import load_tagger  # noqa: PLC0415
+    from ner_engine.registry.catalogue import find  # noqa: PLC0415
+    from ner_engine.registry.tasks import ENTITIES, task_of  # noqa: PLC0415
 
     tagger = load_tagger(args.model, device=args.device, may_fetch=True)
     report = Report()
@@ -372,11 +372,11 @@ def _sentence_of(error: Exception, out: Path) -> str:
 
 
 def _run_training(args: argparse.Namespace, emit: Callable[[Mapping[str, Any]], None]) -> int:
-    from ner_engine.model.recipes import recipe_named  # noqa: PLC0415
+    from ner_engine.registry.recipes import recipe_named  # noqa: PLC0415
 
     recipe = recipe_named(args.recipe).with_settings(_settings(args.settings))
     stop_requested = _stop_requests()
-    from ner_engine.model.train import train  # noqa: PLC0415
+    from ner_engine.training.fine_tune import train  # noqa: PLC0415
 
     done = train(recipe, data=args.data, base=args.base or recipe.base, out=args.out, resume=args.resume, emit=emit, stop_requested=stop_requested)
     return SUCCESS if done else CANCELLED
@@ -438,11 +438,11 @@ def _pretrain(args: argparse.Namespace) -> int:
 
 
 def _run_pretraining(args: argparse.Namespace, emit: Callable[[Mapping[str, Any]], None]) -> int:
-    from ner_engine.model.recipes import recipe_named  # noqa: PLC0415
+    from ner_engine.registry.recipes import recipe_named  # noqa: PLC0415
 
     recipe = recipe_named(args.recipe).with_settings(_settings(args.settings))
     stop_requested = _stop_requests()
-    from ner_engine.model.pretrain import pretrain  # noqa: PLC0415
+    from ner_engine.training.pretrain import pretrain  # noqa: PLC0415
 
     done = pretrain(
         recipe,
@@ -487,11 +487,11 @@ def _label_errors(args: argparse.Namespace) -> int:
 
 
 def _run_label_errors(args: argparse.Namespace, emit: Callable[[Mapping[str, Any]], None]) -> int:
-    from ner_engine.model.plans import LABEL_ERRORS  # noqa: PLC0415
+    from ner_engine.registry.plans import LABEL_ERRORS  # noqa: PLC0415
 
     search = _plan(args, LABEL_ERRORS, folds=args.folds, near_duplicate=args.near_duplicate)
     stop_requested = _stop_requests()
-    from ner_engine.model.disagreement import find_label_errors  # noqa: PLC0415
+    from ner_engine.training.label_errors import find_label_errors  # noqa: PLC0415
 
     done = find_label_errors(search, data=args.data, out=args.out, resume=args.resume, emit=emit, stop_requested=stop_requested)
     return SUCCESS if done else CANCELLED
@@ -499,7 +499,7 @@ def _run_label_errors(args: argparse.Namespace, emit: Callable[[Mapping[str, Any
 
 def _plan(args: argparse.Namespace, program: str, **options: Any) -> Any:
     """What the series is asked for, checked."""
-    from ner_engine.model.plans import plan_of  # noqa: PLC0415
+    from ner_engine.registry.plans import plan_of  # noqa: PLC0415
 
     options |= {"max_steps": args.max_steps, "seed": args.seed}
     plan = plan_of(program, recipe=args.recipe, base=args.base or "", settings=_settings(args.settings), options=options)
@@ -517,11 +517,11 @@ def _curve(args: argparse.Namespace) -> int:
 
 
 def _run_curve(args: argparse.Namespace, emit: Callable[[Mapping[str, Any]], None]) -> int:
-    from ner_engine.model.plans import CURVE  # noqa: PLC0415
+    from ner_engine.registry.plans import CURVE  # noqa: PLC0415
 
     curve = _plan(args, CURVE, shares=args.shares)
     stop_requested = _stop_requests()
-    from ner_engine.model.curve import learning_curve  # noqa: PLC0415
+    from ner_engine.training.learning_curve import learning_curve  # noqa: PLC0415
 
     done = learning_curve(curve, data=args.data, out=args.out, resume=args.resume, emit=emit, stop_requested=stop_requested)
     return SUCCESS if done else CANCELLED
@@ -542,7 +542,7 @@ def _add_augment(parser: argparse.ArgumentParser) -> None:
 
 
 def _augment(args: argparse.Namespace) -> int:
-    from ner_engine.augment import augment_folder, read_lists  # noqa: PLC0415
+    from ner_engine.training.augment import augment_folder, read_lists  # noqa: PLC0415
 
     done = augment_folder(args.data, args.out, share=args.share, lists=read_lists(args.lists) if args.lists else None, seed=args.seed)
     print(json.dumps({"texts": done.n_before, "copies": done.n_added, "names": done.names, "out": str(args.out)}, ensure_ascii=False))
@@ -569,7 +569,7 @@ def _models(args: argparse.Namespace) -> int:
 
 def _model_rows() -> list[tuple[dict[str, Any], str]]:
     """Each known model as JSON and as text."""
-    from ner_engine.model.catalog import listing  # noqa: PLC0415
+    from ner_engine.registry.catalogue import listing  # noqa: PLC0415
 
     rows = []
     for listed in listing():
@@ -592,7 +592,7 @@ def _model_rows() -> list[tuple[dict[str, Any], str]]:
 
 def _mapping_rows() -> list[tuple[dict[str, Any], str]]:
     """Each label of each scheme in each other scheme, as JSON and as text."""
-    from ner_engine.model.schemes import SCHEMES, translations  # noqa: PLC0415
+    from ner_engine.registry.label_schemes import SCHEMES, translations  # noqa: PLC0415
 
     rows = []
     for source in SCHEMES.values():
@@ -621,10 +621,10 @@ def _add_calibrate(parser: argparse.ArgumentParser) -> None:
 
 def _calibrate(args: argparse.Namespace) -> int:
     from ner_engine.errors import CalibrationError  # noqa: PLC0415
-    from ner_engine.model.backends.scales import read_scales, write_scales  # noqa: PLC0415
-    from ner_engine.model.calibration import judge, measure_ranges  # noqa: PLC0415
-    from ner_engine.model.catalog import find  # noqa: PLC0415
-    from ner_engine.model.data import read_panels  # noqa: PLC0415
+    from ner_engine.inference.backends.scales import read_scales, write_scales  # noqa: PLC0415
+    from ner_engine.inference.calibration import judge, measure_ranges  # noqa: PLC0415
+    from ner_engine.inference.windows import read_panels  # noqa: PLC0415
+    from ner_engine.registry.catalogue import find  # noqa: PLC0415
 
     checkpoint = find(args.model)
     scales = measure_ranges(checkpoint, [panel.text for panel in read_panels(args.texts)]) if args.texts else read_scales(checkpoint)
@@ -645,8 +645,8 @@ def _add_pack(parser: argparse.ArgumentParser) -> None:
 
 
 def _pack(args: argparse.Namespace) -> int:
-    from ner_engine.model.data import read_panels  # noqa: PLC0415
-    from ner_engine.model.packing import pack  # noqa: PLC0415
+    from ner_engine.inference.packing import pack  # noqa: PLC0415
+    from ner_engine.inference.windows import read_panels  # noqa: PLC0415
 
     pack(args.model, args.out, [panel.text for panel in read_panels(args.texts)] if args.texts else None)
     print(f"{sum(path.stat().st_size for path in args.out.iterdir()) / 1e6:.1f} MB")
@@ -659,8 +659,8 @@ def _add_unpack(parser: argparse.ArgumentParser) -> None:
 
 
 def _unpack(args: argparse.Namespace) -> int:
-    from ner_engine.model.catalog import find  # noqa: PLC0415
-    from ner_engine.model.packing import unpack  # noqa: PLC0415
+    from ner_engine.inference.packing import unpack  # noqa: PLC0415
+    from ner_engine.registry.catalogue import find  # noqa: PLC0415
 
     unpack(find(args.model).folder, args.out)
     return SUCCESS

@@ -116,7 +116,7 @@ def template_rows(root: Path) -> list[tuple[str, str]]:
     templates = sorted((root / "templates").rglob("*.html"))
     lines = [line for path in templates for line in path.read_text("utf-8").splitlines()]
     n_wide = sum(1 for line in lines if len(line) > WIDE_TEMPLATE_LINE)
-    scripts = [path for path in (root / "static" / "js").rglob("*.js")]
+    scripts = list((root / "static" / "js").rglob("*.js"))
     longest = max(scripts, key=lambda path: len(path.read_text("utf-8").splitlines()))
     n_longest = len(longest.read_text("utf-8").splitlines())
     return [

@@ -1,6 +1,7 @@
 from django.urls import include, path
 
-from annotator.accounts import token_views, views
+from annotator.accounts.views import pages as views
+from annotator.accounts.views import tokens as token_views
 
 _own = ([path("preferences/", views.preferences, name="preferences")], "accounts")
 

@@ -16,13 +16,14 @@ from annotator.api.base import NewestFirstPagination, ProjectView
 from annotator.common.errors import UserError
 from annotator.corpus.access import Action
 from annotator.datasets.models import Snapshot
-from annotator.learning import dryrun, services
-from annotator.learning.automatic import change_automatic_training, standing_of
-from annotator.learning.canary import canary_of, report_on
-from annotator.learning.effort import effort_in
-from annotator.learning.hub import start_push
-from annotator.learning.judging import details_of
+from annotator.learning import services
+from annotator.learning.evaluation.comparison import details_of
+from annotator.learning.evaluation.effort import effort_in
 from annotator.learning.models import Evaluation, ModelVersion, TrainingRun
+from annotator.learning.serving.canary import canary_of, report_on
+from annotator.learning.serving.hub import start_push
+from annotator.learning.training import dry_run as dryrun
+from annotator.learning.training.automatic import change_automatic_training, standing_of
 
 
 class PretagView(ProjectView):

@@ -14,9 +14,9 @@ from annotator.api import serializers as io
 from annotator.api.base import ByIdPagination, ProjectView
 from annotator.corpus.access import Action
 from annotator.corpus.models import Document
-from annotator.review import services
-from annotator.review.identifiers import identifiers_of
-from annotator.review.operations import LegendState
+from annotator.review.editing import services
+from annotator.review.editing.identifiers import identifiers_of
+from annotator.review.editing.operations import LegendState
 
 
 class RevisionPagination(ByIdPagination):

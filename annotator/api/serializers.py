@@ -14,7 +14,7 @@ from annotator.datasets.models import Snapshot
 from annotator.jobs.models import Job
 from annotator.learning.models import AutomaticRound, Evaluation, ModelTask, ModelVersion, Promotion, TrainingRun
 from annotator.learning.services import DEFAULT_RECIPE
-from annotator.review.identifiers import identifiers_of
+from annotator.review.editing.identifiers import identifiers_of
 from annotator.review.models import Operation, OperationKind
 from ner_engine.formats import FORMATS
 

@@ -39,7 +39,7 @@ JOB_HEARTBEAT_SECONDS = _env.float("SD_JOB_HEARTBEAT_SECONDS", default=5.0)
 #: Seconds between two looks of each worker for jobs that dead workers left or the broker lost.
 JOB_SWEEP_SECONDS = _env.float("SD_JOB_SWEEP_SECONDS", default=5.0)
 MAX_UPLOAD_BYTES = _env.int("SD_MAX_UPLOAD_BYTES", default=512 * 1024 * 1024)
-#: Where the bundled or another default model lies; see ner_engine.model.catalog.
+#: Where the bundled or another default model lies; see ner_engine.registry.catalogue.
 DEFAULT_MODEL = _env.str("SD_DEFAULT_MODEL", default="bundled")
 #: The default models of the other steps; empty leaves a step out, and panels to their printed letters.
 DEFAULT_PANELS_MODEL = _env.str("SD_DEFAULT_PANELS_MODEL", default="")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from annotator.config import environment as env
-from annotator.config.adminpanel import admin_panel
+from annotator.config.admin_site import admin_panel
 from annotator.config.logging import logging_config
 
 BASE_DIR = env.ROOT

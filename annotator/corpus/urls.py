@@ -1,6 +1,7 @@
 from django.urls import path
 
-from annotator.corpus import figure_views, views
+from annotator.corpus.views import figure as figure_views
+from annotator.corpus.views import pages as views
 
 app_name = "corpus"
 urlpatterns = [

@@ -28,14 +28,19 @@ from annotator.corpus.services import may_create_project
 from annotator.datasets.models import Snapshot, SnapshotState
 from annotator.jobs.errors import JobConflictError
 from annotator.jobs.services import nobody_listens_for
-from annotator.learning import automatic, canary, cards, effort, gate, judging, reports, services
+from annotator.learning import services
 from annotator.learning.adminforms import GateForm, JudgeForm
 from annotator.learning.adminpages import AutomaticPages, HubPages, back_to_run, number_in
+from annotator.learning.evaluation import charts as reports
+from annotator.learning.evaluation import comparison as judging
+from annotator.learning.evaluation import effort
 from annotator.learning.models import Evaluation, ModelOrigin, ModelTask, ModelVersion, Promotion, PromotionKind, RunState, TrainingRun
-from annotator.learning.room import in_bytes
 from annotator.learning.seriesadmin import TrainingSeriesAdmin as TrainingSeriesAdmin  # noqa: PLC0414 - registered with the others
+from annotator.learning.serving import canary, cards, gate
 from annotator.learning.startpages import StartPages, projects_for
-from annotator.learning.training import TEST
+from annotator.learning.training import automatic
+from annotator.learning.training.disk_space import in_bytes
+from annotator.learning.training.runs import TEST
 from ner_engine.errors import EngineError
 
 _STATE_COLOURS = {

@@ -14,9 +14,9 @@ from annotator.common.errors import UserError
 from annotator.corpus.models import Project
 from annotator.datasets.models import Snapshot, SnapshotState
 from annotator.learning import engine
-from annotator.learning.gate import Rules
 from annotator.learning.models import AutomaticTraining, ModelVersion
 from annotator.learning.services import DEFAULT_RECIPE
+from annotator.learning.serving.gate import Rules
 
 if TYPE_CHECKING:
     from annotator.learning.engine import Hyperparameter

@@ -15,9 +15,13 @@ from annotator.accounts.users import signed_in
 from annotator.common.errors import UserError
 from annotator.corpus.access import Action, require
 from annotator.corpus.adminpages import ProjectRowsAdmin, is_saved, visible_project
-from annotator.learning import automatic, effort, hub, reports, services
+from annotator.learning import services
 from annotator.learning.adminforms import AutomaticForm, PushForm
+from annotator.learning.evaluation import charts as reports
+from annotator.learning.evaluation import effort
 from annotator.learning.models import ModelVersion
+from annotator.learning.serving import hub
+from annotator.learning.training import automatic
 from ner_engine.errors import EngineError
 
 

@@ -13,8 +13,8 @@ from annotator.datasets.commands import SnapshotCommand, snapshot_numbered
 from annotator.jobs.services import end_dead_commands
 from annotator.learning.engine import check_series, task_of_recipe
 from annotator.learning.models import SeriesKind, TrainingSeries
-from annotator.learning.series import OPTIONS, SERIES_KIND, add_series
 from annotator.learning.services import DEFAULT_RECIPE, find_model
+from annotator.learning.training.series import OPTIONS, SERIES_KIND, add_series
 
 
 def add_training_arguments(

@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from annotator.learning.models import ModelVersion
-    from ner_engine.model.backends import Probabilities
-    from ner_engine.model.catalog import Checkpoint, Listed
-    from ner_engine.model.evaluate import Watcher
-    from ner_engine.model.pipeline import Tagged as Tagged  # noqa: PLC0414 - others name it, and must not import it from there
-    from ner_engine.model.recipes import Hyperparameter
-    from ner_engine.model.schemes import LabelScheme, Translation
-    from ner_engine.model.tagger import Tagger
+    from ner_engine.inference.backends import Probabilities
+    from ner_engine.inference.evaluation import Watcher
+    from ner_engine.inference.pipeline import Tagged as Tagged  # noqa: PLC0414 - others name it, and must not import it from there
+    from ner_engine.inference.tagger import Tagger
+    from ner_engine.registry.catalogue import Checkpoint, Listed
+    from ner_engine.registry.label_schemes import LabelScheme, Translation
+    from ner_engine.registry.recipes import Hyperparameter
 
 #: Weights that a process keeps loaded beyond what it is asked for at the moment: room for the models of a project's steps, and beside them a
 #: candidate that is being judged. Counted as ``CheckpointFacts.n_bytes``.
@@ -59,7 +59,7 @@ class RecipeFacts:
 
 def recipes() -> dict[str, RecipeFacts]:
     """The recipes that learn from reviewed legends, by name."""
-    from ner_engine.model.recipes import FILL_MASK, RECIPES  # noqa: PLC0415
+    from ner_engine.registry.recipes import FILL_MASK, RECIPES  # noqa: PLC0415
 
     return {
         name: RecipeFacts(
@@ -72,14 +72,14 @@ def recipes() -> dict[str, RecipeFacts]:
 
 def hyperparameters() -> list[Hyperparameter]:
     """What a run may be told by name and value: the meaning of each, and what it may be."""
-    from ner_engine.model.recipes import hyperparameters as all_of_them  # noqa: PLC0415
+    from ner_engine.registry.recipes import hyperparameters as all_of_them  # noqa: PLC0415
 
     return [each for each in all_of_them() if each.name not in _NOT_ASKED]
 
 
 def check_hyperparameter(name: str, value: str) -> None:
     """Raise ``UserError`` where the value cannot be that hyperparameter's, whatever the others are."""
-    from ner_engine.model.recipes import checked_value  # noqa: PLC0415
+    from ner_engine.registry.recipes import checked_value  # noqa: PLC0415
 
     try:
         checked_value(name, value)
@@ -97,7 +97,7 @@ def task_of_recipe(name: str) -> str:
 
 def checked_hyperparameters(recipe: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     """All hyperparameters of a run: the recipe's with ``settings`` over them. Raises ``UserError`` for an unknown or impossible one."""
-    from ner_engine.model.recipes import recipe_named  # noqa: PLC0415
+    from ner_engine.registry.recipes import recipe_named  # noqa: PLC0415
 
     try:
         changed = recipe_named(recipe).with_settings({name: str(value) for name, value in settings.items()})
@@ -108,7 +108,7 @@ def checked_hyperparameters(recipe: str, settings: Mapping[str, Any]) -> dict[st
 
 @dataclass(frozen=True, slots=True)
 class CheckpointFacts:
-    """A model as it lies on disk. ``task`` is what it tells (see ``ner_engine.model.tasks``), ``n_bytes`` about what it takes up in memory,
+    """A model as it lies on disk. ``task`` is what it tells (see ``ner_engine.registry.tasks``), ``n_bytes`` about what it takes up in memory,
     ``is_packed`` whether other programs can read its weights only once they are unpacked;
     ``sha256`` is over all that decides its tags: weights, config and tokenizer."""
 
@@ -126,7 +126,7 @@ def inspect_model(name_or_dir: str | Path) -> CheckpointFacts:
 
     Raises ``ModelNotFoundError`` or ``UnsafeModelError``, each with a sentence.
     """
-    from ner_engine.model import catalog  # noqa: PLC0415
+    from ner_engine.registry import catalogue as catalog  # noqa: PLC0415
 
     found = catalog.find(name_or_dir)
     files = sorted([*found.folder.glob("*.safetensors"), found.folder / "config.json", *(found.tokenizer_folder / name for name in _TOKENIZER_FILES)])
@@ -138,8 +138,8 @@ def inspect_model(name_or_dir: str | Path) -> CheckpointFacts:
 
 def _task_of(checkpoint: Checkpoint) -> str:
     """What the model tells: as its configuration says, else as it is known, else as its labels do."""
-    from ner_engine.model.known import known_model  # noqa: PLC0415
-    from ner_engine.model.tasks import task_of  # noqa: PLC0415
+    from ner_engine.registry.known_models import known_model  # noqa: PLC0415
+    from ner_engine.registry.tasks import task_of  # noqa: PLC0415
 
     known = known_model(checkpoint.name)
     try:
@@ -153,7 +153,7 @@ def _task_of(checkpoint: Checkpoint) -> str:
 
 def known_models() -> list[Listed]:
     """The models known by name with what keeps each from being loaded here; nothing is fetched."""
-    from ner_engine.model.catalog import listing  # noqa: PLC0415
+    from ner_engine.registry.catalogue import listing  # noqa: PLC0415
 
     return listing()
 
@@ -169,7 +169,7 @@ class SchemeFacts:
 
 def label_schemes() -> list[SchemeFacts]:
     """The label schemes, each in every other."""
-    from ner_engine.model.schemes import SCHEMES, translations  # noqa: PLC0415
+    from ner_engine.registry.label_schemes import SCHEMES, translations  # noqa: PLC0415
 
     found = []
     for scheme in SCHEMES.values():
@@ -181,7 +181,7 @@ def label_schemes() -> list[SchemeFacts]:
 
 def is_bundled(location: str) -> bool:
     """Whether a model comes with the product."""
-    from ner_engine.model.catalog import BUNDLED_FOLDERS  # noqa: PLC0415
+    from ner_engine.registry.catalogue import BUNDLED_FOLDERS  # noqa: PLC0415
 
     return location in BUNDLED_FOLDERS
 
@@ -224,7 +224,7 @@ class _Taggers:
     def _load(self, key: str, model: ModelVersion, needed: Collection[str]) -> None:
         if key not in self._loaded:
             facts = verify_model(model)
-            from ner_engine.model.tagger import load_tagger  # noqa: PLC0415 - torch
+            from ner_engine.inference.tagger import load_tagger  # noqa: PLC0415 - torch
 
             for other in [other for other in self._loaded if other not in needed]:  # the one that was used longest ago first
                 if self._n_bytes + facts.n_bytes <= KEPT_BYTES:
@@ -247,8 +247,8 @@ def tag(models: Mapping[str, ModelVersion], texts: Sequence[str], segments: Sequ
     Models stay loaded in this process as long as there is room. Raises ``UserError`` where files of one were changed, ``ModelNotFoundError``,
     ``UnsafeModelError``.
     """
-    from ner_engine.model.pipeline import Pipeline  # noqa: PLC0415 - torch
-    from ner_engine.model.tasks import TASKS  # noqa: PLC0415
+    from ner_engine.inference.pipeline import Pipeline  # noqa: PLC0415 - torch
+    from ner_engine.registry.tasks import TASKS  # noqa: PLC0415
 
     with _taggers.of(models) as taggers:
         roles = {TASKS[task].masked_label: tagger for task, tagger in taggers.items() if TASKS[task].masked_label}
@@ -263,36 +263,36 @@ def load(model: ModelVersion) -> None:
 
 def role_label_of(task: str) -> str:
     """The label of the entities whose roles models of this task tell; "" for other tasks."""
-    from ner_engine.model.tasks import TASKS  # noqa: PLC0415
+    from ner_engine.registry.tasks import TASKS  # noqa: PLC0415
 
     return TASKS[task].masked_label
 
 
 def reads_figures(task: str) -> bool:
     """Whether models of this task read whole figures; the others read panels."""
-    from ner_engine.model.tasks import TASKS  # noqa: PLC0415
+    from ner_engine.registry.tasks import TASKS  # noqa: PLC0415
 
     return not TASKS[task].by_panel
 
 
 def n_parameters(name_or_dir: str | Path) -> int:
     """How many numbers the weights of a model are. Raises ``ModelNotFoundError`` or ``UnsafeModelError``."""
-    from ner_engine.model.catalog import find_base  # noqa: PLC0415
+    from ner_engine.registry.catalogue import find_base  # noqa: PLC0415
 
     return find_base(name_or_dir).n_parameters
 
 
 def labels_of_task(task: str) -> tuple[str, ...]:
     """The labels that models of this task tell; () where the data say which."""
-    from ner_engine.model.tasks import TASKS  # noqa: PLC0415
+    from ner_engine.registry.tasks import TASKS  # noqa: PLC0415
 
     return TASKS[task].labels
 
 
 def example_rule(recipe: str) -> Callable[[Document], bool]:
     """Whether a row of a snapshot is an example that the recipe learns from, or is measured by on the way."""
-    from ner_engine.model.recipes import recipe_named  # noqa: PLC0415
-    from ner_engine.model.tasks import TASKS  # noqa: PLC0415
+    from ner_engine.registry.recipes import recipe_named  # noqa: PLC0415
+    from ner_engine.registry.tasks import TASKS  # noqa: PLC0415
 
     rules = recipe_named(recipe)
     task, labelled_only = TASKS[rules.task], rules.panels == "labelled"
@@ -301,7 +301,7 @@ def example_rule(recipe: str) -> Callable[[Document], bool]:
 
 def target_labels(task: str, document: Document) -> list[str]:
     """The label of each thing that a model of this task is to find in the text."""
-    from ner_engine.model.tasks import TASKS  # noqa: PLC0415
+    from ner_engine.registry.tasks import TASKS  # noqa: PLC0415
 
     return [span.label for span in TASKS[task].targets(document)]
 
@@ -309,14 +309,14 @@ def target_labels(task: str, document: Document) -> list[str]:
 def accelerators() -> list[tuple[str, str]]:
     """The accelerators that a training here can use: what its ``CUDA_VISIBLE_DEVICES`` must say, and a key that is the same in every process and
     container on the machine. Empty where the processor computes."""
-    from ner_engine.model import devices  # noqa: PLC0415 - torch
+    from ner_engine.inference import devices  # noqa: PLC0415 - torch
 
     return devices.accelerators()
 
 
 def has_examples(task: str, documents: Iterable[Document]) -> bool:
     """Whether there is anything among ``documents`` that a model of this task could learn from, or be judged by."""
-    from ner_engine.model.tasks import TASKS  # noqa: PLC0415
+    from ner_engine.registry.tasks import TASKS  # noqa: PLC0415
 
     return any(TASKS[task].targets(document) for document in documents)
 
@@ -324,13 +324,13 @@ def has_examples(task: str, documents: Iterable[Document]) -> bool:
 def evaluate(
     model: ModelVersion, documents: Iterable[Document], *, before_each_batch: Callable[[], None], watch: Watcher | None = None
 ) -> dict[str, Any]:
-    """Scores of ``model`` in its task on labelled documents as ``ner_engine.model.evaluate`` gives them, which tells ``watch`` of each text.
+    """Scores of ``model`` in its task on labelled documents as ``ner_engine.inference.evaluation`` gives them, which tells ``watch`` of each text.
 
     ``before_each_batch`` may raise to stop.
     """
-    from ner_engine.model.evaluate import evaluate as judge  # noqa: PLC0415 - torch
-    from ner_engine.model.tagger import Tagger  # noqa: PLC0415
-    from ner_engine.model.tasks import TASKS  # noqa: PLC0415
+    from ner_engine.inference.evaluation import evaluate as judge  # noqa: PLC0415 - torch
+    from ner_engine.inference.tagger import Tagger  # noqa: PLC0415
+    from ner_engine.registry.tasks import TASKS  # noqa: PLC0415
 
     task = TASKS[model.task]
     with _taggers.of({"": model}) as taggers:
@@ -358,21 +358,21 @@ class _Watched:
 
 def n_blends(hyperparameters: Mapping[str, Any], base_labels: Collection[str], labels: Collection[str]) -> int:
     """How many mixtures with the base a run measures before it chooses one: none where the base tells other labels."""
-    from ner_engine.model.recipes import SHARES_OF_BASE  # noqa: PLC0415
+    from ner_engine.registry.recipes import SHARES_OF_BASE  # noqa: PLC0415
 
     return len(SHARES_OF_BASE) if hyperparameters["blend"] == "auto" and set(base_labels) == set(labels) else 0
 
 
 def licence_in(card: str) -> str:
     """The licence that a model card's front matter names, the first of several; empty where it names none."""
-    from ner_engine.model import card as cards  # noqa: PLC0415
+    from ner_engine.registry import cards  # noqa: PLC0415
 
     return cards.licence_in(card)
 
 
 def card_table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     """A table in Markdown, as the engine's cards have them."""
-    from ner_engine.model import card as cards  # noqa: PLC0415
+    from ner_engine.registry import cards  # noqa: PLC0415
 
     return cards.table(head, rows)
 
@@ -399,7 +399,7 @@ def series_command(
 
 def check_series(*, program: str, recipe: str, base: str, settings: Mapping[str, Any], options: Mapping[str, Any]) -> None:
     """Raise ``UserError`` for a series that could not begin. Loads no torch."""
-    from ner_engine.model.plans import plan_of  # noqa: PLC0415
+    from ner_engine.registry.plans import plan_of  # noqa: PLC0415
 
     try:
         plan_of(program, recipe=recipe, base=base, settings={name: str(value) for name, value in settings.items()}, options=options).check()

@@ -15,7 +15,7 @@ from annotator.jobs.models import Job
 
 
 class ModelTask(models.TextChoices):
-    """What a model tells: one of the steps in which legends are tagged. The values are those of ``ner_engine.model.tasks``."""
+    """What a model tells: one of the steps in which legends are tagged. The values are those of ``ner_engine.registry.tasks``."""
 
     ENTITIES = "entities", "entities"
     PANELS = "panels", STEP_WORDS["panels"]
@@ -70,7 +70,7 @@ class ModelVersion(models.Model):
 
     @property
     def path(self) -> str:
-        """What ``ner_engine.model`` loads."""
+        """What ``ner_engine.inference`` loads."""
         return str(Path(settings.MODELS_DIR) / self.location) if self.origin == ModelOrigin.TRAINED else self.location
 
 
@@ -244,7 +244,7 @@ class EvaluationManager(models.Manager["Evaluation"]):
 
 
 class Evaluation(models.Model):
-    """How one model did on the held-out papers of one snapshot; ``scores`` as ``ner_engine.model.evaluate`` gives them, and ``partial`` ones.
+    """How one model did on the held-out papers of one snapshot; ``scores`` as ``ner_engine.inference.evaluation`` gives them, and ``partial`` ones.
 
     ``findings`` are the counts of each text and what went wrong, as ``learning.judging`` reads them; {} where none were kept.
     """

@@ -25,13 +25,14 @@ from annotator.corpus.models import Project
 from annotator.datasets.models import Snapshot, SnapshotState
 from annotator.jobs.errors import JobConflictError
 from annotator.jobs.services import nobody_listens_for
-from annotator.learning import engine, label_errors
+from annotator.learning import engine
 from annotator.learning.adminforms import ModelField, SnapshotField, settings_in
-from annotator.learning.curves import curve_report
 from annotator.learning.models import ModelTask, ModelVersion, SeriesKind, TrainingSeries
-from annotator.learning.series import cancel_series, enqueue_series, start_series
 from annotator.learning.services import DEFAULT_RECIPE
 from annotator.learning.startpages import projects_for
+from annotator.learning.training import label_errors
+from annotator.learning.training.learning_curve import curve_report
+from annotator.learning.training.series import cancel_series, enqueue_series, start_series
 from ner_engine.errors import EngineError
 
 #: How many legends are offered to be sent to review at first.

@@ -23,8 +23,7 @@ from annotator.jobs.errors import JobConflictError
 from annotator.jobs.models import Job, JobState
 from annotator.jobs.services import enqueue, request_cancel
 from annotator.learning import engine
-from annotator.learning.gate import Verdict, pass_gate, verdict_on
-from annotator.learning.judging import Comparison, compare_evaluations
+from annotator.learning.evaluation.comparison import Comparison, compare_evaluations
 from annotator.learning.models import (
     Canary,
     Evaluation,
@@ -37,8 +36,9 @@ from annotator.learning.models import (
     ServingModel,
     TrainingRun,
 )
-from annotator.learning.steps import Lineup, Step
-from annotator.learning.training import TEST, ancestors_of, remove_leftovers
+from annotator.learning.serving.gate import Verdict, pass_gate, verdict_on
+from annotator.learning.tagging.lineup import Lineup, Step
+from annotator.learning.training.runs import TEST, ancestors_of, remove_leftovers
 from ner_engine.errors import EngineError, ModelNotFoundError, UnsafeModelError
 
 if TYPE_CHECKING:

@@ -20,9 +20,11 @@ from annotator.corpus.models import Project
 from annotator.jobs.errors import JobConflictError
 from annotator.jobs.models import Job
 from annotator.jobs.services import nobody_listens_for
-from annotator.learning import dryrun, reports, services
+from annotator.learning import services
 from annotator.learning.adminforms import StartForm
-from annotator.learning.room import in_bytes
+from annotator.learning.evaluation import charts as reports
+from annotator.learning.training import dry_run as dryrun
+from annotator.learning.training.disk_space import in_bytes
 from ner_engine.errors import EngineError
 
 

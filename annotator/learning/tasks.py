@@ -15,13 +15,16 @@ from annotator.jobs.models import Job, Queue
 from annotator.jobs.periodic import periodically
 from annotator.jobs.registry import handles
 from annotator.jobs.runs import JobRun
-from annotator.learning import automatic, effort, hub, services
-from annotator.learning.dryrun import plan_of
+from annotator.learning import services
+from annotator.learning.evaluation import effort
 from annotator.learning.models import ModelVersion, TrainingRun, TrainingSeries
-from annotator.learning.pretagging import Pretagging
-from annotator.learning.series import SERIES_KIND, SeriesRun
-from annotator.learning.training import Training, judge, keep
-from annotator.learning.trial import try_out
+from annotator.learning.serving import hub
+from annotator.learning.tagging.pretagging import Pretagging
+from annotator.learning.training import automatic
+from annotator.learning.training.dry_run import plan_of
+from annotator.learning.training.runs import Training, judge, keep
+from annotator.learning.training.series import SERIES_KIND, SeriesRun
+from annotator.learning.training.step_timing import try_out
 
 
 @handles(services.PRETAG_KIND, queue=Queue.TAG, title="Pre-tagging", exclusive=True)

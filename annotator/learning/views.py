@@ -14,8 +14,8 @@ from annotator.corpus.access import Action, project_for
 from annotator.jobs.models import Job
 from annotator.learning import engine
 from annotator.learning.models import ModelTask
-from annotator.learning.scoreboard import boards_of, service_of
 from annotator.learning.services import JUDGE_KIND, PRETAG_KIND, TRAIN_KIND, start_pretagging
+from annotator.learning.serving.scoreboard import boards_of, service_of
 from ner_engine.errors import EngineError
 
 #: Promotions that the page shows; the admin panel has all.

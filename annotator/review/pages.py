@@ -15,11 +15,11 @@ from annotator.accounts.models import User
 from annotator.corpus.access import Action
 from annotator.corpus.models import Document, DocumentState, Label, LayerKind, Project, QueueOrder, ReviewMode, Span
 from annotator.corpus.reading import with_excerpt
-from annotator.review.identifiers import identifiers_of
+from annotator.review.editing.identifiers import identifiers_of
+from annotator.review.editing.operations import LOW_CONFIDENCE, Effect, Entity, LegendState, Logged, Row, history, panel_problems
 from annotator.review.keymap import KeyMap
 from annotator.review.models import Lease, Operation, OperationKind
-from annotator.review.operations import LOW_CONFIDENCE, Effect, Entity, LegendState, Logged, Row, history, panel_problems
-from annotator.review.queueing import known_order, slice_in_order
+from annotator.review.queue.order import known_order, slice_in_order
 from annotator.review.rendering import ROLE_NAMES, ROLE_SIGNS, Block, entity_facts
 
 PAGE_SIZE: Final = 50

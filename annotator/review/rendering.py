@@ -13,8 +13,8 @@ from html import escape
 from typing import Any, Final
 
 from annotator.corpus.models import Label
-from annotator.review.identifiers import identifiers_of
-from annotator.review.operations import Entity, LegendState
+from annotator.review.editing.identifiers import identifiers_of
+from annotator.review.editing.operations import Entity, LegendState
 from ner_engine.schema import BORING, CONTROLLED_VAR, MEASURED_VAR
 from ner_engine.text import Word, covering
 

@@ -19,15 +19,16 @@ from annotator.accounts.users import signed_in
 from annotator.common.errors import UserError
 from annotator.corpus.access import Action, project_for
 from annotator.corpus.models import Document, Label, Project, QueueOrder, ReviewMode
-from annotator.review import pages, services
+from annotator.review import pages
+from annotator.review.editing import services
+from annotator.review.editing.operations import LegendState, panel_problems
+from annotator.review.editing.services import LeaseError, Outcome, StaleRevisionError
 from annotator.review.keymap import KeyMap
 from annotator.review.legends import legend_for
 from annotator.review.models import OperationKind
-from annotator.review.operations import LegendState, panel_problems
-from annotator.review.queueing import known_order, next_legend, place_of
+from annotator.review.queue.order import known_order, next_legend, place_of
 from annotator.review.rendering import ROLE_NAMES, ROLE_SIGNS, blocks, entity_facts, touched_blocks
-from annotator.review.services import LeaseError, Outcome, StaleRevisionError
-from annotator.review.suspicions import shown_suspicions
+from annotator.review.second_look.label_errors import shown_suspicions
 from ner_engine.text import covering
 
 #: The next best label is shown from this confidence on; static/js/review.js has the same.

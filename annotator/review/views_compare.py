@@ -22,14 +22,14 @@ from annotator.common.errors import UserError
 from annotator.common.htmx import wants_part
 from annotator.corpus.access import Action
 from annotator.corpus.models import Document, Label
-from annotator.review.compare import Change, Difference, paired
+from annotator.review.editing.compare import Change, Difference, paired
+from annotator.review.editing.operations import Entity, LegendState
+from annotator.review.editing.services import LeaseError, StaleRevisionError, legend_state
+from annotator.review.editing.versions import Version, pair_to_compare, sides, take, versions
 from annotator.review.legends import legend_for
-from annotator.review.operations import Entity, LegendState
 from annotator.review.rendering import ROLE_NAMES, ROLE_SIGNS
-from annotator.review.services import LeaseError, StaleRevisionError, legend_state
-from annotator.review.versions import Version, pair_to_compare, sides, take, versions
 from ner_engine.align import Labelled
-from ner_engine.metrics import Score, score
+from ner_engine.scoring.metrics import Score, score
 
 Sign = tuple[str, str]
 #: A sign and words for each change; nothing is told by colour alone.

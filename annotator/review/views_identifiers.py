@@ -22,14 +22,14 @@ from annotator.common.errors import UserError
 from annotator.common.htmx import wants_part
 from annotator.corpus.access import Action
 from annotator.corpus.models import Document
-from annotator.review import services
-from annotator.review.candidates import OFFERED, Candidate, Paper, entries_of, identifier_warnings, paper_of, ranked, warnings_of
-from annotator.review.databases import DATABASES, SPECIES
-from annotator.review.identifiers import Identifier, address_of, completed, identifiers_of
+from annotator.review.editing import services
+from annotator.review.editing.candidates import OFFERED, Candidate, Paper, entries_of, identifier_warnings, paper_of, ranked, warnings_of
+from annotator.review.editing.databases import DATABASES, SPECIES
+from annotator.review.editing.identifiers import Identifier, address_of, completed, identifiers_of
+from annotator.review.editing.operations import Entity, LegendState, OperationError
+from annotator.review.editing.services import LeaseError, StaleRevisionError
 from annotator.review.legends import legend_for
 from annotator.review.models import OperationKind
-from annotator.review.operations import Entity, LegendState, OperationError
-from annotator.review.services import LeaseError, StaleRevisionError
 
 #: Identifiers of a candidate that a button has room for.
 SHOWN: Final = 3

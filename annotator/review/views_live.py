@@ -12,7 +12,8 @@ from django.views.decorators.http import require_GET, require_http_methods
 from annotator.accounts.users import signed_in
 from annotator.common.errors import UserError
 from annotator.corpus.access import Action
-from annotator.review import pages, services
+from annotator.review import pages
+from annotator.review.editing import services
 from annotator.review.keymap import KeyMap, read_own
 from annotator.review.legends import legend_for
 from annotator.review.rendering import blocks

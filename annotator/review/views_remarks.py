@@ -14,12 +14,12 @@ from annotator.common.errors import UserError
 from annotator.common.htmx import wants_part
 from annotator.corpus.access import Action
 from annotator.corpus.models import Document, DocumentState
+from annotator.review.editing.operations import Logged, history
+from annotator.review.editing.services import legend_state
 from annotator.review.legends import legend_for
 from annotator.review.models import Operation, OperationKind, RemarkKind
-from annotator.review.operations import Logged, history
 from annotator.review.pages import sentence
-from annotator.review.remarks import MAX_CHARACTERS, remark, remarks_of, reopen_remark, resolve_remark, toggle_question
-from annotator.review.services import legend_state
+from annotator.review.second_look.comments import MAX_CHARACTERS, remark, remarks_of, reopen_remark, resolve_remark, toggle_question
 
 HISTORY_PAGE = 50
 

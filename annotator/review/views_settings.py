@@ -15,8 +15,8 @@ from annotator.accounts.users import signed_in
 from annotator.common.errors import UserError
 from annotator.corpus.access import Action, project_for
 from annotator.corpus.models import Project, QueueOrder, ReviewMode
-from annotator.review.estimates import honest_estimate
-from annotator.review.settings import change_review_settings, waiting_by_confidence
+from annotator.review.queue.estimates import honest_estimate
+from annotator.review.queue.settings import change_review_settings, waiting_by_confidence
 
 
 class ReviewSettingsForm(forms.Form):

@@ -13,8 +13,8 @@ from annotator.common.errors import UserError
 from annotator.corpus.access import Action
 from annotator.corpus.models import QueueOrder
 from annotator.review.legends import legend_for
-from annotator.review.queueing import next_legend
-from annotator.review.suspicions import keep_as_it_is
+from annotator.review.queue.order import next_legend
+from annotator.review.second_look.label_errors import keep_as_it_is
 
 
 @login_required

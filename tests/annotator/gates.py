@@ -13,7 +13,7 @@ from typing import Any
 
 from annotator.datasets.exports import AcceptedLegends
 from annotator.jobs.runs import JobRun
-from annotator.learning import pretagging
+from annotator.learning.tagging import pretagging
 
 #: Legends that are written, or tagged, before the gate.
 BEFORE = 2

@@ -19,7 +19,7 @@ from annotator.corpus.imports import import_documents
 from annotator.corpus.models import Document, DocumentState, Project, Segment, Span
 from annotator.corpus.services import create_project
 from annotator.datasets.services import export_dataset
-from annotator.review import services
+from annotator.review.editing import services
 from ner_engine import schema
 from ner_engine.formats import jsonl
 from ner_engine.formats.report import Report

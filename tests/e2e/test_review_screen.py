@@ -13,9 +13,9 @@ from playwright.sync_api import Page, expect
 
 from annotator.accounts.models import User
 from annotator.corpus.models import Document, DocumentState, Project, Span
-from annotator.review import services
+from annotator.review.editing import services
 from annotator.review.keymap import COMMANDS
-from annotator.review.remarks import remark
+from annotator.review.second_look.comments import remark
 from tests.annotator.review.conftest import TEXT, MakeLegend, Operate
 from tests.e2e.conftest import OpenAs, sign_in
 from tests.e2e.screen import SURE, address, decided, drag, inside, intercept, mark, press_and_go, ready, saved, word

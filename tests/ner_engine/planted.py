@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ner_engine.formats import jsonl
-from ner_engine.model.recipes import Recipe, recipe_named
+from ner_engine.registry.recipes import Recipe, recipe_named
 from ner_engine.schema import Document, Span
 from tests.ner_engine.checkpoints import save_bert
 

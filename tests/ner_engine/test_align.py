@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from ner_engine.align import Labelled, decode, encode
 from ner_engine.schema import Span
 from ner_engine.text import words
-
-from .strategies import span, texts, trimmed_spans, word_spans
+from tests.ner_engine.strategies import span, texts, trimmed_spans, word_spans
 
 
 def labels_of(text: str, spans: list[Span]) -> list[str]:

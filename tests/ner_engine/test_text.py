@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 
 from ner_engine.text import Word, collapse_white_space, covering, trim, words
-
-from .strategies import texts
+from tests.ner_engine.strategies import texts
 
 
 @pytest.mark.parametrize(

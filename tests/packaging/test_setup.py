@@ -131,7 +131,7 @@ def test_the_documents_name_only_files_that_exist() -> None:
 def test_the_settings_of_the_admins_guide_are_the_ones_that_are_read() -> None:
     guide = (ROOT / "docs/guide/admins.md").read_text(encoding="utf-8")
     documented = {name for line in guide.splitlines() if line.startswith("| `") for name in re.findall(r"`([A-Z_]+)`", line)}
-    readers = [ROOT / "annotator/config/environment.py", ROOT / "docker/entrypoint.sh", ROOT / "ner_engine/model/catalog.py"]
+    readers = [ROOT / "annotator/config/environment.py", ROOT / "docker/entrypoint.sh", ROOT / "ner_engine/registry/catalogue.py"]
     read = set(re.findall(r"\b(SD_[A-Z_]+|DATABASE_URL|REDIS_URL)\b", "".join(path.read_text(encoding="utf-8") for path in readers)))
     read_by_the_hub = {"HF_HUB_CACHE", "HF_ENDPOINT"}
     assert documented <= read | read_by_the_hub

@@ -13,7 +13,7 @@ from annotator.corpus.annotations import write_suggestions
 from annotator.corpus.models import Document, Project
 from annotator.jobs.models import Job
 from annotator.learning.models import AutomaticTraining, ModelOrigin, ModelVersion
-from annotator.review.services import apply_operation
+from annotator.review.editing.services import apply_operation
 from ner_engine.schema import Span
 from tests.annotator.api.conftest import Program
 

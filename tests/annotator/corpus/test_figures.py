@@ -376,7 +376,7 @@ def test_whatever_is_sent_as_a_box_is_a_sound_box_or_a_sentence(sent: dict[str, 
     ],
 )
 def test_panels_have_the_letters_that_the_review_screen_shows(text: str, starts: list[int], markers: list[str], letters: list[str]) -> None:
-    from annotator.review.operations import Panel, _panels_at
+    from annotator.review.editing.operations import Panel, _panels_at
 
     panels = [schema.Segment(start, len(text), "", marker) for start, marker in zip(starts, markers, strict=True)]
     assert figures.panel_letters(text, panels) == letters

@@ -25,7 +25,7 @@ from annotator.datasets.guard import Rules, change_snapshot_rules
 from annotator.datasets.models import Snapshot, SnapshotRow, SnapshotState
 from annotator.datasets.services import add_snapshot, add_split_file, build_snapshot, compare_snapshots, snapshot_archive
 from annotator.datasets.snapshots import row_at, rows_of
-from annotator.review.services import apply_operation
+from annotator.review.editing.services import apply_operation
 from ner_engine.split import SIDES
 from tests.annotator.commands import run_command
 from tests.annotator.datasets.conftest import long_legend

@@ -24,8 +24,8 @@ from annotator.jobs.errors import JobConflictError
 from annotator.jobs.models import Job, JobState
 from annotator.jobs.services import request_cancel, run_job
 from ner_engine import schema
-from ner_engine.model.train import data_hash
 from ner_engine.split import SIDES, side_of
+from ner_engine.training.fine_tune import data_hash
 from tests.annotator.conftest import WorkerProcess, wait_for
 from tests.annotator.datasets.conftest import long_legend
 from tests.annotator.gates import reached

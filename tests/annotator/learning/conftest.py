@@ -13,13 +13,13 @@ from annotator.corpus.models import Document, Project
 from annotator.datasets.models import Snapshot
 from annotator.datasets.services import add_snapshot, build_snapshot
 from annotator.datasets.snapshots import content_hash, rows_of
-from annotator.learning.judging import Recorder
+from annotator.learning.evaluation.comparison import Recorder
 from annotator.learning.models import Evaluation, ModelOrigin, ModelTask, ModelVersion, RunState, TrainingRun
 from annotator.learning.services import lineup_of, register_model, serving_model
 from ner_engine import schema
 from ner_engine.align import Labelled
 from ner_engine.formats.jsonl import document_from_json
-from ner_engine.metrics import score
+from ner_engine.scoring.metrics import score
 from tests.annotator.datasets.conftest import long_legend
 
 #: A training of seconds: tiny texts, one pass, no measuring on the way.

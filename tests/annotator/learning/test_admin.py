@@ -20,8 +20,10 @@ from annotator.datasets.models import Snapshot, SnapshotState
 from annotator.datasets.services import add_snapshot, build_snapshot
 from annotator.datasets.snapshots import rows_of
 from annotator.jobs.models import Job, JobState
-from annotator.learning import gate, reports, services
+from annotator.learning import services
+from annotator.learning.evaluation import charts as reports
 from annotator.learning.models import Evaluation, ModelOrigin, ModelVersion, Promotion, RunState, TrainingRun
+from annotator.learning.serving import gate
 from tests.annotator.datasets.conftest import long_legend
 from tests.annotator.learning.conftest import judged_as, perfect
 

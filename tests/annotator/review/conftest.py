@@ -10,8 +10,8 @@ import pytest
 
 from annotator.accounts.models import User
 from annotator.corpus.models import Document, DocumentState, Layer, LayerKind, Project, Segment, Span
-from annotator.review import services
-from annotator.review.services import Outcome
+from annotator.review.editing import services
+from annotator.review.editing.services import Outcome
 from ner_engine.schema import text_hash
 from ner_engine.text import words
 

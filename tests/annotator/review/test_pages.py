@@ -13,7 +13,7 @@ from django.urls import reverse
 
 from annotator.accounts.models import User
 from annotator.corpus.models import Document, DocumentState, Project, Span
-from annotator.review import services
+from annotator.review.editing import services
 from annotator.review.models import Operation
 from tests.annotator.review.conftest import TEXT, MakeLegend, Operate
 

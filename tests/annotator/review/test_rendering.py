@@ -8,9 +8,9 @@ from html.parser import HTMLParser
 from hypothesis import given, settings
 
 from annotator.corpus.models import Label
-from annotator.review.operations import Entity, LegendState, Panel, apply
+from annotator.review.editing.operations import Entity, LegendState, Panel, apply
 from annotator.review.rendering import blocks, entity_facts, touched_blocks
-from tests.annotator.review.test_operations import TEXT, edit, found, legend, legends
+from tests.annotator.review.editing.test_operations import TEXT, edit, found, legend, legends
 
 LABELS = {
     code: Label(code=code, name=code.title(), short=code[:2], hue="blue")

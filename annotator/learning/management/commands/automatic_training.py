@@ -8,9 +8,9 @@ from django.core.management.base import CommandParser
 
 from annotator.common.commands import JsonCommand, Outcome
 from annotator.corpus.management.commands.import_documents import project_named
-from annotator.learning.automatic import change_automatic_training, look_at, standing_of
 from annotator.learning.commands import settings_of
 from annotator.learning.services import DEFAULT_RECIPE
+from annotator.learning.training.automatic import change_automatic_training, look_at, standing_of
 
 
 class Command(JsonCommand):

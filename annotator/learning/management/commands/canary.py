@@ -8,8 +8,8 @@ from django.core.management.base import CommandParser
 
 from annotator.common.commands import JsonCommand, Outcome
 from annotator.corpus.management.commands.import_documents import project_named
-from annotator.learning.canary import Compared, canary_of
 from annotator.learning.services import find_model, start_canary, stop_canary
+from annotator.learning.serving.canary import Compared, canary_of
 
 
 class Command(JsonCommand):

@@ -8,7 +8,7 @@ from django.core.management.base import CommandParser
 
 from annotator.common.commands import JsonCommand, Outcome
 from annotator.corpus.management.commands.import_documents import project_named
-from annotator.learning.effort import count_efforts, effort_in
+from annotator.learning.evaluation.effort import count_efforts, effort_in
 
 
 class Command(JsonCommand):

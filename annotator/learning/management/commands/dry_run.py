@@ -15,9 +15,9 @@ from annotator.datasets.commands import snapshot_numbered
 from annotator.datasets.models import Snapshot, SnapshotState
 from annotator.jobs.commands import JobCommand
 from annotator.learning.commands import add_training_arguments, settings_of
-from annotator.learning.dryrun import DryRun, dry_run_of, trial_arguments
-from annotator.learning.reports import in_words_of
+from annotator.learning.evaluation.charts import in_words_of
 from annotator.learning.services import TRIAL_KIND, find_model, plan_training
+from annotator.learning.training.dry_run import DryRun, dry_run_of, trial_arguments
 from ner_engine.split import SIDES
 
 

@@ -8,8 +8,8 @@ from django.core.management.base import CommandParser
 
 from annotator.common.commands import Outcome
 from annotator.learning.commands import SeriesCommand
-from annotator.learning.label_errors import ranked, send_to_review, table_by_label
 from annotator.learning.models import SeriesKind, TrainingSeries
+from annotator.learning.training.label_errors import ranked, send_to_review, table_by_label
 
 #: How many disagreements are printed.
 _PRINTED = 10

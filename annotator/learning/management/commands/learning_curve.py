@@ -8,8 +8,8 @@ from django.core.management.base import CommandParser
 
 from annotator.common.commands import Outcome
 from annotator.learning.commands import SeriesCommand
-from annotator.learning.curves import CurveReport, curve_report
 from annotator.learning.models import SeriesKind
+from annotator.learning.training.learning_curve import CurveReport, curve_report
 
 
 class Command(SeriesCommand):

@@ -9,8 +9,8 @@ from django.core.management.base import CommandParser
 from annotator.common.commands import Outcome
 from annotator.common.errors import UserError
 from annotator.jobs.commands import JobCommand
-from annotator.learning.hub import PUSH_KIND, offer_of, push_arguments
 from annotator.learning.models import ModelVersion
+from annotator.learning.serving.hub import PUSH_KIND, offer_of, push_arguments
 
 
 class Command(JobCommand):

@@ -9,7 +9,7 @@ from django.core.management.base import CommandParser
 from annotator.common.commands import JsonCommand, Outcome
 from annotator.corpus.management.commands.import_documents import project_named
 from annotator.corpus.models import Document
-from annotator.review.remarks import miscounted, recount
+from annotator.review.second_look.comments import miscounted, recount
 
 
 class Command(JsonCommand):

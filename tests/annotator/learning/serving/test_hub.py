@@ -1,0 +1,284 @@
+"""Models are given to a hub: to one of our own that listens to what the hub's own library says to it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.exceptions import PermissionDenied
+from django.test import Client
+from django.urls import reverse
+from hypothesis import given
+from hypothesis import strategies as st
+
+from annotator.accounts.models import User
+from annotator.common.errors import UserError
+from annotator.corpus.models import Project
+from annotator.jobs.models import Job, JobState
+from annotator.jobs.services import run_job
+from annotator.learning.engine import licence_in
+from annotator.learning.models import ModelOrigin, ModelVersion
+from annotator.learning.services import register_model
+from annotator.learning.serving import hub
+from annotator.learning.serving.hub import offer_of, start_push, with_licence
+from tests.annotator.commands import run_command
+
+TOKEN = "hf_secretsecretsecret"
+CARD = "---\nlibrary_name: transformers\n---\n\n# Ours\n"
+
+
+@dataclass
+class Hub:
+    """A hub that keeps what it is given; ``refuses`` is the status it answers with instead; where it ``babbles``, it is none."""
+
+    address: str = ""
+    refuses: int = 0
+    babbles: bool = False
+    made: list[dict[str, Any]] = field(default_factory=list)
+    files: dict[str, bytes] = field(default_factory=dict)
+    tokens: set[str] = field(default_factory=set)
+    paths: list[str] = field(default_factory=list)
+
+    def answer(self, path: str, body: bytes) -> dict[str, Any]:
+        if path == "/api/repos/create":
+            self.made.append(json.loads(body))
+            return {"url": f"{self.address}/us/ours", "name": "us/ours", "id": "us/ours"}
+        if "/preupload/" in path:
+            wanted = json.loads(body)["files"]
+            return {"files": [{"path": each["path"], "uploadMode": "regular", "shouldIgnore": False} for each in wanted]}
+        if "/commit/" in path:
+            for line in map(json.loads, body.splitlines()):
+                if line["key"] == "file":
+                    self.files[line["value"]["path"]] = base64.b64decode(line["value"]["content"])
+            return {"commitUrl": f"{self.address}/us/ours/commit/1", "commitOid": "1", "success": True}
+        return {"id": "us/ours", "sha": "0", "siblings": []}
+
+
+@pytest.fixture
+def fake(settings: Any) -> Iterator[Hub]:
+    found = Hub()
+
+    class Handler(BaseHTTPRequestHandler):
+        def _do(self) -> None:
+            found.paths.append(self.path)
+            found.tokens.add(self.headers.get("Authorization", ""))
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            if self.headers.get("Transfer-Encoding") == "chunked":
+                body = b""
+                while size := int(self.rfile.readline(), 16):
+                    body += self.rfile.read(size)
+                    self.rfile.readline()
+            answer = json.dumps({"error": "no"} if found.refuses else found.answer(self.path.partition("?")[0], body)).encode()
+            answer = b"<html>Welcome</html>" if found.babbles else answer
+            self.send_response(found.refuses or 200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        do_GET = do_POST = _do  # noqa: N815 - so they are called
+
+        def log_message(self, *_: Any) -> None:
+            return
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    found.address = f"http://127.0.0.1:{server.server_port}"
+    settings.HUB_ENDPOINT, settings.HUB_TOKEN = found.address, TOKEN
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield found
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def ours(project: Project, tiny: ModelVersion, settings: Any, tiny_folders: list[Path]) -> ModelVersion:
+    """A model of the project, with its card."""
+    folder = Path(settings.MODELS_DIR) / "autophagy-run-1"
+    shutil.copytree(tiny_folders[0], folder)
+    (folder / "README.md").write_text(CARD, encoding="utf-8")
+    facts = {"origin": ModelOrigin.TRAINED, "location": folder.name, "project": project, "parent": tiny}
+    return ModelVersion.objects.create(name="autophagy-run-1", **facts)
+
+
+def push(model: ModelVersion, actor: User | None = None, **facts: Any) -> Job:
+    asked = {"repository": "us/ours", "licence": "cc-by-4.0", "is_private": True} | facts
+    job = start_push(model=model, actor=actor, **asked)
+    run_job(job.pk)
+    job.refresh_from_db()
+    return job
+
+
+@pytest.mark.django_db
+def test_a_model_goes_to_the_hub_with_its_card_and_licence_and_nothing_else(fake: Hub, ours: ModelVersion, manager: User, capfd: Any) -> None:
+    (Path(ours.path) / "notes.txt").write_text("not for others")
+    job = push(ours, manager)
+    assert (job.state, job.error) == (JobState.SUCCEEDED, "")
+    assert job.result == {"model": ours.name, "repository": "us/ours", "url": f"{fake.address}/us/ours", "licence": "cc-by-4.0"}
+    assert set(fake.files) >= {"README.md", "config.json", "model.safetensors", "tokenizer.json"}
+    assert "notes.txt" not in fake.files
+    assert fake.files["model.safetensors"] == (Path(ours.path) / "model.safetensors").read_bytes()
+    assert fake.files["README.md"].decode() == "---\nlicense: cc-by-4.0\nlibrary_name: transformers\n---\n\n# Ours\n"
+    assert (Path(ours.path) / "README.md").read_text() == CARD
+    assert [made.get("visibility", "private" if made.get("private") else "public") for made in fake.made] == ["private"]
+
+
+@pytest.mark.django_db
+def test_the_token_is_sent_to_the_hub_and_stands_nowhere_else(
+    fake: Hub, ours: ModelVersion, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    for status in (0, 401):
+        fake.refuses = status
+        job = push(ours)
+        stored = json.dumps([job.arguments, job.result, job.error, job.message])
+        printed = capfd.readouterr()
+        assert TOKEN not in stored + printed.out + printed.err + caplog.text
+    assert fake.tokens == {f"Bearer {TOKEN}"}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("status", "sentence"),
+    [(401, "does not know the token"), (403, "may not write to us/ours"), (500, r"refused it \(500\)")],
+)
+def test_what_the_hub_refuses_is_told_in_a_sentence(fake: Hub, ours: ModelVersion, status: int, sentence: str) -> None:
+    fake.refuses = status
+    job = push(ours)
+    assert (job.state, bool(re.search(sentence, job.error))) == (JobState.FAILED, True), job.error
+
+
+@pytest.mark.django_db
+def test_a_hub_that_does_not_answer_is_named(ours: ModelVersion, settings: Any) -> None:
+    settings.HUB_ENDPOINT, settings.HUB_TOKEN = "http://127.0.0.1:9", TOKEN
+    job = push(ours)
+    assert (job.state, "http://127.0.0.1:9 does not answer" in job.error) == (JobState.FAILED, True), job.error
+
+
+@pytest.mark.django_db
+def test_what_answers_but_is_no_hub_is_named(fake: Hub, ours: ModelVersion) -> None:
+    fake.babbles = True
+    job = push(ours)
+    assert (job.state, f"What answers at {fake.address} is no hub" in job.error) == (JobState.FAILED, True), job.error
+
+
+@pytest.mark.django_db
+def test_a_licence_may_be_written_in_capitals(fake: Hub, ours: ModelVersion) -> None:
+    assert push(ours, licence=" CC-BY-4.0 ").result["licence"] == "cc-by-4.0"
+    assert fake.files["README.md"].decode().startswith("---\nlicense: cc-by-4.0\n")
+
+
+@pytest.mark.django_db
+def test_without_a_token_nothing_is_pushed_and_it_says_what_to_set(ours: ModelVersion, settings: Any) -> None:
+    settings.HUB_TOKEN = ""
+    with pytest.raises(UserError, match="set SD_HUB_TOKEN to a token that may write, SD_HUB_ENDPOINT"):
+        push(ours)
+    assert Job.objects.count() == 0
+
+
+@pytest.mark.django_db
+def test_a_model_without_a_card_a_hubs_own_and_one_that_was_changed_are_refused(fake: Hub, ours: ModelVersion, tiny: ModelVersion) -> None:
+    (Path(ours.path) / "README.md").unlink()
+    with pytest.raises(UserError, match=r"has no card \(README.md\)"):
+        push(ours)
+    (Path(ours.path) / "README.md").write_text(CARD)
+    ModelVersion.objects.filter(pk=ours.pk).update(weights_sha256="0" * 64)
+    ours.refresh_from_db()
+    with pytest.raises(UserError, match="not those it was registered with"):
+        push(ours)
+    with pytest.raises(UserError, match="comes from a hub"):
+        offer_of(model=ModelVersion(name="x", origin=ModelOrigin.HUB, location="us/x"), actor=None)
+    assert fake.paths == []
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("field", "value"), [("repository", "ours"), ("repository", "a/b/c"), ("repository", "us/.."), ("licence", ""), ("licence", "Do what\nyou want")]
+)
+def test_a_repository_or_licence_that_cannot_be_is_refused(fake: Hub, ours: ModelVersion, field: str, value: str) -> None:
+    with pytest.raises(UserError, match=r"owner/name|by its identifier"):
+        push(ours, **{field: value})
+    assert fake.paths == []
+
+
+@pytest.mark.django_db
+def test_managers_alone_give_a_projects_model_away_and_superusers_alone_what_belongs_to_none(
+    fake: Hub, ours: ModelVersion, manager: User, reviewer: User, admin: User
+) -> None:
+    with pytest.raises(PermissionDenied):
+        push(ours, reviewer)
+    bundled = register_model(location="bundled")
+    with pytest.raises(PermissionDenied):
+        offer_of(model=bundled, actor=manager)
+    offer = offer_of(model=bundled, actor=admin)
+    assert (offer.licence, offer.proposed, offer.n_bytes > 10_000_000) == ("cc-by-4.0", "cc-by-4.0", True)
+
+
+@pytest.mark.django_db
+def test_where_a_card_names_no_licence_that_of_its_base_is_proposed(ours: ModelVersion, manager: User) -> None:
+    offer = offer_of(model=ours, actor=manager)
+    assert (offer.licence, [name for name, _ in offer.licences]) == ("", [ours.parent.name])
+    ModelVersion.objects.filter(pk=ours.pk).update(parent=register_model(location="bundled"))
+    ours.refresh_from_db()
+    assert offer_of(model=ours, actor=manager).proposed == "cc-by-4.0"
+
+
+@given(st.text(max_size=200), st.sampled_from(["mit", "cc-by-4.0"]))
+def test_a_card_names_the_licence_it_is_given_and_says_all_that_it_said(text: str, licence: str) -> None:
+    for card in (text, f"---\ntags:\n- a\n---\n{text}", f"---\nlicense: other\ntags: a\n---\n{text}"):
+        given = with_licence(card, licence)
+        assert licence_in(given) == licence
+        assert given.endswith(text.replace("\r\n", "\n"))
+
+
+@pytest.mark.parametrize("named", ["license: [mit, other]", "license:\n- mit\n- other", "license: 'MIT' # as said", "license:\n  - mit"])
+def test_of_a_card_that_names_several_licences_none_stays_beside_the_given_one(named: str) -> None:
+    card = f"---\ntags: a\n{named}\nlanguage: en\n---\n# Ours\n"
+    assert licence_in(card) == "mit"
+    assert with_licence(card, "cc-by-4.0") == "---\ntags: a\nlicense: cc-by-4.0\nlanguage: en\n---\n# Ours\n"
+    assert with_licence("---\nlicense:\ntags: a\n---\n", "mit") == "---\nlicense: mit\ntags: a\n---\n"
+
+
+# Where people meet it
+
+
+@pytest.mark.django_db
+def test_the_panel_shows_the_licence_first_and_then_gives_it_away(
+    fake: Hub, ours: ModelVersion, admin: User, client_of: Callable[[User], Client]
+) -> None:
+    panel, address = client_of(admin), reverse("admin:learning_modelversion_push", args=[ours.pk])
+    assert address in panel.get(reverse("admin:learning_modelversion_change", args=[ours.pk])).content.decode()
+    page = panel.get(address).content.decode()
+    assert "Its card names no licence." in page
+    assert page.index("licence") < page.index('id="push"')
+    assert panel.post(address, {"repository": "ours", "licence": "mit"}).status_code == 422
+    answer = panel.post(address, {"repository": "us/ours", "licence": "mit", "is_private": "on"})
+    job = Job.objects.get(kind=hub.PUSH_KIND)
+    assert answer["Location"] == reverse("jobs:detail", args=[job.pk])
+    assert job.arguments == {"model": ours.pk, "repository": "us/ours", "licence": "mit", "is_private": True}
+
+
+@pytest.mark.django_db
+def test_the_panel_says_what_to_set_where_no_token_is(ours: ModelVersion, admin: User, client_of: Callable[[User], Client], settings: Any) -> None:
+    settings.HUB_TOKEN = ""
+    page = client_of(admin).get(reverse("admin:learning_modelversion_push", args=[ours.pk])).content.decode()
+    assert "SD_HUB_TOKEN" in page
+    assert 'id="push"' not in page
+
+
+@pytest.mark.django_db
+def test_a_command_gives_it_away_unpacked_where_it_was_packed(fake: Hub, settings: Any) -> None:
+    bundled = register_model(location="bundled")
+    ended = run_command("push_model", bundled.name, "us/ours", "--json")
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.summary["licence"] == "cc-by-4.0"
+    assert "packed_weights" not in json.loads(fake.files["config.json"])
+    assert len(fake.files["model.safetensors"]) > 40_000_000
+    assert run_command("push_model", "nobody", "us/ours").code == 2

@@ -1,0 +1,111 @@
+"""One key press that reaches every legend of a paper, and how it is taken back."""
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+
+from annotator.accounts.models import User
+from annotator.corpus.models import Document, Project, Span
+from annotator.review.editing import services
+from annotator.review.editing.operations import OperationError
+from annotator.review.models import Operation
+from tests.annotator.review.conftest import MakeLegend, Operate
+
+pytestmark = pytest.mark.django_db
+
+
+def decided(document: Document) -> list[tuple[str, str, str]]:
+    rows = Span.objects.filter(layer__document=document, layer__kind="decided", verdict="accepted").order_by("start")
+    return [(row.surface, row.label, row.decision) for row in rows]
+
+
+@pytest.fixture
+def paper(make_legend: MakeLegend) -> list[Document]:
+    """Three legends of one paper, and one of another."""
+    legends = [make_legend() for _ in range(4)]
+    Document.objects.filter(pk__in=[legend.pk for legend in legends[:3]]).update(doi="10.1000/paper")
+    return legends
+
+
+def test_a_label_reaches_the_same_string_in_the_papers_other_legends_and_no_further(paper: list[Document], operate: Operate) -> None:
+    operate(paper[0], "relabel", entity="s0", label="CELL")
+    outcome = operate(paper[0], "propagate", entity="s0", scope="paper")
+    assert outcome.n_others == 2
+    assert decided(paper[0]) == [("Bax", "CELL", "explicit"), ("Bax", "CELL", "propagated"), ("Bax", "CELL", "propagated")]
+    assert decided(paper[1]) == decided(paper[2]) == [("Bax", "CELL", "propagated")] * 3
+    assert decided(paper[3]) == []
+    for legend in paper:
+        assert services.rebuilt_state(legend).decided == services.legend_state(legend).decided
+
+
+def test_the_preview_counts_what_a_propagation_then_does(paper: list[Document], operate: Operate, curator: User) -> None:
+    operate(paper[0], "relabel", entity="s0", label="CELL")
+    legend = Document.objects.get(pk=paper[0].pk)
+    assert services.paper_preview(document=legend, actor=curator, key="s0") == (2, 6)
+    operate(paper[0], "propagate", entity="s0", scope="paper")
+    assert services.paper_preview(document=Document.objects.get(pk=legend.pk), actor=curator, key="s0") == (0, 0)
+
+
+def test_accepted_legends_and_those_in_other_hands_are_left_alone(paper: list[Document], operate: Operate, reviewer: User) -> None:
+    operate(paper[1], "accept_legend")
+    before = decided(paper[1])
+    services.claim_lease(document=paper[2], actor=reviewer)
+    outcome = operate(paper[0], "propagate", entity="s0", scope="paper")
+    assert outcome.n_others == 0
+    assert decided(paper[1]) == before
+    assert decided(paper[2]) == []
+
+
+def test_one_undo_takes_it_back_everywhere_and_one_redo_brings_it_back(paper: list[Document], operate: Operate) -> None:
+    operate(paper[0], "propagate", entity="s0", scope="paper")
+    undone = operate(paper[0], "undo")
+    assert (undone.n_others, undone.n_left) == (2, 0)
+    assert [decided(legend) for legend in paper] == [[], [], [], []]
+    redone = operate(paper[0], "redo")
+    assert (redone.n_others, redone.n_left) == (2, 0)
+    assert [len(decided(legend)) for legend in paper] == [3, 3, 3, 0]
+    operate(paper[1], "undo")  # from any of its legends
+    assert [len(decided(legend)) for legend in paper] == [0, 0, 0, 0]
+    for legend in paper:
+        assert services.rebuilt_state(legend).decided == services.legend_state(legend).decided
+
+
+def test_undo_leaves_a_legend_alone_that_was_edited_since_and_says_so(paper: list[Document], operate: Operate) -> None:
+    operate(paper[0], "propagate", entity="s0", scope="paper")
+    operate(paper[2], "reject", entity="s1")
+    undone = operate(paper[0], "undo")
+    assert (undone.n_others, undone.n_left) == (1, 1)
+    assert [len(decided(legend)) for legend in paper] == [0, 0, 3, 0]
+
+
+def test_with_nothing_to_change_here_the_others_are_still_reached(paper: list[Document], operate: Operate) -> None:
+    operate(paper[0], "propagate", entity="s0")
+    outcome = operate(paper[0], "propagate", entity="s0", scope="paper")
+    assert outcome.n_others == 2
+    assert not outcome.effect
+    with pytest.raises(OperationError, match="in the paper is decided already"):
+        operate(paper[0], "propagate", entity="s0", scope="paper")
+    operate(paper[0], "undo")
+    assert [len(decided(legend)) for legend in paper] == [3, 0, 0, 0]
+
+
+def test_sent_twice_it_is_done_once(paper: list[Document], operate: Operate) -> None:
+    twice = uuid.uuid4()
+    operate(paper[0], "propagate", entity="s0", scope="paper", id=twice)
+    n = Operation.objects.count()
+    assert operate(paper[0], "propagate", entity="s0", scope="paper", id=twice).repeated
+    assert Operation.objects.count() == n == 3
+
+
+def test_identifiers_go_along(paper: list[Document], operate: Operate) -> None:
+    operate(paper[0], "set_identifiers", entity="s0", identifiers=[{"id": "12028", "database": "NCBI gene"}])
+    operate(paper[0], "propagate", entity="s0", scope="paper")
+    assert {span.attributes.get("ext_ids") for span in Span.objects.filter(layer__kind="decided", layer__document=paper[1])} == {"12028"}
+
+
+def test_an_acceptance_is_logged_with_the_rules_it_was_made_under(paper: list[Document], operate: Operate) -> None:
+    Project.objects.update(threshold=0.6)
+    operation = operate(paper[0], "accept_legend").operation
+    assert {"mode": "sweep", "threshold": 0.6, "blind": False}.items() <= operation.arguments.items()

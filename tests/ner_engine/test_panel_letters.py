@@ -1,0 +1,81 @@
+"""Panels found by their letters, in the ways journals print them."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ner_engine.panel_letters import find_panels
+
+
+def markers(text: str) -> list[str]:
+    return [panel.marker for panel in find_panels(text)]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("(A) Blot of LC3. (B) Its quantification. (C) Cells.", ["A", "B", "C"]),
+        ("(a) Blot of LC3. (b) Its quantification.", ["a", "b"]),
+        ("[a] Blot of LC3. [b] Its quantification.", ["a", "b"]),
+        ("A) Blot of LC3. B) Its quantification.", ["A", "B"]),
+        ("A. Blot of LC3. B. Its quantification.", ["A", "B"]),
+        ("A: Blot of LC3. B: Its quantification.", ["A", "B"]),
+        ("A, Blot of LC3. B, Its quantification.", ["A", "B"]),
+        ("A – Blot of LC3. B – Its quantification.", ["A", "B"]),
+        ("A Blot of LC3. B Its quantification. C qPCR of p62.", ["A", "B", "C"]),
+        ("(A, B) Blots. (C) Cells.", ["A, B", "C"]),
+        ("A, B Blots. C Cells. D-F Mice.", ["A, B", "C", "D-F"]),
+        ("(A-C) Blots. (D and E) Cells. (F) Mice.", ["A-C", "D and E", "F"]),
+        ("(A–C) Blots. (D to F) Cells.", ["A–C", "D to F"]),
+        ("(A, A') Eyes. (B, B', B'') Wings.", ["A, A'", "B, B', B''"]),
+        ("(i) Cells. (ii-iv) Mice. (v) Rats.", ["i", "ii-iv", "v"]),
+        ("i Cells. ii Mice. iii Rats.", ["i", "ii", "iii"]),
+    ],
+)
+def test_letters_are_found_in_every_way_they_are_printed(text: str, expected: list[str]) -> None:
+    assert markers(text) == expected
+    assert markers(f"Autophagy in HeLa cells. Figure 3. {text}") == expected
+
+
+def test_a_panel_reaches_to_the_next_one_and_the_title_belongs_to_none() -> None:
+    text = "Bax kills cells. Figure 1 (A) Blot of Bax, as in (C). (B) Cells.\n(C) Mice. "
+    assert [text[panel.start : panel.end] for panel in find_panels(text)] == ["(A) Blot of Bax, as in (C).", "(B) Cells.", "(C) Mice."]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "A mouse was treated with rapamycin. It was well.",
+        "Cells as in (A). They were treated as in (B) and (C).",
+        "Vitamin C protects. B cells were taken.",
+    ],
+)
+def test_letters_that_are_spoken_of_start_no_panel(text: str) -> None:
+    assert markers(text) == [""]
+
+
+def test_letters_within_a_panel_do_not_cut_it() -> None:
+    assert markers("A, B Staining: (A) loss of membranes; (B) gain. C, D Lipids: (C) fixed; (D) counted.") == ["A, B", "C, D"]
+
+
+def test_a_letter_that_is_left_out_does_not_end_the_legend() -> None:
+    assert markers("(A) One. (C) Three. (D) Four.") == ["A", "C", "D"]
+
+
+def test_a_legend_without_letters_is_one_panel_behind_its_number() -> None:
+    text = "Bax kills cells. Fig. 2 Blot of Bax."
+    assert [text[panel.start : panel.end] for panel in find_panels(text)] == ["Blot of Bax."]
+    assert find_panels(" \n ") == []
+
+
+@given(st.text(alphabet="ABCabciv().,:-– \n[]'Zebra1😀\u00a0é", max_size=120))
+def test_panels_lie_in_the_text_in_order_and_never_overlap(text: str) -> None:
+    panels = find_panels(text)
+    edges = [edge for panel in panels for edge in (panel.start, panel.end)]
+    assert edges == sorted(edges)
+    for panel in panels:
+        assert 0 <= panel.start < panel.end <= len(text)
+        assert not text[panel.start].isspace()
+        assert not text[panel.end - 1].isspace()
