@@ -7,7 +7,9 @@ import sys
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "annotator.config.settings")
-    from django.core.management import execute_from_command_line  # noqa: PLC0415 - Django must read the setting above first
+    from django.core.management import (  # noqa: PLC0415
+        execute_from_command_line,
+    )
 
     execute_from_command_line(sys.argv)
 

@@ -2,8 +2,9 @@
 
     python bench/convert.py [ARCHIVE] [--rounds N] [--tokenizer DIR]
 
-ARCHIVE defaults to the file named by SOURCEDATA_ZIP. Each round runs each task once in a process of its own, in turns; the table gives median and
-spread of wall and processor seconds on one core, and the highest resident memory. Aims: reading under 20 s, writing all panels under 30 s.
+ARCHIVE defaults to the file named by SOURCEDATA_ZIP. Each round runs each task once in a process of
+its own, in turns; the table gives median and spread of wall and processor seconds on one core, and
+the highest resident memory. Aims: reading under 20 s, writing all panels under 30 s.
 """
 
 from __future__ import annotations
@@ -43,8 +44,12 @@ TASKS = {
     "read": read,
     "read, write jsonl": lambda archive, _, report: write(archive, report, Target("jsonl")),
     "read, write sd-nlp": lambda archive, _, report: write(archive, report, Target("sd-nlp")),
-    "read, write sd-nlp, public form": lambda archive, _, report: write(archive, report, Target("sd-nlp", flavour=PUBLIC)),
-    "read, write sd-nlp-tokenized": lambda archive, name, report: write(archive, report, Target("sd-nlp-tokenized", tokenizer=name)),
+    "read, write sd-nlp, public form": lambda archive, _, report: write(
+        archive, report, Target("sd-nlp", flavour=PUBLIC)
+    ),
+    "read, write sd-nlp-tokenized": lambda archive, name, report: write(
+        archive, report, Target("sd-nlp-tokenized", tokenizer=name)
+    ),
 }
 
 
@@ -55,7 +60,13 @@ def measure(task: str, archive: Path, tokenizer: str) -> dict[str, float]:
     n = TASKS[task](archive, tokenizer, report)
     seconds = {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MIB
-    return {**seconds, "memory": memory, "documents": n, "tags": report.counts["tags"], "panels": report.counts["panels"]}
+    return {
+        **seconds,
+        "memory": memory,
+        "documents": n,
+        "tags": report.counts["tags"],
+        "panels": report.counts["panels"],
+    }
 
 
 def in_a_process(task: str, archive: Path, tokenizer: str) -> dict[str, float]:
@@ -72,15 +83,29 @@ def spread(values: list[float]) -> str:
 
 def processor() -> str:
     info = Path("/proc/cpuinfo")
-    names = [line.partition(":")[2].strip() for line in info.read_text().splitlines() if line.startswith("model name")] if info.exists() else []
+    names = (
+        [
+            line.partition(":")[2].strip()
+            for line in info.read_text().splitlines()
+            if line.startswith("model name")
+        ]
+        if info.exists()
+        else []
+    )
     return names[0] if names else platform.processor()
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("archive", nargs="?", type=Path, default=os.environ.get("SOURCEDATA_ZIP"))
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--tokenizer", default="", help="folder of roberta-base's tokenizer; without it the tokenised form is left out")
+    parser.add_argument(
+        "--tokenizer",
+        default="",
+        help="folder of roberta-base's tokenizer; without it the tokenised form is left out",
+    )
     parser.add_argument("--task", choices=TASKS, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.archive is None or not args.archive.is_file():
@@ -95,14 +120,22 @@ def main() -> int:
             results[task].append(in_a_process(task, args.archive, args.tokenizer))
     first = results["read"][0]
     load = os.getloadavg()[0]
-    print(f"{first['documents']:,.0f} figures, {first['panels']:,.0f} panels, {first['tags']:,.0f} tags; {args.rounds} rounds")
-    print(f"{processor()}, {os.cpu_count()} cores, load {load:.1f}, Python {platform.python_version()}\n")
+    print(
+        f"{first['documents']:,.0f} figures, {first['panels']:,.0f} panels, {first['tags']:,.0f}"
+        f" tags; {args.rounds} rounds"
+    )
+    print(
+        f"{processor()}, {os.cpu_count()} cores, load {load:.1f}, Python"
+        f" {platform.python_version()}\n"
+    )
     print(f"{'':34}{'wall s':>20}{'processor s':>22}{'MiB':>8}{'figures/s':>11}")
     for task, rounds in results.items():
         wall = [each["wall"] for each in rounds]
         memory = max(each["memory"] for each in rounds)
         rate = first["documents"] / statistics.median(wall)
-        print(f"{task:34}{spread(wall):>20}{spread([each['cpu'] for each in rounds]):>22}{memory:8.0f}{rate:11.0f}")
+        print(
+            f"{task:34}{spread(wall):>20}{spread([each['cpu'] for each in rounds]):>22}{memory:8.0f}{rate:11.0f}"  # noqa: E501
+        )
     return 0
 
 

@@ -1,13 +1,16 @@
 """How fast the tagger runs beside ``transformers.pipeline``, and that it says the same:
 
-    python -m bench.engine [--model DIR] [--data FILE_OR_ZIP --from FORMAT] [--legends 40] [--rounds 3] [--threads N]
+    python -m bench.engine [--model DIR] [--data FILE_OR_ZIP --from FORMAT] [--legends 40] [--rounds
+    3] [--threads N]
         [--only throughput,latency,starts,host,entities]
 
-Without --model the weights are random, of roberta-base's size, with its vocabulary. All ways run in this process with the same threads, in turns,
-each round over the same legends; the pipeline reads the model in float32, as Hugging Face programs do. It drops what lies past 512 tokens;
-the tagger does not, and reads where windows overlap twice: the first ratio counts legends, the second the tokens each way ran. Cold start and
-memory are those of fresh processes. What int8 and bf16 change is counted on the bundled model, whose entities are real. Precisions that the
-processor has no kernels for are left out, and named.
+Without --model the weights are random, of roberta-base's size, with its vocabulary. All ways run in
+this process with the same threads, in turns, each round over the same legends; the pipeline reads
+the model in float32, as Hugging Face programs do. It drops what lies past 512 tokens; the tagger
+does not, and reads where windows overlap twice: the first ratio counts legends, the second the
+tokens each way ran. Cold start and memory are those of fresh processes. What int8 and bf16 change
+is counted on the bundled model, whose entities are real. Precisions that the processor has no
+kernels for are left out, and named.
 """
 
 from __future__ import annotations
@@ -32,19 +35,35 @@ ROOT = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("SD_SHARED") or ROOT.parent / "shared")
 ARCHIVE = Path(os.environ.get("SOURCEDATA_ZIP") or SHARED / "sourcedata/sourcedata-train.zip")
 PIPELINE = "pipeline, one by one"
-TABLES = {"throughput": "throughput", "latency": "latency", "starts": "starts", "host": "host_work", "entities": "same_entities"}
+TABLES = {
+    "throughput": "throughput",
+    "latency": "latency",
+    "starts": "starts",
+    "host": "host_work",
+    "entities": "same_entities",
+}
 Way = Callable[[Sequence[str]], Any]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", type=Path, help="a model folder (default: random weights of roberta-base's size)")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--model", type=Path, help="a model folder (default: random weights of roberta-base's size)"
+    )
     parser.add_argument("--data", type=Path, default=ARCHIVE)
     parser.add_argument("--from", dest="source_format", default="sourcedata-xml")
     parser.add_argument("--legends", type=int, default=40)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=0, help="0: as torch chooses")
-    parser.add_argument("--only", type=lambda names: names.split(","), default=list(TABLES), metavar="TABLE,...", help=", ".join(TABLES))
+    parser.add_argument(
+        "--only",
+        type=lambda names: names.split(","),
+        default=list(TABLES),
+        metavar="TABLE,...",
+        help=", ".join(TABLES),
+    )
     parser.add_argument("--child", nargs=2, metavar=("PRECISION", "TEXTS"), help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.child:
@@ -61,8 +80,9 @@ def main() -> None:
         model = prepared(args.model, Path(folder) / "model", texts)
         bench = Bench(model, texts, args.rounds)
         print(
-            f"{processor()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; torch {torch.__version__}, {torch.get_num_threads()} threads; "
-            f"{bench.name}; {len(texts)} legends, {sum(bench.text_tokens):,} tokens, {args.rounds} rounds in turns"
+            f"{processor()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; torch"
+            f" {torch.__version__}, {torch.get_num_threads()} threads; {bench.name}; {len(texts)}"
+            f" legends, {sum(bench.text_tokens):,} tokens, {args.rounds} rounds in turns"
         )
         for note in bench.left_out:
             print(note)
@@ -103,7 +123,13 @@ def random_roberta(folder: Path) -> None:
     from ner_engine.registry.catalogue import find
 
     labels = dict(enumerate(find("bundled").id2label))
-    config = RobertaConfig(max_position_embeddings=514, type_vocab_size=1, layer_norm_eps=1e-5, vocab_size=50265, id2label=labels)
+    config = RobertaConfig(
+        max_position_embeddings=514,
+        type_vocab_size=1,
+        layer_norm_eps=1e-5,
+        vocab_size=50265,
+        id2label=labels,
+    )
     torch.manual_seed(0)
     RobertaForTokenClassification(config).save_pretrained(folder)
     for path in (SHARED / "tokenizers/roberta-base").glob("*.*"):
@@ -135,18 +161,32 @@ class Bench:
 
         self.model, self.texts, self.rounds = model, texts, rounds
         self.precisions, self.left_out = precisions()
-        self.taggers = {name: load_tagger(model, device="cpu", precision=name) for name in self.precisions}
+        self.taggers = {
+            name: load_tagger(model, device="cpu", precision=name) for name in self.precisions
+        }
         self.encoder = self.taggers["fp32"].encoder
         tokens = self.encoder.tokens(texts)
         special = len(self.encoder.prefix) + len(self.encoder.suffix)
         self.text_tokens = [len(found) for found in tokens]
-        self.windows = [end - start + special for found in tokens for start, end in self.encoder.windows(len(found))]
+        self.windows = [
+            end - start + special
+            for found in tokens
+            for start, end in self.encoder.windows(len(found))
+        ]
         self.config = json.loads((model / "config.json").read_text())
-        self.name = f"{self.config['model_type']}, {self.config['num_hidden_layers']} layers of {self.config['hidden_size']}"
+        self.name = (
+            f"{self.config['model_type']}, {self.config['num_hidden_layers']} layers of"
+            f" {self.config['hidden_size']}"
+        )
 
     def flops(self, length: int) -> float:
-        size, inner, layers = (int(self.config[name]) for name in ("hidden_size", "intermediate_size", "num_hidden_layers"))
-        return layers * (2 * length * (4 * size * size + 2 * size * inner) + 4 * length * length * size)
+        size, inner, layers = (
+            int(self.config[name])
+            for name in ("hidden_size", "intermediate_size", "num_hidden_layers")
+        )
+        return layers * (
+            2 * length * (4 * size * size + 2 * size * inner) + 4 * length * length * size
+        )
 
     # Throughput
 
@@ -169,67 +209,129 @@ class Bench:
                     peaks[precision].append(self.peak(precision))
         work = sum(map(self.flops, self.windows)) / 1e9
         print(
-            "| way | legends/s: median | slowest | fastest | x pipeline | tokens run/s | x pipeline | GFLOP/s | of the peak |\n" + "| --- " * 9 + "|"
+            "| way | legends/s: median | slowest | fastest | x pipeline | tokens run/s | x pipeline"
+            " | GFLOP/s | of the peak |\n" + "| --- " * 9 + "|"
         )
         for name, found in seconds.items():
-            ratio = statistics.median(before / after for before, after in zip(seconds[PIPELINE], found, strict=True))
+            ratio = statistics.median(
+                before / after for before, after in zip(seconds[PIPELINE], found, strict=True)
+            )
             middle, n = statistics.median(found), len(self.texts)
             tokens = ways[name][1]
-            row = [n / middle, n / max(found), n / min(found), ratio, tokens / middle, ratio * tokens / seen]
+            row = [
+                n / middle,
+                n / max(found),
+                n / min(found),
+                ratio,
+                tokens / middle,
+                ratio * tokens / seen,
+            ]
             share = ["", ""]
             if precision := name.partition("tagger, ")[2]:
-                shares = [work / spent / peak for spent, peak in zip(found, peaks[precision], strict=True)]
-                share = [f"{work / middle:.0f}", f"{statistics.median(shares):.2f} of {statistics.median(peaks[precision]):.0f}"]
-            print(f"| {name} | {row[0]:.2f} | {row[1]:.2f} | {row[2]:.2f} | {row[3]:.2f} | {row[4]:,.0f} | {row[5]:.2f} | {' | '.join(share)} |")
+                shares = [
+                    work / spent / peak for spent, peak in zip(found, peaks[precision], strict=True)
+                ]
+                share = [
+                    f"{work / middle:.0f}",
+                    f"{statistics.median(shares):.2f} of {statistics.median(peaks[precision]):.0f}",
+                ]
+            print(
+                f"| {name} | {row[0]:.2f} | {row[1]:.2f} | {row[2]:.2f} | {row[3]:.2f} |"
+                f" {row[4]:,.0f} | {row[5]:.2f} | {' | '.join(share)} |"
+            )
 
     def peak(self, precision: str) -> float:
-        """GFLOP/s of products of a feed-forward layer's shape with nothing beside them, by the best of the kernels here."""
+        """GFLOP/s of products of a feed-forward layer's shape with nothing beside them, by the best
+        of the kernels here."""
         import torch
 
         from ner_engine.inference.backends.linear import Int8Linear, Quantizer, float_linear
 
-        rows, size, inner = 2048, int(self.config["hidden_size"]), int(self.config["intermediate_size"])
+        rows, size, inner = (
+            2048,
+            int(self.config["hidden_size"]),
+            int(self.config["intermediate_size"]),
+        )
         weight, bias, x = torch.randn(inner, size), torch.zeros(inner), torch.randn(rows, size)
         if precision == "int8":
             quantizer = Quantizer.for_range(-4, 4)
-            q, layer = quantizer(x), Int8Linear(weight, bias, quantizer, output=Quantizer.for_range(-90, 90))
+            q, layer = (
+                quantizer(x),
+                Int8Linear(weight, bias, quantizer, output=Quantizer.for_range(-90, 90)),
+            )
             ways: list[Callable[[], Any]] = [lambda: layer(q)]
         else:
             dtype = torch.bfloat16 if precision == "bf16" else torch.float32
-            y, packed, turned = x.to(dtype), float_linear(weight, bias, dtype), weight.t().to(dtype).contiguous()
+            y, packed, turned = (
+                x.to(dtype),
+                float_linear(weight, bias, dtype),
+                weight.t().to(dtype).contiguous(),
+            )
             ways = [lambda: packed(y), lambda: torch.mm(y, turned)]
         with torch.inference_mode():
-            best = min(timed(lambda _, way=way: [way() for _ in range(5)], ()) / 5 for way in ways for _ in range(6))
+            best = min(
+                timed(lambda _, way=way: [way() for _ in range(5)], ()) / 5
+                for way in ways
+                for _ in range(6)
+            )
         return 2 * rows * size * inner / best / 1e9
 
     # One legend, starts, memory
 
     def latency(self) -> None:
         middle = sorted(zip(self.text_tokens, self.texts, strict=True))[len(self.texts) // 2]
-        ways: dict[str, Way] = {PIPELINE: pipeline_way(self.model, 1), **{f"tagger, {name}": tagger.tag for name, tagger in self.taggers.items()}}
+        ways: dict[str, Way] = {
+            PIPELINE: pipeline_way(self.model, 1),
+            **{f"tagger, {name}": tagger.tag for name, tagger in self.taggers.items()},
+        }
         found: dict[str, list[float]] = {name: [] for name in ways}
         for turn in range(3 + 4 * self.rounds):
             for name, way in ways.items():
                 spent = timed(way, [middle[1]])
                 if turn >= 3:
                     found[name].append(1000 * spent)
-        print(f"| one legend of {middle[0]} tokens, warm | ms: median | 90 % |\n| --- | --- | --- |")
+        print(
+            f"| one legend of {middle[0]} tokens, warm | ms: median | 90 % |\n| --- | --- | --- |"
+        )
         for name, spent in found.items():
-            print(f"| {name} | {statistics.median(spent):.1f} | {statistics.quantiles(spent, n=10)[-1]:.1f} |")
+            print(
+                f"| {name} | {statistics.median(spent):.1f} |"
+                f" {statistics.quantiles(spent, n=10)[-1]:.1f} |"
+            )
 
     def starts(self) -> None:
         path = self.model.parent / "texts.json"
         path.write_text(json.dumps(self.texts))
-        print("| fresh process | s to the first tag: median | slowest | peak MB, after all legends |\n" + "| --- " * 4 + "|")
+        print(
+            "| fresh process | s to the first tag: median | slowest | peak MB, after all"
+            " legends |\n" + "| --- " * 4 + "|"
+        )
         for name in self.precisions:
-            command = [sys.executable, "-m", "bench.engine", "--model", str(self.model), "--child", name, str(path)]
+            command = [
+                sys.executable,
+                "-m",
+                "bench.engine",
+                "--model",
+                str(self.model),
+                "--child",
+                name,
+                str(path),
+            ]
             spent, peaks = [], []
             for _ in range(3):
                 began = time.time()
-                answer = json.loads(subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout)
+                answer = json.loads(
+                    subprocess.run(
+                        command, cwd=ROOT, check=True, capture_output=True, text=True
+                    ).stdout
+                )
                 spent.append(answer["first_tag_at"] - began)
                 peaks.append(answer["peak_mb"])
-            print(f"| {name} | {statistics.median(spent):.2f} | {max(spent):.2f} | {max(peaks):.0f} |", flush=True)
+            print(
+                f"| {name} | {statistics.median(spent):.2f} | {max(spent):.2f} |"
+                f" {max(peaks):.0f} |",
+                flush=True,
+            )
 
     # Host work and entities
 
@@ -241,7 +343,8 @@ class Bench:
 
         generator = np.random.default_rng(1)
         labels = self.taggers["fp32"].id2label
-        # Mostly O with entities here and there, as models say it, so that spans are built and few paths need Viterbi.
+        # Mostly O with entities here and there, as models say it, so that spans are built and few
+        # paths need Viterbi.
         sharp = np.eye(len(labels), dtype=np.float32) * 0.9 + 0.1 / len(labels)
         kinds = np.where(generator.random(600) < 0.15, generator.integers(0, len(labels), 600), 0)
 
@@ -251,14 +354,21 @@ class Bench:
 
         tagger = Tagger("known", Known(), self.encoder, labels)
         n = sum(self.text_tokens)
-        tokenize = statistics.median(timed(self.encoder.tokens, self.texts) for _ in range(3 * self.rounds))
+        tokenize = statistics.median(
+            timed(self.encoder.tokens, self.texts) for _ in range(3 * self.rounds)
+        )
         whole = statistics.median(timed(tagger.tag, self.texts) for _ in range(3 * self.rounds))
         print("| host work | tokens/s | legends/s |\n| --- | --- | --- |")
-        for name, spent in (("tokenize", tokenize), ("windows, labels, spans", whole - tokenize), ("all of it", whole)):
+        for name, spent in (
+            ("tokenize", tokenize),
+            ("windows, labels, spans", whole - tokenize),
+            ("all of it", whole),
+        ):
             print(f"| {name} | {n / spent:,.0f} | {len(self.texts) / spent:,.0f} |")
 
     def same_entities(self) -> None:
-        """On the bundled model: its entities, and how far the probabilities lie from those of transformers."""
+        """On the bundled model: its entities, and how far the probabilities lie from those of
+        transformers."""
         import numpy as np
 
         from ner_engine.errors import CalibrationError
@@ -269,25 +379,45 @@ class Bench:
 
         checkpoint = find("bundled")
         first = load_tagger("bundled", device="cpu", precision="fp32")
-        plain = Tagger("plain", PlainBackend(load_classifier(checkpoint)), first.encoder, checkpoint.id2label)
+        plain = Tagger(
+            "plain", PlainBackend(load_classifier(checkpoint)), first.encoder, checkpoint.id2label
+        )
         tokens = first.encoder.tokens(self.texts)
         reference, expected = entities(plain, self.texts), plain.probabilities(tokens)
-        print(f"| bundled model, {len(reference):,} entities by transformers in fp32 | the same | probabilities differ: at most | on average |")
+        print(
+            f"| bundled model, {len(reference):,} entities by transformers in fp32 | the same |"
+            " probabilities differ: at most | on average |"
+        )
         print("| --- " * 4 + "|")
         for name in self.precisions:
             try:
-                tagger = first if name == "fp32" else load_tagger("bundled", device="cpu", precision=name)
+                tagger = (
+                    first
+                    if name == "fp32"
+                    else load_tagger("bundled", device="cpu", precision=name)
+                )
             except CalibrationError as error:
                 print(f"| {name}: {error} | | | |")
                 continue
             found = entities(tagger, self.texts)
-            apart = [abs(one - other) for one, other in zip(tagger.probabilities(tokens), expected, strict=True)]
+            apart = [
+                abs(one - other)
+                for one, other in zip(tagger.probabilities(tokens), expected, strict=True)
+            ]
             same = 2 * len(found & reference) / max(1, len(found) + len(reference))
-            print(f"| {name} | {100 * same:.2f} % | {max(part.max() for part in apart):.2g} | {np.concatenate(apart).mean():.2g} |", flush=True)
+            print(
+                f"| {name} | {100 * same:.2f} % | {max(part.max() for part in apart):.2g} |"
+                f" {np.concatenate(apart).mean():.2g} |",
+                flush=True,
+            )
 
 
 def entities(tagger: Any, texts: Sequence[str]) -> set[tuple[int, int, int, str]]:
-    return {(index, span.start, span.end, span.label) for index, spans in enumerate(tagger.tag(texts)) for span in spans}
+    return {
+        (index, span.start, span.end, span.label)
+        for index, spans in enumerate(tagger.tag(texts))
+        for span in spans
+    }
 
 
 def pipeline_way(model: Path, batch_size: int) -> Way:
@@ -295,14 +425,21 @@ def pipeline_way(model: Path, batch_size: int) -> Way:
 
     tokenizer = AutoTokenizer.from_pretrained(model, model_max_length=512)
     network = AutoModelForTokenClassification.from_pretrained(model)
-    run = pipeline("token-classification", model=network, tokenizer=tokenizer, aggregation_strategy="simple", device="cpu")
+    run = pipeline(
+        "token-classification",
+        model=network,
+        tokenizer=tokenizer,
+        aggregation_strategy="simple",
+        device="cpu",
+    )
     if batch_size > 1:
         return lambda texts: run(list(texts), batch_size=batch_size)
     return lambda texts: [run(text) for text in texts]
 
 
 def first_tag(model: Path, precision: str, texts: Path) -> None:
-    """In a process of its own: when the first legend was tagged, and the memory at most after all of them."""
+    """In a process of its own: when the first legend was tagged, and the memory at most after all
+    of them."""
     from ner_engine.inference.tagger import load_tagger
 
     legends = json.loads(texts.read_text())
@@ -314,7 +451,8 @@ def first_tag(model: Path, precision: str, texts: Path) -> None:
 
 
 def peak_mb() -> float:
-    """Of this process. What getrusage says is at least what its parent held when it started this one, so Linux is asked itself."""
+    """Of this process. What getrusage says is at least what its parent held when it started this
+    one, so Linux is asked itself."""
     status = Path("/proc/self/status")
     for line in status.read_text().splitlines() if status.is_file() else []:
         if line.startswith("VmHWM:"):
@@ -330,7 +468,15 @@ def timed(way: Way, texts: Sequence[str]) -> float:
 
 def processor() -> str:
     info = Path("/proc/cpuinfo")
-    names = [line.partition(":")[2].strip() for line in info.read_text().splitlines() if line.startswith("model name")] if info.is_file() else []
+    names = (
+        [
+            line.partition(":")[2].strip()
+            for line in info.read_text().splitlines()
+            if line.startswith("model name")
+        ]
+        if info.is_file()
+        else []
+    )
     return names[0] if names else platform.processor()
 
 

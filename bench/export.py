@@ -1,8 +1,9 @@
 """How long an export takes and how much memory: ``python bench/export.py [ARCHIVE] [--rounds N]``.
 
-Imports the SourceData archive with its tags as gold into a fresh SQLite database, once whole and once a quarter of its files as a project of
-its own, then exports each accepted legend as sd-nlp in both forms, every export in a process of its own. Memory is constant where the quarter's
-peak is that of the whole.
+Imports the SourceData archive with its tags as gold into a fresh SQLite database, once whole and
+once a quarter of its files as a project of its own, then exports each accepted legend as sd-nlp in
+both forms, every export in a process of its own. Memory is constant where the quarter's peak is
+that of the whole.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ call_command("migrate", verbosity=0)
 for name, path in (("quarter", sys.argv[1]), ("whole", sys.argv[2])):
     project = create_project(name=name, slug=name, actor=None)
     import_paths(project=project, paths=[Path(path)], source_format="sourcedata-xml", labels="gold", actor=None)
-"""
+"""  # noqa: E501
 _EXPORT = """
 import json, resource, sys, time
 import django; django.setup()
@@ -40,23 +41,32 @@ begun, cpu = time.perf_counter(), time.process_time()
 report = export_dataset(project=project, format_name="sd-nlp", out_dir=sys.argv[2], actor=None, public_form=sys.argv[3] == "public")
 facts = {"wall": time.perf_counter() - begun, "cpu": time.process_time() - cpu, "rows": report["counts"]["rows_panels"]}
 print(json.dumps(facts | {"documents": report["documents"], "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
-"""
+"""  # noqa: E501
 
 
 def run(program: str, environment: dict[str, str], *arguments: str) -> str:
     command = [sys.executable, "-c", program, *arguments]
-    return subprocess.run(command, env=environment, cwd=ROOT, stdout=subprocess.PIPE, check=True, text=True).stdout
+    return subprocess.run(
+        command, env=environment, cwd=ROOT, stdout=subprocess.PIPE, check=True, text=True
+    ).stdout
 
 
 def write_quarter(archive: Path, target: Path) -> None:
-    with zipfile.ZipFile(archive) as source, zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as copy:
+    with (
+        zipfile.ZipFile(archive) as source,
+        zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as copy,
+    ):
         for name in sorted(source.namelist())[::4]:
             copy.writestr(name, source.read(name))
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    default = os.environ.get("SOURCEDATA_ZIP", ROOT.parent / "shared/sourcedata/sourcedata-train.zip")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    default = os.environ.get(
+        "SOURCEDATA_ZIP", ROOT.parent / "shared/sourcedata/sourcedata-train.zip"
+    )
     parser.add_argument("archive", type=Path, nargs="?", default=default)
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
@@ -74,16 +84,32 @@ def main() -> None:
         write_quarter(arguments.archive, quarter)
         run(_PREPARE, environment, str(quarter), str(Path(arguments.archive).resolve()))
         for _ in range(arguments.rounds):
-            for project, form in (("quarter", "correct"), ("whole", "correct"), ("whole", "public")):
+            for project, form in (
+                ("quarter", "correct"),
+                ("whole", "correct"),
+                ("whole", "public"),
+            ):
                 with tempfile.TemporaryDirectory() as out:
-                    results.setdefault((project, form), []).append(json.loads(run(_EXPORT, environment, project, f"{out}/export", form)))
-    print(f"SQLite, {platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {arguments.rounds} rounds")
-    print(f"{'project':9}{'form':9}{'legends':>9}{'panels':>9}{'wall s (min-max)':>22}{'processor s':>13}{'peak MiB':>10}")
+                    results.setdefault((project, form), []).append(
+                        json.loads(run(_EXPORT, environment, project, f"{out}/export", form))
+                    )
+    print(
+        f"SQLite, {platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f},"
+        f" {arguments.rounds} rounds"
+    )
+    print(
+        f"{'project':9}{'form':9}{'legends':>9}{'panels':>9}{'wall s (min-max)':>22}{'processor s':>13}{'peak MiB':>10}"  # noqa: E501
+    )
     for (project, form), rounds in results.items():
         wall = [each["wall"] for each in rounds]
         spread = f"{statistics.median(wall):.1f} ({min(wall):.1f}-{max(wall):.1f})"
-        cpu, memory = statistics.median(each["cpu"] for each in rounds), max(each["memory"] for each in rounds)
-        print(f"{project:9}{form:9}{rounds[0]['documents']:9,.0f}{rounds[0]['rows']:9,.0f}{spread:>22}{cpu:13.1f}{memory:10.0f}")
+        cpu, memory = (
+            statistics.median(each["cpu"] for each in rounds),
+            max(each["memory"] for each in rounds),
+        )
+        print(
+            f"{project:9}{form:9}{rounds[0]['documents']:9,.0f}{rounds[0]['rows']:9,.0f}{spread:>22}{cpu:13.1f}{memory:10.0f}"
+        )
 
 
 if __name__ == "__main__":

@@ -1,11 +1,15 @@
-"""Whether the label-error finder finds label errors: labels of some panels of the archive are mixed up, and it is seen how far up they rank.
+"""Whether the label-error finder finds label errors: labels of some panels of the archive are mixed
+up, and it is seen how far up they rank.
 
-    python -m bench.label_errors [--papers 300] [--share 0.1] [--folds 3] [--max-steps 60] [--base bundled] [--seed 42] [--set NAME=VALUE]
+    python -m bench.label_errors [--papers 300] [--share 0.1] [--folds 3] [--max-steps 60] [--base
+    bundled] [--seed 42] [--set NAME=VALUE]
 
-Papers are drawn from those that the bundled model did not learn from (the eval and test sides of the fixed rule), then from the others. In the panels
-that are chosen the labels of the entities are dealt out anew among them, so that at least one is another; edges stay. Printed: the area under the
-ROC curve, the precision among the first tenth and its lift over chance, of panels by their suspicion and of decided entities by theirs, and the time.
-The archive's own labels are not free of errors: what ranks high without having been mixed up may be one.
+Papers are drawn from those that the bundled model did not learn from (the eval and test sides of
+the fixed rule), then from the others. In the panels that are chosen the labels of the entities are
+dealt out anew among them, so that at least one is another; edges stay. Printed: the area under the
+ROC curve, the precision among the first tenth and its lift over chance, of panels by their
+suspicion and of decided entities by theirs, and the time. The archive's own labels are not free of
+errors: what ranks high without having been mixed up may be one.
 """
 
 from __future__ import annotations
@@ -31,9 +35,13 @@ from ner_engine.training.folds import paper_of
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--papers", type=int, default=300)
-    parser.add_argument("--share", type=float, default=0.1, help="of the panels whose labels are mixed up")
+    parser.add_argument(
+        "--share", type=float, default=0.1, help="of the panels whose labels are mixed up"
+    )
     parser.add_argument("--folds", type=int, default=3)
     parser.add_argument("--max-steps", type=int, default=60)
     parser.add_argument("--base", default="bundled")
@@ -69,9 +77,11 @@ def measure(args: argparse.Namespace, folder: Path) -> None:
     assert summary is not None
     n_papers = len({paper_of(panel) for panel in panels})
     print(
-        f"{n_papers:,} papers, {len(panels):,} panels, {summary['entities']:,} entities; labels mixed up in {len(wrong):,} panels; "
-        f"{args.folds} folds of {', '.join(str(fold['steps']) for fold in summary['folds'])} steps from {args.base}; "
-        f"{time.perf_counter() - began:.0f} s, {time.process_time() - used:.0f} s of processor, {torch.get_num_threads()} threads\n"
+        f"{n_papers:,} papers, {len(panels):,} panels, {summary['entities']:,} entities; labels"
+        f" mixed up in {len(wrong):,} panels; {args.folds} folds of"
+        f" {', '.join(str(fold['steps']) for fold in summary['folds'])} steps from {args.base};"
+        f" {time.perf_counter() - began:.0f} s, {time.process_time() - used:.0f} s of processor,"
+        f" {torch.get_num_threads()} threads\n"
     )
     report(folder / "out", panels, wrong)
 
@@ -82,7 +92,8 @@ def tell(event: Mapping[str, Any]) -> None:
 
 
 def panels_of_papers(n_papers: int, seed: int) -> list[Document]:
-    """The labelled panels of so many papers, texts that occur twice once, entities of the eight labels alone."""
+    """The labelled panels of so many papers, texts that occur twice once, entities of the eight
+    labels alone."""
     by_paper: dict[str, list[Document]] = {}
     seen: set[str] = set()
     for figure in read_inputs([ARCHIVE], "sourcedata-xml", Report()):
@@ -98,9 +109,12 @@ def panels_of_papers(n_papers: int, seed: int) -> list[Document]:
 
 
 def mix_up(panels: Sequence[Document], share: float, seed: int) -> dict[int, Document]:
-    """That share of the panels, by their number, with the labels of their entities dealt out anew."""
+    """That share of the panels, by their number, with the labels of their entities dealt out
+    anew."""
     chance = random.Random(seed)
-    eligible = [index for index, panel in enumerate(panels) if len({span.label for span in panel.gold}) > 1]
+    eligible = [
+        index for index, panel in enumerate(panels) if len({span.label for span in panel.gold}) > 1
+    ]
     chosen = chance.sample(eligible, min(len(eligible), round(share * len(panels))))
     return {index: mixed(panels[index], chance) for index in chosen}
 
@@ -110,11 +124,21 @@ def mixed(panel: Document, chance: random.Random) -> Document:
     dealt = list(labels)
     while dealt == labels:
         chance.shuffle(dealt)
-    return replace(panel, gold=tuple(replace(span, label=label) for span, label in zip(panel.gold, dealt, strict=True)))
+    return replace(
+        panel,
+        gold=tuple(
+            replace(span, label=label) for span, label in zip(panel.gold, dealt, strict=True)
+        ),
+    )
 
 
 def report(out: Path, panels: Sequence[Document], wrong: Mapping[int, Document]) -> None:
-    from ner_engine.training.label_errors import Judged, ranking_quality, suspicion_of_text, thresholds_of
+    from ner_engine.training.label_errors import (
+        Judged,
+        ranking_quality,
+        suspicion_of_text,
+        thresholds_of,
+    )
 
     found: dict[int, list[Judged]] = {}
     for path in sorted(out.glob("fold-*/judged.jsonl")):
@@ -122,10 +146,21 @@ def report(out: Path, panels: Sequence[Document], wrong: Mapping[int, Document])
             found[row["text"]] = [Judged.of_json(each) for each in row["judged"]]
     thresholds = thresholds_of(each for judged in found.values() for each in judged)
     rows = sorted(found)
-    print(f"{'ranked by':44} {'AUC':>6} {'precision in the first tenth':>29} {'chance':>8} {'lift':>6}")
-    line("panels, by their suspicion", ranking_quality([suspicion_of_text(found[row], thresholds) for row in rows], [row in wrong for row in rows]))
+    print(
+        f"{'ranked by':44} {'AUC':>6} {'precision in the first tenth':>29} {'chance':>8}"
+        f" {'lift':>6}"
+    )
+    line(
+        "panels, by their suspicion",
+        ranking_quality(
+            [suspicion_of_text(found[row], thresholds) for row in rows],
+            [row in wrong for row in rows],
+        ),
+    )
     worst = [max((each.suspicion for each in found[row]), default=0.0) for row in rows]
-    line("panels, by their worst place alone", ranking_quality(worst, [row in wrong for row in rows]))
+    line(
+        "panels, by their worst place alone", ranking_quality(worst, [row in wrong for row in rows])
+    )
     changed = {
         (row, old.start, old.end)
         for row, panel in wrong.items()
@@ -133,12 +168,22 @@ def report(out: Path, panels: Sequence[Document], wrong: Mapping[int, Document])
         if old.label != new.label
     }
     decided = [(row, each) for row in rows for each in found[row] if each.decided is not None]
-    is_wrong = [(row, each.decided.start, each.decided.end) in changed for row, each in decided if each.decided is not None]
-    line("decided entities, by theirs", ranking_quality([each.suspicion for _, each in decided], is_wrong))
+    is_wrong = [
+        (row, each.decided.start, each.decided.end) in changed
+        for row, each in decided
+        if each.decided is not None
+    ]
+    line(
+        "decided entities, by theirs",
+        ranking_quality([each.suspicion for _, each in decided], is_wrong),
+    )
 
 
 def line(name: str, quality: Mapping[str, float]) -> None:
-    print(f"{name:44} {quality['auc']:6.3f} {100 * quality['precision_top_tenth']:27.1f} % {100 * quality['share']:6.1f} % {quality['lift']:6.1f}")
+    print(
+        f"{name:44} {quality['auc']:6.3f} {100 * quality['precision_top_tenth']:27.1f} %"
+        f" {100 * quality['share']:6.1f} % {quality['lift']:6.1f}"
+    )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
-"""How long the server takes for a page at full size: ``python -m bench.pages [ARCHIVE] [--runs N]``.
+"""How long the server takes for a page at full size: ``python -m bench.pages [ARCHIVE] [--runs
+N]``.
 
-Imports the SourceData archive, with its tags as gold for some papers and as suggestions for the others, into a temporary SQLite database through the
-import service, then asks for each page N times in one process and prints a table. The aim is under 100 ms for each.
+Imports the SourceData archive, with its tags as gold for some papers and as suggestions for the
+others, into a temporary SQLite database through the import service, then asks for each page N times
+in one process and prints a table. The aim is under 100 ms for each.
 """
 
 from __future__ import annotations
@@ -32,10 +34,22 @@ def fill(archive: Path) -> int:
 
     manager = User.objects.create_user("manager", is_staff=True)
     project = create_project(name="bench", actor=manager)
-    report = import_paths(project=project, paths=[archive], source_format="sourcedata-xml", labels="gold", actor=manager)
-    waiting = Document.objects.filter(project=project, pk__gt=Document.objects.order_by("pk").values("pk")[2000:2001])
+    report = import_paths(
+        project=project,
+        paths=[archive],
+        source_format="sourcedata-xml",
+        labels="gold",
+        actor=manager,
+    )
+    waiting = Document.objects.filter(
+        project=project, pk__gt=Document.objects.order_by("pk").values("pk")[2000:2001]
+    )
     waiting.update(state=DocumentState.SUGGESTED, accepted_at=None, accepted_by=None)
-    print(f"{report['imported']:,} legends with {report['spans']:,} entities, {project.documents.accepted().count():,} of them accepted", flush=True)
+    print(
+        f"{report['imported']:,} legends with {report['spans']:,} entities,"
+        f" {project.documents.accepted().count():,} of them accepted",
+        flush=True,
+    )
     return int(manager.pk)
 
 
@@ -76,8 +90,14 @@ def measure(user_id: int, runs: int) -> bool:
 
     browser = Client()
     browser.force_login(User.objects.get(pk=user_id))
-    print(f"SQLite, {platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {runs} runs each")
-    print("| page | ms (median) | min-max | of them computing | queries | KB |\n| --- | --- | --- | --- | --- | --- |")
+    print(
+        f"SQLite, {platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f},"
+        f" {runs} runs each"
+    )
+    print(
+        "| page | ms (median) | min-max | of them computing | queries | KB |\n| --- | --- | --- |"
+        " --- | --- | --- |"
+    )
     is_met = True
     for name, address in pages().items():
         browser.get(address)
@@ -89,7 +109,13 @@ def measure(user_id: int, runs: int) -> bool:
         wall, computing = zip(*(_milliseconds(browser, address) for _ in range(runs)), strict=True)
         median = statistics.median(wall)
         is_met &= median < AIM_MS
-        facts = [f"{median:.0f}", f"{min(wall):.0f}-{max(wall):.0f}", f"{statistics.median(computing):.0f}", n_queries, len(answer.content) // 1024]
+        facts = [
+            f"{median:.0f}",
+            f"{min(wall):.0f}-{max(wall):.0f}",
+            f"{statistics.median(computing):.0f}",
+            n_queries,
+            len(answer.content) // 1024,
+        ]
         print(f"| {name} | {' | '.join(map(str, facts))} |", flush=True)
     return is_met
 
@@ -102,8 +128,12 @@ def _milliseconds(browser: Client, address: str) -> tuple[float, float]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    default = Path(os.environ.get("SOURCEDATA_ZIP") or ROOT.parent / "shared/sourcedata/sourcedata-train.zip")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    default = Path(
+        os.environ.get("SOURCEDATA_ZIP") or ROOT.parent / "shared/sourcedata/sourcedata-train.zip"
+    )
     parser.add_argument("archive", type=Path, nargs="?", default=default)
     parser.add_argument("--runs", type=int, default=15)
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
@@ -112,9 +142,27 @@ def main() -> int:
         parser.error("give the archive, or name it in SOURCEDATA_ZIP")
     if not arguments.child:
         with tempfile.TemporaryDirectory() as var:
-            own = {"SD_VAR": var, "DJANGO_SETTINGS_MODULE": "annotator.config.settings", "SD_LOG_LEVEL": "ERROR", "DATABASE_URL": ""}
-            command = [sys.executable, "-m", "bench.pages", str(arguments.archive.resolve()), "--runs", str(arguments.runs), "--child"]
-            return subprocess.run(command, env=os.environ | own | {"SD_ALLOWED_HOSTS": "testserver"}, cwd=ROOT, check=False).returncode
+            own = {
+                "SD_VAR": var,
+                "DJANGO_SETTINGS_MODULE": "annotator.config.settings",
+                "SD_LOG_LEVEL": "ERROR",
+                "DATABASE_URL": "",
+            }
+            command = [
+                sys.executable,
+                "-m",
+                "bench.pages",
+                str(arguments.archive.resolve()),
+                "--runs",
+                str(arguments.runs),
+                "--child",
+            ]
+            return subprocess.run(
+                command,
+                env=os.environ | own | {"SD_ALLOWED_HOSTS": "testserver"},
+                cwd=ROOT,
+                check=False,
+            ).returncode
     import django
     from django.core.management import call_command
 

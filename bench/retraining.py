@@ -1,14 +1,19 @@
-"""What the gate says of one honest retraining and of one on spoiled labels, on papers that the bundled model did not learn from:
+"""What the gate says of one honest retraining and of one on spoiled labels, on papers that the
+bundled model did not learn from:
 
-    python -m bench.retraining [ARCHIVE] [--papers 300] [--held-out 1000] [--share 0.1] [--runs clean,shuffled] [--recipe NAME] [--set NAME=VALUE]
+    python -m bench.retraining [ARCHIVE] [--papers 300] [--held-out 1000] [--share 0.1] [--runs
+    clean,shuffled] [--recipe NAME] [--set NAME=VALUE]
         [--var DIR] [--seed 42]
 
-For each run a site of its own in a fresh folder: the curated figures of --papers papers are its accepted legends, first those that the bundled model
-did not learn from (the eval side of the fixed rule); of ten of them one lies on the eval side. At most --held-out papers of the test side judge. Runs
-other than "clean" are spoiled in a tenth of the pool's panels: in "mixed" the labels of a panel's entities are dealt out anew among them, in
-"shuffled" the entities lie on other words, as if the labels of a row were shuffled over its words. The held-out papers are always the same. Then
-what an administrator does: freeze a snapshot, try the training out, train from the model in service, judge both, ask the gate, and promote the
-candidate without a reason, which the gate refuses where it is worse. Each figure printed is read from the site.
+For each run a site of its own in a fresh folder: the curated figures of --papers papers are its
+accepted legends, first those that the bundled model did not learn from (the eval side of the fixed
+rule); of ten of them one lies on the eval side. At most --held-out papers of the test side judge.
+Runs other than "clean" are spoiled in a tenth of the pool's panels: in "mixed" the labels of a
+panel's entities are dealt out anew among them, in "shuffled" the entities lie on other words, as if
+the labels of a row were shuffled over its words. The held-out papers are always the same. Then what
+an administrator does: freeze a snapshot, try the training out, train from the model in service,
+judge both, ask the gate, and promote the candidate without a reason, which the gate refuses where
+it is worse. Each figure printed is read from the site.
 """
 
 from __future__ import annotations
@@ -75,20 +80,26 @@ print(json.dumps({"rows": rows, "counts": counts, "verdict": str(verdict), "pass
     "serving": services.serving_model(project).name, "candidate": run.candidate.name, "expected": job.result.get("seconds"), "took": took,
     "blend": getattr(blend_of(events_of(run)), "percent", None), "hyperparameters": run.hyperparameters,
     "interval": [difference.low, difference.high] if difference else None}))
-"""
+"""  # noqa: E501
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("archive", type=Path, nargs="?", default=ARCHIVE)
     parser.add_argument("--papers", type=int, default=300)
     parser.add_argument("--held-out", type=int, default=1000)
     parser.add_argument("--share", type=float, default=0.1, help="of the panels that are spoiled")
-    parser.add_argument("--runs", type=lambda names: names.split(","), default=["clean", "shuffled"])
+    parser.add_argument(
+        "--runs", type=lambda names: names.split(","), default=["clean", "shuffled"]
+    )
     parser.add_argument("--recipe", default="quick")
     parser.add_argument("--set", dest="settings", action="append", default=[], metavar="NAME=VALUE")
     parser.add_argument("--seed", type=int, default=42)
-    parser.add_argument("--var", type=Path, help="keep the sites there (default: a folder that is removed)")
+    parser.add_argument(
+        "--var", type=Path, help="keep the sites there (default: a folder that is removed)"
+    )
     args = parser.parse_args()
     figures, sides = chosen(args.archive, args.papers, args.held_out, args.seed)
     with tempfile.TemporaryDirectory() as name:
@@ -104,13 +115,17 @@ def main() -> None:
                 pool, n_spoiled = spoiled(pool, SPOILERS[run], args.share, args.seed)
             with (folder / "papers.jsonl").open("w", encoding="utf-8") as stream:
                 jsonl.write([*pool, *held_out], stream)
-            (folder / "sides.tsv").write_text("".join(f"{doi}\t{side}\n" for doi, side in sides.items()), encoding="utf-8")
+            (folder / "sides.tsv").write_text(
+                "".join(f"{doi}\t{side}\n" for doi, side in sides.items()), encoding="utf-8"
+            )
             began = time.perf_counter()
             facts = trial(folder, args.recipe, args.settings)
             tell(run, facts, n_spoiled, time.perf_counter() - began)
 
 
-def chosen(archive: Path, n_papers: int, n_held_out: int, seed: int) -> tuple[list[Document], dict[str, str]]:
+def chosen(
+    archive: Path, n_papers: int, n_held_out: int, seed: int
+) -> tuple[list[Document], dict[str, str]]:
     """The figures of so many papers, and on which side each paper lies in the trial."""
     by_paper: dict[str, list[Document]] = {}
     for figure in read_inputs([archive], "sourcedata-xml", Report()):
@@ -118,9 +133,14 @@ def chosen(archive: Path, n_papers: int, n_held_out: int, seed: int) -> tuple[li
             by_paper.setdefault(figure.doi, []).append(figure)
     papers = sorted(by_paper)
     random.Random(seed).shuffle(papers)
-    of_side = {side: [paper for paper in papers if side_of(paper) == side] for side in ("train", "eval", "test")}
+    of_side = {
+        side: [paper for paper in papers if side_of(paper) == side]
+        for side in ("train", "eval", "test")
+    }
     pool = (of_side["eval"] + of_side["train"])[:n_papers]
-    sides = {paper: "train" if number % 10 else "eval" for number, paper in enumerate(pool)} | dict.fromkeys(of_side["test"][:n_held_out], "test")
+    sides = {
+        paper: "train" if number % 10 else "eval" for number, paper in enumerate(pool)
+    } | dict.fromkeys(of_side["test"][:n_held_out], "test")
     return [figure for paper in sides for figure in by_paper[paper]], sides
 
 
@@ -135,35 +155,54 @@ def inside(figure: Document, segment: Segment) -> list[Span]:
 Spoiler = Callable[[Document, Segment, list[Span], random.Random], list[Span]]
 
 
-def spoiled(figures: Sequence[Document], spoil: Spoiler, share: float, seed: int) -> tuple[list[Document], int]:
-    """The figures, with the entities of a share of their panels spoiled; and how many panels that were, all of them with several labels."""
+def spoiled(
+    figures: Sequence[Document], spoil: Spoiler, share: float, seed: int
+) -> tuple[list[Document], int]:
+    """The figures, with the entities of a share of their panels spoiled; and how many panels that
+    were, all of them with several labels."""
     chance = random.Random(seed)
     panels = [
-        (index, segment, {span.label for span in inside(figure, segment)}) for index, figure in enumerate(figures) for segment in figure.segments
+        (index, segment, {span.label for span in inside(figure, segment)})
+        for index, figure in enumerate(figures)
+        for segment in figure.segments
     ]
     eligible = [(index, segment) for index, segment, labels in panels if len(labels) > 1]
-    picked = chance.sample(eligible, min(len(eligible), round(share * sum(bool(labels) for _, _, labels in panels))))
+    picked = chance.sample(
+        eligible, min(len(eligible), round(share * sum(bool(labels) for _, _, labels in panels)))
+    )
     found = list(figures)
     for index, segment in picked:
         before = inside(found[index], segment)
         others = [span for span in found[index].gold if not lies_in(span, segment)]
-        found[index] = replace(found[index], gold=(*others, *spoil(found[index], segment, before, chance)))
+        found[index] = replace(
+            found[index], gold=(*others, *spoil(found[index], segment, before, chance))
+        )
     return found, len(picked)
 
 
-def dealt_anew(figure: Document, segment: Segment, spans: list[Span], chance: random.Random) -> list[Span]:
+def dealt_anew(
+    figure: Document, segment: Segment, spans: list[Span], chance: random.Random
+) -> list[Span]:
     """The entities with each other's labels."""
     return list(mixed(replace(figure, gold=tuple(spans)), chance).gold)
 
 
-def elsewhere(figure: Document, segment: Segment, spans: list[Span], chance: random.Random) -> list[Span]:
-    """Entities of the same labels and as many words at other places of the panel, none over another; one for which there is no place is gone."""
-    words = [(segment.start + start, segment.start + end) for start, end in word_edges(figure.text[segment.start : segment.end])]
+def elsewhere(
+    figure: Document, segment: Segment, spans: list[Span], chance: random.Random
+) -> list[Span]:
+    """Entities of the same labels and as many words at other places of the panel, none over
+    another; one for which there is no place is gone."""
+    words = [
+        (segment.start + start, segment.start + end)
+        for start, end in word_edges(figure.text[segment.start : segment.end])
+    ]
     taken: set[int] = set()
     found = []
     for span in spans:
         n_words = max(1, sum(start < span.end and end > span.start for start, end in words))
-        free = [at for at in range(len(words) - n_words + 1) if not taken & set(range(at, at + n_words))]
+        free = [
+            at for at in range(len(words) - n_words + 1) if not taken & set(range(at, at + n_words))
+        ]
         if not free:
             continue
         at = chance.choice(free)
@@ -185,12 +224,22 @@ def trial(folder: Path, recipe: str, settings: Sequence[str]) -> dict:
         "PYTHONPATH": str(ROOT),
     }
     command = [sys.executable, "-c", _SITE, str(folder), recipe, *settings]
-    return json.loads(subprocess.run(command, env=environment, cwd=ROOT, stdout=subprocess.PIPE, check=True, text=True).stdout.splitlines()[-1])
+    return json.loads(
+        subprocess.run(
+            command, env=environment, cwd=ROOT, stdout=subprocess.PIPE, check=True, text=True
+        ).stdout.splitlines()[-1]
+    )
 
 
 def tell(run: str, facts: dict, spoiled: int, seconds: float) -> None:
-    counts = "; ".join(f"{side}: {of['papers']:,} papers, {of['panels']:,} panels, {of['spans']:,} entities" for side, of in facts["counts"].items())
-    print(f"== {run}: {spoiled:,} panels spoiled. {counts}; {seconds:.0f} s; load {os.getloadavg()[0]:.1f}, {os.cpu_count()} cores")
+    counts = "; ".join(
+        f"{side}: {of['papers']:,} papers, {of['panels']:,} panels, {of['spans']:,} entities"
+        for side, of in facts["counts"].items()
+    )
+    print(
+        f"== {run}: {spoiled:,} panels spoiled. {counts}; {seconds:.0f} s; load"
+        f" {os.getloadavg()[0]:.1f}, {os.cpu_count()} cores"
+    )
     print(f"{'F1, strict':24}{'entities':>10}{'current':>9}{'candidate':>11}{'points':>8}")
     for name, support, current, candidate in facts["rows"]:
         gain = f"{100 * (candidate - current):+.1f}" if None not in (current, candidate) else ""
@@ -199,9 +248,15 @@ def tell(run: str, facts: dict, spoiled: int, seconds: float) -> None:
         low, high = (100 * value for value in facts["interval"])
         print(f"micro F1, paired bootstrap, 95 %: {low:+.2f} to {high:+.2f} points")
     expected, kept = facts["expected"] or 0, facts["blend"] or 0
-    print(f"dry run: {expected:.0f} s expected, training and judging took {facts['took']:.0f} s; {kept:.0f} % of the base kept")
+    print(
+        f"dry run: {expected:.0f} s expected, training and judging took {facts['took']:.0f} s;"
+        f" {kept:.0f} % of the base kept"
+    )
     print(f"gate: {'passed' if facts['passed'] else 'not passed'}. {facts['verdict']}")
-    print(f"promotion without a reason: {facts['promotion'][:300]}; in service: {facts['serving']}", flush=True)
+    print(
+        f"promotion without a reason: {facts['promotion'][:300]}; in service: {facts['serving']}",
+        flush=True,
+    )
 
 
 if __name__ == "__main__":

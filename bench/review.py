@@ -1,8 +1,11 @@
-"""How long the server takes over what a curator waits for, at full size: ``python -m bench.review [ARCHIVE] [--requests N]``.
+"""How long the server takes over what a curator waits for, at full size: ``python -m bench.review
+[ARCHIVE] [--requests N]``.
 
-Imports the SourceData archive, its tags as suggestions, into a temporary SQLite database through the import service, then asks through Django's test
-client, in one process, for the queue, for review pages and for edits, N times each (edits on different legends), and prints a table. The aims: queue
-and review page under 100 ms, an edit under 40 ms, by the median of processor time, which other work on the machine does not stretch.
+Imports the SourceData archive, its tags as suggestions, into a temporary SQLite database through
+the import service, then asks through Django's test client, in one process, for the queue, for
+review pages and for edits, N times each (edits on different legends), and prints a table. The aims:
+queue and review page under 100 ms, an edit under 40 ms, by the median of processor time, which
+other work on the machine does not stretch.
 """
 
 from __future__ import annotations
@@ -36,7 +39,8 @@ USUAL = 200
 
 @dataclass(frozen=True)
 class Task:
-    """One kind of request; ``prepare(n)`` readies the n-th, off the clock, and returns what makes it."""
+    """One kind of request; ``prepare(n)`` readies the n-th, off the clock, and returns what makes
+    it."""
 
     name: str
     aim_ms: float
@@ -52,7 +56,13 @@ def fill(archive: Path) -> tuple[Project, User]:
     project = create_project(name="bench", actor=None)
     curator = User.objects.create_user("curator")
     add_member(project=project, user=curator, role=Role.CURATOR, actor=None)
-    report = import_paths(project=project, paths=[archive], source_format="sourcedata-xml", labels="suggestions", actor=None)
+    report = import_paths(
+        project=project,
+        paths=[archive],
+        source_format="sourcedata-xml",
+        labels="suggestions",
+        actor=None,
+    )
     print(f"{report['imported']:,} legends with {report['spans']:,} suggested entities", flush=True)
     return project, curator
 
@@ -64,7 +74,10 @@ def tasks(project: Project, client: Client) -> list[Task]:
     by_length = list(tagged.order_by("n_words", "pk").defer("text"))
     middle = len(by_length) // 2
     usual, longest = by_length[middle - USUAL // 2 : middle + USUAL // 2], by_length[-1]
-    first, last = (Document.objects.filter(project=project).order_by(order).values_list("pk", flat=True)[0] for order in ("pk", "-pk"))
+    first, last = (
+        Document.objects.filter(project=project).order_by(order).values_list("pk", flat=True)[0]
+        for order in ("pk", "-pk")
+    )
     root = f"/projects/{project.slug}"
 
     def get(address: str) -> Callable[[int], Callable[[], Any]]:
@@ -77,10 +90,18 @@ def tasks(project: Project, client: Client) -> list[Task]:
         Task("queue", 100, get(f"{root}/queue/")),
         Task("queue, last page", 100, get(f"{root}/queue/?page=last")),
         Task("the next legend that waits", 100, get(f"{root}/review/")),
-        Task(f"review: usual legends ({usual[USUAL // 2].n_words} words)", 100, get(f"{root}/review/{{usual}}/")),
+        Task(
+            f"review: usual legends ({usual[USUAL // 2].n_words} words)",
+            100,
+            get(f"{root}/review/{{usual}}/"),
+        ),
         Task("review: the first legend", 100, get(f"{root}/review/{first}/")),
         Task("review: the last legend", 100, get(f"{root}/review/{last}/")),
-        Task(f"review: the longest legend ({longest.n_words:,} words)", 100, get(f"{root}/review/{longest.pk}/")),
+        Task(
+            f"review: the longest legend ({longest.n_words:,} words)",
+            100,
+            get(f"{root}/review/{longest.pk}/"),
+        ),
         Task("a usual legend as a list", 100, get(f"{root}/review/{{usual}}/?list")),
         Task("an edit of a usual legend", 40, edit(None)),
         Task("an edit of the longest legend", 40, edit(longest)),
@@ -93,10 +114,23 @@ def prepared_edit(client: Client, root: str, document: Document) -> Callable[[],
     from annotator.corpus.models import Document, Span
 
     revision = Document.objects.values_list("revision", flat=True).get(pk=document.pk)
-    key = Span.objects.filter(layer__document=document.pk).order_by("pk").values_list("key", flat=True)[0]
-    operation = {"id": str(uuid.uuid4()), "kind": "relabel", "entity": key, "base_revision": revision}
+    key = (
+        Span.objects.filter(layer__document=document.pk)
+        .order_by("pk")
+        .values_list("key", flat=True)[0]
+    )
+    operation = {
+        "id": str(uuid.uuid4()),
+        "kind": "relabel",
+        "entity": key,
+        "base_revision": revision,
+    }
     operation["arguments"] = {"label": LABELS[revision % len(LABELS)]}
-    return lambda: client.post(f"{root}/review/{document.pk}/operations/", json.dumps(operation), content_type="application/json")
+    return lambda: client.post(
+        f"{root}/review/{document.pk}/operations/",
+        json.dumps(operation),
+        content_type="application/json",
+    )
 
 
 def measure(project: Project, user: User, requests: int) -> bool:
@@ -105,16 +139,32 @@ def measure(project: Project, user: User, requests: int) -> bool:
 
     client = Client()
     client.force_login(user)
-    print(f"SQLite, {platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {requests} requests each")
-    print("| request | ms: median | 90 % | highest | of them computing | queries | KB |\n" + "| --- " * 7 + "|")
+    print(
+        f"SQLite, {platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f},"
+        f" {requests} requests each"
+    )
+    print(
+        "| request | ms: median | 90 % | highest | of them computing | queries | KB |\n"
+        + "| --- " * 7
+        + "|"
+    )
     is_met = True
     for task in tasks(project, client):
         n_queries, size = look(task)
-        wall, computing = zip(*(milliseconds(task.prepare(n)) for n in range(requests)), strict=True)
+        wall, computing = zip(
+            *(milliseconds(task.prepare(n)) for n in range(requests)), strict=True
+        )
         own = statistics.median(computing)
         is_met &= own < task.aim_ms
-        figures = [f"{statistics.median(wall):.1f}", f"{statistics.quantiles(wall, n=10)[-1]:.1f}", f"{max(wall):.1f}", f"{own:.1f}"]
-        print(f"| {task.name} | {' | '.join(figures)} | {n_queries} | {size / 1024:.0f} |", flush=True)
+        figures = [
+            f"{statistics.median(wall):.1f}",
+            f"{statistics.quantiles(wall, n=10)[-1]:.1f}",
+            f"{max(wall):.1f}",
+            f"{own:.1f}",
+        ]
+        print(
+            f"| {task.name} | {' | '.join(figures)} | {n_queries} | {size / 1024:.0f} |", flush=True
+        )
     return is_met
 
 
@@ -136,22 +186,35 @@ def milliseconds(ask: Callable[[], Any]) -> tuple[float, float]:
     answer = ask()
     spent = 1000 * (time.perf_counter() - begun), 1000 * (time.process_time() - cpu)
     if answer.status_code not in (200, 302):
-        raise SystemExit(f"{answer.request['PATH_INFO']} answers {answer.status_code}: {answer.content[:300]!r}")
+        raise SystemExit(
+            f"{answer.request['PATH_INFO']} answers {answer.status_code}: {answer.content[:300]!r}"
+        )
     return spent
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    default = Path(os.environ.get("SOURCEDATA_ZIP") or ROOT.parent / "shared/sourcedata/sourcedata-train.zip")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    default = Path(
+        os.environ.get("SOURCEDATA_ZIP") or ROOT.parent / "shared/sourcedata/sourcedata-train.zip"
+    )
     parser.add_argument("archive", type=Path, nargs="?", default=default)
     parser.add_argument("--requests", type=int, default=200)
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if not arguments.archive.is_file():
-        parser.error(f"there is no archive at {arguments.archive}: give it, or name it in SOURCEDATA_ZIP")
+        parser.error(
+            f"there is no archive at {arguments.archive}: give it, or name it in SOURCEDATA_ZIP"
+        )
     if not arguments.child:
         with tempfile.TemporaryDirectory() as var:
-            own = {"SD_VAR": var, "DJANGO_SETTINGS_MODULE": "annotator.config.settings", "SD_LOG_LEVEL": "ERROR", "DATABASE_URL": ""}
+            own = {
+                "SD_VAR": var,
+                "DJANGO_SETTINGS_MODULE": "annotator.config.settings",
+                "SD_LOG_LEVEL": "ERROR",
+                "DATABASE_URL": "",
+            }
             command = [
                 sys.executable,
                 "-W",
@@ -163,7 +226,12 @@ def main() -> int:
                 str(arguments.requests),
                 "--child",
             ]
-            return subprocess.run(command, env=os.environ | own | {"SD_ALLOWED_HOSTS": "testserver"}, cwd=ROOT, check=False).returncode
+            return subprocess.run(
+                command,
+                env=os.environ | own | {"SD_ALLOWED_HOSTS": "testserver"},
+                cwd=ROOT,
+                check=False,
+            ).returncode
     import django
     from django.core.management import call_command
 

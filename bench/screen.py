@@ -1,10 +1,12 @@
-"""How long a curator waits in Chromium, at full size: ``python -m bench.screen [ARCHIVE] [--rounds N]``.
+"""How long a curator waits in Chromium, at full size: ``python -m bench.screen [ARCHIVE] [--rounds
+N]``.
 
-Imports the SourceData archive, its tags as suggestions, and a legend of 5,000 words with 500 entities into a temporary SQLite database, serves it
-with Django's own development server, and opens review pages in Chromium. "Open" is from the navigation to the moment the screen takes keys, "with the
-next" until the following legend was fetched ahead too; "seen" is from a key press to the frame that shows the edit, "answered" until the
-server's answer is drawn. The aims: the long legend open within 1 s and an edit of it answered within 150 ms; a usual one open with the next
-within 300 ms.
+Imports the SourceData archive, its tags as suggestions, and a legend of 5,000 words with 500
+entities into a temporary SQLite database, serves it with Django's own development server, and opens
+review pages in Chromium. "Open" is from the navigation to the moment the screen takes keys, "with
+the next" until the following legend was fetched ahead too; "seen" is from a key press to the frame
+that shows the edit, "answered" until the server's answer is drawn. The aims: the long legend open
+within 1 s and an edit of it answered within 150 ms; a usual one open with the next within 300 ms.
 """
 
 from __future__ import annotations
@@ -40,7 +42,7 @@ _EDIT = """() => new Promise((done) => {
     isDone ? done([seen, performance.now() - begun]) : requestAnimationFrame(look);
   };
   requestAnimationFrame(look);
-})"""
+})"""  # noqa: E501
 _OPENED = """() => new Promise((done) => {
   const next = JSON.parse(document.getElementById("facts").textContent).urls.next;
   const look = () => {
@@ -48,10 +50,10 @@ _OPENED = """() => new Promise((done) => {
     fetched || !next ? done(fetched ? fetched.responseEnd : 0) : setTimeout(look, 5);
   };
   look();
-})"""
+})"""  # noqa: E501
 _READY = """() => { new MutationObserver(() => {
   if (document.documentElement.classList.contains("scripted") && !window.readyAt) window.readyAt = performance.now();
-}).observe(document.documentElement ?? document, { attributes: true, childList: true, subtree: true }); }"""
+}).observe(document.documentElement ?? document, { attributes: true, childList: true, subtree: true }); }"""  # noqa: E501
 
 
 def long_legend(project: Project) -> Document:
@@ -67,9 +69,16 @@ def long_legend(project: Project) -> Document:
             spans.append(schema.Span(at, at + len(name), "GENEPROD", name, score=0.9))
         at += len(name) + 1
         text += name + ("." if number == WORDS - 1 else " ")
-    panels = tuple(schema.Segment(len(text) * part // 8, len(text) * (part + 1) // 8, marker="ABCDEFGH"[part]) for part in range(8))
-    made = schema.Document(id="long", text=text, doi="10.1000/long", segments=panels, suggestions=tuple(spans))
-    import_documents(project=project, documents=[made], source_format="jsonl", labels="suggestions", actor=None)
+    panels = tuple(
+        schema.Segment(len(text) * part // 8, len(text) * (part + 1) // 8, marker="ABCDEFGH"[part])
+        for part in range(8)
+    )
+    made = schema.Document(
+        id="long", text=text, doi="10.1000/long", segments=panels, suggestions=tuple(spans)
+    )
+    import_documents(
+        project=project, documents=[made], source_format="jsonl", labels="suggestions", actor=None
+    )
     assert len(spans) == ENTITIES
     return Document.objects.get(external_id="long")
 
@@ -77,7 +86,12 @@ def long_legend(project: Project) -> Document:
 def usual_legends(project: Project, n: int) -> list[Document]:
     from annotator.corpus.models import Document
 
-    tagged = Document.objects.filter(project=project, layers__spans__isnull=False).distinct().order_by("n_words", "pk").defer("text")
+    tagged = (
+        Document.objects.filter(project=project, layers__spans__isnull=False)
+        .distinct()
+        .order_by("n_words", "pk")
+        .defer("text")
+    )
     middle = tagged.count() // 2
     return list(tagged[middle : middle + n])
 
@@ -87,8 +101,18 @@ def served() -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-W", "ignore", "manage.py", "runserver", "--noreload", f"127.0.0.1:{port}"]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    command = [
+        sys.executable,
+        "-W",
+        "ignore",
+        "manage.py",
+        "runserver",
+        "--noreload",
+        f"127.0.0.1:{port}",
+    ]
+    process = subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     try:
         while True:
             with socket.socket() as probe:
@@ -112,18 +136,30 @@ def look(page: Any, address: str) -> tuple[float, float, float, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    default = Path(os.environ.get("SOURCEDATA_ZIP") or ROOT.parent / "shared/sourcedata/sourcedata-train.zip")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    default = Path(
+        os.environ.get("SOURCEDATA_ZIP") or ROOT.parent / "shared/sourcedata/sourcedata-train.zip"
+    )
     parser.add_argument("archive", type=Path, nargs="?", default=default)
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if not arguments.archive.is_file():
-        parser.error(f"there is no archive at {arguments.archive}: give it, or name it in SOURCEDATA_ZIP")
+        parser.error(
+            f"there is no archive at {arguments.archive}: give it, or name it in SOURCEDATA_ZIP"
+        )
     if arguments.child:
         return measure(arguments.archive, arguments.rounds)
     with tempfile.TemporaryDirectory() as var:
-        own = {"SD_VAR": var, "DJANGO_SETTINGS_MODULE": "annotator.config.settings", "SD_LOG_LEVEL": "ERROR", "DATABASE_URL": "", "SD_DEBUG": "1"}
+        own = {
+            "SD_VAR": var,
+            "DJANGO_SETTINGS_MODULE": "annotator.config.settings",
+            "SD_LOG_LEVEL": "ERROR",
+            "DATABASE_URL": "",
+            "SD_DEBUG": "1",
+        }
         command = [
             sys.executable,
             "-W",
@@ -135,7 +171,12 @@ def main() -> None:
             str(arguments.rounds),
             "--child",
         ]
-        subprocess.run(command, env=os.environ | own | {"DJANGO_ALLOW_ASYNC_UNSAFE": "true"}, cwd=ROOT, check=True)
+        subprocess.run(
+            command,
+            env=os.environ | own | {"DJANGO_ALLOW_ASYNC_UNSAFE": "true"},
+            cwd=ROOT,
+            check=True,
+        )
     return None
 
 
@@ -152,25 +193,43 @@ def measure(archive: Path, rounds: int) -> None:
     from bench.review import fill
 
     project, curator = fill(archive)
-    legends = {f"{WORDS:,} words, {ENTITIES} entities": [long_legend(project)] * rounds, "usual legends": usual_legends(project, rounds)}
+    legends = {
+        f"{WORDS:,} words, {ENTITIES} entities": [long_legend(project)] * rounds,
+        "usual legends": usual_legends(project, rounds),
+    }
     client = Client()
     client.force_login(curator)
-    print(f"SQLite, Chromium, {platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {rounds} rounds; ms: median (90 %)")
+    print(
+        f"SQLite, Chromium, {platform.machine()}, {os.cpu_count()} cores, load"
+        f" {os.getloadavg()[0]:.1f}, {rounds} rounds; ms: median (90 %)"
+    )
     print("| legend | open | with the next | edit seen | edit answered |\n" + "| --- " * 5 + "|")
     with served() as url, sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+            executable_path=shutil.which("chromium"),
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
         )
         context = browser.new_context(viewport={"width": 1400, "height": 900})
         context.add_init_script(f"({_READY})()")
-        context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": client.cookies[settings.SESSION_COOKIE_NAME].value, "url": url}])
+        context.add_cookies(
+            [
+                {
+                    "name": settings.SESSION_COOKIE_NAME,
+                    "value": client.cookies[settings.SESSION_COOKIE_NAME].value,
+                    "url": url,
+                }
+            ]
+        )
         page = context.new_page()
         for name, documents in legends.items():
-            addresses = [f"{url}/projects/{project.slug}/review/{document.pk}/" for document in documents]
+            addresses = [
+                f"{url}/projects/{project.slug}/review/{document.pk}/" for document in documents
+            ]
             look(page, addresses[0])
             found = list(zip(*(look(page, address) for address in addresses), strict=True))
             print(
-                f"| {name} | {' | '.join(f'{statistics.median(each):.0f} ({statistics.quantiles(each, n=10)[-1]:.0f})' for each in found)} |",
+                f"| {name} |"
+                f" {' | '.join(f'{statistics.median(each):.0f} ({statistics.quantiles(each, n=10)[-1]:.0f})' for each in found)} |",  # noqa: E501
                 flush=True,
             )
         browser.close()

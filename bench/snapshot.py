@@ -1,8 +1,11 @@
-"""How long a snapshot takes and how much memory: ``python -m bench.snapshot [ARCHIVE] [--panels N] [--rounds N]``.
+"""How long a snapshot takes and how much memory: ``python -m bench.snapshot [ARCHIVE] [--panels N]
+[--rounds N]``.
 
-Imports the SourceData archive with its tags as gold into a fresh SQLite database, of which as many legends stay accepted as make N panels. They are
-frozen, split, held against each other for near-duplicates and written as JSONL and as sd-nlp (``sd_panels`` and ``sd_figs``, words and tokens), each
-time in a process of its own; then a snapshot is held against the one before it, and packed as it is downloaded.
+Imports the SourceData archive with its tags as gold into a fresh SQLite database, of which as many
+legends stay accepted as make N panels. They are frozen, split, held against each other for
+near-duplicates and written as JSONL and as sd-nlp (``sd_panels`` and ``sd_figs``, words and
+tokens), each time in a process of its own; then a snapshot is held against the one before it, and
+packed as it is downloaded.
 """
 
 from __future__ import annotations
@@ -35,7 +38,7 @@ wanted = int(1.26 * int(sys.argv[2]))  # one in five holds no entity
 last = long_enough[wanted : wanted + 1].first()
 if last is not None:
     Document.objects.filter(pk__gt=last[0], state="accepted").update(state="in_review")
-"""
+"""  # noqa: E501
 _FREEZE = """
 import json, resource, time
 import django; django.setup()
@@ -48,7 +51,7 @@ facts = {"wall": time.perf_counter() - begun, "cpu": time.process_time() - cpu, 
 facts |= {"panels": sum(side["panels"] for side in snapshot.counts.values()), "figures": sum(snapshot.report["figures"].values())}
 facts |= {"bytes": sum(file["bytes"] for file in snapshot.report["files"].values()), "left_out": snapshot.report["left_out"]}
 print(json.dumps(facts | {"lossy": snapshot.report["n_lossy"], "tokenizer": snapshot.report["tokenizer"], "hash": snapshot.content_hash}))
-"""
+"""  # noqa: E501
 _USE = """
 import json, resource, time
 import django; django.setup()
@@ -61,22 +64,34 @@ compared = time.perf_counter()
 n_bytes = sum(map(len, snapshot_archive(snapshot=new, form="sd-nlp", actor=None)))
 facts = {"compare": compared - begun, "legends": same, "pack": time.perf_counter() - compared, "bytes": n_bytes}
 print(json.dumps(facts | {"memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
-"""
+"""  # noqa: E501
 
 
 def run(program: str, environment: dict[str, str], *arguments: str) -> str:
     command = [sys.executable, "-c", program, *arguments]
-    return subprocess.run(command, env=environment, cwd=ROOT, stdout=subprocess.PIPE, check=True, text=True).stdout
+    return subprocess.run(
+        command, env=environment, cwd=ROOT, stdout=subprocess.PIPE, check=True, text=True
+    ).stdout
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    default = os.environ.get("SOURCEDATA_ZIP", ROOT.parent / "shared/sourcedata/sourcedata-train.zip")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    default = os.environ.get(
+        "SOURCEDATA_ZIP", ROOT.parent / "shared/sourcedata/sourcedata-train.zip"
+    )
     parser.add_argument("archive", type=Path, nargs="?", default=default)
     parser.add_argument("--panels", type=int, default=40_000)
     parser.add_argument("--rounds", type=int, default=2)
-    vocabulary = Path(os.environ.get("SD_SHARED", ROOT.parent / "shared")) / "tokenizers/roberta-base"
-    parser.add_argument("--tokenizer", default=os.environ.get("SD_TOKENIZER", str(vocabulary)), help="of the tokenised form")
+    vocabulary = (
+        Path(os.environ.get("SD_SHARED", ROOT.parent / "shared")) / "tokenizers/roberta-base"
+    )
+    parser.add_argument(
+        "--tokenizer",
+        default=os.environ.get("SD_TOKENIZER", str(vocabulary)),
+        help="of the tokenised form",
+    )
     arguments = parser.parse_args()
     if not Path(arguments.archive).is_file():
         parser.error("give the archive, or name it in SOURCEDATA_ZIP")
@@ -93,16 +108,29 @@ def main() -> None:
         used = json.loads(run(_USE, environment))
     wall, cpu, memory = ([each[name] for each in rounds] for name in ("wall", "cpu", "memory"))
     first = rounds[0]
-    print(f"SQLite, {platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {len(rounds)} rounds")
-    print(f"{'panels':>10}{'figures':>10}{'wall s (min-max)':>24}{'processor s':>13}{'peak MiB':>10}{'written MB':>12}{'tokens':>8}")
+    print(
+        f"SQLite, {platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f},"
+        f" {len(rounds)} rounds"
+    )
+    print(
+        f"{'panels':>10}{'figures':>10}{'wall s (min-max)':>24}{'processor s':>13}{'peak MiB':>10}{'written MB':>12}{'tokens':>8}"  # noqa: E501
+    )
     spread = f"{statistics.median(wall):.1f} ({min(wall):.1f}-{max(wall):.1f})"
     tokens = "yes" if first["tokenizer"] else "no"
     counts = f"{first['panels']:10,}{first['figures']:10,}"
-    print(f"{counts}{spread:>24}{statistics.median(cpu):13.1f}{max(memory):10.0f}{first['bytes'] / 1e6:12.0f}{tokens:>8}")
+    print(
+        f"{counts}{spread:>24}{statistics.median(cpu):13.1f}{max(memory):10.0f}{first['bytes'] / 1e6:12.0f}{tokens:>8}"  # noqa: E501
+    )
     for reason, n in sorted(first["left_out"].items()):
         print(f"left out  {n:10,}  {reason}")
-    print(f"lossy     {first['lossy']:10,}  the same content each round: {'yes' if len({each['hash'] for each in rounds}) == 1 else 'NO'}")
-    print(f"compared  {used['legends']:10,} legends in {used['compare']:.1f} s; sd-nlp packed in {used['pack']:.1f} s, {used['bytes'] / 1e6:.0f} MB")
+    print(
+        f"lossy     {first['lossy']:10,}  the same content each round:"
+        f" {'yes' if len({each['hash'] for each in rounds}) == 1 else 'NO'}"
+    )
+    print(
+        f"compared  {used['legends']:10,} legends in {used['compare']:.1f} s; sd-nlp packed in"
+        f" {used['pack']:.1f} s, {used['bytes'] / 1e6:.0f} MB"
+    )
     print(f"peak of both {used['memory']:.0f} MiB")
 
 

@@ -1,11 +1,15 @@
-"""How fast a recipe trains beside the stock Trainer that pads every text to 512 tokens in float32, in what memory, and that it learns the same:
+"""How fast a recipe trains beside the stock Trainer that pads every text to 512 tokens in float32,
+in what memory, and that it learns the same:
 
-    python -m bench.train [--model base|mini] [--steps 6] [--rounds 2] [--batch 16] [--layers N] [--threads N] [--data FILE_OR_ZIP --from FORMAT]
+    python -m bench.train [--model base|mini] [--steps 6] [--rounds 2] [--batch 16] [--layers N]
+    [--threads N] [--data FILE_OR_ZIP --from FORMAT]
 
-``base`` has random weights of roberta-base's size and its vocabulary, ``mini`` is the bundled model with a new head. Each way is a process of its
-own, one after the other, in turns; each sees the same panels in the same batches from the same weights. Tokens are those of the texts, padding is
-not counted. The first step of a process is left out of its speed. Seconds of processor time are given too: beside other work they say more than
-the clock does. Where the processor does not multiply bf16, recipes that ask for it run in fp32, and so do these ways.
+``base`` has random weights of roberta-base's size and its vocabulary, ``mini`` is the bundled model
+with a new head. Each way is a process of its own, one after the other, in turns; each sees the same
+panels in the same batches from the same weights. Tokens are those of the texts, padding is not
+counted. The first step of a process is left out of its speed. Seconds of processor time are given
+too: beside other work they say more than the clock does. Where the processor does not multiply
+bf16, recipes that ask for it run in fp32, and so do these ways.
 """
 
 from __future__ import annotations
@@ -36,21 +40,35 @@ WAYS: dict[str, dict[str, str]] = {
     "grouped by length, fp32": {"packing": "off", "precision": "fp32"},
     "packed, fp32": {"precision": "fp32"},
     PACKED: {"precision": "bf16"},
-    "packed, bf16, activations computed twice": {"precision": "bf16", "gradient_checkpointing": "on"},
+    "packed, bf16, activations computed twice": {
+        "precision": "bf16",
+        "gradient_checkpointing": "on",
+    },
 }
 #: Documents that panels are drawn from.
 READ = 400
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--model", choices=["base", "mini"], default="base")
     parser.add_argument("--steps", type=int, default=6)
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--layers", type=int, default=0, help="a network of fewer layers, for trying things out (default: all)")
+    parser.add_argument(
+        "--layers",
+        type=int,
+        default=0,
+        help="a network of fewer layers, for trying things out (default: all)",
+    )
     parser.add_argument("--threads", type=int, default=0, help="0: as torch chooses")
-    parser.add_argument("--ways", default=",".join(map(str, range(len(WAYS)))), help="numbers of the ways to run, of " + "; ".join(WAYS))
+    parser.add_argument(
+        "--ways",
+        default=",".join(map(str, range(len(WAYS)))),
+        help="numbers of the ways to run, of " + "; ".join(WAYS),
+    )
     parser.add_argument("--data", type=Path, default=ARCHIVE)
     parser.add_argument("--from", dest="source_format", default="sourcedata-xml")
     parser.add_argument("--child", nargs=2, metavar=("WAY", "FOLDER"), help=argparse.SUPPRESS)
@@ -76,8 +94,15 @@ def write_panels(folder: Path, args: argparse.Namespace) -> None:
     from ner_engine.registry.tasks import panels_of
 
     documents = islice(read_inputs([args.data], args.source_format, Report()), READ)
-    panels = {panel.text: panel for document in documents for panel in panels_of(document) if len(panel.text) > 80 and panel.gold}
-    chosen = random.Random(7).sample(sorted(panels.values(), key=lambda panel: panel.id), args.steps * args.batch)
+    panels = {
+        panel.text: panel
+        for document in documents
+        for panel in panels_of(document)
+        if len(panel.text) > 80 and panel.gold
+    }
+    chosen = random.Random(7).sample(
+        sorted(panels.values(), key=lambda panel: panel.id), args.steps * args.batch
+    )
     folder.mkdir()
     with (folder / "train.jsonl").open("w", encoding="utf-8") as stream:
         jsonl.write(chosen, stream)
@@ -89,26 +114,39 @@ def save_base(folder: Path) -> None:
     from transformers import RobertaConfig, RobertaModel
 
     torch.manual_seed(0)
-    config = RobertaConfig(vocab_size=50265, max_position_embeddings=514, type_vocab_size=1, layer_norm_eps=1e-5, pad_token_id=1)
+    config = RobertaConfig(
+        vocab_size=50265,
+        max_position_embeddings=514,
+        type_vocab_size=1,
+        layer_norm_eps=1e-5,
+        pad_token_id=1,
+    )
     RobertaModel(config, add_pooling_layer=False).save_pretrained(folder)
     for path in (SHARED / "tokenizers/roberta-base").iterdir():
         shutil.copyfile(path, folder / path.name)
 
 
 def save_mini(folder: Path) -> None:
-    """The bundled model, with windows as long as its positions allow: both ways then read the same examples."""
+    """The bundled model, with windows as long as its positions allow: both ways then read the same
+    examples."""
     from ner_engine.inference.packing import unpack
     from ner_engine.registry.catalogue import find
 
     unpack(find("bundled").folder, folder)
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    (folder / "config.json").write_text(json.dumps({name: value for name, value in config.items() if name != "window_tokens"}), encoding="utf-8")
+    (folder / "config.json").write_text(
+        json.dumps({name: value for name, value in config.items() if name != "window_tokens"}),
+        encoding="utf-8",
+    )
 
 
 def measured(way: str, folder: Path) -> dict[str, Any]:
     """What a process of its own says of a way."""
     done = subprocess.run(
-        [sys.executable, "-m", "bench.train", *sys.argv[1:], "--child", way, str(folder)], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "bench.train", *sys.argv[1:], "--child", way, str(folder)],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode:
         raise SystemExit(f"{way}: {done.stderr[-3000:]}")
@@ -157,15 +195,38 @@ def child(way: str, folder: Path, args: argparse.Namespace) -> None:
     if args.threads:
         torch.set_num_threads(args.threads)
     base = folder / "base"
-    common = {"batch_size": args.batch, "epochs": 1, "evals_per_epoch": 0, "max_length": 512, "layers": args.layers, "checkpoint_seconds": 86400}
-    recipe = recipe_named("sd-ner").with_settings({**{name: str(value) for name, value in common.items()}, **WAYS[way]})
+    common = {
+        "batch_size": args.batch,
+        "epochs": 1,
+        "evals_per_epoch": 0,
+        "max_length": 512,
+        "layers": args.layers,
+        "checkpoint_seconds": 86400,
+    }
+    recipe = recipe_named("sd-ner").with_settings(
+        {**{name: str(value) for name, value in common.items()}, **WAYS[way]}
+    )
     labels = ("O", *(f"{prefix}-{label}" for label in recipe.labels for prefix in "BI"))
     encoder = TextEncoder(load_tokenizer(find_base(base)), max_length=512)
-    examples = Examples(read_documents(folder / "data/train.jsonl"), encoder, {label: index for index, label in enumerate(labels)})
-    order = list(BatchOrder(examples.lengths, args.batch, recipe.seed, grouped=WAYS[way].get("packing") == "off", epoch=lambda: 0))
+    examples = Examples(
+        read_documents(folder / "data/train.jsonl"),
+        encoder,
+        {label: index for index, label in enumerate(labels)},
+    )
+    order = list(
+        BatchOrder(
+            examples.lengths,
+            args.batch,
+            recipe.seed,
+            grouped=WAYS[way].get("packing") == "off",
+            epoch=lambda: 0,
+        )
+    )
     steps = Steps()
     if way == STOCK:
-        train_stock(base, recipe, labels, examples, [index for batch in order for index in batch], steps)
+        train_stock(
+            base, recipe, labels, examples, [index for batch in order for index in batch], steps
+        )
     else:
         train_ours(base, recipe, folder, steps)
     tokens = [sum(examples.lengths[index] for index in batch) for batch in order]
@@ -183,7 +244,9 @@ def train_ours(base: Path, recipe: Any, folder: Path, steps: Steps) -> None:
         train(recipe, data=folder / "data", base=base, out=Path(out) / "run", emit=emit)
 
 
-def train_stock(base: Path, recipe: Any, labels: tuple[str, ...], examples: Any, order: list[int], steps: Steps) -> None:
+def train_stock(
+    base: Path, recipe: Any, labels: tuple[str, ...], examples: Any, order: list[int], steps: Steps
+) -> None:
     import torch
     from transformers import Trainer, TrainerCallback, TrainingArguments, set_seed
 
@@ -191,7 +254,10 @@ def train_stock(base: Path, recipe: Any, labels: tuple[str, ...], examples: Any,
     from ner_engine.inference.windows import IGNORED
     from ner_engine.registry.catalogue import find_base
 
-    settings = {"hidden_dropout_prob": recipe.dropout, "attention_probs_dropout_prob": recipe.attention_dropout}
+    settings = {
+        "hidden_dropout_prob": recipe.dropout,
+        "attention_probs_dropout_prob": recipe.attention_dropout,
+    }
     if recipe.layers:
         settings["num_hidden_layers"] = recipe.layers
     set_seed(recipe.seed)
@@ -203,7 +269,10 @@ def train_stock(base: Path, recipe: Any, labels: tuple[str, ...], examples: Any,
         found["attention_mask"] = torch.zeros((len(batch), 512), dtype=torch.long)
         for row, example in enumerate(batch):
             size = len(example.input_ids)
-            found["input_ids"][row, :size], found["labels"][row, :size] = torch.tensor(example.input_ids), torch.tensor(example.labels)
+            found["input_ids"][row, :size], found["labels"][row, :size] = (
+                torch.tensor(example.input_ids),
+                torch.tensor(example.labels),
+            )
             found["attention_mask"][row, :size] = 1
         return found
 
@@ -230,7 +299,13 @@ def train_stock(base: Path, recipe: Any, labels: tuple[str, ...], examples: Any,
             remove_unused_columns=False,
             use_cpu=True,
         )
-        Stock(model=model, args=arguments, train_dataset=examples, data_collator=padded, callbacks=[Listener()]).train()
+        Stock(
+            model=model,
+            args=arguments,
+            train_dataset=examples,
+            data_collator=padded,
+            callbacks=[Listener()],
+        ).train()
 
 
 # The report
@@ -240,8 +315,9 @@ def report(found: Mapping[str, list[dict[str, Any]]], args: argparse.Namespace) 
     first = next(iter(found.values()))[0]
     name = f"{args.model}{f' of {args.layers} layers' if args.layers else ''}"
     print(
-        f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {first['threads']} threads; {name}; "
-        f"{args.steps} steps of {args.batch} panels, {first['tokens']:,} tokens; {args.rounds} rounds in turns\n"
+        f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, load"
+        f" {os.getloadavg()[0]:.1f}, {first['threads']} threads; {name}; {args.steps} steps of"
+        f" {args.batch} panels, {first['tokens']:,} tokens; {args.rounds} rounds in turns\n"
     )
     ways = list(found)
 
@@ -251,16 +327,25 @@ def report(found: Mapping[str, list[dict[str, Any]]], args: argparse.Namespace) 
     print(f"{'':42} {'tokens/s':>9} {'x':>6} {'per CPU s':>10} {'x':>6} {'peak GB':>8} {'x':>6}")
     for way in ways:
         cells = []
-        for figure, width in (("tokens_per_second", 9), ("tokens_per_processor_second", 10), ("peak_gb", 8)):
+        for figure, width in (
+            ("tokens_per_second", 9),
+            ("tokens_per_processor_second", 10),
+            ("peak_gb", 8),
+        ):
             value, reference = median(way, figure), median(ways[0], figure)
-            cells.append(f"{value:{width}.{2 if figure == 'peak_gb' else 0}f} {value / reference:6.2f}")
+            cells.append(
+                f"{value:{width}.{2 if figure == 'peak_gb' else 0}f} {value / reference:6.2f}"
+            )
         print(f"{way:42} {' '.join(cells)}")
     print("\nloss at each step (batches grouped by length are other batches)")
     for way in ways:
         print(f"{way:42} {' '.join(f'{loss:6.3f}' for loss in found[way][0]['losses'])}")
     if {STOCK, PACKED} <= found.keys():
         pairs = zip(found[STOCK][0]["losses"], found[PACKED][0]["losses"], strict=True)
-        print(f"\nmean difference of {PACKED} from {STOCK}: {statistics.mean(ours - theirs for theirs, ours in pairs):+.4f}")
+        print(
+            f"\nmean difference of {PACKED} from {STOCK}:"
+            f" {statistics.mean(ours - theirs for theirs, ours in pairs):+.4f}"
+        )
 
 
 if __name__ == "__main__":

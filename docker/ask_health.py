@@ -9,8 +9,15 @@ import sys
 
 def main() -> int:
     port = int(os.environ.get("SD_BIND", "127.0.0.1:8000").rpartition(":")[2])
-    # The site answers only to names it knows, and over https redirects what its proxy did not mark as secure.
-    host = os.environ.get("SD_ALLOWED_HOSTS", "localhost").split(",")[0].strip().removeprefix(".").replace("*", "localhost")
+    # The site answers only to names it knows, and over https redirects what its proxy did not mark
+    # as secure.
+    host = (
+        os.environ.get("SD_ALLOWED_HOSTS", "localhost")
+        .split(",")[0]
+        .strip()
+        .removeprefix(".")
+        .replace("*", "localhost")
+    )
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=4)
     try:
         connection.request("GET", "/healthz", headers={"Host": host, "X-Forwarded-Proto": "https"})

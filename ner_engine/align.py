@@ -1,7 +1,9 @@
-"""Between spans of characters and labels of words or tokens, both ways, and what gets lost on the way.
+"""Between spans of characters and labels of words or tokens, both ways, and what gets lost on the
+way.
 
-A unit (word or token) is a half-open range ``(start, end)`` of code points; units ascend and do not overlap. A unit takes the label of
-the character where it starts; an entity's first unit is B-, its other units I-.
+A unit (word or token) is a half-open range ``(start, end)`` of code points; units ascend and do not
+overlap. A unit takes the label of the character where it starts; an entity's first unit is B-, its
+other units I-.
 """
 
 from __future__ import annotations
@@ -25,7 +27,8 @@ class Labelled(NamedTuple):
 
 
 class Encoded(NamedTuple):
-    """IOB2 labels, one a unit; each span that they do not hold exactly, with the reason; each span that they hold, with its units."""
+    """IOB2 labels, one a unit; each span that they do not hold exactly, with the reason; each span
+    that they hold, with its units."""
 
     labels: list[str]
     lossy: list[tuple[Span, str]]
@@ -35,14 +38,17 @@ class Encoded(NamedTuple):
 def encode(units: Sequence[Unit], spans: Iterable[Span]) -> Encoded:
     """IOB2 labels of ``units`` for ``spans`` (those with a label).
 
-    Where spans overlap the longest wins, the earliest of equal ones; a span no unit starts in is lost; a span whose edges are not edges of units
-    changes its extent. All three are told in ``lossy``.
+    Where spans overlap the longest wins, the earliest of equal ones; a span no unit starts in is
+    lost; a span whose edges are not edges of units changes its extent. All three are told in
+    ``lossy``.
     """
     labels = [OUTSIDE] * len(units)
     starts = [unit[0] for unit in units]
     lossy: list[tuple[Span, str]] = []
     placed: list[tuple[Span, range]] = []
-    for span in sorted((span for span in spans if span.label), key=lambda span: (span.start - span.end, span.start)):
+    for span in sorted(
+        (span for span in spans if span.label), key=lambda span: (span.start - span.end, span.start)
+    ):
         inside = units_starting_in(starts, span.start, span.end)
         if not inside:
             lossy.append((span, "it lies inside one word"))
@@ -69,7 +75,8 @@ def units_starting_in(starts: Sequence[int], start: int, end: int) -> range:
 def decode(units: Sequence[Unit], labels: Sequence[str]) -> list[Labelled]:
     """The labelled ranges in ``labels``: IOB2, and IO or I- without B- as many models write it.
 
-    An I- goes on with the entity before it when that has the same label and ends at the unit before; otherwise it begins one (as seqeval).
+    An I- goes on with the entity before it when that has the same label and ends at the unit
+    before; otherwise it begins one (as seqeval).
     """
     found: list[Labelled] = []
     open_label, open_start, open_end = "", 0, 0

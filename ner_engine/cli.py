@@ -1,4 +1,5 @@
-"""The engine's command line. Each command loads only what it needs: ``--help`` and ``convert`` never load torch."""
+"""The engine's command line. Each command loads only what it needs: ``--help`` and ``convert``
+never load torch."""
 
 from __future__ import annotations
 
@@ -33,7 +34,10 @@ SOME_REFUSED: Final = 1
 FAILED: Final = 2
 CANCELLED: Final = 3
 
-_EXIT_CODES: Final = "exit codes: 0 all went through; 1 some lines or inputs were refused, the rest went through; 2 nothing could be done"
+_EXIT_CODES: Final = (
+    "exit codes: 0 all went through; 1 some lines or inputs were refused, the rest went through; 2"
+    " nothing could be done"
+)
 _TRAIN_EVENTS: Final = """\
 Standard output is one JSON object a line, "event" says which:
   start      recipe, base, labels, steps, epochs, examples, examples_per_step (over all processes), processes, packed, precision, device, resumed_at
@@ -48,12 +52,12 @@ A recipe with augment_share trains twice; events of the first time say "phase": 
 
 Several accelerators or hosts: accelerate launch --multi_gpu --num_processes N -m ner_engine train ...; the first process alone prints events, and
 batch_size counts the examples of a step over all of them. The launcher has exit codes of its own; the last event says how the run ended.
-Everything else goes to standard error. exit codes: 0 done; 2 failed, see error; 3 cancelled, --resume goes on"""
+Everything else goes to standard error. exit codes: 0 done; 2 failed, see error; 3 cancelled, --resume goes on"""  # noqa: E501
 
 _MODELS_EPILOG: Final = """\
 A name is looked for in the folder of models (--model-dir or SD_MODEL_DIR), then in the Hugging Face cache (HF_HUB_CACHE). `tag` and `evaluate`
 fetch what is not there, unless HF_HUB_OFFLINE=1; HF_ENDPOINT names a mirror to fetch from. NAME@REVISION asks for one revision, such as
-the one with safetensors that the hub's converter proposed where main has pickled weights, which are never read."""
+the one with safetensors that the hub's converter proposed where main has pickled weights, which are never read."""  # noqa: E501
 
 _SERIES_EVENTS: Final = """\
 Standard output is one JSON object a line, as of `train`, "event" says which; step and steps count through all trainings. Besides:
@@ -61,7 +65,7 @@ Standard output is one JSON object a line, as of `train`, "event" says which; st
   looking    done, of (texts that its model has read)
   part_done  part, number, parts (kept in --out; --resume does not train it again)
   done       out, and what was found; --out holds result.json
-exit codes: 0 done; 2 failed, see error; 3 cancelled, --resume goes on"""
+exit codes: 0 done; 2 failed, see error; 3 cancelled, --resume goes on"""  # noqa: E501
 
 _PRETRAIN_EVENTS: Final = """\
 Standard output is one JSON object a line, "event" says which:
@@ -71,15 +75,18 @@ Standard output is one JSON object a line, "event" says which:
   done       out, scores by side (eval and test, where texts of theirs were held out)
   cancelled  step, steps (after SIGTERM or Ctrl-C: the step was finished and a checkpoint written)
   error      message
-Everything else goes to standard error. exit codes: 0 done; 2 failed, see error; 3 cancelled, --resume goes on"""
+Everything else goes to standard error. exit codes: 0 done; 2 failed, see error; 3 cancelled, --resume goes on"""  # noqa: E501
 _CHUNK: Final = 128
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; its exit code. An error that has a sentence for the user ends as this sentence on standard error and code 2."""
+    """Run a command; its exit code. An error that has a sentence for the user ends as this sentence
+    on standard error and code 2."""
     args = _parser().parse_args(argv)
     if getattr(args, "model_dir", None):
-        os.environ["SD_MODEL_DIR"] = str(args.model_dir)  # read by the catalogue, here and in child processes
+        os.environ["SD_MODEL_DIR"] = str(
+            args.model_dir
+        )  # read by the catalogue, here and in child processes
     run: Callable[[argparse.Namespace], int] = args.run
     try:
         return run(args)
@@ -96,38 +103,111 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m ner_engine", description="Biomedical named entities in figure legends: convert, tag, train, evaluate."
+        prog="python -m ner_engine",
+        description="Biomedical named entities in figure legends: convert, tag, train, evaluate.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    def command(name: str, run: Callable[[argparse.Namespace], int], text: str, epilog: str = _EXIT_CODES) -> argparse.ArgumentParser:
-        added = commands.add_parser(name, help=text, description=text, epilog=epilog, formatter_class=argparse.RawDescriptionHelpFormatter)
+    def command(
+        name: str, run: Callable[[argparse.Namespace], int], text: str, epilog: str = _EXIT_CODES
+    ) -> argparse.ArgumentParser:
+        added = commands.add_parser(
+            name,
+            help=text,
+            description=text,
+            epilog=epilog,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
         added.set_defaults(run=run)
         return added
 
-    convert.add_arguments(command("convert", convert.run, "Convert documents from one form to another."))
+    convert.add_arguments(
+        command("convert", convert.run, "Convert documents from one form to another.")
+    )
     _add_tag(command("tag", _tag, "Tag project JSONL: one line out for each line in, in order."))
-    _add_evaluate(command("evaluate", _evaluate, "Compare a model's entities with gold: precision, recall and F1 per label."))
+    _add_evaluate(
+        command(
+            "evaluate",
+            _evaluate,
+            "Compare a model's entities with gold: precision, recall and F1 per label.",
+        )
+    )
     _add_train(command("train", _train, "Fine-tune a model by a recipe.", _TRAIN_EVENTS))
-    _add_label_errors(command("label-errors", _label_errors, "Rank labels that models which have not seen them say otherwise of.", _SERIES_EVENTS))
-    _add_curve(command("curve", _curve, "Train on growing parts of the papers, and judge each on the same held-out ones.", _SERIES_EVENTS))
-    _add_augment(command("augment", _augment, "Add training texts in which entities are replaced by other names of their label."))
-    _add_pretrain(command("pretrain", _pretrain, "Train an encoder further on texts without labels, as a masked language model.", _PRETRAIN_EVENTS))
-    _add_models(command("models", _models, "List the models known by name, and which of them are here.", _MODELS_EPILOG))
-    _add_calibrate(command("calibrate", _calibrate, "Measure a model's int8 scales, and on gold what int8 costs."))
-    _add_pack(command("pack", _pack, "Make a model small: int8 weights and a vocabulary cut to a training text."))
-    _add_unpack(command("unpack", _unpack, "Write a packed model as any Hugging Face program reads it."))
+    _add_label_errors(
+        command(
+            "label-errors",
+            _label_errors,
+            "Rank labels that models which have not seen them say otherwise of.",
+            _SERIES_EVENTS,
+        )
+    )
+    _add_curve(
+        command(
+            "curve",
+            _curve,
+            "Train on growing parts of the papers, and judge each on the same held-out ones.",
+            _SERIES_EVENTS,
+        )
+    )
+    _add_augment(
+        command(
+            "augment",
+            _augment,
+            "Add training texts in which entities are replaced by other names of their label.",
+        )
+    )
+    _add_pretrain(
+        command(
+            "pretrain",
+            _pretrain,
+            "Train an encoder further on texts without labels, as a masked language model.",
+            _PRETRAIN_EVENTS,
+        )
+    )
+    _add_models(
+        command(
+            "models",
+            _models,
+            "List the models known by name, and which of them are here.",
+            _MODELS_EPILOG,
+        )
+    )
+    _add_calibrate(
+        command(
+            "calibrate", _calibrate, "Measure a model's int8 scales, and on gold what int8 costs."
+        )
+    )
+    _add_pack(
+        command(
+            "pack",
+            _pack,
+            "Make a model small: int8 weights and a vocabulary cut to a training text.",
+        )
+    )
+    _add_unpack(
+        command("unpack", _unpack, "Write a packed model as any Hugging Face program reads it.")
+    )
     return parser
 
 
 def _add_model(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", default="bundled", metavar="bundled|NAME|DIR", help="bundled, a hub name, or a folder (default: bundled)")
+    parser.add_argument(
+        "--model",
+        default="bundled",
+        metavar="bundled|NAME|DIR",
+        help="bundled, a hub name, or a folder (default: bundled)",
+    )
     _add_model_dir(parser)
-    parser.add_argument("--device", metavar="cpu|cuda|cuda:N", help="chosen by the machine where not given")
+    parser.add_argument(
+        "--device", metavar="cpu|cuda|cuda:N", help="chosen by the machine where not given"
+    )
 
 
 def _add_model_dir(parser: argparse.ArgumentParser) -> None:
-    text = "a folder of models by name: DIR/EMBO/sd-ner, DIR/sd-ner, or DIR/models--EMBO--sd-ner as a hub cache has it (default: SD_MODEL_DIR)"
+    text = (
+        "a folder of models by name: DIR/EMBO/sd-ner, DIR/sd-ner, or DIR/models--EMBO--sd-ner as a"
+        " hub cache has it (default: SD_MODEL_DIR)"
+    )
     parser.add_argument("--model-dir", type=Path, metavar="DIR", help=text)
 
 
@@ -136,24 +216,56 @@ def _add_model_dir(parser: argparse.ArgumentParser) -> None:
 
 def _add_tag(parser: argparse.ArgumentParser) -> None:
     _add_model(parser)
-    parser.add_argument("--in", dest="source", type=Path, metavar="FILE.jsonl", help='rows with "text" and optionally "id" (default: standard input)')
-    parser.add_argument("--out", type=Path, metavar="FILE.jsonl", help="written complete or not at all (default: standard output)")
-    parser.add_argument("--aggregation", default="first", choices=["first", "average", "max"], help="which tokens of a word decide its label")
-    parser.add_argument("--scores", action="store_true", help="write the confidence by label with each entity")
-    parser.add_argument("--labels-as", metavar="SCHEME", help="write the labels of sd-nlp-1, sd-nlp-2, jnlpba or craft; see `models --schemes`")
     parser.add_argument(
-        "--panels", metavar="letters|NAME|DIR", help="find panels too, by their letters or with a model; entities are read panel by panel"
+        "--in",
+        dest="source",
+        type=Path,
+        metavar="FILE.jsonl",
+        help='rows with "text" and optionally "id" (default: standard input)',
     )
     parser.add_argument(
-        "--geneprod-roles", metavar="NAME|DIR", help="tell which gene products were perturbed or measured (such as bundled-geneprod-roles)"
+        "--out",
+        type=Path,
+        metavar="FILE.jsonl",
+        help="written complete or not at all (default: standard output)",
     )
-    parser.add_argument("--small-mol-roles", metavar="NAME|DIR", help="the same for small molecules (such as bundled-smallmol-roles)")
+    parser.add_argument(
+        "--aggregation",
+        default="first",
+        choices=["first", "average", "max"],
+        help="which tokens of a word decide its label",
+    )
+    parser.add_argument(
+        "--scores", action="store_true", help="write the confidence by label with each entity"
+    )
+    parser.add_argument(
+        "--labels-as",
+        metavar="SCHEME",
+        help="write the labels of sd-nlp-1, sd-nlp-2, jnlpba or craft; see `models --schemes`",
+    )
+    parser.add_argument(
+        "--panels",
+        metavar="letters|NAME|DIR",
+        help="find panels too, by their letters or with a model; entities are read panel by panel",
+    )
+    parser.add_argument(
+        "--geneprod-roles",
+        metavar="NAME|DIR",
+        help="tell which gene products were perturbed or measured (such as bundled-geneprod-roles)",
+    )
+    parser.add_argument(
+        "--small-mol-roles",
+        metavar="NAME|DIR",
+        help="the same for small molecules (such as bundled-smallmol-roles)",
+    )
 
 
 def _tag(args: argparse.Namespace) -> int:
     from ner_engine.inference.tagger import load_tagger  # noqa: PLC0415 - torch
 
-    tagger = load_tagger(args.model, device=args.device, may_fetch=True, aggregation=args.aggregation)
+    tagger = load_tagger(
+        args.model, device=args.device, may_fetch=True, aggregation=args.aggregation
+    )
     tag = _steps(args, tagger)
     relabel = _Relabelling(tagger.labels, args.labels_as) if args.labels_as else None
 
@@ -163,34 +275,69 @@ def _tag(args: argparse.Namespace) -> int:
     n_refused = 0
     with _opened(args.source) as source, _written(args.out) as target:
         for chunk in _chunks(_rows(source, args.source.name if args.source else "standard input")):
-            tagged = iter(tag([row for row in chunk if isinstance(row, Document)], args.scores or relabel is not None))
+            tagged = iter(
+                tag(
+                    [row for row in chunk if isinstance(row, Document)],
+                    args.scores or relabel is not None,
+                )
+            )
             for row in chunk:
                 n_refused += not isinstance(row, Document)
-                target.write(json.dumps(_answer(row, *next(tagged), answered) if isinstance(row, Document) else row, ensure_ascii=False) + "\n")
+                target.write(
+                    json.dumps(
+                        _answer(row, *next(tagged), answered) if isinstance(row, Document) else row,
+                        ensure_ascii=False,
+                    )
+                    + "\n"
+                )
             target.flush()
     if relabel and relabel.dropped:
         print(f"left out, with no label in {args.labels_as}: {relabel}", file=sys.stderr)
     return SOME_REFUSED if n_refused else SUCCESS
 
 
-def _steps(args: argparse.Namespace, tagger: Tagger) -> Callable[[Sequence[Document], bool], list[tuple[Sequence[Segment], Sequence[Span]]]]:
-    """``tag(documents, scores)``: panels and entities of each; panels are those of the document where none were asked for."""
+def _steps(
+    args: argparse.Namespace, tagger: Tagger
+) -> Callable[[Sequence[Document], bool], list[tuple[Sequence[Segment], Sequence[Span]]]]:
+    """``tag(documents, scores)``: panels and entities of each; panels are those of the document
+    where none were asked for."""
     from ner_engine.inference.pipeline import Pipeline  # noqa: PLC0415 - torch
     from ner_engine.inference.tagger import load_tagger  # noqa: PLC0415
 
     def load(name: str) -> Tagger:
         return load_tagger(name, device=args.device, may_fetch=True)
 
-    roles = {label: load(name) for label, name in (("GENEPROD", args.geneprod_roles), ("SMALL_MOLECULE", args.small_mol_roles)) if name}
+    roles = {
+        label: load(name)
+        for label, name in (
+            ("GENEPROD", args.geneprod_roles),
+            ("SMALL_MOLECULE", args.small_mol_roles),
+        )
+        if name
+    }
     if not args.panels and not roles:
         return lambda documents, scores: [
             (document.segments, spans)
-            for document, spans in zip(documents, tagger.tag([document.text for document in documents], scores=scores), strict=True)
+            for document, spans in zip(
+                documents,
+                tagger.tag([document.text for document in documents], scores=scores),
+                strict=True,
+            )
         ]
-    pipeline = Pipeline(panels=load(args.panels) if args.panels not in (None, "letters") else None, entities=tagger, roles=roles)
+    pipeline = Pipeline(
+        panels=load(args.panels) if args.panels not in (None, "letters") else None,
+        entities=tagger,
+        roles=roles,
+    )
 
-    def tag(documents: Sequence[Document], scores: bool) -> list[tuple[Sequence[Segment], Sequence[Span]]]:
-        found = pipeline.run([document.text for document in documents], [document.segments for document in documents], scores=scores)
+    def tag(
+        documents: Sequence[Document], scores: bool
+    ) -> list[tuple[Sequence[Segment], Sequence[Span]]]:
+        found = pipeline.run(
+            [document.text for document in documents],
+            [document.segments for document in documents],
+            scores=scores,
+        )
         return [(each.segments, each.spans) for each in found]
 
     return tag
@@ -212,7 +359,15 @@ class _Relabelling:
         self.dropped += found.dropped
         if keep_scores:
             return found.spans
-        return [replace(span, attributes={name: value for name, value in span.attributes.items() if name != "scores"}) for span in found.spans]
+        return [
+            replace(
+                span,
+                attributes={
+                    name: value for name, value in span.attributes.items() if name != "scores"
+                },
+            )
+            for span in found.spans
+        ]
 
     def __str__(self) -> str:
         return ", ".join(f"{count} {label}" for label, count in self.dropped.most_common())
@@ -228,11 +383,17 @@ def _rows(source: IO[bytes], name: str) -> Iterator[Document | dict[str, Any]]:
             yield jsonl.document_from_json(row, where)
         except FormatError as error:
             identifier = row.get("id")
-            yield {"id": identifier if isinstance(identifier, str | int) else None, "error": str(error)}
+            yield {
+                "id": identifier if isinstance(identifier, str | int) else None,
+                "error": str(error),
+            }
 
 
 def _answer(
-    document: Document, segments: Sequence[Segment], spans: Sequence[Span], answered: Callable[[Sequence[Span]], Sequence[Span]]
+    document: Document,
+    segments: Sequence[Segment],
+    spans: Sequence[Span],
+    answered: Callable[[Sequence[Span]], Sequence[Span]],
 ) -> dict[str, Any]:
     found = [
         {"start": span.start, "end": span.end, "label": span.label, "score": span.score}
@@ -240,8 +401,13 @@ def _answer(
         | dict(span.attributes)
         for span in answered(spans)
     ]
-    panels = [{"start": segment.start, "end": segment.end, "marker": segment.marker} for segment in segments]
-    return {"id": document.id, "text": document.text, "spans": found} | ({"segments": panels} if panels else {})
+    panels = [
+        {"start": segment.start, "end": segment.end, "marker": segment.marker}
+        for segment in segments
+    ]
+    return {"id": document.id, "text": document.text, "spans": found} | (
+        {"segments": panels} if panels else {}
+    )
 
 
 def _chunks(rows: Iterator[Any]) -> Iterator[list[Any]]:
@@ -282,10 +448,33 @@ def _written(path: Path | None) -> Iterator[IO[str]]:
 
 def _add_evaluate(parser: argparse.ArgumentParser) -> None:
     _add_model(parser)
-    parser.add_argument("--data", type=Path, required=True, nargs="+", help="files, folders or zips with gold entities")
-    parser.add_argument("--from", dest="source_format", required=True, choices=list(FORMATS), help="form of the data")
-    parser.add_argument("--panels", action="store_true", help="judge panel by panel, leaving out what has 80 characters or less or no entity")
-    parser.add_argument("--task", metavar="NAME", help="entities, panels, geneprod_roles or small_mol_roles (default: what the model says it does)")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        required=True,
+        nargs="+",
+        help="files, folders or zips with gold entities",
+    )
+    parser.add_argument(
+        "--from",
+        dest="source_format",
+        required=True,
+        choices=list(FORMATS),
+        help="form of the data",
+    )
+    parser.add_argument(
+        "--panels",
+        action="store_true",
+        help="judge panel by panel, leaving out what has 80 characters or less or no entity",
+    )
+    parser.add_argument(
+        "--task",
+        metavar="NAME",
+        help=(
+            "entities, panels, geneprod_roles or small_mol_roles (default: what the model says it"
+            " does)"
+        ),
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the scores there as well")
 
 
@@ -299,11 +488,17 @@ def _evaluate(args: argparse.Namespace) -> int:
     report = Report()
     documents = read_inputs(args.data, args.source_format, report)
     task = task_of(args.task or find(args.model).config.get("span_task"), tagger.labels)
-    found = evaluate(tagger, _examples(documents, task) if args.panels or task is not ENTITIES else documents, task)
+    found = evaluate(
+        tagger,
+        _examples(documents, task) if args.panels or task is not ENTITIES else documents,
+        task,
+    )
     for problem in report.problems:
         print(f"refused: {problem}", file=sys.stderr)
     if not found.n_documents:
-        raise FormatError("there is no document to judge the model on; name files of the form given with --from")
+        raise FormatError(
+            "there is no document to judge the model on; name files of the form given with --from"
+        )
     print(found.table())
     if args.json:
         args.json.write_text(json.dumps(found.as_json(), indent=1) + "\n", encoding="utf-8")
@@ -311,10 +506,15 @@ def _evaluate(args: argparse.Namespace) -> int:
 
 
 def _examples(documents: Iterable[Document], task: Task) -> Iterator[Document]:
-    """The texts that a model of ``task`` is judged by, each once; for entities by sd-nlp's rule for examples."""
+    """The texts that a model of ``task`` is judged by, each once; for entities by sd-nlp's rule for
+    examples."""
     seen: set[str] = set()
     for text in task.texts(documents):
-        if len(text.text) > 80 and task.is_example(text, labelled_only=True) and text.text not in seen:
+        if (
+            len(text.text) > 80
+            and task.is_example(text, labelled_only=True)
+            and text.text not in seen
+        ):
             seen.add(text.text)
             yield text
 
@@ -324,21 +524,58 @@ def _examples(documents: Iterable[Document], task: Task) -> Iterator[Document]:
 
 def _add_train(parser: argparse.ArgumentParser) -> None:
     _add_model_dir(parser)
-    parser.add_argument("--recipe", required=True, metavar="NAME", help="such as quick, sd-ner, panelization or geneprod-roles")
-    parser.add_argument("--data", required=True, type=Path, metavar="DIR", help="train, eval and test as .jsonl (project JSONL, sd-nlp) or .iob2")
-    parser.add_argument("--base", metavar="DIR_OR_NAME", help="a folder, bundled, or a name in the local Hugging Face cache (default: the recipe's)")
-    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="gets checkpoints on the way and model/ at the end")
-    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in --out, or begin where there is none")
-    parser.add_argument("--set", dest="settings", action="append", default=[], metavar="NAME=VALUE", help="another value for a hyperparameter")
+    parser.add_argument(
+        "--recipe",
+        required=True,
+        metavar="NAME",
+        help="such as quick, sd-ner, panelization or geneprod-roles",
+    )
+    parser.add_argument(
+        "--data",
+        required=True,
+        type=Path,
+        metavar="DIR",
+        help="train, eval and test as .jsonl (project JSONL, sd-nlp) or .iob2",
+    )
+    parser.add_argument(
+        "--base",
+        metavar="DIR_OR_NAME",
+        help="a folder, bundled, or a name in the local Hugging Face cache (default: the recipe's)",
+    )
+    parser.add_argument(
+        "--out",
+        required=True,
+        type=Path,
+        metavar="DIR",
+        help="gets checkpoints on the way and model/ at the end",
+    )
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on from the last checkpoint in --out, or begin where there is none",
+    )
+    parser.add_argument(
+        "--set",
+        dest="settings",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="another value for a hyperparameter",
+    )
 
 
 def _train(args: argparse.Namespace) -> int:
     return _told_in_events(args, _run_training)
 
 
-def _told_in_events(args: argparse.Namespace, run: Callable[[argparse.Namespace, Callable[[Mapping[str, Any]], None]], int]) -> int:
-    """Run with standard output for events, the last of which says what went wrong, if anything did."""
-    # Two threads that wait by spinning slow each other down many times over beside any other busy process. Read when torch is loaded.
+def _told_in_events(
+    args: argparse.Namespace,
+    run: Callable[[argparse.Namespace, Callable[[Mapping[str, Any]], None]], int],
+) -> int:
+    """Run with standard output for events, the last of which says what went wrong, if anything
+    did."""
+    # Two threads that wait by spinning slow each other down many times over beside any other busy
+    # process. Read when torch is loaded.
     os.environ.setdefault("GOMP_SPINCOUNT", "0")
     with _events_on_stdout() as emit:
         try:
@@ -352,7 +589,8 @@ def _told_in_events(args: argparse.Namespace, run: Callable[[argparse.Namespace,
         return FAILED
 
 
-#: How libraries that write files themselves tell of what the system said: safetensors by its number, torch not at all.
+#: How libraries that write files themselves tell of what the system said: safetensors by its
+#: number, torch not at all.
 _OS_ERROR: Final = re.compile(r"os error (\d+)")
 _TORCH_WRITER: Final = re.compile(r"PytorchStreamWriter|unexpected pos \d+ vs \d+")
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -363,11 +601,19 @@ def _sentence_of(error: Exception, out: Path) -> str:
     told = _OS_ERROR.search(str(error))
     number = error.errno if isinstance(error, OSError) else int(told[1]) if told else None
     if number in _NO_ROOM or _TORCH_WRITER.search(str(error)):
-        free = shutil.disk_usage(next(place for place in (out, *out.parents) if place.exists())).free
+        free = shutil.disk_usage(
+            next(place for place in (out, *out.parents) if place.exists())
+        ).free
         why = os.strerror(number) if number else "the file could not be written to its end"
-        return f"the disk of {out} takes no more ({why}; {free / 1e6:,.0f} MB are free); make room there, then start again"
+        return (
+            f"the disk of {out} takes no more ({why}; {free / 1e6:,.0f} MB are free); make room"
+            " there, then start again"
+        )
     if number is not None:
-        return f"a file could not be read or written ({os.strerror(number)}); look after the disk of {out}, then start again"
+        return (
+            f"a file could not be read or written ({os.strerror(number)}); look after the disk of"
+            f" {out}, then start again"
+        )
     return f"the training failed unexpectedly ({type(error).__name__}); its log says where"
 
 
@@ -378,7 +624,15 @@ def _run_training(args: argparse.Namespace, emit: Callable[[Mapping[str, Any]], 
     stop_requested = _stop_requests()
     from ner_engine.training.fine_tune import train  # noqa: PLC0415
 
-    done = train(recipe, data=args.data, base=args.base or recipe.base, out=args.out, resume=args.resume, emit=emit, stop_requested=stop_requested)
+    done = train(
+        recipe,
+        data=args.data,
+        base=args.base or recipe.base,
+        out=args.out,
+        resume=args.resume,
+        emit=emit,
+        stop_requested=stop_requested,
+    )
     return SUCCESS if done else CANCELLED
 
 
@@ -421,16 +675,47 @@ def _events_on_stdout() -> Iterator[Callable[[Mapping[str, Any]], None]]:
 
 def _add_pretrain(parser: argparse.ArgumentParser) -> None:
     _add_model_dir(parser)
-    texts_help = "files, folders or zips; a .txt file holds a text a line; a folder with train.jsonl brings its sides, other texts are split by paper"
-    parser.add_argument("--recipe", default="bio-lm", metavar="NAME", help="default: bio-lm")
-    parser.add_argument("--texts", required=True, type=Path, nargs="+", metavar="PATH", help=texts_help)
-    parser.add_argument(
-        "--from", dest="source_format", default="", choices=["", *FORMATS], metavar="FORMAT", help="form of the texts (default: told)"
+    texts_help = (
+        "files, folders or zips; a .txt file holds a text a line; a folder with train.jsonl brings"
+        " its sides, other texts are split by paper"
     )
-    parser.add_argument("--base", metavar="DIR_OR_NAME", help="as for train (default: the recipe's); with or without a masked-language-model head")
-    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="gets checkpoints on the way and model/ at the end: a base for train")
-    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in --out, or begin where there is none")
-    parser.add_argument("--set", dest="settings", action="append", default=[], metavar="NAME=VALUE", help="another value for a hyperparameter")
+    parser.add_argument("--recipe", default="bio-lm", metavar="NAME", help="default: bio-lm")
+    parser.add_argument(
+        "--texts", required=True, type=Path, nargs="+", metavar="PATH", help=texts_help
+    )
+    parser.add_argument(
+        "--from",
+        dest="source_format",
+        default="",
+        choices=["", *FORMATS],
+        metavar="FORMAT",
+        help="form of the texts (default: told)",
+    )
+    parser.add_argument(
+        "--base",
+        metavar="DIR_OR_NAME",
+        help="as for train (default: the recipe's); with or without a masked-language-model head",
+    )
+    parser.add_argument(
+        "--out",
+        required=True,
+        type=Path,
+        metavar="DIR",
+        help="gets checkpoints on the way and model/ at the end: a base for train",
+    )
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on from the last checkpoint in --out, or begin where there is none",
+    )
+    parser.add_argument(
+        "--set",
+        dest="settings",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="another value for a hyperparameter",
+    )
 
 
 def _pretrain(args: argparse.Namespace) -> int:
@@ -465,21 +750,57 @@ def _add_series(parser: argparse.ArgumentParser, *, data_help: str, max_steps: i
     _add_model_dir(parser)
     parser.add_argument("--recipe", default="quick", metavar="NAME", help="default: quick")
     parser.add_argument("--data", required=True, type=Path, metavar="DIR", help=data_help)
-    parser.add_argument("--base", metavar="DIR_OR_NAME", help="as for train (default: the recipe's)")
-    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="gets what was found; models are not kept")
     parser.add_argument(
-        "--max-steps", type=int, default=max_steps, metavar="N", help=f"of each training; 0: as the recipe has it (default: {max_steps})"
+        "--base", metavar="DIR_OR_NAME", help="as for train (default: the recipe's)"
+    )
+    parser.add_argument(
+        "--out",
+        required=True,
+        type=Path,
+        metavar="DIR",
+        help="gets what was found; models are not kept",
+    )
+    parser.add_argument(
+        "--max-steps",
+        type=int,
+        default=max_steps,
+        metavar="N",
+        help=f"of each training; 0: as the recipe has it (default: {max_steps})",
     )
     parser.add_argument("--seed", type=int, default=42, help="deals out the papers")
-    parser.add_argument("--resume", action="store_true", help="go on where an earlier run in --out stopped")
-    parser.add_argument("--set", dest="settings", action="append", default=[], metavar="NAME=VALUE", help="another value for a hyperparameter")
+    parser.add_argument(
+        "--resume", action="store_true", help="go on where an earlier run in --out stopped"
+    )
+    parser.add_argument(
+        "--set",
+        dest="settings",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="another value for a hyperparameter",
+    )
 
 
 def _add_label_errors(parser: argparse.ArgumentParser) -> None:
-    data_help = "labelled texts as for train; train, eval and test, those that are there, are looked through"
+    data_help = (
+        "labelled texts as for train; train, eval and test, those that are there, are looked"
+        " through"
+    )
     _add_series(parser, data_help=data_help, max_steps=150)
-    parser.add_argument("--folds", type=int, default=3, metavar="N", help="trainings; each looks at a part of the papers (default: 3)")
-    parser.add_argument("--near-duplicate", type=float, default=0.5, metavar="SHARE", help="from this likeness on texts share a fold (default: 0.5)")
+    parser.add_argument(
+        "--folds",
+        type=int,
+        default=3,
+        metavar="N",
+        help="trainings; each looks at a part of the papers (default: 3)",
+    )
+    parser.add_argument(
+        "--near-duplicate",
+        type=float,
+        default=0.5,
+        metavar="SHARE",
+        help="from this likeness on texts share a fold (default: 0.5)",
+    )
 
 
 def _label_errors(args: argparse.Namespace) -> int:
@@ -493,7 +814,14 @@ def _run_label_errors(args: argparse.Namespace, emit: Callable[[Mapping[str, Any
     stop_requested = _stop_requests()
     from ner_engine.training.label_errors import find_label_errors  # noqa: PLC0415
 
-    done = find_label_errors(search, data=args.data, out=args.out, resume=args.resume, emit=emit, stop_requested=stop_requested)
+    done = find_label_errors(
+        search,
+        data=args.data,
+        out=args.out,
+        resume=args.resume,
+        emit=emit,
+        stop_requested=stop_requested,
+    )
     return SUCCESS if done else CANCELLED
 
 
@@ -502,14 +830,25 @@ def _plan(args: argparse.Namespace, program: str, **options: Any) -> Any:
     from ner_engine.registry.plans import plan_of  # noqa: PLC0415
 
     options |= {"max_steps": args.max_steps, "seed": args.seed}
-    plan = plan_of(program, recipe=args.recipe, base=args.base or "", settings=_settings(args.settings), options=options)
+    plan = plan_of(
+        program,
+        recipe=args.recipe,
+        base=args.base or "",
+        settings=_settings(args.settings),
+        options=options,
+    )
     plan.check()
     return plan
 
 
 def _add_curve(parser: argparse.ArgumentParser) -> None:
     _add_series(parser, data_help="labelled texts as for train, with a test side", max_steps=0)
-    parser.add_argument("--shares", default="0.1,0.25,0.5,1", metavar="LIST", help="of the papers to learn from (default: 0.1,0.25,0.5,1)")
+    parser.add_argument(
+        "--shares",
+        default="0.1,0.25,0.5,1",
+        metavar="LIST",
+        help="of the papers to learn from (default: 0.1,0.25,0.5,1)",
+    )
 
 
 def _curve(args: argparse.Namespace) -> int:
@@ -523,7 +862,14 @@ def _run_curve(args: argparse.Namespace, emit: Callable[[Mapping[str, Any]], Non
     stop_requested = _stop_requests()
     from ner_engine.training.learning_curve import learning_curve  # noqa: PLC0415
 
-    done = learning_curve(curve, data=args.data, out=args.out, resume=args.resume, emit=emit, stop_requested=stop_requested)
+    done = learning_curve(
+        curve,
+        data=args.data,
+        out=args.out,
+        resume=args.resume,
+        emit=emit,
+        stop_requested=stop_requested,
+    )
     return SUCCESS if done else CANCELLED
 
 
@@ -532,11 +878,25 @@ def _run_curve(args: argparse.Namespace, emit: Callable[[Mapping[str, Any]], Non
 
 def _add_augment(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--data", required=True, type=Path, metavar="DIR", help="train.jsonl, eval.jsonl, test.jsonl; held-out texts stay as they are"
+        "--data",
+        required=True,
+        type=Path,
+        metavar="DIR",
+        help="train.jsonl, eval.jsonl, test.jsonl; held-out texts stay as they are",
     )
-    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="a folder that is not there yet")
-    parser.add_argument("--share", type=float, default=0.2, help="how many of the entities are replaced, 0-1 (default: 0.2)")
-    lists_help = "names to replace by: LABEL=FILE (an OBO ontology or a name a line) or FILE (label, tab, name); default: the training entities"
+    parser.add_argument(
+        "--out", required=True, type=Path, metavar="DIR", help="a folder that is not there yet"
+    )
+    parser.add_argument(
+        "--share",
+        type=float,
+        default=0.2,
+        help="how many of the entities are replaced, 0-1 (default: 0.2)",
+    )
+    lists_help = (
+        "names to replace by: LABEL=FILE (an OBO ontology or a name a line) or FILE (label, tab,"
+        " name); default: the training entities"
+    )
     parser.add_argument("--lists", nargs="+", metavar="FILE", help=lists_help)
     parser.add_argument("--seed", type=int, default=42)
 
@@ -544,8 +904,24 @@ def _add_augment(parser: argparse.ArgumentParser) -> None:
 def _augment(args: argparse.Namespace) -> int:
     from ner_engine.training.augment import augment_folder, read_lists  # noqa: PLC0415
 
-    done = augment_folder(args.data, args.out, share=args.share, lists=read_lists(args.lists) if args.lists else None, seed=args.seed)
-    print(json.dumps({"texts": done.n_before, "copies": done.n_added, "names": done.names, "out": str(args.out)}, ensure_ascii=False))
+    done = augment_folder(
+        args.data,
+        args.out,
+        share=args.share,
+        lists=read_lists(args.lists) if args.lists else None,
+        seed=args.seed,
+    )
+    print(
+        json.dumps(
+            {
+                "texts": done.n_before,
+                "copies": done.n_added,
+                "names": done.names,
+                "out": str(args.out),
+            },
+            ensure_ascii=False,
+        )
+    )
     return SUCCESS
 
 
@@ -554,7 +930,11 @@ def _augment(args: argparse.Namespace) -> int:
 
 def _add_models(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print a JSON array")
-    parser.add_argument("--schemes", action="store_true", help="list instead what becomes of the labels of one scheme in another")
+    parser.add_argument(
+        "--schemes",
+        action="store_true",
+        help="list instead what becomes of the labels of one scheme in another",
+    )
     _add_model_dir(parser)
 
 
@@ -607,16 +987,45 @@ def _mapping_rows() -> list[tuple[dict[str, Any], str]]:
                     "why": entry.why,
                 }
                 loss = "exact" if entry.exact else f"lossy: {entry.why}"
-                rows.append((facts, f"{source.name} {entry.source} -> {target.name} {entry.target or '(left out)'}; {loss}"))
+                rows.append(
+                    (
+                        facts,
+                        (
+                            f"{source.name} {entry.source} -> {target.name}"
+                            f" {entry.target or '(left out)'}; {loss}"
+                        ),
+                    )
+                )
     return rows
 
 
 def _add_calibrate(parser: argparse.ArgumentParser) -> None:
     rows = "project JSONL or sd-nlp rows"
-    parser.add_argument("--model", default="bundled", metavar="bundled|NAME|DIR", help="its folder gets the scales (default: bundled)")
-    parser.add_argument("--texts", type=Path, metavar="FILE.jsonl", help=f"texts like those to be tagged, {rows}; not needed where there are scales")
-    parser.add_argument("--data", type=Path, metavar="GOLD.jsonl", help=f"held-out gold, {rows}: without it int8 is used only where it is asked for")
-    parser.add_argument("--limit", type=int, default=1500, metavar="N", help="rows of the gold to judge on, evenly spread (default: 1500)")
+    parser.add_argument(
+        "--model",
+        default="bundled",
+        metavar="bundled|NAME|DIR",
+        help="its folder gets the scales (default: bundled)",
+    )
+    parser.add_argument(
+        "--texts",
+        type=Path,
+        metavar="FILE.jsonl",
+        help=f"texts like those to be tagged, {rows}; not needed where there are scales",
+    )
+    parser.add_argument(
+        "--data",
+        type=Path,
+        metavar="GOLD.jsonl",
+        help=f"held-out gold, {rows}: without it int8 is used only where it is asked for",
+    )
+    parser.add_argument(
+        "--limit",
+        type=int,
+        default=1500,
+        metavar="N",
+        help="rows of the gold to judge on, evenly spread (default: 1500)",
+    )
 
 
 def _calibrate(args: argparse.Namespace) -> int:
@@ -627,9 +1036,15 @@ def _calibrate(args: argparse.Namespace) -> int:
     from ner_engine.registry.catalogue import find  # noqa: PLC0415
 
     checkpoint = find(args.model)
-    scales = measure_ranges(checkpoint, [panel.text for panel in read_panels(args.texts)]) if args.texts else read_scales(checkpoint)
+    scales = (
+        measure_ranges(checkpoint, [panel.text for panel in read_panels(args.texts)])
+        if args.texts
+        else read_scales(checkpoint)
+    )
     if scales is None:
-        raise CalibrationError(f"{checkpoint.name} has no scales yet; name a file of texts with --texts")
+        raise CalibrationError(
+            f"{checkpoint.name} has no scales yet; name a file of texts with --texts"
+        )
     if args.data:
         gold = read_panels(args.data)
         scales = judge(checkpoint, scales, gold[:: max(1, len(gold) // max(1, args.limit))])
@@ -640,22 +1055,40 @@ def _calibrate(args: argparse.Namespace) -> int:
 
 def _add_pack(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", required=True, type=Path, metavar="DIR", help="a trained model")
-    parser.add_argument("--texts", type=Path, metavar="FILE.jsonl", help="the training texts that say which tokens stay (default: all stay)")
-    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="a folder that is not there yet")
+    parser.add_argument(
+        "--texts",
+        type=Path,
+        metavar="FILE.jsonl",
+        help="the training texts that say which tokens stay (default: all stay)",
+    )
+    parser.add_argument(
+        "--out", required=True, type=Path, metavar="DIR", help="a folder that is not there yet"
+    )
 
 
 def _pack(args: argparse.Namespace) -> int:
     from ner_engine.inference.packing import pack  # noqa: PLC0415
     from ner_engine.inference.windows import read_panels  # noqa: PLC0415
 
-    pack(args.model, args.out, [panel.text for panel in read_panels(args.texts)] if args.texts else None)
+    pack(
+        args.model,
+        args.out,
+        [panel.text for panel in read_panels(args.texts)] if args.texts else None,
+    )
     print(f"{sum(path.stat().st_size for path in args.out.iterdir()) / 1e6:.1f} MB")
     return SUCCESS
 
 
 def _add_unpack(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", default="bundled", metavar="bundled|DIR", help="a packed model (default: bundled)")
-    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="a folder that is not there yet")
+    parser.add_argument(
+        "--model",
+        default="bundled",
+        metavar="bundled|DIR",
+        help="a packed model (default: bundled)",
+    )
+    parser.add_argument(
+        "--out", required=True, type=Path, metavar="DIR", help="a folder that is not there yet"
+    )
 
 
 def _unpack(args: argparse.Namespace) -> int:

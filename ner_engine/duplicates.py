@@ -1,7 +1,8 @@
 """Texts that are nearly the same and lie on different sides of a split.
 
-Texts are held against each other by their shingles, the set of their runs of three words (letters and digits, in any case). How like two texts are
-is the share of the shingles of both that they have in common (Jaccard). The shingles that two texts share are counted by an inverted index, not
+Texts are held against each other by their shingles, the set of their runs of three words (letters
+and digits, in any case). How like two texts are is the share of the shingles of both that they have
+in common (Jaccard). The shingles that two texts share are counted by an inverted index, not
 estimated from samples: every pair at or above the threshold is found, and none below it.
 """
 
@@ -14,13 +15,15 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-#: Words of a shingle: long enough that set phrases do not join what has nothing to do with each other, short enough for a legend of two lines.
+#: Words of a shingle: long enough that set phrases do not join what has nothing to do with each
+#: other, short enough for a legend of two lines.
 SHINGLE_WORDS: Final = 3
 #: From this similarity on two texts count as nearly the same: of thirty words three may differ.
 THRESHOLD: Final = 0.5
 
 _WORD: Final = re.compile(r"[^\W_]+")
-#: Three numbers of this many bits make a shingle; beyond two million different words some shingles fall together, and texts look more alike.
+#: Three numbers of this many bits make a shingle; beyond two million different words some shingles
+#: fall together, and texts look more alike.
 _BITS: Final = 21
 
 
@@ -36,7 +39,8 @@ _Inverted = tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64], NDArr
 
 
 class ShingleIndex:
-    """The shingles of many texts, known by the order in which they were added; 8 bytes a shingle."""
+    """The shingles of many texts, known by the order in which they were added; 8 bytes a
+    shingle."""
 
     def __init__(self) -> None:
         self._words: dict[str, int] = {}
@@ -46,7 +50,10 @@ class ShingleIndex:
         return len(self._shingles)
 
     def add(self, text: str) -> None:
-        numbers = [self._words.setdefault(word, len(self._words) + 1) & (1 << _BITS) - 1 for word in _WORD.findall(text.casefold())]
+        numbers = [
+            self._words.setdefault(word, len(self._words) + 1) & (1 << _BITS) - 1
+            for word in _WORD.findall(text.casefold())
+        ]
         if numbers:
             numbers += [0] * (SHINGLE_WORDS - len(numbers))
         row = np.array(numbers, dtype=np.int64)
@@ -56,10 +63,14 @@ class ShingleIndex:
             shingles = (shingles << _BITS) | row[at : at + n]
         self._shingles.append(np.unique(shingles))
 
-    def near_duplicates(self, ranks: Sequence[int], threshold: float = THRESHOLD) -> list[NearDuplicate]:
-        """The texts that are at least ``threshold`` (above 0) like one of a lower rank, each with the first such one; ``ranks`` has one a text.
+    def near_duplicates(
+        self, ranks: Sequence[int], threshold: float = THRESHOLD
+    ) -> list[NearDuplicate]:
+        """The texts that are at least ``threshold`` (above 0) like one of a lower rank, each with
+        the first such one; ``ranks`` has one a text.
 
-        What is found is out: it makes no other text a duplicate. So those that remain have, across ranks, none that is like them.
+        What is found is out: it makes no other text a duplicate. So those that remain have, across
+        ranks, none that is like them.
         """
         rank_of = np.asarray(ranks, dtype=np.int64)
         if len(rank_of) != len(self):
@@ -75,13 +86,16 @@ class ShingleIndex:
                 continue
             others, similarity = _alike(index, sizes, inverted, threshold)
             is_meant = (rank_of[others] > rank_of[index]) & ~is_out[others]
-            for other, alike in zip(others[is_meant].tolist(), similarity[is_meant].tolist(), strict=True):
+            for other, alike in zip(
+                others[is_meant].tolist(), similarity[is_meant].tolist(), strict=True
+            ):
                 is_out[other] = True
                 found.append(NearDuplicate(other, index, alike))
         return found
 
     def clusters(self, threshold: float = THRESHOLD) -> list[int]:
-        """A number a text, the same for two that are at least ``threshold`` (above 0) like each other, or both like others that are.
+        """A number a text, the same for two that are at least ``threshold`` (above 0) like each
+        other, or both like others that are.
 
         The number is the lowest index in the cluster.
         """
@@ -98,24 +112,34 @@ class ShingleIndex:
         return [root(parents, index) for index in range(len(self))]
 
     def _inverted(self, sizes: NDArray[np.int64]) -> _Inverted:
-        """The texts that hold shingle 0, 1, … and where those of each begin; the shingles of text 0, 1, … by number and where those of each begin."""
+        """The texts that hold shingle 0, 1, … and where those of each begin; the shingles of text
+        0, 1, … by number and where those of each begin."""
         _, numbers = np.unique(np.concatenate(self._shingles), return_inverse=True)
-        holders = np.repeat(np.arange(len(self), dtype=np.int32), sizes)[np.argsort(numbers, kind="stable")]
+        holders = np.repeat(np.arange(len(self), dtype=np.int32), sizes)[
+            np.argsort(numbers, kind="stable")
+        ]
         return holders, _begins(np.bincount(numbers)), numbers, _begins(sizes)
 
 
-def _alike(index: int, sizes: NDArray[np.int64], inverted: _Inverted, threshold: float) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """The texts that are at least ``threshold`` like the text ``index``, itself among them, and how like it they are."""
+def _alike(
+    index: int, sizes: NDArray[np.int64], inverted: _Inverted, threshold: float
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """The texts that are at least ``threshold`` like the text ``index``, itself among them, and how
+    like it they are."""
     holders, first_of, numbers, at = inverted
     mine = numbers[at[index] : at[index + 1]]
-    shared = np.bincount(np.concatenate([holders[first_of[number] : first_of[number + 1]] for number in mine]), minlength=len(sizes))
+    shared = np.bincount(
+        np.concatenate([holders[first_of[number] : first_of[number + 1]] for number in mine]),
+        minlength=len(sizes),
+    )
     others = np.flatnonzero(shared)
     similarity = shared[others] / (sizes[index] + sizes[others] - shared[others])
     return others[similarity >= threshold], similarity[similarity >= threshold]
 
 
 def root(parents: list[int], index: int) -> int:
-    """The one that stands for the set of ``index``: the lowest number of those that were joined with it."""
+    """The one that stands for the set of ``index``: the lowest number of those that were joined
+    with it."""
     while parents[index] != index:
         parents[index] = parents[parents[index]]
         index = parents[index]

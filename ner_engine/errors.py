@@ -2,7 +2,8 @@
 
 
 class EngineError(Exception):
-    """Base of every error the engine raises on purpose; ``str(error)`` is fit to be shown to a user."""
+    """Base of every error the engine raises on purpose; ``str(error)`` is fit to be shown to a
+    user."""
 
 
 class FormatError(EngineError):
@@ -18,7 +19,8 @@ class FormatError(EngineError):
 
 
 class OffsetError(EngineError):
-    """A span does not fit its text: out of range, empty, white space at an end, or another surface."""
+    """A span does not fit its text: out of range, empty, white space at an end, or another
+    surface."""
 
 
 class UnsafeModelError(EngineError):
@@ -26,7 +28,8 @@ class UnsafeModelError(EngineError):
 
 
 class ModelNotFoundError(EngineError):
-    """A model is neither bundled, nor a folder, nor in the cache; the message says how to fetch it."""
+    """A model is neither bundled, nor a folder, nor in the cache; the message says how to fetch
+    it."""
 
 
 class TrainingError(EngineError):

@@ -1,7 +1,7 @@
 """The fixed rule that puts a paper on one side: train, eval or test.
 
-The side depends on the paper's key alone (its DOI; see ``Document.group``), so a paper never moves, whatever else is in the set,
-and panels of one paper never lie on two sides.
+The side depends on the paper's key alone (its DOI; see ``Document.group``), so a paper never moves,
+whatever else is in the set, and panels of one paper never lie on two sides.
 """
 
 from __future__ import annotations

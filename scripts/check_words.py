@@ -1,9 +1,9 @@
 """Find words that the glossary replaces: in templates, messages, docstrings, comments and guides.
 
 ``python scripts/check_words.py`` prints a line for each find and exits with 1 if there is any;
-``make lint`` calls it. ``--sample 20 --seed 1`` prints sentences of the screens drawn at random, for
-reading. Only words that are unambiguous stand here; ``docs/glossary.md`` has them all. Migrations and
-decisions (which are history) are exempt.
+``make lint`` calls it. ``--sample 20 --seed 1`` prints sentences of the screens drawn at random,
+for reading. Only words that are unambiguous stand here; ``docs/glossary.md`` has them all.
+Migrations and decisions (which are history) are exempt.
 """
 
 from __future__ import annotations
@@ -166,7 +166,9 @@ def screen_sentences() -> list[Text]:
     tag = re.compile(r"\{[%{#].*?[%}#]\}|<[^>]*>")
     found = []
     for text in texts():
-        is_screen = text.kind == "template" or (text.kind == "message" and text.path.parts[0] in ("annotator", "ner_engine"))
+        is_screen = text.kind == "template" or (
+            text.kind == "message" and text.path.parts[0] in ("annotator", "ner_engine")
+        )
         prose = " ".join(tag.sub(" ", text.prose).split())
         if is_screen and len(prose.split()) >= 4 and prose[:1].isupper():
             found.append(Text(text.path, text.line, prose, text.kind))

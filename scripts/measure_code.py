@@ -80,7 +80,10 @@ def size_rows(sources: Sequence[Source]) -> list[tuple[str, str]]:
     n_ternaries = sum(source.count(ast.IfExp) for source in sources)
     p90 = lengths[int(len(lengths) * 0.9)]
     return [
-        ("function lines, median / p90 / max", f"{statistics.median(lengths):g} / {p90} / {lengths[-1]}"),
+        (
+            "function lines, median / p90 / max",
+            f"{statistics.median(lengths):g} / {p90} / {lengths[-1]}",
+        ),
         (f"functions > {LONG_FUNCTION} lines", str(sum(1 for n in lengths if n > LONG_FUNCTION))),
         (f"files > {LONG_FILE} lines", str(sum(1 for s in sources if len(s.lines) > LONG_FILE))),
         (f"lines > {WIDE_LINE} columns", f"{n_wide} ({n_wide / len(lines):.1%})"),
@@ -95,11 +98,16 @@ def test_rows(code: Sequence[Source], tests: Sequence[Source]) -> list[tuple[str
     n_code = sum(source.n_code_lines for source in code)
     n_tests = sum(source.n_code_lines for source in tests)
     names = [f.name for source in tests for f in source.functions() if f.name.startswith("test_")]
-    tuple_asserts = sum(1 for source in tests for node in ast.walk(source.tree) if _is_tuple_assert(node))
+    tuple_asserts = sum(
+        1 for source in tests for node in ast.walk(source.tree) if _is_tuple_assert(node)
+    )
     return [
         ("test lines per code line", f"{n_tests / n_code:.2f}"),
         ("tests", str(len(names))),
-        ("test name length, median / max", f"{statistics.median(map(len, names)):g} / {max(map(len, names))}"),
+        (
+            "test name length, median / max",
+            f"{statistics.median(map(len, names)):g} / {max(map(len, names))}",
+        ),
         ("asserts of a tuple", str(tuple_asserts)),
     ]
 
@@ -155,7 +163,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="sdc-measure-") as folder:
         copy = formatted_copy(Path(folder))
         code, tests = read_sources(copy, CODE), read_sources(copy, [TESTS])
-        print_table(f"formatted at {COMPARED_WIDTH}", [*size_rows(code), *test_rows(code, tests)[:1]])
+        print_table(
+            f"formatted at {COMPARED_WIDTH}", [*size_rows(code), *test_rows(code, tests)[:1]]
+        )
     return 0
 
 

@@ -1,8 +1,9 @@
 """Take the pictures of the README from a demo of their own: ``make screenshots``.
 
-A demo runs in a temporary folder on a free port. Its curator decides some of a legend's suggestions (review.png); its administrator freezes a
-snapshot and trains on it (training.png), which takes some minutes on a CPU. Names of pictures as arguments: only these. Pictures are written
-to docs/images, or to --out. With --scheme dark and --width 360 the same pages can be looked at as others see them.
+A demo runs in a temporary folder on a free port. Its curator decides some of a legend's suggestions
+(review.png); its administrator freezes a snapshot and trains on it (training.png), which takes some
+minutes on a CPU. Names of pictures as arguments: only these. Pictures are written to docs/images,
+or to --out. With --scheme dark and --width 360 the same pages can be looked at as others see them.
 """
 
 from __future__ import annotations
@@ -65,28 +66,46 @@ class Look:
 
 
 def main(arguments: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("pictures", nargs="*", metavar="PICTURE", help=f"one of {', '.join(PICTURES)} (default: all)")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "pictures",
+        nargs="*",
+        metavar="PICTURE",
+        help=f"one of {', '.join(PICTURES)} (default: all)",
+    )
     parser.add_argument("--out", type=Path, default=ROOT / "docs/images")
     parser.add_argument("--width", type=int, default=1400)
     parser.add_argument("--height", type=int, default=900)
     parser.add_argument("--scheme", choices=("light", "dark"), default="light")
     asked = parser.parse_args(arguments)
     if unknown := set(asked.pictures) - set(PICTURES):
-        parser.error(f"there is no picture {', '.join(sorted(unknown))}; there are {', '.join(PICTURES)}")
+        parser.error(
+            f"there is no picture {', '.join(sorted(unknown))}; there are {', '.join(PICTURES)}"
+        )
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     if chromium is None:
         parser.error("Chromium is not installed (Debian: apt-get install chromium)")
     asked.out.mkdir(parents=True, exist_ok=True)
-    signal.signal(signal.SIGTERM, lambda signum, frame: sys.exit(128 + signum))  # so that the demo ends with us
+    signal.signal(
+        signal.SIGTERM, lambda signum, frame: sys.exit(128 + signum)
+    )  # so that the demo ends with us
     look = Look(asked.width, asked.height, asked.scheme)
     with running_demo() as demo, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"])
+        browser = playwright.chromium.launch(
+            executable_path=chromium,
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+        )
         for name in asked.pictures or PICTURES:
             path = asked.out / f"{name}.png"
             path.write_bytes(with_palette(browser, PICTURES[name](browser, demo, look)))
             size = path.stat().st_size
-            print(f"{path}: {size:,} bytes" + (f", more than {MAX_BYTES:,}" if size > MAX_BYTES else ""), flush=True)
+            print(
+                f"{path}: {size:,} bytes"
+                + (f", more than {MAX_BYTES:,}" if size > MAX_BYTES else ""),
+                flush=True,
+            )
         browser.close()
     return 0
 
@@ -94,16 +113,32 @@ def main(arguments: Sequence[str]) -> int:
 @contextmanager
 def running_demo() -> Iterator[Demo]:
     """A demo in a temporary folder, ended with all that it started."""
-    inherited = {name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "REDIS_URL", "SD_SECRET_KEY"}}
-    with tempfile.TemporaryDirectory(prefix="sdc-") as var, (Path(var) / "printed").open("w+", encoding="utf-8") as printed:
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in {"DATABASE_URL", "REDIS_URL", "SD_SECRET_KEY"}
+    }
+    with (
+        tempfile.TemporaryDirectory(prefix="sdc-") as var,
+        (Path(var) / "printed").open("w+", encoding="utf-8") as printed,
+    ):
         command = [sys.executable, "manage.py", "demo", "--port", "8765"]
-        process = subprocess.Popen(command, cwd=ROOT, env=inherited | {"SD_VAR": var}, stdout=printed, stderr=printed, start_new_session=True)
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=inherited | {"SD_VAR": var},
+            stdout=printed,
+            stderr=printed,
+            start_new_session=True,
+        )
         try:
             text = _wait_until_served(process, Path(var) / "printed")
             address = re.search(r"runs at (\S+)", text)
             assert address is not None
             lines = (Path(var) / "demo-credentials").read_text(encoding="utf-8").splitlines()
-            yield Demo(address[1], dict(line.split(" ", 1) for line in lines if not line.startswith("#")))
+            yield Demo(
+                address[1], dict(line.split(" ", 1) for line in lines if not line.startswith("#"))
+            )
         finally:
             with contextlib.suppress(ProcessLookupError):
                 process.send_signal(signal.SIGINT)
@@ -152,7 +187,10 @@ def take_training(browser: Browser, demo: Demo, look: Look) -> bytes:
     return _picture(page)
 
 
-PICTURES: dict[str, Callable[[Browser, Demo, Look], bytes]] = {"review": take_review, "training": take_training}
+PICTURES: dict[str, Callable[[Browser, Demo, Look], bytes]] = {
+    "review": take_review,
+    "training": take_training,
+}
 
 
 def _picture(page: Page) -> bytes:
@@ -168,13 +206,16 @@ _PIXELS = """async (address) => {
     const pixels = drawn.getImageData(0, 0, image.width, image.height).data;
     let text = ""; for (let i = 0; i < pixels.length; i += 32768) text += String.fromCharCode(...pixels.subarray(i, i + 32768));
     return [image.width, image.height, btoa(text)];
-}"""
+}"""  # noqa: E501
 
 
 def with_palette(browser: Browser, png: bytes) -> bytes:
-    """The picture with 256 colours, a third of the size; every other colour becomes the nearest of them."""
+    """The picture with 256 colours, a third of the size; every other colour becomes the nearest of
+    them."""
     page = browser.new_page()
-    width, height, text = page.evaluate(_PIXELS, "data:image/png;base64," + base64.b64encode(png).decode())
+    width, height, text = page.evaluate(
+        _PIXELS, "data:image/png;base64," + base64.b64encode(png).decode()
+    )
     page.close()
     pixels = np.frombuffer(base64.b64decode(text), dtype=np.uint8).reshape(-1, 4)[:, :3]
     colours, place, counts = np.unique(pixels, axis=0, return_inverse=True, return_counts=True)
@@ -182,12 +223,18 @@ def with_palette(browser: Browser, png: bytes) -> bytes:
     indexes = nearest[place.reshape(-1)].reshape(height, width)
     rows = np.concatenate([np.zeros((height, 1), dtype=np.uint8), indexes], axis=1)
     header = struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)
-    parts = ((b"IHDR", header), (b"PLTE", palette.astype(np.uint8).tobytes()), (b"IDAT", zlib.compress(rows.tobytes(), 9)), (b"IEND", b""))
+    parts = (
+        (b"IHDR", header),
+        (b"PLTE", palette.astype(np.uint8).tobytes()),
+        (b"IDAT", zlib.compress(rows.tobytes(), 9)),
+        (b"IEND", b""),
+    )
     return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(*part) for part in parts)
 
 
 def _palette(colours: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The most frequent colours, then those that are farthest from all before, for a swatch of few pixels counts too; each colour's nearest."""
+    """The most frequent colours, then those that are farthest from all before, for a swatch of few
+    pixels counts too; each colour's nearest."""
     chosen = list(np.argsort(-counts)[:128])
     distances = np.stack([((colours - colours[each]) ** 2).sum(axis=1) for each in chosen], axis=1)
     while len(chosen) < 256:

@@ -7,7 +7,8 @@ from django.http import HttpRequest
 
 
 class AccountAdapter(DefaultAccountAdapter):
-    """Accounts are made by an admin or come from the organisation's OpenID Connect provider; nobody signs up by themselves."""
+    """Accounts are made by an admin or come from the organisation's OpenID Connect provider; nobody
+    signs up by themselves."""
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return False

@@ -1,4 +1,5 @@
-"""People in the admin panel. Groups are not used: what somebody may do is decided by their role in each project."""
+"""People in the admin panel. Groups are not used: what somebody may do is decided by their role in
+each project."""
 
 from __future__ import annotations
 
@@ -16,12 +17,21 @@ admin.site.unregister(Group)
 
 @admin.register(User)
 class UserAdmin(DjangoUserAdmin, ModelAdmin):
-    """Accounts. People are switched off (not active), never deleted: their decisions keep their names."""
+    """Accounts. People are switched off (not active), never deleted: their decisions keep their
+    names."""
 
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
-    list_display = ("username", "email", "first_name", "last_name", "is_staff", "is_active", "last_login")
+    list_display = (
+        "username",
+        "email",
+        "first_name",
+        "last_name",
+        "is_staff",
+        "is_active",
+        "last_login",
+    )
     list_filter = ("is_active", "is_staff", "is_superuser")
     filter_horizontal = ()
     fieldsets = (
@@ -30,7 +40,15 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
         ("Rights", {"fields": ("is_active", "is_staff", "is_superuser", "user_permissions")}),
         ("Dates", {"fields": ("last_login", "date_joined")}),
     )
-    add_fieldsets = ((None, {"classes": ("wide",), "fields": ("username", "email", "usable_password", "password1", "password2")}),)
+    add_fieldsets = (
+        (
+            None,
+            {
+                "classes": ("wide",),
+                "fields": ("username", "email", "usable_password", "password1", "password2"),
+            },
+        ),
+    )
     readonly_fields = ("last_login", "date_joined")
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
@@ -41,11 +59,27 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
 class ApiTokenAdmin(ModelAdmin):
     """Which programs may get in. Tokens are made and revoked by their owners."""
 
-    list_display = ("name", "prefix", "user", "created_at", "last_used_at", "expires_at", "revoked_at")
+    list_display = (
+        "name",
+        "prefix",
+        "user",
+        "created_at",
+        "last_used_at",
+        "expires_at",
+        "revoked_at",
+    )
     list_filter = ("revoked_at",)
     search_fields = ("name", "prefix", "user__username")
     list_select_related = ("user",)
-    fields = readonly_fields = ("name", "prefix", "user", "created_at", "last_used_at", "expires_at", "revoked_at")
+    fields = readonly_fields = (
+        "name",
+        "prefix",
+        "user",
+        "created_at",
+        "last_used_at",
+        "expires_at",
+        "revoked_at",
+    )
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

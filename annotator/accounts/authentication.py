@@ -12,13 +12,15 @@ from rest_framework.request import Request
 from annotator.accounts.models import ApiToken, User
 from annotator.accounts.tokens import token_of
 
-#: So many wrong tokens from one address in so many seconds; after them the answer is 429. A right token is never refused.
+#: So many wrong tokens from one address in so many seconds; after them the answer is 429. A right
+#: token is never refused.
 MAX_FAILURES: Final = 20
 WINDOW_SECONDS: Final = 300
 
 
 class TokenAuthentication(BaseAuthentication):
-    """Knows the user by a token; says nothing where there is no such header, so that a session may."""
+    """Knows the user by a token; says nothing where there is no such header, so that a session
+    may."""
 
     keyword = "Bearer"
 
@@ -30,7 +32,8 @@ class TokenAuthentication(BaseAuthentication):
         if token is None:
             _count_failure(request.META.get("REMOTE_ADDR", ""))
             raise AuthenticationFailed(
-                "This token is not valid: it is unknown, expired or revoked. Make a new one on your account's page of API tokens."
+                "This token is not valid: it is unknown, expired or revoked. Make a new one on your"
+                " account's page of API tokens."
             )
         return token.user, token
 

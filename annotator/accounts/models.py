@@ -9,7 +9,8 @@ from django.utils import timezone
 
 
 class User(AbstractUser):
-    """Somebody who signs in. ``preferences`` holds the theme and the key map; absent keys mean the default."""
+    """Somebody who signs in. ``preferences`` holds the theme and the key map; absent keys mean the
+    default."""
 
     preferences = models.JSONField(default=dict, blank=True)
 
@@ -22,7 +23,8 @@ class ApiTokenQuerySet(models.QuerySet["ApiToken"]):
 
 
 class ApiToken(models.Model):
-    """A program's way in, with all the rights of its user. Only a hash is kept; ``prefix`` is what a person recognises it by."""
+    """A program's way in, with all the rights of its user. Only a hash is kept; ``prefix`` is what
+    a person recognises it by."""
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="api_tokens")
     name = models.CharField(max_length=100)

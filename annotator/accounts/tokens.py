@@ -24,10 +24,14 @@ MAX_DAYS: Final = 3650
 _USE_IS_NOTED_EVERY: Final = timedelta(minutes=5)
 
 
-def create_token(*, user: User, name: str, days: int | None = None, actor: User | None) -> tuple[ApiToken, str]:
-    """A new token of the user, and its secret, which cannot be shown again. ``None`` as actor is the command line.
+def create_token(
+    *, user: User, name: str, days: int | None = None, actor: User | None
+) -> tuple[ApiToken, str]:
+    """A new token of the user, and its secret, which cannot be shown again. ``None`` as actor is
+    the command line.
 
-    Raises ``UserError`` for an empty name, a senseless number of days, or a user with too many tokens.
+    Raises ``UserError`` for an empty name, a senseless number of days, or a user with too many
+    tokens.
     """
     name = name.strip()
     if not name or len(name) > 100:
@@ -35,10 +39,14 @@ def create_token(*, user: User, name: str, days: int | None = None, actor: User 
     if days is not None and not 1 <= days <= MAX_DAYS:
         raise UserError(f"A token is valid for 1 to {MAX_DAYS} days, or until it is revoked.")
     if ApiToken.objects.in_force().filter(user=user).count() >= MAX_TOKENS:
-        raise UserError(f"There are {MAX_TOKENS} tokens in force already. Revoke those that nothing uses.")
+        raise UserError(
+            f"There are {MAX_TOKENS} tokens in force already. Revoke those that nothing uses."
+        )
     secret = PREFIX + secrets.token_urlsafe(32)
     expires_at = None if days is None else timezone.now() + timedelta(days=days)
-    token = ApiToken.objects.create(user=user, name=name, prefix=secret[:10], digest=digest_of(secret), expires_at=expires_at)
+    token = ApiToken.objects.create(
+        user=user, name=name, prefix=secret[:10], digest=digest_of(secret), expires_at=expires_at
+    )
     log.info("api_token_created", token=token.pk, user=user.pk, actor=getattr(actor, "pk", None))
     return token, secret
 
@@ -53,7 +61,9 @@ def token_of(secret: str) -> ApiToken | None:
     """The token in force with that secret, its use noted; None if there is none."""
     if not secret.startswith(PREFIX):
         return None
-    token = ApiToken.objects.in_force().select_related("user").filter(digest=digest_of(secret)).first()
+    token = (
+        ApiToken.objects.in_force().select_related("user").filter(digest=digest_of(secret)).first()
+    )
     if token is not None:
         now = timezone.now()
         long_ago = Q(last_used_at=None) | Q(last_used_at__lt=now - _USE_IS_NOTED_EVERY)

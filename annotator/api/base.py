@@ -1,4 +1,5 @@
-"""What every endpoint has in common: sign-in, rights, pages of results, and errors as one sentence."""
+"""What every endpoint has in common: sign-in, rights, pages of results, and errors as one
+sentence."""
 
 from __future__ import annotations
 
@@ -57,7 +58,9 @@ class ApiView(GenericAPIView[Any]):
     authentication_classes = (TokenAuthentication, SessionAuthentication)
     permission_classes = (IsAuthenticated,)
     pagination_class: type[CursorPagination] | None = None  # a list names one of those above
-    queryset: QuerySet[Any] | None = None  # no model endpoint: each method names its serializers to the schema itself
+    queryset: QuerySet[Any] | None = (
+        None  # no model endpoint: each method names its serializers to the schema itself
+    )
 
     @property
     def actor(self) -> User:
@@ -66,12 +69,16 @@ class ApiView(GenericAPIView[Any]):
             raise TypeError("an endpoint behind IsAuthenticated has a user")
         return user
 
-    def page(self, rows: QuerySet[Any], serializer: type[BaseSerializer[Any]], **context: Any) -> Response:
+    def page(
+        self, rows: QuerySet[Any], serializer: type[BaseSerializer[Any]], **context: Any
+    ) -> Response:
         """One page of the rows."""
         if self.paginator is None:
             raise TypeError(f"{type(self).__name__} names no pagination_class")
         found = self.paginator.paginate_queryset(rows, self.request, view=self)
-        return self.paginator.get_paginated_response(serializer(found, many=True, context=context).data)
+        return self.paginator.get_paginated_response(
+            serializer(found, many=True, context=context).data
+        )
 
     def fields(self, serializer: type[Serializer[Any]]) -> dict[str, Any]:
         """The checked body of the request. Raises ``ValidationError`` (400)."""
@@ -90,7 +97,8 @@ class ApiView(GenericAPIView[Any]):
 
 
 class ProjectView(ApiView):
-    """An endpoint within a project. ``actions`` says which right each method needs; ``self.project`` is the project."""
+    """An endpoint within a project. ``actions`` says which right each method needs;
+    ``self.project`` is the project."""
 
     actions: ClassVar[Mapping[str, Action]] = {}
     project: Project
@@ -102,7 +110,8 @@ class ProjectView(ApiView):
 
 
 def _answer_to(error: Exception, context: dict[str, Any]) -> Response | None:
-    """The answer to an error: ``{"detail": sentence}``. None lets what nobody foresaw become a 500 with a traceback in the log."""
+    """The answer to an error: ``{"detail": sentence}``. None lets what nobody foresaw become a 500
+    with a traceback in the log."""
     if isinstance(error, PermissionDenied) and str(error):
         return Response({"detail": str(error)}, status=status.HTTP_403_FORBIDDEN)
     for kind, code in _STATUS_OF:
@@ -113,8 +122,20 @@ def _answer_to(error: Exception, context: dict[str, Any]) -> Response | None:
 
 def _facts_of(error: Exception) -> dict[str, Any]:
     if isinstance(error, StaleRevisionError):
-        operations = [{"id": str(row.pk), "revision": row.revision, "kind": row.kind, "actor": str(row.actor or "")} for row in error.since]
-        return {"revision": error.document.revision, "base_revision": error.base_revision, "operations_since": operations}
+        operations = [
+            {
+                "id": str(row.pk),
+                "revision": row.revision,
+                "kind": row.kind,
+                "actor": str(row.actor or ""),
+            }
+            for row in error.since
+        ]
+        return {
+            "revision": error.document.revision,
+            "base_revision": error.base_revision,
+            "operations_since": operations,
+        }
     if isinstance(error, LeaseError):
         return {"holder": error.holder.get_username()}
     return {}

@@ -31,7 +31,11 @@ class ProjectsView(ApiView):
         """The projects you are a member of; an administrator sees all."""
         return self.page(Project.objects.visible_to(self.actor), io.ProjectSerializer)
 
-    @extend_schema(request=io.NewProjectSerializer, responses={201: io.ProjectSerializer, 400: io.ErrorSerializer}, tags=["projects"])
+    @extend_schema(
+        request=io.NewProjectSerializer,
+        responses={201: io.ProjectSerializer, 400: io.ErrorSerializer},
+        tags=["projects"],
+    )
     def post(self, request: Request) -> Response:
         """Make a project; you become its manager."""
         project = create_project(**self.fields(io.NewProjectSerializer), actor=self.actor)
@@ -45,7 +49,9 @@ class OneProjectView(ProjectView):
         counts = dict(self.project.documents.values_list("state").annotate(n=Count("id")))
         project: Any = self.project
         project.actions = sorted(actions_of(self.actor, self.project))
-        project.n_documents_by_state = {state: counts.get(state, 0) for state in DocumentState.values}
+        project.n_documents_by_state = {
+            state: counts.get(state, 0) for state in DocumentState.values
+        }
         return Response(io.ProjectDetailSerializer(project).data)
 
 
@@ -53,7 +59,9 @@ class DocumentFilter(django_filters.FilterSet):
     state = django_filters.MultipleChoiceFilter(choices=DocumentState.choices)
     doi = django_filters.CharFilter()
     external_id = django_filters.CharFilter()
-    text = django_filters.CharFilter(lookup_expr="icontains", help_text="Part of the text, whatever its case.")
+    text = django_filters.CharFilter(
+        lookup_expr="icontains", help_text="Part of the text, whatever its case."
+    )
     accepted_after = django_filters.IsoDateTimeFilter(field_name="accepted_at", lookup_expr="gt")
 
     class Meta:
@@ -72,7 +80,8 @@ class DocumentsView(ProjectView):
 
     @extend_schema(responses=io.DocumentSerializer(many=True), tags=["documents"])
     def get(self, request: Request, slug: str) -> Response:
-        """The project's documents without their texts; filter by state (repeatable), doi, external_id, text, accepted_after."""
+        """The project's documents without their texts; filter by state (repeatable), doi,
+        external_id, text, accepted_after."""
         rows = self.project.documents.defer("text", "attributes")
         return self.page(self.filter_queryset(rows), io.DocumentSerializer)
 
@@ -80,10 +89,15 @@ class DocumentsView(ProjectView):
 class DocumentView(ProjectView):
     @extend_schema(responses=io.DocumentDetailSerializer, tags=["documents"])
     def get(self, request: Request, slug: str, document_id: int) -> Response:
-        """A document with its text, panels, spans and suggestions; every span is checked against the text."""
+        """A document with its text, panels, spans and suggestions; every span is checked against
+        the text."""
         document: Any = get_object_or_404(self.project.documents, pk=document_id)
         (read,) = engine_documents(Document.objects.filter(pk=document.pk))
         document.project = self.project
         suggestions = () if document.is_blind else read.suggestions
-        document.panels, document.spans, document.suggestions = read.segments, read.gold, suggestions
+        document.panels, document.spans, document.suggestions = (
+            read.segments,
+            read.gold,
+            suggestions,
+        )
         return Response(io.DocumentDetailSerializer(document).data)

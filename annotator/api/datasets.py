@@ -27,12 +27,21 @@ class ImportsView(ProjectView):
     parser_classes = (MultiPartParser,)
 
     @extend_schema(
-        request={"multipart/form-data": io.ImportRequestSerializer}, responses={202: io.JobSerializer, 400: io.ErrorSerializer}, tags=["documents"]
+        request={"multipart/form-data": io.ImportRequestSerializer},
+        responses={202: io.JobSerializer, 400: io.ErrorSerializer},
+        tags=["documents"],
     )
     def post(self, request: Request, slug: str) -> Response:
-        """Upload files and import them in the background; the job's result is the report. Importing the same file again adds nothing."""
+        """Upload files and import them in the background; the job's result is the report. Importing
+        the same file again adds nothing."""
         asked = self.fields(io.ImportRequestSerializer)
-        job = start_import(project=self.project, files=asked["files"], source_format=asked["source_format"], labels=asked["labels"], actor=self.actor)
+        job = start_import(
+            project=self.project,
+            files=asked["files"],
+            source_format=asked["source_format"],
+            labels=asked["labels"],
+            actor=self.actor,
+        )
         return Response(io.JobSerializer(job).data, status=status.HTTP_202_ACCEPTED)
 
 
@@ -47,11 +56,18 @@ class ExportsView(ProjectView):
         """The project's exports, newest first."""
         return self.page(exports_of(self.project).select_related("created_by"), io.JobSerializer)
 
-    @extend_schema(request=io.ExportRequestSerializer, responses={202: io.JobSerializer, 400: io.ErrorSerializer}, tags=["exports"])
+    @extend_schema(
+        request=io.ExportRequestSerializer,
+        responses={202: io.JobSerializer, 400: io.ErrorSerializer},
+        tags=["exports"],
+    )
     def post(self, request: Request, slug: str) -> Response:
-        """Export the accepted legends in the background; download the archive once the job has succeeded."""
+        """Export the accepted legends in the background; download the archive once the job has
+        succeeded."""
         asked = self.fields(io.ExportRequestSerializer)
-        job = start_export(project=self.project, format_name=asked.pop("format"), actor=self.actor, **asked)
+        job = start_export(
+            project=self.project, format_name=asked.pop("format"), actor=self.actor, **asked
+        )
         return Response(io.JobSerializer(job).data, status=status.HTTP_202_ACCEPTED)
 
 
@@ -59,13 +75,21 @@ class ExportDownloadView(ProjectView):
     actions = {"GET": Action.EXPORT}
     renderer_classes = (JSONRenderer,)
 
-    @extend_schema(responses={(200, "application/zip"): OpenApiResponse(OpenApiTypes.BINARY), 404: io.ErrorSerializer}, tags=["exports"])
+    @extend_schema(
+        responses={
+            (200, "application/zip"): OpenApiResponse(OpenApiTypes.BINARY),
+            404: io.ErrorSerializer,
+        },
+        tags=["exports"],
+    )
     def get(self, request: Request, slug: str, job_id: int) -> FileResponse:
         """The archive that the export made. Older archives are removed as new ones are made."""
         job: Job = get_object_or_404(exports_of(self.project), pk=job_id)
         archive = archive_of(job)
         if archive is None:
-            raise Http404("The export has not ended, failed, or its archive was removed. Start a new one.")
+            raise Http404(
+                "The export has not ended, failed, or its archive was removed. Start a new one."
+            )
         return FileResponse(archive.open("rb"), as_attachment=True, filename=archive.name)
 
 
@@ -80,9 +104,14 @@ class SnapshotsView(ProjectView):
         """The project's snapshots, newest first."""
         return self.page(self.project.snapshots.select_related("created_by"), io.SnapshotSerializer)
 
-    @extend_schema(request=io.NewSnapshotSerializer, responses={202: io.SnapshotSerializer, 400: io.ErrorSerializer}, tags=["models"])
+    @extend_schema(
+        request=io.NewSnapshotSerializer,
+        responses={202: io.SnapshotSerializer, 400: io.ErrorSerializer},
+        tags=["models"],
+    )
     def post(self, request: Request, slug: str) -> Response:
-        """Freeze the accepted legends, or those asked for, in the background; the snapshot is ready to train on once its state says so."""
+        """Freeze the accepted legends, or those asked for, in the background; the snapshot is ready
+        to train on once its state says so."""
         asked = self.fields(io.NewSnapshotSerializer)
         filters = SnapshotFilter(
             accepted_from=asked["accepted_from"],
@@ -91,5 +120,7 @@ class SnapshotsView(ProjectView):
             labels=tuple(asked["labels"]),
             decisions=tuple(asked["decisions"]),
         )
-        snapshot: Snapshot = freeze_snapshot(project=self.project, actor=self.actor, note=asked["note"], filters=filters)
+        snapshot: Snapshot = freeze_snapshot(
+            project=self.project, actor=self.actor, note=asked["note"], filters=filters
+        )
         return Response(io.SnapshotSerializer(snapshot).data, status=status.HTTP_202_ACCEPTED)

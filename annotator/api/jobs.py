@@ -22,7 +22,10 @@ class JobsView(ProjectView):
     @extend_schema(responses=io.JobSerializer(many=True), tags=["jobs"])
     def get(self, request: Request, slug: str) -> Response:
         """The project's jobs, newest first."""
-        return self.page(Job.objects.filter(scope=self.project.scope).select_related("created_by"), io.JobSerializer)
+        return self.page(
+            Job.objects.filter(scope=self.project.scope).select_related("created_by"),
+            io.JobSerializer,
+        )
 
 
 class OneJobView(ProjectView):
@@ -41,9 +44,12 @@ class JobView(OneJobView):
 
 
 class JobCancelView(OneJobView):
-    @extend_schema(request=None, responses={200: io.JobSerializer, 403: io.ErrorSerializer}, tags=["jobs"])
+    @extend_schema(
+        request=None, responses={200: io.JobSerializer, 403: io.ErrorSerializer}, tags=["jobs"]
+    )
     def post(self, request: Request, slug: str, job_id: int) -> Response:
-        """Ask a job of yours to stop, or as a manager anybody's. A waiting one is cancelled at once, a running one at its next step."""
+        """Ask a job of yours to stop, or as a manager anybody's. A waiting one is cancelled at
+        once, a running one at its next step."""
         job = self.job()
         if job.created_by_id != self.actor.pk:
             require(self.actor, self.project, Action.MANAGE)

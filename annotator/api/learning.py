@@ -30,12 +30,17 @@ class PretagView(ProjectView):
     actions = {"POST": Action.TAG}
 
     @extend_schema(
-        request=io.PretagRequestSerializer, responses={202: io.JobSerializer, 400: io.ErrorSerializer, 409: io.ErrorSerializer}, tags=["models"]
+        request=io.PretagRequestSerializer,
+        responses={202: io.JobSerializer, 400: io.ErrorSerializer, 409: io.ErrorSerializer},
+        tags=["models"],
     )
     def post(self, request: Request, slug: str) -> Response:
-        """Have every legend that nobody decided tagged in the background. 409 while such a job is unfinished."""
+        """Have every legend that nobody decided tagged in the background. 409 while such a job is
+        unfinished."""
         name = self.fields(io.PretagRequestSerializer)["model"]
-        job = services.start_pretagging(project=self.project, actor=self.actor, model_version=model_named(self, name))
+        job = services.start_pretagging(
+            project=self.project, actor=self.actor, model_version=model_named(self, name)
+        )
         return Response(io.JobSerializer(job).data, status=status.HTTP_202_ACCEPTED)
 
 
@@ -46,10 +51,13 @@ class ModelsView(ProjectView):
 
     @extend_schema(responses=io.ModelSerializer(many=True), tags=["models"])
     def get(self, request: Request, slug: str) -> Response:
-        """The models that the project may use, with their scores on its held-out papers; newest first."""
+        """The models that the project may use, with their scores on its held-out papers; newest
+        first."""
         serving = {model.pk for model in services.lineup_of(self.project).models.values()}
         evaluations: dict[int, list[Evaluation]] = {}
-        for evaluation in Evaluation.objects.filter(snapshot__project=self.project).select_related("snapshot"):
+        for evaluation in Evaluation.objects.filter(snapshot__project=self.project).select_related(
+            "snapshot"
+        ):
             evaluations.setdefault(evaluation.model_version_id, []).append(evaluation)
         rows = usable_models(self).select_related("parent")
         return self.page(rows, io.ModelSerializer, serving_ids=serving, evaluations=evaluations)
@@ -58,8 +66,11 @@ class ModelsView(ProjectView):
 class EffortView(ProjectView):
     @extend_schema(responses=io.EffortSerializer, tags=["models"])
     def get(self, request: Request, slug: str) -> Response:
-        """What became of each model's suggestions, label by label, and what it took people to accept a legend."""
-        return Response(io.EffortSerializer(effort_in(project=self.project, actor=self.actor).as_json()).data)
+        """What became of each model's suggestions, label by label, and what it took people to
+        accept a legend."""
+        return Response(
+            io.EffortSerializer(effort_in(project=self.project, actor=self.actor).as_json()).data
+        )
 
 
 class AutomaticTrainingView(ProjectView):
@@ -68,14 +79,22 @@ class AutomaticTrainingView(ProjectView):
     @extend_schema(responses=io.AutomaticTrainingSerializer, tags=["models"])
     def get(self, request: Request, slug: str) -> Response:
         """Whether and when the project trains by itself, and what it did so far."""
-        return Response(io.AutomaticTrainingSerializer(standing_of(project=self.project, actor=self.actor)).data)
+        return Response(
+            io.AutomaticTrainingSerializer(standing_of(project=self.project, actor=self.actor)).data
+        )
 
     @extend_schema(
-        request=io.AutomaticTrainingRequestSerializer, responses={200: io.AutomaticTrainingSerializer, 400: io.ErrorSerializer}, tags=["models"]
+        request=io.AutomaticTrainingRequestSerializer,
+        responses={200: io.AutomaticTrainingSerializer, 400: io.ErrorSerializer},
+        tags=["models"],
     )
     def put(self, request: Request, slug: str) -> Response:
         """Have the project train by itself, up to the gate, or no longer."""
-        change_automatic_training(project=self.project, actor=self.actor, **self.fields(io.AutomaticTrainingRequestSerializer))
+        change_automatic_training(
+            project=self.project,
+            actor=self.actor,
+            **self.fields(io.AutomaticTrainingRequestSerializer),
+        )
         return self.get(request, slug)
 
 
@@ -86,7 +105,8 @@ class CanaryView(ProjectView):
 
     @extend_schema(responses={200: io.CanarySerializer, 404: io.ErrorSerializer}, tags=["models"])
     def get(self, request: Request, slug: str) -> Response:
-        """The newest canary, running or ended, and what curators made of it. 404 where there was none."""
+        """The newest canary, running or ended, and what curators made of it. 404 where there was
+        none."""
         found = canary_of(project=self.project, actor=self.actor)
         if found is None:
             raise NotFound("No candidate was tried in this project yet.")
@@ -102,21 +122,35 @@ class CanaryView(ProjectView):
 class StartCanaryView(ProjectView):
     actions = {"POST": Action.PROMOTE}
 
-    @extend_schema(request=io.CanaryRequestSerializer, responses={201: io.CanarySerializer, 400: io.ErrorSerializer}, tags=["models"])
+    @extend_schema(
+        request=io.CanaryRequestSerializer,
+        responses={201: io.CanarySerializer, 400: io.ErrorSerializer},
+        tags=["models"],
+    )
     def post(self, request: Request, slug: str, model_id: int) -> Response:
-        """Have a candidate tag a share of the legends that are newly tagged, to compare what curators make of it."""
+        """Have a candidate tag a share of the legends that are newly tagged, to compare what
+        curators make of it."""
         model: ModelVersion = get_object_or_404(usable_models(self), pk=model_id)
         share = self.fields(io.CanaryRequestSerializer)["share"]
-        canary = services.start_canary(project=self.project, model_version=model, share=share, actor=self.actor)
-        return Response(io.CanarySerializer(report_on(canary).as_json()).data, status=status.HTTP_201_CREATED)
+        canary = services.start_canary(
+            project=self.project, model_version=model, share=share, actor=self.actor
+        )
+        return Response(
+            io.CanarySerializer(report_on(canary).as_json()).data, status=status.HTTP_201_CREATED
+        )
 
 
 class PushView(ProjectView):
     actions = {"POST": Action.MANAGE}
 
-    @extend_schema(request=io.PushRequestSerializer, responses={202: io.JobSerializer, 400: io.ErrorSerializer}, tags=["models"])
+    @extend_schema(
+        request=io.PushRequestSerializer,
+        responses={202: io.JobSerializer, 400: io.ErrorSerializer},
+        tags=["models"],
+    )
     def post(self, request: Request, slug: str, model_id: int) -> Response:
-        """Give a model of the project to the hub that the site is set up for, with its card and under a licence."""
+        """Give a model of the project to the hub that the site is set up for, with its card and
+        under a licence."""
         model: ModelVersion = get_object_or_404(self.project.model_versions, pk=model_id)
         job = start_push(model=model, actor=self.actor, **self.fields(io.PushRequestSerializer))
         return Response(io.JobSerializer(job).data, status=status.HTTP_202_ACCEPTED)
@@ -125,37 +159,57 @@ class PushView(ProjectView):
 class PromoteView(ProjectView):
     actions = {"POST": Action.PROMOTE}
 
-    @extend_schema(request=io.PromotionRequestSerializer, responses={201: io.PromotionSerializer, 400: io.ErrorSerializer}, tags=["models"])
+    @extend_schema(
+        request=io.PromotionRequestSerializer,
+        responses={201: io.PromotionSerializer, 400: io.ErrorSerializer},
+        tags=["models"],
+    )
     def post(self, request: Request, slug: str, model_id: int) -> Response:
-        """Put a model into service; unreviewed legends are tagged again. Refused without an evaluation on held-out papers.
+        """Put a model into service; unreviewed legends are tagged again. Refused without an
+        evaluation on held-out papers.
 
-        A model that does not pass the project's gate needs a written reason; the refusal says why it does not pass.
+        A model that does not pass the project's gate needs a written reason; the refusal says why
+        it does not pass.
         """
         model: ModelVersion = get_object_or_404(usable_models(self), pk=model_id)
         reason = self.fields(io.PromotionRequestSerializer)["reason"]
-        promotion = services.promote(project=self.project, model_version=model, actor=self.actor, reason=reason)
+        promotion = services.promote(
+            project=self.project, model_version=model, actor=self.actor, reason=reason
+        )
         return Response(io.PromotionSerializer(promotion).data, status=status.HTTP_201_CREATED)
 
 
 class RollBackView(ProjectView):
     actions = {"POST": Action.PROMOTE}
 
-    @extend_schema(request=io.RollBackRequestSerializer, responses={201: io.PromotionSerializer, 400: io.ErrorSerializer}, tags=["models"])
+    @extend_schema(
+        request=io.RollBackRequestSerializer,
+        responses={201: io.PromotionSerializer, 400: io.ErrorSerializer},
+        tags=["models"],
+    )
     def post(self, request: Request, slug: str) -> Response:
         """Take back the last promotion for a task that still stands."""
-        promotion = services.roll_back(project=self.project, actor=self.actor, **self.fields(io.RollBackRequestSerializer))
+        promotion = services.roll_back(
+            project=self.project, actor=self.actor, **self.fields(io.RollBackRequestSerializer)
+        )
         return Response(io.PromotionSerializer(promotion).data, status=status.HTTP_201_CREATED)
 
 
 class JudgeView(ProjectView):
     actions = {"POST": Action.TRAIN}
 
-    @extend_schema(request=io.JudgeRequestSerializer, responses={202: io.JobSerializer, 400: io.ErrorSerializer}, tags=["models"])
+    @extend_schema(
+        request=io.JudgeRequestSerializer,
+        responses={202: io.JobSerializer, 400: io.ErrorSerializer},
+        tags=["models"],
+    )
     def post(self, request: Request, slug: str, model_id: int) -> Response:
         """Judge a model on the held-out papers of a snapshot, in the background."""
         model: ModelVersion = get_object_or_404(usable_models(self), pk=model_id)
         snapshot = snapshot_of(self, self.fields(io.JudgeRequestSerializer)["snapshot"])
-        job = services.start_judging(project=self.project, snapshot=snapshot, model_version=model, actor=self.actor)
+        job = services.start_judging(
+            project=self.project, snapshot=snapshot, model_version=model, actor=self.actor
+        )
         return Response(io.JobSerializer(job).data, status=status.HTTP_202_ACCEPTED)
 
 
@@ -167,11 +221,15 @@ class PromotionsView(ProjectView):
     @extend_schema(responses=io.PromotionSerializer(many=True), tags=["models"])
     def get(self, request: Request, slug: str) -> Response:
         """Who put which model into service in place of which, newest first."""
-        return self.page(self.project.promotions.select_related("model_version", "replaced", "actor"), io.PromotionSerializer)
+        return self.page(
+            self.project.promotions.select_related("model_version", "replaced", "actor"),
+            io.PromotionSerializer,
+        )
 
 
 def asked_training(view: ProjectView) -> dict[str, Any]:
-    """The training that a program asks for, as the services take it. Raises ``NotFound``, ``ValidationError``."""
+    """The training that a program asks for, as the services take it. Raises ``NotFound``,
+    ``ValidationError``."""
     asked = view.fields(io.NewTrainingRunSerializer)
     return {
         "project": view.project,
@@ -200,7 +258,8 @@ class TrainingRunsView(ProjectView):
         tags=["models"],
     )
     def post(self, request: Request, slug: str) -> Response:
-        """Fine-tune a model on a snapshot in the background, and judge the candidate on its held-out papers."""
+        """Fine-tune a model on a snapshot in the background, and judge the candidate on its
+        held-out papers."""
         run = services.start_training(**asked_training(self))
         return Response(io.TrainingRunSerializer(run).data, status=status.HTTP_202_ACCEPTED)
 
@@ -208,12 +267,19 @@ class TrainingRunsView(ProjectView):
 class DryRunView(ProjectView):
     actions = {"POST": Action.TRAIN}
 
-    @extend_schema(request=io.NewTrainingRunSerializer, responses={202: io.DryRunSerializer, 400: io.ErrorSerializer}, tags=["models"])
+    @extend_schema(
+        request=io.NewTrainingRunSerializer,
+        responses={202: io.DryRunSerializer, 400: io.ErrorSerializer},
+        tags=["models"],
+    )
     def post(self, request: Request, slug: str) -> Response:
-        """What a training would learn from and what speaks against it; a worker tries a few steps, and the result of ``job`` says how long."""
+        """What a training would learn from and what speaks against it; a worker tries a few steps,
+        and the result of ``job`` says how long."""
         job = dryrun.start_dry_run(**asked_training(self))
         found = dryrun.dry_run_of(dryrun.plan_of(job.arguments)).as_json()
-        return Response(io.DryRunSerializer({**found, "job": job}).data, status=status.HTTP_202_ACCEPTED)
+        return Response(
+            io.DryRunSerializer({**found, "job": job}).data, status=status.HTTP_202_ACCEPTED
+        )
 
 
 class OneTrainingRunView(ProjectView):
@@ -227,7 +293,8 @@ class OneTrainingRunView(ProjectView):
 class TrainingRunView(OneTrainingRunView):
     @extend_schema(responses=io.TrainingRunDetailSerializer, tags=["models"])
     def get(self, request: Request, slug: str, run_id: int) -> Response:
-        """A training run with its progress and, once it is judged, its scores beside the current model's and what the gate says of it."""
+        """A training run with its progress and, once it is judged, its scores beside the current
+        model's and what the gate says of it."""
         run: Any = self.run()
         run.comparison = services.compare(run)
         details = details_of(run.comparison, run.project) if run.comparison else None
@@ -251,7 +318,8 @@ def usable_models(view: ProjectView) -> Any:
 
 
 def model_named(view: ProjectView, name: str) -> ModelVersion | None:
-    """A model that the project may use already, None where no name is given: folders are registered on the command line alone.
+    """A model that the project may use already, None where no name is given: folders are registered
+    on the command line alone.
 
     Raises ``UserError``.
     """
@@ -259,7 +327,9 @@ def model_named(view: ProjectView, name: str) -> ModelVersion | None:
         return None
     found: ModelVersion | None = usable_models(view).filter(name=name).first()
     if found is None:
-        raise UserError(f'The project has no model "{name}". See the list of its models for their names.')
+        raise UserError(
+            f'The project has no model "{name}". See the list of its models for their names.'
+        )
     return found
 
 
@@ -270,4 +340,6 @@ def snapshot_of(view: ProjectView, number: int) -> Snapshot:
 
 
 def runs_of(view: ProjectView) -> Any:
-    return view.project.training_runs.select_related("snapshot", "base", "candidate", "created_by", "project", "job")
+    return view.project.training_runs.select_related(
+        "snapshot", "base", "candidate", "created_by", "project", "job"
+    )

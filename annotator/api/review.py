@@ -27,7 +27,10 @@ class OneLegendView(ProjectView):
     """An endpoint about one legend of the project."""
 
     def document(self) -> Document:
-        found: Document = get_object_or_404(self.project.documents.select_related("project__label_set"), pk=self.kwargs["document_id"])
+        found: Document = get_object_or_404(
+            self.project.documents.select_related("project__label_set"),
+            pk=self.kwargs["document_id"],
+        )
         return found
 
 
@@ -64,22 +67,38 @@ class OperationsView(OneLegendView):
         tags=["review"],
     )
     def post(self, request: Request, slug: str, document_id: int) -> Response:
-        """Make one edit, accept or reopen the legend, undo or redo. 409: it changed since base_revision; 423: somebody else holds it."""
-        outcome = services.apply_operation(document_id=self.document().pk, actor=self.actor, operation=self.body())
-        answer = {"revision": outcome.revision, "repeated": outcome.repeated, "legend": legend_json(outcome.document, outcome.state)}
-        return Response(answer, status=status.HTTP_200_OK if outcome.repeated else status.HTTP_201_CREATED)
+        """Make one edit, accept or reopen the legend, undo or redo. 409: it changed since
+        base_revision; 423: somebody else holds it."""
+        outcome = services.apply_operation(
+            document_id=self.document().pk, actor=self.actor, operation=self.body()
+        )
+        answer = {
+            "revision": outcome.revision,
+            "repeated": outcome.repeated,
+            "legend": legend_json(outcome.document, outcome.state),
+        }
+        return Response(
+            answer, status=status.HTTP_200_OK if outcome.repeated else status.HTTP_201_CREATED
+        )
 
 
 class LeaseView(OneLegendView):
-    """Who works on a legend. Sending operations claims it too; claim it before you show it to somebody."""
+    """Who works on a legend. Sending operations claims it too; claim it before you show it to
+    somebody."""
 
     actions = {"POST": Action.REVIEW, "DELETE": Action.REVIEW}
 
-    @extend_schema(request=io.LeaseRequestSerializer, responses={200: io.LeaseSerializer, 423: io.LockedSerializer}, tags=["review"])
+    @extend_schema(
+        request=io.LeaseRequestSerializer,
+        responses={200: io.LeaseSerializer, 423: io.LockedSerializer},
+        tags=["review"],
+    )
     def post(self, request: Request, slug: str, document_id: int) -> Response:
         """Hold the legend for some minutes, or longer than before."""
         take_over = self.fields(io.LeaseRequestSerializer)["take_over"]
-        lease = services.claim_lease(document=self.document(), actor=self.actor, take_over=take_over)
+        lease = services.claim_lease(
+            document=self.document(), actor=self.actor, take_over=take_over
+        )
         return Response(io.LeaseSerializer(lease).data)
 
     @extend_schema(responses={204: None}, tags=["review"])

@@ -12,4 +12,10 @@ class TokenScheme(OpenApiAuthenticationExtension):
     name = "token"
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
-        return {"type": "http", "scheme": "bearer", "description": "Make a token on your account's page of API tokens, or by manage.py create_token."}
+        return {
+            "type": "http",
+            "scheme": "bearer",
+            "description": (
+                "Make a token on your account's page of API tokens, or by manage.py create_token."
+            ),
+        }

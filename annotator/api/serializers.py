@@ -1,4 +1,5 @@
-"""What goes in and out, field by field. No logic: values come from services and models as they are."""
+"""What goes in and out, field by field. No logic: values come from services and models as they
+are."""
 
 from __future__ import annotations
 
@@ -12,7 +13,14 @@ from annotator.corpus.imports import FileLabels
 from annotator.corpus.models import DecisionKind, Document, DocumentState, Project, Verdict
 from annotator.datasets.models import Snapshot
 from annotator.jobs.models import Job
-from annotator.learning.models import AutomaticRound, Evaluation, ModelTask, ModelVersion, Promotion, TrainingRun
+from annotator.learning.models import (
+    AutomaticRound,
+    Evaluation,
+    ModelTask,
+    ModelVersion,
+    Promotion,
+    TrainingRun,
+)
 from annotator.learning.services import DEFAULT_RECIPE
 from annotator.review.editing.identifiers import identifiers_of
 from annotator.review.models import Operation, OperationKind
@@ -25,8 +33,12 @@ class ErrorSerializer(serializers.Serializer[Any]):
 
 class ConflictSerializer(ErrorSerializer):
     revision = serializers.IntegerField(help_text="The legend's revision now.")
-    base_revision = serializers.IntegerField(help_text="The revision the refused operation was made on.")
-    operations_since = serializers.ListField(child=serializers.DictField(), help_text="What came between, oldest first.")
+    base_revision = serializers.IntegerField(
+        help_text="The revision the refused operation was made on."
+    )
+    operations_since = serializers.ListField(
+        child=serializers.DictField(), help_text="What came between, oldest first."
+    )
 
 
 class LockedSerializer(ErrorSerializer):
@@ -50,11 +62,19 @@ class ProjectSerializer(serializers.ModelSerializer[Project]):
 class ProjectDetailSerializer(ProjectSerializer):
     guideline = serializers.CharField(read_only=True)
     labels = LabelSerializer(many=True, read_only=True, source="label_set.labels")
-    actions = serializers.ListField(child=serializers.CharField(), read_only=True, help_text="What you may do here.")
+    actions = serializers.ListField(
+        child=serializers.CharField(), read_only=True, help_text="What you may do here."
+    )
     n_documents_by_state = serializers.DictField(child=serializers.IntegerField(), read_only=True)
 
     class Meta(ProjectSerializer.Meta):
-        fields = [*ProjectSerializer.Meta.fields, "guideline", "labels", "actions", "n_documents_by_state"]
+        fields = [
+            *ProjectSerializer.Meta.fields,
+            "guideline",
+            "labels",
+            "actions",
+            "n_documents_by_state",
+        ]
 
 
 class NewProjectSerializer(serializers.Serializer[Any]):
@@ -100,7 +120,9 @@ class IdentifierSerializer(serializers.Serializer[Any]):
 
     id = serializers.CharField()
     name = serializers.CharField(allow_blank=True)
-    taxon = serializers.CharField(allow_blank=True, help_text="Its species' number in the NCBI taxonomy.")
+    taxon = serializers.CharField(
+        allow_blank=True, help_text="Its species' number in the NCBI taxonomy."
+    )
     database = serializers.CharField(allow_blank=True)
     species = serializers.CharField(allow_blank=True)
 
@@ -115,7 +137,9 @@ class SpanSerializer(serializers.Serializer[Any]):
     label = serializers.CharField(allow_blank=True)  # type: ignore[assignment]
     role = serializers.CharField(allow_blank=True)
     score = serializers.FloatField(allow_null=True)
-    identifiers = serializers.SerializerMethodField(help_text="What the attributes say of ontologies and databases, read.")
+    identifiers = serializers.SerializerMethodField(
+        help_text="What the attributes say of ontologies and databases, read."
+    )
     attributes = serializers.DictField()
 
     @extend_schema_field(IdentifierSerializer(many=True))
@@ -126,8 +150,14 @@ class SpanSerializer(serializers.Serializer[Any]):
 class DocumentDetailSerializer(DocumentSerializer):
     text = serializers.CharField(read_only=True)
     panels = SegmentSerializer(many=True, read_only=True)
-    spans = SpanSerializer(many=True, read_only=True, help_text="What people decided, else what the file brought as gold.")
-    suggestions = SpanSerializer(many=True, read_only=True, help_text="What a model or the file suggests now.")
+    spans = SpanSerializer(
+        many=True,
+        read_only=True,
+        help_text="What people decided, else what the file brought as gold.",
+    )
+    suggestions = SpanSerializer(
+        many=True, read_only=True, help_text="What a model or the file suggests now."
+    )
 
     class Meta(DocumentSerializer.Meta):
         fields = [*DocumentSerializer.Meta.fields, "text", "panels", "spans", "suggestions"]
@@ -162,15 +192,21 @@ class LegendSerializer(serializers.Serializer[Any]):
 class OperationRequestSerializer(serializers.Serializer[Any]):
     """Sent again with the same id it is done once."""
 
-    id = serializers.UUIDField(help_text="Made by you, the same whenever you send this operation again.")
+    id = serializers.UUIDField(
+        help_text="Made by you, the same whenever you send this operation again."
+    )
     kind = serializers.ChoiceField(choices=OperationKind.choices)
     base_revision = serializers.IntegerField(min_value=0)
     entity = serializers.CharField(required=False, help_text="The key of the entity it is about.")
-    arguments = serializers.DictField(required=False, help_text="What the kind takes, for instance start, end and label.")
+    arguments = serializers.DictField(
+        required=False, help_text="What the kind takes, for instance start, end and label."
+    )
 
 
 class OperationSerializer(serializers.ModelSerializer[Operation]):
-    actor = serializers.CharField(source="actor.username", default=None, allow_null=True, read_only=True)
+    actor = serializers.CharField(
+        source="actor.username", default=None, allow_null=True, read_only=True
+    )
 
     class Meta:
         model = Operation
@@ -185,7 +221,9 @@ class OutcomeSerializer(serializers.Serializer[Any]):
 
 
 class LeaseRequestSerializer(serializers.Serializer[Any]):
-    take_over = serializers.BooleanField(default=False, help_text="Also from somebody who holds it now.")
+    take_over = serializers.BooleanField(
+        default=False, help_text="Also from somebody who holds it now."
+    )
 
 
 class LeaseSerializer(serializers.Serializer[Any]):
@@ -194,7 +232,9 @@ class LeaseSerializer(serializers.Serializer[Any]):
 
 
 class JobSerializer(serializers.ModelSerializer[Job]):
-    created_by = serializers.CharField(source="created_by.username", default=None, allow_null=True, read_only=True)
+    created_by = serializers.CharField(
+        source="created_by.username", default=None, allow_null=True, read_only=True
+    )
 
     class Meta:
         model = Job
@@ -218,21 +258,39 @@ class JobSerializer(serializers.ModelSerializer[Job]):
 
 
 class ImportRequestSerializer(serializers.Serializer[Any]):
-    files = serializers.ListField(child=serializers.FileField(), min_length=1, help_text="Files or zips, one or several.")
-    source_format = serializers.ChoiceField(choices=sorted(FORMATS), required=False, default="", allow_blank=True, help_text="Guessed if not given.")
+    files = serializers.ListField(
+        child=serializers.FileField(), min_length=1, help_text="Files or zips, one or several."
+    )
+    source_format = serializers.ChoiceField(
+        choices=sorted(FORMATS),
+        required=False,
+        default="",
+        allow_blank=True,
+        help_text="Guessed if not given.",
+    )
     labels = serializers.ChoiceField(
-        choices=[each.value for each in FileLabels], default=FileLabels.GOLD.value, help_text="What the file's labels count as."
+        choices=[each.value for each in FileLabels],
+        default=FileLabels.GOLD.value,
+        help_text="What the file's labels count as.",
     )
 
 
 class ExportRequestSerializer(serializers.Serializer[Any]):
-    format = serializers.ChoiceField(choices=sorted(form.name for form in FORMATS.values() if form.is_writable))
-    public_form = serializers.BooleanField(default=False, help_text="sd-nlp as the public converter writes it.")
-    leave_out_damaged = serializers.BooleanField(default=False, help_text="Name damaged legends in the report instead of refusing.")
+    format = serializers.ChoiceField(
+        choices=sorted(form.name for form in FORMATS.values() if form.is_writable)
+    )
+    public_form = serializers.BooleanField(
+        default=False, help_text="sd-nlp as the public converter writes it."
+    )
+    leave_out_damaged = serializers.BooleanField(
+        default=False, help_text="Name damaged legends in the report instead of refusing."
+    )
 
 
 class SnapshotSerializer(serializers.ModelSerializer[Snapshot]):
-    created_by = serializers.CharField(source="created_by.username", default=None, allow_null=True, read_only=True)
+    created_by = serializers.CharField(
+        source="created_by.username", default=None, allow_null=True, read_only=True
+    )
 
     class Meta:
         model = Snapshot
@@ -256,12 +314,35 @@ class SnapshotSerializer(serializers.ModelSerializer[Snapshot]):
 
 class NewSnapshotSerializer(serializers.Serializer[Any]):
     note = serializers.CharField(max_length=200, required=False, default="", allow_blank=True)
-    accepted_from = serializers.DateField(required=False, default=None, allow_null=True, help_text="Legends accepted on this day or later.")
-    accepted_to = serializers.DateField(required=False, default=None, allow_null=True, help_text="Legends accepted on this day or earlier.")
-    curators = serializers.ListField(child=serializers.CharField(), required=False, default=list, help_text="Usernames: legends that they accepted.")
-    labels = serializers.ListField(child=serializers.CharField(), required=False, default=list, help_text="Only entities of these labels.")
+    accepted_from = serializers.DateField(
+        required=False,
+        default=None,
+        allow_null=True,
+        help_text="Legends accepted on this day or later.",
+    )
+    accepted_to = serializers.DateField(
+        required=False,
+        default=None,
+        allow_null=True,
+        help_text="Legends accepted on this day or earlier.",
+    )
+    curators = serializers.ListField(
+        child=serializers.CharField(),
+        required=False,
+        default=list,
+        help_text="Usernames: legends that they accepted.",
+    )
+    labels = serializers.ListField(
+        child=serializers.CharField(),
+        required=False,
+        default=list,
+        help_text="Only entities of these labels.",
+    )
     decisions = serializers.ListField(
-        child=serializers.ChoiceField(choices=DecisionKind.values), required=False, default=list, help_text="Only panels that were decided so."
+        child=serializers.ChoiceField(choices=DecisionKind.values),
+        required=False,
+        default=list,
+        help_text="Only panels that were decided so.",
     )
 
 
@@ -275,13 +356,28 @@ class EvaluationSerializer(serializers.ModelSerializer[Evaluation]):
 
 
 class ModelSerializer(serializers.ModelSerializer[ModelVersion]):
-    trained_from = serializers.CharField(source="parent.name", default=None, allow_null=True, read_only=True)
-    is_serving = serializers.SerializerMethodField(help_text="Whether it does its task on this project's legends now.")
+    trained_from = serializers.CharField(
+        source="parent.name", default=None, allow_null=True, read_only=True
+    )
+    is_serving = serializers.SerializerMethodField(
+        help_text="Whether it does its task on this project's legends now."
+    )
     evaluations = serializers.SerializerMethodField()
 
     class Meta:
         model = ModelVersion
-        fields = ["id", "name", "task", "origin", "labels", "weights_sha256", "trained_from", "created_at", "is_serving", "evaluations"]
+        fields = [
+            "id",
+            "name",
+            "task",
+            "origin",
+            "labels",
+            "weights_sha256",
+            "trained_from",
+            "created_at",
+            "is_serving",
+            "evaluations",
+        ]
         read_only_fields = fields
 
     def get_is_serving(self, model: ModelVersion) -> bool:
@@ -289,7 +385,9 @@ class ModelSerializer(serializers.ModelSerializer[ModelVersion]):
 
     @extend_schema_field(EvaluationSerializer(many=True))
     def get_evaluations(self, model: ModelVersion) -> list[dict[str, Any]]:
-        return list(EvaluationSerializer(self.context["evaluations"].get(model.pk, []), many=True).data)
+        return list(
+            EvaluationSerializer(self.context["evaluations"].get(model.pk, []), many=True).data
+        )
 
 
 class PromotionRequestSerializer(serializers.Serializer[Any]):
@@ -297,36 +395,61 @@ class PromotionRequestSerializer(serializers.Serializer[Any]):
 
 
 class RollBackRequestSerializer(PromotionRequestSerializer):
-    task = serializers.ChoiceField(choices=ModelTask.choices, required=False, default=ModelTask.ENTITIES.value)
+    task = serializers.ChoiceField(
+        choices=ModelTask.choices, required=False, default=ModelTask.ENTITIES.value
+    )
 
 
 class PromotionSerializer(serializers.ModelSerializer[Promotion]):
     model_version = serializers.CharField(source="model_version.name", read_only=True)
     task = serializers.CharField(source="model_version.task", read_only=True)
-    replaced = serializers.CharField(source="replaced.name", default=None, allow_null=True, read_only=True)
-    actor = serializers.CharField(source="actor.username", default=None, allow_null=True, read_only=True)
+    replaced = serializers.CharField(
+        source="replaced.name", default=None, allow_null=True, read_only=True
+    )
+    actor = serializers.CharField(
+        source="actor.username", default=None, allow_null=True, read_only=True
+    )
 
     class Meta:
         model = Promotion
-        fields = ["id", "kind", "task", "model_version", "replaced", "reason", "verdict", "actor", "created_at"]
+        fields = [
+            "id",
+            "kind",
+            "task",
+            "model_version",
+            "replaced",
+            "reason",
+            "verdict",
+            "actor",
+            "created_at",
+        ]
         read_only_fields = fields
 
 
 class PretagRequestSerializer(serializers.Serializer[Any]):
     model = serializers.CharField(
-        required=False, default="", allow_blank=True, help_text="A model of the project by its name; the serving one if not given."
+        required=False,
+        default="",
+        allow_blank=True,
+        help_text="A model of the project by its name; the serving one if not given.",
     )
 
 
 class JudgeRequestSerializer(serializers.Serializer[Any]):
-    snapshot = serializers.IntegerField(help_text="The number of the snapshot whose held-out papers it is judged on.")
+    snapshot = serializers.IntegerField(
+        help_text="The number of the snapshot whose held-out papers it is judged on."
+    )
 
 
 class TrainingRunSerializer(serializers.ModelSerializer[TrainingRun]):
     snapshot = serializers.IntegerField(source="snapshot.number", read_only=True)
     base = serializers.CharField(source="base.name", read_only=True)
-    candidate = serializers.CharField(source="candidate.name", default=None, allow_null=True, read_only=True)
-    created_by = serializers.CharField(source="created_by.username", default=None, allow_null=True, read_only=True)
+    candidate = serializers.CharField(
+        source="candidate.name", default=None, allow_null=True, read_only=True
+    )
+    created_by = serializers.CharField(
+        source="created_by.username", default=None, allow_null=True, read_only=True
+    )
 
     class Meta:
         model = TrainingRun
@@ -352,12 +475,20 @@ class TrainingRunSerializer(serializers.ModelSerializer[TrainingRun]):
 class NewTrainingRunSerializer(serializers.Serializer[Any]):
     snapshot = serializers.IntegerField(help_text="Its number.")
     recipe = serializers.CharField(required=False, default=DEFAULT_RECIPE)
-    hyperparameters = serializers.DictField(required=False, default=dict, help_text="Only those that differ from the recipe's.")
-    base = serializers.CharField(required=False, default="", allow_blank=True, help_text="A model by its name; the serving one if not given.")
+    hyperparameters = serializers.DictField(
+        required=False, default=dict, help_text="Only those that differ from the recipe's."
+    )
+    base = serializers.CharField(
+        required=False,
+        default="",
+        allow_blank=True,
+        help_text="A model by its name; the serving one if not given.",
+    )
 
 
 class DryRunSerializer(serializers.Serializer[Any]):
-    """What a training would be. ``stops`` would end it before it begins; of ``job`` the result says how long it would take, once a worker tried."""
+    """What a training would be. ``stops`` would end it before it begins; of ``job`` the result says
+    how long it would take, once a worker tried."""
 
     snapshot = serializers.IntegerField()
     recipe = serializers.CharField()
@@ -365,11 +496,25 @@ class DryRunSerializer(serializers.Serializer[Any]):
     base = serializers.CharField()
     hyperparameters = serializers.DictField()
     texts = serializers.DictField(child=serializers.IntegerField(), help_text="Examples by side.")
-    labels = serializers.DictField(child=serializers.DictField(child=serializers.IntegerField()), help_text="Entities by label and side.")
-    new_labels = serializers.ListField(child=serializers.CharField(), help_text="Labels that the base does not know.")
-    changes = serializers.DictField(child=serializers.IntegerField(), allow_null=True, help_text="Legends since the last run's snapshot.")
-    swept = serializers.FloatField(help_text="Share (0-1) of the entities that nobody decided by themselves.")
-    bytes = serializers.DictField(child=serializers.IntegerField(), help_text="Room that it needs in the folders of runs and of models.")
+    labels = serializers.DictField(
+        child=serializers.DictField(child=serializers.IntegerField()),
+        help_text="Entities by label and side.",
+    )
+    new_labels = serializers.ListField(
+        child=serializers.CharField(), help_text="Labels that the base does not know."
+    )
+    changes = serializers.DictField(
+        child=serializers.IntegerField(),
+        allow_null=True,
+        help_text="Legends since the last run's snapshot.",
+    )
+    swept = serializers.FloatField(
+        help_text="Share (0-1) of the entities that nobody decided by themselves."
+    )
+    bytes = serializers.DictField(
+        child=serializers.IntegerField(),
+        help_text="Room that it needs in the folders of runs and of models.",
+    )
     stops = serializers.ListField(child=serializers.CharField())
     warnings = serializers.ListField(child=serializers.CharField())
     job = JobSerializer()
@@ -393,19 +538,28 @@ class ComparisonSerializer(serializers.Serializer[Any]):
     """The candidate beside the model in service, on the same held-out papers."""
 
     candidate_model = serializers.CharField(source="candidate.model_version.name")
-    current_model = serializers.CharField(source="current_model.name", default=None, allow_null=True)
+    current_model = serializers.CharField(
+        source="current_model.name", default=None, allow_null=True
+    )
     labels = ComparedRowSerializer(many=True)
     averages = ComparedRowSerializer(many=True)
-    overlapping = ComparedRowSerializer(many=True, source="partial", help_text="Averages in which an overlap of the same label counts in part.")
+    overlapping = ComparedRowSerializer(
+        many=True,
+        source="partial",
+        help_text="Averages in which an overlap of the same label counts in part.",
+    )
 
 
 class DifferenceSerializer(serializers.Serializer[Any]):
-    """Micro F1 of the candidate minus the current model's, -1 to 1, by a paired bootstrap over the held-out papers."""
+    """Micro F1 of the candidate minus the current model's, -1 to 1, by a paired bootstrap over the
+    held-out papers."""
 
     measured = serializers.FloatField()
     low = serializers.FloatField(help_text="The lower end of the 95 % interval.")
     high = serializers.FloatField(help_text="The upper end of the 95 % interval.")
-    share_worse = serializers.FloatField(help_text="Share of draws in which the candidate was worse.")
+    share_worse = serializers.FloatField(
+        help_text="Share of draws in which the candidate was worse."
+    )
     n_groups = serializers.IntegerField(help_text="Papers drawn from.")
 
 
@@ -420,7 +574,11 @@ class VerdictSerializer(serializers.Serializer[Any]):
 class TrainingRunDetailSerializer(TrainingRunSerializer):
     comparison = ComparisonSerializer(allow_null=True, read_only=True)
     difference = DifferenceSerializer(allow_null=True, read_only=True)
-    verdict = VerdictSerializer(allow_null=True, read_only=True, help_text="Null where the candidate serves, or there is none.")
+    verdict = VerdictSerializer(
+        allow_null=True,
+        read_only=True,
+        help_text="Null where the candidate serves, or there is none.",
+    )
 
     class Meta(TrainingRunSerializer.Meta):
         fields = [*TrainingRunSerializer.Meta.fields, "comparison", "difference", "verdict"]
@@ -462,19 +620,33 @@ class ModelEffortSerializer(serializers.Serializer[Any]):
 class EffortSerializer(serializers.Serializer[Any]):
     models = ModelEffortSerializer(many=True)
     without_suggestions = WorkSerializer()
-    n_uncounted = serializers.IntegerField(help_text="Accepted legends that a job is still counting.")
+    n_uncounted = serializers.IntegerField(
+        help_text="Accepted legends that a job is still counting."
+    )
 
 
 class AutomaticTrainingRequestSerializer(serializers.Serializer[Any]):
     is_on = serializers.BooleanField()
-    every_panels = serializers.IntegerField(required=False, default=None, allow_null=True, min_value=1, help_text="Newly accepted panels.")
-    every_days = serializers.IntegerField(required=False, default=None, allow_null=True, min_value=1)
+    every_panels = serializers.IntegerField(
+        required=False,
+        default=None,
+        allow_null=True,
+        min_value=1,
+        help_text="Newly accepted panels.",
+    )
+    every_days = serializers.IntegerField(
+        required=False, default=None, allow_null=True, min_value=1
+    )
     recipe = serializers.CharField(required=False, default=DEFAULT_RECIPE)
-    hyperparameters = serializers.DictField(required=False, default=dict, help_text="Only those that differ from the recipe's.")
+    hyperparameters = serializers.DictField(
+        required=False, default=dict, help_text="Only those that differ from the recipe's."
+    )
 
 
 class AutomaticRoundSerializer(serializers.ModelSerializer[AutomaticRound]):
-    snapshot = serializers.IntegerField(source="snapshot.number", default=None, allow_null=True, read_only=True)
+    snapshot = serializers.IntegerField(
+        source="snapshot.number", default=None, allow_null=True, read_only=True
+    )
     training_run = serializers.IntegerField(source="run_id", allow_null=True, read_only=True)
 
     class Meta:
@@ -484,7 +656,8 @@ class AutomaticRoundSerializer(serializers.ModelSerializer[AutomaticRound]):
 
 
 class AutomaticTrainingSerializer(serializers.Serializer[Any]):
-    """Whether and when the project trains by itself, what was said of it last, and its rounds, the newest first."""
+    """Whether and when the project trains by itself, what was said of it last, and its rounds, the
+    newest first."""
 
     is_on = serializers.BooleanField(source="settings.is_on")
     every_panels = serializers.IntegerField(source="settings.every_panels", allow_null=True)
@@ -497,7 +670,9 @@ class AutomaticTrainingSerializer(serializers.Serializer[Any]):
 
 
 class CanaryRequestSerializer(serializers.Serializer[Any]):
-    share = serializers.FloatField(min_value=0, max_value=1, help_text="Of newly tagged legends, 0-1.")
+    share = serializers.FloatField(
+        min_value=0, max_value=1, help_text="Of newly tagged legends, 0-1."
+    )
 
 
 class CanaryComparedSerializer(serializers.Serializer[Any]):
@@ -508,12 +683,15 @@ class CanaryComparedSerializer(serializers.Serializer[Any]):
     serving = serializers.FloatField(allow_null=True)
     n_serving = serializers.IntegerField()
     difference = serializers.FloatField(allow_null=True)
-    low = serializers.FloatField(allow_null=True, help_text="End of the 95 % interval of the difference.")
+    low = serializers.FloatField(
+        allow_null=True, help_text="End of the 95 % interval of the difference."
+    )
     high = serializers.FloatField(allow_null=True)
 
 
 class CanarySerializer(serializers.Serializer[Any]):
-    """A candidate that tags a share of the new legends, and what curators made of it beside the model in service."""
+    """A candidate that tags a share of the new legends, and what curators made of it beside the
+    model in service."""
 
     candidate = serializers.CharField()
     serving = serializers.CharField()
@@ -528,5 +706,7 @@ class CanarySerializer(serializers.Serializer[Any]):
 
 class PushRequestSerializer(serializers.Serializer[Any]):
     repository = serializers.CharField(max_length=160, help_text="owner/name")
-    licence = serializers.CharField(max_length=42, help_text="Its identifier, such as cc-by-4.0; the card then names it.")
+    licence = serializers.CharField(
+        max_length=42, help_text="Its identifier, such as cc-by-4.0; the card then names it."
+    )
     is_private = serializers.BooleanField(required=False, default=True)

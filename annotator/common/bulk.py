@@ -1,4 +1,5 @@
-"""Many rows at once, the quickest way each database has: COPY on PostgreSQL, a prepared INSERT elsewhere."""
+"""Many rows at once, the quickest way each database has: COPY on PostgreSQL, a prepared INSERT
+elsewhere."""
 
 from __future__ import annotations
 
@@ -8,11 +9,15 @@ from typing import Any
 from django.db import connection, models
 
 
-def insert_rows(model: type[models.Model], fields: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """Insert rows whose primary keys nobody needs to know; about six times as quick as ``bulk_create``.
+def insert_rows(
+    model: type[models.Model], fields: Sequence[str], rows: Sequence[Sequence[Any]]
+) -> None:
+    """Insert rows whose primary keys nobody needs to know; about six times as quick as
+    ``bulk_create``.
 
-    ``fields`` are the names of all concrete fields but the key. Values are given as the database stores them: a foreign key as its number, JSON as
-    text. The database's own constraints hold; call it in a transaction.
+    ``fields`` are the names of all concrete fields but the key. Values are given as the database
+    stores them: a foreign key as its number, JSON as text. The database's own constraints hold;
+    call it in a transaction.
     """
     columns = {field.name: field.column for field in model._meta.concrete_fields}
     quoted = ", ".join(connection.ops.quote_name(str(columns[name])) for name in fields)

@@ -1,4 +1,5 @@
-"""What every management command of the site has in common: ``--json``, progress on a terminal, exit codes."""
+"""What every management command of the site has in common: ``--json``, progress on a terminal, exit
+codes."""
 
 from __future__ import annotations
 
@@ -35,13 +36,20 @@ class Outcome:
 class JsonCommand(BaseCommand):
     """A command that ends in ``perform(**options) -> Outcome``.
 
-    Exit codes: 0 done, 1 done but something was refused by name, 2 not done. With ``--json`` the last line of output is one JSON object
-    (``{"error": sentence}`` where it could not be done). A ``UserError`` or ``EngineError`` becomes one sentence on standard error.
-    Called through ``call_command`` only a failure to do anything at all raises: a ``CommandError`` with the sentence.
+    Exit codes: 0 done, 1 done but something was refused by name, 2 not done. With ``--json`` the
+    last line of output is one JSON object (``{"error": sentence}`` where it could not be done). A
+    ``UserError`` or ``EngineError`` becomes one sentence on standard error. Called through
+    ``call_command`` only a failure to do anything at all raises: a ``CommandError`` with the
+    sentence.
     """
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--json", action="store_true", dest="as_json", help="print one JSON object as the last line of output")
+        parser.add_argument(
+            "--json",
+            action="store_true",
+            dest="as_json",
+            help="print one JSON object as the last line of output",
+        )
 
     def perform(self, *args: Any, **options: Any) -> Outcome:
         raise NotImplementedError
@@ -54,12 +62,16 @@ class JsonCommand(BaseCommand):
             self._fail(str(error), as_json=as_json)
             return
         except KeyboardInterrupt:
-            self._fail("Stopped. What was finished stays; run the command again to go on.", as_json=as_json)
+            self._fail(
+                "Stopped. What was finished stays; run the command again to go on.", as_json=as_json
+            )
             return
         finally:
             self._end_progress()
         if as_json:
-            self.stdout.write(json.dumps(storable_json(outcome.summary), ensure_ascii=False, default=str))
+            self.stdout.write(
+                json.dumps(storable_json(outcome.summary), ensure_ascii=False, default=str)
+            )
         else:
             for line in outcome.lines:
                 self.stdout.write(line)

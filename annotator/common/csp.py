@@ -10,7 +10,8 @@ from django.urls import reverse
 
 
 class AdminCspMiddleware:
-    """Lets the admin's pages, and those alone, evaluate expressions and set styles: Unfold is built on Alpine, which does both.
+    """Lets the admin's pages, and those alone, evaluate expressions and set styles: Unfold is built
+    on Alpine, which does both.
 
     Stands below ``CSPMiddleware``, which writes the header.
     """

@@ -1,4 +1,5 @@
-"""Files and folders that appear complete or not at all, also when the process that makes them is killed."""
+"""Files and folders that appear complete or not at all, also when the process that makes them is
+killed."""
 
 from __future__ import annotations
 
@@ -13,9 +14,11 @@ from pathlib import Path
 
 @contextmanager
 def workbench(target: Path) -> Iterator[Path]:
-    """An empty folder beside ``target`` to prepare it in; what is to stay is renamed out of it, and at the end of the block it is gone.
+    """An empty folder beside ``target`` to prepare it in; what is to stay is renamed out of it, and
+    at the end of the block it is gone.
 
-    What a killed process left there of the same target is removed first. A living one is told from a dead one by the lock that it holds.
+    What a killed process left there of the same target is removed first. A living one is told from
+    a dead one by the lock that it holds.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     for left in target.parent.glob(f".{target.name}.*.part"):
@@ -29,7 +32,8 @@ def workbench(target: Path) -> Iterator[Path]:
 
 
 def _locked_folder(target: Path) -> tuple[Path, int]:
-    """A new folder and its lock. Between the two somebody else may take the folder for left behind; then another is made."""
+    """A new folder and its lock. Between the two somebody else may take the folder for left behind;
+    then another is made."""
     while True:
         folder = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.part")
         folder.mkdir()

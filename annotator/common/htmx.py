@@ -16,6 +16,8 @@ def wants_part(request: HttpRequest) -> bool:
     return bool(getattr(request, "htmx", False)) and not request.headers.get("HX-Boosted")
 
 
-def render_polled(request: HttpRequest, template: str, context: dict[str, Any], *, is_final: bool) -> HttpResponse:
+def render_polled(
+    request: HttpRequest, template: str, context: dict[str, Any], *, is_final: bool
+) -> HttpResponse:
     """A part that the page polls; the last one ends the polling."""
     return render(request, template, context, status=STOP_POLLING if is_final else 200)

@@ -15,15 +15,19 @@ _MAX_KEY = 2**63 - 1
 
 @dataclass(frozen=True, slots=True)
 class KeysetPage(Generic[M]):
-    """Rows in ascending order of their primary key; ``before`` and ``after`` are what the links to the neighbours say, None at an end."""
+    """Rows in ascending order of their primary key; ``before`` and ``after`` are what the links to
+    the neighbours say, None at an end."""
 
     rows: list[M]
     before: int | None
     after: int | None
 
 
-def keyset_page(queryset: QuerySet[M, M], parameters: Mapping[str, Any], *, size: int = PAGE_SIZE) -> KeysetPage[M]:
-    """The page that ``?after=ID`` or ``?before=ID`` asks for, else the first. A parameter that is no number counts as absent."""
+def keyset_page(
+    queryset: QuerySet[M, M], parameters: Mapping[str, Any], *, size: int = PAGE_SIZE
+) -> KeysetPage[M]:
+    """The page that ``?after=ID`` or ``?before=ID`` asks for, else the first. A parameter that is
+    no number counts as absent."""
     after, before = _key(parameters.get("after")), _key(parameters.get("before"))
     if before is not None:
         rows = list(queryset.filter(pk__lt=before).order_by("-pk")[: size + 1])
@@ -41,4 +45,8 @@ def keyset_page(queryset: QuerySet[M, M], parameters: Mapping[str, Any], *, size
 
 def _key(value: Any) -> int | None:
     text = str(value or "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 20 and int(text) <= _MAX_KEY else None
+    return (
+        int(text)
+        if text.isascii() and text.isdigit() and len(text) < 20 and int(text) <= _MAX_KEY
+        else None
+    )

@@ -10,15 +10,21 @@ from django.urls import reverse_lazy
 
 
 def admin_panel() -> dict[str, Any]:
-    """The settings of Unfold, in the order of the work: what was frozen, what is trained, what serves; then the bodies of text, then people."""
+    """The settings of Unfold, in the order of the work: what was frozen, what is trained, what
+    serves; then the bodies of text, then people."""
     return {
         "SITE_TITLE": "sd-curator",
         "SITE_HEADER": "sd-curator",
         "SITE_URL": "/",
-        "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("css/mark.svg")}],
+        "SITE_FAVICONS": [
+            {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("css/mark.svg")}
+        ],
         "SHOW_HISTORY": False,
         "DASHBOARD_CALLBACK": "annotator.learning.admin.add_overview",
-        "STYLES": [lambda request: static("css/tokens.css"), lambda request: static("css/admin.css")],
+        "STYLES": [
+            lambda request: static("css/tokens.css"),
+            lambda request: static("css/admin.css"),
+        ],
         "BORDER_RADIUS": "6px",
         "COLORS": {"primary": _BLUES},
         "SIDEBAR": {
@@ -37,8 +43,16 @@ def admin_panel() -> dict[str, Any]:
                     ("Legends", "article", "corpus_document"),
                     ("Labels", "label", "corpus_labelset", True),
                 ),
-                _group("Work", ("Jobs", "pending_actions", "jobs_job", True), ("Workers", "memory", "jobs_worker", True)),
-                _group("People", ("Users", "group", "accounts_user", True), ("API tokens", "key", "accounts_apitoken", True)),
+                _group(
+                    "Work",
+                    ("Jobs", "pending_actions", "jobs_job", True),
+                    ("Workers", "memory", "jobs_worker", True),
+                ),
+                _group(
+                    "People",
+                    ("Users", "group", "accounts_user", True),
+                    ("API tokens", "key", "accounts_apitoken", True),
+                ),
             ]
         },
     }
@@ -66,7 +80,12 @@ def _group(title: str, *items: tuple[Any, ...]) -> dict[str, Any]:
 
 def _item(title: str, icon: str, model: str, for_superusers: bool = False) -> dict[str, Any]:
     may_see = _is_superuser if for_superusers else _is_staff
-    return {"title": title, "icon": icon, "link": reverse_lazy(f"admin:{model}_changelist"), "permission": may_see}
+    return {
+        "title": title,
+        "icon": icon,
+        "link": reverse_lazy(f"admin:{model}_changelist"),
+        "permission": may_see,
+    }
 
 
 def _is_staff(request: HttpRequest) -> bool:

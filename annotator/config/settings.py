@@ -89,10 +89,16 @@ DATABASES = {"default": env.database()}
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 
 # Sign-in
-AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend", "allauth.account.auth_backends.AuthenticationBackend"]
+AUTHENTICATION_BACKENDS = [
+    "django.contrib.auth.backends.ModelBackend",
+    "allauth.account.auth_backends.AuthenticationBackend",
+]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
-    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 10},
+    },
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 LOGIN_REDIRECT_URL = "/"
@@ -117,7 +123,10 @@ STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": VAR_DIR / "media"}},
+    "default": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {"location": VAR_DIR / "media"},
+    },
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
 }
 WHITENOISE_USE_FINDERS = True
@@ -150,7 +159,8 @@ CONTENT_SECURITY_POLICY = {
         "form-action": ["'self'"],
         "frame-ancestors": ["'none'"],
     },
-    # Unfold's admin is built on Alpine, which evaluates expressions in attributes; annotator.common.csp loosens it there alone.
+    # Unfold's admin is built on Alpine, which evaluates expressions in attributes;
+    # annotator.common.csp loosens it there alone.
 }
 
 # Work in the background
@@ -160,8 +170,9 @@ JOB_HEARTBEAT_SECONDS = env.JOB_HEARTBEAT_SECONDS
 JOB_SWEEP_SECONDS = env.JOB_SWEEP_SECONDS
 CELERY_BROKER_URL = env.broker_url()
 BROKER_SOCKET = env.BROKER_SOCKET
-# A message is taken off the queue as its task begins (early acknowledgement), and only when a thread is free to begin it: a job that waits
-# behind a long one stays in the queue, where another worker can take it. Threads, because CUDA does not survive a fork.
+# A message is taken off the queue as its task begins (early acknowledgement), and only when a
+# thread is free to begin it: a job that waits behind a long one stays in the queue, where another
+# worker can take it. Threads, because CUDA does not survive a fork.
 CELERY_TASK_ACKS_LATE = False
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_DISABLE_PREFETCH = True
@@ -187,13 +198,19 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser", "rest_framework.parsers.MultiPartParser"],
+    "DEFAULT_PARSER_CLASSES": [
+        "rest_framework.parsers.JSONParser",
+        "rest_framework.parsers.MultiPartParser",
+    ],
     "DEFAULT_PAGINATION_CLASS": "rest_framework.pagination.CursorPagination",
     "PAGE_SIZE": 50,
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "sd-curator",
-    "DESCRIPTION": "Projects, legends, jobs, exports and models by the same services as the site. Offsets are Unicode code points, half open.",
+    "DESCRIPTION": (
+        "Projects, legends, jobs, exports and models by the same services as the site. Offsets are"
+        " Unicode code points, half open."
+    ),
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
     "ENUM_NAME_OVERRIDES": {

@@ -37,7 +37,12 @@ _REVIEWER: Final = _CURATOR | {Action.RESOLVE, Action.IMPORT, Action.TAG, Action
 
 #: What each role includes. Superusers may do everything everywhere.
 PERMISSIONS: Final[Mapping[Role, frozenset[Action]]] = MappingProxyType(
-    {Role.VIEWER: _VIEWER, Role.CURATOR: _CURATOR, Role.REVIEWER: _REVIEWER, Role.MANAGER: frozenset(Action)}
+    {
+        Role.VIEWER: _VIEWER,
+        Role.CURATOR: _CURATOR,
+        Role.REVIEWER: _REVIEWER,
+        Role.MANAGER: frozenset(Action),
+    }
 )
 
 _REFUSALS: Final[Mapping[Action, str]] = MappingProxyType(
@@ -61,7 +66,11 @@ def actions_of(user: User | AnonymousUser, project: Project) -> frozenset[Action
         return frozenset()
     if user.is_superuser:
         return frozenset(Action)
-    role = Membership.objects.filter(project=project, user_id=user.pk).values_list("role", flat=True).first()
+    role = (
+        Membership.objects.filter(project=project, user_id=user.pk)
+        .values_list("role", flat=True)
+        .first()
+    )
     return PERMISSIONS[Role(role)] if role else frozenset()
 
 
@@ -70,16 +79,20 @@ def can(user: User | AnonymousUser, project: Project, action: Action) -> bool:
 
 
 def require(user: User | AnonymousUser | None, project: Project, action: Action) -> None:
-    """Raise ``PermissionDenied`` unless the user may. ``None`` is the command line, which may do everything."""
+    """Raise ``PermissionDenied`` unless the user may. ``None`` is the command line, which may do
+    everything."""
     if user is not None and not can(user, project, action):
-        raise PermissionDenied(f"You may not {_REFUSALS[action]} in {project.name}. Ask a manager of the project for the right.")
+        raise PermissionDenied(
+            f"You may not {_REFUSALS[action]} in {project.name}. Ask a manager of the project for"
+            " the right."
+        )
 
 
 def project_for(user: User | AnonymousUser, slug: str, action: Action) -> Project:
     """The project, for somebody who wants to do that in it.
 
-    Raises ``Http404`` for somebody who may not even see it, ``PermissionDenied`` for a member without the right.
-    ``project.allowed`` then holds everything the user may do in it.
+    Raises ``Http404`` for somebody who may not even see it, ``PermissionDenied`` for a member
+    without the right. ``project.allowed`` then holds everything the user may do in it.
     """
     project = Project.objects.select_related("label_set").filter(slug=slug).first()
     allowed = actions_of(user, project) if project is not None else frozenset()
@@ -94,10 +107,20 @@ def project_for(user: User | AnonymousUser, slug: str, action: Action) -> Projec
 def may_touch_jobs_of(user: User | AnonymousUser, project_id: str, wants_to_cancel: bool) -> bool:
     """The rule of the scope "project:ID": members see its jobs, managers cancel anybody's."""
     project = Project.objects.filter(pk=int(project_id)).first() if project_id.isdecimal() else None
-    return project is not None and can(user, project, Action.MANAGE if wants_to_cancel else Action.VIEW)
+    return project is not None and can(
+        user, project, Action.MANAGE if wants_to_cancel else Action.VIEW
+    )
 
 
 def place_of_project(project_id: str) -> tuple[str, str] | None:
     """Name and address of the scope "project:ID"."""
-    project = Project.objects.filter(pk=int(project_id)).only("name", "slug").first() if project_id.isdecimal() else None
-    return (project.name, reverse("corpus:project", args=[project.slug])) if project is not None else None
+    project = (
+        Project.objects.filter(pk=int(project_id)).only("name", "slug").first()
+        if project_id.isdecimal()
+        else None
+    )
+    return (
+        (project.name, reverse("corpus:project", args=[project.slug]))
+        if project is not None
+        else None
+    )

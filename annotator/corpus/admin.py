@@ -1,4 +1,5 @@
-"""Projects, their labels and their legends in the admin panel. Members are changed on the site's own page, where the last manager is kept."""
+"""Projects, their labels and their legends in the admin panel. Members are changed on the site's
+own page, where the last manager is kept."""
 
 from __future__ import annotations
 
@@ -38,11 +39,30 @@ class _MembershipInline(TabularInline):
 
 @admin.register(Project)
 class ProjectAdmin(ProjectRowsAdmin):
-    list_display = ("name", "slug", "label_set", "created_by", "created_at", "archived_at", "on_the_site")
+    list_display = (
+        "name",
+        "slug",
+        "label_set",
+        "created_by",
+        "created_at",
+        "archived_at",
+        "on_the_site",
+    )
     list_select_related = ("label_set", "created_by")
     search_fields = ("name", "slug")
     inlines = (_MembershipInline,)
-    fields = ("name", "slug", "description", "guideline", "label_set", "created_by", "created_at", "archived_at", "on_the_site", "learning")
+    fields = (
+        "name",
+        "slug",
+        "description",
+        "guideline",
+        "label_set",
+        "created_by",
+        "created_at",
+        "archived_at",
+        "on_the_site",
+        "learning",
+    )
     readonly_fields = ("slug", "label_set", "created_by", "created_at", "on_the_site", "learning")
 
     def visible(self, rows: QuerySet[Any], request: HttpRequest) -> QuerySet[Any]:
@@ -57,9 +77,15 @@ class ProjectAdmin(ProjectRowsAdmin):
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Without the pages of learning for those whom most of them would refuse."""
         names = super().get_fields(request, obj)
-        return names if self.has_change_permission(request, obj) else [name for name in names if name != "learning"]
+        return (
+            names
+            if self.has_change_permission(request, obj)
+            else [name for name in names if name != "learning"]
+        )
 
-    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None) -> HttpResponse:
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
         return redirect("corpus:create")
 
     @display(description="On the site")
@@ -109,7 +135,16 @@ class LabelSetAdmin(ModelAdmin):
 
 @admin.register(Document)
 class DocumentAdmin(ProjectRowsAdmin):
-    list_display = ("external_id", "figure_label", "project", "doi", "state", "accepted_by", "accepted_at", "on_the_site")
+    list_display = (
+        "external_id",
+        "figure_label",
+        "project",
+        "doi",
+        "state",
+        "accepted_by",
+        "accepted_at",
+        "on_the_site",
+    )
     list_filter = ("state", OWN_PROJECTS)
     list_select_related = ("project", "accepted_by")
     search_fields = ("=external_id", "=doi")
@@ -132,4 +167,7 @@ class DocumentAdmin(ProjectRowsAdmin):
 
     @display(description="On the site")
     def on_the_site(self, document: Document) -> str:
-        return format_html('<a href="{}">Open</a>', reverse("corpus:document", args=[document.project.slug, document.pk]))
+        return format_html(
+            '<a href="{}">Open</a>',
+            reverse("corpus:document", args=[document.project.slug, document.pk]),
+        )

@@ -1,4 +1,5 @@
-"""What the admin panel's lists of project rows have in common: staff see the rows of their projects, and change nothing but through services."""
+"""What the admin panel's lists of project rows have in common: staff see the rows of their
+projects, and change nothing but through services."""
 
 from __future__ import annotations
 
@@ -24,12 +25,15 @@ OWN_PROJECTS: Final = ("project", admin.RelatedOnlyFieldListFilter)
 
 def visible_project(request: HttpRequest, pk: int) -> Project:
     """The project, for somebody who sees it. Raises ``Http404``."""
-    found: Project = get_object_or_404(Project.objects.visible_to(signed_in(request)).select_related("label_set"), pk=pk)
+    found: Project = get_object_or_404(
+        Project.objects.visible_to(signed_in(request)).select_related("label_set"), pk=pk
+    )
     return found
 
 
 def is_saved(request: HttpRequest, form: forms.Form, save: Callable[[], str]) -> bool:
-    """Whether the form was sent, holds, and ``save`` did what it asks for; what that says is told. A ``UserError`` of it stands on the form."""
+    """Whether the form was sent, holds, and ``save`` did what it asks for; what that says is told.
+    A ``UserError`` of it stands on the form."""
     if request.method != "POST" or not form.is_valid():
         return False
     try:
@@ -42,7 +46,8 @@ def is_saved(request: HttpRequest, form: forms.Form, save: Callable[[], str]) ->
 
 
 class ProjectRowsAdmin(ModelAdmin):
-    """Rows that belong to a project by the lookup ``project_path``. Read-only: what a page lets people do, it does by a service."""
+    """Rows that belong to a project by the lookup ``project_path``. Read-only: what a page lets
+    people do, it does by a service."""
 
     project_path = "project"
     list_per_page = 50
@@ -54,7 +59,11 @@ class ProjectRowsAdmin(ModelAdmin):
     def visible(self, rows: QuerySet[Any], request: HttpRequest) -> QuerySet[Any]:
         """Those of ``rows`` whose project the user sees."""
         user = signed_in(request)
-        return rows if user.is_superuser else rows.filter(**{f"{self.project_path}__in": Project.objects.visible_to(user)})
+        return (
+            rows
+            if user.is_superuser
+            else rows.filter(**{f"{self.project_path}__in": Project.objects.visible_to(user)})
+        )
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return request.user.is_active and signed_in(request).is_staff
@@ -72,13 +81,23 @@ class ProjectRowsAdmin(ModelAdmin):
         return False
 
     def row(self, request: HttpRequest, pk: str | int) -> Any:
-        """The row of a page. Raises ``PermissionDenied`` for a stranger's as for one that is not there."""
+        """The row of a page. Raises ``PermissionDenied`` for a stranger's as for one that is not
+        there."""
         found = self.get_object(request, str(pk))
         if found is None:
-            raise PermissionDenied("There is no such row, or it belongs to a project that you are not a member of.")
+            raise PermissionDenied(
+                "There is no such row, or it belongs to a project that you are not a member of."
+            )
         return found
 
-    def page(self, request: HttpRequest, template: str, title: str, *, status: int = 200, **context: Any) -> HttpResponse:
+    def page(
+        self, request: HttpRequest, template: str, title: str, *, status: int = 200, **context: Any
+    ) -> HttpResponse:
         """One of the panel's own pages, in the panel's frame."""
-        frame = {**self.admin_site.each_context(request), "opts": self.opts, "title": title, "media": self.media}
+        frame = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": title,
+            "media": self.media,
+        }
         return TemplateResponse(request, template, {**frame, **context}, status=status)

@@ -1,4 +1,5 @@
-"""Layers and spans: how suggestions are written, and how documents with their annotations go to the engine.
+"""Layers and spans: how suggestions are written, and how documents with their annotations go to the
+engine.
 
 Every span that passes here is held against its document's text: ``text[start:end] == surface``.
 """
@@ -16,7 +17,16 @@ from django.utils import timezone
 
 from annotator.common.bulk import insert_rows
 from annotator.common.errors import UserError
-from annotator.corpus.models import Document, DocumentState, FigureImage, Layer, LayerKind, Segment, Span, Verdict
+from annotator.corpus.models import (
+    Document,
+    DocumentState,
+    FigureImage,
+    Layer,
+    LayerKind,
+    Segment,
+    Span,
+    Verdict,
+)
 from ner_engine import schema
 from ner_engine.errors import OffsetError
 from ner_engine.formats.report import Problem
@@ -26,8 +36,30 @@ from ner_engine.text import trim
 #: Documents that are in memory at once while a project streams by.
 CHUNK: Final = 200
 MAX_KEY: Final = 64
-_SEGMENT_FIELDS: Final = ("document", "position", "start", "end", "external_id", "marker", "image", "aliases", "source")
-_SPAN_FIELDS: Final = ("layer", "key", "start", "end", "surface", "label", "role", "score", "verdict", "decision", "attributes")
+_SEGMENT_FIELDS: Final = (
+    "document",
+    "position",
+    "start",
+    "end",
+    "external_id",
+    "marker",
+    "image",
+    "aliases",
+    "source",
+)
+_SPAN_FIELDS: Final = (
+    "layer",
+    "key",
+    "start",
+    "end",
+    "surface",
+    "label",
+    "role",
+    "score",
+    "verdict",
+    "decision",
+    "attributes",
+)
 
 
 class _SpanRow(NamedTuple):
@@ -56,24 +88,42 @@ def write_suggestions(
     panels: Mapping[int, Sequence[schema.Segment]] | None = None,
     panels_by: str = "",
 ) -> int:
-    """Store what a model suggests for documents that nobody has begun to review; how many documents it was.
+    """Store what a model suggests for documents that nobody has begun to review; how many documents
+    it was.
 
-    One transaction. Documents that somebody took up meanwhile are left as they are. The current suggestions of the others are superseded, even
-    by an empty set, and their ``certainty`` and ``disagreement`` are those of the new ones. ``steps`` names the models that told more than the
-    entities (see ``Layer``); ``panels``, by document, are those that ``panels_by`` found: they take the place of found ones, never of others.
-    Raises ``OffsetError`` if a span does not fit its text; then nothing is written.
+    One transaction. Documents that somebody took up meanwhile are left as they are. The current
+    suggestions of the others are superseded, even by an empty set, and their ``certainty`` and
+    ``disagreement`` are those of the new ones. ``steps`` names the models that told more than the
+    entities (see ``Layer``); ``panels``, by document, are those that ``panels_by`` found: they take
+    the place of found ones, never of others. Raises ``OffsetError`` if a span does not fit its
+    text; then nothing is written.
     """
     spans_of = {document.pk: spans for document, spans in batch}
     with transaction.atomic():
-        documents = list(Document.objects.undecided().filter(pk__in=spans_of).select_for_update().only("pk", "text", "state").order_by("pk"))
+        documents = list(
+            Document.objects.undecided()
+            .filter(pk__in=spans_of)
+            .select_for_update()
+            .only("pk", "text", "state")
+            .order_by("pk")
+        )
         ids = [document.pk for document in documents]
         for document in documents:
             _check_spans(document, spans_of[document.pk])
         others = suggested_by_others(ids, source)
-        Layer.objects.current().filter(document__in=ids, kind=LayerKind.SUGGESTED).update(superseded_at=timezone.now())
-        write_layers(layers=((document, spans_of[document.pk]) for document in documents), kind=LayerKind.SUGGESTED, source=source, steps=steps)
+        Layer.objects.current().filter(document__in=ids, kind=LayerKind.SUGGESTED).update(
+            superseded_at=timezone.now()
+        )
+        write_layers(
+            layers=((document, spans_of[document.pk]) for document in documents),
+            kind=LayerKind.SUGGESTED,
+            source=source,
+            steps=steps,
+        )
         _replace_found_panels(ids, panels or {}, panels_by)
-        Document.objects.filter(pk__in=ids, state=DocumentState.IMPORTED).update(state=DocumentState.SUGGESTED)
+        Document.objects.filter(pk__in=ids, state=DocumentState.IMPORTED).update(
+            state=DocumentState.SUGGESTED
+        )
         for document in documents:
             spans = spans_of[document.pk]
             document.certainty = mean_certainty(spans)
@@ -82,7 +132,9 @@ def write_suggestions(
     return len(documents)
 
 
-def _replace_found_panels(documents: Iterable[int], panels: Mapping[int, Sequence[schema.Segment]], found_by: str) -> None:
+def _replace_found_panels(
+    documents: Iterable[int], panels: Mapping[int, Sequence[schema.Segment]], found_by: str
+) -> None:
     asked = Document.objects.filter(pk__in=[pk for pk in documents if pk in panels])
     replaced = list(asked.without_own_panels().only("pk"))
     Segment.objects.found().filter(document__in=replaced).delete()
@@ -92,13 +144,28 @@ def _replace_found_panels(documents: Iterable[int], panels: Mapping[int, Sequenc
     Document.objects.bulk_update(replaced, ["n_panels"])
 
 
-def write_segments(panels: Iterable[tuple[Document, Sequence[schema.Segment]]], *, source: str = "") -> int:
-    """Give each document these panels, which fit its text as the caller knows; how many panels it was. ``source`` names the machine that found them.
+def write_segments(
+    panels: Iterable[tuple[Document, Sequence[schema.Segment]]], *, source: str = ""
+) -> int:
+    """Give each document these panels, which fit its text as the caller knows; how many panels it
+    was. ``source`` names the machine that found them.
 
     Call it in a transaction.
     """
     rows = [
-        (document.pk, position, *(each.start, each.end, each.id, each.marker, each.image, json.dumps(list(each.aliases))), source[:200])
+        (
+            document.pk,
+            position,
+            *(
+                each.start,
+                each.end,
+                each.id,
+                each.marker,
+                each.image,
+                json.dumps(list(each.aliases)),
+            ),
+            source[:200],
+        )
         for document, segments in panels
         for position, each in enumerate(segments)
     ]
@@ -107,12 +174,26 @@ def write_segments(panels: Iterable[tuple[Document, Sequence[schema.Segment]]], 
 
 
 def untouched_panels(documents: Iterable[int]) -> dict[int, str]:
-    """What found the panels of each of the legends whose panels a machine found and nobody touched: none were decided, no boxes drawn."""
+    """What found the panels of each of the legends whose panels a machine found and nobody touched:
+    none were decided, no boxes drawn."""
     ids = list(documents)
-    found = dict(Segment.objects.found().filter(document__in=ids).order_by().values_list("document", "source"))
-    decided = Layer.objects.current().filter(document__in=found, kind=LayerKind.DECIDED).values_list("document", "panel_starts")
+    found = dict(
+        Segment.objects.found()
+        .filter(document__in=ids)
+        .order_by()
+        .values_list("document", "source")
+    )
+    decided = (
+        Layer.objects.current()
+        .filter(document__in=found, kind=LayerKind.DECIDED)
+        .values_list("document", "panel_starts")
+    )
     touched = {document for document, starts in decided if starts is not None}
-    touched |= set(FigureImage.objects.filter(document__in=found).exclude(boxes=[]).values_list("document", flat=True))
+    touched |= set(
+        FigureImage.objects.filter(document__in=found)
+        .exclude(boxes=[])
+        .values_list("document", flat=True)
+    )
     return {document: source for document, source in found.items() if document not in touched}
 
 
@@ -122,12 +203,21 @@ def mean_certainty(spans: Iterable[schema.Span]) -> float | None:
     return sum(scores) / len(scores) if scores else None
 
 
-def suggested_by_others(documents: Iterable[int], source: str) -> dict[int, set[tuple[int, int, str]]]:
-    """(start, end, label) of what another source than ``source`` suggested last for each document; documents without such are left out."""
-    layers = Layer.objects.filter(document__in=documents, kind=LayerKind.SUGGESTED).exclude(source=source[:200])
+def suggested_by_others(
+    documents: Iterable[int], source: str
+) -> dict[int, set[tuple[int, int, str]]]:
+    """(start, end, label) of what another source than ``source`` suggested last for each document;
+    documents without such are left out."""
+    layers = Layer.objects.filter(document__in=documents, kind=LayerKind.SUGGESTED).exclude(
+        source=source[:200]
+    )
     newest = dict(layers.order_by().values_list("document").annotate(newest=Max("pk")))
     found: dict[int, set[tuple[int, int, str]]] = {document: set() for document in newest}
-    rows = Span.objects.filter(layer__in=newest.values()).order_by().values_list("layer__document", "start", "end", "label")
+    rows = (
+        Span.objects.filter(layer__in=newest.values())
+        .order_by()
+        .values_list("layer__document", "start", "end", "label")
+    )
     for document, start, end, label in rows:
         found[document].add((start, end, label))
     return found
@@ -135,7 +225,11 @@ def suggested_by_others(documents: Iterable[int], source: str) -> dict[int, set[
 
 def _n_differing(spans: Iterable[schema.Span], others: set[tuple[int, int, str]] | None) -> int:
     """In how many entities two sets of suggestions differ; 0 where there is no other set."""
-    return 0 if others is None else len({(span.start, span.end, span.label) for span in spans} ^ others)
+    return (
+        0
+        if others is None
+        else len({(span.start, span.end, span.label) for span in spans} ^ others)
+    )
 
 
 def write_layers(
@@ -148,12 +242,18 @@ def write_layers(
     decision: str = "",
     verdict: str = "",
 ) -> int:
-    """Give each document a layer with these spans, which fit its text as the caller knows; how many spans it was. Call it in a transaction.
+    """Give each document a layer with these spans, which fit its text as the caller knows; how many
+    spans it was. Call it in a transaction.
 
     Keys are the spans' own ids where ``keeps_ids`` (a file's), else made unique for the layer.
     """
     layers = list(layers)
-    rows = Layer.objects.bulk_create([Layer(document=document, kind=kind, source=source[:200], steps=dict(steps or {})) for document, _ in layers])
+    rows = Layer.objects.bulk_create(
+        [
+            Layer(document=document, kind=kind, source=source[:200], steps=dict(steps or {}))
+            for document, _ in layers
+        ]
+    )
     values: list[tuple[object, ...]] = []
     for row, (_, spans) in zip(rows, layers, strict=True):
         prefix = uuid.uuid4().hex[:12]
@@ -161,19 +261,36 @@ def write_layers(
             key = span.id if keeps_ids and 0 < len(span.id) <= MAX_KEY else f"{prefix}.{number}"
             attributes = json.dumps(dict(span.attributes)) if span.attributes else "{}"
             values.append(
-                (row.pk, key, span.start, span.end, span.surface, span.label, span.role, span.score, str(verdict), str(decision), attributes)
+                (
+                    row.pk,
+                    key,
+                    span.start,
+                    span.end,
+                    span.surface,
+                    span.label,
+                    span.role,
+                    span.score,
+                    str(verdict),
+                    str(decision),
+                    attributes,
+                )
             )
     insert_rows(Span, _SPAN_FIELDS, values)
     return len(values)
 
 
 def engine_documents(
-    queryset: QuerySet[Document], *, on_problem: Callable[[Problem], None] | None = None, with_suggestions: bool = True
+    queryset: QuerySet[Document],
+    *,
+    on_problem: Callable[[Problem], None] | None = None,
+    with_suggestions: bool = True,
 ) -> Iterator[schema.Document]:
-    """The documents with panels, gold and suggestions as the engine knows them, in constant memory, ordered by id.
+    """The documents with panels, gold and suggestions as the engine knows them, in constant memory,
+    ordered by id.
 
-    Gold is what stands accepted on the decided layer, else what was imported; each span's ``attributes["decision"]`` says how it was decided.
-    ``id`` is the primary key; ``attributes`` hold ``external_id``, ``sha256``, ``revision`` and ``state``. A document whose text or spans are
+    Gold is what stands accepted on the decided layer, else what was imported; each span's
+    ``attributes["decision"]`` says how it was decided. ``id`` is the primary key; ``attributes``
+    hold ``external_id``, ``sha256``, ``revision`` and ``state``. A document whose text or spans are
     damaged goes to ``on_problem`` and is left out; without it ``CorruptAnnotationError`` is raised.
     """
     last = 0
@@ -192,9 +309,14 @@ def engine_documents(
                 on_problem(Problem(str(document), str(error)))
 
 
-def _engine_document(document: Document, spans: Mapping[int, Sequence[_SpanRow]]) -> schema.Document:
+def _engine_document(
+    document: Document, spans: Mapping[int, Sequence[_SpanRow]]
+) -> schema.Document:
     if not document.text_is_intact:
-        raise CorruptAnnotationError(f"The text of {_named(document)} is not the one that was imported. Restore the database from a backup.")
+        raise CorruptAnnotationError(
+            f"The text of {_named(document)} is not the one that was imported. Restore the database"
+            " from a backup."
+        )
     gold_layer, suggested = _layers_to_read(document)
     return schema.Document(
         id=str(document.pk),
@@ -222,10 +344,11 @@ def current_layers(document: Document) -> Mapping[str, Layer]:
 
 
 def panels_of(document: Document, layer: Layer | None) -> list[schema.Segment]:
-    """The document's panels: as decided on the layer where a curator changed them, else as imported.
+    """The document's panels: as decided on the layer where a curator changed them, else as
+    imported.
 
-    A panel that begins where an imported one does keeps its id, marker and image. A decided panel ends where the next begins, without the white
-    space between.
+    A panel that begins where an imported one does keeps its id, marker and image. A decided panel
+    ends where the next begins, without the white space between.
     """
     imported = [_engine_segment(segment) for segment in document.segments.all()]
     if layer is None or layer.panel_starts is None:
@@ -237,25 +360,49 @@ def panels_of(document: Document, layer: Layer | None) -> list[schema.Segment]:
     for start, end in zip(starts, ends, strict=False):
         same = known.get(start, schema.Segment(start, end))
         panels.append(
-            schema.Segment(start, trim(document.text, start, end)[1], same.id, same.marker, same.aliases, same.image, same.attributes),
+            schema.Segment(
+                start,
+                trim(document.text, start, end)[1],
+                same.id,
+                same.marker,
+                same.aliases,
+                same.image,
+                same.attributes,
+            ),
         )
     return panels
 
 
 def _with_layers(queryset: QuerySet[Document]) -> QuerySet[Document]:
-    return queryset.prefetch_related("segments", Prefetch("layers", queryset=Layer.objects.current()))
+    return queryset.prefetch_related(
+        "segments", Prefetch("layers", queryset=Layer.objects.current())
+    )
 
 
 def _layers_to_read(document: Document) -> tuple[Layer | None, Layer | None]:
     """The layer whose spans are gold, and the one with suggestions."""
     layers = current_layers(document)
-    return layers.get(LayerKind.DECIDED) or layers.get(LayerKind.IMPORTED), layers.get(LayerKind.SUGGESTED)
+    return layers.get(LayerKind.DECIDED) or layers.get(LayerKind.IMPORTED), layers.get(
+        LayerKind.SUGGESTED
+    )
 
 
-def _spans_of(documents: Iterable[Document], *, with_suggestions: bool) -> Mapping[int, Sequence[_SpanRow]]:
-    """The rows of all these documents' spans by layer, in one query; as tuples, since making objects of them takes longer than all the rest."""
-    layers = [layer for document in documents for layer in _layers_to_read(document)[: 2 if with_suggestions else 1] if layer is not None]
-    rows = Span.objects.filter(layer__in=layers).order_by("layer", "start", "-end", "id").values_list(*_SpanRow._fields)
+def _spans_of(
+    documents: Iterable[Document], *, with_suggestions: bool
+) -> Mapping[int, Sequence[_SpanRow]]:
+    """The rows of all these documents' spans by layer, in one query; as tuples, since making
+    objects of them takes longer than all the rest."""
+    layers = [
+        layer
+        for document in documents
+        for layer in _layers_to_read(document)[: 2 if with_suggestions else 1]
+        if layer is not None
+    ]
+    rows = (
+        Span.objects.filter(layer__in=layers)
+        .order_by("layer", "start", "-end", "id")
+        .values_list(*_SpanRow._fields)
+    )
     found: dict[int, list[_SpanRow]] = {}
     for row in map(_SpanRow._make, rows.iterator(chunk_size=10_000)):
         found.setdefault(row.layer_id, []).append(row)
@@ -263,10 +410,19 @@ def _spans_of(documents: Iterable[Document], *, with_suggestions: bool) -> Mappi
 
 
 def _engine_segment(segment: Segment) -> schema.Segment:
-    return schema.Segment(segment.start, segment.end, segment.external_id, segment.marker, tuple(segment.aliases), segment.image)
+    return schema.Segment(
+        segment.start,
+        segment.end,
+        segment.external_id,
+        segment.marker,
+        tuple(segment.aliases),
+        segment.image,
+    )
 
 
-def _engine_spans(document: Document, layer: Layer | None, spans: Mapping[int, Sequence[_SpanRow]]) -> Iterator[schema.Span]:
+def _engine_spans(
+    document: Document, layer: Layer | None, spans: Mapping[int, Sequence[_SpanRow]]
+) -> Iterator[schema.Span]:
     if layer is None:
         return
     for row in spans.get(layer.pk, ()):
@@ -275,7 +431,9 @@ def _engine_spans(document: Document, layer: Layer | None, spans: Mapping[int, S
         attributes: dict[str, Any] = dict(row.attributes)
         if row.decision:
             attributes["decision"] = row.decision
-        span = schema.Span(row.start, row.end, row.label, row.surface, row.role, row.score, row.key, attributes)
+        span = schema.Span(
+            row.start, row.end, row.label, row.surface, row.role, row.score, row.key, attributes
+        )
         _check_span(document, span)
         yield span
 
@@ -290,7 +448,8 @@ def _check_span(document: Document, span: schema.Span) -> None:
         span.check(document.text)
     except OffsetError as error:
         raise CorruptAnnotationError(
-            f"An entity of {_named(document)} is damaged ({error}). Remove it on the review page, or restore the database from a backup."
+            f"An entity of {_named(document)} is damaged ({error}). Remove it on the review page,"
+            " or restore the database from a backup."
         ) from error
 
 
@@ -299,12 +458,17 @@ def _named(document: Document) -> str:
 
 
 def damage_of(document: Document) -> list[str]:
-    """Every way in which a document with its panels and layers (superseded ones too) breaks the rules, as sentences without its text."""
+    """Every way in which a document with its panels and layers (superseded ones too) breaks the
+    rules, as sentences without its text."""
     found = []
     if text_hash(document.text) != document.sha256:
         found.append("the text is not the one that was imported")
     n = len(document.text)
-    found += [f"panel {segment.position} ends behind the text" for segment in document.segments.all() if segment.end > n]
+    found += [
+        f"panel {segment.position} ends behind the text"
+        for segment in document.segments.all()
+        if segment.end > n
+    ]
     for layer in document.layers.all():
         for row in layer.spans.all():
             try:

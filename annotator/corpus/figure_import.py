@@ -1,6 +1,8 @@
-"""Pictures among the files of an import: each is put beside the legend that it belongs to, which is found by names.
+"""Pictures among the files of an import: each is put beside the legend that it belongs to, which is
+found by names.
 
-A legend that has a picture keeps it, so the same import run again changes nothing, and boxes drawn on a picture stay true.
+A legend that has a picture keeps it, so the same import run again changes nothing, and boxes drawn
+on a picture stay true.
 """
 
 from __future__ import annotations
@@ -57,15 +59,23 @@ class _Legend:
 
 
 class LegendNames:
-    """The names by which a project's legends can be found from a picture's path; ``matches`` is the way to ask."""
+    """The names by which a project's legends can be found from a picture's path; ``matches`` is the
+    way to ask."""
 
     def __init__(self, project: Project) -> None:
         self._tiers: tuple[dict[str, set[int]], ...] = ({}, {}, {}, {})
         self._legends: dict[int, _Legend] = {}
-        rows = project.documents.order_by().values_list("pk", "doi", "external_id", "figure_label", "image")
+        rows = project.documents.order_by().values_list(
+            "pk", "doi", "external_id", "figure_label", "image"
+        )
         for pk, doi, external_id, label, image in rows.iterator(chunk_size=2000):
             self._legends[pk] = _Legend(pk, fold(doi), (doi, external_id))
-            names = (stem_of(image), fold(external_id), fold(doi) + fold(label) if doi else "", fold(label))
+            names = (
+                stem_of(image),
+                fold(external_id),
+                fold(doi) + fold(label) if doi else "",
+                fold(label),
+            )
             for tier, name in zip(self._tiers, names, strict=True):
                 if name:
                     tier.setdefault(name, set()).add(pk)
@@ -77,11 +87,13 @@ class LegendNames:
         return {self._by_key[key] for key in keys if key in self._by_key}
 
     def matches(self, path: str, near: Set[int]) -> tuple[int, set[int]]:
-        """The legends that a picture at ``path`` may belong to, and how good the reason is (0 is best).
+        """The legends that a picture at ``path`` may belong to, and how good the reason is (0 is
+        best).
 
-        Reasons, the best first: the legend names the picture; the path ends with the legend's id; with its DOI and label; with its label alone,
-        which counts where legend and picture came together (``near``) or the project has one paper only. Of several legends those that are near
-        are meant, then those whose DOI the path names.
+        Reasons, the best first: the legend names the picture; the path ends with the legend's id;
+        with its DOI and label; with its label alone, which counts where legend and picture came
+        together (``near``) or the project has one paper only. Of several legends those that are
+        near are meant, then those whose DOI the path names.
         """
         parts = [*PurePosixPath(path.replace("\\", "/")).parts]
         parts[-1] = without_suffix(parts[-1])
@@ -100,13 +112,17 @@ class LegendNames:
         if len(found) > 1:
             found = (found & near) or found
         if len(found) > 1:
-            found = {pk for pk in found if (paper := self._legends[pk].paper) and paper in folded_path} or found
+            found = {
+                pk for pk in found if (paper := self._legends[pk].paper) and paper in folded_path
+            } or found
         return found
 
 
 def fold(name: str) -> str:
     """Letters and digits alone, in one case; "Figure 1" and "fig_1" are the same."""
-    return re.sub(r"[\W_]+", "", unicodedata.normalize("NFKC", name).casefold()).replace("figure", "fig")
+    return re.sub(r"[\W_]+", "", unicodedata.normalize("NFKC", name).casefold()).replace(
+        "figure", "fig"
+    )
 
 
 def without_suffix(name: str) -> str:
@@ -126,7 +142,8 @@ def stem_of(image: str) -> str:
 
 @dataclass
 class PictureImport:
-    """Puts pictures beside legends. ``counts``: images, images_already_there, images_without_legend; ``unmatched``: names of the last."""
+    """Puts pictures beside legends. ``counts``: images, images_already_there,
+    images_without_legend; ``unmatched``: names of the last."""
 
     project: Project
     actor: User | None
@@ -135,8 +152,11 @@ class PictureImport:
     counts: Counter[str] = field(default_factory=Counter)
     unmatched: list[str] = field(default_factory=list)
 
-    def take(self, inputs: Collection[tuple[Path, str]], keys: Mapping[Path, Set[tuple[str, str]]]) -> None:
-        """Take the pictures in each input (path, name). ``keys`` are DOI and id of the legends that came with an input."""
+    def take(
+        self, inputs: Collection[tuple[Path, str]], keys: Mapping[Path, Set[tuple[str, str]]]
+    ) -> None:
+        """Take the pictures in each input (path, name). ``keys`` are DOI and id of the legends that
+        came with an input."""
         names = LegendNames(self.project) if inputs else None
         for path, name in inputs:
             assert names is not None
@@ -149,7 +169,11 @@ class PictureImport:
 
     def _chosen(self, path: Path, name: str, names: LegendNames, near: Set[int]) -> dict[str, int]:
         """The picture to take for each legend without one, as legends by the pictures' names."""
-        pictured = set(FigureImage.objects.filter(document__project=self.project).exclude(file="").values_list("document_id", flat=True))
+        pictured = set(
+            FigureImage.objects.filter(document__project=self.project)
+            .exclude(file="")
+            .values_list("document_id", flat=True)
+        )
         best: dict[int, tuple[tuple[int, int], str]] = {}
         for source_name in _pictures_in(path, name):
             reason, found = names.matches(source_name, near)
@@ -160,13 +184,19 @@ class PictureImport:
             rank = (reason, SUFFIXES.index(PurePosixPath(source_name).suffix.lower()))
             if document_id in pictured or document_id in best:
                 self.counts["images_already_there"] += 1
-            if document_id not in pictured and (document_id not in best or rank < best[document_id][0]):
+            if document_id not in pictured and (
+                document_id not in best or rank < best[document_id][0]
+            ):
                 best[document_id] = rank, source_name
         return {source_name: document_id for document_id, (_, source_name) in best.items()}
 
     def _note_unmatched(self, name: str, n_found: int) -> None:
         if n_found:
-            self.on_problem(name, f"{n_found:,} legends may be meant by it; put it into a folder that is named by the paper's DOI")
+            self.on_problem(
+                name,
+                f"{n_found:,} legends may be meant by it; put it into a folder that is named by the"
+                " paper's DOI",
+            )
             return
         self.counts["images_without_legend"] += 1
         if len(self.unmatched) < MAX_NAMES:
@@ -180,7 +210,10 @@ class PictureImport:
             self.on_problem(source.name, str(error))
             return
         except (OSError, EOFError, RuntimeError, ValueError, LookupError) as error:
-            self.on_problem(source.name, f"it cannot be read to its end ({type(error).__name__}); copy or pack it again")
+            self.on_problem(
+                source.name,
+                f"it cannot be read to its end ({type(error).__name__}); copy or pack it again",
+            )
             return
         with transaction.atomic():
             if self.run is not None:
@@ -188,15 +221,25 @@ class PictureImport:
             document = Document.objects.filter(pk=document_id).select_related("project").first()
             if document is None:
                 return  # removed since
-            stored = put_picture(document=document, picture=picture, actor=self.actor, replaces=False)
+            stored = put_picture(
+                document=document, picture=picture, actor=self.actor, replaces=False
+            )
         self.counts["images" if stored else "images_already_there"] += 1
 
     def _progress(self, n_left: int) -> None:
         if self.run is not None:
             self.run.check()
             done = self.counts["images"]
-            self.run.report(done=done, total=done + n_left + 1, message=f"Images put beside their legends: {done:,}")
+            self.run.report(
+                done=done,
+                total=done + n_left + 1,
+                message=f"Images put beside their legends: {done:,}",
+            )
 
 
 def _pictures_in(path: Path, name: str) -> Iterator[str]:
-    return (source.name for source in open_inputs([path], Report(), names={path: name}) if is_picture_name(source.name))
+    return (
+        source.name
+        for source in open_inputs([path], Report(), names={path: name})
+        if is_picture_name(source.name)
+    )

@@ -34,7 +34,8 @@ log = structlog.get_logger(__name__)
 Box = dict[str, Any]
 
 FOLDER: Final = "figures"
-#: The least width and height of a box, as fractions of the image: what is smaller was a slip of the hand.
+#: The least width and height of a box, as fractions of the image: what is smaller was a slip of the
+#: hand.
 MIN_SIDE: Final = 0.005
 #: What a box may reach over the edge by rounding; it is cut off there.
 _SLACK: Final = 0.001
@@ -48,7 +49,8 @@ class StaleBoxesError(UserError):
 
 @dataclass(frozen=True, slots=True)
 class PanelPlace:
-    """A panel of the legend, where it begins and its letter; ``box`` is where it lies in the image, if somebody said so."""
+    """A panel of the legend, where it begins and its letter; ``box`` is where it lies in the image,
+    if somebody said so."""
 
     start: int
     letter: str
@@ -58,19 +60,26 @@ class PanelPlace:
     @property
     def percent(self) -> dict[str, str]:
         """The box in percent of the image, as SVG attributes and form fields have it."""
-        return {name: f"{100 * (self.box or {}).get(name, 0):.2f}".rstrip("0").rstrip(".") for name in ("x", "y", "width", "height")}
+        return {
+            name: f"{100 * (self.box or {}).get(name, 0):.2f}".rstrip("0").rstrip(".")
+            for name in ("x", "y", "width", "height")
+        }
 
 
 def store_figure(*, document: Document, file: IO[bytes], actor: User | None) -> FigureImage:
-    """Put the picture in the file beside the legend, instead of the one there was; boxes stay. Raises ``PermissionDenied``, ``UserError``."""
+    """Put the picture in the file beside the legend, instead of the one there was; boxes stay.
+    Raises ``PermissionDenied``, ``UserError``."""
     require(actor, document.project, Action.IMPORT)
     picture = read_picture(file)
     put_picture(document=document, picture=picture, actor=actor)
     return FigureImage.objects.get(document=document)
 
 
-def put_picture(*, document: Document, picture: Picture, actor: User | None, replaces: bool = True) -> bool:
-    """As ``store_figure`` with a picture that is read already; whether it was put there, which another one may prevent unless it ``replaces``."""
+def put_picture(
+    *, document: Document, picture: Picture, actor: User | None, replaces: bool = True
+) -> bool:
+    """As ``store_figure`` with a picture that is read already; whether it was put there, which
+    another one may prevent unless it ``replaces``."""
     require(actor, document.project, Action.IMPORT)
     with transaction.atomic():
         _lock(document.project_id)
@@ -79,60 +88,104 @@ def put_picture(*, document: Document, picture: Picture, actor: User | None, rep
         if before and not replaces:
             return False
         figure.file.name = _keep(picture, document.project_id)
-        figure.media_type, figure.width, figure.height, figure.sha256 = MEDIA_TYPE, picture.width, picture.height, picture.sha256
+        figure.media_type, figure.width, figure.height, figure.sha256 = (
+            MEDIA_TYPE,
+            picture.width,
+            picture.height,
+            picture.sha256,
+        )
         figure.added_by = actor
         figure.save()
         transaction.on_commit(lambda: _remove_unused(before, document.project_id))
-    log.info("figure_stored", document=document.pk, bytes=len(picture.data), actor=actor.pk if actor else None)
+    log.info(
+        "figure_stored",
+        document=document.pk,
+        bytes=len(picture.data),
+        actor=actor.pk if actor else None,
+    )
     return True
 
 
 def remove_figure(*, document: Document, actor: User | None) -> None:
-    """Take the picture away; boxes stay for the next one. Raises ``PermissionDenied``, ``UserError`` where there is none."""
+    """Take the picture away; boxes stay for the next one. Raises ``PermissionDenied``,
+    ``UserError`` where there is none."""
     require(actor, document.project, Action.IMPORT)
     with transaction.atomic():
         _lock(document.project_id)
-        figure = FigureImage.objects.select_for_update().filter(document=document).exclude(file="").first()
+        figure = (
+            FigureImage.objects.select_for_update()
+            .filter(document=document)
+            .exclude(file="")
+            .first()
+        )
         if figure is None:
             raise UserError("This legend has no image that could be removed.")
         before = figure.file.name or ""
         if figure.boxes:
-            FigureImage.objects.filter(pk=figure.pk).update(file="", media_type="", width=0, height=0, sha256="")
+            FigureImage.objects.filter(pk=figure.pk).update(
+                file="", media_type="", width=0, height=0, sha256=""
+            )
         else:
             figure.delete()
         transaction.on_commit(lambda: _remove_unused(before, document.project_id))
     log.info("figure_removed", document=document.pk, actor=actor.pk if actor else None)
 
 
-def put_box(*, document: Document, panel: int, box: Mapping[str, Any], base_revision: int, actor: User | None) -> FigureImage:
-    """Say where the panel that begins at ``panel`` lies in the image, instead of what was said before.
+def put_box(
+    *,
+    document: Document,
+    panel: int,
+    box: Mapping[str, Any],
+    base_revision: int,
+    actor: User | None,
+) -> FigureImage:
+    """Say where the panel that begins at ``panel`` lies in the image, instead of what was said
+    before.
 
-    ``box``: x, y, width and height as fractions of the image. Raises ``PermissionDenied``, ``StaleBoxesError``, ``UserError``.
+    ``box``: x, y, width and height as fractions of the image. Raises ``PermissionDenied``,
+    ``StaleBoxesError``, ``UserError``.
     """
     require(actor, document.project, Action.REVIEW)
     if panel not in {each.start for each in _panels(document)}:
         raise UserError("No panel begins there. Choose one of the legend's panels.")
     clean = {"panel": panel, **clean_box(box)}
-    return _change_boxes(document, lambda boxes: [*without(boxes, panel), clean], base_revision, actor)
+    return _change_boxes(
+        document, lambda boxes: [*without(boxes, panel), clean], base_revision, actor
+    )
 
 
-def remove_box(*, document: Document, panel: int, base_revision: int, actor: User | None) -> FigureImage:
-    """Forget where the panel lies. Raises ``PermissionDenied``, ``StaleBoxesError``, ``UserError`` where it has no box."""
+def remove_box(
+    *, document: Document, panel: int, base_revision: int, actor: User | None
+) -> FigureImage:
+    """Forget where the panel lies. Raises ``PermissionDenied``, ``StaleBoxesError``, ``UserError``
+    where it has no box."""
     require(actor, document.project, Action.REVIEW)
-    return _change_boxes(document, lambda boxes: without(boxes, panel, must_be_there=True), base_revision, actor)
+    return _change_boxes(
+        document, lambda boxes: without(boxes, panel, must_be_there=True), base_revision, actor
+    )
 
 
 def clean_box(box: Mapping[str, Any]) -> dict[str, float]:
-    """x, y, width and height, each a fraction of the image, rounded, inside the image. Raises ``UserError``."""
+    """x, y, width and height, each a fraction of the image, rounded, inside the image. Raises
+    ``UserError``."""
     numbers = {name: box.get(name) for name in ("x", "y", "width", "height")}
-    if not all(isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) for value in numbers.values()):
-        raise UserError("A box needs four numbers: its left and upper edge, its width and its height.")
+    if not all(
+        isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        for value in numbers.values()
+    ):
+        raise UserError(
+            "A box needs four numbers: its left and upper edge, its width and its height."
+        )
     x, y, width, height = (round(float(value), 5) for value in numbers.values())  # type: ignore[arg-type]
     if x < 0 or y < 0 or x + width > 1 + _SLACK or y + height > 1 + _SLACK:
-        raise UserError("The box reaches over the edge of the image. Keep it between 0 and 100 percent.")
+        raise UserError(
+            "The box reaches over the edge of the image. Keep it between 0 and 100 percent."
+        )
     width, height = round(min(width, 1 - x), 5), round(min(height, 1 - y), 5)
     if min(width, height) < MIN_SIDE:
-        raise UserError(f"The box is too small. Make it at least {MIN_SIDE:.1%} of the image wide and high.")
+        raise UserError(
+            f"The box is too small. Make it at least {MIN_SIDE:.1%} of the image wide and high."
+        )
     return {"x": x, "y": y, "width": width, "height": height}
 
 
@@ -146,26 +199,38 @@ def without(boxes: Iterable[Box], panel: int, *, must_be_there: bool = False) ->
 
 
 def external_address(image: str) -> str:
-    """``image`` where it is the https address of a host in SD_IMAGE_HOSTS, else "". The browser fetches it, never the server."""
+    """``image`` where it is the https address of a host in SD_IMAGE_HOSTS, else "". The browser
+    fetches it, never the server."""
     try:
         parts = urlsplit(image)
         is_plain = parts.scheme == "https" and parts.port is None and "@" not in parts.netloc
     except ValueError:
         return ""
-    return image if is_plain and (parts.hostname or "") in settings.IMAGE_HOSTS and not re.search(r"[\s\\]", image) else ""
+    return (
+        image
+        if is_plain
+        and (parts.hostname or "") in settings.IMAGE_HOSTS
+        and not re.search(r"[\s\\]", image)
+        else ""
+    )
 
 
 def places_of(document: Document, figure: FigureImage | None) -> list[PanelPlace]:
-    """The panels with their boxes; boxes of panels that a curator took away come last, without a letter."""
+    """The panels with their boxes; boxes of panels that a curator took away come last, without a
+    letter."""
     boxes = {box["panel"]: box for box in figure.boxes} if figure is not None else {}
     panels = _panels(document)
     letters = panel_letters(document.text, panels)
-    places = [PanelPlace(panel.start, letter, boxes.pop(panel.start, None)) for panel, letter in zip(panels, letters, strict=True)]
+    places = [
+        PanelPlace(panel.start, letter, boxes.pop(panel.start, None))
+        for panel, letter in zip(panels, letters, strict=True)
+    ]
     return places + [PanelPlace(start, "?", box, is_gone=True) for start, box in boxes.items()]
 
 
 def panel_letters(text: str, panels: Sequence[schema.Segment]) -> list[str]:
-    """The letter of each panel as the review screen shows it: from the file, else from its first word, else after the one before."""
+    """The letter of each panel as the review screen shows it: from the file, else from its first
+    word, else after the one before."""
     letters: list[str] = []
     for index, panel in enumerate(panels):
         letter = panel.marker
@@ -180,7 +245,8 @@ def panel_letters(text: str, panels: Sequence[schema.Segment]) -> list[str]:
 
 
 def figure_context(document: Document, allowed: Collection[str]) -> dict[str, Any]:
-    """What ``corpus/_figure.html`` shows of the legend. Four queries at most, none of them for what was fetched before."""
+    """What ``corpus/_figure.html`` shows of the legend. Four queries at most, none of them for what
+    was fetched before."""
     figure = FigureImage.objects.filter(document=document).first()
     has_file = figure is not None and bool(figure.file)
     external = "" if has_file else external_address(document.image)
@@ -206,11 +272,12 @@ def _address_of(document: Document, figure: FigureImage | None) -> str:
     """Where the site serves the picture; it names the content, so that browsers may keep it."""
     if figure is None or not figure.file:
         return ""
-    return f"{reverse('corpus:figure_image', args=[document.project.slug, document.pk])}?v={figure.sha256[:16]}"
+    return f"{reverse('corpus:figure_image', args=[document.project.slug, document.pk])}?v={figure.sha256[:16]}"  # noqa: E501
 
 
 def remove_forgotten_pictures() -> int:
-    """Remove pictures that no legend has any more, as those of a deleted project; how many it were."""
+    """Remove pictures that no legend has any more, as those of a deleted project; how many it
+    were."""
     removed = 0
     for folder in default_storage.listdir(FOLDER)[0] if default_storage.exists(FOLDER) else []:
         if folder.isdecimal():
@@ -221,26 +288,49 @@ def remove_forgotten_pictures() -> int:
 def _remove_forgotten_of(project_id: int) -> int:
     with transaction.atomic():
         _lock(project_id)
-        used = set(FigureImage.objects.filter(document__project=project_id).values_list("file", flat=True))
-        names = [f"{FOLDER}/{project_id}/{name}" for name in default_storage.listdir(f"{FOLDER}/{project_id}")[1]]
+        used = set(
+            FigureImage.objects.filter(document__project=project_id).values_list("file", flat=True)
+        )
+        names = [
+            f"{FOLDER}/{project_id}/{name}"
+            for name in default_storage.listdir(f"{FOLDER}/{project_id}")[1]
+        ]
         old = timezone.now() - _FORGOTTEN_AFTER
-        forgotten = [name for name in names if name not in used and default_storage.get_modified_time(name) < old]
+        forgotten = [
+            name
+            for name in names
+            if name not in used and default_storage.get_modified_time(name) < old
+        ]
         for name in forgotten:
             default_storage.delete(name)
     return len(forgotten)
 
 
-def _change_boxes(document: Document, change: Callable[[list[Box]], list[Box]], base_revision: int, actor: User | None) -> FigureImage:
+def _change_boxes(
+    document: Document,
+    change: Callable[[list[Box]], list[Box]],
+    base_revision: int,
+    actor: User | None,
+) -> FigureImage:
     with transaction.atomic():
         figure = _locked_figure(document)
         if not figure.file and not external_address(document.image):
             raise UserError("This legend has no image to draw on.")
         if figure.revision != base_revision:
-            raise StaleBoxesError("Somebody changed the boxes since you saw them. Here they are as they stand now; draw yours again.")
+            raise StaleBoxesError(
+                "Somebody changed the boxes since you saw them. Here they are as they stand now;"
+                " draw yours again."
+            )
         figure.boxes = sorted(change(figure.boxes), key=lambda box: box["panel"])
         figure.revision += 1
         figure.save(update_fields=["boxes", "revision"])
-    log.info("figure_boxes_changed", document=document.pk, revision=figure.revision, boxes=len(figure.boxes), actor=actor.pk if actor else None)
+    log.info(
+        "figure_boxes_changed",
+        document=document.pk,
+        revision=figure.revision,
+        boxes=len(figure.boxes),
+        actor=actor.pk if actor else None,
+    )
     return figure
 
 
@@ -251,12 +341,15 @@ def _panels(document: Document) -> list[schema.Segment]:
 
 
 def _lock(project_id: int) -> None:
-    """Storing and removing files of a project happen one after the other: else one would remove what the other just found there."""
+    """Storing and removing files of a project happen one after the other: else one would remove
+    what the other just found there."""
     Project.objects.select_for_update(no_key=True).filter(pk=project_id).values_list("pk").first()
 
 
 def _locked_figure(document: Document) -> FigureImage:
-    FigureImage.objects.get_or_create(document_id=document.pk)  # by id, so that the caller's document keeps no older row
+    FigureImage.objects.get_or_create(
+        document_id=document.pk
+    )  # by id, so that the caller's document keeps no older row
     return FigureImage.objects.select_for_update().get(document=document)
 
 

@@ -12,7 +12,10 @@ from annotator.corpus.models import Role
 from ner_engine.formats import FORMATS
 
 _LABEL_CHOICES = [
-    (FileLabels.GOLD.value, "Decided: what people labelled in the file is right, and the legend counts as accepted"),
+    (
+        FileLabels.GOLD.value,
+        "Decided: what people labelled in the file is right, and the legend counts as accepted",
+    ),
     (FileLabels.SUGGESTIONS.value, "Suggestions: everything in the file waits for review"),
     (FileLabels.NONE.value, "Left out: only texts and panels are taken"),
 ]
@@ -21,7 +24,10 @@ _LABEL_CHOICES = [
 class ProjectForm(forms.Form):
     name = forms.CharField(max_length=200)
     slug = forms.SlugField(
-        label="Address", max_length=80, required=False, help_text="The word in the project's address; made from the name if empty."
+        label="Address",
+        max_length=80,
+        required=False,
+        help_text="The word in the project's address; made from the name if empty.",
     )
     description = forms.CharField(widget=forms.Textarea(attrs={"rows": 3}), required=False)
 
@@ -45,14 +51,25 @@ class ImportForm(forms.Form):
         label="Files",
         allow_empty_file=True,
         widget=ManyFilesInput(attrs={"multiple": True}),
-        help_text="Files or zips, with images of the figures too. What is in the project already is passed over, what cannot be read is named.",
+        help_text=(
+            "Files or zips, with images of the figures too. What is in the project already is"
+            " passed over, what cannot be read is named."
+        ),
     )
     source_format = forms.ChoiceField(
         label="Format",
         required=False,
-        choices=[("", "Tell by the content"), *((each.name, each.title) for each in FORMATS.values())],
+        choices=[
+            ("", "Tell by the content"),
+            *((each.name, each.title) for each in FORMATS.values()),
+        ],
     )
-    labels = forms.ChoiceField(label="Labels in the files", choices=_LABEL_CHOICES, initial=FileLabels.GOLD.value, widget=forms.RadioSelect)
+    labels = forms.ChoiceField(
+        label="Labels in the files",
+        choices=_LABEL_CHOICES,
+        initial=FileLabels.GOLD.value,
+        widget=forms.RadioSelect,
+    )
 
 
 class MemberForm(forms.Form):
@@ -65,9 +82,13 @@ class MemberForm(forms.Form):
         """The one active user meant. Two users may share an address; then only the name tells."""
         word = self.cleaned_data["person"].strip()
         by_name = User.objects.filter(is_active=True, username=word).first()
-        by_address = list(User.objects.filter(is_active=True, email__iexact=word)[:2]) if "@" in word else []
+        by_address = (
+            list(User.objects.filter(is_active=True, email__iexact=word)[:2]) if "@" in word else []
+        )
         if by_name is not None:
             return by_name
         if len(by_address) == 1:
             return by_address[0]
-        raise forms.ValidationError("Nobody here has this name or address. An administrator can make an account for them.")
+        raise forms.ValidationError(
+            "Nobody here has this name or address. An administrator can make an account for them."
+        )

@@ -1,7 +1,8 @@
 """Import: files become documents with their panels and labels.
 
-A batch of documents with everything that belongs to them is one transaction, so a killed import leaves whole documents; run again it goes on where
-it was, because a document that is there already is passed over. What cannot be imported is named, the rest goes through.
+A batch of documents with everything that belongs to them is one transaction, so a killed import
+leaves whole documents; run again it goes on where it was, because a document that is there already
+is passed over. What cannot be imported is named, the rest goes through.
 """
 
 from __future__ import annotations
@@ -28,7 +29,14 @@ from annotator.corpus.access import Action, require
 from annotator.corpus.annotations import mean_certainty, write_layers, write_segments
 from annotator.corpus.figure_import import Contents, PictureImport
 from annotator.corpus.figures import remove_forgotten_pictures
-from annotator.corpus.models import DecisionKind, Document, DocumentState, LayerKind, Project, Verdict
+from annotator.corpus.models import (
+    DecisionKind,
+    Document,
+    DocumentState,
+    LayerKind,
+    Project,
+    Verdict,
+)
 from annotator.corpus.uploads import Upload, keep_uploads, remove_forgotten_uploads
 from annotator.jobs.services import enqueue
 from ner_engine import schema
@@ -50,15 +58,22 @@ BATCH: Final = 250
 MAX_PROBLEMS: Final = 1000
 JOB_KIND: Final = "import_documents"
 _FORMAT_OF_SUFFIX: Final = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".txt": "text"}
-_UNREADABLE: Final = (OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error, lzma.LZMAError)
+_UNREADABLE: Final = (
+    OSError,
+    EOFError,
+    RuntimeError,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+)
 _NUL_IN_JSON: Final = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 
 class FileLabels(StrEnum):
     """What to do with the labels of a file.
 
-    GOLD: what people labelled is decided and the legend accepted; what machines labelled waits as suggestions. SUGGESTIONS: all of it waits for
-    review. NONE: only texts and panels are taken.
+    GOLD: what people labelled is decided and the legend accepted; what machines labelled waits as
+    suggestions. SUGGESTIONS: all of it waits for review. NONE: only texts and panels are taken.
     """
 
     GOLD = "gold"
@@ -74,8 +89,16 @@ class InputFile:
     name: str
 
 
-def start_import(*, project: Project, files: Sequence[UploadedFile], source_format: str, labels: str, actor: User | None) -> Job:
-    """Keep the uploaded files and import them in the background; they are removed once the job has ended.
+def start_import(
+    *,
+    project: Project,
+    files: Sequence[UploadedFile],
+    source_format: str,
+    labels: str,
+    actor: User | None,
+) -> Job:
+    """Keep the uploaded files and import them in the background; they are removed once the job has
+    ended.
 
     Raises ``PermissionDenied``, ``UserError`` (no file, too large, unknown format or choice).
     """
@@ -98,16 +121,31 @@ def start_import(*, project: Project, files: Sequence[UploadedFile], source_form
 
 
 def import_paths(
-    *, project: Project, paths: Iterable[Path | InputFile | Upload], source_format: str, labels: str, actor: User | None, run: JobRun | None = None
+    *,
+    project: Project,
+    paths: Iterable[Path | InputFile | Upload],
+    source_format: str,
+    labels: str,
+    actor: User | None,
+    run: JobRun | None = None,
 ) -> dict[str, Any]:
-    """Import files, folders and zips; the report (see ``Importer.report``). An empty ``source_format`` is guessed from each file's content.
+    """Import files, folders and zips; the report (see ``Importer.report``). An empty
+    ``source_format`` is guessed from each file's content.
 
-    Raises ``PermissionDenied`` and ``UserError``; what is wrong with a file or a document stands in the report.
+    Raises ``PermissionDenied`` and ``UserError``; what is wrong with a file or a document stands in
+    the report.
     """
     require(actor, project, Action.IMPORT)
     check_choices(source_format, labels)
     importer = Importer(project, FileLabels(labels), run, actor=actor)
-    files = [InputFile(path.path, path.name) if not isinstance(path, Path) else InputFile(path, path.name) for path in paths]
+    files = [
+        (
+            InputFile(path.path, path.name)
+            if not isinstance(path, Path)
+            else InputFile(path, path.name)
+        )
+        for path in paths
+    ]
     importer.contents = {file.path: Contents.of(file.path, file.name) for file in files}
     for file in files:
         importer.take_file(file, source_format)
@@ -116,9 +154,16 @@ def import_paths(
 
 
 def import_documents(
-    *, project: Project, documents: Iterable[schema.Document], source_format: str, labels: str, actor: User | None, run: JobRun | None = None
+    *,
+    project: Project,
+    documents: Iterable[schema.Document],
+    source_format: str,
+    labels: str,
+    actor: User | None,
+    run: JobRun | None = None,
 ) -> dict[str, Any]:
-    """Import documents that are read already; the report as of ``import_paths``. Raises ``PermissionDenied`` and ``UserError``."""
+    """Import documents that are read already; the report as of ``import_paths``. Raises
+    ``PermissionDenied`` and ``UserError``."""
     require(actor, project, Action.IMPORT)
     check_choices(source_format, labels)
     importer = Importer(project, FileLabels(labels), run)
@@ -154,9 +199,12 @@ class Importer:
     started: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
-        self.known_labels = frozenset(self.project.label_set.labels.filter(retired_at=None).values_list("code", flat=True))
+        self.known_labels = frozenset(
+            self.project.label_set.labels.filter(retired_at=None).values_list("code", flat=True)
+        )
         self.pictures = PictureImport(self.project, self.actor, self.run, self._problem)
-        #: DOI and id of the legends in each file that holds pictures too, and of those in the file at hand.
+        #: DOI and id of the legends in each file that holds pictures too, and of those in the file
+        #: at hand.
         self.keys: dict[Path, set[tuple[str, str]]] = {}
         self._keys_at_hand: set[tuple[str, str]] | None = None
 
@@ -166,7 +214,8 @@ class Importer:
         return sum(each.n_files - each.n_pictures for each in self.contents.values())
 
     def take_file(self, file: InputFile, source_format: str) -> None:
-        """Import one file, folder or zip, in its format or in the one it seems to be in. Its pictures wait for ``take_pictures``."""
+        """Import one file, folder or zip, in its format or in the one it seems to be in. Its
+        pictures wait for ``take_pictures``."""
         contents = self.contents.get(file.path) or Contents(0, 0)
         if contents.is_pictures_alone:
             return
@@ -176,19 +225,32 @@ class Importer:
             if not contents.n_pictures:
                 self._problem(error.where, error.message)
             return
-        options = {"labels": self.known_labels} if format_name == "jsonl" and self.labels != FileLabels.NONE else {}
-        documents = read_inputs([file.path], format_name, self.reader_report, names={file.path: file.name}, **options)
+        options = (
+            {"labels": self.known_labels}
+            if format_name == "jsonl" and self.labels != FileLabels.NONE
+            else {}
+        )
+        documents = read_inputs(
+            [file.path], format_name, self.reader_report, names={file.path: file.name}, **options
+        )
         self._keys_at_hand = self.keys.setdefault(file.path, set()) if contents.n_pictures else None
         self.take(documents, format_name)
         self._keys_at_hand = None
         counts = self.reader_report.counts
-        counts["files_of_other_kinds"] -= contents.n_pictures  # the reader of documents knows no better
+        counts["files_of_other_kinds"] -= (
+            contents.n_pictures
+        )  # the reader of documents knows no better
         if counts["files_of_other_kinds"] <= 0:
             del counts["files_of_other_kinds"]
 
     def take_pictures(self, files: Sequence[InputFile]) -> None:
-        """Put the pictures in the files beside their legends, which may have come with any of them or long before."""
-        with_pictures = [(file.path, file.name) for file in files if (contents := self.contents.get(file.path)) and contents.n_pictures]
+        """Put the pictures in the files beside their legends, which may have come with any of them
+        or long before."""
+        with_pictures = [
+            (file.path, file.name)
+            for file in files
+            if (contents := self.contents.get(file.path)) and contents.n_pictures
+        ]
         self.pictures.take(with_pictures, self.keys)
 
     def take(self, documents: Iterable[schema.Document], source_format: str) -> None:
@@ -204,15 +266,28 @@ class Importer:
     def report(self) -> dict[str, Any]:
         """What was found and what was done, as JSON.
 
-        ``counts``: what the reader found in the files, in the words of the format. ``imported``, ``already_there``, ``refused``: documents;
-        ``accepted``, ``suggested``: states of the imported ones; ``panels``, ``spans``: rows written. ``problems``: sentences, the first
-        thousand of ``n_problems``. ``images_without_legend``: names, the first of as many as ``counts`` says.
+        ``counts``: what the reader found in the files, in the words of the format. ``imported``,
+        ``already_there``, ``refused``: documents; ``accepted``, ``suggested``: states of the
+        imported ones; ``panels``, ``spans``: rows written. ``problems``: sentences, the first
+        thousand of ``n_problems``. ``images_without_legend``: names, the first of as many as
+        ``counts`` says.
         """
         return {
             "formats": sorted(self.formats),
             "labels": str(self.labels),
             "counts": dict(sorted({**self.reader_report.counts, **self.pictures.counts}.items())),
-            **{name: self.counts[name] for name in ("imported", "already_there", "refused", "accepted", "suggested", "panels", "spans")},
+            **{
+                name: self.counts[name]
+                for name in (
+                    "imported",
+                    "already_there",
+                    "refused",
+                    "accepted",
+                    "suggested",
+                    "panels",
+                    "spans",
+                )
+            },
             "n_problems": self.n_problems,
             "problems": self.problems,
             "images_without_legend": self.pictures.unmatched,
@@ -220,12 +295,17 @@ class Importer:
         }
 
     def _write(self, batch: Sequence[schema.Document], source_format: str) -> None:
-        """Write a batch; where the database refuses it for a reason nobody foresaw, document by document."""
+        """Write a batch; where the database refuses it for a reason nobody foresaw, document by
+        document."""
         try:
             self._write_at_once(batch, source_format)
         except (DataError, IntegrityError) as error:
             if len(batch) == 1:
-                self._refuse(batch[0], f"the database cannot hold it ({type(error).__name__}); look for odd characters or sizes in it")
+                self._refuse(
+                    batch[0],
+                    f"the database cannot hold it ({type(error).__name__}); look for odd characters"
+                    " or sizes in it",
+                )
                 return
             for document in batch:
                 self._write([document], source_format)
@@ -235,10 +315,14 @@ class Importer:
         with transaction.atomic():
             if self.run is not None:
                 self.run.hold()
-            Project.objects.select_for_update(no_key=True).get(pk=self.project.pk)  # one import at a time looks for what is there
+            Project.objects.select_for_update(no_key=True).get(
+                pk=self.project.pk
+            )  # one import at a time looks for what is there
             refusals: list[tuple[schema.Document, str]] = []
             fresh = list(self._fresh(batch, refusals, done))
-            rows = Document.objects.bulk_create([self._document_row(document, source_format) for document in fresh])
+            rows = Document.objects.bulk_create(
+                [self._document_row(document, source_format) for document in fresh]
+            )
             pairs = list(zip(rows, fresh, strict=True))
             done["imported"] = len(rows)
             done["panels"] = write_segments((row, document.segments) for row, document in pairs)
@@ -248,7 +332,12 @@ class Importer:
         for document, message in refusals:
             self._refuse(document, message)
 
-    def _fresh(self, batch: Sequence[schema.Document], refusals: list[tuple[schema.Document, str]], done: Counter[str]) -> Iterator[schema.Document]:
+    def _fresh(
+        self,
+        batch: Sequence[schema.Document],
+        refusals: list[tuple[schema.Document, str]],
+        done: Counter[str],
+    ) -> Iterator[schema.Document]:
         """Those of the batch that are sound and not in the project yet."""
         there = self._hashes_of_those_there(batch)
         for document in batch:
@@ -265,14 +354,31 @@ class Importer:
             elif known == digest:
                 done["already_there"] += 1
             else:
-                refusals.append((document, "the project has this legend with another text, and a text never changes; give the new one its own id"))
+                refusals.append(
+                    (
+                        document,
+                        (
+                            "the project has this legend with another text, and a text never"
+                            " changes; give the new one its own id"
+                        ),
+                    )
+                )
 
-    def _hashes_of_those_there(self, batch: Sequence[schema.Document]) -> dict[tuple[str, str], str]:
+    def _hashes_of_those_there(
+        self, batch: Sequence[schema.Document]
+    ) -> dict[tuple[str, str], str]:
         dois = {document.doi for document in batch if _is_storable(document.doi)}
         ids = {document.id for document in batch if _is_storable(document.id)}
-        ids |= {text_hash(document.text) for document in batch if not document.id and _is_storable(document.text)}
+        ids |= {
+            text_hash(document.text)
+            for document in batch
+            if not document.id and _is_storable(document.text)
+        }
         there = self.project.documents.filter(doi__in=dois, external_id__in=ids)
-        return {(doi, external_id): digest for doi, external_id, digest in there.values_list("doi", "external_id", "sha256")}
+        return {
+            (doi, external_id): digest
+            for doi, external_id, digest in there.values_list("doi", "external_id", "sha256")
+        }
 
     def _refusal(self, document: schema.Document) -> str:
         """Why the document cannot be imported, or ""."""
@@ -291,7 +397,10 @@ class Importer:
     def _refusal_of_spans(self, document: schema.Document) -> str:
         spans = (*document.gold, *document.suggestions)
         if unknown := sorted({span.label for span in spans} - self.known_labels - {""}):
-            return f'the project has no label "{unknown[0][:50]}"; add it to the label set, or rename it in the file'
+            return (
+                f'the project has no label "{unknown[0][:50]}"; add it to the label set, or rename'
+                " it in the file"
+            )
         if unknown := sorted({span.role for span in spans} - {"", *ROLES}):
             return f'"{unknown[0][:50]}" is no role; roles are {", ".join(ROLES)}'
         keys = [span.id for span in document.gold if span.id]
@@ -329,7 +438,8 @@ class Importer:
         return document.gold if self.labels == FileLabels.GOLD else ()
 
     def _suggestions_of(self, document: schema.Document) -> Sequence[schema.Span]:
-        """What waits for review: nothing on an accepted legend. A guess without a label says nothing, one where gold stands nothing new."""
+        """What waits for review: nothing on an accepted legend. A guess without a label says
+        nothing, one where gold stands nothing new."""
         if self.labels == FileLabels.NONE or self._gold_of(document):
             return ()
         taken = {(span.start, span.end) for span in document.gold}
@@ -338,15 +448,24 @@ class Importer:
 
     def _write_layers(self, pairs: Sequence[tuple[Document, schema.Document]]) -> int:
         gold = [(row, spans) for row, document in pairs if (spans := self._gold_of(document))]
-        suggested = [(row, spans) for row, document in pairs if (spans := self._suggestions_of(document))]
+        suggested = [
+            (row, spans) for row, document in pairs if (spans := self._suggestions_of(document))
+        ]
         n = write_layers(
-            layers=gold, kind=LayerKind.IMPORTED, source="file", keeps_ids=True, decision=DecisionKind.IMPORTED, verdict=Verdict.ACCEPTED
+            layers=gold,
+            kind=LayerKind.IMPORTED,
+            source="file",
+            keeps_ids=True,
+            decision=DecisionKind.IMPORTED,
+            verdict=Verdict.ACCEPTED,
         )
         return n + write_layers(layers=suggested, kind=LayerKind.SUGGESTED, source="file")
 
     def _refuse(self, document: schema.Document, message: str) -> None:
         self.counts["refused"] += 1
-        where = f"{document.doi} {document.label or document.id}".strip() or "a legend without a name"
+        where = (
+            f"{document.doi} {document.label or document.id}".strip() or "a legend without a name"
+        )
         self._problem(where[:200], message)
 
     def _problem(self, where: str, message: str) -> None:
@@ -355,7 +474,8 @@ class Importer:
             self.problems.append(str(Problem(where, message)))
 
     def _collect_problems(self) -> None:
-        """Take over what the reader named, so that a file of a million bad lines does not fill the memory."""
+        """Take over what the reader named, so that a file of a million bad lines does not fill the
+        memory."""
         for problem in self.reader_report.problems:
             self._problem(problem.where, problem.message)
         self.reader_report.problems.clear()
@@ -367,7 +487,11 @@ class Importer:
         n_read = self.counts["imported"] + self.counts["already_there"] + self.counts["refused"]
         total = self.n_files if self.n_files > 1 else 0
         done = min(self.reader_report.counts["files"], total) if total else n_read
-        self.run.report(done=done, total=total, message=f"Legends read: {n_read:,}, of them new: {self.counts['imported']:,}")
+        self.run.report(
+            done=done,
+            total=total,
+            message=f"Legends read: {n_read:,}, of them new: {self.counts['imported']:,}",
+        )
 
 
 def guess_format(file: InputFile) -> str:
@@ -389,23 +513,50 @@ def _batches(documents: Iterable[schema.Document]) -> Iterator[Sequence[schema.D
 
 
 def _lot_of(*facts: str) -> float:
-    """The legend's place in the order of chance: as good as drawn, since nobody can choose its hash, and the same wherever it is imported."""
+    """The legend's place in the order of chance: as good as drawn, since nobody can choose its
+    hash, and the same wherever it is imported."""
     return int(text_hash("\n".join(facts))[:13], 16) / 16**13
 
 
 def _what_is_too_long(document: schema.Document) -> str:
-    limits = [("id", document.id, 200), ("DOI", document.doi, 200), ("label", document.label, 200), ("image's address", document.image, 1000)]
+    limits = [
+        ("id", document.id, 200),
+        ("DOI", document.doi, 200),
+        ("label", document.label, 200),
+        ("image's address", document.image, 1000),
+    ]
     for segment in document.segments:
-        limits += [("panel's letter", segment.marker, 40), ("panel's id", segment.id, 200), ("panel's image", segment.image, 1000)]
-    return next((f"its {name} is longer than {limit} characters" for name, value, limit in limits if len(value) > limit), "")
+        limits += [
+            ("panel's letter", segment.marker, 40),
+            ("panel's id", segment.id, 200),
+            ("panel's image", segment.image, 1000),
+        ]
+    return next(
+        (
+            f"its {name} is longer than {limit} characters"
+            for name, value, limit in limits
+            if len(value) > limit
+        ),
+        "",
+    )
 
 
 def _facts_of(document: schema.Document) -> str:
     """Everything beside the text that will be stored, as JSON; "\\0" where it is none."""
     spans = (*document.gold, *document.suggestions)
-    facts: list[object] = [document.id, document.doi, document.title, document.label, document.image, document.attributes]
+    facts: list[object] = [
+        document.id,
+        document.doi,
+        document.title,
+        document.label,
+        document.image,
+        document.attributes,
+    ]
     facts += [(span.label, span.role, span.id, span.score, span.attributes) for span in spans]
-    facts += [(segment.id, segment.marker, segment.image, segment.aliases) for segment in document.segments]
+    facts += [
+        (segment.id, segment.marker, segment.image, segment.aliases)
+        for segment in document.segments
+    ]
     try:
         dumped = json.dumps(facts, ensure_ascii=False, allow_nan=False, default=_as_dict)
     except (TypeError, ValueError, RecursionError):

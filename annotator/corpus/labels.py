@@ -18,14 +18,54 @@ DEFAULT_NAME: Final = "sd-nlp"
 DEFAULT_VERSION: Final = 2
 #: In the order of the keys 1-8.
 DEFAULT_LABELS: Final = (
-    LabelSeed("SMALL_MOLECULE", "Small molecule", "SM", "amber", True, "A chemical compound, drug, metabolite, ion or nucleotide; no protein."),
     LabelSeed(
-        "GENEPROD", "Gene product", "GP", "blue", True, "A gene, transcript or protein, also a family or a complex; the name, not the mutation."
+        "SMALL_MOLECULE",
+        "Small molecule",
+        "SM",
+        "amber",
+        True,
+        "A chemical compound, drug, metabolite, ion or nucleotide; no protein.",
     ),
-    LabelSeed("SUBCELLULAR", "Subcellular", "SC", "violet", False, "A part of a cell: organelle, membrane, compartment, macromolecular structure."),
+    LabelSeed(
+        "GENEPROD",
+        "Gene product",
+        "GP",
+        "blue",
+        True,
+        "A gene, transcript or protein, also a family or a complex; the name, not the mutation.",
+    ),
+    LabelSeed(
+        "SUBCELLULAR",
+        "Subcellular",
+        "SC",
+        "violet",
+        False,
+        "A part of a cell: organelle, membrane, compartment, macromolecular structure.",
+    ),
     LabelSeed("CELL", "Cell", "CE", "green", False, "A cell type or a cell line."),
     LabelSeed("TISSUE", "Tissue", "TI", "red", False, "A tissue, an organ, or a part of a body."),
-    LabelSeed("ORGANISM", "Organism", "OR", "olive", False, "A species, a strain, a virus, or a kind of animal that was used."),
-    LabelSeed("EXP_ASSAY", "Assay", "AS", "teal", False, "An experimental method or what it measures: Western blot, flow cytometry, growth curve."),
-    LabelSeed("DISEASE", "Disease", "DI", "pink", False, "A disease, a syndrome or a phenotype of patients."),
+    LabelSeed(
+        "ORGANISM",
+        "Organism",
+        "OR",
+        "olive",
+        False,
+        "A species, a strain, a virus, or a kind of animal that was used.",
+    ),
+    LabelSeed(
+        "EXP_ASSAY",
+        "Assay",
+        "AS",
+        "teal",
+        False,
+        "An experimental method or what it measures: Western blot, flow cytometry, growth curve.",
+    ),
+    LabelSeed(
+        "DISEASE",
+        "Disease",
+        "DI",
+        "pink",
+        False,
+        "A disease, a syndrome or a phenotype of patients.",
+    ),
 )

@@ -1,7 +1,8 @@
 """Projects, their documents, and the layers of spans on them.
 
-Layers and spans live here, below ``review``, because import, pre-tagging, review and export all read or write them; what people
-*did* to them (operations, leases) lives in ``review``. See docs/decisions/0002.
+Layers and spans live here, below ``review``, because import, pre-tagging, review and export all
+read or write them; what people *did* to them (operations, leases) lives in ``review``. See
+docs/decisions/0002.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ class LabelSet(models.Model):
 
 
 class Label(models.Model):
-    """One entity type. ``short`` is the two-letter mark on the screen, ``key`` the digit that sets it, ``hue`` names its colour token."""
+    """One entity type. ``short`` is the two-letter mark on the screen, ``key`` the digit that sets
+    it, ``hue`` names its colour token."""
 
     label_set = models.ForeignKey(LabelSet, on_delete=models.CASCADE, related_name="labels")
     code = models.CharField(max_length=50)
@@ -48,7 +50,9 @@ class Label(models.Model):
 
     class Meta:
         ordering = ["position", "id"]
-        constraints = [models.UniqueConstraint(fields=["label_set", "code"], name="label_once_in_its_set")]
+        constraints = [
+            models.UniqueConstraint(fields=["label_set", "code"], name="label_once_in_its_set")
+        ]
 
     def __str__(self) -> str:
         return self.code
@@ -74,7 +78,10 @@ class ProjectQuerySet(models.QuerySet["Project"]):
 class ReviewMode(models.TextChoices):
     """What a legend asks of its curator before it is accepted; see docs/decisions/0007."""
 
-    SWEEP = "sweep", "Sweep: touch errors only; what stands above the threshold is accepted with the legend"
+    SWEEP = (
+        "sweep",
+        "Sweep: touch errors only; what stands above the threshold is accepted with the legend",
+    )
     DECIDE = "decide", "Decide: everything below the threshold needs a decision of its own"
 
 
@@ -92,8 +99,9 @@ class QueueOrder(models.TextChoices):
 class Project(models.Model):
     """A body of legends curated under one guideline with one label set.
 
-    ``threshold`` divides suggestions by confidence (0-1), as ``review_mode`` says. ``random_share`` of the legends (0-1) is handed out in an
-    order of chance between the others, so that what is learned from them holds for all; ``blind_share`` is shown without suggestions.
+    ``threshold`` divides suggestions by confidence (0-1), as ``review_mode`` says. ``random_share``
+    of the legends (0-1) is handed out in an order of chance between the others, so that what is
+    learned from them holds for all; ``blind_share`` is shown without suggestions.
     """
 
     name = models.CharField(max_length=200)
@@ -101,12 +109,18 @@ class Project(models.Model):
     description = models.TextField(blank=True)
     guideline = models.TextField(blank=True)
     label_set = models.ForeignKey(LabelSet, on_delete=models.PROTECT, related_name="projects")
-    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     archived_at = models.DateTimeField(null=True, blank=True)
-    review_mode = models.CharField(max_length=10, choices=ReviewMode.choices, default=ReviewMode.SWEEP)
+    review_mode = models.CharField(
+        max_length=10, choices=ReviewMode.choices, default=ReviewMode.SWEEP
+    )
     threshold = models.FloatField(default=0.5)
-    queue_order = models.CharField(max_length=20, choices=QueueOrder.choices, default=QueueOrder.IMPORT)
+    queue_order = models.CharField(
+        max_length=20, choices=QueueOrder.choices, default=QueueOrder.IMPORT
+    )
     random_share = models.FloatField(default=0.0)
     blind_share = models.FloatField(default=0.0)
 
@@ -118,9 +132,17 @@ class Project(models.Model):
     class Meta:
         ordering = ["name", "id"]
         constraints = [
-            models.CheckConstraint(condition=Q(threshold__gte=0, threshold__lte=1), name="threshold_between_0_and_1"),
-            models.CheckConstraint(condition=Q(random_share__gte=0, random_share__lte=1), name="random_share_between_0_and_1"),
-            models.CheckConstraint(condition=Q(blind_share__gte=0, blind_share__lte=1), name="blind_share_between_0_and_1"),
+            models.CheckConstraint(
+                condition=Q(threshold__gte=0, threshold__lte=1), name="threshold_between_0_and_1"
+            ),
+            models.CheckConstraint(
+                condition=Q(random_share__gte=0, random_share__lte=1),
+                name="random_share_between_0_and_1",
+            ),
+            models.CheckConstraint(
+                condition=Q(blind_share__gte=0, blind_share__lte=1),
+                name="blind_share_between_0_and_1",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -134,11 +156,15 @@ class Project(models.Model):
 
 class Membership(models.Model):
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="memberships")
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships"
+    )
     role = models.CharField(max_length=20, choices=Role.choices, default=Role.CURATOR)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["project", "user"], name="member_once_in_a_project")]
+        constraints = [
+            models.UniqueConstraint(fields=["project", "user"], name="member_once_in_a_project")
+        ]
 
     def __str__(self) -> str:
         return f"{self.user} {self.role}"
@@ -154,7 +180,9 @@ class DocumentState(models.TextChoices):
 
 
 DOCUMENT_TRANSITIONS: dict[DocumentState, frozenset[DocumentState]] = {
-    DocumentState.IMPORTED: frozenset({DocumentState.SUGGESTED, DocumentState.IN_REVIEW, DocumentState.ACCEPTED}),
+    DocumentState.IMPORTED: frozenset(
+        {DocumentState.SUGGESTED, DocumentState.IN_REVIEW, DocumentState.ACCEPTED}
+    ),
     DocumentState.SUGGESTED: frozenset({DocumentState.IN_REVIEW, DocumentState.ACCEPTED}),
     DocumentState.IN_REVIEW: frozenset({DocumentState.ACCEPTED}),
     DocumentState.ACCEPTED: frozenset({DocumentState.IN_REVIEW}),
@@ -172,9 +200,12 @@ class DocumentQuerySet(models.QuerySet["Document"]):
         return self.exclude(state=DocumentState.ACCEPTED).order_by("id")
 
     def matching(self, words: str) -> DocumentQuerySet:
-        """Legends in whose text, title, label, id or DOI each of the words stands. Letters of either case are the same."""
+        """Legends in whose text, title, label, id or DOI each of the words stands. Letters of
+        either case are the same."""
         found = self
-        for word in words.replace("\0", " ").split()[:8]:  # no text holds U+0000, and PostgreSQL takes no such question
+        for word in words.replace("\0", " ").split()[
+            :8
+        ]:  # no text holds U+0000, and PostgreSQL takes no such question
             found = found.filter(
                 Q(text__icontains=word)
                 | Q(title__icontains=word)
@@ -192,7 +223,8 @@ class DocumentQuerySet(models.QuerySet["Document"]):
         return self.filter(state__in=[DocumentState.IMPORTED, DocumentState.SUGGESTED])
 
     def without_own_panels(self) -> DocumentQuerySet:
-        """Legends whose panels are a machine's to find: none came with the file, and nobody drew boxes for those that were found."""
+        """Legends whose panels are a machine's to find: none came with the file, and nobody drew
+        boxes for those that were found."""
         imported = Segment.objects.filter(document=OuterRef("pk"), source="")
         drawn = FigureImage.objects.filter(document=OuterRef("pk")).exclude(boxes=[])
         return self.exclude(Exists(imported)).exclude(Exists(drawn))
@@ -201,13 +233,16 @@ class DocumentQuerySet(models.QuerySet["Document"]):
 class Document(models.Model):
     """One figure legend. ``text`` never changes after import; ``sha256`` proves it.
 
-    ``external_id`` is the id in its source (else the text's hash) and unique per project together with ``doi``. ``revision`` counts the
-    operations applied to it: a write names the revision it was made on and is refused (409) on an older one.
+    ``external_id`` is the id in its source (else the text's hash) and unique per project together
+    with ``doi``. ``revision`` counts the operations applied to it: a write names the revision it
+    was made on and is refused (409) on an older one.
 
-    For the queue: ``certainty`` is the mean confidence of the current suggestions (0-1, None without any), ``disagreement`` how many entities
-    they differ in from those of the model before, ``n_flags`` and ``n_questions`` the open remarks of these kinds. ``lot`` is the legend's
-    place in the order of chance (0-1), the same wherever it is imported with the same source and text. ``suspicion`` (0-1) is how likely what was
-    decided is wrong, None where nobody should look at it for that.
+    For the queue: ``certainty`` is the mean confidence of the current suggestions (0-1, None
+    without any), ``disagreement`` how many entities they differ in from those of the model before,
+    ``n_flags`` and ``n_questions`` the open remarks of these kinds. ``lot`` is the legend's place
+    in the order of chance (0-1), the same wherever it is imported with the same source and text.
+    ``suspicion`` (0-1) is how likely what was decided is wrong, None where nobody should look at it
+    for that.
     """
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="documents")
@@ -222,11 +257,15 @@ class Document(models.Model):
     n_panels = models.PositiveIntegerField(default=0)
     attributes = models.JSONField(default=dict, blank=True)
     source_format = models.CharField(max_length=40, blank=True)
-    state = models.CharField(max_length=20, choices=DocumentState.choices, default=DocumentState.IMPORTED)
+    state = models.CharField(
+        max_length=20, choices=DocumentState.choices, default=DocumentState.IMPORTED
+    )
     revision = models.PositiveIntegerField(default=0)
     created_at = models.DateTimeField(auto_now_add=True)
     accepted_at = models.DateTimeField(null=True, blank=True)
-    accepted_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    accepted_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
     certainty = models.FloatField(null=True, blank=True)
     disagreement = models.PositiveIntegerField(default=0)
     n_flags = models.PositiveIntegerField(default=0)
@@ -237,7 +276,11 @@ class Document(models.Model):
     objects = DocumentQuerySet.as_manager()
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["project", "doi", "external_id"], name="document_once_in_a_project")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["project", "doi", "external_id"], name="document_once_in_a_project"
+            )
+        ]
         indexes = [
             models.Index(fields=["project", "state", "id"]),
             models.Index(fields=["project", "certainty", "id"]),
@@ -251,12 +294,14 @@ class Document(models.Model):
 
     @property
     def group(self) -> str:
-        """What keeps documents of one paper on one side of a split (as ``ner_engine.schema.Document.group``)."""
+        """What keeps documents of one paper on one side of a split (as
+        ``ner_engine.schema.Document.group``)."""
         return self.doi or self.external_id
 
     @property
     def is_blind(self) -> bool:
-        """Whether it is one of those that are shown without suggestions. Drawn from other digits of its lot than the random share is."""
+        """Whether it is one of those that are shown without suggestions. Drawn from other digits of
+        its lot than the random share is."""
         return self.project.blind_share > 0 and (self.lot * 4099) % 1 < self.project.blind_share
 
     @property
@@ -271,10 +316,12 @@ class SegmentQuerySet(models.QuerySet["Segment"]):
 
 
 class Segment(models.Model):
-    """A panel: ``text[start:end]`` of its document. Later edits of panels are operations on the document's decided layer.
+    """A panel: ``text[start:end]`` of its document. Later edits of panels are operations on the
+    document's decided layer.
 
-    ``source`` is empty for a panel that came with the file, else the name of the model, or the rule, that found it. Found panels may be replaced
-    by those of another model until somebody begins to review the legend or draws boxes on its figure; imported ones never are.
+    ``source`` is empty for a panel that came with the file, else the name of the model, or the
+    rule, that found it. Found panels may be replaced by those of another model until somebody
+    begins to review the legend or draws boxes on its figure; imported ones never are.
     """
 
     document = models.ForeignKey(Document, on_delete=models.CASCADE, related_name="segments")
@@ -293,7 +340,9 @@ class Segment(models.Model):
         ordering = ["position"]
         constraints = [
             models.UniqueConstraint(fields=["document", "position"], name="segment_position_once"),
-            models.CheckConstraint(condition=Q(end__gte=F("start")), name="segment_ends_after_it_starts"),
+            models.CheckConstraint(
+                condition=Q(end__gte=F("start")), name="segment_ends_after_it_starts"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -307,7 +356,11 @@ class LayerKind(models.TextChoices):
 
 
 #: What a model tells beside entities, in words, in the order of the work.
-STEP_WORDS = {"panels": "panels", "geneprod_roles": "roles of gene products", "small_mol_roles": "roles of small molecules"}
+STEP_WORDS = {
+    "panels": "panels",
+    "geneprod_roles": "roles of gene products",
+    "small_mol_roles": "roles of small molecules",
+}
 
 
 class LayerQuerySet(models.QuerySet["Layer"]):
@@ -318,11 +371,13 @@ class LayerQuerySet(models.QuerySet["Layer"]):
 class Layer(models.Model):
     """A set of spans on one document, from one source.
 
-    IMPORTED holds the gold of a file and never changes. SUGGESTED holds what one model version (``source`` is its name) or a file
-    suggested; tagging again supersedes it by a new layer. DECIDED is the state that the document's operations build, begun from
-    IMPORTED; ``panel_starts`` (code points, ascending) replaces the imported panels once a curator changed them.
+    IMPORTED holds the gold of a file and never changes. SUGGESTED holds what one model version
+    (``source`` is its name) or a file suggested; tagging again supersedes it by a new layer.
+    DECIDED is the state that the document's operations build, begun from IMPORTED; ``panel_starts``
+    (code points, ascending) replaces the imported panels once a curator changed them.
 
-    ``steps`` names the models that were asked for more than entities when suggestions were made, by what they tell (see ``STEP_WORDS``).
+    ``steps`` names the models that were asked for more than entities when suggestions were made, by
+    what they tell (see ``STEP_WORDS``).
     """
 
     document = models.ForeignKey(Document, on_delete=models.CASCADE, related_name="layers")
@@ -337,7 +392,11 @@ class Layer(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["document", "kind"], condition=Q(superseded_at=None), name="one_current_layer_of_a_kind"),
+            models.UniqueConstraint(
+                fields=["document", "kind"],
+                condition=Q(superseded_at=None),
+                name="one_current_layer_of_a_kind",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -346,7 +405,11 @@ class Layer(models.Model):
     @property
     def credits(self) -> str:
         """Which models told more than the entities, in words; empty where none did."""
-        return "; ".join(f"{words} by {self.steps[step]}" for step, words in STEP_WORDS.items() if step in self.steps)
+        return "; ".join(
+            f"{words} by {self.steps[step]}"
+            for step, words in STEP_WORDS.items()
+            if step in self.steps
+        )
 
 
 class Verdict(models.TextChoices):
@@ -370,14 +433,17 @@ SURFACE_HEAD = 80
 
 
 class SurfaceHead(models.Func):
-    """The indexed beginning of a surface, written as the index has it: with a bound parameter in its place SQLite would not take the index."""
+    """The indexed beginning of a surface, written as the index has it: with a bound parameter in
+    its place SQLite would not take the index."""
 
     arity = 1
     template = f"LEFT(%(expressions)s, {SURFACE_HEAD})"
     output_field = models.TextField()
 
     def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
-        return self.as_sql(compiler, connection, template=f"SUBSTR(%(expressions)s, 1, {SURFACE_HEAD})", **context)
+        return self.as_sql(
+            compiler, connection, template=f"SUBSTR(%(expressions)s, 1, {SURFACE_HEAD})", **context
+        )
 
     @staticmethod
     def of(surfaces: Iterable[str]) -> list[str]:
@@ -386,9 +452,11 @@ class SurfaceHead(models.Func):
 
 
 class Span(models.Model):
-    """An entity on a layer. ``key`` is its identity within the document: it survives changes of edge, label and role.
+    """An entity on a layer. ``key`` is its identity within the document: it survives changes of
+    edge, label and role.
 
-    A rejected suggestion stays on the decided layer with ``verdict`` REJECTED, so that tagging again does not bring it back.
+    A rejected suggestion stays on the decided layer with ``verdict`` REJECTED, so that tagging
+    again does not bring it back.
     """
 
     layer = models.ForeignKey(Layer, on_delete=models.CASCADE, related_name="spans")
@@ -409,7 +477,8 @@ class Span(models.Model):
             models.UniqueConstraint(fields=["layer", "key"], name="span_key_once_in_a_layer"),
             models.CheckConstraint(condition=Q(end__gt=F("start")), name="span_is_not_empty"),
         ]
-        # An index takes no surface of any length, so it takes the beginning: what was decided before on the same string is found by it.
+        # An index takes no surface of any length, so it takes the beginning: what was decided
+        # before on the same string is found by it.
         indexes = [models.Index(Left("surface", SURFACE_HEAD), name="span_surface_head")]
 
     def __str__(self) -> str:
@@ -422,11 +491,13 @@ class Span(models.Model):
 
 
 class FigureImage(models.Model):
-    """The picture of a legend's figure, re-encoded by the product from what was uploaded or imported.
+    """The picture of a legend's figure, re-encoded by the product from what was uploaded or
+    imported.
 
-    ``boxes`` say where panels lie: [{"panel": code point where the panel begins, "x", "y", "width", "height": fractions of the image, 0-1}].
-    ``revision`` counts their changes. A legend whose picture lies elsewhere has its address in ``Document.image`` and no row here, unless
-    boxes were drawn: then ``file`` is empty.
+    ``boxes`` say where panels lie: [{"panel": code point where the panel begins, "x", "y", "width",
+    "height": fractions of the image, 0-1}]. ``revision`` counts their changes. A legend whose
+    picture lies elsewhere has its address in ``Document.image`` and no row here, unless boxes were
+    drawn: then ``file`` is empty.
     """
 
     document = models.OneToOneField(Document, on_delete=models.CASCADE, related_name="figure")
@@ -437,7 +508,9 @@ class FigureImage(models.Model):
     sha256 = models.CharField(max_length=64, blank=True)
     boxes = models.JSONField(default=list, blank=True)
     revision = models.PositiveIntegerField(default=0)
-    added_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    added_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     def __str__(self) -> str:

@@ -1,7 +1,8 @@
 """Pictures that people send: opened with care, and made anew.
 
-What is stored is never the file that came in: its first frame is decoded within limits, turned upright, laid on white, reduced to ``LONG_SIDE`` and
-encoded as WebP without any metadata. See docs/decisions/0008.
+What is stored is never the file that came in: its first frame is decoded within limits, turned
+upright, laid on white, reduced to ``LONG_SIDE`` and encoded as WebP without any metadata. See
+docs/decisions/0008.
 """
 
 from __future__ import annotations
@@ -19,18 +20,30 @@ from PIL import Image, ImageOps
 
 from annotator.common.errors import UserError
 
-#: Names that a picture's file may end with, the best first: of several files of one figure the first is taken (journals add small GIFs for lists).
+#: Names that a picture's file may end with, the best first: of several files of one figure the
+#: first is taken (journals add small GIFs for lists).
 SUFFIXES: Final = (".tif", ".tiff", ".png", ".webp", ".jpg", ".jpeg", ".bmp", ".gif")
 MAX_BYTES: Final = 64 * 1024**2
 MAX_PIXELS: Final = 80_000_000
 LONG_SIDE: Final = 4096
 MEDIA_TYPE: Final = "image/webp"
 _FORMATS: Final = ("PNG", "JPEG", "GIF", "WEBP", "TIFF", "BMP")
-#: A drawing is kept to the pixel unless that takes more than this; then it is a photograph, which loses nothing that the eye sees.
+#: A drawing is kept to the pixel unless that takes more than this; then it is a photograph, which
+#: loses nothing that the eye sees.
 _MAX_LOSSLESS_BYTES: Final = 6 * 1024**2
 #: What decoders raise at files that are cut off or lie.
 _BROKEN: Final = (
-    *(OSError, EOFError, SyntaxError, ValueError, TypeError, AttributeError, LookupError, ArithmeticError, MemoryError),
+    *(
+        OSError,
+        EOFError,
+        SyntaxError,
+        ValueError,
+        TypeError,
+        AttributeError,
+        LookupError,
+        ArithmeticError,
+        MemoryError,
+    ),
     *(RuntimeError, NotImplementedError, struct.error, zlib.error),
 )
 #: A decoded picture takes hundreds of megabytes: a process holds one at a time.
@@ -57,7 +70,8 @@ def is_picture_name(name: str) -> bool:
 
 
 def read_picture(stream: IO[bytes]) -> Picture:
-    """The picture in the stream, made anew. Raises ``UserError`` where it is none, too large, cut off or damaged."""
+    """The picture in the stream, made anew. Raises ``UserError`` where it is none, too large, cut
+    off or damaged."""
     data = stream.read(MAX_BYTES + 1)
     if len(data) > MAX_BYTES:
         raise UserError(f"The image is larger than {MAX_BYTES // 1024**2} MB. Save it smaller.")
@@ -72,11 +86,15 @@ def _made_anew(data: bytes) -> Picture:
             is_photograph = image.format in ("JPEG", "MPO")
             return _encoded(_prepared(image), is_photograph=is_photograph)
     except Image.UnidentifiedImageError as error:
-        raise UserError("This is no image that can be shown. Send a PNG, JPEG, GIF, WebP, TIFF or BMP file.") from error
+        raise UserError(
+            "This is no image that can be shown. Send a PNG, JPEG, GIF, WebP, TIFF or BMP file."
+        ) from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise UserError(_too_many_pixels()) from error
     except _BROKEN as error:
-        raise UserError("The image is damaged or cut off. Export it again from its source.") from error
+        raise UserError(
+            "The image is damaged or cut off. Export it again from its source."
+        ) from error
 
 
 def _check_size(size: tuple[int, int]) -> None:
@@ -91,7 +109,8 @@ def _too_many_pixels() -> str:
 
 
 def _prepared(image: Image.Image) -> Image.Image:
-    """Upright, opaque, without palette or depth that screens do not have, and no larger than ``LONG_SIDE``."""
+    """Upright, opaque, without palette or depth that screens do not have, and no larger than
+    ``LONG_SIDE``."""
     image.draft(None, (LONG_SIDE, LONG_SIDE))  # a JPEG is decoded at the size that is needed
     image.load()
     flat = _flat(image)
@@ -114,7 +133,8 @@ def _flat(image: Image.Image) -> Image.Image:
 
 
 def _stretched(image: Image.Image) -> Image.Image:
-    """Deep greys of microscopes brought to 256 steps from the darkest to the brightest that occurs."""
+    """Deep greys of microscopes brought to 256 steps from the darkest to the brightest that
+    occurs."""
     deep = image.convert("F")
     low, high = (float(value) for value in deep.getextrema())  # type: ignore[arg-type]
     scale = 255 / (high - low) if high > low else 0.0

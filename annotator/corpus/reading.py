@@ -1,4 +1,5 @@
-"""What the pages of a project show: counts, excerpts, a legend cut into marked pieces, the words of a report."""
+"""What the pages of a project show: counts, excerpts, a legend cut into marked pieces, the words of
+a report."""
 
 from __future__ import annotations
 
@@ -70,7 +71,9 @@ class StateCounts:
     @property
     def rows(self) -> list[tuple[str, str, int]]:
         """State, its words, how many; in the order of work."""
-        return [(state.value, str(state.label), getattr(self, state.value)) for state in DocumentState]
+        return [
+            (state.value, str(state.label), getattr(self, state.value)) for state in DocumentState
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +100,12 @@ def counts_by_state(project: Project) -> StateCounts:
 def counts_of_projects(projects: Iterable[Project]) -> dict[int, StateCounts]:
     """The counts of each project, by its id. One query that reads an index only."""
     found: dict[int, dict[str, int]] = {project.pk: {} for project in projects}
-    rows = Document.objects.filter(project__in=found).order_by().values_list("project", "state").annotate(n=Count("pk"))
+    rows = (
+        Document.objects.filter(project__in=found)
+        .order_by()
+        .values_list("project", "state")
+        .annotate(n=Count("pk"))
+    )
     for project_id, state, n in rows:
         found[project_id][state] = n
     return {project_id: StateCounts(**counts) for project_id, counts in found.items()}
@@ -105,38 +113,76 @@ def counts_of_projects(projects: Iterable[Project]) -> dict[int, StateCounts]:
 
 def with_excerpt(documents: QuerySet[Document]) -> QuerySet[Document]:
     """Rows of a list: without their texts, with the beginning of each."""
-    return documents.annotate(excerpt=Substr("text", 1, EXCERPT_CHARACTERS)).defer("text", "attributes", "image")
+    return documents.annotate(excerpt=Substr("text", 1, EXCERPT_CHARACTERS)).defer(
+        "text", "attributes", "image"
+    )
 
 
-def legend_parts(document: Document, layer: Layer | None, labels: Mapping[str, Label]) -> dict[str, Any]:
-    """``blocks`` of the legend with its marks, and ``entities``: the rows that stand on the layer, each with its label and its role in words."""
-    entities = [row for row in layer.spans.all() if row.verdict != Verdict.REJECTED] if layer is not None else []
+def legend_parts(
+    document: Document, layer: Layer | None, labels: Mapping[str, Label]
+) -> dict[str, Any]:
+    """``blocks`` of the legend with its marks, and ``entities``: the rows that stand on the layer,
+    each with its label and its role in words."""
+    entities = (
+        [row for row in layer.spans.all() if row.verdict != Verdict.REJECTED]
+        if layer is not None
+        else []
+    )
     blocks = []
     cursor = 0
     for panel in panels_of(document, layer):
         blocks += _block(document, cursor, panel.start, marker="", entities=entities, labels=labels)
-        blocks += _block(document, panel.start, panel.end, marker=panel.marker, entities=entities, labels=labels)
+        blocks += _block(
+            document, panel.start, panel.end, marker=panel.marker, entities=entities, labels=labels
+        )
         cursor = panel.end
-    blocks += _block(document, cursor, len(document.text), marker="", entities=entities, labels=labels)
+    blocks += _block(
+        document, cursor, len(document.text), marker="", entities=entities, labels=labels
+    )
     return {
         "blocks": blocks,
-        "entities": [(row, labels.get(row.label), ROLE_WORDS.get(row.role, row.role)) for row in entities],
+        "entities": [
+            (row, labels.get(row.label), ROLE_WORDS.get(row.role, row.role)) for row in entities
+        ],
         "has_identifiers": any(row.identifiers() for row in entities),
         "has_scores": any(row.score is not None for row in entities),
     }
 
 
 def found_in_files(report: Mapping[str, Any]) -> list[tuple[str, int]]:
-    """The reader's counts in words, in the order of the work; those this page has no words for come last under their own names."""
+    """The reader's counts in words, in the order of the work; those this page has no words for come
+    last under their own names."""
     counts = dict(report.get("counts", {}))
     rows = [(title, counts.pop(name)) for name, title in _COUNTS.items() if name in counts]
-    gold = sorted(((name, counts.pop(name)) for name in list(counts) if name.startswith("gold:")), key=lambda row: -row[1])
-    rows += [(f"Curated as {name.removeprefix('gold:')}" if name != "gold:none" else "Curated as something else", n) for name, n in gold]
+    gold = sorted(
+        ((name, counts.pop(name)) for name in list(counts) if name.startswith("gold:")),
+        key=lambda row: -row[1],
+    )
+    rows += [
+        (
+            (
+                f"Curated as {name.removeprefix('gold:')}"
+                if name != "gold:none"
+                else "Curated as something else"
+            ),
+            n,
+        )
+        for name, n in gold
+    ]
     return rows + [(name.replace("_", " ").capitalize(), n) for name, n in counts.items()]
 
 
-def _block(document: Document, start: int, end: int, *, marker: str, entities: Iterable[Span], labels: Mapping[str, Label]) -> list[Block]:
-    """The block of ``text[start:end]`` without white space at its ends; none where nothing else is in it."""
+def _block(
+    document: Document,
+    start: int,
+    end: int,
+    *,
+    marker: str,
+    entities: Iterable[Span],
+    labels: Mapping[str, Label],
+) -> list[Block]:
+    """The block of ``text[start:end]`` without white space at its ends; none where nothing else is
+    in it."""
     start, end = trim(document.text, start, end)
     if start >= end:
         return []
@@ -144,7 +190,7 @@ def _block(document: Document, start: int, end: int, *, marker: str, entities: I
     cursor = start
     for entity in entities:
         if entity.start < cursor or entity.end > end:
-            continue  # begins before this block, ends behind it, or lies in the mark before: the table below still names it
+            continue  # begins before this block, ends behind it, or lies in the mark before: the table below still names it  # noqa: E501
         pieces.append(Piece(document.text[cursor : entity.start]))
         pieces.append(Piece(entity.surface, labels.get(entity.label), not entity.verdict))
         cursor = entity.end

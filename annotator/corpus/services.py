@@ -1,4 +1,5 @@
-"""Projects and their members; what is long has modules of its own and is offered here too: import."""
+"""Projects and their members; what is long has modules of its own and is offered here too:
+import."""
 
 from __future__ import annotations
 
@@ -35,7 +36,9 @@ RESERVED_SLUGS = frozenset({"new"})
 def default_label_set() -> LabelSet:
     """The eight labels of sd-nlp version 2; made at the first call."""
     with transaction.atomic():
-        label_set, is_new = LabelSet.objects.get_or_create(name=DEFAULT_NAME, defaults={"version": DEFAULT_VERSION})
+        label_set, is_new = LabelSet.objects.get_or_create(
+            name=DEFAULT_NAME, defaults={"version": DEFAULT_VERSION}
+        )
         if is_new:
             Label.objects.bulk_create(
                 Label(
@@ -58,33 +61,51 @@ def may_create_project(user: User | AnonymousUser) -> bool:
     return user.is_active and (user.is_staff or user.has_perm("corpus.add_project"))
 
 
-def create_project(*, name: str, slug: str = "", description: str = "", actor: User | None, label_set: LabelSet | None = None) -> Project:
+def create_project(
+    *,
+    name: str,
+    slug: str = "",
+    description: str = "",
+    actor: User | None,
+    label_set: LabelSet | None = None,
+) -> Project:
     """A new project; its maker becomes its manager. ``None`` as actor is the command line.
 
-    Raises ``PermissionDenied`` for somebody who is neither staff nor has the right ``corpus.add_project``; ``UserError`` where the name is empty
-    or the address is taken.
+    Raises ``PermissionDenied`` for somebody who is neither staff nor has the right
+    ``corpus.add_project``; ``UserError`` where the name is empty or the address is taken.
     """
     if actor is not None and not may_create_project(actor):
-        raise PermissionDenied("Only staff may make projects. Ask an administrator for the right to add projects.")
+        raise PermissionDenied(
+            "Only staff may make projects. Ask an administrator for the right to add projects."
+        )
     slug = slug or slugify(name)[:80]
     if not name.strip() or not slug:
         raise UserError("A project needs a name with at least one letter or digit.")
     if slug in RESERVED_SLUGS or slugify(slug) != slug.lower():
-        raise UserError(f'"{slug}" cannot be the address of a project. Use small letters, digits and hyphens.')
+        raise UserError(
+            f'"{slug}" cannot be the address of a project. Use small letters, digits and hyphens.'
+        )
     try:
         with transaction.atomic():
             project = Project.objects.create(
-                name=name.strip(), slug=slug, description=description, label_set=label_set or default_label_set(), created_by=actor
+                name=name.strip(),
+                slug=slug,
+                description=description,
+                label_set=label_set or default_label_set(),
+                created_by=actor,
             )
             if actor is not None:
                 Membership.objects.create(project=project, user=actor, role=Role.MANAGER)
     except IntegrityError as error:
-        raise UserError(f'There is a project at the address "{slug}" already. Choose another.') from error
+        raise UserError(
+            f'There is a project at the address "{slug}" already. Choose another.'
+        ) from error
     return project
 
 
 def add_member(*, project: Project, user: User, role: str, actor: User | None) -> Membership:
-    """Give somebody a role in the project, or another role than before. Raises ``PermissionDenied``, ``UserError``."""
+    """Give somebody a role in the project, or another role than before. Raises
+    ``PermissionDenied``, ``UserError``."""
     require(actor, project, Action.MANAGE)
     if role not in Role.values:
         raise UserError(f'"{role}" is no role; roles are {", ".join(Role.values)}.')
@@ -92,12 +113,15 @@ def add_member(*, project: Project, user: User, role: str, actor: User | None) -
         _lock(project)
         if role != Role.MANAGER:
             _refuse_to_lose_the_last_manager(project, user)
-        membership, _ = Membership.objects.update_or_create(project=project, user=user, defaults={"role": role})
+        membership, _ = Membership.objects.update_or_create(
+            project=project, user=user, defaults={"role": role}
+        )
     return membership
 
 
 def remove_member(*, project: Project, user: User, actor: User | None) -> None:
-    """End somebody's membership; what they did stays. Raises ``PermissionDenied``, ``UserError`` for the last manager."""
+    """End somebody's membership; what they did stays. Raises ``PermissionDenied``, ``UserError``
+    for the last manager."""
     require(actor, project, Action.MANAGE)
     with transaction.atomic():
         _lock(project)

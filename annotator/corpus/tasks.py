@@ -20,14 +20,23 @@ from annotator.jobs.runs import JobRun
 
 def _page(job: Job) -> str:
     project = Project.objects.filter(pk=job.arguments["project"]).first()
-    return reverse("corpus:import_report", args=[project.slug, job.pk]) if project is not None else ""
+    return (
+        reverse("corpus:import_report", args=[project.slug, job.pk]) if project is not None else ""
+    )
 
 
 @handles(JOB_KIND, title="Import", page=_page)
 def import_documents(
-    run: JobRun, *, project: int, source_format: str, labels: str, uploads: Sequence[dict[str, str]] = (), paths: Sequence[str] = ()
+    run: JobRun,
+    *,
+    project: int,
+    source_format: str,
+    labels: str,
+    uploads: Sequence[dict[str, str]] = (),
+    paths: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Import what was uploaded, or what lies at ``paths`` (a command's). Uploads are removed unless another run will need them."""
+    """Import what was uploaded, or what lies at ``paths`` (a command's). Uploads are removed unless
+    another run will need them."""
     files = [Upload.from_json(facts) for facts in uploads]
     target = Project.objects.filter(pk=project).first()
     if target is None:

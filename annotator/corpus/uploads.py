@@ -1,6 +1,7 @@
 """Uploaded files between the request and the end of the job that reads them.
 
-Each upload gets a folder with a name of our own making; what its owner calls a file is kept as a fact and never becomes a path.
+Each upload gets a folder with a name of our own making; what its owner calls a file is kept as a
+fact and never becomes a path.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ FORGOTTEN_AFTER_SECONDS: Final = 3600
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A kept file: ``key`` names its folder and file under UPLOADS_DIR, ``name`` is the owner's word for it."""
+    """A kept file: ``key`` names its folder and file under UPLOADS_DIR, ``name`` is the owner's
+    word for it."""
 
     key: str
     name: str
@@ -49,7 +51,8 @@ class Upload:
 
 @contextmanager
 def keep_uploads(files: Sequence[UploadedFile]) -> Iterator[list[Upload]]:
-    """Write the files under UPLOADS_DIR piece by piece; they are removed again if the block raises. Raises ``UserError``."""
+    """Write the files under UPLOADS_DIR piece by piece; they are removed again if the block raises.
+    Raises ``UserError``."""
     _check(files)
     folder = Path(settings.UPLOADS_DIR) / uuid.uuid4().hex
     folder.mkdir(parents=True)
@@ -67,14 +70,27 @@ def remove_uploads(uploads: Sequence[Upload]) -> None:
 
 
 def remove_forgotten_uploads() -> int:
-    """Remove the folders of jobs that ended without reading them, such as cancelled ones; how many it were."""
+    """Remove the folders of jobs that ended without reading them, such as cancelled ones; how many
+    it were."""
     root = Path(settings.UPLOADS_DIR)
     if not root.is_dir():
         return 0
-    unfinished = Job.objects.unfinished().filter(arguments__has_key="uploads").values_list("arguments", flat=True)
-    needed = {upload["key"].partition("/")[0] for arguments in unfinished for upload in arguments["uploads"]}
+    unfinished = (
+        Job.objects.unfinished()
+        .filter(arguments__has_key="uploads")
+        .values_list("arguments", flat=True)
+    )
+    needed = {
+        upload["key"].partition("/")[0]
+        for arguments in unfinished
+        for upload in arguments["uploads"]
+    }
     old = time.time() - FORGOTTEN_AFTER_SECONDS
-    forgotten = [folder for folder in root.iterdir() if folder.is_dir() and folder.name not in needed and folder.stat().st_mtime < old]
+    forgotten = [
+        folder
+        for folder in root.iterdir()
+        if folder.is_dir() and folder.name not in needed and folder.stat().st_mtime < old
+    ]
     for folder in forgotten:
         shutil.rmtree(folder, ignore_errors=True)
     return len(forgotten)
@@ -87,8 +103,8 @@ def _check(files: Sequence[UploadedFile]) -> None:
         raise UserError(f"These are more than {MAX_FILES} files. Pack them into one zip.")
     if sum(file.size or 0 for file in files) > settings.MAX_UPLOAD_BYTES:
         raise UserError(
-            f"Together the files are larger than {settings.MAX_UPLOAD_BYTES // 1024**2} MB. Upload them in parts, or let an administrator "
-            "run the import on the server."
+            f"Together the files are larger than {settings.MAX_UPLOAD_BYTES // 1024**2} MB. Upload"
+            " them in parts, or let an administrator run the import on the server."
         )
 
 
@@ -97,4 +113,6 @@ def _keep(file: UploadedFile, folder: Path, number: int) -> Upload:
     with target.open("xb") as stream:
         for chunk in file.chunks():
             stream.write(chunk)
-    return Upload(key=f"{folder.name}/{number}", name=storable_text(file.name or f"file {number}")[:200])
+    return Upload(
+        key=f"{folder.name}/{number}", name=storable_text(file.name or f"file {number}")[:200]
+    )

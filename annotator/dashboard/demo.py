@@ -1,4 +1,5 @@
-"""The demo: a project of invented legends, two people to try it as, and the worker's tags. Nothing that a user made is touched."""
+"""The demo: a project of invented legends, two people to try it as, and the worker's tags. Nothing
+that a user made is touched."""
 
 from __future__ import annotations
 
@@ -29,12 +30,16 @@ DEMO_NAME: Final = "Demo: invented legends"
 FIRST_ADMIN: Final = "admin"
 DEMO_CURATOR: Final = "demo-curator"
 _POLL_SECONDS: Final = 0.5
-_DESCRIPTION: Final = "Legends written for trying things out: genes and drugs exist, experiments are invented. Some are tagged by hand."
+_DESCRIPTION: Final = (
+    "Legends written for trying things out: genes and drugs exist, experiments are invented. Some"
+    " are tagged by hand."
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Somebody to sign in as. ``password`` is what the credentials file holds, "" where it holds none or it was changed since."""
+    """Somebody to sign in as. ``password`` is what the credentials file holds, "" where it holds
+    none or it was changed since."""
 
     username: str
     what: str
@@ -55,17 +60,29 @@ def credentials_path() -> Path:
 
 
 def prepare_demo() -> Demo:
-    """Bring the database up to date and make what of the demo is missing: people, project, legends. Running it again changes nothing."""
+    """Bring the database up to date and make what of the demo is missing: people, project, legends.
+    Running it again changes nothing."""
     call_command("migrate", verbosity=0, interactive=False)
     admin, admin_account = _first_admin()
-    curator, curator_account = _person(DEMO_CURATOR, what="a curator of the demo project", is_superuser=False)
+    curator, curator_account = _person(
+        DEMO_CURATOR, what="a curator of the demo project", is_superuser=False
+    )
     project = Project.objects.filter(slug=DEMO_SLUG).first()
     if project is None:
-        project = create_project(name=DEMO_NAME, slug=DEMO_SLUG, description=_DESCRIPTION, actor=admin)
-    if curator is not None and not Membership.objects.filter(project=project, user=curator).exists():
+        project = create_project(
+            name=DEMO_NAME, slug=DEMO_SLUG, description=_DESCRIPTION, actor=admin
+        )
+    if (
+        curator is not None
+        and not Membership.objects.filter(project=project, user=curator).exists()
+    ):
         add_member(project=project, user=curator, role=Role.CURATOR, actor=admin)
     _import_legends(project, admin)
-    return Demo(project, admin, tuple(account for account in (admin_account, curator_account) if account is not None))
+    return Demo(
+        project,
+        admin,
+        tuple(account for account in (admin_account, curator_account) if account is not None),
+    )
 
 
 def legends_to_tag(project: Project) -> int:
@@ -73,35 +90,50 @@ def legends_to_tag(project: Project) -> int:
     return project.documents.filter(state=DocumentState.IMPORTED).count()
 
 
-def tag_legends(site: Site, demo: Demo, *, timeout: float, on_progress: Callable[[int, int, str], None]) -> Job:
+def tag_legends(
+    site: Site, demo: Demo, *, timeout: float, on_progress: Callable[[int, int, str], None]
+) -> Job:
     """Have the worker tag what waits, and wait for its end.
 
-    Raises ``UserError`` with the job's own sentence if it fails, ``ProcessDiedError`` if the worker or another process dies.
+    Raises ``UserError`` with the job's own sentence if it fails, ``ProcessDiedError`` if the worker
+    or another process dies.
     """
     job = _pretagging(demo)
     waited = 0.0
     while not job.is_final:
         if waited > timeout:
-            raise UserError(f"The worker has not tagged the demo's legends within {timeout:.0f} s; look into {site.log_dir}.")
+            raise UserError(
+                f"The worker has not tagged the demo's legends within {timeout:.0f} s; look into"
+                f" {site.log_dir}."
+            )
         site.watch(_POLL_SECONDS)
         waited += _POLL_SECONDS
         job.refresh_from_db()
         on_progress(job.n_done, job.n_total, job.message)
     if job.state != JobState.SUCCEEDED:
-        raise UserError(job.error or "Tagging the demo's legends was cancelled. Start it again on the project's page.")
+        raise UserError(
+            job.error
+            or "Tagging the demo's legends was cancelled. Start it again on the project's page."
+        )
     return job
 
 
 def summary_of(demo: Demo) -> dict[str, object]:
     """The demo in numbers, as the database has them."""
     documents = demo.project.documents
-    suggested = Span.objects.filter(layer__document__project=demo.project, layer__kind=LayerKind.SUGGESTED, layer__superseded_at=None)
+    suggested = Span.objects.filter(
+        layer__document__project=demo.project,
+        layer__kind=LayerKind.SUGGESTED,
+        layer__superseded_at=None,
+    )
     return {
         "project": demo.project.slug,
         "n_legends": documents.count(),
         "n_panels": sum(documents.values_list("n_panels", flat=True)),
         "n_legends_with_gold": documents.filter(layers__kind=LayerKind.IMPORTED).distinct().count(),
-        "n_legends_tagged": documents.filter(layers__in=suggested.values("layer")).distinct().count(),
+        "n_legends_tagged": (
+            documents.filter(layers__in=suggested.values("layer")).distinct().count()
+        ),
         "n_legends_waiting_for_tags": legends_to_tag(demo.project),
         "n_suggestions": suggested.count(),
         "model": serving_model(demo.project).name,
@@ -122,19 +154,24 @@ def _pretagging(demo: Demo) -> Job:
 
 
 def _first_admin() -> tuple[User, Account | None]:
-    """An administrator to act as: the one whom the demo made, else the first whom the site has, else a new one."""
+    """An administrator to act as: the one whom the demo made, else the first whom the site has,
+    else a new one."""
     if FIRST_ADMIN not in _kept_passwords():
         own = User.objects.filter(is_superuser=True, is_active=True).order_by("pk").first()
         if own is not None:
             return own, None
     admin, account = _person(FIRST_ADMIN, what="the administrator", is_superuser=True)
     if admin is None:
-        raise UserError(f'There is a user "{FIRST_ADMIN}" who is no administrator. Make one first: manage.py createsuperuser.')
+        raise UserError(
+            f'There is a user "{FIRST_ADMIN}" who is no administrator. Make one first: manage.py'
+            " createsuperuser."
+        )
     return admin, account
 
 
 def _person(username: str, *, what: str, is_superuser: bool) -> tuple[User | None, Account | None]:
-    """The demo's user of that name, made with a new password at the first run and never changed after it.
+    """The demo's user of that name, made with a new password at the first run and never changed
+    after it.
 
     Nobody, where the name belongs to a user whom the demo did not make.
     """
@@ -147,7 +184,9 @@ def _person(username: str, *, what: str, is_superuser: bool) -> tuple[User | Non
         return user, Account(username, what, kept[username] if is_valid else "", is_new=False)
     password = secrets.token_urlsafe(12)
     with transaction.atomic():
-        user = User.objects.create_user(username=username, password=password, is_superuser=is_superuser, is_staff=is_superuser)
+        user = User.objects.create_user(
+            username=username, password=password, is_superuser=is_superuser, is_staff=is_superuser
+        )
         _keep_passwords(kept | {username: password})
     return user, Account(username, what, password, is_new=True)
 
@@ -167,12 +206,20 @@ def _keep_passwords(passwords: dict[str, str]) -> None:
     new.unlink(missing_ok=True)
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write("# The demo's users and their first passwords. Remove this file once you changed them.\n")
+        file.write(
+            "# The demo's users and their first passwords. Remove this file once you changed"
+            " them.\n"
+        )
         file.writelines(f"{username} {password}\n" for username, password in passwords.items())
     new.replace(path)
 
 
 def _import_legends(project: Project, admin: User) -> None:
-    report = import_documents(project=project, documents=load_demo(), source_format="jsonl", labels="gold", actor=admin)
+    report = import_documents(
+        project=project, documents=load_demo(), source_format="jsonl", labels="gold", actor=admin
+    )
     if not project.documents.exists():
-        raise UserError(f"The demo's legends are damaged: {report['problems'][0]}. Get the program's files again.")
+        raise UserError(
+            f"The demo's legends are damaged: {report['problems'][0]}. Get the program's files"
+            " again."
+        )

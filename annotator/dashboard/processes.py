@@ -1,4 +1,5 @@
-"""The processes that make up a running site on one machine: started together, watched, and ended together."""
+"""The processes that make up a running site on one machine: started together, watched, and ended
+together."""
 
 from __future__ import annotations
 
@@ -33,10 +34,12 @@ class ProcessDiedError(UserError):
 
 
 class Processes:
-    """Child processes by name, each in a session of its own with its output in ``log_dir/NAME.log``.
+    """Child processes by name, each in a session of its own with its output in
+    ``log_dir/NAME.log``.
 
-    Leaving the context ends all of them, the last started first, together with whatever they started themselves. On a terminal Ctrl-C
-    reaches only this process, which then ends the others in order.
+    Leaving the context ends all of them, the last started first, together with whatever they
+    started themselves. On a terminal Ctrl-C reaches only this process, which then ends the others
+    in order.
     """
 
     def __init__(self, log_dir: Path) -> None:
@@ -50,11 +53,23 @@ class Processes:
         _adopt_orphans()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         with _ignoring_signals():
             self.stop()
 
-    def start(self, name: str, command: Sequence[str | Path], *, environment: Mapping[str, str], pass_fds: Sequence[int] = ()) -> int:
+    def start(
+        self,
+        name: str,
+        command: Sequence[str | Path],
+        *,
+        environment: Mapping[str, str],
+        pass_fds: Sequence[int] = (),
+    ) -> int:
         """Start ``command``; its process id."""
         with self._log(name).open("wb") as log:
             process = subprocess.Popen(
@@ -76,10 +91,13 @@ class Processes:
             if code is not None:
                 how = f"exit code {code}" if code >= 0 else signal.Signals(-code).name
                 last_words = f"Its last lines in {self._log(name)}:\n{self._last_words(name)}"
-                raise ProcessDiedError(f"The {name} ended by itself ({how}), so everything was stopped. {last_words}")
+                raise ProcessDiedError(
+                    f"The {name} ended by itself ({how}), so everything was stopped. {last_words}"
+                )
 
     def watch(self, seconds: float | None = None) -> None:
-        """Wait, for ever or for ``seconds``, while all processes run. Raises ``ProcessDiedError``."""
+        """Wait, for ever or for ``seconds``, while all processes run. Raises
+        ``ProcessDiedError``."""
         deadline = None if seconds is None else time.monotonic() + seconds
         while deadline is None or time.monotonic() < deadline:
             self.check()
@@ -103,8 +121,11 @@ class Processes:
         psutil.wait_procs(stubborn, timeout=GRACE_SECONDS / 2)
 
     def _descendants(self) -> list[psutil.Process]:
-        """What is left of what was started here; orphans are among them, because this process adopts them."""
-        children = [child for child in psutil.Process().children() if child.pid not in self._not_mine]
+        """What is left of what was started here; orphans are among them, because this process
+        adopts them."""
+        children = [
+            child for child in psutil.Process().children() if child.pid not in self._not_mine
+        ]
         return [*children, *(grandchild for child in children for grandchild in _children(child))]
 
     def _log(self, name: str) -> Path:
@@ -112,12 +133,16 @@ class Processes:
 
     def _last_words(self, name: str) -> str:
         lines = self._log(name).read_text(encoding="utf-8", errors="replace").splitlines()
-        return "\n".join(f"    {line}" for line in lines[-_LAST_WORDS_LINES:]) or "    (it said nothing)"
+        return (
+            "\n".join(f"    {line}" for line in lines[-_LAST_WORDS_LINES:])
+            or "    (it said nothing)"
+        )
 
 
 @contextmanager
 def stopping_on_signals() -> Iterator[None]:
-    """Within it SIGTERM, and the hang-up of a terminal, interrupt as Ctrl-C does: by ``KeyboardInterrupt``."""
+    """Within it SIGTERM, and the hang-up of a terminal, interrupt as Ctrl-C does: by
+    ``KeyboardInterrupt``."""
 
     def interrupt(signum: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
@@ -131,7 +156,8 @@ def stopping_on_signals() -> Iterator[None]:
 
 
 def listening_socket(host: str, port: int, *, n_tries: int = 50) -> socket.socket:
-    """A socket that listens on ``port``, or on the next free one. The caller hands it on, so nobody can take the port in between.
+    """A socket that listens on ``port``, or on the next free one. The caller hands it on, so nobody
+    can take the port in between.
 
     Raises ``UserError`` if ``host`` is not an address of this machine or no port is free.
     """
@@ -146,7 +172,10 @@ def listening_socket(host: str, port: int, *, n_tries: int = 50) -> socket.socke
         except OSError as error:
             listening.close()
             if error.errno not in _TAKEN:
-                raise UserError(f"The site cannot listen on {host}: {error.strerror}. Name an address of this machine with --host.") from error
+                raise UserError(
+                    f"The site cannot listen on {host}: {error.strerror}. Name an address of this"
+                    " machine with --host."
+                ) from error
         else:
             return listening
     raise UserError(f"No port is free on {host}. Stop another program, or name a port with --port.")
@@ -154,7 +183,8 @@ def listening_socket(host: str, port: int, *, n_tries: int = 50) -> socket.socke
 
 @contextmanager
 def _ignoring_signals() -> Iterator[None]:
-    """A second Ctrl-C must not interrupt the end of the processes; that end takes a limited time."""
+    """A second Ctrl-C must not interrupt the end of the processes; that end takes a limited
+    time."""
     before = {each: signal.signal(each, signal.SIG_IGN) for each in _STOP_SIGNALS}
     try:
         yield
@@ -164,13 +194,15 @@ def _ignoring_signals() -> Iterator[None]:
 
 
 def _dying_with_parent() -> list[str]:
-    """A prefix by which the kernel sends SIGTERM to the command should this process be killed; Debian always has setpriv."""
+    """A prefix by which the kernel sends SIGTERM to the command should this process be killed;
+    Debian always has setpriv."""
     setpriv = shutil.which("setpriv")
     return [setpriv, "--pdeathsig", "TERM", "--"] if setpriv else []
 
 
 def _adopt_orphans() -> None:
-    """Have the kernel hand this process the children of children that ended (Linux), so that none is lost sight of."""
+    """Have the kernel hand this process the children of children that ended (Linux), so that none
+    is lost sight of."""
     prctl = getattr(ctypes.CDLL(None), "prctl", None)
     if prctl is not None:
         prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)

@@ -1,4 +1,5 @@
-"""The whole site on one machine: broker, worker and web server, by the same entrypoint that containers use."""
+"""The whole site on one machine: broker, worker and web server, by the same entrypoint that
+containers use."""
 
 from __future__ import annotations
 
@@ -26,7 +27,8 @@ _START_SECONDS: Final = 120.0
 
 
 class Site:
-    """A site whose broker runs. ``start_worker`` and ``start_web`` add the rest; all of it ends with the context of ``local_site``."""
+    """A site whose broker runs. ``start_worker`` and ``start_web`` add the rest; all of it ends
+    with the context of ``local_site``."""
 
     def __init__(self, processes: Processes) -> None:
         self.processes = processes
@@ -36,11 +38,21 @@ class Site:
         self.processes.start("worker", [_ENTRYPOINT, "worker"], environment=_environment())
 
     def start_web(self, *, host: str, port: int) -> str:
-        """Start the web server on ``port`` or the next free one; its address, once it answers. Raises ``UserError``."""
+        """Start the web server on ``port`` or the next free one; its address, once it answers.
+        Raises ``UserError``."""
         with listening_socket(host, port) as listening:
             bound = listening.getsockname()[1]
-            environment = _environment() | {"SD_BIND": f"fd://{listening.fileno()}", "SD_WEB_WORKERS": "1", "SD_WEB_THREADS": "8"}
-            self.processes.start("web server", [_ENTRYPOINT, "web"], environment=environment, pass_fds=[listening.fileno()])
+            environment = _environment() | {
+                "SD_BIND": f"fd://{listening.fileno()}",
+                "SD_WEB_WORKERS": "1",
+                "SD_WEB_THREADS": "8",
+            }
+            self.processes.start(
+                "web server",
+                [_ENTRYPOINT, "web"],
+                environment=environment,
+                pass_fds=[listening.fileno()],
+            )
         self._wait_for_web(host, bound)
         return f"http://{f'[{host}]' if ':' in host else host}:{bound}/"
 
@@ -53,15 +65,20 @@ class Site:
         deadline = time.monotonic() + _START_SECONDS
         while not _answers(host, port):
             if time.monotonic() > deadline:
-                raise UserError(f"The web server did not answer within {_START_SECONDS:.0f} s; look into {self.log_dir}.")
+                raise UserError(
+                    f"The web server did not answer within {_START_SECONDS:.0f} s; look into"
+                    f" {self.log_dir}."
+                )
             self.processes.watch(0.25)
 
 
 @contextmanager
 def local_site() -> Iterator[Site]:
-    """The broker and a place to start the rest; on leaving, by whatever way, everything that was started has ended.
+    """The broker and a place to start the rest; on leaving, by whatever way, everything that was
+    started has ended.
 
-    SIGTERM and a hang-up interrupt like Ctrl-C. Raises ``UserError`` if another such site runs on the same VAR folder.
+    SIGTERM and a hang-up interrupt like Ctrl-C. Raises ``UserError`` if another such site runs on
+    the same VAR folder.
     """
     with ExitStack() as stack:
         stack.enter_context(stopping_on_signals())
@@ -76,7 +93,8 @@ def log_dir() -> Path:
 
 @contextmanager
 def _alone(path: Path) -> Iterator[None]:
-    """Hold a lock that the kernel releases however this process ends, so that none is ever stale."""
+    """Hold a lock that the kernel releases however this process ends, so that none is ever
+    stale."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+", encoding="ascii") as file:
         try:
@@ -84,7 +102,10 @@ def _alone(path: Path) -> Iterator[None]:
         except BlockingIOError as error:
             file.seek(0)
             holder = file.read().strip() or "unknown"
-            raise UserError(f"The site runs already on {path.parent} (process {holder}). Stop it first, or set SD_VAR to another folder.") from error
+            raise UserError(
+                f"The site runs already on {path.parent} (process {holder}). Stop it first, or set"
+                " SD_VAR to another folder."
+            ) from error
         file.truncate(0)
         file.write(f"{os.getpid()}\n")
         file.flush()
@@ -96,7 +117,10 @@ def _some_broker() -> Iterator[None]:
     """The Redis that REDIS_URL names, else an embedded Valkey of our own."""
     if settings.REDIS_URL:
         if not broker.is_reachable():
-            raise UserError("The Redis server that REDIS_URL names does not answer. Start it, or unset REDIS_URL to use the embedded broker.")
+            raise UserError(
+                "The Redis server that REDIS_URL names does not answer. Start it, or unset"
+                " REDIS_URL to use the embedded broker."
+            )
         yield
         return
     _end_orphaned_broker()
@@ -119,7 +143,8 @@ def _end_orphaned_broker() -> None:
 
 @contextmanager
 def _deaf_to_the_terminal() -> Iterator[None]:
-    """What is started within it never sees Ctrl-C: the broker has to outlive the worker, which talks to it until it has ended."""
+    """What is started within it never sees Ctrl-C: the broker has to outlive the worker, which
+    talks to it until it has ended."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
     try:
         yield
@@ -129,7 +154,9 @@ def _deaf_to_the_terminal() -> Iterator[None]:
 
 def _environment() -> dict[str, str]:
     """Ours, with this interpreter first: the entrypoint asks for ``python``."""
-    return dict(os.environ) | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"}
+    return dict(os.environ) | {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    }
 
 
 def _answers(host: str, port: int) -> bool:

@@ -27,7 +27,9 @@ def home(request: HttpRequest) -> HttpResponse:
     scopes = [project.scope for project in projects]
     context = {
         "projects": [(project, counts[project.pk]) for project in projects],
-        "unfinished": Job.objects.unfinished().filter(scope__in=scopes).select_related("created_by")[:5],
+        "unfinished": (
+            Job.objects.unfinished().filter(scope__in=scopes).select_related("created_by")[:5]
+        ),
         "may_create": may_create_project(request.user),
         "unheard": sorted(set(Queue.values) - live_queues()) if request.user.is_staff else [],
     }
@@ -37,11 +39,14 @@ def home(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_GET
 def healthz(request: HttpRequest) -> HttpResponse:
-    """Whether this process can serve pages: 200, or 503 without its database. A broker or worker that is away only delays jobs, and is told."""
+    """Whether this process can serve pages: 200, or 503 without its database. A broker or worker
+    that is away only delays jobs, and is told."""
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
         queues = sorted(live_queues())
     except DatabaseError:
         return JsonResponse({"database": "away"}, status=503)
-    return JsonResponse({"database": "ok", "broker": "ok" if broker.is_reachable() else "away", "queues": queues})
+    return JsonResponse(
+        {"database": "ok", "broker": "ok" if broker.is_reachable() else "away", "queues": queues}
+    )

@@ -31,7 +31,8 @@ _INCOMPRESSIBLE: Final = ".safetensors"
 
 
 def files_of(folder: Path, form: str) -> list[str]:
-    """The files of a form below the snapshot's folder; none where the form is unknown or was not written."""
+    """The files of a form below the snapshot's folder; none where the form is unknown or was not
+    written."""
     names = [f"{sub}{side}.jsonl" for sub in _FOLDERS.get(form, ()) for side in SIDES]
     return names if all((folder / name).is_file() for name in names) else []
 
@@ -61,13 +62,21 @@ class _Pipe:
 
 
 def zip_stream(folder: Path, names: Sequence[str], *, top: str, when: datetime) -> Iterator[bytes]:
-    """A zip of the files below one folder ``top``, in pieces of a few megabytes at most; the same files give the same bytes."""
+    """A zip of the files below one folder ``top``, in pieces of a few megabytes at most; the same
+    files give the same bytes."""
     pipe = _Pipe()
     with zipfile.ZipFile(pipe, "w", zipfile.ZIP_DEFLATED, compresslevel=4) as archive:  # type: ignore[call-overload]
         for name in names:
-            entry = zipfile.ZipInfo(f"{top}/{name.removeprefix(TOKENIZED)}", date_time=when.timetuple()[:6])
-            entry.compress_type = zipfile.ZIP_STORED if name.endswith(_INCOMPRESSIBLE) else zipfile.ZIP_DEFLATED
-            with (folder / name).open("rb") as source, archive.open(entry, "w", force_zip64=True) as target:
+            entry = zipfile.ZipInfo(
+                f"{top}/{name.removeprefix(TOKENIZED)}", date_time=when.timetuple()[:6]
+            )
+            entry.compress_type = (
+                zipfile.ZIP_STORED if name.endswith(_INCOMPRESSIBLE) else zipfile.ZIP_DEFLATED
+            )
+            with (
+                (folder / name).open("rb") as source,
+                archive.open(entry, "w", force_zip64=True) as target,
+            ):
                 while piece := source.read(_PIECE):
                     target.write(piece)
                     if data := pipe.taken():

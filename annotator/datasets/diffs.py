@@ -1,6 +1,8 @@
-"""What changed between two snapshots of a project: legends that came, went or changed, and their entities by label.
+"""What changed between two snapshots of a project: legends that came, went or changed, and their
+entities by label.
 
-Both are read side by side in the order of their legends, a legend at a time: memory does not grow with them.
+Both are read side by side in the order of their legends, a legend at a time: memory does not grow
+with them.
 """
 
 from __future__ import annotations
@@ -52,7 +54,10 @@ def legends_in(folder: Path) -> Iterator[FrozenLegend]:
             legend = legend or FrozenLegend(document, lineage["paper"], side)
             legend.panels.add((lineage["start"], lineage["end"]))
             at = lineage["start"]
-            legend.entities.update(Entity(at + span["start"], at + span["end"], span["label"], span.get("role", "")) for span in row["spans"])
+            legend.entities.update(
+                Entity(at + span["start"], at + span["end"], span["label"], span.get("role", ""))
+                for span in row["spans"]
+            )
         if legend is not None:
             yield legend
 
@@ -68,9 +73,11 @@ def _document(row: tuple[str, dict[str, Any]]) -> int:
 def difference(old: Path, new: Path) -> dict[str, Any]:
     """What the snapshot in the folder ``new`` has otherwise than ``old``.
 
-    ``{"legends": {"added", "removed", "changed", "same"}, "labels": {label: {"old", "new", and each of CHANGES}}, "relabelled": [[from, to, n]],
-    "named": {"added", "removed", "changed": [{"document", "paper", "side", "says"}]}}``. An entity is relabelled (counted at its old label; it
-    *became* one of the new) where the range is the same, moved where a range of its label overlaps its own, else lost or added.
+    ``{"legends": {"added", "removed", "changed", "same"}, "labels": {label: {"old", "new", and each
+    of CHANGES}}, "relabelled": [[from, to, n]], "named": {"added", "removed", "changed":
+    [{"document", "paper", "side", "says"}]}}``. An entity is relabelled (counted at its old label;
+    it *became* one of the new) where the range is the same, moved where a range of its label
+    overlaps its own, else lost or added.
     """
     found = _Difference()
     for before, after in _side_by_side(legends_in(old), legends_in(new)):
@@ -78,7 +85,9 @@ def difference(old: Path, new: Path) -> dict[str, Any]:
     return found.as_json()
 
 
-def _side_by_side(old: Iterator[FrozenLegend], new: Iterator[FrozenLegend]) -> Iterator[tuple[FrozenLegend | None, FrozenLegend | None]]:
+def _side_by_side(
+    old: Iterator[FrozenLegend], new: Iterator[FrozenLegend]
+) -> Iterator[tuple[FrozenLegend | None, FrozenLegend | None]]:
     before, after = next(old, None), next(new, None)
     while before is not None or after is not None:
         if after is None or (before is not None and before.document < after.document):
@@ -97,7 +106,9 @@ class _Difference:
     legends: Counter[str] = field(default_factory=Counter)
     labels: dict[str, Counter[str]] = field(default_factory=dict)
     pairs: Counter[tuple[str, str]] = field(default_factory=Counter)
-    named: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: {"added": [], "removed": [], "changed": []})
+    named: dict[str, list[dict[str, Any]]] = field(
+        default_factory=lambda: {"added": [], "removed": [], "changed": []}
+    )
 
     def add(self, before: FrozenLegend | None, after: FrozenLegend | None) -> None:
         old, new = before.entities if before else set(), after.entities if after else set()
@@ -118,10 +129,18 @@ class _Difference:
         self.legends[kind] += 1
         legend = after or before
         if kind != "same" and legend is not None and len(self.named[kind]) < MAX_NAMED:
-            self.named[kind].append({"document": legend.document, "paper": legend.paper, "side": legend.side, "says": ", ".join(says)})
+            self.named[kind].append(
+                {
+                    "document": legend.document,
+                    "paper": legend.paper,
+                    "side": legend.side,
+                    "says": ", ".join(says),
+                }
+            )
 
     def _count(self, lost: set[Entity], added: set[Entity]) -> Counter[str]:
-        """Count what became of entities that are no longer as they were; the changes of this legend."""
+        """Count what became of entities that are no longer as they were; the changes of this
+        legend."""
         changes: Counter[str] = Counter()
         for one, _ in _paired(lost, added, lambda one, other: one[:3] == other[:3]):
             self._note(changes, "role", one.label)
@@ -129,7 +148,13 @@ class _Difference:
             self._note(changes, "relabelled", one.label)
             self._of(other.label)["became"] += 1
             self.pairs[one.label, other.label] += 1
-        for one, _ in _paired(lost, added, lambda one, other: one.label == other.label and one.start < other.end and other.start < one.end):
+        for one, _ in _paired(
+            lost,
+            added,
+            lambda one, other: (
+                one.label == other.label and one.start < other.end and other.start < one.end
+            ),
+        ):
             self._note(changes, "moved", one.label)
         for entity in added:
             self._note(changes, "added", entity.label)
@@ -147,14 +172,21 @@ class _Difference:
     def as_json(self) -> dict[str, Any]:
         columns = ("old", "new", *CHANGES)
         return {
-            "legends": {kind: self.legends[kind] for kind in ("added", "removed", "changed", "same")},
-            "labels": {label: {column: counts[column] for column in columns} for label, counts in sorted(self.labels.items())},
+            "legends": {
+                kind: self.legends[kind] for kind in ("added", "removed", "changed", "same")
+            },
+            "labels": {
+                label: {column: counts[column] for column in columns}
+                for label, counts in sorted(self.labels.items())
+            },
             "relabelled": [[one, other, n] for (one, other), n in self.pairs.most_common()],
             "named": self.named,
         }
 
 
-def _paired(lost: set[Entity], added: set[Entity], fits: Callable[[Entity, Entity], bool]) -> Iterator[tuple[Entity, Entity]]:
+def _paired(
+    lost: set[Entity], added: set[Entity], fits: Callable[[Entity, Entity], bool]
+) -> Iterator[tuple[Entity, Entity]]:
     """Take out of both sets the pairs that fit, each entity once."""
     for one in sorted(lost):
         other = next((other for other in sorted(added) if fits(one, other)), None)

@@ -1,7 +1,8 @@
-"""From accepted legends to the files of a snapshot: all that may become rows is written, then chosen from, then what was not chosen is taken out.
+"""From accepted legends to the files of a snapshot: all that may become rows is written, then
+chosen from, then what was not chosen is taken out.
 
-The legends are read once, so curators may go on with their work meanwhile. Memory holds a few numbers and the shingles of each panel, never its
-text.
+The legends are read once, so curators may go on with their work meanwhile. Memory holds a few
+numbers and the shingles of each panel, never its text.
 """
 
 from __future__ import annotations
@@ -28,7 +29,14 @@ from ner_engine import schema
 from ner_engine.duplicates import ShingleIndex
 from ner_engine.formats import Report
 from ner_engine.formats.jsonl import document_to_json
-from ner_engine.formats.sd_nlp import Flavour, Passage, encoded_row, figure_passage, panel_passages, word_row
+from ner_engine.formats.sd_nlp import (
+    Flavour,
+    Passage,
+    encoded_row,
+    figure_passage,
+    panel_passages,
+    word_row,
+)
 from ner_engine.schema import Segment, Span
 from ner_engine.split import SIDES
 
@@ -46,18 +54,21 @@ REPEATED_ACROSS: Final = "the same text as a panel of another side"
 NEARLY_THE_SAME: Final = "nearly the same text as a panel of another side"
 TOO_SWEPT: Final = "too many entities that nobody decided by themselves"
 TOO_SWEPT_FIGURE: Final = "a whole figure: too many panels that a machine found and nobody touched"
-#: Which side keeps a text that lies on several, or nearly so: what is held out must never be trained on.
+#: Which side keeps a text that lies on several, or nearly so: what is held out must never be
+#: trained on.
 KEEPS_FIRST: Final = ("test", "eval", "train")
 TOKENIZED: Final = "tokenized/"
 #: Legends whose texts are cut into tokens at once.
 _BATCH: Final = 100
-#: Why a panel is missing does not matter to its figure, which is a row of its own, in these cases; in all others the figure goes too.
+#: Why a panel is missing does not matter to its figure, which is a row of its own, in these cases;
+#: in all others the figure goes too.
 _LEAVES_FIGURE: Final = frozenset({TOO_SHORT, NO_ENTITY, REPEATED})
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a snapshot is to hold. ``guideline`` names the version that the legends are curated by."""
+    """What a snapshot is to hold. ``guideline`` names the version that the legends are curated
+    by."""
 
     labels: tuple[str, ...]
     decisions: tuple[str, ...]
@@ -73,16 +84,36 @@ class Plan:
 # Where rows come from
 
 
-def with_lineage(legends: Iterable[schema.Document], plan: Plan, on_edited: Callable[[schema.Document], None]) -> Iterator[schema.Document]:
-    """The legends with all that rows are made from in ``attributes["lineage"]``; one that was edited after it was read goes to ``on_edited``."""
+def with_lineage(
+    legends: Iterable[schema.Document], plan: Plan, on_edited: Callable[[schema.Document], None]
+) -> Iterator[schema.Document]:
+    """The legends with all that rows are made from in ``attributes["lineage"]``; one that was
+    edited after it was read goes to ``on_edited``."""
     rest = iter(legends)
     while batch := list(islice(rest, CHUNK)):
         ids = [int(legend.attributes["lineage"]["document"]) for legend in batch]
-        as_they_stand = {row[0]: row[1:] for row in Document.objects.filter(pk__in=ids).values_list("pk", "revision", "state", "accepted_by")}
-        suggested_by = dict(Layer.objects.current().filter(document__in=ids, kind=LayerKind.SUGGESTED).values_list("document", "source"))
+        as_they_stand = {
+            row[0]: row[1:]
+            for row in Document.objects.filter(pk__in=ids).values_list(
+                "pk", "revision", "state", "accepted_by"
+            )
+        }
+        suggested_by = dict(
+            Layer.objects.current()
+            .filter(document__in=ids, kind=LayerKind.SUGGESTED)
+            .values_list("document", "source")
+        )
         panels_by = untouched_panels(ids)
-        curators: dict[int, set[int]] = {pk: {row[2]} if row[2] else set() for pk, row in as_they_stand.items()}
-        done = Operation.objects.filter(document__in=ids).exclude(actor=None).order_by().values_list("document", "actor").distinct()
+        curators: dict[int, set[int]] = {
+            pk: {row[2]} if row[2] else set() for pk, row in as_they_stand.items()
+        }
+        done = (
+            Operation.objects.filter(document__in=ids)
+            .exclude(actor=None)
+            .order_by()
+            .values_list("document", "actor")
+            .distinct()
+        )
         for document, actor in done:
             curators.setdefault(document, set()).add(actor)
         for legend, pk in zip(batch, ids, strict=True):
@@ -91,13 +122,20 @@ def with_lineage(legends: Iterable[schema.Document], plan: Plan, on_edited: Call
             if (revision, state) != (lineage["revision"], DocumentState.ACCEPTED):
                 on_edited(legend)
                 continue
-            people = {"curators": sorted(curators[pk]), "model": suggested_by.get(pk, ""), "guideline": plan.guideline}
+            people = {
+                "curators": sorted(curators[pk]),
+                "model": suggested_by.get(pk, ""),
+                "guideline": plan.guideline,
+            }
             people |= {"panels_by": panels_by[pk]} if pk in panels_by else {}
-            yield replace(legend, attributes={**legend.attributes, "lineage": {**lineage, **people}})
+            yield replace(
+                legend, attributes={**legend.attributes, "lineage": {**lineage, **people}}
+            )
 
 
 class Panel(NamedTuple):
-    """A panel of a legend with its entities at its own offsets; ``reason`` says why it is no example, "" where it is one."""
+    """A panel of a legend with its entities at its own offsets; ``reason`` says why it is no
+    example, "" where it is one."""
 
     name: str
     segment: Segment
@@ -118,16 +156,22 @@ def panels_of(document: schema.Document, plan: Plan) -> Iterator[Panel]:
     known = frozenset(plan.labels)
     for segment in document.segments or (Segment(0, len(document.text)),):
         gold = tuple(
-            span.moved(-segment.start) for span in document.gold if span.label in known and segment.start <= span.start and span.end <= segment.end
+            span.moved(-segment.start)
+            for span in document.gold
+            if span.label in known and segment.start <= span.start and span.end <= segment.end
         )
         reason = ""
         if segment.end - segment.start <= MIN_CHARACTERS:
             reason = TOO_SHORT
         elif not gold:
             reason = NO_ENTITY
-        elif plan.decisions and any(span.attributes.get("decision") not in plan.decisions for span in gold):
+        elif plan.decisions and any(
+            span.attributes.get("decision") not in plan.decisions for span in gold
+        ):
             reason = OTHER_DECISION
-        yield Panel(segment.id or f"{document.id}:{segment.marker or segment.start}", segment, gold, reason)
+        yield Panel(
+            segment.id or f"{document.id}:{segment.marker or segment.start}", segment, gold, reason
+        )
 
 
 def example_of(document: schema.Document, panel: Panel, plan: Plan) -> schema.Document:
@@ -136,18 +180,29 @@ def example_of(document: schema.Document, panel: Panel, plan: Plan) -> schema.Do
     decisions = Counter(str(span.attributes.get("decision") or "unknown") for span in panel.gold)
     lineage = {
         **document.attributes["lineage"],
-        **{"panel": panel.name, "start": segment.start, "end": segment.end, "paper": document.group},
-        **{"decisions": dict(sorted(decisions.items())), "weight": plan.rules.weight(panel.n_spans, panel.n_swept)},
+        **{
+            "panel": panel.name,
+            "start": segment.start,
+            "end": segment.end,
+            "paper": document.group,
+        },
+        **{
+            "decisions": dict(sorted(decisions.items())),
+            "weight": plan.rules.weight(panel.n_spans, panel.n_swept),
+        },
     }
     text = document.text[segment.start : segment.end]
-    return schema.Document(id=panel.name, text=text, doi=document.doi, gold=panel.gold, attributes={"lineage": lineage})
+    return schema.Document(
+        id=panel.name, text=text, doi=document.doi, gold=panel.gold, attributes={"lineage": lineage}
+    )
 
 
 # What may become a row
 
 
 class Candidate(NamedTuple):
-    """What is remembered of a panel; ``legend`` and ``text`` are numbers, those of ``text`` the same for the same text."""
+    """What is remembered of a panel; ``legend`` and ``text`` are numbers, those of ``text`` the
+    same for the same text."""
 
     legend: int
     document: int
@@ -165,11 +220,17 @@ class Candidate(NamedTuple):
     @property
     def place(self) -> dict[str, Any]:
         """Which panel it is, for a person."""
-        return {"panel": self.panel, "paper": self.paper, "document": self.document, "side": self.side}
+        return {
+            "panel": self.panel,
+            "paper": self.paper,
+            "document": self.document,
+            "side": self.side,
+        }
 
 
 class Figure(NamedTuple):
-    """What is remembered of a whole figure that may become a row: of its ``n_spans`` panels a machine found ``n_swept``, and nobody touched them."""
+    """What is remembered of a whole figure that may become a row: of its ``n_spans`` panels a
+    machine found ``n_swept``, and nobody touched them."""
 
     legend: int
     document: int
@@ -185,7 +246,8 @@ class Figure(NamedTuple):
 
 
 class LeftOut(NamedTuple):
-    """The panel ``number`` becomes no row; ``like`` is the one that it is like, where that is the reason."""
+    """The panel ``number`` becomes no row; ``like`` is the one that it is like, where that is the
+    reason."""
 
     number: int
     reason: str
@@ -210,7 +272,8 @@ class Candidates:
         return self._texts[digest]
 
     def choose(self, rules: Rules) -> Iterator[LeftOut]:
-        """What occurs on several sides, or twice on one, and what the guard does not let through. Raises ``UserError`` as the guard does."""
+        """What occurs on several sides, or twice on one, and what the guard does not let through.
+        Raises ``UserError`` as the guard does."""
         out: set[int] = set()
         for left in self._repeated(rules):
             out.add(left.number)
@@ -227,10 +290,17 @@ class Candidates:
         for index, panel in enumerate(self.panels):
             keeper = keepers[panel.text]
             if keeper != index:
-                yield LeftOut(index, REPEATED if panel.side == self.panels[keeper].side else REPEATED_ACROSS, keeper, 1.0)
+                yield LeftOut(
+                    index,
+                    REPEATED if panel.side == self.panels[keeper].side else REPEATED_ACROSS,
+                    keeper,
+                    1.0,
+                )
         ranks = [self.panels[keepers[text]].rank for text in range(len(keepers))]
         for near in self._shingles.near_duplicates(ranks, rules.near_duplicate):
-            yield LeftOut(keepers[near.number], NEARLY_THE_SAME, keepers[near.like], near.similarity)
+            yield LeftOut(
+                keepers[near.number], NEARLY_THE_SAME, keepers[near.like], near.similarity
+            )
 
 
 # Files
@@ -238,7 +308,8 @@ class Candidates:
 
 _to_json: Final = json.JSONEncoder(ensure_ascii=False).encode
 _BETWEEN: Final = '", "'
-#: Who a line belongs to: a panel, a figure, or a legend, each by its number. It goes when its owner goes.
+#: Who a line belongs to: a panel, a figure, or a legend, each by its number. It goes when its owner
+#: goes.
 _KINDS: Final = 3
 
 
@@ -255,22 +326,29 @@ def legend_owner(legend: int) -> int:
 
 
 def as_json(row: Mapping[str, Any]) -> str:
-    """The JSON of a row. Lists of labels, most of what sd-nlp is, are joined as they are: five times as quick as encoding label by label."""
+    """The JSON of a row. Lists of labels, most of what sd-nlp is, are joined as they are: five
+    times as quick as encoding label by label."""
     if "label_ids" not in row:
         return _to_json(row)
     rest = _to_json({key: value for key, value in row.items() if key != "label_ids"})
-    layers = ", ".join(f"{_to_json(layer)}: {_labels_as_json(labels)}" for layer, labels in row["label_ids"].items())
+    layers = ", ".join(
+        f"{_to_json(layer)}: {_labels_as_json(labels)}"
+        for layer, labels in row["label_ids"].items()
+    )
     return f'{rest[:-1]}, "label_ids": {{{layers}}}}}'
 
 
 def _labels_as_json(labels: Sequence[str]) -> str:
     joined = _BETWEEN.join(labels)
-    needs_no_escape = joined.isprintable() and "\\" not in joined and joined.count('"') == 2 * (len(labels) - 1)
+    needs_no_escape = (
+        joined.isprintable() and "\\" not in joined and joined.count('"') == 2 * (len(labels) - 1)
+    )
     return f'["{joined}"]' if needs_no_escape else _to_json(labels)
 
 
 class LineFiles:
-    """Files of JSON lines below a folder, open side by side; each line has an owner, and can be taken out again with it."""
+    """Files of JSON lines below a folder, open side by side; each line has an owner, and can be
+    taken out again with it."""
 
     def __init__(self, folder: Path, names: Iterable[str]) -> None:
         self._folder, self._names = folder, tuple(names)
@@ -325,8 +403,17 @@ def _copy(source: IO[bytes], target: IO[bytes], begin: int, end: int) -> None:
 
 def names_of_files(*, tokenized: bool) -> list[str]:
     """All files of a snapshot."""
-    folders = ["", "sd_panels/", "sd_figs/", *([f"{TOKENIZED}sd_panels/", f"{TOKENIZED}sd_figs/"] if tokenized else [])]
-    return [*(f"{folder}{side}.jsonl" for folder in folders for side in SIDES), "lossy.jsonl", "left_out.jsonl"]
+    folders = [
+        "",
+        "sd_panels/",
+        "sd_figs/",
+        *([f"{TOKENIZED}sd_panels/", f"{TOKENIZED}sd_figs/"] if tokenized else []),
+    ]
+    return [
+        *(f"{folder}{side}.jsonl" for folder in folders for side in SIDES),
+        "lossy.jsonl",
+        "left_out.jsonl",
+    ]
 
 
 # Writing and taking out
@@ -343,9 +430,10 @@ class _Placed(NamedTuple):
 
 @dataclass
 class SnapshotWriter:
-    """Writes rows into ``files``: project JSONL, and beside it sd-nlp with the same rows in the same order, as words and, with ``tokenizer``, as
-    tokens; beside them ``lossy.jsonl``, what sd-nlp cannot express, and ``left_out.jsonl``, each panel that became no row, and each figure that the
-    guard did not let through.
+    """Writes rows into ``files``: project JSONL, and beside it sd-nlp with the same rows in the
+    same order, as words and, with ``tokenizer``, as tokens; beside them ``lossy.jsonl``, what
+    sd-nlp cannot express, and ``left_out.jsonl``, each panel that became no row, and each figure
+    that the guard did not let through.
     """
 
     files: LineFiles
@@ -360,7 +448,8 @@ class SnapshotWriter:
     _owner: int = -1
 
     def write(self, legends: Iterable[schema.Document]) -> None:
-        """Write all that may become rows. Texts are cut into tokens in a thread of their own, while the next legends are written as words."""
+        """Write all that may become rows. Texts are cut into tokens in a thread of their own, while
+        the next legends are written as words."""
         rest = with_lineage(legends, self.plan, self._leave_out_edited)
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="tokens") as thread:
             waiting: tuple[list[_Placed], Future[list[Encoding]]] | None = None
@@ -368,7 +457,9 @@ class SnapshotWriter:
                 placed = [each for legend in batch for each in self._write_legend(legend)]
                 if self.tokenizer is None:
                     continue
-                coming = thread.submit(self.tokenizer.encode_batch, [each.passage.text for each in placed])
+                coming = thread.submit(
+                    self.tokenizer.encode_batch, [each.passage.text for each in placed]
+                )
                 if waiting is not None:
                     self._write_tokens(*waiting)
                 waiting = placed, coming
@@ -376,7 +467,8 @@ class SnapshotWriter:
                 self._write_tokens(*waiting)
 
     def choose(self) -> set[int]:
-        """The owners of all lines that do not stay; each panel that goes is named. Raises ``UserError`` as ``Candidates.choose``."""
+        """The owners of all lines that do not stay; each panel that goes is named. Raises
+        ``UserError`` as ``Candidates.choose``."""
         panels = self._candidates.panels
         out: set[int] = set()
         for left in self._candidates.choose(self.plan.rules):
@@ -384,9 +476,15 @@ class SnapshotWriter:
             out.add(panel_owner(left.number))
             if left.reason not in _LEAVES_FIGURE:
                 out.add(figure_owner(panel.legend))
-            like = {} if left.like is None else {"like": panels[left.like].place, "similarity": round(left.similarity, 3)}
+            like = (
+                {}
+                if left.like is None
+                else {"like": panels[left.like].place, "similarity": round(left.similarity, 3)}
+            )
             self._leave_out(panel, left.reason, **like)
-        empty = {panel.legend for panel in panels} - {panel.legend for index, panel in enumerate(panels) if panel_owner(index) not in out}
+        empty = {panel.legend for panel in panels} - {
+            panel.legend for index, panel in enumerate(panels) if panel_owner(index) not in out
+        }
         out |= {owner for legend in empty for owner in (figure_owner(legend), legend_owner(legend))}
         return out | set(self._choose_figures(out))
 
@@ -412,7 +510,9 @@ class SnapshotWriter:
             n_rows += 1
             example = example_of(legend, panel, self.plan)
             owner = panel_owner(len(self._candidates.panels))
-            self._candidates.panels.append(self._candidate(legend, panel, number, self._candidates.text_number(example.text)))
+            self._candidates.panels.append(
+                self._candidate(legend, panel, number, self._candidates.text_number(example.text))
+            )
             self.files.line(f"{side}.jsonl", document_to_json(example), owner)
             for passage in panel_passages(example, self._report):
                 yield self._write_words("sd_panels", side, passage, owner)
@@ -424,25 +524,69 @@ class SnapshotWriter:
     def _write_figure(self, legend: schema.Document, side: str, number: int) -> _Placed:
         known = tuple(span for span in legend.gold if span.label in self.plan.labels)
         lineage, n_panels = legend.attributes["lineage"], len(legend.segments)
-        figure = Figure(number, lineage["document"], legend.group, side, n_panels, n_panels if "panels_by" in lineage else 0)
+        figure = Figure(
+            number,
+            lineage["document"],
+            legend.group,
+            side,
+            n_panels,
+            n_panels if "panels_by" in lineage else 0,
+        )
         self._figures.append(figure)
-        # sd-nlp knows no weights: they stand there only where the project makes a difference, and then in each row
-        weight = {"weight": self.plan.rules.weight(figure.n_spans, figure.n_swept)} if self.plan.rules.swept_weight < 1 else {}
-        return self._write_words("sd_figs", side, figure_passage(replace(legend, gold=known)), figure_owner(number), weight)
+        # sd-nlp knows no weights: they stand there only where the project makes a difference, and
+        # then in each row
+        weight = (
+            {"weight": self.plan.rules.weight(figure.n_spans, figure.n_swept)}
+            if self.plan.rules.swept_weight < 1
+            else {}
+        )
+        return self._write_words(
+            "sd_figs",
+            side,
+            figure_passage(replace(legend, gold=known)),
+            figure_owner(number),
+            weight,
+        )
 
-    def _write_words(self, form: str, side: str, passage: Passage, owner: int, more: Mapping[str, Any] | None = None) -> _Placed:
+    def _write_words(
+        self,
+        form: str,
+        side: str,
+        passage: Passage,
+        owner: int,
+        more: Mapping[str, Any] | None = None,
+    ) -> _Placed:
         self._form, self._owner = form, owner
-        self.files.line(f"{form}/{side}.jsonl", {**word_row(passage, self._report, self.plan.flavour), **(more or {})}, owner)
+        self.files.line(
+            f"{form}/{side}.jsonl",
+            {**word_row(passage, self._report, self.plan.flavour), **(more or {})},
+            owner,
+        )
         return _Placed(f"{TOKENIZED}{form}", side, passage, owner)
 
     def _write_tokens(self, placed: Iterable[_Placed], encodings: Future[list[Encoding]]) -> None:
         for each, encoding in zip(placed, encodings.result(), strict=True):
             self._form, self._owner = each.form, each.owner
-            self.files.line(f"{each.form}/{each.side}.jsonl", encoded_row(each.passage, self._report, encoding, self.plan.flavour), each.owner)
+            self.files.line(
+                f"{each.form}/{each.side}.jsonl",
+                encoded_row(each.passage, self._report, encoding, self.plan.flavour),
+                each.owner,
+            )
 
-    def _candidate(self, legend: schema.Document, panel: Panel, number: int, text: int = -1) -> Candidate:
+    def _candidate(
+        self, legend: schema.Document, panel: Panel, number: int, text: int = -1
+    ) -> Candidate:
         document, paper = legend.attributes["lineage"]["document"], legend.group
-        return Candidate(number, document, paper, panel.name, self.plan.split.side_of(paper), text, panel.n_spans, panel.n_swept)
+        return Candidate(
+            number,
+            document,
+            paper,
+            panel.name,
+            self.plan.split.side_of(paper),
+            text,
+            panel.n_spans,
+            panel.n_swept,
+        )
 
     def _leave_out_edited(self, legend: schema.Document) -> None:
         for panel in panels_of(legend, self.plan):
@@ -453,16 +597,25 @@ class SnapshotWriter:
         self.files.line("left_out.jsonl", {**panel.place, "reason": reason, **like})
 
     def _tell_homeless(self, legend: schema.Document, owner: int) -> None:
-        """Name the entities that lie in no single panel: no row of a panel has them, in any form."""
+        """Name the entities that lie in no single panel: no row of a panel has them, in any
+        form."""
         self._form, self._owner = "panels", owner
         panels = legend.segments or (Segment(0, len(legend.text)),)
         for span in legend.gold:
-            if span.label in self.plan.labels and not any(each.start <= span.start and span.end <= each.end for each in panels):
-                self._report.lose(f"{legend.doi or 'no DOI'}, figure {legend.id}, {span.start}-{span.end} {span.label}", "it lies in no single panel")
+            if span.label in self.plan.labels and not any(
+                each.start <= span.start and span.end <= each.end for each in panels
+            ):
+                self._report.lose(
+                    f"{legend.doi or 'no DOI'}, figure {legend.id}, {span.start}-{span.end}"
+                    f" {span.label}",
+                    "it lies in no single panel",
+                )
 
     @cached_property
     def _report(self) -> Report:
         return Report(on_loss=lambda loss: self._lose(loss.where, loss.message))
 
     def _lose(self, where: str, message: str) -> None:
-        self.files.line("lossy.jsonl", {"form": self._form, "where": where, "message": message}, self._owner)
+        self.files.line(
+            "lossy.jsonl", {"form": self._form, "where": where, "message": message}, self._owner
+        )

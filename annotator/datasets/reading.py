@@ -1,4 +1,5 @@
-"""What the pages of exports and snapshots show: each in words, with what is in it and what was left out."""
+"""What the pages of exports and snapshots show: each in words, with what is in it and what was left
+out."""
 
 from __future__ import annotations
 
@@ -34,7 +35,8 @@ _COUNTS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class ExportRow:
-    """An export as a row: what was asked for, and its archive's size, None where there is nothing to download."""
+    """An export as a row: what was asked for, and its archive's size, None where there is nothing
+    to download."""
 
     job: Job
     title: str
@@ -48,14 +50,22 @@ def rows_of(jobs: Iterable[Job]) -> list[ExportRow]:
 
 def row_of(job: Job) -> ExportRow:
     asked = job.arguments
-    title = EXPORT_FORMATS.get(asked.get("format_name", ""), "").partition(":")[0] or str(asked.get("format_name", ""))
+    title = EXPORT_FORMATS.get(asked.get("format_name", ""), "").partition(":")[0] or str(
+        asked.get("format_name", "")
+    )
     options = [("public_form", "public form"), ("leave_out_damaged", "damaged legends left out")]
     archive = archive_of(job)
-    return ExportRow(job, title, tuple(words for name, words in options if asked.get(name)), archive.stat().st_size if archive else None)
+    return ExportRow(
+        job,
+        title,
+        tuple(words for name, words in options if asked.get(name)),
+        archive.stat().st_size if archive else None,
+    )
 
 
 def written(report: Mapping[str, Any]) -> list[tuple[str, int]]:
-    """What was counted, in words; counts that this page has no words for come last under their own names."""
+    """What was counted, in words; counts that this page has no words for come last under their own
+    names."""
     counts = dict(report.get("counts", {}))
     rows = [(title, counts.pop(name)) for name, title in _COUNTS.items() if name in counts]
     return rows + [(name.replace("_", " ").capitalize(), n) for name, n in counts.items()]
@@ -84,14 +94,23 @@ def contents_in_words(snapshot: Snapshot) -> dict[str, Any]:
         "figures_left_out": report.get("figures_left_out", 0),
         "duplicates": _duplicates(snapshot),
         "lossy": report.get("lossy", []),
-        "downloads": [(form, words) for form, words in archives.FORMS.items() if snapshot.is_ready and archives.files_of(snapshot.folder, form)],
-        "lists": [name for name in ("lossy.jsonl", "left_out.jsonl") if snapshot.is_ready and (snapshot.folder / name).is_file()],
+        "downloads": [
+            (form, words)
+            for form, words in archives.FORMS.items()
+            if snapshot.is_ready and archives.files_of(snapshot.folder, form)
+        ],
+        "lists": [
+            name
+            for name in ("lossy.jsonl", "left_out.jsonl")
+            if snapshot.is_ready and (snapshot.folder / name).is_file()
+        ],
     }
 
 
 @dataclass(frozen=True, slots=True)
 class LabelLine:
-    """The entities of a label in a snapshot: on each side, in all, and how many of them nobody decided by themselves."""
+    """The entities of a label in a snapshot: on each side, in all, and how many of them nobody
+    decided by themselves."""
 
     label: str
     by_side: Sequence[int]
@@ -106,12 +125,22 @@ class LabelLine:
 def _untouched(snapshot: Snapshot) -> LabelLine:
     """The panels, and how many of them a machine found and nobody looked at."""
     by_side = [snapshot.counts.get(side, {}).get("panels", 0) for side in SIDES]
-    return LabelLine("Panels", by_side, sum(by_side), sum(snapshot.counts.get(side, {}).get("untouched_panels", 0) for side in SIDES))
+    return LabelLine(
+        "Panels",
+        by_side,
+        sum(by_side),
+        sum(snapshot.counts.get(side, {}).get("untouched_panels", 0) for side in SIDES),
+    )
 
 
 def _label_line(counts: Mapping[str, Any], label: str) -> LabelLine:
     by_side = [counts[side]["labels"].get(label, 0) for side in SIDES]
-    return LabelLine(label, by_side, sum(by_side), sum(counts[side].get("swept", {}).get(label, 0) for side in SIDES))
+    return LabelLine(
+        label,
+        by_side,
+        sum(by_side),
+        sum(counts[side].get("swept", {}).get(label, 0) for side in SIDES),
+    )
 
 
 def _duplicates(snapshot: Snapshot) -> list[dict[str, Any]]:
@@ -119,12 +148,15 @@ def _duplicates(snapshot: Snapshot) -> list[dict[str, Any]]:
     if not snapshot.is_ready or not path.is_file():
         return []
     with path.open(encoding="utf-8") as lines:
-        return list(islice((row for row in map(json.loads, lines) if "like" in row), _SHOWN_DUPLICATES))
+        return list(
+            islice((row for row in map(json.loads, lines) if "like" in row), _SHOWN_DUPLICATES)
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class FrozenPanel:
-    """A row of a snapshot with what it was made from; ``document`` is the legend as it is now, None where it was removed."""
+    """A row of a snapshot with what it was made from; ``document`` is the legend as it is now, None
+    where it was removed."""
 
     snapshot: Snapshot
     side: str
@@ -161,8 +193,14 @@ def panels_of_document(document: Document) -> list[FrozenPanel]:
 
 
 def _frozen_panels(rows: Iterable[tuple[Snapshot, SnapshotRow]]) -> list[FrozenPanel]:
-    found = [(snapshot, row, row_at(snapshot.folder, row.side, row.offset)) for snapshot, row in rows if snapshot.folder.is_dir()]
-    people = {pk for _, _, panel in found for pk in panel["attributes"]["lineage"].get("curators", ())}
+    found = [
+        (snapshot, row, row_at(snapshot.folder, row.side, row.offset))
+        for snapshot, row in rows
+        if snapshot.folder.is_dir()
+    ]
+    people = {
+        pk for _, _, panel in found for pk in panel["attributes"]["lineage"].get("curators", ())
+    }
     names = dict(get_user_model().objects.filter(pk__in=people).values_list("pk", "username"))
     return [
         FrozenPanel(
@@ -170,23 +208,38 @@ def _frozen_panels(rows: Iterable[tuple[Snapshot, SnapshotRow]]) -> list[FrozenP
             row.side,
             panel,
             row.document,
-            [names.get(pk, "somebody who left") for pk in panel["attributes"]["lineage"].get("curators", ())],
+            [
+                names.get(pk, "somebody who left")
+                for pk in panel["attributes"]["lineage"].get("curators", ())
+            ],
         )
         for snapshot, row, panel in found
     ]
 
 
 def difference_in_words(found: Mapping[str, Any]) -> dict[str, Any]:
-    """A difference of two snapshots for its page: a line a label, and the legends that are named, as they are called."""
+    """A difference of two snapshots for its page: a line a label, and the legends that are named,
+    as they are called."""
     pks = [each["document"] for legends in found["named"].values() for each in legends]
-    documents = Document.objects.filter(pk__in=pks).only("pk", "doi", "figure_label", "external_id").in_bulk()
+    documents = (
+        Document.objects.filter(pk__in=pks)
+        .only("pk", "doi", "figure_label", "external_id")
+        .in_bulk()
+    )
     return {
         "legends": found["legends"],
         "columns": CHANGES,
-        "labels": [(label, counts["old"], counts["new"], [counts[change] for change in CHANGES]) for label, counts in found["labels"].items()],
+        "labels": [
+            (label, counts["old"], counts["new"], [counts[change] for change in CHANGES])
+            for label, counts in found["labels"].items()
+        ],
         "relabelled": found["relabelled"],
         "named": [
-            (kind, found["legends"][kind], [(documents.get(each["document"]), each) for each in legends])
+            (
+                kind,
+                found["legends"][kind],
+                [(documents.get(each["document"]), each) for each in legends],
+            )
             for kind, legends in found["named"].items()
             if legends
         ],

@@ -23,7 +23,13 @@ from annotator.corpus.access import Action, require
 from annotator.corpus.models import Project
 from annotator.datasets import archives
 from annotator.datasets.diffs import difference
-from annotator.datasets.exports import AcceptedLegends, ExportChoice, refuse_damage, write_export, zip_folder
+from annotator.datasets.exports import (
+    AcceptedLegends,
+    ExportChoice,
+    refuse_damage,
+    write_export,
+    zip_folder,
+)
 from annotator.datasets.filters import SnapshotFilter
 from annotator.datasets.freezing import LineFiles, Plan, SnapshotWriter, names_of_files
 from annotator.datasets.guard import Rules
@@ -65,32 +71,69 @@ def export_dataset(
     public_form: bool = False,
     leave_out_damaged: bool = False,
 ) -> dict[str, Any]:
-    """Write all accepted legends of the project into ``out_dir``, complete or not at all; the report.
+    """Write all accepted legends of the project into ``out_dir``, complete or not at all; the
+    report.
 
-    sd-nlp gives ``sd_panels/`` and ``sd_figs/`` with train, eval and test by paper; ``lossy.jsonl`` names each entity that words cannot hold and
-    ``report.json`` counts. Raises ``PermissionDenied``; ``DamagedAnnotationsError`` naming each legend whose text or entities are not what they were;
-    ``UserError`` where nothing is accepted, the folder holds something else, or the format or tokenizer is unknown.
+    sd-nlp gives ``sd_panels/`` and ``sd_figs/`` with train, eval and test by paper; ``lossy.jsonl``
+    names each entity that words cannot hold and ``report.json`` counts. Raises
+    ``PermissionDenied``; ``DamagedAnnotationsError`` naming each legend whose text or entities are
+    not what they were; ``UserError`` where nothing is accepted, the folder holds something else, or
+    the format or tokenizer is unknown.
     """
     require(actor, project, Action.EXPORT)
-    choice = ExportChoice(format_name, tokenizer or settings.EXPORT_TOKENIZER, public_form, leave_out_damaged)
+    choice = ExportChoice(
+        format_name, tokenizer or settings.EXPORT_TOKENIZER, public_form, leave_out_damaged
+    )
     report = write_export(project, choice, Path(out_dir).resolve(), run)
-    log.info("dataset_exported", project=project.pk, format=format_name, documents=report["documents"], actor=getattr(actor, "pk", None))
+    log.info(
+        "dataset_exported",
+        project=project.pk,
+        format=format_name,
+        documents=report["documents"],
+        actor=getattr(actor, "pk", None),
+    )
     return report
 
 
-def start_export(*, project: Project, format_name: str, actor: User | None, public_form: bool = False, leave_out_damaged: bool = False) -> Job:
-    """Export in the background into an archive to download; see ``archive_of``. Raises ``PermissionDenied``, ``UserError``."""
+def start_export(
+    *,
+    project: Project,
+    format_name: str,
+    actor: User | None,
+    public_form: bool = False,
+    leave_out_damaged: bool = False,
+) -> Job:
+    """Export in the background into an archive to download; see ``archive_of``. Raises
+    ``PermissionDenied``, ``UserError``."""
     require(actor, project, Action.EXPORT)
     ExportChoice(format_name, "").target()
-    choices = {"format_name": format_name, "public_form": public_form, "leave_out_damaged": leave_out_damaged}
-    return enqueue(kind=EXPORT_KIND, scope=project.scope, arguments={"project": project.pk, **choices}, actor=actor)
+    choices = {
+        "format_name": format_name,
+        "public_form": public_form,
+        "leave_out_damaged": leave_out_damaged,
+    }
+    return enqueue(
+        kind=EXPORT_KIND,
+        scope=project.scope,
+        arguments={"project": project.pk, **choices},
+        actor=actor,
+    )
 
 
-def export_to_archive(*, project: Project, format_name: str, actor: User | None, run: JobRun, **choices: Any) -> dict[str, Any]:
+def export_to_archive(
+    *, project: Project, format_name: str, actor: User | None, run: JobRun, **choices: Any
+) -> dict[str, Any]:
     """Write an export and pack it into the job's archive; the report."""
     archive = _archive_path(run.job)
     with workbench(archive) as bench:
-        report = export_dataset(project=project, format_name=format_name, out_dir=bench / "out", actor=actor, run=run, **choices)
+        report = export_dataset(
+            project=project,
+            format_name=format_name,
+            out_dir=bench / "out",
+            actor=actor,
+            run=run,
+            **choices,
+        )
         run.report(message="Packing")
         run.check()
         zip_folder(bench / "out", bench / archive.name)
@@ -102,7 +145,8 @@ def export_to_archive(*, project: Project, format_name: str, actor: User | None,
 
 
 def exports_of(project: Project) -> QuerySet[Job]:
-    """The project's exports, newest first: those of pages and programs, which leave an archive, and those of commands, which leave a folder."""
+    """The project's exports, newest first: those of pages and programs, which leave an archive, and
+    those of commands, which leave a folder."""
     return Job.objects.filter(scope=project.scope, kind=EXPORT_KIND)
 
 
@@ -130,22 +174,41 @@ def _remove_old_archives(folder: Path) -> None:
 
 
 def freeze_snapshot(
-    *, project: Project, actor: User | None, note: str = "", filters: SnapshotFilter | None = None, split_file: SplitFile | None = None
+    *,
+    project: Project,
+    actor: User | None,
+    note: str = "",
+    filters: SnapshotFilter | None = None,
+    split_file: SplitFile | None = None,
 ) -> Snapshot:
-    """Freeze the project's accepted legends, those that ``filters`` asks for, in the background; it is BUILDING until its job has ended.
+    """Freeze the project's accepted legends, those that ``filters`` asks for, in the background; it
+    is BUILDING until its job has ended.
 
-    Papers lie on the side that ``split_file`` says, those it does not name by the fixed rule. Raises ``PermissionDenied``; ``UserError`` where
-    nothing is as asked for; ``JobConflictError`` while another is being built.
+    Papers lie on the side that ``split_file`` says, those it does not name by the fixed rule.
+    Raises ``PermissionDenied``; ``UserError`` where nothing is as asked for; ``JobConflictError``
+    while another is being built.
     """
     with transaction.atomic():
-        snapshot = add_snapshot(project=project, actor=actor, note=note, filters=filters, split_file=split_file)
-        snapshot.job = enqueue(kind=SNAPSHOT_KIND, scope=project.scope, arguments={"snapshot": snapshot.pk}, actor=actor)
+        snapshot = add_snapshot(
+            project=project, actor=actor, note=note, filters=filters, split_file=split_file
+        )
+        snapshot.job = enqueue(
+            kind=SNAPSHOT_KIND,
+            scope=project.scope,
+            arguments={"snapshot": snapshot.pk},
+            actor=actor,
+        )
         snapshot.save(update_fields=["job"])
     return snapshot
 
 
 def add_snapshot(
-    *, project: Project, actor: User | None, note: str = "", filters: SnapshotFilter | None = None, split_file: SplitFile | None = None
+    *,
+    project: Project,
+    actor: User | None,
+    note: str = "",
+    filters: SnapshotFilter | None = None,
+    split_file: SplitFile | None = None,
 ) -> Snapshot:
     """The row of a snapshot that is still to be built, by the project's rules as they are now."""
     require(actor, project, Action.TRAIN)
@@ -154,9 +217,13 @@ def add_snapshot(
     if split_file is not None and split_file.project_id != project.pk:
         raise UserError("The split file belongs to another project. Upload it to this one.")
     if not project.documents.accepted().exists():
-        raise UserError("There is no accepted legend to freeze yet. Accept some on the review page first.")
+        raise UserError(
+            "There is no accepted legend to freeze yet. Accept some on the review page first."
+        )
     if not filters.legends(project).exists():
-        raise UserError(f"No accepted legend is as you ask for ({'; '.join(filters.in_words())}). Ask for less.")
+        raise UserError(
+            f"No accepted legend is as you ask for ({'; '.join(filters.in_words())}). Ask for less."
+        )
     with transaction.atomic():
         Project.objects.select_for_update().get(pk=project.pk)
         last = project.snapshots.aggregate(last=Max("number"))["last"] or 0
@@ -173,19 +240,30 @@ def add_snapshot(
         )
 
 
-def add_split_file(*, project: Project, actor: User | None, name: str, lines: Iterable[bytes]) -> SplitFile:
-    """Keep a split (see ``datasets.splits``) for the project's snapshots; the same split is kept once. Raises ``PermissionDenied``, ``UserError``."""
+def add_split_file(
+    *, project: Project, actor: User | None, name: str, lines: Iterable[bytes]
+) -> SplitFile:
+    """Keep a split (see ``datasets.splits``) for the project's snapshots; the same split is kept
+    once. Raises ``PermissionDenied``, ``UserError``."""
     require(actor, project, Action.TRAIN)
     sides = read_split(lines)
     facts = {"name": storable_text(name)[:200], "sides": sides, "created_by": actor}
-    split_file, is_new = SplitFile.objects.get_or_create(project=project, sha256=sides_hash(sides), defaults=facts)
+    split_file, is_new = SplitFile.objects.get_or_create(
+        project=project, sha256=sides_hash(sides), defaults=facts
+    )
     if is_new:
-        log.info("split_file_added", project=project.pk, papers=len(sides), actor=getattr(actor, "pk", None))
+        log.info(
+            "split_file_added",
+            project=project.pk,
+            papers=len(sides),
+            actor=getattr(actor, "pk", None),
+        )
     return split_file
 
 
 def build_snapshot(*, snapshot: Snapshot, run: JobRun | None = None) -> Snapshot:
-    """Write the snapshot's files and make it READY; on an error it is FAILED with the sentence, and no file of it stays."""
+    """Write the snapshot's files and make it READY; on an error it is FAILED with the sentence, and
+    no file of it stays."""
     try:
         facts = _write_snapshot(snapshot, run)
     except (JobInterruptedError, JobLostError):
@@ -194,9 +272,16 @@ def build_snapshot(*, snapshot: Snapshot, run: JobRun | None = None) -> Snapshot
         _fail_snapshot(snapshot, "It was cancelled before it was complete.")
         raise
     except Exception as error:
-        _fail_snapshot(snapshot, sentence_of(error) or "It could not be written; the log of its job says why.")
+        _fail_snapshot(
+            snapshot, sentence_of(error) or "It could not be written; the log of its job says why."
+        )
         raise
-    log.info("snapshot_frozen", snapshot=snapshot.pk, project=snapshot.project_id, hash=facts["content_hash"])
+    log.info(
+        "snapshot_frozen",
+        snapshot=snapshot.pk,
+        project=snapshot.project_id,
+        hash=facts["content_hash"],
+    )
     snapshot.refresh_from_db()
     return snapshot
 
@@ -211,17 +296,30 @@ def _write_snapshot(snapshot: Snapshot, run: JobRun | None) -> dict[str, Any]:
         with transaction.atomic():
             if run is not None:
                 run.hold()
-            insert_rows(SnapshotRow, ("snapshot", "side", "offset", "document"), [(snapshot.pk, *row) for row in rows])
-            if not Snapshot.objects.filter(pk=snapshot.pk, state=SnapshotState.BUILDING).update(state=SnapshotState.READY, error="", **facts):
+            insert_rows(
+                SnapshotRow,
+                ("snapshot", "side", "offset", "document"),
+                [(snapshot.pk, *row) for row in rows],
+            )
+            if not Snapshot.objects.filter(pk=snapshot.pk, state=SnapshotState.BUILDING).update(
+                state=SnapshotState.READY, error="", **facts
+            ):
                 raise JobLostError
             place.rename(folder)
     return facts
 
 
-def _fill(place: Path, snapshot: Snapshot, run: JobRun | None) -> tuple[dict[str, Any], Sequence[tuple[str, int, int]]]:
-    """Write the snapshot's files into ``place``; the facts of its row, and (side, byte, document) of each panel in it."""
+def _fill(
+    place: Path, snapshot: Snapshot, run: JobRun | None
+) -> tuple[dict[str, Any], Sequence[tuple[str, int, int]]]:
+    """Write the snapshot's files into ``place``; the facts of its row, and (side, byte, document)
+    of each panel in it."""
     plan, tokenizer = _plan(snapshot), _tokenizer()
-    legends = AcceptedLegends(snapshot.project, run, chosen=SnapshotFilter.from_json(snapshot.filters).legends(snapshot.project))
+    legends = AcceptedLegends(
+        snapshot.project,
+        run,
+        chosen=SnapshotFilter.from_json(snapshot.filters).legends(snapshot.project),
+    )
     with LineFiles(place, names_of_files(tokenized=tokenizer is not None)) as files:
         writer = SnapshotWriter(files, plan, tokenizer)
         writer.write(legends)
@@ -233,7 +331,8 @@ def _fill(place: Path, snapshot: Snapshot, run: JobRun | None) -> tuple[dict[str
     contents = contents_of(place)
     if not contents.counts["train"]["panels"]:
         raise UserError(
-            f"None of the {writer.left_out.total()} accepted panels can be learned from ({_reasons(writer.left_out)}). Accept legends of more papers."
+            f"None of the {writer.left_out.total()} accepted panels can be learned from"
+            f" ({_reasons(writer.left_out)}). Accept legends of more papers."
         )
     for path in place.rglob("*.jsonl"):
         path.chmod(0o444)
@@ -248,7 +347,11 @@ def _fill(place: Path, snapshot: Snapshot, run: JobRun | None) -> tuple[dict[str
         "tokenizer": settings.EXPORT_TOKENIZER if tokenizer is not None else "",
         "files": hashes_of(place),
     }
-    return {"content_hash": content_hash(place), "counts": contents.counts, "report": report}, contents.rows
+    return {
+        "content_hash": content_hash(place),
+        "counts": contents.counts,
+        "report": report,
+    }, contents.rows
 
 
 def _plan(snapshot: Snapshot) -> Plan:
@@ -263,14 +366,16 @@ def _plan(snapshot: Snapshot) -> Plan:
 
 
 def _guideline_version(project: Project) -> str:
-    """The label set with its version, and a piece of the hash of all that the guideline says: another text is another version."""
+    """The label set with its version, and a piece of the hash of all that the guideline says:
+    another text is another version."""
     labels = project.label_set.labels.order_by("code").values_list("code", "guideline")
     said = json.dumps([project.guideline, [list(label) for label in labels]], ensure_ascii=False)
     return f"{project.label_set} {hashlib.sha256(said.encode()).hexdigest()[:12]}"
 
 
 def _tokenizer() -> Tokenizer | None:
-    """The tokenizer of the tokenised form; None where it is not on this machine, and then that form is not written."""
+    """The tokenizer of the tokenised form; None where it is not on this machine, and then that form
+    is not written."""
     try:
         return load_tokenizer(settings.EXPORT_TOKENIZER)
     except FormatError:
@@ -278,11 +383,16 @@ def _tokenizer() -> Tokenizer | None:
 
 
 def _reasons(left_out: Mapping[str, int]) -> str:
-    return "; ".join(f"{n} {reason}" for reason, n in left_out.items()) or "all of them lie on the held-out sides"
+    return (
+        "; ".join(f"{n} {reason}" for reason, n in left_out.items())
+        or "all of them lie on the held-out sides"
+    )
 
 
 def _fail_snapshot(snapshot: Snapshot, sentence: str) -> None:
-    Snapshot.objects.filter(pk=snapshot.pk, state=SnapshotState.BUILDING).update(state=SnapshotState.FAILED, error=sentence)
+    Snapshot.objects.filter(pk=snapshot.pk, state=SnapshotState.BUILDING).update(
+        state=SnapshotState.FAILED, error=sentence
+    )
     _remove(snapshot.folder)
 
 
@@ -297,29 +407,44 @@ def verify_snapshot(*, snapshot: Snapshot) -> None:
     try:
         found = content_hash(snapshot.folder)
     except OSError as error:
-        raise UserError(f"The files of snapshot {snapshot.number} are not there ({error.strerror}). Make a new snapshot.") from error
+        raise UserError(
+            f"The files of snapshot {snapshot.number} are not there ({error.strerror}). Make a new"
+            " snapshot."
+        ) from error
     if found != snapshot.content_hash:
-        raise UserError(f"The files of snapshot {snapshot.number} were changed since it was frozen. Make a new snapshot.")
+        raise UserError(
+            f"The files of snapshot {snapshot.number} were changed since it was frozen. Make a new"
+            " snapshot."
+        )
 
 
 def _check_ready(snapshot: Snapshot) -> None:
     if not snapshot.is_ready:
-        raise UserError(f"Snapshot {snapshot.number} is not ready. Wait for its end, or make a new one.")
+        raise UserError(
+            f"Snapshot {snapshot.number} is not ready. Wait for its end, or make a new one."
+        )
 
 
 def settle_snapshots(*, project: Project) -> None:
     """Fail the snapshots whose job ended without them: cancelled while it waited, or given up."""
-    unfinished = project.snapshots.filter(state=SnapshotState.BUILDING).exclude(job=None).select_related("job")
+    unfinished = (
+        project.snapshots.filter(state=SnapshotState.BUILDING)
+        .exclude(job=None)
+        .select_related("job")
+    )
     for snapshot in unfinished:
         if snapshot.job is not None and snapshot.job.is_final:
-            _fail_snapshot(snapshot, snapshot.job.error or "It was cancelled before it was complete.")
+            _fail_snapshot(
+                snapshot, snapshot.job.error or "It was cancelled before it was complete."
+            )
 
 
 def compare_snapshots(*, old: Snapshot, new: Snapshot, actor: User | None) -> dict[str, Any]:
     """What ``new`` has otherwise than ``old`` (see ``datasets.diffs.difference``).
 
-    Neither ever changes, so what was found once is kept beside them. Raises ``PermissionDenied``; ``UserError`` for snapshots of two projects, one
-    that is not ready, or one whose files were changed.
+    Neither ever changes, so what was found once is kept beside them. Raises ``PermissionDenied``;
+    ``UserError`` for snapshots of two projects, one that is not ready, or one whose files were
+    changed.
     """
     require(actor, new.project, Action.VIEW)
     if old.project_id != new.project_id or old.pk == new.pk:
@@ -335,13 +460,17 @@ def compare_snapshots(*, old: Snapshot, new: Snapshot, actor: User | None) -> di
         verify_snapshot(snapshot=snapshot)
     found = difference(old.folder, new.folder)
     with workbench(kept) as bench:
-        (bench / kept.name).write_text(json.dumps({"of": [old.content_hash, new.content_hash], **found}, ensure_ascii=False), encoding="utf-8")
+        (bench / kept.name).write_text(
+            json.dumps({"of": [old.content_hash, new.content_hash], **found}, ensure_ascii=False),
+            encoding="utf-8",
+        )
         (bench / kept.name).replace(kept)
     return found
 
 
 def snapshot_file(*, snapshot: Snapshot, name: str, actor: User | None) -> Path:
-    """``lossy.jsonl`` or ``left_out.jsonl`` of a READY snapshot, to be downloaded. Raises ``PermissionDenied``, ``UserError``."""
+    """``lossy.jsonl`` or ``left_out.jsonl`` of a READY snapshot, to be downloaded. Raises
+    ``PermissionDenied``, ``UserError``."""
     require(actor, snapshot.project, Action.EXPORT)
     _check_ready(snapshot)
     path = snapshot.folder / name
@@ -351,11 +480,16 @@ def snapshot_file(*, snapshot: Snapshot, name: str, actor: User | None) -> Path:
 
 
 def snapshot_archive(*, snapshot: Snapshot, form: str, actor: User | None) -> Iterator[bytes]:
-    """A zip of the snapshot in one of ``archives.FORMS``, piece by piece: nothing is kept on disk. Raises ``PermissionDenied``, ``UserError``."""
+    """A zip of the snapshot in one of ``archives.FORMS``, piece by piece: nothing is kept on disk.
+    Raises ``PermissionDenied``, ``UserError``."""
     require(actor, snapshot.project, Action.EXPORT)
     _check_ready(snapshot)
     names = archives.files_of(snapshot.folder, form)
     if not names:
         raise UserError(f"Snapshot {snapshot.number} was not written in that form.")
-    log.info("snapshot_downloaded", snapshot=snapshot.pk, form=form, actor=getattr(actor, "pk", None))
-    return archives.zip_stream(snapshot.folder, names, top=archives.stem(snapshot, form), when=snapshot.created_at)
+    log.info(
+        "snapshot_downloaded", snapshot=snapshot.pk, form=form, actor=getattr(actor, "pk", None)
+    )
+    return archives.zip_stream(
+        snapshot.folder, names, top=archives.stem(snapshot, form), when=snapshot.created_at
+    )

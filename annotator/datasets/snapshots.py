@@ -1,4 +1,5 @@
-"""What a frozen snapshot holds, from its files: rows, their hash, and whether a model learned from what it would be judged on."""
+"""What a frozen snapshot holds, from its files: rows, their hash, and whether a model learned from
+what it would be judged on."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ from ner_engine.split import SIDES
 
 
 def content_hash(folder: Path) -> str:
-    """SHA-256 over the three JSONL files, in hexadecimal digits; model cards name the data of a training by the same hash."""
+    """SHA-256 over the three JSONL files, in hexadecimal digits; model cards name the data of a
+    training by the same hash."""
     digest = hashlib.sha256()
     for side in SIDES:
         path = folder / f"{side}.jsonl"
@@ -34,7 +36,10 @@ def hashes_of(folder: Path) -> dict[str, dict[str, Any]]:
     for path in sorted(folder.rglob("*.jsonl")):
         with path.open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256")
-        found[path.relative_to(folder).as_posix()] = {"bytes": path.stat().st_size, "sha256": digest.hexdigest()}
+        found[path.relative_to(folder).as_posix()] = {
+            "bytes": path.stat().st_size,
+            "sha256": digest.hexdigest(),
+        }
     return found
 
 
@@ -57,8 +62,9 @@ def row_at(folder: Path, side: str, offset: int) -> dict[str, Any]:
 class Contents:
     """What lies in a snapshot's files.
 
-    ``counts``: ``{side: {"panels", "untouched_panels", "papers", "spans", "labels", "decisions", "swept"}}``, the last three by name; untouched are
-    panels that a machine found and nobody looked at. ``figures``: rows of whole figures by side. ``lossy``: (form, message, how often). ``rows``:
+    ``counts``: ``{side: {"panels", "untouched_panels", "papers", "spans", "labels", "decisions",
+    "swept"}}``, the last three by name; untouched are panels that a machine found and nobody looked
+    at. ``figures``: rows of whole figures by side. ``lossy``: (form, message, how often). ``rows``:
     (side, byte at which the row begins, document) of each panel, side after side.
     """
 
@@ -84,7 +90,11 @@ def contents_of(folder: Path) -> Contents:
 
 
 def _count_side(folder: Path, side: str, rows: list[tuple[str, int, int]]) -> dict[str, Any]:
-    counters: dict[str, Counter[str]] = {"labels": Counter(), "decisions": Counter(), "swept": Counter()}
+    counters: dict[str, Counter[str]] = {
+        "labels": Counter(),
+        "decisions": Counter(),
+        "swept": Counter(),
+    }
     papers: set[str] = set()
     n = n_untouched = offset = 0
     with (folder / f"{side}.jsonl").open("rb") as stream:
@@ -97,13 +107,25 @@ def _count_side(folder: Path, side: str, rows: list[tuple[str, int, int]]) -> di
             n_untouched += "panels_by" in lineage
             papers.add(_paper(row))
             counters["labels"].update(span["label"] for span in row["spans"])
-            counters["swept"].update(span["label"] for span in row["spans"] if span["attributes"].get("decision") == DecisionKind.SWEPT)
+            counters["swept"].update(
+                span["label"]
+                for span in row["spans"]
+                if span["attributes"].get("decision") == DecisionKind.SWEPT
+            )
             counters["decisions"].update(lineage["decisions"])
-    counts: dict[str, Any] = {"panels": n, "untouched_panels": n_untouched, "papers": len(papers), "spans": counters["labels"].total()}
+    counts: dict[str, Any] = {
+        "panels": n,
+        "untouched_panels": n_untouched,
+        "papers": len(papers),
+        "spans": counters["labels"].total(),
+    }
     return counts | {name: dict(sorted(counter.items())) for name, counter in counters.items()}
 
 
-_WAY_OUT: Final = "Make a new snapshot and train on it from a model that did not learn from this paper, the bundled one for instance."
+_WAY_OUT: Final = (
+    "Make a new snapshot and train on it from a model that did not learn from this paper, the"
+    " bundled one for instance."
+)
 
 
 class LeakError(UserError):
@@ -111,9 +133,11 @@ class LeakError(UserError):
 
 
 def refuse_leak(trained_on: Iterable[Path], held_out: Path) -> None:
-    """Raise ``LeakError`` naming the first paper in the train sides of the snapshots ``trained_on`` that the test side of ``held_out`` holds too.
+    """Raise ``LeakError`` naming the first paper in the train sides of the snapshots ``trained_on``
+    that the test side of ``held_out`` holds too.
 
-    Papers are compared by the lineage of each row, texts by their own hash, so that a file put together by hand is seen through as well.
+    Papers are compared by the lineage of each row, texts by their own hash, so that a file put
+    together by hand is seen through as well.
     """
     papers: set[str] = set()
     texts: dict[bytes, str] = {}
@@ -124,19 +148,23 @@ def refuse_leak(trained_on: Iterable[Path], held_out: Path) -> None:
         for row in rows_of(folder, "train"):
             if (paper := _paper(row)) in papers:
                 raise LeakError(
-                    f"The paper {paper} is among those the model learned from and those it is judged on, so its scores would mean nothing. {_WAY_OUT}"
+                    f"The paper {paper} is among those the model learned from and those it is"
+                    f" judged on, so its scores would mean nothing. {_WAY_OUT}"
                 )
             if (other := texts.get(_text_digest(row))) is not None:
                 raise LeakError(
-                    f"A panel of the paper {other}, on which the model is judged, has the same text as panel {row['id']} of {paper}, from which it "
-                    f"learned, so its scores would mean nothing. {_WAY_OUT}"
+                    f"A panel of the paper {other}, on which the model is judged, has the same text"
+                    f" as panel {row['id']} of {paper}, from which it learned, so its scores would"
+                    f" mean nothing. {_WAY_OUT}"
                 )
 
 
 def refuse_near_leak(trained_on: Iterable[Path], held_out: Path, threshold: float) -> None:
-    """Raise ``LeakError`` naming a panel of the train sides of ``trained_on`` that is at least ``threshold`` (0-1) like one that is held out.
+    """Raise ``LeakError`` naming a panel of the train sides of ``trained_on`` that is at least
+    ``threshold`` (0-1) like one that is held out.
 
-    What ``refuse_leak`` does not see: a text that was changed a little. It reads every text, some seconds for tens of thousands; for workers.
+    What ``refuse_leak`` does not see: a text that was changed a little. It reads every text, some
+    seconds for tens of thousands; for workers.
     """
     index = ShingleIndex()
     where: list[tuple[str, str]] = []
@@ -153,8 +181,9 @@ def refuse_near_leak(trained_on: Iterable[Path], held_out: Path, threshold: floa
     for near in index.near_duplicates(ranks, threshold):
         (paper, panel), (other, other_panel) = where[near.number], where[near.like]
         raise LeakError(
-            f"Panel {other_panel} of the paper {other}, on which the model is judged, is nearly the same as panel {panel} of {paper}, from which it "
-            f"learned ({near.similarity:.0%} of their three-word sequences), so its scores would mean nothing. {_WAY_OUT}"
+            f"Panel {other_panel} of the paper {other}, on which the model is judged, is nearly the"
+            f" same as panel {panel} of {paper}, from which it learned ({near.similarity:.0%} of"
+            f" their three-word sequences), so its scores would mean nothing. {_WAY_OUT}"
         )
 
 

@@ -1,4 +1,5 @@
-"""The export of a project: ask for one, watch it, download it. And which snapshots hold a legend."""
+"""The export of a project: ask for one, watch it, download it. And which snapshots hold a
+legend."""
 
 from __future__ import annotations
 
@@ -30,7 +31,9 @@ def export_page(request: HttpRequest, slug: str) -> HttpResponse:
     counts = counts_by_state(found)
     form = ExportForm(request.POST if request.method == "POST" else None)
     if form.is_valid() and not counts.accepted:
-        form.add_error(None, "There is no accepted legend to export yet. Accept some on the review page first.")
+        form.add_error(
+            None, "There is no accepted legend to export yet. Accept some on the review page first."
+        )
     if form.is_valid():
         try:
             job = start_export(project=found, **form.cleaned_data, actor=signed_in(request))
@@ -55,9 +58,17 @@ def export_report(request: HttpRequest, slug: str, job_id: int) -> HttpResponse:
     """One export: its progress, which polls itself, then what is in it and what was left out."""
     found = project_for(request.user, slug, Action.VIEW)
     job = _export(found, job_id)
-    context = {"project": found, "job": job, "export": reading.row_of(job), "written": reading.written(job.result), "kept": KEPT_ARCHIVES}
+    context = {
+        "project": found,
+        "job": job,
+        "export": reading.row_of(job),
+        "written": reading.written(job.result),
+        "kept": KEPT_ARCHIVES,
+    }
     if wants_part(request):
-        return render_polled(request, "datasets/_export_report.html", context, is_final=job.is_final)
+        return render_polled(
+            request, "datasets/_export_report.html", context, is_final=job.is_final
+        )
     return render(request, "datasets/export_report.html", context)
 
 
@@ -69,18 +80,32 @@ def download(request: HttpRequest, slug: str, job_id: int) -> FileResponse:
     found = project_for(request.user, slug, Action.EXPORT)
     archive = archive_of(_export(found, job_id))
     if archive is None:
-        raise Http404("The export has not ended, failed, or its archive was removed. Start a new one.")
+        raise Http404(
+            "The export has not ended, failed, or its archive was removed. Start a new one."
+        )
     return FileResponse(archive.open("rb"), as_attachment=True, filename=archive.name)
 
 
 @login_required
 @require_GET
 def document_rows(request: HttpRequest, slug: str, document_id: int) -> HttpResponse:
-    """The rows that were made from a legend, in all snapshots: a page, and a fold of the review screen."""
+    """The rows that were made from a legend, in all snapshots: a page, and a fold of the review
+    screen."""
     found = project_for(request.user, slug, Action.VIEW)
-    document = get_object_or_404(found.documents.only("pk", "project", "doi", "figure_label", "external_id", "revision"), pk=document_id)
-    context = {"project": found, "document": document, "panels": reading.panels_of_document(document)}
-    return render(request, "datasets/_document_rows.html" if wants_part(request) else "datasets/document_rows.html", context)
+    document = get_object_or_404(
+        found.documents.only("pk", "project", "doi", "figure_label", "external_id", "revision"),
+        pk=document_id,
+    )
+    context = {
+        "project": found,
+        "document": document,
+        "panels": reading.panels_of_document(document),
+    }
+    return render(
+        request,
+        "datasets/_document_rows.html" if wants_part(request) else "datasets/document_rows.html",
+        context,
+    )
 
 
 def _export(project: Project, job_id: int) -> Job:

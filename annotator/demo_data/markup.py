@@ -1,7 +1,7 @@
 r"""The markup in which the demo's legends are written, and its one reader.
 
-A file is a paper: lines that begin with ``@`` are the frame, all other lines are text of the part they follow. See README.md
-beside this module for the whole rule. In short::
+A file is a paper: lines that begin with ``@`` are the frame, all other lines are text of the part
+they follow. See README.md beside this module for the whole rule. In short::
 
     @paper 10.5555/sdc.demo.01
     @paper-title What the paper is about
@@ -21,7 +21,15 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from ner_engine.errors import FormatError
-from ner_engine.schema import BORING, CONTROLLED_VAR, MEASURED_VAR, ROLE_BEARING_LABELS, Document, Segment, Span
+from ner_engine.schema import (
+    BORING,
+    CONTROLLED_VAR,
+    MEASURED_VAR,
+    ROLE_BEARING_LABELS,
+    Document,
+    Segment,
+    Span,
+)
 from ner_engine.text import collapse_white_space
 
 #: The short names of the entity labels, as they stand after ``|``.
@@ -42,7 +50,9 @@ ROLELESS_LABELS: Final = ("EXP_ASSAY", "DISEASE")
 
 _FRAME = re.compile(r"@(paper|paper-title|figure|title|label|panel)(?: +(.*))?")
 _FIGURE = re.compile(r"(\S+) (gold|panels)")
-_PIECE = re.compile(r"\\u\{(?P<code>[0-9A-Fa-f]{1,6})\}|\\(?P<escaped>[\\\[\]|@#])|(?P<open>\[\[)|\|(?P<kind>[a-z]+(?::[a-z])?)\]\]|(?P<bad>\\|\]\])")
+_PIECE = re.compile(
+    r"\\u\{(?P<code>[0-9A-Fa-f]{1,6})\}|\\(?P<escaped>[\\\[\]|@#])|(?P<open>\[\[)|\|(?P<kind>[a-z]+(?::[a-z])?)\]\]|(?P<bad>\\|\]\])"
+)
 
 
 @dataclass
@@ -76,14 +86,17 @@ class _Marked:
 def read_paper(source: str, *, where: str) -> Iterator[Document]:
     """The figures of one paper in order, each a document with offsets in code points.
 
-    ``source`` is the file's text and ``where`` its name, which errors repeat with the line. Raises ``FormatError`` for anything that is not
-    the markup; nothing is guessed or left out.
+    ``source`` is the file's text and ``where`` its name, which errors repeat with the line. Raises
+    ``FormatError`` for anything that is not the markup; nothing is guessed or left out.
     """
     doi, paper_title, figures = _frame(source, where)
     seen: set[str] = set()
     for figure in figures:
         if figure.number in seen:
-            raise FormatError(f"figure {figure.number} occurs twice; give each figure its own number", where=f"{where}:{figure.line}")
+            raise FormatError(
+                f"figure {figure.number} occurs twice; give each figure its own number",
+                where=f"{where}:{figure.line}",
+            )
         seen.add(figure.number)
         yield _document(figure, doi, paper_title, where)
 
@@ -98,13 +111,18 @@ def _frame(source: str, where: str) -> tuple[str, str, list[_Figure]]:
             continue
         if not line.startswith("@"):
             if not figures or not figures[-1].parts:
-                raise FormatError("text stands before the first @title, @label or @panel of its figure", where=f"{where}:{number}")
+                raise FormatError(
+                    "text stands before the first @title, @label or @panel of its figure",
+                    where=f"{where}:{number}",
+                )
             figures[-1].parts[-1].lines.append(line)
             continue
         kind, argument = _frame_line(line, f"{where}:{number}")
         if kind in head:
             if head[kind]:
-                raise FormatError(f"@{kind} occurs twice; a file is one paper", where=f"{where}:{number}")
+                raise FormatError(
+                    f"@{kind} occurs twice; a file is one paper", where=f"{where}:{number}"
+                )
             head[kind] = argument
         elif kind == "figure":
             figures.append(_figure(argument, number, where))
@@ -113,21 +131,29 @@ def _frame(source: str, where: str) -> tuple[str, str, list[_Figure]]:
         else:
             figures[-1].parts.append(_part(kind, argument, number))
     if not head["paper"] or not head["paper-title"] or not figures:
-        raise FormatError("a paper needs @paper with its DOI, @paper-title and at least one @figure", where=where)
+        raise FormatError(
+            "a paper needs @paper with its DOI, @paper-title and at least one @figure", where=where
+        )
     return head["paper"], head["paper-title"], figures
 
 
 def _frame_line(line: str, where: str) -> tuple[str, str]:
     found = _FRAME.fullmatch(line.rstrip())
     if found is None:
-        raise FormatError("a line that begins with @ must name paper, paper-title, figure, title, label or panel", where=where)
+        raise FormatError(
+            "a line that begins with @ must name paper, paper-title, figure, title, label or panel",
+            where=where,
+        )
     return found[1], (found[2] or "").strip()
 
 
 def _figure(argument: str, line: int, where: str) -> _Figure:
     found = _FIGURE.fullmatch(argument)
     if found is None:
-        raise FormatError("write @figure NUMBER gold, or @figure NUMBER panels where only the panels are marked", where=f"{where}:{line}")
+        raise FormatError(
+            "write @figure NUMBER gold, or @figure NUMBER panels where only the panels are marked",
+            where=f"{where}:{line}",
+        )
     return _Figure(number=found[1], gold=found[2] == "gold", line=line)
 
 
@@ -139,10 +165,14 @@ def _part(kind: str, argument: str, line: int) -> _Part:
 
 
 def _refuse_invisible(line: str, where: str) -> None:
-    r"""Characters that cannot be told from a space or are not seen at all must be written ``\u{…}``, so that a reader sees them."""
+    r"""Characters that cannot be told from a space or are not seen at all must be written
+    ``\u{…}``, so that a reader sees them."""
     for char in line:
         if char != " " and unicodedata.category(char) in {"Zs", "Zl", "Zp", "Cf", "Cc"}:
-            raise FormatError(f"write the invisible character U+{ord(char):04X} as \\u{{{ord(char):X}}}", where=where)
+            raise FormatError(
+                f"write the invisible character U+{ord(char):04X} as \\u{{{ord(char):X}}}",
+                where=where,
+            )
 
 
 def _document(figure: _Figure, doi: str, paper_title: str, where: str) -> Document:
@@ -165,7 +195,9 @@ def _document(figure: _Figure, doi: str, paper_title: str, where: str) -> Docume
         for span in marked.spans:
             spans.append(_moved(span, start, f"{identifier}-t{len(spans) + 1}"))
     if bool(spans) != figure.gold:
-        raise FormatError("a figure has tags if and only if it is marked gold", where=f"{where}:{figure.line}")
+        raise FormatError(
+            "a figure has tags if and only if it is marked gold", where=f"{where}:{figure.line}"
+        )
     attributes = {"gold": figure.gold, "paper_title": paper_title}
     document = Document(
         id=identifier,
@@ -184,24 +216,37 @@ def _document(figure: _Figure, doi: str, paper_title: str, where: str) -> Docume
 def _check_order(figure: _Figure, where: str) -> None:
     kinds = [part.kind for part in figure.parts]
     if kinds[:2] != ["title", "label"] or set(kinds[2:]) != {"panel"}:
-        raise FormatError("a figure is one @title, one @label and then at least one @panel", where=f"{where}:{figure.line}")
+        raise FormatError(
+            "a figure is one @title, one @label and then at least one @panel",
+            where=f"{where}:{figure.line}",
+        )
     letters = [part.argument for part in figure.parts[2:]]
     if len(set(letters)) < len(letters):
-        raise FormatError("two panels of the figure have the same letter", where=f"{where}:{figure.line}")
+        raise FormatError(
+            "two panels of the figure have the same letter", where=f"{where}:{figure.line}"
+        )
 
 
 def _segment(part: _Part, identifier: str, start: int, end: int, where: str) -> Segment:
     if not part.argument:
         raise FormatError("@panel needs its letter", where=f"{where}:{part.line}")
-    return Segment(start=start, end=end, id=f"{identifier}-{part.argument.replace(' ', '')}", marker=part.argument)
+    return Segment(
+        start=start,
+        end=end,
+        id=f"{identifier}-{part.argument.replace(' ', '')}",
+        marker=part.argument,
+    )
 
 
 def _moved(span: Span, by: int, identifier: str) -> Span:
-    return Span(span.start + by, span.end + by, span.label, span.surface, role=span.role, id=identifier)
+    return Span(
+        span.start + by, span.end + by, span.label, span.surface, role=span.role, id=identifier
+    )
 
 
 def _read_part(part: _Part, where: str) -> _Marked:
-    """The part's lines as one text: a line break in the file is one space, runs of U+0020 are one space, all else stays."""
+    """The part's lines as one text: a line break in the file is one space, runs of U+0020 are one
+    space, all else stays."""
     place = f"{where}:{part.line}"
     marked = read_inline(collapse_white_space(" ".join(part.lines)).strip(" "), where=place)
     if not marked.text.strip():
@@ -210,10 +255,12 @@ def _read_part(part: _Part, where: str) -> _Marked:
 
 
 def read_inline(source: str, *, where: str) -> _Marked:
-    r"""Text and spans of ``source``, in which ``[[surface|label:role]]`` is a span and ``\u{A0}`` a character by its code.
+    r"""Text and spans of ``source``, in which ``[[surface|label:role]]`` is a span and ``\u{A0}`` a
+    character by its code.
 
-    Spans never nest or overlap; two may touch. Raises ``FormatError`` for an unknown label or role, a role that the label cannot have, a
-    span that is empty, open or begins or ends in white space, and a stray ``]]`` or backslash.
+    Spans never nest or overlap; two may touch. Raises ``FormatError`` for an unknown label or role,
+    a role that the label cannot have, a span that is empty, open or begins or ends in white space,
+    and a stray ``]]`` or backslash.
     """
     pieces: list[str] = []
     spans: list[Span] = []
@@ -232,19 +279,29 @@ def read_inline(source: str, *, where: str) -> _Marked:
         elif found["escaped"]:
             add(found["escaped"])
         elif found["bad"]:
-            raise FormatError(f"a stray {found['bad']} near «{source[max(0, found.start() - 20) : at]}»", where=where)
+            raise FormatError(
+                f"a stray {found['bad']} near «{source[max(0, found.start() - 20) : at]}»",
+                where=where,
+            )
         elif found["open"]:
             if start >= 0:
-                raise FormatError(f"a span opens inside another near «{source[max(0, found.start() - 20) : at]}»", where=where)
+                raise FormatError(
+                    f"a span opens inside another near «{source[max(0, found.start() - 20) : at]}»",
+                    where=where,
+                )
             start = length
         else:
             if start < 0:
-                raise FormatError(f"«{found.group()}» closes a span that was never opened", where=where)
+                raise FormatError(
+                    f"«{found.group()}» closes a span that was never opened", where=where
+                )
             spans.append(_span(start, "".join(pieces)[start:], found["kind"], where))
             start = -1
     add(source[at:])
     if start >= 0:
-        raise FormatError(f"the span «{''.join(pieces)[start : start + 20]}» is never closed", where=where)
+        raise FormatError(
+            f"the span «{''.join(pieces)[start : start + 20]}» is never closed", where=where
+        )
     return _Marked("".join(pieces), tuple(spans))
 
 
@@ -260,11 +317,16 @@ def _span(start: int, surface: str, kind: str, where: str) -> Span:
     label = LABELS.get(label_name)
     role = ROLES.get(role_name, "")
     if label is None or (role_name and not role):
-        raise FormatError(f"«{surface}» has «{kind}»; labels are {', '.join(LABELS)}, roles {', '.join(ROLES)}", where=where)
+        raise FormatError(
+            f"«{surface}» has «{kind}»; labels are {', '.join(LABELS)}, roles {', '.join(ROLES)}",
+            where=where,
+        )
     if label in ROLELESS_LABELS and role:
         raise FormatError(f"«{surface}» is {label}, which has no role", where=where)
     if role and role != BORING and label not in ROLE_BEARING_LABELS:
         raise FormatError(f"«{surface}» is {label}, whose only role is b (BORING)", where=where)
     if not surface or surface != surface.strip():
-        raise FormatError(f"the span «{surface}» is empty or begins or ends in white space", where=where)
+        raise FormatError(
+            f"the span «{surface}» is empty or begins or ends in white space", where=where
+        )
     return Span(start, start + len(surface), label, surface, role=role)

@@ -1,4 +1,5 @@
-"""Long work and the workers that listen, for superusers: whatever its project, and whatever became of it."""
+"""Long work and the workers that listen, for superusers: whatever its project, and whatever became
+of it."""
 
 from __future__ import annotations
 
@@ -27,7 +28,16 @@ class _ReadOnlyAdmin(ModelAdmin):
 
 @admin.register(Job)
 class JobAdmin(_ReadOnlyAdmin):
-    list_display = ("title", "shown_state", "queue", "scope", "created_by", "created_at", "finished_at", "message")
+    list_display = (
+        "title",
+        "shown_state",
+        "queue",
+        "scope",
+        "created_by",
+        "created_at",
+        "finished_at",
+        "message",
+    )
     list_filter = ("state", "queue", "kind")
     search_fields = ("=scope", "message", "error")
     list_select_related = ("created_by",)
@@ -39,7 +49,11 @@ class JobAdmin(_ReadOnlyAdmin):
     @display(
         description="State",
         ordering="state",
-        label={JobState.SUCCEEDED.label: "success", JobState.FAILED.label: "danger", JobState.RUNNING.label: "info"},
+        label={
+            JobState.SUCCEEDED.label: "success",
+            JobState.FAILED.label: "danger",
+            JobState.RUNNING.label: "info",
+        },
     )
     def shown_state(self, job: Job) -> str:
         return job.get_state_display()

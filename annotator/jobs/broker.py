@@ -1,4 +1,5 @@
-"""The broker: where it listens, how it is started when there is none, how a message is put into it."""
+"""The broker: where it listens, how it is started when there is none, how a message is put into
+it."""
 
 from __future__ import annotations
 
@@ -36,21 +37,34 @@ _PUBLISHING = {
 
 def _connection() -> Connection:
     """A connection of its own for each message: cheap, and safe beside threads and forks."""
-    return app.connection_for_write(settings.CELERY_BROKER_URL, connect_timeout=PUBLISH_TIMEOUT_SECONDS, transport_options=_PUBLISHING)
+    return app.connection_for_write(
+        settings.CELERY_BROKER_URL,
+        connect_timeout=PUBLISH_TIMEOUT_SECONDS,
+        transport_options=_PUBLISHING,
+    )
 
 
 def send(job_id: int, queue: str) -> None:
-    """Put a message for the job into its queue. Raises ``BrokerError`` at once where nobody answers."""
+    """Put a message for the job into its queue. Raises ``BrokerError`` at once where nobody
+    answers."""
     try:
         with _connection() as connection:
-            app.send_task(RUN_TASK, args=[job_id], queue=queue, connection=connection, retry=False, ignore_result=True)
+            app.send_task(
+                RUN_TASK,
+                args=[job_id],
+                queue=queue,
+                connection=connection,
+                retry=False,
+                ignore_result=True,
+            )
     except (OSError, KombuError, redis.RedisError) as error:
         raise BrokerError(str(error)) from error
 
 
 @dataclass
 class _Silence:
-    """Until when (monotonic seconds) a broker that kept somebody waiting is taken to be silent still."""
+    """Until when (monotonic seconds) a broker that kept somebody waiting is taken to be silent
+    still."""
 
     until: float = 0.0
 
@@ -59,17 +73,20 @@ _silence = _Silence()
 
 
 def is_reachable() -> bool:
-    """Whether the broker answers now. Asked once, without a pause: pages that people wait for ask it every second.
+    """Whether the broker answers now. Asked once, without a pause: pages that people wait for ask
+    it every second.
 
-    One that refuses does so at once. One that hangs costs ``PUBLISH_TIMEOUT_SECONDS``, and a list of waiting jobs asks for each of them: so it is
-    not asked anew for as long again.
+    One that refuses does so at once. One that hangs costs ``PUBLISH_TIMEOUT_SECONDS``, and a list
+    of waiting jobs asks for each of them: so it is not asked anew for as long again.
     """
     began = time.monotonic()
     if began < _silence.until:
         return False
     try:
         with _connection() as connection:
-            connection.ensure_connection(max_retries=0, interval_start=0, interval_step=0, timeout=PUBLISH_TIMEOUT_SECONDS)
+            connection.ensure_connection(
+                max_retries=0, interval_start=0, interval_step=0, timeout=PUBLISH_TIMEOUT_SECONDS
+            )
     except (OSError, KombuError, redis.RedisError):
         now = time.monotonic()
         if now - began >= PUBLISH_TIMEOUT_SECONDS / 2:
@@ -82,8 +99,9 @@ def is_reachable() -> bool:
 def start_embedded_broker(socket_path: Path | None = None) -> Iterator[str]:
     """Run a Valkey of our own on a unix socket while the context lasts; gives the broker's URL.
 
-    Nothing is persisted: job rows are the truth, and the sweep sends again what was lost. A socket that a dead server left is cleared away.
-    Raises ``UserError`` where a server listens on it already or none can be started.
+    Nothing is persisted: job rows are the truth, and the sweep sends again what was lost. A socket
+    that a dead server left is cleared away. Raises ``UserError`` where a server listens on it
+    already or none can be started.
     """
     socket_path = socket_path or settings.BROKER_SOCKET
     _make_private(socket_path.parent)
@@ -91,7 +109,10 @@ def start_embedded_broker(socket_path: Path | None = None) -> Iterator[str]:
     try:
         server.start()
     except (ValkeyServerError, OSError) as error:
-        raise UserError(f"The embedded broker cannot start: {error}. Stop the site that runs already, or set REDIS_URL to a Redis server.") from error
+        raise UserError(
+            f"The embedded broker cannot start: {error}. Stop the site that runs already, or set"
+            " REDIS_URL to a Redis server."
+        ) from error
     try:
         yield f"redis+socket://{socket_path}"
     finally:
@@ -103,5 +124,8 @@ def _make_private(folder: Path) -> None:
     """Whoever can write to the socket can start jobs: only we may enter its folder."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if folder.stat().st_uid != os.getuid():
-        raise UserError(f"The folder {folder} of the broker's socket belongs to somebody else. Remove it, or set SD_VAR to a folder of your own.")
+        raise UserError(
+            f"The folder {folder} of the broker's socket belongs to somebody else. Remove it, or"
+            " set SD_VAR to a folder of your own."
+        )
     folder.chmod(0o700)

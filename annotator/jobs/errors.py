@@ -6,7 +6,8 @@ from annotator.common.errors import UserError
 
 
 class JobStoppedError(Exception):
-    """Base of the reasons to stop. A handler that catches it undoes what is half done, ends what it started, and raises it again."""
+    """Base of the reasons to stop. A handler that catches it undoes what is half done, ends what it
+    started, and raises it again."""
 
 
 class JobCancelledError(JobStoppedError):
@@ -14,15 +15,18 @@ class JobCancelledError(JobStoppedError):
 
 
 class JobInterruptedError(JobStoppedError):
-    """The worker is shutting down; the job goes back to PENDING and another worker goes on with it."""
+    """The worker is shutting down; the job goes back to PENDING and another worker goes on with
+    it."""
 
 
 class JobPostponedError(JobInterruptedError):
-    """What the job needs is in use; it goes back to PENDING, the sentence stands beside it, and it is tried again within a minute."""
+    """What the job needs is in use; it goes back to PENDING, the sentence stands beside it, and it
+    is tried again within a minute."""
 
 
 class JobLostError(JobStoppedError):
-    """The job was handed to somebody else, because this run was silent for too long. It must write nothing more."""
+    """The job was handed to somebody else, because this run was silent for too long. It must write
+    nothing more."""
 
 
 class JobConflictError(UserError):

@@ -21,10 +21,13 @@ class JobState(models.TextChoices):
         return self in {JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED}
 
 
-#: From which state a job may go to which. RUNNING -> PENDING hands out again what a dead worker left.
+#: From which state a job may go to which. RUNNING -> PENDING hands out again what a dead worker
+#: left.
 TRANSITIONS: dict[JobState, frozenset[JobState]] = {
     JobState.PENDING: frozenset({JobState.RUNNING, JobState.CANCELLED, JobState.FAILED}),
-    JobState.RUNNING: frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED, JobState.PENDING}),
+    JobState.RUNNING: frozenset(
+        {JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED, JobState.PENDING}
+    ),
     JobState.SUCCEEDED: frozenset(),
     JobState.FAILED: frozenset(),
     JobState.CANCELLED: frozenset(),
@@ -42,9 +45,11 @@ class JobQuerySet(models.QuerySet["Job"]):
         return self.filter(state__in=[JobState.PENDING, JobState.RUNNING])
 
     def move(self, before: JobState, after: JobState, **changes: Any) -> int:
-        """Take those of these jobs that are in ``before`` to ``after``; how many it were. Every change of a job's state goes through here.
+        """Take those of these jobs that are in ``before`` to ``after``; how many it were. Every
+        change of a job's state goes through here.
 
-        The guard stands in the UPDATE itself, so of two that want the same job exactly one gets a 1.
+        The guard stands in the UPDATE itself, so of two that want the same job exactly one gets a
+        1.
         """
         if after not in TRANSITIONS[before]:
             raise ValueError(f"no job goes from {before} to {after}")
@@ -54,11 +59,13 @@ class JobQuerySet(models.QuerySet["Job"]):
 class Job(models.Model):
     """One piece of long work: who asked for what, how far it is, how it ended.
 
-    ``kind`` names its handler (see ``annotator.jobs.registry``), ``arguments`` are what that handler takes, ``scope`` says whose it is
-    (``Project.scope``, such as "project:7"), by which it is listed and permitted. ``n_done`` and ``n_total`` count in the handler's own unit.
-    ``result`` is the handler's report. ``token`` names the one run that may write: a run that lost its claim writes nothing more.
-    ``sent_at`` and ``n_sent`` say when the broker last took a message for it, and how often. Of an exclusive job only one may be unfinished
-    in its scope. An inline job runs in the process of a management command and is never handed to a worker.
+    ``kind`` names its handler (see ``annotator.jobs.registry``), ``arguments`` are what that
+    handler takes, ``scope`` says whose it is (``Project.scope``, such as "project:7"), by which it
+    is listed and permitted. ``n_done`` and ``n_total`` count in the handler's own unit. ``result``
+    is the handler's report. ``token`` names the one run that may write: a run that lost its claim
+    writes nothing more. ``sent_at`` and ``n_sent`` say when the broker last took a message for it,
+    and how often. Of an exclusive job only one may be unfinished in its scope. An inline job runs
+    in the process of a management command and is never handed to a worker.
     """
 
     kind = models.CharField(max_length=50)
@@ -72,7 +79,13 @@ class Job(models.Model):
     message = models.CharField(max_length=500, blank=True)
     error = models.TextField(blank=True)
     cancel_requested_at = models.DateTimeField(null=True, blank=True)
-    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="jobs")
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="jobs",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
@@ -114,7 +127,8 @@ class Job(models.Model):
 
 
 class Worker(models.Model):
-    """A worker process that listens. It renews ``seen_at`` every few seconds; one not seen for long is dead (see ``services.live_queues``)."""
+    """A worker process that listens. It renews ``seen_at`` every few seconds; one not seen for long
+    is dead (see ``services.live_queues``)."""
 
     name = models.CharField(max_length=255, unique=True)
     queues = models.JSONField(default=list)
@@ -126,7 +140,8 @@ class Worker(models.Model):
 
 
 class PeriodicWork(models.Model):
-    """Work that some worker does every now and then (see ``annotator.jobs.periodic``): when it is due next."""
+    """Work that some worker does every now and then (see ``annotator.jobs.periodic``): when it is
+    due next."""
 
     name = models.CharField(max_length=100, unique=True)
     due_at = models.DateTimeField()

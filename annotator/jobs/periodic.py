@@ -1,4 +1,5 @@
-"""Work that comes round by itself: some worker does it when it is due, whichever looks first. It is to be quick; long work it asks for as a job."""
+"""Work that comes round by itself: some worker does it when it is due, whichever looks first. It is
+to be quick; long work it asks for as a job."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ _works: dict[str, tuple[timedelta, Work]] = {}
 
 
 def periodically(name: str, *, every: timedelta) -> Callable[[W], W]:
-    """Have workers call the decorated function, one of them at a time, about so often while any worker lives. It stands in an app's ``tasks.py``."""
+    """Have workers call the decorated function, one of them at a time, about so often while any
+    worker lives. It stands in an app's ``tasks.py``."""
 
     def register(work: W) -> W:
         _works[name] = (every, work)
@@ -29,7 +31,8 @@ def periodically(name: str, *, every: timedelta) -> Callable[[W], W]:
 
 
 def do_what_is_due() -> list[str]:
-    """Do the work whose time has come and that no other worker took; its names. What fails is logged and comes round again."""
+    """Do the work whose time has come and that no other worker took; its names. What fails is
+    logged and comes round again."""
     done = []
     for name, (every, work) in _works.items():
         if not _take(name, every):
@@ -43,7 +46,8 @@ def do_what_is_due() -> list[str]:
 
 
 def _take(name: str, every: timedelta) -> bool:
-    """Whether this process is the one to do it now. The guard stands in the UPDATE itself, so of two exactly one gets it."""
+    """Whether this process is the one to do it now. The guard stands in the UPDATE itself, so of
+    two exactly one gets it."""
     now = timezone.now()
     row, is_new = PeriodicWork.objects.get_or_create(name=name, defaults={"due_at": now + every})
     if is_new or row.due_at > now:

@@ -18,7 +18,8 @@ H = TypeVar("H", bound=Handler)
 
 @dataclass(frozen=True, slots=True)
 class JobKind:
-    """``title`` is what people read, ``page`` gives the address where a finished job's work can be seen.
+    """``title`` is what people read, ``page`` gives the address where a finished job's work can be
+    seen.
 
     Of an ``exclusive`` kind only one job may be unfinished in a scope.
     """
@@ -35,13 +36,21 @@ _kinds: dict[str, JobKind] = {}
 
 
 def handles(
-    kind: str, *, queue: Queue = Queue.DEFAULT, title: str = "", exclusive: bool = False, page: Callable[[Job], str] | None = None
+    kind: str,
+    *,
+    queue: Queue = Queue.DEFAULT,
+    title: str = "",
+    exclusive: bool = False,
+    page: Callable[[Job], str] | None = None,
 ) -> Callable[[H], H]:
     """Register the decorated function for jobs of ``kind``."""
 
     def register(handler: H) -> H:
         known = _kinds.get(kind)
-        if known is not None and (known.handler.__module__, known.handler.__qualname__) != (handler.__module__, handler.__qualname__):
+        if known is not None and (known.handler.__module__, known.handler.__qualname__) != (
+            handler.__module__,
+            handler.__qualname__,
+        ):
             raise ValueError(f"two handlers for jobs of kind {kind!r}")
         _kinds[kind] = JobKind(kind, handler, queue, title or _readable(kind), exclusive, page)
         return handler
@@ -56,7 +65,10 @@ def job_kind(name: str) -> JobKind:
     try:
         return _kinds[name]
     except KeyError as error:
-        raise UnknownJobKindError(f'Nobody here knows how to do a job of kind "{name}". Update the worker and start the job again.') from error
+        raise UnknownJobKindError(
+            f'Nobody here knows how to do a job of kind "{name}". Update the worker and start the'
+            " job again."
+        ) from error
 
 
 def job_title(job: Job) -> str:

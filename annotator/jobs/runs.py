@@ -24,9 +24,11 @@ OnProgress = Callable[[int, int, str], None]
 
 
 class JobRun:
-    """What a handler holds: the job it does, and the way to say how far it is and to learn that it should stop.
+    """What a handler holds: the job it does, and the way to say how far it is and to learn that it
+    should stop.
 
-    Everything a run writes on its job is guarded by its token. A handler that writes elsewhere in a transaction calls ``hold()`` in it first.
+    Everything a run writes on its job is guarded by its token. A handler that writes elsewhere in a
+    transaction calls ``hold()`` in it first.
     """
 
     def __init__(self, job: Job, *, on_progress: OnProgress | None = None) -> None:
@@ -42,7 +44,9 @@ class JobRun:
         """The job's row as long as this run has the claim, else nothing."""
         return Job.objects.filter(pk=self.job.pk, token=self.job.token, state=JobState.RUNNING)
 
-    def report(self, *, done: int | None = None, total: int | None = None, message: str | None = None) -> None:
+    def report(
+        self, *, done: int | None = None, total: int | None = None, message: str | None = None
+    ) -> None:
         """Say how far the work is; written at most twice a second. Raises ``JobLostError``."""
         self.job.n_done = self.job.n_done if done is None else done
         self.job.n_total = self.job.n_total if total is None else total
@@ -58,7 +62,8 @@ class JobRun:
             self._on_progress(self.job.n_done, self.job.n_total, self.job.message)
 
     def check(self) -> None:
-        """Raise ``JobCancelledError``, ``JobInterruptedError`` or ``JobLostError`` if the run must stop. Cheap: call it in every turn of a loop."""
+        """Raise ``JobCancelledError``, ``JobInterruptedError`` or ``JobLostError`` if the run must
+        stop. Cheap: call it in every turn of a loop."""
         if self._interrupted.is_set():
             raise JobInterruptedError
         now = time.monotonic()
@@ -71,18 +76,22 @@ class JobRun:
             raise JobCancelledError
 
     def hold(self) -> None:
-        """Keep the claim until the current transaction ends, so that what it writes is written by the one run that may.
+        """Keep the claim until the current transaction ends, so that what it writes is written by
+        the one run that may.
 
         Raises ``JobLostError`` if the claim is gone; the transaction must then be rolled back.
         """
         if not connection.in_atomic_block:
-            raise transaction.TransactionManagementError("JobRun.hold() belongs into the transaction it guards")
+            raise transaction.TransactionManagementError(
+                "JobRun.hold() belongs into the transaction it guards"
+            )
         if self.mine.select_for_update().values_list("pk").first() is None:
             self._lost.set()
             raise JobLostError
 
     def make_way(self) -> None:
-        """From here on another job of the kind may be asked for, though this one is exclusive: what comes up now it would not see any more."""
+        """From here on another job of the kind may be asked for, though this one is exclusive: what
+        comes up now it would not see any more."""
         self.mine.update(is_exclusive=False)
 
     def interrupt(self) -> None:
@@ -91,7 +100,11 @@ class JobRun:
 
     def beat(self) -> None:
         """Write heartbeat and progress."""
-        facts = {"n_done": self.job.n_done, "n_total": self.job.n_total, "message": self.job.message}
+        facts = {
+            "n_done": self.job.n_done,
+            "n_total": self.job.n_total,
+            "message": self.job.message,
+        }
         if not self.mine.update(heartbeat_at=timezone.now(), **facts):
             self._lost.set()
 
@@ -105,7 +118,8 @@ class JobRun:
 
 @contextmanager
 def heartbeat(run: JobRun) -> Iterator[None]:
-    """Beat for ``run`` from a thread of its own, so that a long silent step does not count as death."""
+    """Beat for ``run`` from a thread of its own, so that a long silent step does not count as
+    death."""
     ended = threading.Event()
 
     def keep_beating() -> None:
@@ -120,7 +134,9 @@ def heartbeat(run: JobRun) -> Iterator[None]:
         finally:
             connections.close_all()
 
-    thread = threading.Thread(target=keep_beating, name=f"heartbeat of job {run.job.pk}", daemon=True)
+    thread = threading.Thread(
+        target=keep_beating, name=f"heartbeat of job {run.job.pk}", daemon=True
+    )
     thread.start()
     try:
         yield

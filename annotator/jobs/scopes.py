@@ -1,4 +1,5 @@
-"""Whose a job is. A job's ``scope`` is a string such as "project:7"; the room that knows the word before the colon says who may see and cancel."""
+"""Whose a job is. A job's ``scope`` is a string such as "project:7"; the room that knows the word
+before the colon says who may see and cancel."""
 
 from __future__ import annotations
 
@@ -39,7 +40,9 @@ def may_see(user: User | AnonymousUser, job: Job) -> bool:
 
 def may_cancel(user: User | AnonymousUser, job: Job) -> bool:
     """Who asked for it as long as they may see it, those who manage its scope, and superusers."""
-    return may_see(user, job) and (job.created_by_id == user.pk or _may(user, job, wants_to_cancel=True))
+    return may_see(user, job) and (
+        job.created_by_id == user.pk or _may(user, job, wants_to_cancel=True)
+    )
 
 
 def _may(user: User | AnonymousUser, job: Job, *, wants_to_cancel: bool) -> bool:

@@ -1,7 +1,7 @@
 """The life of a job: asked for, claimed, run, cancelled, handed out again.
 
-The row is the truth. A message only says which row to look at, so it may come twice, late or never: twice, the second claim finds nothing;
-late, the same; never, the sweep sends another.
+The row is the truth. A message only says which row to look at, so it may come twice, late or never:
+twice, the second claim finds nothing; late, the same; never, the sweep sends another.
 """
 
 from __future__ import annotations
@@ -25,7 +25,14 @@ from django.utils import timezone
 from annotator.common.errors import UserError, sentence_of
 from annotator.common.storable import storable_json, storable_text
 from annotator.jobs import broker
-from annotator.jobs.errors import BrokerError, JobCancelledError, JobConflictError, JobInterruptedError, JobLostError, JobPostponedError
+from annotator.jobs.errors import (
+    BrokerError,
+    JobCancelledError,
+    JobConflictError,
+    JobInterruptedError,
+    JobLostError,
+    JobPostponedError,
+)
 from annotator.jobs.models import Job, JobState, Worker
 from annotator.jobs.registry import JobKind, job_kind
 from annotator.jobs.runs import JobRun, OnProgress, heartbeat
@@ -41,19 +48,29 @@ MAX_ATTEMPTS: Final = 3
 WORKER_TIMEOUT: Final = timedelta(seconds=20)
 #: After this long in the queue with nobody listening, the person who waits is told.
 UNHEARD_AFTER: Final = timedelta(seconds=10)
-#: A message counts as lost after this long; each further one is given twice the time of the last, so that a long queue is not flooded.
+#: A message counts as lost after this long; each further one is given twice the time of the last,
+#: so that a long queue is not flooded.
 RESEND_AFTER: Final = timedelta(seconds=30)
 RESEND_AT_MOST: Final = timedelta(minutes=16)
 #: A job whose message could not be sent at all waits this long for the next try.
 UNSENT_AFTER: Final = timedelta(seconds=2)
 
-_GENERAL_FAILURE: Final = "Something went wrong that nobody foresaw; the log has the details under job {id}. Start it again, or ask an administrator."
-_DIED_TOO_OFTEN: Final = (
-    f"The worker died {MAX_ATTEMPTS} times while doing this, perhaps for want of memory; look into the worker's log, then start it again."
+_GENERAL_FAILURE: Final = (
+    "Something went wrong that nobody foresaw; the log has the details under job {id}. Start it"
+    " again, or ask an administrator."
 )
-_WORKER_DIED: Final = "The worker that did this ended without a word. Another one goes on from where it was."
+_DIED_TOO_OFTEN: Final = (
+    f"The worker died {MAX_ATTEMPTS} times while doing this, perhaps for want of memory; look into"
+    " the worker's log, then start it again."
+)
+_WORKER_DIED: Final = (
+    "The worker that did this ended without a word. Another one goes on from where it was."
+)
 _INTERRUPTED: Final = "The worker that did this was stopped. Another one goes on from where it was."
-_COMMAND_DIED: Final = "The command that did this ended before its work was done. What was finished stays; run the command again to go on."
+_COMMAND_DIED: Final = (
+    "The command that did this ended before its work was done. What was finished stays; run the"
+    " command again to go on."
+)
 
 #: The runs of this process, to be interrupted when it shuts down.
 _active: dict[str, JobRun] = {}
@@ -61,25 +78,41 @@ _shuts_down = threading.Event()
 
 
 def enqueue(*, kind: str, scope: str, arguments: Mapping[str, Any], actor: User | None) -> Job:
-    """Ask for long work: the row is written now, the broker hears of it on commit. A broker that is away delays the job and nothing else.
+    """Ask for long work: the row is written now, the broker hears of it on commit. A broker that is
+    away delays the job and nothing else.
 
-    Raises ``JobConflictError`` if the kind is exclusive and such a job is unfinished in the scope, ``UnknownJobKindError``.
+    Raises ``JobConflictError`` if the kind is exclusive and such a job is unfinished in the scope,
+    ``UnknownJobKindError``.
     """
     job = _create(kind=job_kind(kind), scope=scope, arguments=arguments, actor=actor)
     transaction.on_commit(partial(_send, job))
     return job
 
 
-def run_inline(*, kind: str, scope: str, arguments: Mapping[str, Any], actor: User | None, on_progress: OnProgress | None = None) -> Job:
-    """Do the job in this process, by the same handler, for a management command. The job comes back in its final state.
+def run_inline(
+    *,
+    kind: str,
+    scope: str,
+    arguments: Mapping[str, Any],
+    actor: User | None,
+    on_progress: OnProgress | None = None,
+) -> Job:
+    """Do the job in this process, by the same handler, for a management command. The job comes back
+    in its final state.
 
     Raises as ``enqueue``; ``KeyboardInterrupt`` cancels the job and is raised again.
     """
-    return run_here(job=_create(kind=job_kind(kind), scope=scope, arguments=arguments, actor=actor, is_inline=True), on_progress=on_progress)
+    return run_here(
+        job=_create(
+            kind=job_kind(kind), scope=scope, arguments=arguments, actor=actor, is_inline=True
+        ),
+        on_progress=on_progress,
+    )
 
 
 def run_here(*, job: Job, on_progress: OnProgress | None = None) -> Job:
-    """Do a waiting job in this process, as a worker would. A job that a worker has begun meanwhile comes back as it is."""
+    """Do a waiting job in this process, as a worker would. A job that a worker has begun meanwhile
+    comes back as it is."""
     run = _claim(job.pk, on_progress=on_progress)
     if run is not None:
         _do(run)
@@ -88,7 +121,8 @@ def run_here(*, job: Job, on_progress: OnProgress | None = None) -> Job:
 
 
 def run_job(job_id: int) -> None:
-    """What a worker does with a message: claim the row and do the work. A message for a job that is taken, finished or gone does nothing."""
+    """What a worker does with a message: claim the row and do the work. A message for a job that is
+    taken, finished or gone does nothing."""
     if _shuts_down.is_set():
         Job.objects.filter(pk=job_id, state=JobState.PENDING).update(sent_at=None)
         return
@@ -100,25 +134,36 @@ def run_job(job_id: int) -> None:
 
 
 def request_cancel(*, job: Job, actor: User | None) -> Job:
-    """Cancel a waiting job at once; ask a running one to stop. A finished job stays as it is. Who may cancel is the caller's to check."""
+    """Cancel a waiting job at once; ask a running one to stop. A finished job stays as it is. Who
+    may cancel is the caller's to check."""
     now = timezone.now()
     mine = Job.objects.filter(pk=job.pk)
-    if not mine.move(JobState.PENDING, JobState.CANCELLED, cancel_requested_at=now, finished_at=now):
-        mine.filter(state=JobState.RUNNING, cancel_requested_at=None).update(cancel_requested_at=now)
+    if not mine.move(
+        JobState.PENDING, JobState.CANCELLED, cancel_requested_at=now, finished_at=now
+    ):
+        mine.filter(state=JobState.RUNNING, cancel_requested_at=None).update(
+            cancel_requested_at=now
+        )
     log.info("job_cancel_requested", job=job.pk, actor=getattr(actor, "pk", None))
     job.refresh_from_db()
     return job
 
 
 def hand_out_again() -> int:
-    """Give to other workers what dead ones left, and send again what the broker lost; how many jobs it was. Safe to run anywhere, any time."""
+    """Give to other workers what dead ones left, and send again what the broker lost; how many jobs
+    it was. Safe to run anywhere, any time."""
     n_taken_back = sum(_take_back(job) for job in _silent_jobs())
     return n_taken_back + sum(_send(job) for job in _unheard_of_jobs())
 
 
 def end_dead_commands(*, kind: str, scope: str) -> int:
-    """End what killed commands left running, for which no worker may be there to do it; how many jobs it was."""
-    return sum(_take_back(job) for job in _silent_jobs() if job.is_inline and (job.kind, job.scope) == (kind, scope))
+    """End what killed commands left running, for which no worker may be there to do it; how many
+    jobs it was."""
+    return sum(
+        _take_back(job)
+        for job in _silent_jobs()
+        if job.is_inline and (job.kind, job.scope) == (kind, scope)
+    )
 
 
 def live_queues() -> set[str]:
@@ -138,7 +183,8 @@ def nobody_listens_for(job: Job) -> bool:
 
 
 def broker_is_away(job: Job | None) -> bool:
-    """Whether the job has waited for over ten seconds and the broker, by which workers hear of it, does not answer. Asks it."""
+    """Whether the job has waited for over ten seconds and the broker, by which workers hear of it,
+    does not answer. Asks it."""
     return job is not None and waits_for_worker(job) and not broker.is_reachable()
 
 
@@ -154,21 +200,40 @@ def worker_is_gone(*, name: str) -> None:
 
 
 def interrupt_runs() -> None:
-    """This process shuts down: ask every run to stop at its next step, and begin no other. Other workers find them in their next sweep."""
+    """This process shuts down: ask every run to stop at its next step, and begin no other. Other
+    workers find them in their next sweep."""
     _shuts_down.set()
     for run in list(_active.values()):
         run.interrupt()
 
 
-def _create(*, kind: JobKind, scope: str, arguments: Mapping[str, Any], actor: User | None, is_inline: bool = False) -> Job:
-    facts: dict[str, Any] = {"kind": kind.name, "scope": scope, "queue": kind.queue, "arguments": dict(arguments), "created_by": actor}
+def _create(
+    *,
+    kind: JobKind,
+    scope: str,
+    arguments: Mapping[str, Any],
+    actor: User | None,
+    is_inline: bool = False,
+) -> Job:
+    facts: dict[str, Any] = {
+        "kind": kind.name,
+        "scope": scope,
+        "queue": kind.queue,
+        "arguments": dict(arguments),
+        "created_by": actor,
+    }
     facts |= {"is_exclusive": kind.exclusive, "is_inline": is_inline}
     try:
         return _insert(facts)
     except IntegrityError as error:
         if end_dead_commands(kind=kind.name, scope=scope):
-            return _create(kind=kind, scope=scope, arguments=arguments, actor=actor, is_inline=is_inline)
-        raise JobConflictError(f"{kind.title}: such a job is waiting or running already. Wait for its end, or cancel it first.") from error
+            return _create(
+                kind=kind, scope=scope, arguments=arguments, actor=actor, is_inline=is_inline
+            )
+        raise JobConflictError(
+            f"{kind.title}: such a job is waiting or running already. Wait for its end, or cancel"
+            " it first."
+        ) from error
 
 
 def _insert(facts: Mapping[str, Any]) -> Job:
@@ -183,7 +248,9 @@ def _send(job: Job) -> bool:
     except BrokerError as error:
         log.warning("job_message_not_sent", job=job.pk, error=str(error))
         return False
-    Job.objects.filter(pk=job.pk, state=JobState.PENDING).update(sent_at=timezone.now(), n_sent=F("n_sent") + 1)
+    Job.objects.filter(pk=job.pk, state=JobState.PENDING).update(
+        sent_at=timezone.now(), n_sent=F("n_sent") + 1
+    )
     return True
 
 
@@ -191,7 +258,14 @@ def _claim(job_id: int, *, on_progress: OnProgress | None = None) -> JobRun | No
     now = timezone.now()
     token = str(uuid.uuid4())
     claimed = Job.objects.filter(pk=job_id).move(
-        JobState.PENDING, JobState.RUNNING, token=token, started_at=now, heartbeat_at=now, n_attempts=F("n_attempts") + 1, error="", message=""
+        JobState.PENDING,
+        JobState.RUNNING,
+        token=token,
+        started_at=now,
+        heartbeat_at=now,
+        n_attempts=F("n_attempts") + 1,
+        error="",
+        message="",
     )
     if not claimed:
         return None
@@ -221,7 +295,11 @@ def _do(run: JobRun) -> None:
         raise
     except Exception as error:
         log.exception("job_failed", **context)
-        _finish(run, JobState.FAILED, error=storable_text(sentence_of(error)) or _GENERAL_FAILURE.format(id=job.pk))
+        _finish(
+            run,
+            JobState.FAILED,
+            error=storable_text(sentence_of(error)) or _GENERAL_FAILURE.format(id=job.pk),
+        )
     else:
         _finish(run, JobState.SUCCEEDED, result=storable_json(report))
     finally:
@@ -231,7 +309,15 @@ def _do(run: JobRun) -> None:
 def _finish(run: JobRun, state: JobState, **changes: Any) -> None:
     """End the job as this run found it, if the claim still stands."""
     job = run.job
-    if run.mine.move(JobState.RUNNING, state, finished_at=timezone.now(), n_done=job.n_done, n_total=job.n_total, message=job.message, **changes):
+    if run.mine.move(
+        JobState.RUNNING,
+        state,
+        finished_at=timezone.now(),
+        n_done=job.n_done,
+        n_total=job.n_total,
+        message=job.message,
+        **changes,
+    ):
         log.info("job_finished", job=job.pk, state=str(state))
     else:
         log.warning("job_claim_lost", job=job.pk)
@@ -239,7 +325,14 @@ def _finish(run: JobRun, state: JobState, **changes: Any) -> None:
 
 def _hand_back(run: JobRun, message: str, **changes: Any) -> None:
     """A shutdown is nobody's fault, nor is a wait for others: the attempt does not count."""
-    run.mine.move(JobState.RUNNING, JobState.PENDING, token="", n_attempts=F("n_attempts") - 1, message=message[:500], **changes)
+    run.mine.move(
+        JobState.RUNNING,
+        JobState.PENDING,
+        token="",
+        n_attempts=F("n_attempts") - 1,
+        message=message[:500],
+        **changes,
+    )
 
 
 def _silent_jobs() -> list[Job]:
@@ -248,16 +341,23 @@ def _silent_jobs() -> list[Job]:
 
 
 def _take_back(job: Job) -> bool:
-    """End or release a job whose run is silent; False if it spoke again, or somebody else was quicker."""
+    """End or release a job whose run is silent; False if it spoke again, or somebody else was
+    quicker."""
     now = timezone.now()
     same = Job.objects.filter(pk=job.pk, token=job.token, heartbeat_at=job.heartbeat_at)
     if job.cancel_requested_at is not None:
         return bool(same.move(JobState.RUNNING, JobState.CANCELLED, finished_at=now))
     if job.is_inline:
-        return bool(same.move(JobState.RUNNING, JobState.FAILED, finished_at=now, error=_COMMAND_DIED))
+        return bool(
+            same.move(JobState.RUNNING, JobState.FAILED, finished_at=now, error=_COMMAND_DIED)
+        )
     if job.n_attempts >= MAX_ATTEMPTS:
-        return bool(same.move(JobState.RUNNING, JobState.FAILED, finished_at=now, error=_DIED_TOO_OFTEN))
-    if not same.move(JobState.RUNNING, JobState.PENDING, token="", sent_at=None, message=_WORKER_DIED):
+        return bool(
+            same.move(JobState.RUNNING, JobState.FAILED, finished_at=now, error=_DIED_TOO_OFTEN)
+        )
+    if not same.move(
+        JobState.RUNNING, JobState.PENDING, token="", sent_at=None, message=_WORKER_DIED
+    ):
         return False
     log.warning("job_handed_out_again", job=job.pk, attempt=job.n_attempts)
     _send(job)
@@ -272,7 +372,9 @@ def _unheard_of_jobs() -> list[Job]:
     overdue = Q(n_sent__gt=steps[-1], sent_at__lt=now - RESEND_AT_MOST)
     for n_sent in steps:
         overdue |= Q(n_sent=n_sent, sent_at__lt=now - RESEND_AFTER * 2 ** (n_sent - 1))
-    return list(Job.objects.filter(unsent | overdue, state=JobState.PENDING, is_inline=False)[:1000])
+    return list(
+        Job.objects.filter(unsent | overdue, state=JobState.PENDING, is_inline=False)[:1000]
+    )
 
 
 def worker_name() -> str:

@@ -24,7 +24,8 @@ def run(job_id: int) -> None:
 
 
 def watch(queues: list[str]) -> None:
-    """Until the worker ends: say that it lives, hand out again what dead workers left and what the broker lost, and do what comes round."""
+    """Until the worker ends: say that it lives, hand out again what dead workers left and what the
+    broker lost, and do what comes round."""
     name = services.worker_name()
     while not _ended.is_set():
         try:

@@ -32,7 +32,9 @@ def cancel(request: HttpRequest, job_id: int) -> HttpResponse:
     """Cancel the job, and show it as it is then."""
     job = _job(request, job_id)
     if not may_cancel(request.user, job):
-        raise PermissionDenied("Only the person who started this, or a manager of the project, may cancel it.")
+        raise PermissionDenied(
+            "Only the person who started this, or a manager of the project, may cancel it."
+        )
     job = request_cancel(job=job, actor=request.user if request.user.is_authenticated else None)
     if wants_part(request):
         return render(request, "jobs/_polled.html", {"job": job})

@@ -1,6 +1,8 @@
-"""The learning loop in the admin panel: start a training on a snapshot, watch it, compare, promote, roll back.
+"""The learning loop in the admin panel: start a training on a snapshot, watch it, compare, promote,
+roll back.
 
-Every button calls the service that the API and the command line call; what somebody may do is decided there by their role in the project.
+Every button calls the service that the API and the command line call; what somebody may do is
+decided there by their role in the project.
 """
 
 from __future__ import annotations
@@ -34,8 +36,19 @@ from annotator.learning.adminpages import AutomaticPages, HubPages, back_to_run,
 from annotator.learning.evaluation import charts as reports
 from annotator.learning.evaluation import comparison as judging
 from annotator.learning.evaluation import effort
-from annotator.learning.models import Evaluation, ModelOrigin, ModelTask, ModelVersion, Promotion, PromotionKind, RunState, TrainingRun
-from annotator.learning.seriesadmin import TrainingSeriesAdmin as TrainingSeriesAdmin  # noqa: PLC0414 - registered with the others
+from annotator.learning.models import (
+    Evaluation,
+    ModelOrigin,
+    ModelTask,
+    ModelVersion,
+    Promotion,
+    PromotionKind,
+    RunState,
+    TrainingRun,
+)
+from annotator.learning.seriesadmin import (
+    TrainingSeriesAdmin as TrainingSeriesAdmin,  # noqa: PLC0414
+)
 from annotator.learning.serving import canary, cards, gate
 from annotator.learning.startpages import StartPages, projects_for
 from annotator.learning.training import automatic
@@ -56,9 +69,14 @@ def _say(request: HttpRequest, error: Exception) -> None:
 
 
 def add_overview(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    """What the panel's first page shows: each project that the user sees, with what serves it and what could be learned."""
+    """What the panel's first page shows: each project that the user sees, with what serves it and
+    what could be learned."""
     projects = Project.objects.visible_to(signed_in(request)).filter(archived_at=None)
-    return {**context, "overview": [_overview_of(request, project) for project in projects[:100]], "may_create": may_create_project(request.user)}
+    return {
+        **context,
+        "overview": [_overview_of(request, project) for project in projects[:100]],
+        "may_create": may_create_project(request.user),
+    }
 
 
 def _overview_of(request: HttpRequest, project: Project) -> dict[str, Any]:
@@ -71,7 +89,11 @@ def _overview_of(request: HttpRequest, project: Project) -> dict[str, Any]:
         "serving": serving,
         "other_steps": steps[1:],
         "may_promote": can(request.user, project, Action.PROMOTE),
-        "score": Evaluation.objects.filter(model_version=serving, snapshot__project=project, side=TEST).select_related("snapshot").first(),
+        "score": (
+            Evaluation.objects.filter(model_version=serving, snapshot__project=project, side=TEST)
+            .select_related("snapshot")
+            .first()
+        ),
         "n_accepted": accepted.count(),
         "n_new": accepted.filter(accepted_at__gt=snapshot.created_at).count() if snapshot else None,
         "snapshot": snapshot,
@@ -86,7 +108,17 @@ def _overview_of(request: HttpRequest, project: Project) -> dict[str, Any]:
 class TrainingRunAdmin(StartPages, AutomaticPages):
     """Training runs: the list, the page that starts one, and the page of one."""
 
-    list_display = ("name", "project", "snapshot_number", "recipe", "task", "shown_state", "scores", "created_by", "created_at")
+    list_display = (
+        "name",
+        "project",
+        "snapshot_number",
+        "recipe",
+        "task",
+        "shown_state",
+        "scores",
+        "created_by",
+        "created_at",
+    )
     list_display_links = ("name",)
     list_filter = ("state", "task", "recipe", OWN_PROJECTS)
     list_select_related = ("project", "snapshot", "candidate", "created_by")
@@ -95,7 +127,11 @@ class TrainingRunAdmin(StartPages, AutomaticPages):
         view = self.admin_site.admin_view
         return [
             path("<int:pk>/part/", view(self.part_view), name="learning_trainingrun_part"),
-            path("<int:pk>/cancel/", view(require_POST(self.cancel_view)), name="learning_trainingrun_cancel"),
+            path(
+                "<int:pk>/cancel/",
+                view(require_POST(self.cancel_view)),
+                name="learning_trainingrun_cancel",
+            ),
             path("gate/<int:project_id>/", view(self.gate_view), name="learning_trainingrun_gate"),
             *super().get_urls(),
         ]
@@ -114,27 +150,57 @@ class TrainingRunAdmin(StartPages, AutomaticPages):
 
     @display(description="Micro F1")
     def scores(self, run: TrainingRun) -> str:
-        found = Evaluation.objects.filter(model_version=run.candidate, snapshot=run.snapshot, side=TEST).first() if run.candidate else None
+        found = (
+            Evaluation.objects.filter(
+                model_version=run.candidate, snapshot=run.snapshot, side=TEST
+            ).first()
+            if run.candidate
+            else None
+        )
         return f"{found.micro_f1:.3f}" if found else "–"
 
-    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        for project in Project.objects.filter(training_runs__in=TrainingRun.objects.unfinished()).distinct():
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        for project in Project.objects.filter(
+            training_runs__in=TrainingRun.objects.unfinished()
+        ).distinct():
             services.settle_runs(project=project)
         return super().changelist_view(request, extra_context)
 
-    def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None) -> HttpResponse:
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
         """The run: how far it is, its curves, and its candidate beside the current model."""
         run = self.row(request, object_id)
-        return self.page(request, "admin/learning/run.html", f"Run {run.pk}", **self._facts(request, run.pk))
+        return self.page(
+            request, "admin/learning/run.html", f"Run {run.pk}", **self._facts(request, run.pk)
+        )
 
     def part_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """What changes on the page of a run; htmx asks for it until the run has ended."""
         facts = self._facts(request, self.row(request, pk).pk)
-        return TemplateResponse(request, "admin/learning/_run.html", facts, status=STOP_POLLING if facts["run"].is_final else 200)
+        return TemplateResponse(
+            request,
+            "admin/learning/_run.html",
+            facts,
+            status=STOP_POLLING if facts["run"].is_final else 200,
+        )
 
     def cancel_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         run = services.cancel_training(run=self.row(request, pk), actor=signed_in(request))
-        messages.info(request, f"Run {run.pk} is cancelled." if run.is_final else f"Run {run.pk} stops after the step it is at.")
+        messages.info(
+            request,
+            (
+                f"Run {run.pk} is cancelled."
+                if run.is_final
+                else f"Run {run.pk} stops after the step it is at."
+            ),
+        )
         return redirect("admin:learning_trainingrun_change", run.pk)
 
     def gate_view(self, request: HttpRequest, project_id: int) -> HttpResponse:
@@ -149,11 +215,24 @@ class TrainingRunAdmin(StartPages, AutomaticPages):
 
         if is_saved(request, form, save):
             return redirect("admin:learning_trainingrun_gate", project.pk)
-        context = {"form": form, "project": project, "rules": gate.Rules.of(project), "min_reason": gate.MIN_REASON}
-        return self.page(request, "admin/learning/gate.html", f"Gate of {project}", status=422 if form.errors else 200, **context)
+        context = {
+            "form": form,
+            "project": project,
+            "rules": gate.Rules.of(project),
+            "min_reason": gate.MIN_REASON,
+        }
+        return self.page(
+            request,
+            "admin/learning/gate.html",
+            f"Gate of {project}",
+            status=422 if form.errors else 200,
+            **context,
+        )
 
     def _facts(self, request: HttpRequest, pk: int) -> dict[str, Any]:
-        rows = TrainingRun.objects.select_related("project", "snapshot", "base", "candidate", "created_by", "job")
+        rows = TrainingRun.objects.select_related(
+            "project", "snapshot", "base", "candidate", "created_by", "job"
+        )
         services.settle_runs(project=rows.get(pk=pk).project)
         run = rows.get(pk=pk)
         events = reports.events_of(run)
@@ -165,7 +244,9 @@ class TrainingRunAdmin(StartPages, AutomaticPages):
         return {
             "run": run,
             "job": run.job,
-            "nobody_listens": run.job is not None and not run.is_final and nobody_listens_for(run.job),
+            "nobody_listens": (
+                run.job is not None and not run.is_final and nobody_listens_for(run.job)
+            ),
             "charts": reports.charts_of(events),
             "evaluations": reports.evaluations_of(events),
             "blend": reports.blend_of(events) if run.candidate else None,
@@ -173,10 +254,16 @@ class TrainingRunAdmin(StartPages, AutomaticPages):
             "bars": reports.score_bars(comparison) if comparison else None,
             "details": judging.details_of(comparison, run.project) if comparison else None,
             "verdict": services.verdict_of_candidate(run) if comparison is not None else None,
-            "canary": canary.canary_of(project=run.project, actor=user, model=run.candidate) if run.candidate else None,
+            "canary": (
+                canary.canary_of(project=run.project, actor=user, model=run.candidate)
+                if run.candidate
+                else None
+            ),
             "rules": gate.Rules.of(run.project),
             "min_reason": gate.MIN_REASON,
-            "memory": in_bytes(run.progress["memory_bytes"]) if run.progress.get("memory_bytes") else "",
+            "memory": (
+                in_bytes(run.progress["memory_bytes"]) if run.progress.get("memory_bytes") else ""
+            ),
             "took": reports.in_words(run.finished_at - run.created_at) if run.finished_at else "",
             "log_end": reports.log_end(run),
             "serving": serving,
@@ -199,40 +286,93 @@ class ModelVersionAdmin(HubPages):
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
         return [
-            path("<int:pk>/promote/", view(require_POST(self.promote_view)), name="learning_modelversion_promote"),
-            path("<int:pk>/judge/", view(require_POST(self.judge_view)), name="learning_modelversion_judge"),
+            path(
+                "<int:pk>/promote/",
+                view(require_POST(self.promote_view)),
+                name="learning_modelversion_promote",
+            ),
+            path(
+                "<int:pk>/judge/",
+                view(require_POST(self.judge_view)),
+                name="learning_modelversion_judge",
+            ),
             path("<int:pk>/card/", view(self.card_view), name="learning_modelversion_card"),
-            path("<int:pk>/download/", view(self.download_view), name="learning_modelversion_download"),
-            path("roll-back/<int:project_id>/", view(require_POST(self.roll_back_view)), name="learning_modelversion_roll_back"),
-            path("switch/<int:project_id>/", view(require_POST(self.switch_view)), name="learning_modelversion_switch"),
+            path(
+                "<int:pk>/download/",
+                view(self.download_view),
+                name="learning_modelversion_download",
+            ),
+            path(
+                "roll-back/<int:project_id>/",
+                view(require_POST(self.roll_back_view)),
+                name="learning_modelversion_roll_back",
+            ),
+            path(
+                "switch/<int:project_id>/",
+                view(require_POST(self.switch_view)),
+                name="learning_modelversion_switch",
+            ),
             *super().get_urls(),
         ]
 
     def visible(self, rows: QuerySet[Any], request: HttpRequest) -> QuerySet[Any]:
         user = signed_in(request)
-        return rows if user.is_superuser else rows.exclude(project__in=Project.objects.exclude(pk__in=Project.objects.visible_to(user)))
+        return (
+            rows
+            if user.is_superuser
+            else rows.exclude(
+                project__in=Project.objects.exclude(pk__in=Project.objects.visible_to(user))
+            )
+        )
 
     def get_list_display(self, request: HttpRequest) -> tuple[Any, ...]:
-        """A shared model serves, and was judged, in projects that not everybody sees: these columns know who asks."""
+        """A shared model serves, and was judged, in projects that not everybody sees: these columns
+        know who asks."""
         visible = Project.objects.visible_to(signed_in(request))
 
         @display(description="In service in")
         def serves(model: ModelVersion) -> str:
-            return ", ".join(str(project) for project in services.projects_served_by(model).filter(pk__in=visible.values("pk"))) or "–"
+            return (
+                ", ".join(
+                    str(project)
+                    for project in services.projects_served_by(model).filter(
+                        pk__in=visible.values("pk")
+                    )
+                )
+                or "–"
+            )
 
         @display(description="Micro F1, newest")
         def score(model: ModelVersion) -> str:
-            found = model.evaluations.filter(snapshot__project__in=visible.values("pk")).select_related("snapshot__project").first()
+            found = (
+                model.evaluations.filter(snapshot__project__in=visible.values("pk"))
+                .select_related("snapshot__project")
+                .first()
+            )
             return f"{found.micro_f1:.3f} on {found.snapshot}" if found else "–"
 
         return ("name", "task", "origin", "project", serves, score, "created_at", "retired_at")
 
-    def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None) -> HttpResponse:
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
         model = self.row(request, object_id)
         visible = Project.objects.visible_to(signed_in(request))
-        evaluations = model.evaluations.filter(snapshot__project__in=visible).select_related("snapshot__project")
-        judgeable = Snapshot.objects.filter(project__in=projects_for(request, Action.TRAIN), state=SnapshotState.READY).select_related("project")
-        judgeable = judgeable.exclude(pk__in=Evaluation.objects.filter(model_version=model, findings__form=judging.FORM).values("snapshot"))
+        evaluations = model.evaluations.filter(snapshot__project__in=visible).select_related(
+            "snapshot__project"
+        )
+        judgeable = Snapshot.objects.filter(
+            project__in=projects_for(request, Action.TRAIN), state=SnapshotState.READY
+        ).select_related("project")
+        judgeable = judgeable.exclude(
+            pk__in=Evaluation.objects.filter(
+                model_version=model, findings__form=judging.FORM
+            ).values("snapshot")
+        )
         if model.project_id:
             judgeable = judgeable.filter(project=model.project_id)
         promotable = (
@@ -245,16 +385,30 @@ class ModelVersionAdmin(HubPages):
             "run": TrainingRun.objects.filter(candidate=model).select_related("snapshot").first(),
             "served": services.projects_served_by(model).filter(pk__in=visible.values("pk")),
             "revocable": visible.filter(serving__model_version=model),
-            "evaluations": [(evaluation, sorted(evaluation.scores["by_label"].items())) for evaluation in evaluations],
+            "evaluations": [
+                (evaluation, sorted(evaluation.scores["by_label"].items()))
+                for evaluation in evaluations
+            ],
             "judge_form": JudgeForm(snapshots=judgeable) if judgeable.exists() else None,
             "promotable": [
-                (project, services.verdict_of(project=project, model_version=model)) for project in promotable if model.retired_at is None
+                (project, services.verdict_of(project=project, model_version=model))
+                for project in promotable
+                if model.retired_at is None
             ],
             "min_reason": gate.MIN_REASON,
             "worked_on_in": effort.projects_tagged_by(model).filter(pk__in=visible.values("pk")),
-            "may_push": model.origin != ModelOrigin.HUB
-            and (can(request.user, model.project, Action.MANAGE) if model.project else signed_in(request).is_superuser),
-            "may_download": model.origin != ModelOrigin.HUB and (model.project is None or can(request.user, model.project, Action.EXPORT)),
+            "may_push": (
+                model.origin != ModelOrigin.HUB
+                and (
+                    can(request.user, model.project, Action.MANAGE)
+                    if model.project
+                    else signed_in(request).is_superuser
+                )
+            ),
+            "may_download": (
+                model.origin != ModelOrigin.HUB
+                and (model.project is None or can(request.user, model.project, Action.EXPORT))
+            ),
         }
         return self.page(request, "admin/learning/model.html", model.name, **context)
 
@@ -266,7 +420,14 @@ class ModelVersionAdmin(HubPages):
             blocks = cards.card_of(model)
         except EngineError as error:
             problem = str(error)
-        return self.page(request, "admin/learning/card.html", f"Card of {model.name}", model=model, blocks=blocks, problem=problem)
+        return self.page(
+            request,
+            "admin/learning/card.html",
+            f"Card of {model.name}",
+            model=model,
+            blocks=blocks,
+            problem=problem,
+        )
 
     def download_view(self, request: HttpRequest, pk: int) -> HttpResponseBase:
         """The model as a zip that other programs load."""
@@ -281,9 +442,16 @@ class ModelVersionAdmin(HubPages):
 
     def promote_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         model = self.row(request, pk)
-        project = get_object_or_404(projects_for(request, Action.PROMOTE), pk=number_in(request.POST.get("project")))
+        project = get_object_or_404(
+            projects_for(request, Action.PROMOTE), pk=number_in(request.POST.get("project"))
+        )
         try:
-            services.promote(project=project, model_version=model, actor=signed_in(request), reason=request.POST.get("reason", ""))
+            services.promote(
+                project=project,
+                model_version=model,
+                actor=signed_in(request),
+                reason=request.POST.get("reason", ""),
+            )
         except (UserError, EngineError) as error:
             _say(request, error)
         else:
@@ -293,25 +461,47 @@ class ModelVersionAdmin(HubPages):
 
     def judge_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         model = self.row(request, pk)
-        snapshot = get_object_or_404(Snapshot, pk=number_in(request.POST.get("snapshot")), project__in=projects_for(request, Action.TRAIN))
+        snapshot = get_object_or_404(
+            Snapshot,
+            pk=number_in(request.POST.get("snapshot")),
+            project__in=projects_for(request, Action.TRAIN),
+        )
         try:
-            job = services.start_judging(project=snapshot.project, snapshot=snapshot, model_version=model, actor=signed_in(request))
+            job = services.start_judging(
+                project=snapshot.project,
+                snapshot=snapshot,
+                model_version=model,
+                actor=signed_in(request),
+            )
         except (UserError, EngineError, JobConflictError) as error:
             _say(request, error)
         else:
-            link = format_html('<a href="{}">See how far it is</a>', reverse("jobs:detail", args=[job.pk]))
-            messages.success(request, format_html("{} is being judged on {}. {}.", model.name, snapshot, link))
+            link = format_html(
+                '<a href="{}">See how far it is</a>', reverse("jobs:detail", args=[job.pk])
+            )
+            messages.success(
+                request, format_html("{} is being judged on {}. {}.", model.name, snapshot, link)
+            )
         return back_to_run(request, model)
 
     def roll_back_view(self, request: HttpRequest, project_id: int) -> HttpResponse:
         project = get_object_or_404(projects_for(request, Action.PROMOTE), pk=project_id)
         try:
             task = request.POST.get("task") or ModelTask.ENTITIES
-            promotion = services.roll_back(project=project, task=task, actor=signed_in(request), reason=request.POST.get("reason", ""))
+            promotion = services.roll_back(
+                project=project,
+                task=task,
+                actor=signed_in(request),
+                reason=request.POST.get("reason", ""),
+            )
         except (UserError, EngineError) as error:
             _say(request, error)
             return back_to_run(request, None)
-        messages.success(request, f"{promotion.model_version} is in service in {project} again. What is not reviewed yet is being tagged again.")
+        messages.success(
+            request,
+            f"{promotion.model_version} is in service in {project} again. What is not reviewed yet"
+            " is being tagged again.",
+        )
         return back_to_run(request, promotion.model_version)
 
     def switch_view(self, request: HttpRequest, project_id: int) -> HttpResponse:
@@ -319,13 +509,25 @@ class ModelVersionAdmin(HubPages):
         project = get_object_or_404(projects_for(request, Action.PROMOTE), pk=project_id)
         is_on = request.POST.get("is_on") == "1"
         try:
-            change = services.switch_step(project=project, task=request.POST.get("task", ""), is_on=is_on, actor=signed_in(request))
+            change = services.switch_step(
+                project=project,
+                task=request.POST.get("task", ""),
+                is_on=is_on,
+                actor=signed_in(request),
+            )
         except (UserError, EngineError) as error:
             _say(request, error)
         else:
             told = change.model_version.get_task_display()
-            now = "What is not reviewed yet is being tagged again." if is_on else "What was suggested before stays."
-            messages.success(request, f"{project} is tagged {'with' if is_on else 'without'} {told} from now on. {now}")
+            now = (
+                "What is not reviewed yet is being tagged again."
+                if is_on
+                else "What was suggested before stays."
+            )
+            messages.success(
+                request,
+                f"{project} is tagged {'with' if is_on else 'without'} {told} from now on. {now}",
+            )
         return redirect("admin:index")
 
 
@@ -333,12 +535,34 @@ class ModelVersionAdmin(HubPages):
 class PromotionAdmin(ProjectRowsAdmin):
     """The log: who put which model into service in place of which, and why."""
 
-    list_display = ("created_at", "project", "shown_kind", "task", "model_version", "replaced", "actor", "reason")
+    list_display = (
+        "created_at",
+        "project",
+        "shown_kind",
+        "task",
+        "model_version",
+        "replaced",
+        "actor",
+        "reason",
+    )
     list_filter = (OWN_PROJECTS, "kind", "model_version__task")
     list_select_related = ("project", "model_version", "replaced", "actor")
-    fields = readonly_fields = ("project", "kind", "model_version", "replaced", "reason", "verdict", "actor", "created_at")
+    fields = readonly_fields = (
+        "project",
+        "kind",
+        "model_version",
+        "replaced",
+        "reason",
+        "verdict",
+        "actor",
+        "created_at",
+    )
 
-    @display(description="What", ordering="kind", label={PromotionKind.PROMOTED.label: "success", PromotionKind.ROLLED_BACK.label: "warning"})
+    @display(
+        description="What",
+        ordering="kind",
+        label={PromotionKind.PROMOTED.label: "success", PromotionKind.ROLLED_BACK.label: "warning"},
+    )
     def shown_kind(self, promotion: Promotion) -> str:
         return promotion.get_kind_display()
 

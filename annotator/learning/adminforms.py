@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from django import forms
 from django.db.models import QuerySet
-from unfold.widgets import UnfoldAdminRadioSelectWidget, UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import (
+    UnfoldAdminRadioSelectWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextareaWidget,
+    UnfoldAdminTextInputWidget,
+)
 
 from annotator.common.errors import UserError
 from annotator.corpus.models import Project
@@ -22,16 +27,25 @@ if TYPE_CHECKING:
     from annotator.learning.engine import Hyperparameter
 
 #: The hyperparameters that are asked of everybody; all others stand in the table below them.
-_FIRST: Final = {"epochs": "Epochs", "learning_rate": "Learning rate", "batch_size": "Panels a step"}
+_FIRST: Final = {
+    "epochs": "Epochs",
+    "learning_rate": "Learning rate",
+    "batch_size": "Panels a step",
+}
 
 
 class SnapshotField(forms.ModelChoiceField):
     """Snapshots by what is in them."""
 
     def label_from_instance(self, obj: Snapshot) -> str:
-        sides = " / ".join(f"{obj.counts.get(side, {}).get('panels', 0):,}" for side in ("train", "eval", "test"))
+        sides = " / ".join(
+            f"{obj.counts.get(side, {}).get('panels', 0):,}" for side in ("train", "eval", "test")
+        )
         note = f" · {obj.note}" if obj.note else ""
-        return f"{obj.project} · snapshot {obj.number} · {sides} panels to train / evaluate / judge{note}"
+        return (
+            f"{obj.project} · snapshot {obj.number} · {sides} panels to train / evaluate /"
+            f" judge{note}"
+        )
 
 
 class ModelField(forms.ModelChoiceField):
@@ -43,7 +57,8 @@ class ModelField(forms.ModelChoiceField):
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A hyperparameter on the page: its field, what it means and may be, and what it is in each recipe where nothing is filled in."""
+    """A hyperparameter on the page: its field, what it means and may be, and what it is in each
+    recipe where nothing is filled in."""
 
     field: forms.BoundField
     facts: Hyperparameter
@@ -51,7 +66,8 @@ class Setting:
 
 
 class StartForm(forms.Form):
-    """A training run. Each hyperparameter is a field by its own name; an empty one is as the recipe says."""
+    """A training run. Each hyperparameter is a field by its own name; an empty one is as the recipe
+    says."""
 
     snapshot = SnapshotField(
         Snapshot.objects.none(),
@@ -66,25 +82,41 @@ class StartForm(forms.Form):
         empty_label="The model in service",
         widget=UnfoldAdminSelectWidget,
         help_text=(
-            "The model whose weights the training begins with; one that tells something else gets a new last layer. In service is the one for what "
-            "the recipe's models tell, or where there is none the one for entities."
+            "The model whose weights the training begins with; one that tells something else gets a"
+            " new last layer. In service is the one for what the recipe's models tell, or where"
+            " there is none the one for entities."
         ),
     )
 
     def __init__(self, data: Any = None, *, projects: QuerySet[Project], **facts: Any) -> None:
         super().__init__(data, **facts)
         recipes = engine.recipes()
-        ready = Snapshot.objects.filter(state=SnapshotState.READY, project__in=projects).select_related("project")
+        ready = Snapshot.objects.filter(
+            state=SnapshotState.READY, project__in=projects
+        ).select_related("project")
         self.snapshot_field.queryset = ready
-        self.base_field.queryset = ModelVersion.objects.filter(retired_at=None).exclude(project__in=Project.objects.exclude(pk__in=projects))
-        self.recipe_field.choices = [(name, f"{name}: {recipe.about}") for name, recipe in recipes.items()]
+        self.base_field.queryset = ModelVersion.objects.filter(retired_at=None).exclude(
+            project__in=Project.objects.exclude(pk__in=projects)
+        )
+        self.recipe_field.choices = [
+            (name, f"{name}: {recipe.about}") for name, recipe in recipes.items()
+        ]
         self.fields["recipe"].initial = DEFAULT_RECIPE
         self._facts = {each.name: each for each in engine.hyperparameters()}
         self._defaults = {name: _by_recipe(name, recipes.values()) for name in self._facts}
         for name, each in self._facts.items():
-            words = f"{each.meaning} {each.permitted.capitalize()}. Empty: {self._defaults[name]}." if name in _FIRST else ""
+            words = (
+                f"{each.meaning} {each.permitted.capitalize()}. Empty: {self._defaults[name]}."
+                if name in _FIRST
+                else ""
+            )
             label = _FIRST.get(name, name)
-            self.fields[name] = HyperparameterField(name, label=label, help_text=words, widget=UnfoldAdminTextInputWidget(attrs={"size": 12}))
+            self.fields[name] = HyperparameterField(
+                name,
+                label=label,
+                help_text=words,
+                widget=UnfoldAdminTextInputWidget(attrs={"size": 12}),
+            )
 
     @property
     def first_fields(self) -> list[forms.BoundField]:
@@ -94,7 +126,11 @@ class StartForm(forms.Form):
     @property
     def other_settings(self) -> list[Setting]:
         """The hyperparameters that few will change."""
-        return [Setting(self[name], each, self._defaults[name]) for name, each in self._facts.items() if name not in _FIRST]
+        return [
+            Setting(self[name], each, self._defaults[name])
+            for name, each in self._facts.items()
+            if name not in _FIRST
+        ]
 
     @property
     def asks_for_more(self) -> bool:
@@ -140,7 +176,13 @@ def _by_recipe(name: str, recipes: Iterable[engine.RecipeFacts]) -> str:
     values: dict[str, list[str]] = {}
     for recipe in recipes:
         default = recipe.defaults[name]
-        shown = str(default).lower() if isinstance(default, bool) else f"{default:g}" if isinstance(default, float) else str(default)
+        shown = (
+            str(default).lower()
+            if isinstance(default, bool)
+            else f"{default:g}"
+            if isinstance(default, float)
+            else str(default)
+        )
         values.setdefault(shown, []).append(recipe.name)
     common, *others = sorted(values, key=lambda value: -len(values[value]))
     return "; ".join([common, *(f"{value} in {', '.join(values[value])}" for value in others)])
@@ -149,7 +191,9 @@ def _by_recipe(name: str, recipes: Iterable[engine.RecipeFacts]) -> str:
 class JudgeForm(forms.Form):
     """On which snapshot's held-out papers a model shall be judged."""
 
-    snapshot = SnapshotField(Snapshot.objects.none(), empty_label=None, widget=UnfoldAdminSelectWidget)
+    snapshot = SnapshotField(
+        Snapshot.objects.none(), empty_label=None, widget=UnfoldAdminSelectWidget
+    )
 
     def __init__(self, data: Any = None, *, snapshots: QuerySet[Snapshot], **facts: Any) -> None:
         super().__init__(data, **facts)
@@ -158,34 +202,58 @@ class JudgeForm(forms.Form):
 
 def _points(label: str, words: str) -> forms.FloatField:
     attributes = {"type": "number", "step": "any", "min": 0, "max": 100, "inputmode": "decimal"}
-    return forms.FloatField(label=label, min_value=0, max_value=100, widget=UnfoldAdminTextInputWidget(attrs=attributes), help_text=words)
+    return forms.FloatField(
+        label=label,
+        min_value=0,
+        max_value=100,
+        widget=UnfoldAdminTextInputWidget(attrs=attributes),
+        help_text=words,
+    )
 
 
 class GateForm(forms.Form):
     """The rules of a project's gate, in points of F1."""
 
-    max_label_loss = _points("A label may fall by, points", "Of a hundred, strict spans, against the model in service on the same held-out papers.")
+    max_label_loss = _points(
+        "A label may fall by, points",
+        "Of a hundred, strict spans, against the model in service on the same held-out papers.",
+    )
     min_support = forms.IntegerField(
         label="Labels count from, entities",
         min_value=1,
         max_value=1_000_000,
-        widget=UnfoldAdminTextInputWidget(attrs={"type": "number", "min": 1, "inputmode": "numeric"}),
-        help_text="A label with fewer entities in the held-out papers is not held back: its figures change by chance alone.",
+        widget=UnfoldAdminTextInputWidget(
+            attrs={"type": "number", "min": 1, "inputmode": "numeric"}
+        ),
+        help_text=(
+            "A label with fewer entities in the held-out papers is not held back: its figures"
+            " change by chance alone."
+        ),
     )
-    max_overall_loss = _points("The micro average may fall by, points", "0: it may not fall at all.")
+    max_overall_loss = _points(
+        "The micro average may fall by, points", "0: it may not fall at all."
+    )
 
     @classmethod
     def of(cls, project: Project) -> GateForm:
         """Filled in as the project is set."""
         rules = Rules.of(project)
         return cls(
-            initial={"min_support": rules.min_support} | {name: f"{getattr(rules, name):g}" for name in ("max_label_loss", "max_overall_loss")}
+            initial={"min_support": rules.min_support}
+            | {name: f"{getattr(rules, name):g}" for name in ("max_label_loss", "max_overall_loss")}
         )
 
 
 def _whole(label: str, words: str) -> forms.IntegerField:
     widget = UnfoldAdminTextInputWidget(attrs={"type": "number", "min": 1, "inputmode": "numeric"})
-    return forms.IntegerField(label=label, min_value=1, max_value=1_000_000, required=False, widget=widget, help_text=words)
+    return forms.IntegerField(
+        label=label,
+        min_value=1,
+        max_value=1_000_000,
+        required=False,
+        widget=widget,
+        help_text=words,
+    )
 
 
 class AutomaticForm(forms.Form):
@@ -195,14 +263,24 @@ class AutomaticForm(forms.Form):
         label="Train by itself",
         required=False,
         widget=forms.CheckboxInput,
-        help_text="A worker freezes a snapshot, trains on it and judges the candidate. Promoting it stays with you.",
+        help_text=(
+            "A worker freezes a snapshot, trains on it and judges the candidate. Promoting it stays"
+            " with you."
+        ),
     )
     every_panels = _whole(
-        "After newly accepted panels", "So many panels, counted since the legends were frozen that it trained on last. Empty: not by number."
+        "After newly accepted panels",
+        "So many panels, counted since the legends were frozen that it trained on last. Empty: not"
+        " by number.",
     )
-    every_days = _whole("Or after days", "Since then, if anything is new; the first time as soon as anything is. Empty: not by time.")
+    every_days = _whole(
+        "Or after days",
+        "Since then, if anything is new; the first time as soon as anything is. Empty: not by"
+        " time.",
+    )
     recipe = forms.ChoiceField(
-        widget=UnfoldAdminRadioSelectWidget, help_text="It begins with the model in service for what the recipe's models tell."
+        widget=UnfoldAdminRadioSelectWidget,
+        help_text="It begins with the model in service for what the recipe's models tell.",
     )
     hyperparameters = forms.CharField(
         label="Other hyperparameters than the recipe's",
@@ -213,13 +291,17 @@ class AutomaticForm(forms.Form):
 
     def __init__(self, data: Any = None, **facts: Any) -> None:
         super().__init__(data, **facts)
-        self.fields["recipe"].choices = [(name, f"{name}: {recipe.about}") for name, recipe in engine.recipes().items()]  # type: ignore[attr-defined]
+        choices = [(name, f"{name}: {recipe.about}") for name, recipe in engine.recipes().items()]
+        self.fields["recipe"].choices = choices  # type: ignore[attr-defined]
 
     @classmethod
     def of(cls, settings: AutomaticTraining) -> AutomaticForm:
         """Filled in as the project is set."""
         lines = "\n".join(f"{name} = {value}" for name, value in settings.hyperparameters.items())
-        plain = {name: getattr(settings, name) for name in ("is_on", "every_panels", "every_days", "recipe")}
+        plain = {
+            name: getattr(settings, name)
+            for name in ("is_on", "every_panels", "every_days", "recipe")
+        }
         return cls(initial={**plain, "hyperparameters": lines})
 
     def clean_hyperparameters(self) -> dict[str, str]:
@@ -232,7 +314,9 @@ def settings_in(text: str) -> dict[str, str]:
     for line in text.splitlines():
         name, equals, value = (part.strip() for part in line.partition("="))
         if line.strip() and not (name and equals and value):
-            raise forms.ValidationError(f'"{line.strip()[:60]}" is no hyperparameter. Write one "name = value" a line.')
+            raise forms.ValidationError(
+                f'"{line.strip()[:60]}" is no hyperparameter. Write one "name = value" a line.'
+            )
         if line.strip():
             found[name] = value
     return found
@@ -243,14 +327,28 @@ class PushForm(forms.Form):
 
     repository = forms.CharField(
         max_length=160,
-        widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "owner/name", "autocapitalize": "none", "spellcheck": "false"}),
-        help_text="It is made where there is none; in one that is there the files of the same names are replaced.",
+        widget=UnfoldAdminTextInputWidget(
+            attrs={"placeholder": "owner/name", "autocapitalize": "none", "spellcheck": "false"}
+        ),
+        help_text=(
+            "It is made where there is none; in one that is there the files of the same names are"
+            " replaced."
+        ),
     )
     licence = forms.CharField(
         max_length=42,
-        widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "cc-by-4.0", "autocapitalize": "none", "spellcheck": "false"}),
-        help_text="Its identifier, which the card then names. What the model learned from and began with may bind you.",
+        widget=UnfoldAdminTextInputWidget(
+            attrs={"placeholder": "cc-by-4.0", "autocapitalize": "none", "spellcheck": "false"}
+        ),
+        help_text=(
+            "Its identifier, which the card then names. What the model learned from and began with"
+            " may bind you."
+        ),
     )
     is_private = forms.BooleanField(
-        label="Private", required=False, initial=True, widget=forms.CheckboxInput, help_text="Where the repository is new."
+        label="Private",
+        required=False,
+        initial=True,
+        widget=forms.CheckboxInput,
+        help_text="Where the repository is new.",
     )

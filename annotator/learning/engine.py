@@ -1,7 +1,7 @@
 """The one door from the site to the torch half of the engine.
 
-Everything of it is imported inside functions: recipes and catalogue need no torch and may be asked from a web request; a tagger is loaded in
-workers and commands alone.
+Everything of it is imported inside functions: recipes and catalogue need no torch and may be asked
+from a web request; a tagger is loaded in workers and commands alone.
 """
 
 from __future__ import annotations
@@ -28,27 +28,42 @@ if TYPE_CHECKING:
     from annotator.learning.models import ModelVersion
     from ner_engine.inference.backends import Probabilities
     from ner_engine.inference.evaluation import Watcher
-    from ner_engine.inference.pipeline import Tagged as Tagged  # noqa: PLC0414 - others name it, and must not import it from there
+    from ner_engine.inference.pipeline import (
+        Tagged as Tagged,  # noqa: PLC0414
+    )
     from ner_engine.inference.tagger import Tagger
     from ner_engine.registry.catalogue import Checkpoint, Listed
     from ner_engine.registry.label_schemes import LabelScheme, Translation
     from ner_engine.registry.recipes import Hyperparameter
 
-#: Weights that a process keeps loaded beyond what it is asked for at the moment: room for the models of a project's steps, and beside them a
-#: candidate that is being judged. Counted as ``CheckpointFacts.n_bytes``.
+#: Weights that a process keeps loaded beyond what it is asked for at the moment: room for the
+#: models of a project's steps, and beside them a candidate that is being judged. Counted as
+#: ``CheckpointFacts.n_bytes``.
 KEPT_BYTES: Final = 2 * 1024**3
 #: What packed weights, int8, take up once they are loaded.
 _UNPACKED: Final = 4
 #: A recipe's fields that are no hyperparameters of a run, or that the site sets by itself.
-_NOT_ASKED: Final = frozenset({"name", "about", "base", "task", "labels", "panels", "min_characters", "mask_share", "mask_unit"})
+_NOT_ASKED: Final = frozenset(
+    {
+        "name",
+        "about",
+        "base",
+        "task",
+        "labels",
+        "panels",
+        "min_characters",
+        "mask_share",
+        "mask_unit",
+    }
+)
 #: The files of a tokenizer that decide what it makes of a text.
 _TOKENIZER_FILES: Final = ("merges.txt", "tokenizer.json", "vocab.json", "vocab.txt")
 
 
 @dataclass(frozen=True, slots=True)
 class RecipeFacts:
-    """A recipe as a person chooses it. ``task`` is what its models tell, ``base`` what it trains from where nothing else is said; ``defaults`` are
-    its hyperparameters."""
+    """A recipe as a person chooses it. ``task`` is what its models tell, ``base`` what it trains
+    from where nothing else is said; ``defaults`` are its hyperparameters."""
 
     name: str
     about: str
@@ -63,7 +78,15 @@ def recipes() -> dict[str, RecipeFacts]:
 
     return {
         name: RecipeFacts(
-            name, recipe.about, recipe.task, recipe.base, {key: value for key, value in dataclasses.asdict(recipe).items() if key not in _NOT_ASKED}
+            name,
+            recipe.about,
+            recipe.task,
+            recipe.base,
+            {
+                key: value
+                for key, value in dataclasses.asdict(recipe).items()
+                if key not in _NOT_ASKED
+            },
         )
         for name, recipe in RECIPES.items()
         if recipe.task != FILL_MASK
@@ -78,7 +101,8 @@ def hyperparameters() -> list[Hyperparameter]:
 
 
 def check_hyperparameter(name: str, value: str) -> None:
-    """Raise ``UserError`` where the value cannot be that hyperparameter's, whatever the others are."""
+    """Raise ``UserError`` where the value cannot be that hyperparameter's, whatever the others
+    are."""
     from ner_engine.registry.recipes import checked_value  # noqa: PLC0415
 
     try:
@@ -96,21 +120,27 @@ def task_of_recipe(name: str) -> str:
 
 
 def checked_hyperparameters(recipe: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """All hyperparameters of a run: the recipe's with ``settings`` over them. Raises ``UserError`` for an unknown or impossible one."""
+    """All hyperparameters of a run: the recipe's with ``settings`` over them. Raises ``UserError``
+    for an unknown or impossible one."""
     from ner_engine.registry.recipes import recipe_named  # noqa: PLC0415
 
     try:
-        changed = recipe_named(recipe).with_settings({name: str(value) for name, value in settings.items()})
+        changed = recipe_named(recipe).with_settings(
+            {name: str(value) for name, value in settings.items()}
+        )
     except TrainingError as error:
         raise UserError(f"{error}.") from error
-    return {key: value for key, value in dataclasses.asdict(changed).items() if key not in _NOT_ASKED}
+    return {
+        key: value for key, value in dataclasses.asdict(changed).items() if key not in _NOT_ASKED
+    }
 
 
 @dataclass(frozen=True, slots=True)
 class CheckpointFacts:
-    """A model as it lies on disk. ``task`` is what it tells (see ``ner_engine.registry.tasks``), ``n_bytes`` about what it takes up in memory,
-    ``is_packed`` whether other programs can read its weights only once they are unpacked;
-    ``sha256`` is over all that decides its tags: weights, config and tokenizer."""
+    """A model as it lies on disk. ``task`` is what it tells (see ``ner_engine.registry.tasks``),
+    ``n_bytes`` about what it takes up in memory, ``is_packed`` whether other programs can read its
+    weights only once they are unpacked; ``sha256`` is over all that decides its tags: weights,
+    config and tokenizer."""
 
     name: str
     folder: Path
@@ -129,25 +159,46 @@ def inspect_model(name_or_dir: str | Path) -> CheckpointFacts:
     from ner_engine.registry import catalogue as catalog  # noqa: PLC0415
 
     found = catalog.find(name_or_dir)
-    files = sorted([*found.folder.glob("*.safetensors"), found.folder / "config.json", *(found.tokenizer_folder / name for name in _TOKENIZER_FILES)])
-    present = tuple((path, path.stat().st_mtime_ns, path.stat().st_size) for path in files if path.is_file())
+    files = sorted(
+        [
+            *found.folder.glob("*.safetensors"),
+            found.folder / "config.json",
+            *(found.tokenizer_folder / name for name in _TOKENIZER_FILES),
+        ]
+    )
+    present = tuple(
+        (path, path.stat().st_mtime_ns, path.stat().st_size) for path in files if path.is_file()
+    )
     is_packed = bool(found.config.get("packed_weights"))
-    n_bytes = sum(size for path, _, size in present if path.suffix == ".safetensors") * (_UNPACKED if is_packed else 1)
-    return CheckpointFacts(found.name, found.folder, _task_of(found), found.labels, n_bytes, is_packed, _sha256(present))
+    n_bytes = sum(size for path, _, size in present if path.suffix == ".safetensors") * (
+        _UNPACKED if is_packed else 1
+    )
+    return CheckpointFacts(
+        found.name,
+        found.folder,
+        _task_of(found),
+        found.labels,
+        n_bytes,
+        is_packed,
+        _sha256(present),
+    )
 
 
 def _task_of(checkpoint: Checkpoint) -> str:
-    """What the model tells: as its configuration says, else as it is known, else as its labels do."""
+    """What the model tells: as its configuration says, else as it is known, else as its labels
+    do."""
     from ner_engine.registry.known_models import known_model  # noqa: PLC0415
     from ner_engine.registry.tasks import task_of  # noqa: PLC0415
 
     known = known_model(checkpoint.name)
     try:
-        return task_of(checkpoint.config.get("span_task") or (known.task if known else None), checkpoint.labels).name
+        return task_of(
+            checkpoint.config.get("span_task") or (known.task if known else None), checkpoint.labels
+        ).name
     except TrainingError as error:
         raise UnsafeModelError(
-            f'{checkpoint.name}: its files do not say what it tells; write "span_task" into its config.json: "entities", "panels", "geneprod_roles" '
-            'or "small_mol_roles"'
+            f'{checkpoint.name}: its files do not say what it tells; write "span_task" into its'
+            ' config.json: "entities", "panels", "geneprod_roles" or "small_mol_roles"'
         ) from error
 
 
@@ -160,7 +211,8 @@ def known_models() -> list[Listed]:
 
 @dataclass(frozen=True, slots=True)
 class SchemeFacts:
-    """A label scheme: what becomes of each of its labels in each of the ``others``, in their order."""
+    """A label scheme: what becomes of each of its labels in each of the ``others``, in their
+    order."""
 
     scheme: LabelScheme
     others: list[LabelScheme]
@@ -187,10 +239,14 @@ def is_bundled(location: str) -> bool:
 
 
 def verify_model(model: ModelVersion) -> CheckpointFacts:
-    """As ``inspect_model``; raises ``UserError`` where the files are not those that the version was registered with."""
+    """As ``inspect_model``; raises ``UserError`` where the files are not those that the version was
+    registered with."""
     facts = inspect_model(model.path)
     if model.weights_sha256 and facts.sha256 != model.weights_sha256:
-        raise UserError(f"The files of {model.name} are not those it was registered with. Choose another model, or restore them from a backup.")
+        raise UserError(
+            f"The files of {model.name} are not those it was registered with. Choose another model,"
+            " or restore them from a backup."
+        )
     return facts
 
 
@@ -206,7 +262,8 @@ def _sha256(files: tuple[tuple[Path, int, int], ...]) -> str:
 
 
 class _Taggers:
-    """The taggers of this process by model; one works at a time, because it uses all cores or the whole accelerator."""
+    """The taggers of this process by model; one works at a time, because it uses all cores or the
+    whole accelerator."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -214,7 +271,8 @@ class _Taggers:
 
     @contextmanager
     def of(self, models: Mapping[str, ModelVersion]) -> Iterator[dict[str, Tagger]]:
-        """The taggers of ``models``, under the same names, for the caller alone while it uses them."""
+        """The taggers of ``models``, under the same names, for the caller alone while it uses
+        them."""
         with self._lock:
             keys = {name: f"{model.path}:{model.weights_sha256}" for name, model in models.items()}
             for name, model in models.items():
@@ -226,7 +284,9 @@ class _Taggers:
             facts = verify_model(model)
             from ner_engine.inference.tagger import load_tagger  # noqa: PLC0415 - torch
 
-            for other in [other for other in self._loaded if other not in needed]:  # the one that was used longest ago first
+            for other in [
+                other for other in self._loaded if other not in needed
+            ]:  # the one that was used longest ago first
                 if self._n_bytes + facts.n_bytes <= KEPT_BYTES:
                     break
                 del self._loaded[other]
@@ -241,18 +301,27 @@ class _Taggers:
 _taggers = _Taggers()
 
 
-def tag(models: Mapping[str, ModelVersion], texts: Sequence[str], segments: Sequence[Sequence[Segment]]) -> list[Tagged]:
-    """The steps that ``models``, by task, stand for, done on each text; ``segments`` are its panels where they are known.
+def tag(
+    models: Mapping[str, ModelVersion], texts: Sequence[str], segments: Sequence[Sequence[Segment]]
+) -> list[Tagged]:
+    """The steps that ``models``, by task, stand for, done on each text; ``segments`` are its panels
+    where they are known.
 
-    Models stay loaded in this process as long as there is room. Raises ``UserError`` where files of one were changed, ``ModelNotFoundError``,
-    ``UnsafeModelError``.
+    Models stay loaded in this process as long as there is room. Raises ``UserError`` where files of
+    one were changed, ``ModelNotFoundError``, ``UnsafeModelError``.
     """
     from ner_engine.inference.pipeline import Pipeline  # noqa: PLC0415 - torch
     from ner_engine.registry.tasks import TASKS  # noqa: PLC0415
 
     with _taggers.of(models) as taggers:
-        roles = {TASKS[task].masked_label: tagger for task, tagger in taggers.items() if TASKS[task].masked_label}
-        return Pipeline(panels=taggers.get("panels"), entities=taggers.get("entities"), roles=roles).run(texts, segments)
+        roles = {
+            TASKS[task].masked_label: tagger
+            for task, tagger in taggers.items()
+            if TASKS[task].masked_label
+        }
+        return Pipeline(
+            panels=taggers.get("panels"), entities=taggers.get("entities"), roles=roles
+        ).run(texts, segments)
 
 
 def load(model: ModelVersion) -> None:
@@ -276,7 +345,8 @@ def reads_figures(task: str) -> bool:
 
 
 def n_parameters(name_or_dir: str | Path) -> int:
-    """How many numbers the weights of a model are. Raises ``ModelNotFoundError`` or ``UnsafeModelError``."""
+    """How many numbers the weights of a model are. Raises ``ModelNotFoundError`` or
+    ``UnsafeModelError``."""
     from ner_engine.registry.catalogue import find_base  # noqa: PLC0415
 
     return find_base(name_or_dir).n_parameters
@@ -290,13 +360,17 @@ def labels_of_task(task: str) -> tuple[str, ...]:
 
 
 def example_rule(recipe: str) -> Callable[[Document], bool]:
-    """Whether a row of a snapshot is an example that the recipe learns from, or is measured by on the way."""
+    """Whether a row of a snapshot is an example that the recipe learns from, or is measured by on
+    the way."""
     from ner_engine.registry.recipes import recipe_named  # noqa: PLC0415
     from ner_engine.registry.tasks import TASKS  # noqa: PLC0415
 
     rules = recipe_named(recipe)
     task, labelled_only = TASKS[rules.task], rules.panels == "labelled"
-    return lambda document: len(document.text) > rules.min_characters and task.is_example(document, labelled_only=labelled_only)
+    return lambda document: (
+        len(document.text) > rules.min_characters
+        and task.is_example(document, labelled_only=labelled_only)
+    )
 
 
 def target_labels(task: str, document: Document) -> list[str]:
@@ -307,24 +381,31 @@ def target_labels(task: str, document: Document) -> list[str]:
 
 
 def accelerators() -> list[tuple[str, str]]:
-    """The accelerators that a training here can use: what its ``CUDA_VISIBLE_DEVICES`` must say, and a key that is the same in every process and
-    container on the machine. Empty where the processor computes."""
+    """The accelerators that a training here can use: what its ``CUDA_VISIBLE_DEVICES`` must say,
+    and a key that is the same in every process and container on the machine. Empty where the
+    processor computes."""
     from ner_engine.inference import devices  # noqa: PLC0415 - torch
 
     return devices.accelerators()
 
 
 def has_examples(task: str, documents: Iterable[Document]) -> bool:
-    """Whether there is anything among ``documents`` that a model of this task could learn from, or be judged by."""
+    """Whether there is anything among ``documents`` that a model of this task could learn from, or
+    be judged by."""
     from ner_engine.registry.tasks import TASKS  # noqa: PLC0415
 
     return any(TASKS[task].targets(document) for document in documents)
 
 
 def evaluate(
-    model: ModelVersion, documents: Iterable[Document], *, before_each_batch: Callable[[], None], watch: Watcher | None = None
+    model: ModelVersion,
+    documents: Iterable[Document],
+    *,
+    before_each_batch: Callable[[], None],
+    watch: Watcher | None = None,
 ) -> dict[str, Any]:
-    """Scores of ``model`` in its task on labelled documents as ``ner_engine.inference.evaluation`` gives them, which tells ``watch`` of each text.
+    """Scores of ``model`` in its task on labelled documents as ``ner_engine.inference.evaluation``
+    gives them, which tells ``watch`` of each text.
 
     ``before_each_batch`` may raise to stop.
     """
@@ -335,13 +416,21 @@ def evaluate(
     task = TASKS[model.task]
     with _taggers.of({"": model}) as taggers:
         loaded = taggers[""]
-    watched = Tagger(model.name, _Watched(model, before_each_batch), loaded.encoder, loaded.id2label)
-    return judge(watched, (text for text in task.texts(documents) if task.is_example(text)), task, watch=watch).as_json()
+    watched = Tagger(
+        model.name, _Watched(model, before_each_batch), loaded.encoder, loaded.id2label
+    )
+    return judge(
+        watched,
+        (text for text in task.texts(documents) if task.is_example(text)),
+        task,
+        watch=watch,
+    ).as_json()
 
 
 @dataclass(frozen=True, slots=True)
 class _Watched:
-    """A model's network as a judged tagger asks it: in batches small enough to be stopped between, and to let others have their turn."""
+    """A model's network as a judged tagger asks it: in batches small enough to be stopped between,
+    and to let others have their turn."""
 
     model: ModelVersion
     before_each_batch: Callable[[], None]
@@ -356,15 +445,23 @@ class _Watched:
         return rows
 
 
-def n_blends(hyperparameters: Mapping[str, Any], base_labels: Collection[str], labels: Collection[str]) -> int:
-    """How many mixtures with the base a run measures before it chooses one: none where the base tells other labels."""
+def n_blends(
+    hyperparameters: Mapping[str, Any], base_labels: Collection[str], labels: Collection[str]
+) -> int:
+    """How many mixtures with the base a run measures before it chooses one: none where the base
+    tells other labels."""
     from ner_engine.registry.recipes import SHARES_OF_BASE  # noqa: PLC0415
 
-    return len(SHARES_OF_BASE) if hyperparameters["blend"] == "auto" and set(base_labels) == set(labels) else 0
+    return (
+        len(SHARES_OF_BASE)
+        if hyperparameters["blend"] == "auto" and set(base_labels) == set(labels)
+        else 0
+    )
 
 
 def licence_in(card: str) -> str:
-    """The licence that a model card's front matter names, the first of several; empty where it names none."""
+    """The licence that a model card's front matter names, the first of several; empty where it
+    names none."""
     from ner_engine.registry import cards  # noqa: PLC0415
 
     return cards.licence_in(card)
@@ -377,19 +474,58 @@ def card_table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     return cards.table(head, rows)
 
 
-def training_command(*, recipe: str, data: Path, base: str, out: Path, settings: Mapping[str, Any]) -> list[str]:
-    """The child process that trains; it goes on from a checkpoint in ``out`` where there is one. It prints events, a JSON object a line."""
-    command = [sys.executable, "-m", "ner_engine", "train", "--recipe", recipe, "--data", str(data), "--base", base, "--out", str(out), "--resume"]
+def training_command(
+    *, recipe: str, data: Path, base: str, out: Path, settings: Mapping[str, Any]
+) -> list[str]:
+    """The child process that trains; it goes on from a checkpoint in ``out`` where there is one. It
+    prints events, a JSON object a line."""
+    command = [
+        sys.executable,
+        "-m",
+        "ner_engine",
+        "train",
+        "--recipe",
+        recipe,
+        "--data",
+        str(data),
+        "--base",
+        base,
+        "--out",
+        str(out),
+        "--resume",
+    ]
     for name, value in settings.items():
         command += ["--set", f"{name}={value}"]
     return command
 
 
 def series_command(
-    *, program: str, recipe: str, data: Path, base: str, out: Path, settings: Mapping[str, Any], options: Mapping[str, Any]
+    *,
+    program: str,
+    recipe: str,
+    data: Path,
+    base: str,
+    out: Path,
+    settings: Mapping[str, Any],
+    options: Mapping[str, Any],
 ) -> list[str]:
-    """The child process of a series of short trainings (``program``: label-errors or curve); it goes on where an earlier one in ``out`` stopped."""
-    command = [sys.executable, "-m", "ner_engine", program, "--recipe", recipe, "--data", str(data), "--base", base, "--out", str(out), "--resume"]
+    """The child process of a series of short trainings (``program``: label-errors or curve); it
+    goes on where an earlier one in ``out`` stopped."""
+    command = [
+        sys.executable,
+        "-m",
+        "ner_engine",
+        program,
+        "--recipe",
+        recipe,
+        "--data",
+        str(data),
+        "--base",
+        base,
+        "--out",
+        str(out),
+        "--resume",
+    ]
     for name, value in options.items():
         command += [f"--{name.replace('_', '-')}", str(value)]
     for name, value in settings.items():
@@ -397,11 +533,19 @@ def series_command(
     return command
 
 
-def check_series(*, program: str, recipe: str, base: str, settings: Mapping[str, Any], options: Mapping[str, Any]) -> None:
+def check_series(
+    *, program: str, recipe: str, base: str, settings: Mapping[str, Any], options: Mapping[str, Any]
+) -> None:
     """Raise ``UserError`` for a series that could not begin. Loads no torch."""
     from ner_engine.registry.plans import plan_of  # noqa: PLC0415
 
     try:
-        plan_of(program, recipe=recipe, base=base, settings={name: str(value) for name, value in settings.items()}, options=options).check()
+        plan_of(
+            program,
+            recipe=recipe,
+            base=base,
+            settings={name: str(value) for name, value in settings.items()},
+            options=options,
+        ).check()
     except TrainingError as error:
         raise UserError(f"{error}.") from error

@@ -34,7 +34,9 @@ def projects_for(request: HttpRequest, action: Action) -> QuerySet[Project]:
     if user.is_superuser:
         return Project.objects.filter(archived_at=None)
     roles = [role for role, actions in PERMISSIONS.items() if action in actions]
-    return Project.objects.filter(archived_at=None, memberships__user=user, memberships__role__in=roles)
+    return Project.objects.filter(
+        archived_at=None, memberships__user=user, memberships__role__in=roles
+    )
 
 
 class StartPages(ProjectRowsAdmin):
@@ -42,16 +44,24 @@ class StartPages(ProjectRowsAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
-        return [path("dry-run/<int:pk>/", view(self.dry_run_view), name="learning_trainingrun_dry_run"), *super().get_urls()]
+        return [
+            path("dry-run/<int:pk>/", view(self.dry_run_view), name="learning_trainingrun_dry_run"),
+            *super().get_urls(),
+        ]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return self.has_module_permission(request)
 
-    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """Choose snapshot, recipe and base; then on to the dry run, or to the page of the run that was started."""
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Choose snapshot, recipe and base; then on to the dry run, or to the page of the run that
+        was started."""
         projects = projects_for(request, Action.TRAIN)
         if not projects.exists():
-            raise PermissionDenied("You may not train models. Ask a manager of a project for the right.")
+            raise PermissionDenied(
+                "You may not train models. Ask a manager of a project for the right."
+            )
         form = StartForm(request.POST or None, projects=projects, initial=request.GET.dict())
         if request.method == "POST" and form.is_valid():
             try:
@@ -59,35 +69,65 @@ class StartPages(ProjectRowsAdmin):
             except (UserError, EngineError, JobConflictError) as error:
                 form.add_error(None, str(error))
         context = {"form": form, "has_snapshots": form.snapshot_field.queryset.exists()}  # type: ignore[union-attr]
-        return self.page(request, "admin/learning/start.html", "Start a training run", status=422 if form.errors else 200, **context)
+        return self.page(
+            request,
+            "admin/learning/start.html",
+            "Start a training run",
+            status=422 if form.errors else 200,
+            **context,
+        )
 
     def _start(self, request: HttpRequest, form: StartForm) -> HttpResponse:
         asked = form.cleaned_data
-        facts = {"project": asked["snapshot"].project, "snapshot": asked["snapshot"], "recipe": asked["recipe"], "base": asked["base"]}
+        facts = {
+            "project": asked["snapshot"].project,
+            "snapshot": asked["snapshot"],
+            "recipe": asked["recipe"],
+            "base": asked["base"],
+        }
         facts |= {"hyperparameters": form.hyperparameters, "actor": signed_in(request)}
         if "dry_run" in request.POST:
             return redirect("admin:learning_trainingrun_dry_run", dryrun.start_dry_run(**facts).pk)
         return redirect("admin:learning_trainingrun_change", services.start_training(**facts).pk)
 
     def dry_run_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """What a run would learn from and how long it would take; for htmx the part that a worker fills in."""
+        """What a run would learn from and how long it would take; for htmx the part that a worker
+        fills in."""
         job = get_object_or_404(Job, pk=pk, kind=services.TRIAL_KIND)
         if job.scope not in {project.scope for project in projects_for(request, Action.TRAIN)}:
             raise Http404("There is no such dry run.")
         tried = {"job": job, "nobody_listens": nobody_listens_for(job), "measured": _in_words(job)}
         if wants_part(request):
-            return render_polled(request, "admin/learning/_measured.html", tried, is_final=job.is_final)
-        asked = {"snapshot": job.arguments["snapshot"], "recipe": job.arguments["recipe"], "base": job.arguments["base"], **job.arguments["asked"]}
-        context = {**tried, "asked": asked, "change": f"{reverse('admin:learning_trainingrun_add')}?{urlencode(asked)}"}
+            return render_polled(
+                request, "admin/learning/_measured.html", tried, is_final=job.is_final
+            )
+        asked = {
+            "snapshot": job.arguments["snapshot"],
+            "recipe": job.arguments["recipe"],
+            "base": job.arguments["base"],
+            **job.arguments["asked"],
+        }
+        context = {
+            **tried,
+            "asked": asked,
+            "change": f"{reverse('admin:learning_trainingrun_add')}?{urlencode(asked)}",
+        }
         try:
             context |= _facts(dryrun.dry_run_of(dryrun.plan_of(job.arguments)))
         except (UserError, EngineError) as error:
             context["problem"] = str(error)
-        return self.page(request, "admin/learning/dry_run.html", "Dry run", status=422 if "problem" in context else 200, **context)
+        return self.page(
+            request,
+            "admin/learning/dry_run.html",
+            "Dry run",
+            status=422 if "problem" in context else 200,
+            **context,
+        )
 
 
 def _facts(found: dryrun.DryRun) -> dict[str, Any]:
-    """What the page shows; everything is read here, so that what cannot be read is told by the view."""
+    """What the page shows; everything is read here, so that what cannot be read is told by the
+    view."""
     last = found.last_run
     return {
         "plan": found.plan,

@@ -29,7 +29,8 @@ from annotator.learning.training.step_timing import try_out
 
 @handles(services.PRETAG_KIND, queue=Queue.TAG, title="Pre-tagging", exclusive=True)
 def pretag(run: JobRun, *, project: int, model: int | None, serving: list[int]) -> dict[str, Any]:
-    """Entities by ``model``, else as the other steps by what serves when the job begins; ``serving`` is what served when it was asked for."""
+    """Entities by ``model``, else as the other steps by what serves when the job begins;
+    ``serving`` is what served when it was asked for."""
     target = Project.objects.filter(pk=project).select_related("label_set").first()
     if target is None:
         raise UserError("The project was removed. Nothing was tagged.")
@@ -43,7 +44,11 @@ def pretag(run: JobRun, *, project: int, model: int | None, serving: list[int]) 
 
 @handles(services.TRAIN_KIND, queue=Queue.TRAIN, title="Training", exclusive=True)
 def train_model(run: JobRun, *, training_run: int) -> dict[str, Any]:
-    row = TrainingRun.objects.filter(pk=training_run).select_related("project__label_set", "snapshot__project", "base").first()
+    row = (
+        TrainingRun.objects.filter(pk=training_run)
+        .select_related("project__label_set", "snapshot__project", "base")
+        .first()
+    )
     if row is None:
         raise UserError("The training run was removed before it began.")
     return Training(row, run, services.lineup_of(row.project).step(row.task).model).complete()
@@ -61,7 +66,9 @@ def judge_model(run: JobRun, *, snapshot: int, model: int) -> dict[str, Any]:
     frozen, judged = Snapshot.objects.get(pk=snapshot), ModelVersion.objects.get(pk=model)
     services.verify_snapshot(snapshot=frozen)
     serving = services.lineup_of(frozen.project).step(judged.task).model
-    evaluations = [judge(each, frozen, run) for each in dict.fromkeys((judged, serving)) if each is not None]
+    evaluations = [
+        judge(each, frozen, run) for each in dict.fromkeys((judged, serving)) if each is not None
+    ]
     with transaction.atomic():
         run.hold()
         for evaluation in evaluations:
@@ -71,12 +78,26 @@ def judge_model(run: JobRun, *, snapshot: int, model: int) -> dict[str, Any]:
 
 def _series_page(job: Job) -> str:
     series = TrainingSeries.objects.filter(job=job).first()
-    return reverse("admin:learning_trainingseries_change", args=[series.pk]) if series is not None else ""
+    return (
+        reverse("admin:learning_trainingseries_change", args=[series.pk])
+        if series is not None
+        else ""
+    )
 
 
-@handles(SERIES_KIND, queue=Queue.TRAIN, title="Short trainings in a row", exclusive=True, page=_series_page)
+@handles(
+    SERIES_KIND,
+    queue=Queue.TRAIN,
+    title="Short trainings in a row",
+    exclusive=True,
+    page=_series_page,
+)
 def train_series(run: JobRun, *, series: int) -> dict[str, Any]:
-    row = TrainingSeries.objects.filter(pk=series).select_related("project__label_set", "snapshot__project", "base").first()
+    row = (
+        TrainingSeries.objects.filter(pk=series)
+        .select_related("project__label_set", "snapshot__project", "base")
+        .first()
+    )
     if row is None:
         raise UserError("The series was removed before it began.")
     return SeriesRun(row, run).complete()
@@ -91,9 +112,13 @@ def count_effort(run: JobRun, *, project: int) -> dict[str, Any]:
 
 
 @handles(hub.PUSH_KIND, title="Giving a model to a hub")
-def push_model(run: JobRun, *, model: int, repository: str, licence: str, is_private: bool) -> dict[str, Any]:
+def push_model(
+    run: JobRun, *, model: int, repository: str, licence: str, is_private: bool
+) -> dict[str, Any]:
     given = ModelVersion.objects.get(pk=model)
-    return hub.push_model(model=given, repository=repository, licence=licence, is_private=is_private, run=run)
+    return hub.push_model(
+        model=given, repository=repository, licence=licence, is_private=is_private, run=run
+    )
 
 
 @periodically("automatic training", every=automatic.LOOK_EVERY)

@@ -1,4 +1,5 @@
-"""What members see of a project's models, and the button that has legends tagged. Training and promotion are in the admin panel."""
+"""What members see of a project's models, and the button that has legends tagged. Training and
+promotion are in the admin panel."""
 
 from __future__ import annotations
 
@@ -25,7 +26,8 @@ _SHOWN = 50
 @login_required
 @require_POST
 def pretag(request: HttpRequest, slug: str) -> HttpResponse:
-    """Have what waits tagged by the model in service; the project's page then shows how far it is."""
+    """Have what waits tagged by the model in service; the project's page then shows how far it
+    is."""
     found = project_for(request.user, slug, Action.TAG)
     try:
         start_pretagging(project=found, actor=signed_in(request))
@@ -37,12 +39,15 @@ def pretag(request: HttpRequest, slug: str) -> HttpResponse:
 @login_required
 @require_GET
 def models(request: HttpRequest, slug: str) -> HttpResponse:
-    """Which model does a step, how each was judged on which snapshot, and who put which into service; ``?task=`` names another step than entities."""
+    """Which model does a step, how each was judged on which snapshot, and who put which into
+    service; ``?task=`` names another step than entities."""
     found = project_for(request.user, slug, Action.VIEW)
     asked = request.GET.get("task", "")
     task = ModelTask(asked) if asked in ModelTask.values else ModelTask.ENTITIES
     service = service_of(found, task)
-    jobs = Job.objects.unfinished().filter(scope=found.scope, kind__in=[PRETAG_KIND, TRAIN_KIND, JUDGE_KIND])
+    jobs = Job.objects.unfinished().filter(
+        scope=found.scope, kind__in=[PRETAG_KIND, TRAIN_KIND, JUDGE_KIND]
+    )
     promotions = found.promotions.of_task(task).select_related("model_version", "replaced", "actor")
     context = {
         "project": found,
@@ -60,5 +65,10 @@ def models(request: HttpRequest, slug: str) -> HttpResponse:
 @login_required
 @require_GET
 def known_models(request: HttpRequest) -> HttpResponse:
-    """The models known by name, which of them are here, how the others are fetched, and what their labels are in each other's schemes."""
-    return render(request, "learning/known.html", {"models": engine.known_models(), "schemes": engine.label_schemes()})
+    """The models known by name, which of them are here, how the others are fetched, and what their
+    labels are in each other's schemes."""
+    return render(
+        request,
+        "learning/known.html",
+        {"models": engine.known_models(), "schemes": engine.label_schemes()},
+    )

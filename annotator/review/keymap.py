@@ -1,6 +1,8 @@
-"""The key table of the review screen: the one place from which keys are dispatched, hints and help are printed, and a person's own keys are checked.
+"""The key table of the review screen: the one place from which keys are dispatched, hints and help
+are printed, and a person's own keys are checked.
 
-No command needs AltGr. A person's own keys replace the default ones of a command; a command without keys is switched off.
+No command needs AltGr. A person's own keys replace the default ones of a command; a command without
+keys is switched off.
 """
 
 from __future__ import annotations
@@ -16,7 +18,8 @@ from annotator.common.errors import UserError
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What one or more keys do. ``hint`` is its word at the foot of the page, where it stands in ``modes``, beside the keys of ``partner``."""
+    """What one or more keys do. ``hint`` is its word at the foot of the page, where it stands in
+    ``modes``, beside the keys of ``partner``."""
 
     name: str
     keys: tuple[str, ...]
@@ -38,28 +41,105 @@ COMMANDS: Final = (
     Command("nextOpen", ("N",), "next that needs a decision", "Go", hint="next open"),
     Command("previousOpen", ("Shift+N",), "previous that needs a decision", "Go"),
     Command("next", ("ArrowRight",), "next entity", "Go"),
-    Command("previous", ("ArrowLeft",), "previous entity", "Go", hint="entity", partner="next", modes=("closed",)),
-    Command("nextPanel", ("ArrowDown",), "next panel", "Go"),
-    Command("previousPanel", ("ArrowUp",), "previous panel", "Go", hint="panel", partner="nextPanel", modes=("closed",)),
-    Command("accept", ("Space",), "accept, go on to the next that needs a decision", "Decide", hint="accept"),
-    Command("reject", ("X", "Delete"), "reject or remove, go on", "Decide", hint="reject"),
-    Command("label", ("1", "2", "3", "4", "5", "6", "7", "8", "9"), "set the label; on selected words: add", "Decide", hint="label"),
     Command(
-        "sameEverywhere", ("R",), "same label and role for identical strings of this legend: show; again: do it", "Decide", hint="same everywhere"
+        "previous",
+        ("ArrowLeft",),
+        "previous entity",
+        "Go",
+        hint="entity",
+        partner="next",
+        modes=("closed",),
     ),
-    Command("sameInPaper", ("Shift+R",), "the same in every legend of this paper: show; again: do it", "Decide"),
+    Command("nextPanel", ("ArrowDown",), "next panel", "Go"),
+    Command(
+        "previousPanel",
+        ("ArrowUp",),
+        "previous panel",
+        "Go",
+        hint="panel",
+        partner="nextPanel",
+        modes=("closed",),
+    ),
+    Command(
+        "accept",
+        ("Space",),
+        "accept, go on to the next that needs a decision",
+        "Decide",
+        hint="accept",
+    ),
+    Command("reject", ("X", "Delete"), "reject or remove, go on", "Decide", hint="reject"),
+    Command(
+        "label",
+        ("1", "2", "3", "4", "5", "6", "7", "8", "9"),
+        "set the label; on selected words: add",
+        "Decide",
+        hint="label",
+    ),
+    Command(
+        "sameEverywhere",
+        ("R",),
+        "same label and role for identical strings of this legend: show; again: do it",
+        "Decide",
+        hint="same everywhere",
+    ),
+    Command(
+        "sameInPaper",
+        ("Shift+R",),
+        "the same in every legend of this paper: show; again: do it",
+        "Decide",
+    ),
     Command("controlled", ("C",), "controlled variable, or no longer", "Roles"),
     Command("measured", ("M",), "measured variable, or no longer", "Roles"),
     Command("context", ("B",), "context (boring), or no longer", "Roles"),
-    Command("startLeft", ("A", "Shift+A"), "start one word to the left (with Shift: one character)", "Edges", hint="start", partner="startRight"),
+    Command(
+        "startLeft",
+        ("A", "Shift+A"),
+        "start one word to the left (with Shift: one character)",
+        "Edges",
+        hint="start",
+        partner="startRight",
+    ),
     Command("startRight", ("S", "Shift+S"), "start one word to the right", "Edges"),
-    Command("endLeft", ("D", "Shift+D"), "end one word to the left", "Edges", hint="end", partner="endRight"),
+    Command(
+        "endLeft",
+        ("D", "Shift+D"),
+        "end one word to the left",
+        "Edges",
+        hint="end",
+        partner="endRight",
+    ),
     Command("endRight", ("F", "Shift+F"), "end one word to the right", "Edges"),
-    Command("insert", ("I",), "type the first letters of a missed word; Tab: next match, Enter takes it, a digit labels it", "Add", hint="insert"),
-    Command("cursor", ("E",), "word cursor: arrows move, Shift+arrows select, a digit labels", "Add", hint="select words"),
+    Command(
+        "insert",
+        ("I",),
+        "type the first letters of a missed word; Tab: next match, Enter takes it, a digit"
+        " labels it",
+        "Add",
+        hint="insert",
+    ),
+    Command(
+        "cursor",
+        ("E",),
+        "word cursor: arrows move, Shift+arrows select, a digit labels",
+        "Add",
+        hint="select words",
+    ),
     Command("panelStart", ("P",), "a panel starts here, or no longer does", "Add", hint="panel"),
-    Command("identifiers", ("O",), "identifier candidates; 1–5 or Enter takes one", "Look", hint="identifier"),
-    Command("compare", ("V",), "compare versions: models, earlier decisions", "Look", hint="versions", modes=("open", "closed")),
+    Command(
+        "identifiers",
+        ("O",),
+        "identifier candidates; 1–5 or Enter takes one",
+        "Look",
+        hint="identifier",
+    ),
+    Command(
+        "compare",
+        ("V",),
+        "compare versions: models, earlier decisions",
+        "Look",
+        hint="versions",
+        modes=("open", "closed"),
+    ),
     Command("guideline", ("G",), "the guideline of this label", "Look"),
     Command("comment", ("Q",), "comment or flag", "Look"),
     Command("unsure", ("U",), "unsure: ask the reviewer, or no longer", "Look"),
@@ -82,17 +162,44 @@ _WHILE: Final[Mapping[str, Sequence[tuple[tuple[str, ...], str]]]] = {
         (("panelStart",), "panel"),
         (("Escape",), "leave"),
     ),
-    "typing": ((("Tab",), "next match"), (("1 – 8",), "add"), (("Enter",), "take it as word cursor"), (("Escape",), "leave")),
+    "typing": (
+        (("Tab",), "next match"),
+        (("1 – 8",), "add"),
+        (("Enter",), "take it as word cursor"),
+        (("Escape",), "leave"),
+    ),
     "offer": (
         (("sameEverywhere",), "label these too"),
         (("sameInPaper",), "in the whole paper"),
         (("Escape",), "leave them"),
         (("acceptLegend",), "accept the legend"),
     ),
-    "preview": ((("sameEverywhere",), "or"), (("Enter",), "do it"), (("Escape",), "leave as it is")),
+    "preview": (
+        (("sameEverywhere",), "or"),
+        (("Enter",), "do it"),
+        (("Escape",), "leave as it is"),
+    ),
 }
-_NAMES: Final = {"ArrowLeft": "←", "ArrowRight": "→", "ArrowUp": "↑", "ArrowDown": "↓", "Escape": "Esc", "Backspace": "⌫"}
-_NAMED: Final = ("Space", "Enter", "Tab", "Delete", "Insert", "Home", "End", "PageUp", "PageDown", *_NAMES)
+_NAMES: Final = {
+    "ArrowLeft": "←",
+    "ArrowRight": "→",
+    "ArrowUp": "↑",
+    "ArrowDown": "↓",
+    "Escape": "Esc",
+    "Backspace": "⌫",
+}
+_NAMED: Final = (
+    "Space",
+    "Enter",
+    "Tab",
+    "Delete",
+    "Insert",
+    "Home",
+    "End",
+    "PageUp",
+    "PageDown",
+    *_NAMES,
+)
 _KEY: Final = re.compile(rf"(Ctrl\+)?(Shift\+)?({'|'.join(_NAMED)}|F[1-9][0-2]?|[!-~])")
 MAX_KEYS: Final = 9
 
@@ -104,11 +211,19 @@ def written(key: str) -> str:
 
 
 class KeyMap:
-    """The table with one person's own keys, ``{command: [keys]}``. Entries that no longer make sense are passed over."""
+    """The table with one person's own keys, ``{command: [keys]}``. Entries that no longer make
+    sense are passed over."""
 
     def __init__(self, own: Mapping[str, Any] | None = None) -> None:
-        known = {name: keys for name, keys in (own or {}).items() if isinstance(keys, list) and all(isinstance(key, str) for key in keys)}
-        self.commands = [replace(command, keys=tuple(known.get(command.name, command.keys))) for command in COMMANDS]
+        known = {
+            name: keys
+            for name, keys in (own or {}).items()
+            if isinstance(keys, list) and all(isinstance(key, str) for key in keys)
+        }
+        self.commands = [
+            replace(command, keys=tuple(known.get(command.name, command.keys)))
+            for command in COMMANDS
+        ]
         self._by_name = {command.name: command for command in self.commands}
 
     def as_json(self) -> list[dict[str, Any]]:
@@ -118,18 +233,25 @@ class KeyMap:
     @property
     def groups(self) -> list[tuple[str, list[Command]]]:
         """The help: commands by group."""
-        return [(name, list(commands)) for name, commands in groupby(self.commands, key=lambda command: command.group)]
+        return [
+            (name, list(commands))
+            for name, commands in groupby(self.commands, key=lambda command: command.group)
+        ]
 
     @property
     def cap(self) -> dict[str, str]:
-        """The first key of each command as it is printed on buttons; "" where it is switched off."""
+        """The first key of each command as it is printed on buttons; "" where it is switched
+        off."""
         return {command.name: next(iter(command.caps), "") for command in self.commands}
 
     @property
     def hints(self) -> list[tuple[str, list[tuple[list[str], str]]]]:
         """What stands at the foot in each mode: printed keys and a word."""
         modes = {mode: self._of_commands(mode) for mode in ("open", "closed")}
-        modes |= {mode: [(self._printed(keys), says) for keys, says in lines] for mode, lines in _WHILE.items()}
+        modes |= {
+            mode: [(self._printed(keys), says) for keys, says in lines]
+            for mode, lines in _WHILE.items()
+        }
         return list(modes.items())
 
     def _of_commands(self, mode: str) -> list[tuple[list[str], str]]:
@@ -137,27 +259,42 @@ class KeyMap:
         for command in self.commands:
             if command.hint and command.keys and mode in command.modes:
                 partner = self._by_name.get(command.partner)
-                found.append(([*command.caps[:1], *(partner.caps[:1] if partner else [])], command.hint))
+                found.append(
+                    ([*command.caps[:1], *(partner.caps[:1] if partner else [])], command.hint)
+                )
         return found
 
     def _printed(self, keys: Iterable[str]) -> list[str]:
-        return [cap for key in keys for cap in (self._by_name[key].caps[:1] if key in self._by_name else [written(key)])]
+        return [
+            cap
+            for key in keys
+            for cap in (self._by_name[key].caps[:1] if key in self._by_name else [written(key)])
+        ]
 
 
 def read_own(fields: Mapping[str, str]) -> dict[str, list[str]]:
-    """A person's own keys from a form: for each command its keys, divided by white space. Only what differs from the table is returned.
+    """A person's own keys from a form: for each command its keys, divided by white space. Only what
+    differs from the table is returned.
 
     Raises ``UserError`` for what is no key, or a key that two commands would share.
     """
     own: dict[str, list[str]] = {}
     owner: dict[str, Command] = {}
     for command in COMMANDS:
-        keys = list(dict.fromkeys(_key(word, command) for word in fields.get(command.name, " ".join(command.keys)).split()))
+        keys = list(
+            dict.fromkeys(
+                _key(word, command)
+                for word in fields.get(command.name, " ".join(command.keys)).split()
+            )
+        )
         if len(keys) > MAX_KEYS:
             raise UserError(f"“{command.says}” has more than {MAX_KEYS} keys.")
         for key in keys:
             if key in owner:
-                raise UserError(f"{written(key)} cannot stand for both “{owner[key].says}” and “{command.says}”. Choose another key for one of them.")
+                raise UserError(
+                    f"{written(key)} cannot stand for both “{owner[key].says}” and"
+                    f" “{command.says}”. Choose another key for one of them."
+                )
             owner[key] = command
         if keys != list(command.keys):
             own[command.name] = keys
@@ -168,8 +305,8 @@ def _key(word: str, command: Command) -> str:
     found = _KEY.fullmatch(word) or _KEY.fullmatch(word[:-1] + word[-1:].upper())
     if not found:
         raise UserError(
-            f"“{word[:40]}” is no key (for “{command.says}”). A key is a letter, a digit, a sign, or one of {', '.join(_NAMED)}; "
-            "before it may stand Ctrl+ or Shift+."
+            f"“{word[:40]}” is no key (for “{command.says}”). A key is a letter, a digit, a sign,"
+            f" or one of {', '.join(_NAMED)}; before it may stand Ctrl+ or Shift+."
         )
     last = found[3].upper() if len(found[3]) == 1 else found[3]
     return f"{found[1] or ''}{found[2] or ''}{last}"

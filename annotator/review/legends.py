@@ -11,8 +11,11 @@ from annotator.corpus.models import Document
 
 
 def legend_for(user: User | AnonymousUser, slug: str, document_id: int, action: Action) -> Document:
-    """The legend, its project with ``allowed`` set; raises as ``project_for`` does, and ``Http404`` where the project has no such legend."""
+    """The legend, its project with ``allowed`` set; raises as ``project_for`` does, and ``Http404``
+    where the project has no such legend."""
     project = project_for(user, slug, action)
-    document = get_object_or_404(Document.objects.select_related("accepted_by"), pk=document_id, project=project)
+    document = get_object_or_404(
+        Document.objects.select_related("accepted_by"), pk=document_id, project=project
+    )
     document.project = project
     return document

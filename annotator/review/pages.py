@@ -13,10 +13,28 @@ from django.utils import timezone
 
 from annotator.accounts.models import User
 from annotator.corpus.access import Action
-from annotator.corpus.models import Document, DocumentState, Label, LayerKind, Project, QueueOrder, ReviewMode, Span
+from annotator.corpus.models import (
+    Document,
+    DocumentState,
+    Label,
+    LayerKind,
+    Project,
+    QueueOrder,
+    ReviewMode,
+    Span,
+)
 from annotator.corpus.reading import with_excerpt
 from annotator.review.editing.identifiers import identifiers_of
-from annotator.review.editing.operations import LOW_CONFIDENCE, Effect, Entity, LegendState, Logged, Row, history, panel_problems
+from annotator.review.editing.operations import (
+    LOW_CONFIDENCE,
+    Effect,
+    Entity,
+    LegendState,
+    Logged,
+    Row,
+    history,
+    panel_problems,
+)
 from annotator.review.keymap import KeyMap
 from annotator.review.models import Lease, Operation, OperationKind
 from annotator.review.queue.order import known_order, slice_in_order
@@ -28,13 +46,17 @@ PAGE_SIZE: Final = 50
 _NOTHING: Final[Mapping[str, str]] = {
     "n_questions": "No question waits for a reviewer.",
     "n_flags": "No flag is open.",
-    "suspicion": "No possible label error is left. Managers look for them from a snapshot’s page in the admin panel.",
+    "suspicion": (
+        "No possible label error is left. Managers look for them from a snapshot’s page in the"
+        " admin panel."
+    ),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class QueueFilter:
-    """One tab of the queue page: legends in these states, with ``above_zero`` those in whose column of that name there is something."""
+    """One tab of the queue page: legends in these states, with ``above_zero`` those in whose column
+    of that name there is something."""
 
     name: str
     title: str
@@ -48,7 +70,11 @@ class QueueFilter:
 
 
 FILTERS: Final = (
-    QueueFilter("waiting", "Waiting", (DocumentState.IMPORTED, DocumentState.SUGGESTED, DocumentState.IN_REVIEW)),
+    QueueFilter(
+        "waiting",
+        "Waiting",
+        (DocumentState.IMPORTED, DocumentState.SUGGESTED, DocumentState.IN_REVIEW),
+    ),
     QueueFilter("in_review", "Begun", (DocumentState.IN_REVIEW,)),
     QueueFilter("untagged", "Not tagged", (DocumentState.IMPORTED,)),
     QueueFilter("questions", "Questions", tuple(DocumentState), "n_questions"),
@@ -61,8 +87,8 @@ FILTERS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How many legends of a project are accepted, and of how many; ``above_zero`` how many have open questions, flags and possible errors, where it
-    was counted."""
+    """How many legends of a project are accepted, and of how many; ``above_zero`` how many have
+    open questions, flags and possible errors, where it was counted."""
 
     by_state: Mapping[str, int]
     above_zero: Mapping[str, int] = field(default_factory=dict)
@@ -80,11 +106,16 @@ class Progress:
         return self.total - self.accepted
 
     def count(self, tab: QueueFilter) -> int:
-        return self.above_zero.get(tab.above_zero, 0) if tab.above_zero else sum(self.by_state.get(state, 0) for state in tab.states)
+        return (
+            self.above_zero.get(tab.above_zero, 0)
+            if tab.above_zero
+            else sum(self.by_state.get(state, 0) for state in tab.states)
+        )
 
 
 def progress_of(project: Project, *, with_tabs: bool = False) -> Progress:
-    """One query over the index of states; ``with_tabs`` one more over open questions, flags and possible errors."""
+    """One query over the index of states; ``with_tabs`` one more over open questions, flags and
+    possible errors."""
     documents = Document.objects.filter(project=project).order_by()
     counted = documents.values_list("state").annotate(n=Count("id"))
     tabs = [tab.above_zero for tab in FILTERS if tab.above_zero] if with_tabs else []
@@ -92,15 +123,19 @@ def progress_of(project: Project, *, with_tabs: bool = False) -> Progress:
     return Progress(dict(counted), documents.aggregate(**open_ones) if tabs else {})
 
 
-def queue_page(project: Project, *, tab: QueueFilter, progress: Progress, number: str | None, order: str = "") -> Page[Document]:
-    """One page of the queue in its order, of possible errors the most suspicious first; each legend with an excerpt and (as attributes) what
-    ``_add_counts`` says."""
+def queue_page(
+    project: Project, *, tab: QueueFilter, progress: Progress, number: str | None, order: str = ""
+) -> Page[Document]:
+    """One page of the queue in its order, of possible errors the most suspicious first; each legend
+    with an excerpt and (as attributes) what ``_add_counts`` says."""
     documents = Document.objects.filter(project=project)
     if tab.above_zero:
         documents = documents.filter(**{f"{tab.above_zero}__gt": 0})
     elif tab.name != "all":
         documents = documents.filter(state__in=tab.states)
-    page: Page[Any] = Paginator(range(progress.count(tab)), PAGE_SIZE).get_page(number)  # counted already; the rows come in the queue's order
+    page: Page[Any] = Paginator(range(progress.count(tab)), PAGE_SIZE).get_page(
+        number
+    )  # counted already; the rows come in the queue's order
     order = QueueOrder.SUSPICION if tab.above_zero == "suspicion" else known_order(order, project)
     ids = slice_in_order(documents, order, max(0, page.start_index() - 1), page.end_index())
     rows = with_excerpt(Document.objects.filter(pk__in=ids)).in_bulk()
@@ -110,8 +145,10 @@ def queue_page(project: Project, *, tab: QueueFilter, progress: Progress, number
 
 
 def _add_counts(documents: Sequence[Any], project: Project) -> None:
-    """Numbers of entities (``n_suggested``, ``n_low``, ``n_decided``), ``percent`` of certainty and the lease's holder ``held_by``, on each of a
-    page's documents; two queries. ``is_hidden`` says that nothing of the suggestions may be shown yet; their numbers are then None."""
+    """Numbers of entities (``n_suggested``, ``n_low``, ``n_decided``), ``percent`` of certainty and
+    the lease's holder ``held_by``, on each of a page's documents; two queries. ``is_hidden`` says
+    that nothing of the suggestions may be shown yet; their numbers are then None.
+    """
     ids = [document.pk for document in documents]
     current = Span.objects.filter(layer__document__in=ids, layer__superseded_at=None).order_by()
     is_low = Q(score__lt=max(LOW_CONFIDENCE, project.threshold))
@@ -119,13 +156,20 @@ def _add_counts(documents: Sequence[Any], project: Project) -> None:
         is_low |= Q(score=None)
     low = Count("id", filter=is_low)
     counted = {
-        (pk, kind): (n, n_low) for pk, kind, n, n_low in current.values_list("layer__document", "layer__kind").annotate(n=Count("id"), low=low)
+        (pk, kind): (n, n_low)
+        for pk, kind, n, n_low in current.values_list("layer__document", "layer__kind").annotate(
+            n=Count("id"), low=low
+        )
     }
     leases = Lease.objects.filter(document__in=ids, expires_at__gt=timezone.now())
     holders = dict(leases.values_list("document_id", "holder__username"))
     for document in documents:
-        document.n_suggested, document.n_low = counted.get((document.pk, LayerKind.SUGGESTED), (0, 0))
-        decided = counted.get((document.pk, LayerKind.DECIDED)) or counted.get((document.pk, LayerKind.IMPORTED))
+        document.n_suggested, document.n_low = counted.get(
+            (document.pk, LayerKind.SUGGESTED), (0, 0)
+        )
+        decided = counted.get((document.pk, LayerKind.DECIDED)) or counted.get(
+            (document.pk, LayerKind.IMPORTED)
+        )
         document.n_decided = decided[0] if decided else 0
         document.held_by = holders.get(document.pk, "")
         document.percent = None if document.certainty is None else round(100 * document.certainty)
@@ -137,9 +181,16 @@ def _add_counts(documents: Sequence[Any], project: Project) -> None:
 
 def undo_facts(document: Document, user: User) -> dict[str, bool]:
     """Whether the user has something to undo and to redo here."""
-    rows = Operation.objects.filter(document=document).order_by("revision").values_list("pk", "kind", "actor_id")
+    rows = (
+        Operation.objects.filter(document=document)
+        .order_by("revision")
+        .values_list("pk", "kind", "actor_id")
+    )
     done, undone = history(Logged(str(pk), kind, actor_id) for pk, kind, actor_id in rows)
-    return {"undo": bool(done) and done[-1].actor_id == user.pk, "redo": bool(undone) and undone[-1].actor_id == user.pk}
+    return {
+        "undo": bool(done) and done[-1].actor_id == user.pk,
+        "redo": bool(undone) and undone[-1].actor_id == user.pk,
+    }
 
 
 def page_facts(
@@ -152,7 +203,8 @@ def page_facts(
     holder: User | None = None,
     order: str = "",
 ) -> dict[str, Any]:
-    """What the review page's script begins with; ``holder`` is somebody else who is at work on the legend."""
+    """What the review page's script begins with; ``holder`` is somebody else who is at work on the
+    legend."""
     project = document.project
     arguments = [project.slug, document.pk]
     return {
@@ -163,9 +215,21 @@ def page_facts(
         "mayEdit": Action.REVIEW in project.allowed,
         "mayResolve": Action.RESOLVE in project.allowed,
         "holder": holder.get_username() if holder else "",
-        "labels": [{"code": each.code, "name": each.name, "short": each.short, "key": each.key, "hue": each.hue} for each in labels],
+        "labels": [
+            {
+                "code": each.code,
+                "name": each.name,
+                "short": each.short,
+                "key": each.key,
+                "hue": each.hue,
+            }
+            for each in labels
+        ],
         "roleLabels": sorted(state.role_labels),
-        "roles": [{"code": code, "name": ROLE_NAMES[code], "sign": sign} for code, sign in ROLE_SIGNS.items()],
+        "roles": [
+            {"code": code, "name": ROLE_NAMES[code], "sign": sign}
+            for code, sign in ROLE_SIGNS.items()
+        ],
         "entities": {entity.key: entity_facts(state, entity) for entity in state.entities},
         "mode": state.mode,
         "threshold": state.threshold,
@@ -217,13 +281,23 @@ _SAID: Final[Mapping[str, str]] = {
 }
 
 
-def sentence(operation: Operation, state: LegendState, labels: Mapping[str, Label], *, effect: Effect | None = None) -> str:
-    """What an operation did, for the merge notice and for screen readers: “Bax” is a gene product."""
+def sentence(
+    operation: Operation,
+    state: LegendState,
+    labels: Mapping[str, Label],
+    *,
+    effect: Effect | None = None,
+) -> str:
+    """What an operation did, for the merge notice and for screen readers: “Bax” is a gene
+    product."""
     effect = effect or Effect.from_json(operation.effect)
     who = _what(effect, state)
     kind = operation.kind
     if kind in (OperationKind.UNDO, OperationKind.REDO):
-        return f"{'undid' if kind == OperationKind.UNDO else 'redid'} an edit{f' of {who}' if who else ''}"
+        return (
+            f"{'undid' if kind == OperationKind.UNDO else 'redid'} an"
+            f" edit{f' of {who}' if who else ''}"
+        )
     if kind == OperationKind.RELABEL:
         label = labels.get(str(operation.arguments.get("label")))
         return f"made {who} {label.name.lower() if label else 'unlabelled'}"
@@ -231,7 +305,11 @@ def sentence(operation: Operation, state: LegendState, labels: Mapping[str, Labe
         role = ROLE_NAMES.get(str(operation.arguments.get("role")), "no variable")
         return f"made {who} {role}"
     said = _SAID.get(OperationKind(kind), kind)
-    by_itself = kind in (OperationKind.SET_PANELS, OperationKind.ACCEPT_LEGEND, OperationKind.REOPEN_LEGEND)
+    by_itself = kind in (
+        OperationKind.SET_PANELS,
+        OperationKind.ACCEPT_LEGEND,
+        OperationKind.REOPEN_LEGEND,
+    )
     return said if by_itself else f"{said} {who}"
 
 
@@ -239,10 +317,14 @@ def sentence(operation: Operation, state: LegendState, labels: Mapping[str, Labe
 MAX_CHANGES: Final = 12
 
 
-def changes_since(operations: Iterable[Operation], now: LegendState, labels: Mapping[str, Label]) -> list[str]:
-    """What each entity was before these operations (oldest first) and what it is now: “Bax” was a gene product, now a cell.
+def changes_since(
+    operations: Iterable[Operation], now: LegendState, labels: Mapping[str, Label]
+) -> list[str]:
+    """What each entity was before these operations (oldest first) and what it is now: “Bax” was a
+    gene product, now a cell.
 
-    Entities that are again as they were are left out; panels and the acceptance of the legend come last.
+    Entities that are again as they were are left out; panels and the acceptance of the legend come
+    last.
     """
     effects = [Effect.from_json(operation.effect) for operation in operations]
     before: dict[str, Row | None] = {}
@@ -250,9 +332,15 @@ def changes_since(operations: Iterable[Operation], now: LegendState, labels: Map
         for key, (row, _) in effect.entities.items():
             before.setdefault(key, row)
     pairs = [
-        (Entity(key=key, **row) if row else now.suggested.get(key), now.decided.get(key) or now.suggested.get(key)) for key, row in before.items()
+        (
+            Entity(key=key, **row) if row else now.suggested.get(key),
+            now.decided.get(key) or now.suggested.get(key),
+        )
+        for key, row in before.items()
     ]
-    changed = [(then, after) for then, after in pairs if (then and _seen(then)) != (after and _seen(after))]
+    changed = [
+        (then, after) for then, after in pairs if (then and _seen(then)) != (after and _seen(after))
+    ]
     changed.sort(key=lambda pair: next((each.start, -each.end) for each in pair if each))
     said = [_was_and_is(then, after, now.text, labels) for then, after in changed]
     if len(said) > MAX_CHANGES:
@@ -262,16 +350,29 @@ def changes_since(operations: Iterable[Operation], now: LegendState, labels: Map
         said.append("the panels were others")
     accepted = [effect.accepted for effect in effects if effect.accepted]
     if accepted and accepted[0][0] != now.accepted:
-        said.append("the legend was open, now accepted" if now.accepted else "the legend was accepted, now open")
+        said.append(
+            "the legend was open, now accepted"
+            if now.accepted
+            else "the legend was accepted, now open"
+        )
     return said
 
 
 def _seen(entity: Entity) -> tuple[object, ...]:
     """What a curator would call a change; not how a decision came about."""
-    return entity.start, entity.end, entity.label, entity.role, entity.status, identifiers_of(entity.attributes)
+    return (
+        entity.start,
+        entity.end,
+        entity.label,
+        entity.role,
+        entity.status,
+        identifiers_of(entity.attributes),
+    )
 
 
-def _was_and_is(then: Entity | None, after: Entity | None, text: str, labels: Mapping[str, Label]) -> str:
+def _was_and_is(
+    then: Entity | None, after: Entity | None, text: str, labels: Mapping[str, Label]
+) -> str:
     shown = then or after
     assert shown is not None
     was = _standing(then, labels) if then else "not marked"
@@ -296,8 +397,16 @@ def _standing(entity: Entity, labels: Mapping[str, Label]) -> str:
 
 def reach(n_others: int, n_left: int) -> str:
     """How far an operation went beyond its legend, to be put after its sentence."""
-    others = f", and in {n_others} other legend{'' if n_others == 1 else 's'} of the paper" if n_others else ""
-    left = f"; left alone in {n_left} that {'was' if n_left == 1 else 'were'} edited since" if n_left else ""
+    others = (
+        f", and in {n_others} other legend{'' if n_others == 1 else 's'} of the paper"
+        if n_others
+        else ""
+    )
+    left = (
+        f"; left alone in {n_left} that {'was' if n_left == 1 else 'were'} edited since"
+        if n_left
+        else ""
+    )
     return others + left
 
 

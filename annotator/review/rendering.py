@@ -1,8 +1,9 @@
 """A legend as HTML: words with their indices, entities as marks around them.
 
-Built as plain strings, since a template's loop over thousands of words costs more than all the rest of a request. A block is one panel (or
-the text before the first). The text content of all blocks, joined, is the document's text to the character. Marks only paint: they take
-no width and no height, so tagging never moves a word. Entities that overlap without nesting are drawn in pieces.
+Built as plain strings, since a template's loop over thousands of words costs more than all the rest
+of a request. A block is one panel (or the text before the first). The text content of all blocks,
+joined, is the document's text to the character. Marks only paint: they take no width and no height,
+so tagging never moves a word. Entities that overlap without nesting are drawn in pieces.
 """
 
 from __future__ import annotations
@@ -20,7 +21,11 @@ from ner_engine.text import Word, covering
 
 #: The signs beside a label's two letters.
 ROLE_SIGNS: Final = {CONTROLLED_VAR: "▲", MEASURED_VAR: "●", BORING: "○"}
-ROLE_NAMES: Final = {CONTROLLED_VAR: "controlled variable", MEASURED_VAR: "measured variable", BORING: "context"}
+ROLE_NAMES: Final = {
+    CONTROLLED_VAR: "controlled variable",
+    MEASURED_VAR: "measured variable",
+    BORING: "context",
+}
 #: How many marks stand visibly one below the other.
 MAX_DEPTH: Final = 3
 
@@ -38,7 +43,8 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class _Mark:
-    """An entity and how it is drawn: ``depth`` pushes its line down below those inside it, ``shift`` its letters aside."""
+    """An entity and how it is drawn: ``depth`` pushes its line down below those inside it,
+    ``shift`` its letters aside."""
 
     entity: Entity
     depth: int
@@ -47,9 +53,13 @@ class _Mark:
 
 
 def blocks(state: LegendState, labels: Mapping[str, Label]) -> list[Block]:
-    """The whole legend in order. White space between two panels belongs to the one before, so that no block is empty to the eye."""
+    """The whole legend in order. White space between two panels belongs to the one before, so that
+    no block is empty to the eye."""
     marks = [replace(mark, is_low=is_low(state, mark.entity)) for mark in _marks(state.entities)]
-    return [Block(index, start, end, marker, _html(state, marks, start, end, labels)) for index, (start, end, marker) in enumerate(_stretches(state))]
+    return [
+        Block(index, start, end, marker, _html(state, marks, start, end, labels))
+        for index, (start, end, marker) in enumerate(_stretches(state))
+    ]
 
 
 def _stretches(state: LegendState) -> list[tuple[int, int, str]]:
@@ -92,12 +102,17 @@ def _marks(entities: Iterable[Entity]) -> list[_Mark]:
 
 
 def _drawn(group: list[Entity]) -> list[_Mark]:
-    """Marks of entities that hang together: a longer one is drawn below the shorter ones that it overlaps."""
+    """Marks of entities that hang together: a longer one is drawn below the shorter ones that it
+    overlaps."""
     if len(group) <= 1:
         return [_Mark(entity, 0, 0) for entity in group]
     depths: dict[str, int] = {}
     for entity in sorted(group, key=lambda entity: (entity.end - entity.start, entity.key)):
-        below = [depths[other.key] for other in group if other.key in depths and other.overlaps(entity.start, entity.end)]
+        below = [
+            depths[other.key]
+            for other in group
+            if other.key in depths and other.overlaps(entity.start, entity.end)
+        ]
         depths[entity.key] = min(MAX_DEPTH, max(below) + 1) if below else 0
     starts: dict[int, int] = {}
     marks = []
@@ -108,8 +123,11 @@ def _drawn(group: list[Entity]) -> list[_Mark]:
     return marks
 
 
-def _html(state: LegendState, marks: list[_Mark], start: int, end: int, labels: Mapping[str, Label]) -> str:
-    """``text[start:end]``, marks opened and closed at their edges; a mark that another one crosses is closed and opened again."""
+def _html(
+    state: LegendState, marks: list[_Mark], start: int, end: int, labels: Mapping[str, Label]
+) -> str:
+    """``text[start:end]``, marks opened and closed at their edges; a mark that another one crosses
+    is closed and opened again."""
     inside = [mark for mark in marks if mark.entity.overlaps(start, end)]
     opening: dict[int, list[_Mark]] = {}
     for mark in inside:
@@ -141,7 +159,8 @@ def _close(out: list[str], open_marks: list[_Mark], edge: int, labels: Mapping[s
 
 
 def _pieces(out: list[str], text: str, words: list[Word], start: int, end: int) -> None:
-    """``text[start:end]``: words in elements that carry their index, and the step where a piece begins within its word; space as it is."""
+    """``text[start:end]``: words in elements that carry their index, and the step where a piece
+    begins within its word; space as it is."""
     at = start
     for index in covering(words, start, end):
         word = words[index]
@@ -158,7 +177,8 @@ def _pieces(out: list[str], text: str, words: list[Word], start: int, end: int) 
 
 
 def _escaped(piece: str) -> str:
-    r"""HTML of a piece; ``\r`` is written as a reference, since a parser would read it as ``\n``."""
+    r"""HTML of a piece; ``\r`` is written as a reference, since a parser would read it as
+    ``\n``."""
     return escape(piece, quote=False).replace("\r", "&#13;")
 
 
@@ -174,12 +194,22 @@ def _tag(mark: _Mark, labels: Mapping[str, Label], *, is_continued: bool) -> str
         classes.append(f"depth-{mark.depth}")
     if mark.shift:
         classes.append(f"shift-{mark.shift}")
-    letters = "" if is_continued else f' data-tag="{escape(label.short if label else "··")}{ROLE_SIGNS.get(entity.role, "")}"'
-    return f'<mark class="{" ".join(classes)}" data-e="{escape(entity.key)}" data-hue="{escape(label.hue if label else "grey")}"{letters}>'
+    letters = (
+        ""
+        if is_continued
+        else (
+            f' data-tag="{escape(label.short if label else "··")}{ROLE_SIGNS.get(entity.role, "")}"'
+        )
+    )
+    return (
+        f'<mark class="{" ".join(classes)}" data-e="{escape(entity.key)}"'
+        f' data-hue="{escape(label.hue if label else "grey")}"{letters}>'
+    )
 
 
 def is_low(state: LegendState, entity: Entity) -> bool:
-    """Whether a suggestion is drawn dotted: the model was unsure of it, or it lies below the project's threshold."""
+    """Whether a suggestion is drawn dotted: the model was unsure of it, or it lies below the
+    project's threshold."""
     return entity.is_low or state.is_below(entity)
 
 
@@ -202,7 +232,10 @@ def entity_facts(state: LegendState, entity: Entity) -> dict[str, Any]:
         "identifiers": [asdict(each) for each in identifiers_of(entity.attributes)],
         "occurrences": sum(1 for _ in state.occurrences(surface)),
         "words": [covered.start, covered.stop - 1],
-        "inner": [entity.start - state.words[covered.start].start, entity.end - state.words[covered.stop - 1].end],
+        "inner": [
+            entity.start - state.words[covered.start].start,
+            entity.end - state.words[covered.stop - 1].end,
+        ],
     }
 
 
@@ -210,8 +243,22 @@ def touched_blocks(before: LegendState, after: LegendState, drawn: list[Block]) 
     """The blocks of ``after`` that look different from ``before``, which had the same panels."""
     old, new = _looks(before), _looks(after)
     ranges = {(start, end) for _, (start, end, *_) in old.items() ^ new.items()}
-    return [block for block in drawn if any(start < block.end and block.start < end for start, end in ranges)]
+    return [
+        block
+        for block in drawn
+        if any(start < block.end and block.start < end for start, end in ranges)
+    ]
 
 
 def _looks(state: LegendState) -> dict[str, tuple[Any, ...]]:
-    return {entity.key: (entity.start, entity.end, entity.label, entity.role, entity.status, is_low(state, entity)) for entity in state.entities}
+    return {
+        entity.key: (
+            entity.start,
+            entity.end,
+            entity.label,
+            entity.role,
+            entity.status,
+            is_low(state, entity),
+        )
+        for entity in state.entities
+    }

@@ -1,6 +1,15 @@
 from django.urls import path
 
-from annotator.review import views, views_compare, views_doubts, views_identifiers, views_live, views_remarks, views_settings, views_suspicions
+from annotator.review import (
+    views,
+    views_compare,
+    views_doubts,
+    views_identifiers,
+    views_live,
+    views_remarks,
+    views_settings,
+    views_suspicions,
+)
 
 app_name = "review"
 urlpatterns = [
@@ -15,7 +24,9 @@ urlpatterns = [
     path("review/<int:document_id>/suspicions/", views_suspicions.keep, name="suspicions"),
     path("review/<int:document_id>/remarks/", views_remarks.remarks, name="remarks"),
     path("review/<int:document_id>/history/", views_remarks.legend_history, name="history"),
-    path("review/<int:document_id>/identifiers/", views_identifiers.identifiers, name="identifiers"),
+    path(
+        "review/<int:document_id>/identifiers/", views_identifiers.identifiers, name="identifiers"
+    ),
     path("review/<int:document_id>/compare/", views_compare.compare_versions, name="compare"),
     path("review/<int:document_id>/lease/", views.lease, name="lease"),
 ]

@@ -48,14 +48,18 @@ def queue(request: HttpRequest, slug: str) -> HttpResponse:
     context = {
         "project": project,
         "order": order,
-        "orders": [(value, words, value == project.queue_order) for value, words in QueueOrder.choices],
+        "orders": [
+            (value, words, value == project.queue_order) for value, words in QueueOrder.choices
+        ],
         "order_words": QueueOrder(order).label,
         "decides": project.review_mode == ReviewMode.DECIDE,
         "may_manage": Action.MANAGE in project.allowed,
         "tab": tab,
         "tabs": [(each, progress.count(each)) for each in pages.FILTERS],
         "progress": progress,
-        "page": pages.queue_page(project, tab=tab, progress=progress, number=request.GET.get("page"), order=order),
+        "page": pages.queue_page(
+            project, tab=tab, progress=progress, number=request.GET.get("page"), order=order
+        ),
         "may_review": Action.REVIEW in project.allowed,
     }
     return render(request, "review/queue.html", context)
@@ -69,7 +73,9 @@ def next_in_queue(request: HttpRequest, slug: str) -> HttpResponse:
     project = project_for(request.user, slug, Action.REVIEW)
     after = request.GET.get("after", "")
     known = int(after) if after.isascii() and after.isdecimal() and len(after) < 19 else 0
-    found = next_legend(project=project, actor=signed_in(request), after=known, order=order_of(request, project))
+    found = next_legend(
+        project=project, actor=signed_in(request), after=known, order=order_of(request, project)
+    )
     if found is None:
         messages.success(request, "No legend waits for review.")
         return redirect("review:queue", slug=slug)
@@ -77,12 +83,15 @@ def next_in_queue(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 def order_of(request: HttpRequest, project: Project) -> str:
-    """In which order this person goes through the queue: as ``?order=`` says or said, else as the project does."""
+    """In which order this person goes through the queue: as ``?order=`` says or said, else as the
+    project does."""
     chosen: dict[str, str] = request.session.get("queue_orders", {})
     wanted = request.GET.get("order")
     if wanted in QueueOrder.values and wanted != known_order(chosen.get(str(project.pk)), project):
         others = {key: order for key, order in chosen.items() if key != str(project.pk)}
-        chosen = others if wanted == project.queue_order else {**others, str(project.pk): str(wanted)}
+        chosen = (
+            others if wanted == project.queue_order else {**others, str(project.pk): str(wanted)}
+        )
         request.session["queue_orders"] = chosen
     return known_order(chosen.get(str(project.pk)), project)
 
@@ -91,12 +100,15 @@ def order_of(request: HttpRequest, project: Project) -> str:
 @require_safe
 @never_cache
 def legend(request: HttpRequest, slug: str, document_id: int) -> HttpResponse:
-    """One legend: the review screen, or with ``?list`` a list of entities with forms that needs no script."""
+    """One legend: the review screen, or with ``?list`` a list of entities with forms that needs no
+    script."""
     document = legend_for(request.user, slug, document_id, Action.VIEW)
     return _legend_page(request, document, as_list="list" in request.GET)
 
 
-def _legend_page(request: HttpRequest, document: Document, *, as_list: bool, status: int = 200) -> HttpResponse:
+def _legend_page(
+    request: HttpRequest, document: Document, *, as_list: bool, status: int = 200
+) -> HttpResponse:
     project = document.project
     labels = list(project.label_set.labels.all())
     state = services.legend_state(document, labels=labels)
@@ -115,19 +127,29 @@ def _legend_page(request: HttpRequest, document: Document, *, as_list: bool, sta
         "may_review": Action.REVIEW in project.allowed,
         "blocks": blocks(state, by_code),
         "keymap": KeyMap(signed_in(request).preferences.get("keys")),
-        "suspicions": shown_suspicions(document, {code: label.name for code, label in by_code.items()}),
+        "suspicions": shown_suspicions(
+            document, {code: label.name for code, label in by_code.items()}
+        ),
     }
     if as_list:
-        context["entities"] = [_listed(state, key, by_code) for key in (entity.key for entity in [*state.entities, *state.rejected])]
+        context["entities"] = [
+            _listed(state, key, by_code)
+            for key in (entity.key for entity in [*state.entities, *state.rejected])
+        ]
         context["history"] = pages.undo_facts(document, signed_in(request))
         context["operation_id"] = uuid.uuid4()
         context["here"] = reverse("review:legend", args=[project.slug, document.pk])
-        context["panels"] = [(panel.marker, panel.start, state.text[panel.start : panel.start + 60]) for panel in state.panels]
+        context["panels"] = [
+            (panel.marker, panel.start, state.text[panel.start : panel.start + 60])
+            for panel in state.panels
+        ]
         context["panel_problems"] = panel_problems(state.panels)
         return render(request, "review/legend_list.html", context, status=status)
     next_id = next_legend(project=project, actor=signed_in(request), after=document.pk, order=order)
     user, holder = signed_in(request), context["holder"]
-    context["facts"] = pages.page_facts(document, state, context["labels"], user, next_id=next_id, holder=holder, order=order)
+    context["facts"] = pages.page_facts(
+        document, state, context["labels"], user, next_id=next_id, holder=holder, order=order
+    )
     return render(request, "review/legend.html", context, status=status)
 
 
@@ -139,7 +161,9 @@ def _other_holder(document: Document, request: HttpRequest) -> Any:
 def _listed(state: LegendState, key: str, labels: Mapping[str, Label]) -> dict[str, Any]:
     entity = state.entity(key)
     facts = entity_facts(state, entity)
-    next_best = labels.get(facts["runnerUp"]) if (facts["runnerUpScore"] or 0) >= WORTH_NAMING else None
+    next_best = (
+        labels.get(facts["runnerUp"]) if (facts["runnerUpScore"] or 0) >= WORTH_NAMING else None
+    )
     return {
         **facts,
         "next_best": next_best,
@@ -173,20 +197,27 @@ def _json_operation(request: HttpRequest, document: Document) -> JsonResponse:
         operation = json.loads(request.body)
         if not isinstance(operation, dict):
             raise UserError("An operation must be a JSON object.")
-        outcome = services.apply_operation(document_id=document.pk, actor=signed_in(request), operation=operation)
+        outcome = services.apply_operation(
+            document_id=document.pk, actor=signed_in(request), operation=operation
+        )
     except (json.JSONDecodeError, UnicodeDecodeError):
-        return JsonResponse({"sentence": "The operation is not JSON. Reload the page and try again."}, status=400)
+        return JsonResponse(
+            {"sentence": "The operation is not JSON. Reload the page and try again."}, status=400
+        )
     except StaleRevisionError as error:
         return JsonResponse(_conflict(error, labels), status=409)
     except LeaseError as error:
-        return JsonResponse({"sentence": str(error), "holder": error.holder.get_username()}, status=423)
+        return JsonResponse(
+            {"sentence": str(error), "holder": error.holder.get_username()}, status=423
+        )
     except UserError as error:
         return JsonResponse({"sentence": str(error)}, status=422)
     return JsonResponse(_answer(request, outcome, labels))
 
 
 def _answer(request: HttpRequest, outcome: Outcome, labels: Mapping[str, Label]) -> dict[str, Any]:
-    """What changed on the screen: some blocks and entities, or all of them where the panels changed or nothing is known."""
+    """What changed on the screen: some blocks and entities, or all of them where the panels changed
+    or nothing is known."""
     state, before = outcome.state, outcome.before
     drawn = blocks(state, labels)
     if outcome.repeated or outcome.effect.panel_starts:
@@ -199,7 +230,10 @@ def _answer(request: HttpRequest, outcome: Outcome, labels: Mapping[str, Label])
             "revision": state.revision,
             "accepted": state.accepted,
             "blocks": [pages.block_facts(block) for block in touched_blocks(before, state, drawn)],
-            "entities": {key: entity_facts(state, entity) for key, entity in changed.items()} | dict.fromkeys(then.keys() - shown.keys()),
+            "entities": (
+                {key: entity_facts(state, entity) for key, entity in changed.items()}
+                | dict.fromkeys(then.keys() - shown.keys())
+            ),
         }
     answer["operationRevision"] = outcome.revision
     answer["said"] = pages.sentence(outcome.operation, state, labels, effect=outcome.effect)
@@ -214,18 +248,33 @@ def _answer(request: HttpRequest, outcome: Outcome, labels: Mapping[str, Label])
 
 def _next_url(request: HttpRequest, document: Document) -> str:
     order = order_of(request, document.project)
-    found = next_legend(project=document.project, actor=signed_in(request), after=document.pk, order=order)
+    found = next_legend(
+        project=document.project, actor=signed_in(request), after=document.pk, order=order
+    )
     slug = document.project.slug
-    return reverse("review:legend", args=[slug, found]) if found else reverse("review:queue", args=[slug])
+    return (
+        reverse("review:legend", args=[slug, found])
+        if found
+        else reverse("review:queue", args=[slug])
+    )
 
 
 def _conflict(error: StaleRevisionError, labels: Mapping[str, Label]) -> dict[str, Any]:
-    """The legend as it stands now, and in words what others did since (``theirs``) and what it was before that and is now (``base``)."""
+    """The legend as it stands now, and in words what others did since (``theirs``) and what it was
+    before that and is now (``base``)."""
     document = error.document
     state = services.legend_state(document, labels=list(labels.values()))
-    theirs = [f"{operation.actor or 'somebody'} {pages.sentence(operation, state, labels)}" for operation in error.since]
+    theirs = [
+        f"{operation.actor or 'somebody'} {pages.sentence(operation, state, labels)}"
+        for operation in error.since
+    ]
     base = pages.changes_since(error.since, state, labels)
-    return {**pages.whole_answer(state, blocks(state, labels)), "sentence": str(error), "theirs": theirs, "base": base}
+    return {
+        **pages.whole_answer(state, blocks(state, labels)),
+        "sentence": str(error),
+        "theirs": theirs,
+        "base": base,
+    }
 
 
 def _list_url(slug: str, document_id: int) -> str:
@@ -236,11 +285,18 @@ def _form_operation(request: HttpRequest, document: Document) -> HttpResponse:
     """A form's edit; then the list again, or the next legend after this one was accepted."""
     try:
         operation = _read_form(request, services.legend_state(document))
-        outcome = services.apply_operation(document_id=document.pk, actor=signed_in(request), operation=operation)
+        outcome = services.apply_operation(
+            document_id=document.pk, actor=signed_in(request), operation=operation
+        )
     except UserError as error:
         messages.error(request, str(error))
         document.refresh_from_db()
-        return _legend_page(request, document, as_list=True, status=409 if isinstance(error, StaleRevisionError) else 422)
+        return _legend_page(
+            request,
+            document,
+            as_list=True,
+            status=409 if isinstance(error, StaleRevisionError) else 422,
+        )
     if outcome.operation.kind == OperationKind.ACCEPT_LEGEND:
         messages.success(request, f"{document} is accepted.")
         url = _next_url(request, document)
@@ -250,7 +306,8 @@ def _form_operation(request: HttpRequest, document: Document) -> HttpResponse:
 
 
 def _read_form(request: HttpRequest, state: LegendState) -> dict[str, Any]:
-    """An operation from the fields of ``legend_list.html``; the button pressed is ``edit``: a kind, or "edge:unit:by"."""
+    """An operation from the fields of ``legend_list.html``; the button pressed is ``edit``: a kind,
+    or "edge:unit:by"."""
     fields = request.POST
     kind, _, rest = fields.get("edit", "").partition(":")
     base = fields.get("base_revision", "")
@@ -267,9 +324,15 @@ def _read_form(request: HttpRequest, state: LegendState) -> dict[str, Any]:
     if kind == OperationKind.PROPAGATE and rest:
         arguments["scope"] = rest
     if kind == OperationKind.ADD:
-        arguments["start"], arguments["end"] = _typed_occurrence(state, fields.get("text", ""), fields.get("nth", ""))
+        arguments["start"], arguments["end"] = _typed_occurrence(
+            state, fields.get("text", ""), fields.get("nth", "")
+        )
     if kind == OperationKind.SET_PANELS:
-        at = int(rest) if rest.isdecimal() else _typed_occurrence(state, fields.get("text", ""), fields.get("nth", ""))[0]
+        at = (
+            int(rest)
+            if rest.isdecimal()
+            else _typed_occurrence(state, fields.get("text", ""), fields.get("nth", ""))[0]
+        )
         arguments["word"] = next(iter(covering(state.words, at, len(state.text))), None)
     return operation | {"arguments": arguments}
 
@@ -279,14 +342,18 @@ def _typed_occurrence(state: LegendState, typed: str, nth: str) -> tuple[int, in
     found = list(state.occurrences(typed.strip())) if typed.strip() else []
     number = int(nth) if nth.isdecimal() else 1
     if not 1 <= number <= len(found):
-        raise UserError(f"“{typed}” stands {len(found)} times in the legend as whole words. Copy it from the text and name one of these.")
+        raise UserError(
+            f"“{typed}” stands {len(found)} times in the legend as whole words. Copy it from the"
+            " text and name one of these."
+        )
     return found[number - 1]
 
 
 @login_required
 @require_POST
 def lease(request: HttpRequest, slug: str, document_id: int) -> HttpResponse:
-    """Hold the legend while the page is open, take it over (``take_over``) or let it go (``release``); tells the newest revision.
+    """Hold the legend while the page is open, take it over (``take_over``) or let it go
+    (``release``); tells the newest revision.
 
     A form without script (``list``) comes back to the list of entities.
     """
@@ -295,9 +362,18 @@ def lease(request: HttpRequest, slug: str, document_id: int) -> HttpResponse:
         services.release_lease(document=document, actor=signed_in(request))
         return JsonResponse({"revision": document.revision, "holder": ""})
     try:
-        services.claim_lease(document=document, actor=signed_in(request), take_over="take_over" in request.POST)
+        services.claim_lease(
+            document=document, actor=signed_in(request), take_over="take_over" in request.POST
+        )
     except LeaseError as error:
-        return JsonResponse({"revision": document.revision, "holder": error.holder.get_username(), "sentence": str(error)}, status=423)
+        return JsonResponse(
+            {
+                "revision": document.revision,
+                "holder": error.holder.get_username(),
+                "sentence": str(error),
+            },
+            status=423,
+        )
     if "list" in request.POST:
         return redirect(_list_url(slug, document_id))
     return JsonResponse({"revision": document.revision, "holder": ""})

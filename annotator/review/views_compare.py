@@ -48,7 +48,8 @@ AROUND: Final = 30
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One difference as it is shown; ``key`` names the entity that can be taken over, ``context`` is what stands before and after."""
+    """One difference as it is shown; ``key`` names the entity that can be taken over, ``context``
+    is what stands before and after."""
 
     sign: str
     words: str
@@ -64,20 +65,35 @@ class Line:
 @require_http_methods(["GET", "POST"])
 @never_cache
 def compare_versions(request: HttpRequest, slug: str, document_id: int) -> HttpResponse:
-    """The comparison; a POST makes the legend have one entity as the version beside the decided one has it."""
-    document = legend_for(request.user, slug, document_id, Action.REVIEW if request.method == "POST" else Action.VIEW)
+    """The comparison; a POST makes the legend have one entity as the version beside the decided one
+    has it."""
+    document = legend_for(
+        request.user, slug, document_id, Action.REVIEW if request.method == "POST" else Action.VIEW
+    )
     problem, status, revision = "", 200, 0
     if request.method == "POST":
         try:
             revision = _take_over(request, document)
         except UserError as error:
-            problem, status = str(error), 409 if isinstance(error, StaleRevisionError | LeaseError) else 422
+            problem, status = (
+                str(error),
+                (409 if isinstance(error, StaleRevisionError | LeaseError) else 422),
+            )
         if not problem and not wants_part(request):
             return redirect(request.get_full_path())
         document.refresh_from_db(fields=["revision", "state"])
     context = {**_context(request, document), "problem": problem, "is_taken": bool(revision)}
-    response = render(request, "review/_compare.html" if wants_part(request) else "review/compare.html", context, status=status)
-    return trigger_client_event(response, "legend-changed", {"revision": revision}) if revision else response
+    response = render(
+        request,
+        "review/_compare.html" if wants_part(request) else "review/compare.html",
+        context,
+        status=status,
+    )
+    return (
+        trigger_client_event(response, "legend-changed", {"revision": revision})
+        if revision
+        else response
+    )
 
 
 def _take_over(request: HttpRequest, document: Document) -> int:
@@ -86,8 +102,18 @@ def _take_over(request: HttpRequest, document: Document) -> int:
     base = fields.get("base_revision", "")
     if not (base.isascii() and base.isdecimal() and len(base) < 10 and fields.get("take")):
         raise UserError("The entity to take is not named. Reload the comparison.")
-    names = {"old": request.GET.get("old", ""), "new": request.GET.get("new", ""), "entity": fields["take"]}
-    outcome = take(document=document, actor=signed_in(request), base_revision=int(base), operation_id=fields.get("id", ""), **names)
+    names = {
+        "old": request.GET.get("old", ""),
+        "new": request.GET.get("new", ""),
+        "entity": fields["take"],
+    }
+    outcome = take(
+        document=document,
+        actor=signed_in(request),
+        base_revision=int(base),
+        operation_id=fields.get("id", ""),
+        **names,
+    )
     return outcome.revision
 
 
@@ -95,7 +121,12 @@ def _context(request: HttpRequest, document: Document) -> dict[str, Any]:
     state = legend_state(document)
     found = versions(document, state)
     chosen = pair_to_compare(found, request.GET.get("old", ""), request.GET.get("new", ""))
-    context: dict[str, Any] = {"project": document.project, "document": document, "versions": found, "chosen": chosen}
+    context: dict[str, Any] = {
+        "project": document.project,
+        "document": document,
+        "versions": found,
+        "chosen": chosen,
+    }
     if chosen is None:
         return context
     old, new = chosen
@@ -104,7 +135,11 @@ def _context(request: HttpRequest, document: Document) -> dict[str, Any]:
     signed = [(pair, _sign(pair, chosen, state)) for pair in paired(old.entities, new.entities)]
     show = _Show(state.text, labels, chosen, may_edit)
     return context | {
-        "lines": [show.line(pair, sign) for pair, sign in signed if sign not in (UNDECIDED, SIGNS[Change.SAME])],
+        "lines": [
+            show.line(pair, sign)
+            for pair, sign in signed
+            if sign not in (UNDECIDED, SIGNS[Change.SAME])
+        ],
         "open_lines": [show.line(pair, sign) for pair, sign in signed if sign == UNDECIDED],
         "tally": _tally(sign for _, sign in signed),
         "pieces": _pieces(state.text, signed, labels),
@@ -115,25 +150,39 @@ def _context(request: HttpRequest, document: Document) -> dict[str, Any]:
 
 
 def _sign(pair: Difference, chosen: tuple[Version, Version], state: LegendState) -> Sign:
-    """The sign of its change; of its own where the decided version lacks the entity only because nobody came to it yet."""
+    """The sign of its change; of its own where the decided version lacks the entity only because
+    nobody came to it yet."""
     mine, theirs = sides(pair, *chosen)
-    return UNDECIDED if mine is None and theirs is not None and theirs.key in state.undecided else SIGNS[pair.change]
+    return (
+        UNDECIDED
+        if mine is None and theirs is not None and theirs.key in state.undecided
+        else SIGNS[pair.change]
+    )
 
 
 def _tally(signs: Iterable[Sign]) -> list[tuple[str, str, int]]:
     found = Counter(signs)
-    order = [*(SIGNS[change] for change in Change if change != Change.SAME), UNDECIDED, SIGNS[Change.SAME]]
+    order = [
+        *(SIGNS[change] for change in Change if change != Change.SAME),
+        UNDECIDED,
+        SIGNS[Change.SAME],
+    ]
     return [(*sign, found[sign]) for sign in order if found[sign]]
 
 
 def _agreement(signed: Iterable[tuple[Difference, Sign]]) -> Score:
-    """Precision and recall of the older version by the newer one, without what nobody decided yet."""
+    """Precision and recall of the older version by the newer one, without what nobody decided
+    yet."""
     pairs = [pair for pair, sign in signed if sign != UNDECIDED]
     return score([_ranges(pair.new for pair in pairs)], [_ranges(pair.old for pair in pairs)]).micro
 
 
 def _ranges(entities: Iterable[Entity | None]) -> list[Labelled]:
-    return [Labelled(entity.start, entity.end, entity.label) for entity in entities if entity is not None]
+    return [
+        Labelled(entity.start, entity.end, entity.label)
+        for entity in entities
+        if entity is not None
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +199,19 @@ class _Show:
         theirs = sides(pair, *self.chosen)[1] if self.may_take else None
         before, after = (_said(entity, text, self.labels) for entity in (pair.old, pair.new))
         left, right = text[max(0, start - AROUND) : start], text[end : end + AROUND]
-        around = f"{'…' if start > AROUND else ''}{left}", f"{right}{'…' if end + AROUND < len(text) else ''}"
-        return Line(*sign, text[start:end], before, after, around, theirs.key if theirs else "", uuid.uuid4())
+        around = (
+            f"{'…' if start > AROUND else ''}{left}",
+            f"{right}{'…' if end + AROUND < len(text) else ''}",
+        )
+        return Line(
+            *sign,
+            text[start:end],
+            before,
+            after,
+            around,
+            theirs.key if theirs else "",
+            uuid.uuid4(),
+        )
 
 
 def _said(entity: Entity | None, text: str, labels: Mapping[str, Label]) -> str:
@@ -162,12 +222,18 @@ def _said(entity: Entity | None, text: str, labels: Mapping[str, Label]) -> str:
     return f"“{text[entity.start : entity.end]}” {label.lower()}{role}"
 
 
-def _pieces(text: str, signed: Iterable[tuple[Difference, Sign]], labels: Mapping[str, Label]) -> list[tuple[str, str, str]]:
+def _pieces(
+    text: str, signed: Iterable[tuple[Difference, Sign]], labels: Mapping[str, Label]
+) -> list[tuple[str, str, str]]:
     """The text in pieces: (text, which of the two mark it, the signs of what begins here).
 
-    Marked are "" none, "both" alike, "changed" both but not alike, "old" and "new" only one of them, "open" what nobody decided yet.
+    Marked are "" none, "both" alike, "changed" both but not alike, "old" and "new" only one of
+    them, "open" what nobody decided yet.
     """
-    steps: dict[int, Counter[str]] = {0: Counter(), len(text): Counter()}  # how many more marks of each kind there are from here on
+    steps: dict[int, Counter[str]] = {
+        0: Counter(),
+        len(text): Counter(),
+    }  # how many more marks of each kind there are from here on
     signs: dict[int, list[str]] = {}
     for pair, (sign, _) in signed:
         is_same = pair.change == Change.SAME
@@ -181,7 +247,11 @@ def _pieces(text: str, signed: Iterable[tuple[Difference, Sign]], labels: Mappin
     pieces, over = [], Counter[str]()
     for start, end in pairwise(sorted(steps)):
         over.update(steps[start])
-        kind = "changed" if over["old"] and over["new"] else next((name for name in ("old", "new", "open", "both") if over[name]), "")
+        kind = (
+            "changed"
+            if over["old"] and over["new"]
+            else next((name for name in ("old", "new", "open", "both") if over[name]), "")
+        )
         pieces.append((text[start:end], kind, " ".join(signs.get(start, ()))))
     return pieces
 
@@ -189,5 +259,8 @@ def _pieces(text: str, signed: Iterable[tuple[Difference, Sign]], labels: Mappin
 def _letters(entities: Iterable[Entity | None], labels: Mapping[str, Label]) -> list[str]:
     """The two letters and the role's sign of each, once where they are alike."""
     shown = [entity for entity in entities if entity is not None]
-    found = [(labels[each.label].short if each.label in labels else "··") + ROLE_SIGNS.get(each.role, "") for each in shown]
+    found = [
+        (labels[each.label].short if each.label in labels else "··") + ROLE_SIGNS.get(each.role, "")
+        for each in shown
+    ]
     return list(dict.fromkeys(found))

@@ -20,19 +20,31 @@ SHOWN_WARNINGS = 2
 @require_safe
 @never_cache
 def doubts(request: HttpRequest, slug: str, document_id: int) -> JsonResponse:
-    """``{"doubts": {key: [sentence]}, "queue": {surface: how often it waits as a suggestion in the project}, "warnings": [sentence]}``.
+    """``{"doubts": {key: [sentence]}, "queue": {surface: how often it waits as a suggestion in the
+    project}, "warnings": [sentence]}``.
 
     Warnings are of strings that the paper gives different identifiers.
     """
     document = legend_for(request.user, slug, document_id, Action.VIEW)
     state = legend_state(document)
-    strings = review_doubts.strings_of(document, {state.surface(entity) for entity in state.entities})
+    strings = review_doubts.strings_of(
+        document, {state.surface(entity) for entity in state.entities}
+    )
     return JsonResponse(
-        {"doubts": review_doubts.doubts(document, state, strings), "queue": strings.queue, "warnings": _first(identifier_warnings(document, state))}
+        {
+            "doubts": review_doubts.doubts(document, state, strings),
+            "queue": strings.queue,
+            "warnings": _first(identifier_warnings(document, state)),
+        }
     )
 
 
 def _first(warnings: list[str]) -> list[str]:
-    """The first of them and how many more there are: the page of the legend's identifiers has all."""
+    """The first of them and how many more there are: the page of the legend's identifiers has
+    all."""
     left = len(warnings) - SHOWN_WARNINGS
-    return warnings if left <= 0 else [*warnings[:SHOWN_WARNINGS], f"{left} more: see the legend’s identifiers."]
+    return (
+        warnings
+        if left <= 0
+        else [*warnings[:SHOWN_WARNINGS], f"{left} more: see the legend’s identifiers."]
+    )

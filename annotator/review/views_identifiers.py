@@ -1,4 +1,5 @@
-"""Choosing what an entity is called in ontologies and databases: a part of the review page, and a page of its own without script."""
+"""Choosing what an entity is called in ontologies and databases: a part of the review page, and a
+page of its own without script."""
 
 from __future__ import annotations
 
@@ -23,7 +24,16 @@ from annotator.common.htmx import wants_part
 from annotator.corpus.access import Action
 from annotator.corpus.models import Document
 from annotator.review.editing import services
-from annotator.review.editing.candidates import OFFERED, Candidate, Paper, entries_of, identifier_warnings, paper_of, ranked, warnings_of
+from annotator.review.editing.candidates import (
+    OFFERED,
+    Candidate,
+    Paper,
+    entries_of,
+    identifier_warnings,
+    paper_of,
+    ranked,
+    warnings_of,
+)
 from annotator.review.editing.databases import DATABASES, SPECIES
 from annotator.review.editing.identifiers import Identifier, address_of, completed, identifiers_of
 from annotator.review.editing.operations import Entity, LegendState, OperationError
@@ -39,8 +49,11 @@ SHOWN: Final = 3
 @require_http_methods(["GET", "POST"])
 @never_cache
 def identifiers(request: HttpRequest, slug: str, document_id: int) -> HttpResponse:
-    """An entity's identifiers, what curators chose before for the same string, and a form for another one; without ``entity`` those of the legend."""
-    document = legend_for(request.user, slug, document_id, Action.REVIEW if request.method == "POST" else Action.VIEW)
+    """An entity's identifiers, what curators chose before for the same string, and a form for
+    another one; without ``entity`` those of the legend."""
+    document = legend_for(
+        request.user, slug, document_id, Action.REVIEW if request.method == "POST" else Action.VIEW
+    )
     key = (request.GET.get("entity") or request.POST.get("entity") or "")[:64]
     if request.method == "POST":
         return _posted(request, document, key)
@@ -48,7 +61,8 @@ def identifiers(request: HttpRequest, slug: str, document_id: int) -> HttpRespon
 
 
 def _posted(request: HttpRequest, document: Document, key: str) -> HttpResponse:
-    """The choice made, and the part anew. The page beside it is told when the legend is another one now, also where somebody else changed it."""
+    """The choice made, and the part anew. The page beside it is told when the legend is another one
+    now, also where somebody else changed it."""
     try:
         revision = _choose(request, document, key)
     except UserError as error:
@@ -56,15 +70,22 @@ def _posted(request: HttpRequest, document: Document, key: str) -> HttpResponse:
         status = 409 if isinstance(error, StaleRevisionError | LeaseError) else 422
         document.refresh_from_db(fields=["revision", "state"])
         answer = _page(request, document, key, problem=str(error), status=status)
-        return trigger_client_event(answer, "legend-changed", {"revision": document.revision}) if is_stale else answer
+        return (
+            trigger_client_event(answer, "legend-changed", {"revision": document.revision})
+            if is_stale
+            else answer
+        )
     if not wants_part(request):
         return redirect(f"{request.path}?entity={quote(key)}")
     document.refresh_from_db(fields=["revision", "state"])
-    return trigger_client_event(_page(request, document, key, is_done=True), "legend-changed", {"revision": revision})
+    return trigger_client_event(
+        _page(request, document, key, is_done=True), "legend-changed", {"revision": revision}
+    )
 
 
 def _choose(request: HttpRequest, document: Document, key: str) -> int:
-    """Set what the pressed button holds, or what was typed, added to what is there; the revision this made."""
+    """Set what the pressed button holds, or what was typed, added to what is there; the revision
+    this made."""
     fields = request.POST
     base = fields.get("base_revision", "")
     told = _read_chosen(fields["chosen"]) if "chosen" in fields else _typed(request, document, key)
@@ -73,13 +94,18 @@ def _choose(request: HttpRequest, document: Document, key: str) -> int:
         "kind": OperationKind.SET_IDENTIFIERS,
         "entity": key,
         "arguments": {"identifiers": told},
-        "base_revision": int(base) if base.isascii() and base.isdecimal() and len(base) < 10 else None,
+        "base_revision": (
+            int(base) if base.isascii() and base.isdecimal() and len(base) < 10 else None
+        ),
     }
-    return services.apply_operation(document_id=document.pk, actor=signed_in(request), operation=operation).revision
+    return services.apply_operation(
+        document_id=document.pk, actor=signed_in(request), operation=operation
+    ).revision
 
 
 def _operation_id(form: str, told: Any) -> str:
-    """The same choice of the same form is the same operation, however often it is sent; another choice of it is another one."""
+    """The same choice of the same form is the same operation, however often it is sent; another
+    choice of it is another one."""
     try:
         return str(uuid.uuid5(uuid.UUID(form), json.dumps(told, sort_keys=True)))
     except ValueError:
@@ -90,16 +116,24 @@ def _read_chosen(raw: str) -> Any:
     try:
         return json.loads(raw)
     except (ValueError, RecursionError) as error:
-        raise OperationError("The choice could not be read. Reload the page and choose again.") from error
+        raise OperationError(
+            "The choice could not be read. Reload the page and choose again."
+        ) from error
 
 
 def _typed(request: HttpRequest, document: Document, key: str) -> list[dict[str, str]]:
-    """The identifiers that the entity has, and the one that was typed; what was left empty is filled in where curators used the id before."""
+    """The identifiers that the entity has, and the one that was typed; what was left empty is
+    filled in where curators used the id before."""
     fields = request.POST
-    id, name, taxon, database = (" ".join(fields.get(field, "").split()) for field in ("id", "name", "taxon", "database"))
+    id, name, taxon, database = (
+        " ".join(fields.get(field, "").split()) for field in ("id", "name", "taxon", "database")
+    )
     state = services.legend_state(document)
     entity = state.entity(key)
-    typed = completed(Identifier(id, name, taxon, " ".join(fields.get("other_database", "").split()) or database), entity.label)
+    typed = completed(
+        Identifier(id, name, taxon, " ".join(fields.get("other_database", "").split()) or database),
+        entity.label,
+    )
     has = identifiers_of(entity.attributes)
     if any(each.entry == typed.entry for each in has):
         raise OperationError(f"The entity has {typed.id} already.")
@@ -111,22 +145,53 @@ def _typed(request: HttpRequest, document: Document, key: str) -> list[dict[str,
 def _known(typed: Identifier, document: Document, surface: str, actor: User) -> Identifier:
     """The identifier as curators wrote it elsewhere, in this paper or for this string."""
     paper = paper_of(document)
-    used = [each for candidate in ranked(paper=paper, surface=surface, actor=actor) for each in candidate.identifiers]
-    return next((each for each in (*used, *(each for _, _, named in paper.named for each in named)) if each.entry == typed.entry), typed)
+    used = [
+        each
+        for candidate in ranked(paper=paper, surface=surface, actor=actor)
+        for each in candidate.identifiers
+    ]
+    return next(
+        (
+            each
+            for each in (*used, *(each for _, _, named in paper.named for each in named))
+            if each.entry == typed.entry
+        ),
+        typed,
+    )
 
 
-def _page(request: HttpRequest, document: Document, key: str, *, problem: str = "", status: int = 200, is_done: bool = False) -> HttpResponse:
+def _page(
+    request: HttpRequest,
+    document: Document,
+    key: str,
+    *,
+    problem: str = "",
+    status: int = 200,
+    is_done: bool = False,
+) -> HttpResponse:
     state = services.legend_state(document)
-    context = {"project": document.project, "document": document, "problem": problem, "is_done": is_done}
+    context = {
+        "project": document.project,
+        "document": document,
+        "problem": problem,
+        "is_done": is_done,
+    }
     try:
         context |= _of_entity(request, document, state, state.entity(key))
     except OperationError as error:
         context["problem"], status = problem or str(error), max(status, 422)
     context["typed"] = request.POST if problem else {}
-    return render(request, "review/_identifiers.html" if wants_part(request) else "review/identifiers.html", context, status=status)
+    return render(
+        request,
+        "review/_identifiers.html" if wants_part(request) else "review/identifiers.html",
+        context,
+        status=status,
+    )
 
 
-def _of_entity(request: HttpRequest, document: Document, state: LegendState, entity: Entity) -> dict[str, Any]:
+def _of_entity(
+    request: HttpRequest, document: Document, state: LegendState, entity: Entity
+) -> dict[str, Any]:
     surface = state.surface(entity)
     has = identifiers_of(entity.attributes)
     paper = paper_of(document)
@@ -139,7 +204,9 @@ def _of_entity(request: HttpRequest, document: Document, state: LegendState, ent
         "surface": surface,
         "chosen": [(each, address_of(each, entity.label), _without(has, each)) for each in has],
         "n_used": sum(same),
-        "offered": [_offer(number, each, entity, names) for number, each in enumerate(offered, start=1)],
+        "offered": [
+            _offer(number, each, entity, names) for number, each in enumerate(offered, start=1)
+        ],
         "warnings": warnings_of(paper, [surface]),
         "databases": [(each.name, each.example, entity.label in each.labels) for each in DATABASES],
         "species": _species(paper),
@@ -155,16 +222,28 @@ def _why_closed(document: Document, state: LegendState, entity: Entity) -> str:
         return "You may look at this, not change it."
     if state.accepted:
         return "This legend is accepted. Reopen it to change identifiers."
-    return "This entity was rejected. Accept it to give it an identifier." if entity.status == "rejected" else ""
+    return (
+        "This entity was rejected. Accept it to give it an identifier."
+        if entity.status == "rejected"
+        else ""
+    )
 
 
-def _offer(number: int, candidate: Candidate, entity: Entity, names: dict[str, str]) -> dict[str, Any]:
+def _offer(
+    number: int, candidate: Candidate, entity: Entity, names: dict[str, str]
+) -> dict[str, Any]:
     return {
         "number": number,
-        "rows": [(each, address_of(each, candidate.label)) for each in candidate.identifiers[:SHOWN]],
+        "rows": [
+            (each, address_of(each, candidate.label)) for each in candidate.identifiers[:SHOWN]
+        ],
         "n_more": len(candidate.identifiers[SHOWN:]),
         "candidate": candidate,
-        "other_label": "" if candidate.label == entity.label else names.get(candidate.label, candidate.label).lower(),
+        "other_label": (
+            ""
+            if candidate.label == entity.label
+            else names.get(candidate.label, candidate.label).lower()
+        ),
         "json": json.dumps([asdict(each) for each in candidate.identifiers]),
     }
 
@@ -176,12 +255,20 @@ def _without(has: Sequence[Identifier], identifier: Identifier) -> str:
 
 def _species(paper: Paper) -> list[tuple[str, str]]:
     """Species to choose from: those of the paper, then those that are named most."""
-    own = {each.taxon: each.species for _, _, named in paper.named for each in named if each.taxon and each.species}
-    return list((own | {taxon: name for taxon, name in SPECIES.items() if taxon not in own}).items())
+    own = {
+        each.taxon: each.species
+        for _, _, named in paper.named
+        for each in named
+        if each.taxon and each.species
+    }
+    return list(
+        (own | {taxon: name for taxon, name in SPECIES.items() if taxon not in own}).items()
+    )
 
 
 def _overview(request: HttpRequest, document: Document) -> HttpResponse:
-    """Each string of the legend with its identifiers, and where its paper gives a string several."""
+    """Each string of the legend with its identifiers, and where its paper gives a string
+    several."""
     state = services.legend_state(document)
     rows: dict[tuple[str, str, tuple[Identifier, ...]], tuple[Entity, int]] = {}
     for entity in state.entities:
@@ -191,8 +278,19 @@ def _overview(request: HttpRequest, document: Document) -> HttpResponse:
     context = {
         "project": document.project,
         "document": document,
-        "rows": [(surface, entity.key, [(each, address_of(each, label)) for each in has], n) for (surface, label, has), (entity, n) in rows.items()],
+        "rows": [
+            (surface, entity.key, [(each, address_of(each, label)) for each in has], n)
+            for (surface, label, has), (entity, n) in rows.items()
+        ],
         "n_without": sum(n for (_, _, has), (_, n) in rows.items() if not has),
         "warnings": identifier_warnings(document, state),
     }
-    return render(request, "review/_identifiers_of_legend.html" if wants_part(request) else "review/identifiers_of_legend.html", context)
+    return render(
+        request,
+        (
+            "review/_identifiers_of_legend.html"
+            if wants_part(request)
+            else "review/identifiers_of_legend.html"
+        ),
+        context,
+    )

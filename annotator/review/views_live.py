@@ -27,17 +27,25 @@ def state(request: HttpRequest, slug: str, document_id: int) -> JsonResponse:
     document = legend_for(request.user, slug, document_id, Action.VIEW)
     labels = {label.code: label for label in document.project.label_set.labels.all()}
     now = services.legend_state(document, labels=list(labels.values()))
-    return JsonResponse({**pages.whole_answer(now, blocks(now, labels)), "history": pages.undo_facts(document, signed_in(request))})
+    return JsonResponse(
+        {
+            **pages.whole_answer(now, blocks(now, labels)),
+            "history": pages.undo_facts(document, signed_in(request)),
+        }
+    )
 
 
 @login_required
 @require_GET
 @never_cache
 def same(request: HttpRequest, slug: str, document_id: int) -> JsonResponse:
-    """In how many other legends of the paper, and on how many strings, giving an entity's label to every identical string would change something."""
+    """In how many other legends of the paper, and on how many strings, giving an entity's label to
+    every identical string would change something."""
     document = legend_for(request.user, slug, document_id, Action.REVIEW)
     try:
-        legends, strings = services.paper_preview(document=document, actor=signed_in(request), key=request.GET.get("entity", ""))
+        legends, strings = services.paper_preview(
+            document=document, actor=signed_in(request), key=request.GET.get("entity", "")
+        )
     except UserError as error:
         return JsonResponse({"sentence": str(error)}, status=422)
     return JsonResponse({"legends": legends, "strings": strings})
@@ -58,9 +66,21 @@ def keys(request: HttpRequest) -> HttpResponse:
         else:
             user.preferences = {**user.preferences, "keys": own}
             user.save(update_fields=["preferences"])
-            messages.success(request, "The keys are as the table says." if not own else "Your keys are kept.")
+            messages.success(
+                request, "The keys are as the table says." if not own else "Your keys are kept."
+            )
             return redirect("keys")
     table = KeyMap(user.preferences.get("keys"))
-    typed = {command.name: fields.get(command.name, " ".join(command.keys)) for command in table.commands}
-    groups = [(name, [(command, typed[command.name]) for command in commands]) for name, commands in table.groups]
-    return render(request, "review/keys.html", {"groups": groups, "problem": problem}, status=422 if problem else 200)
+    typed = {
+        command.name: fields.get(command.name, " ".join(command.keys)) for command in table.commands
+    }
+    groups = [
+        (name, [(command, typed[command.name]) for command in commands])
+        for name, commands in table.groups
+    ]
+    return render(
+        request,
+        "review/keys.html",
+        {"groups": groups, "problem": problem},
+        status=422 if problem else 200,
+    )

@@ -1,4 +1,5 @@
-"""Comments, flags and questions on a legend, and the history of its edits: each a part of the review page, and a page of its own without script."""
+"""Comments, flags and questions on a legend, and the history of its edits: each a part of the
+review page, and a page of its own without script."""
 
 from __future__ import annotations
 
@@ -19,7 +20,14 @@ from annotator.review.editing.services import legend_state
 from annotator.review.legends import legend_for
 from annotator.review.models import Operation, OperationKind, RemarkKind
 from annotator.review.pages import sentence
-from annotator.review.second_look.comments import MAX_CHARACTERS, remark, remarks_of, reopen_remark, resolve_remark, toggle_question
+from annotator.review.second_look.comments import (
+    MAX_CHARACTERS,
+    remark,
+    remarks_of,
+    reopen_remark,
+    resolve_remark,
+    toggle_question,
+)
 
 HISTORY_PAGE = 50
 
@@ -30,9 +38,12 @@ HISTORY_PAGE = 50
 def remarks(request: HttpRequest, slug: str, document_id: int) -> HttpResponse:
     """What was remarked on the legend, and a form for more.
 
-    ``quick`` asks the reviewer about an entity, or takes one's own question back; who prefers JSON is answered ``{"said", "questions"}``.
+    ``quick`` asks the reviewer about an entity, or takes one's own question back; who prefers JSON
+    is answered ``{"said", "questions"}``.
     """
-    document = legend_for(request.user, slug, document_id, Action.REVIEW if request.method == "POST" else Action.VIEW)
+    document = legend_for(
+        request.user, slug, document_id, Action.REVIEW if request.method == "POST" else Action.VIEW
+    )
     if request.method != "POST":
         return _remarks_page(request, document)
     problem = said = ""
@@ -41,7 +52,10 @@ def remarks(request: HttpRequest, slug: str, document_id: int) -> HttpResponse:
     except UserError as error:
         problem = str(error)
     document.refresh_from_db(fields=["n_flags", "n_questions"])
-    if "quick" in request.POST and request.get_preferred_type(["application/json", "text/html"]) == "application/json":
+    if (
+        "quick" in request.POST
+        and request.get_preferred_type(["application/json", "text/html"]) == "application/json"
+    ):
         if problem:
             return JsonResponse({"sentence": problem}, status=422)
         return JsonResponse({"said": said, "questions": document.n_questions})
@@ -61,9 +75,19 @@ def _take(request: HttpRequest, document: Document) -> str:
     elif "quick" in fields:
         question, is_asked = toggle_question(document_id=document.pk, actor=actor, entity=entity)
         what = f"“{question.surface}”" if question.entity else "the legend"
-        return f"The reviewer is asked about {what}" if is_asked else f"The question about {what} is taken back"
+        return (
+            f"The reviewer is asked about {what}"
+            if is_asked
+            else f"The question about {what} is taken back"
+        )
     else:
-        remark(document_id=document.pk, actor=actor, kind=fields.get("kind", ""), text=fields.get("text", ""), entity=entity)
+        remark(
+            document_id=document.pk,
+            actor=actor,
+            kind=fields.get("kind", ""),
+            text=fields.get("text", ""),
+            entity=entity,
+        )
     return ""
 
 
@@ -88,7 +112,9 @@ def _remarks_page(request: HttpRequest, document: Document, problem: str = "") -
         "listed": remarks_of(document, signed_in(request), entity=entity),
         "entity": entity,
         "surface": surface,
-        "kinds": [(kind.value, kind.label) for kind in RemarkKind if asks or kind != RemarkKind.QUESTION],
+        "kinds": [
+            (kind.value, kind.label) for kind in RemarkKind if asks or kind != RemarkKind.QUESTION
+        ],
         "problem": problem,
         "typed": request.POST if problem else {},
         "max_characters": MAX_CHARACTERS,
@@ -99,7 +125,11 @@ def _remarks_page(request: HttpRequest, document: Document, problem: str = "") -
     template = "review/_remarks.html" if wants_part(request) else "review/remarks.html"
     response = render(request, template, context, status=422 if problem else 200)
     if request.method == "POST" and not problem:
-        trigger_client_event(response, "remarks-changed", {"questions": document.n_questions, "flags": document.n_flags})
+        trigger_client_event(
+            response,
+            "remarks-changed",
+            {"questions": document.n_questions, "flags": document.n_flags},
+        )
     return response
 
 
@@ -107,7 +137,8 @@ def _remarks_page(request: HttpRequest, document: Document, problem: str = "") -
 @require_GET
 @never_cache
 def legend_history(request: HttpRequest, slug: str, document_id: int) -> HttpResponse:
-    """The legend's operations in words, newest first, those that were undone marked; with ``before`` those of an earlier revision."""
+    """The legend's operations in words, newest first, those that were undone marked; with
+    ``before`` those of an earlier revision."""
     document = legend_for(request.user, slug, document_id, Action.VIEW)
     before, is_part = request.GET.get("before", ""), wants_part(request)
     rows = Operation.objects.filter(document=document).select_related("actor").order_by("-revision")
@@ -121,7 +152,11 @@ def legend_history(request: HttpRequest, slug: str, document_id: int) -> HttpRes
         "project": document.project,
         "document": document,
         "lines": [
-            {"operation": each, "says": sentence(each, state, labels), "is_undone": str(each.pk) not in in_force and each.kind not in _TAKES_BACK}
+            {
+                "operation": each,
+                "says": sentence(each, state, labels),
+                "is_undone": str(each.pk) not in in_force and each.kind not in _TAKES_BACK,
+            }
             for each in page[:HISTORY_PAGE]
         ],
         "more": page[HISTORY_PAGE - 1].revision if len(page) > HISTORY_PAGE else 0,
@@ -136,6 +171,10 @@ _TAKES_BACK = (OperationKind.UNDO, OperationKind.REDO)
 
 def _in_force(document: Document) -> set[str]:
     """Ids of the operations that were not undone."""
-    rows = Operation.objects.filter(document=document).order_by("revision").values_list("pk", "kind", "actor_id")
+    rows = (
+        Operation.objects.filter(document=document)
+        .order_by("revision")
+        .values_list("pk", "kind", "actor_id")
+    )
     done, _ = history(Logged(str(pk), kind, actor_id) for pk, kind, actor_id in rows)
     return {each.id for each in done}

@@ -20,7 +20,8 @@ from annotator.review.second_look.label_errors import keep_as_it_is
 @login_required
 @require_POST
 def keep(request: HttpRequest, slug: str, document_id: int) -> HttpResponse:
-    """Keep the legend as it is, and on to the next that may be wrong; to the queue where none is left."""
+    """Keep the legend as it is, and on to the next that may be wrong; to the queue where none is
+    left."""
     document = legend_for(request.user, slug, document_id, Action.REVIEW)
     actor = signed_in(request)
     try:
@@ -28,8 +29,12 @@ def keep(request: HttpRequest, slug: str, document_id: int) -> HttpResponse:
     except UserError as error:
         messages.error(request, str(error))
         return redirect("review:legend", slug=slug, document_id=document_id)
-    found = next_legend(project=document.project, actor=actor, after=document.pk, order=QueueOrder.SUSPICION)
+    found = next_legend(
+        project=document.project, actor=actor, after=document.pk, order=QueueOrder.SUSPICION
+    )
     if found is None:
-        messages.success(request, "No possible label error is left, and no legend waits for review.")
+        messages.success(
+            request, "No possible label error is left, and no legend waits for review."
+        )
         return redirect("review:queue", slug=slug)
     return redirect("review:legend", slug=slug, document_id=found)

@@ -1,7 +1,8 @@
 """The forms documents come in and go out in, by name.
 
-``read_inputs`` is the one door in: files, folders and zips of any form become documents, and whatever cannot is named in the report while the
-rest goes through. ``convert.write_documents`` is the one door out.
+``read_inputs`` is the one door in: files, folders and zips of any form become documents, and
+whatever cannot is named in the report while the rest goes through. ``convert.write_documents`` is
+the one door out.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ class Reader(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A form of documents. ``suffixes`` say which files of a folder or archive are taken; a file given by itself is always taken."""
+    """A form of documents. ``suffixes`` say which files of a folder or archive are taken; a file
+    given by itself is always taken."""
 
     name: str
     title: str
@@ -46,25 +48,68 @@ FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
     {
         each.name: each
         for each in (
-            Format("sourcedata-xml", "SourceData XML (curated figures)", sourcedata_xml.read, (".xml",), is_writable=False),
-            Format("jats", "JATS XML (figure captions of articles)", jats.read, (".xml", ".nxml"), is_writable=False),
-            Format("jsonl", "JSONL (a document a line, with spans)", jsonl.read, _JSON_LINES, is_writable=True),
-            Format("sd-nlp", "sd-nlp (words with IOB2 labels)", sd_nlp.read, _JSON_LINES, is_writable=True),
-            Format("sd-nlp-tokenized", "sd-nlp tokenised (roberta-base tokens)", sd_nlp.read, _JSON_LINES, is_writable=True),
+            Format(
+                "sourcedata-xml",
+                "SourceData XML (curated figures)",
+                sourcedata_xml.read,
+                (".xml",),
+                is_writable=False,
+            ),
+            Format(
+                "jats",
+                "JATS XML (figure captions of articles)",
+                jats.read,
+                (".xml", ".nxml"),
+                is_writable=False,
+            ),
+            Format(
+                "jsonl",
+                "JSONL (a document a line, with spans)",
+                jsonl.read,
+                _JSON_LINES,
+                is_writable=True,
+            ),
+            Format(
+                "sd-nlp",
+                "sd-nlp (words with IOB2 labels)",
+                sd_nlp.read,
+                _JSON_LINES,
+                is_writable=True,
+            ),
+            Format(
+                "sd-nlp-tokenized",
+                "sd-nlp tokenised (roberta-base tokens)",
+                sd_nlp.read,
+                _JSON_LINES,
+                is_writable=True,
+            ),
             Format("text", "Plain text (a legend a file)", text.read, (".txt",), is_writable=True),
-            Format("iob2", "CoNLL / IOB2 (a word and its label a line)", iob2.read, (".iob2", ".iob", ".conll", ".bio", ".tsv"), is_writable=True),
+            Format(
+                "iob2",
+                "CoNLL / IOB2 (a word and its label a line)",
+                iob2.read,
+                (".iob2", ".iob", ".conll", ".bio", ".tsv"),
+                is_writable=True,
+            ),
         )
     }
 )
 
 
 def read_inputs(
-    paths: Iterable[Path], format_name: str, report: Report, *, names: Mapping[Path, str] | None = None, **options: Any
+    paths: Iterable[Path],
+    format_name: str,
+    report: Report,
+    *,
+    names: Mapping[Path, str] | None = None,
+    **options: Any,
 ) -> Iterator[Document]:
-    """The documents in ``paths`` (files, folders, zips), called by ``names`` where given; ``options`` go to the reader of the format.
+    """The documents in ``paths`` (files, folders, zips), called by ``names`` where given;
+    ``options`` go to the reader of the format.
 
-    Raises ``FormatError`` for an unknown format. Everything else that goes wrong is named in ``report`` and skipped; files of a folder or
-    archive that have another suffix are counted as ``files_of_other_kinds``.
+    Raises ``FormatError`` for an unknown format. Everything else that goes wrong is named in
+    ``report`` and skipped; files of a folder or archive that have another suffix are counted as
+    ``files_of_other_kinds``.
     """
     form = named(format_name)
     for source in open_inputs(paths, report, names=names):
@@ -74,8 +119,19 @@ def read_inputs(
         try:
             with source.open() as stream:
                 yield from form.read(stream, name=source.name, report=report, **options)
-        except (OSError, EOFError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, NotImplementedError) as error:
-            report.problem(source.name, f"it cannot be read to its end ({str(error)[:120] or type(error).__name__}); copy or pack it again")
+        except (
+            OSError,
+            EOFError,
+            zipfile.BadZipFile,
+            zlib.error,
+            lzma.LZMAError,
+            NotImplementedError,
+        ) as error:
+            report.problem(
+                source.name,
+                f"it cannot be read to its end ({str(error)[:120] or type(error).__name__}); copy"
+                " or pack it again",
+            )
 
 
 def named(format_name: str) -> Format:
@@ -83,11 +139,14 @@ def named(format_name: str) -> Format:
     try:
         return FORMATS[format_name]
     except KeyError as error:
-        raise FormatError(f'"{format_name}" is no format; formats are {", ".join(FORMATS)}') from error
+        raise FormatError(
+            f'"{format_name}" is no format; formats are {", ".join(FORMATS)}'
+        ) from error
 
 
 def detect(path: Path, *, name: str = "") -> str:
-    """The name of the format of a file (called ``name``), or of the first file in a folder or zip that has one. Raises ``FormatError``."""
+    """The name of the format of a file (called ``name``), or of the first file in a folder or zip
+    that has one. Raises ``FormatError``."""
     name = name or path.name
     report = Report()
     for source in open_inputs([path], report, names={path: name}):
@@ -95,13 +154,18 @@ def detect(path: Path, *, name: str = "") -> str:
             if found := _format_of(source, stream.read(65536)):
                 return found
     reason = report.problems[0].message if report.problems else "no file in it has a known form"
-    raise FormatError(f"its format cannot be told ({reason}); name it, formats are {', '.join(FORMATS)}", where=name)
+    raise FormatError(
+        f"its format cannot be told ({reason}); name it, formats are {', '.join(FORMATS)}",
+        where=name,
+    )
 
 
 def _format_of(source: Source, head: bytes) -> str:
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n")
     if start.startswith(b"<"):
-        if b"<sd-panel" in head or (b"<article" in head and b"doi=" in head and b"<front" not in head):
+        if b"<sd-panel" in head or (
+            b"<article" in head and b"doi=" in head and b"<front" not in head
+        ):
             return "sourcedata-xml"
         return "jats" if b"<article" in head else ""
     if start.startswith(b"{"):
@@ -112,14 +176,27 @@ def _format_of(source: Source, head: bytes) -> str:
 
 
 def _format_of_row(line: bytes) -> str:
-    """By the keys of the row; one too long for the piece that was read is told by what it begins with."""
+    """By the keys of the row; one too long for the piece that was read is told by what it begins
+    with."""
     try:
         keys = set(json.loads(line))
     except ValueError:
-        keys = {key for key in ("words", "tokens", "input_ids") if f'"{key}"'.encode() in line[:2000]}
+        keys = {
+            key for key in ("words", "tokens", "input_ids") if f'"{key}"'.encode() in line[:2000]
+        }
     if "words" in keys:
         return "sd-nlp"
     return "sd-nlp-tokenized" if keys & {"tokens", "input_ids"} else "jsonl"
 
 
-__all__ = ["FORMATS", "Format", "Problem", "Report", "Source", "detect", "named", "open_inputs", "read_inputs"]
+__all__ = [
+    "FORMATS",
+    "Format",
+    "Problem",
+    "Report",
+    "Source",
+    "detect",
+    "named",
+    "open_inputs",
+    "read_inputs",
+]

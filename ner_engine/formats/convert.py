@@ -1,7 +1,8 @@
-"""Any form in, any form out: ``python -m ner_engine convert``, and the one place that writes documents into files.
+"""Any form in, any form out: ``python -m ner_engine convert``, and the one place that writes
+documents into files.
 
-Files appear complete or not at all: each is written beside its place and renamed when everything went through. Documents stream, memory stays
-constant.
+Files appear complete or not at all: each is written beside its place and renamed when everything
+went through. Documents stream, memory stays constant.
 """
 
 from __future__ import annotations
@@ -25,7 +26,17 @@ from ner_engine.errors import FormatError, OffsetError
 from ner_engine.formats import FORMATS, iob2, named, read_inputs
 from ner_engine.formats.jsonl import document_to_json
 from ner_engine.formats.report import Problem, Report
-from ner_engine.formats.sd_nlp import DEFAULT, PUBLIC, Flavour, Passage, figure_passage, load_tokenizer, panel_passages, token_row, word_row
+from ner_engine.formats.sd_nlp import (
+    DEFAULT,
+    PUBLIC,
+    Flavour,
+    Passage,
+    figure_passage,
+    load_tokenizer,
+    panel_passages,
+    token_row,
+    word_row,
+)
 from ner_engine.schema import PUBLIC_ENTITY_LABELS, Document
 from ner_engine.split import SIDES, side_of
 from ner_engine.text import sentence_edges
@@ -41,9 +52,10 @@ _MAX_NAME_BYTES: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What to write. ``split``: by the paper, into one file, or all to one side, for corpora that come split. ``tokenizer`` (folder or name) is
-    needed by sd-nlp-tokenized alone; ``zipped`` adds an archive of each folder of sd-nlp. ``new_labels`` renames labels, to "" what is left
-    out; ``sentences`` makes a document of each sentence.
+    """What to write. ``split``: by the paper, into one file, or all to one side, for corpora that
+    come split. ``tokenizer`` (folder or name) is needed by sd-nlp-tokenized alone; ``zipped`` adds
+    an archive of each folder of sd-nlp. ``new_labels`` renames labels, to "" what is left out;
+    ``sentences`` makes a document of each sentence.
     """
 
     format_name: str
@@ -56,14 +68,23 @@ class Target:
 
 
 def convert(
-    inputs: Sequence[Path], source_format: str, target: Target, out: Path, report: Report, *, progress: Callable[[int], None] | None = None
+    inputs: Sequence[Path],
+    source_format: str,
+    target: Target,
+    out: Path,
+    report: Report,
+    *,
+    progress: Callable[[int], None] | None = None,
 ) -> int:
     """Write the documents of ``inputs`` into the folder ``out``; the number of documents written.
 
-    Beside the data ``out`` gets ``report.json`` (counts and problems) and ``lossy.jsonl`` (each span the form cannot hold). Where no document was
-    usable nothing is written. Raises ``FormatError`` for an unknown format or a tokenizer that is not there.
+    Beside the data ``out`` gets ``report.json`` (counts and problems) and ``lossy.jsonl`` (each
+    span the form cannot hold). Where no document was usable nothing is written. Raises
+    ``FormatError`` for an unknown format or a tokenizer that is not there.
     """
-    options: dict[str, Any] = {"public_form": True} if source_format == "sourcedata-xml" and target.flavour.public else {}
+    options: dict[str, Any] = (
+        {"public_form": True} if source_format == "sourcedata-xml" and target.flavour.public else {}
+    )
     if source_format == "iob2":
         options["per_sentence"] = target.sentences
     documents = read_inputs(inputs, source_format, report, **options)
@@ -71,14 +92,20 @@ def convert(
         documents = (_relabelled(document, target.new_labels) for document in documents)
     if target.sentences and source_format != "iob2":
         documents = (sentence for document in documents for sentence in sentences_of(document))
-    return write_documents(documents if progress is None else _told(documents, progress), target, out, report)
+    return write_documents(
+        documents if progress is None else _told(documents, progress), target, out, report
+    )
 
 
-def write_documents(documents: Iterable[Document], target: Target, out: Path, report: Report) -> int:
-    """Write ``documents`` as ``target`` says; the number written. A document whose spans do not fit its text is refused by name.
+def write_documents(
+    documents: Iterable[Document], target: Target, out: Path, report: Report
+) -> int:
+    """Write ``documents`` as ``target`` says; the number written. A document whose spans do not fit
+    its text is refused by name.
 
-    sd-nlp: ``sd_panels/`` and ``sd_figs/`` with ``train.jsonl``, ``eval.jsonl``, ``test.jsonl`` (``all.jsonl`` without split); jsonl: these files;
-    text: a file a document in folders ``train``, ``eval``, ``test`` (``all``).
+    sd-nlp: ``sd_panels/`` and ``sd_figs/`` with ``train.jsonl``, ``eval.jsonl``, ``test.jsonl``
+    (``all.jsonl`` without split); jsonl: these files; text: a file a document in folders ``train``,
+    ``eval``, ``test`` (``all``).
     """
     write = _writer(target, report)
     n = 0
@@ -90,7 +117,10 @@ def write_documents(documents: Iterable[Document], target: Target, out: Path, re
                 document.check()
             except OffsetError as error:
                 report.counts["refused"] += 1
-                report.problem(f"{document.doi or 'no DOI'}, document {document.id}", f"{error}; it was left out, mend it in its source")
+                report.problem(
+                    f"{document.doi or 'no DOI'}, document {document.id}",
+                    f"{error}; it was left out, mend it in its source",
+                )
                 continue
             write(document, _side(document, target.split), outputs)
             n += 1
@@ -104,20 +134,34 @@ def write_documents(documents: Iterable[Document], target: Target, out: Path, re
 
 
 def _relabelled(document: Document, new_labels: Mapping[str, str]) -> Document:
-    return replace(document, gold=tuple(replace(span, label=new_labels.get(span.label, span.label)) for span in document.gold))
+    return replace(
+        document,
+        gold=tuple(
+            replace(span, label=new_labels.get(span.label, span.label)) for span in document.gold
+        ),
+    )
 
 
 def sentences_of(document: Document) -> Iterator[Document]:
-    """A document a sentence, with its gold at its offsets; a sentence does not end inside an entity. Panels and suggestions stay behind."""
+    """A document a sentence, with its gold at its offsets; a sentence does not end inside an
+    entity. Panels and suggestions stay behind."""
     start = None
     gold = sorted((span for span in document.gold if span.label), key=lambda span: span.start)
     for first, end in sentence_edges(document.text):
         start = first if start is None else start
         if any(span.start < end < span.end for span in gold):
             continue
-        inside = tuple(span.moved(-start) for span in gold if start <= span.start and span.end <= end)
+        inside = tuple(
+            span.moved(-start) for span in gold if start <= span.start and span.end <= end
+        )
         paper = str(document.attributes.get("paper") or document.id)
-        yield Document(f"{document.id}:{start}", document.text[start:end], document.doi, gold=inside, attributes={"paper": paper})
+        yield Document(
+            f"{document.id}:{start}",
+            document.text[start:end],
+            document.doi,
+            gold=inside,
+            attributes={"paper": paper},
+        )
         start = None
 
 
@@ -162,7 +206,9 @@ def _row_maker(target: Target, report: Report) -> Callable[[Passage], dict[str, 
     return lambda passage: token_row(passage, report, tokenizer, target.flavour)
 
 
-def _sd_nlp_writer(row_of: Callable[[Passage], dict[str, Any]], target: Target, report: Report) -> Writer:
+def _sd_nlp_writer(
+    row_of: Callable[[Passage], dict[str, Any]], target: Target, report: Report
+) -> Writer:
     def write(document: Document, side: str, outputs: _Outputs) -> None:
         for passage in panel_passages(document, report, target.flavour):
             outputs.line(f"sd_panels/{side}.jsonl", row_of(passage))
@@ -189,7 +235,8 @@ def _write_text(document: Document, side: str, outputs: _Outputs) -> None:
 
 
 def file_name(document_id: str) -> str:
-    """A plain file name for any id: other characters become ``_``, and a piece of the id's hash keeps two such ids apart."""
+    """A plain file name for any id: other characters become ``_``, and a piece of the id's hash
+    keeps two such ids apart."""
     plain = re.sub(r"[^\w.#()+-]+", "_", document_id).lstrip(".")
     if plain == document_id and len(plain.encode()) <= _MAX_NAME_BYTES:
         return plain
@@ -198,7 +245,8 @@ def file_name(document_id: str) -> str:
 
 
 class _Outputs(AbstractContextManager["_Outputs"]):
-    """Files of one folder, written beside their places; ``keep`` puts all of them there, leaving without it removes them."""
+    """Files of one folder, written beside their places; ``keep`` puts all of them there, leaving
+    without it removes them."""
 
     def __init__(self, out: Path, report: Report) -> None:
         self._out = out
@@ -247,7 +295,12 @@ class _Outputs(AbstractContextManager["_Outputs"]):
         self._whole.clear()
         self._made.clear()
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self._report.on_loss = self._on_loss_before
         self._close()
         for name in (*self._streams, *self._whole):
@@ -296,27 +349,79 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.description = "Convert figure legends from one form into another."
     parser.epilog = (
-        "exit codes: 0 all inputs went through; 1 some were refused (named on stderr and in report.json), the rest is written;\n"
-        "2 nothing was usable, or the command is wrong, and nothing is written"
+        "exit codes: 0 all inputs went through; 1 some were refused (named on stderr and in"
+        " report.json), the rest is written;\n2 nothing was usable, or the command is wrong, and"
+        " nothing is written"
     )
-    parser.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help="files, folders or zip archives")
-    parser.add_argument("--from", dest="source_format", required=True, choices=list(FORMATS), help="form of the inputs")
+    parser.add_argument(
+        "inputs", nargs="+", type=Path, metavar="INPUT", help="files, folders or zip archives"
+    )
+    parser.add_argument(
+        "--from",
+        dest="source_format",
+        required=True,
+        choices=list(FORMATS),
+        help="form of the inputs",
+    )
     writable = [form.name for form in FORMATS.values() if form.is_writable]
-    parser.add_argument("--to", dest="target_format", required=True, choices=writable, help="form to write")
-    parser.add_argument("--out", required=True, type=Path, help="folder to write into; it is made where it is missing")
-    parser.add_argument("--public-form", action="store_true", help="sd-nlp exactly as the public converter writes it, its defects included")
-    parser.add_argument("--tokenizer", default=DEFAULT_TOKENIZER, metavar="DIR_OR_NAME", help="for sd-nlp-tokenized: a folder or a cached name")
+    parser.add_argument(
+        "--to", dest="target_format", required=True, choices=writable, help="form to write"
+    )
+    parser.add_argument(
+        "--out",
+        required=True,
+        type=Path,
+        help="folder to write into; it is made where it is missing",
+    )
+    parser.add_argument(
+        "--public-form",
+        action="store_true",
+        help="sd-nlp exactly as the public converter writes it, its defects included",
+    )
+    parser.add_argument(
+        "--tokenizer",
+        default=DEFAULT_TOKENIZER,
+        metavar="DIR_OR_NAME",
+        help="for sd-nlp-tokenized: a folder or a cached name",
+    )
     parser.add_argument(
         "--split",
         choices=get_args(Split),
         default="paper",
-        help="paper: train, eval and test by the paper's DOI; none: one file; or the side that all of it belongs to",
+        help=(
+            "paper: train, eval and test by the paper's DOI; none: one file; or the side that all"
+            " of it belongs to"
+        ),
     )
-    parser.add_argument("--sentences", action="store_true", help="a document a sentence: the file's own in IOB2, else by rule")
-    parser.add_argument("--label", dest="new_labels", action="append", default=[], metavar="OLD=NEW", help="rename a label; OLD= leaves it out")
-    parser.add_argument("--without-disease", action="store_true", help="sd-nlp with the seven labels of the public data sets")
-    parser.add_argument("--examples-only", action="store_true", help="only panels of over 80 characters with an entity, as the data sets do")
-    parser.add_argument("--zip", dest="zipped", action="store_true", help="also pack sd_panels and sd_figs into zip archives")
+    parser.add_argument(
+        "--sentences",
+        action="store_true",
+        help="a document a sentence: the file's own in IOB2, else by rule",
+    )
+    parser.add_argument(
+        "--label",
+        dest="new_labels",
+        action="append",
+        default=[],
+        metavar="OLD=NEW",
+        help="rename a label; OLD= leaves it out",
+    )
+    parser.add_argument(
+        "--without-disease",
+        action="store_true",
+        help="sd-nlp with the seven labels of the public data sets",
+    )
+    parser.add_argument(
+        "--examples-only",
+        action="store_true",
+        help="only panels of over 80 characters with an entity, as the data sets do",
+    )
+    parser.add_argument(
+        "--zip",
+        dest="zipped",
+        action="store_true",
+        help="also pack sd_panels and sd_figs into zip archives",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -328,8 +433,23 @@ def run(args: argparse.Namespace) -> int:
         flavour = replace(flavour, examples_only=True)
     report = Report()
     try:
-        target = Target(args.target_format, args.split, flavour, args.tokenizer, args.zipped, _new_labels(args.new_labels), args.sentences)
-        n = convert(args.inputs, args.source_format, target, args.out, report, progress=_progress if sys.stderr.isatty() else None)
+        target = Target(
+            args.target_format,
+            args.split,
+            flavour,
+            args.tokenizer,
+            args.zipped,
+            _new_labels(args.new_labels),
+            args.sentences,
+        )
+        n = convert(
+            args.inputs,
+            args.source_format,
+            target,
+            args.out,
+            report,
+            progress=_progress if sys.stderr.isatty() else None,
+        )
     except (FormatError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return NOTHING_USABLE

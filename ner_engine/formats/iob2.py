@@ -1,8 +1,10 @@
-"""CoNLL and IOB2: a word a line with two to four columns (tab or spaces), its label in the last; an empty line ends a sentence.
+"""CoNLL and IOB2: a word a line with two to four columns (tab or spaces), its label in the last; an
+empty line ends a sentence.
 
-Where the file marks documents (``-DOCSTART-``, or a line such as ``###MEDLINE:95369245``) a document holds its sentences, a line each; without marks,
-and wherever sentences are asked for, each sentence is a document. The text is made here: words of a sentence are joined by one space. IO, IOB1 and
-IOBES labels are read too.
+Where the file marks documents (``-DOCSTART-``, or a line such as ``###MEDLINE:95369245``) a
+document holds its sentences, a line each; without marks, and wherever sentences are asked for, each
+sentence is a document. The text is made here: words of a sentence are joined by one space. IO, IOB1
+and IOBES labels are read too.
 """
 
 from __future__ import annotations
@@ -29,12 +31,22 @@ _DOCUMENT_MARK: Final = re.compile(r"(?:-DOCSTART-|###\s*\w+:)(.*)")
 _COLUMNS: Final = re.compile(r"[ \t]+")
 
 
-def read(stream: IO[bytes], *, name: str, report: Report, labels: Collection[str] | None = None, per_sentence: bool = False) -> Iterator[Document]:
-    """The documents of a file. A sentence with a line that cannot be read is left out and that line named; the rest goes through.
+def read(
+    stream: IO[bytes],
+    *,
+    name: str,
+    report: Report,
+    labels: Collection[str] | None = None,
+    per_sentence: bool = False,
+) -> Iterator[Document]:
+    """The documents of a file. A sentence with a line that cannot be read is left out and that line
+    named; the rest goes through.
 
-    ``per_sentence`` gives a document a sentence even where documents are marked. ``attributes["paper"]`` of a sentence is the document it comes from,
-    or the file where no document is marked: sentences that may be of one paper stay on one side of a split. ``labels``: where given, a
-    span with another label refuses its document. Counts: files, documents, sentences, refused.
+    ``per_sentence`` gives a document a sentence even where documents are marked.
+    ``attributes["paper"]`` of a sentence is the document it comes from, or the file where no
+    document is marked: sentences that may be of one paper stay on one side of a split. ``labels``:
+    where given, a span with another label refuses its document. Counts: files, documents,
+    sentences, refused.
     """
     report.counts["files"] += 1
     stem = str(PurePosixPath(name).with_suffix(""))
@@ -72,7 +84,8 @@ def _is_row(line: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Sentence:
-    """Words with their labels. ``mark`` is the id of a document that begins with this sentence ("" where it has none), None within one."""
+    """Words with their labels. ``mark`` is the id of a document that begins with this sentence (""
+    where it has none), None within one."""
 
     line: int
     words: list[str]
@@ -100,7 +113,10 @@ def _sentences(stream: IO[bytes], name: str, report: Report) -> Iterator[_Senten
             try:
                 word, tag = _row(line)
                 if len(words) >= MAX_SENTENCE_WORDS:
-                    raise ValueError(f"the sentence has more than {MAX_SENTENCE_WORDS:,} words; put an empty line after each sentence")
+                    raise ValueError(
+                        f"the sentence has more than {MAX_SENTENCE_WORDS:,} words; put an empty"
+                        " line after each sentence"
+                    )
             except ValueError as error:
                 if not broken:
                     report.counts["refused"] += 1
@@ -121,7 +137,8 @@ def _sentences(stream: IO[bytes], name: str, report: Report) -> Iterator[_Senten
 
 
 def _lines(stream: IO[bytes]) -> Iterator[tuple[int, str]]:
-    """Lines by number, an empty one at the end; what is no UTF-8 or too long comes as a line that no rule accepts."""
+    """Lines by number, an empty one at the end; what is no UTF-8 or too long comes as a line that
+    no rule accepts."""
     number = 0
     while line := stream.readline(MAX_LINE_BYTES + 1):
         number += 1
@@ -129,7 +146,14 @@ def _lines(stream: IO[bytes]) -> Iterator[tuple[int, str]]:
         while len(line) > MAX_LINE_BYTES and not line.endswith(b"\n"):
             line = stream.readline(MAX_LINE_BYTES + 1)
         try:
-            yield number, "\0" if is_long else line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
+            yield (
+                number,
+                (
+                    "\0"
+                    if is_long
+                    else line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
+                ),
+            )
         except UnicodeDecodeError:
             yield number, "\ufffd"
 
@@ -137,20 +161,33 @@ def _lines(stream: IO[bytes]) -> Iterator[tuple[int, str]]:
 def _row(line: str) -> tuple[str, str]:
     """The word and the label of a line. Raises ``ValueError`` with what is wrong."""
     if line in {"\0", "\ufffd"}:
-        raise ValueError("it is longer than a line of this form can be" if line == "\0" else "it is not valid UTF-8; save the file as UTF-8")
-    columns = [column.strip() for column in (line.split("\t") if "\t" in line else _COLUMNS.split(line.strip(" ")))]
+        raise ValueError(
+            "it is longer than a line of this form can be"
+            if line == "\0"
+            else "it is not valid UTF-8; save the file as UTF-8"
+        )
+    columns = [
+        column.strip()
+        for column in (line.split("\t") if "\t" in line else _COLUMNS.split(line.strip(" ")))
+    ]
     if not 2 <= len(columns) <= 4:
-        raise ValueError(f"it has {len(columns)} column{'s' * (len(columns) != 1)}; a line is a word, at most two further columns, and its label")
+        raise ValueError(
+            f"it has {len(columns)} column{'s' * (len(columns) != 1)}; a line is a word, at most"
+            " two further columns, and its label"
+        )
     word, tag = columns[0], columns[-1]
     if not word:
         raise ValueError("it has a label but no word")
     if not _LABEL.fullmatch(tag):
-        raise ValueError(f'"{tag[:40]}" in its last column is no label; labels are O, B-NAME and I-NAME')
+        raise ValueError(
+            f'"{tag[:40]}" in its last column is no label; labels are O, B-NAME and I-NAME'
+        )
     return word, tag
 
 
 def _mark_id(rest: str) -> str:
-    """What a mark says besides being one: ``-DOCSTART- (10)`` and ``###MEDLINE:10`` name 10, ``-DOCSTART- -X- O O`` nothing."""
+    """What a mark says besides being one: ``-DOCSTART- (10)`` and ``###MEDLINE:10`` name 10,
+    ``-DOCSTART- -X- O O`` nothing."""
     return " ".join(part for part in rest.split() if part not in {OUTSIDE, "-X-"}).strip("()")[:200]
 
 
@@ -189,16 +226,26 @@ def _document(sentences: list[_Sentence], key: str, paper: str = "") -> Document
         for word in sentence.words:
             units.append((start, start + len(word)))
             start += len(word) + 1
-        gold += [Span(first, last, label, text[first:last]) for first, last, label in decode(units, sentence.tags)]
-    return Document(id=key, text=text, gold=tuple(gold), attributes={"paper": paper} if paper else {})
+        gold += [
+            Span(first, last, label, text[first:last])
+            for first, last, label in decode(units, sentence.tags)
+        ]
+    return Document(
+        id=key, text=text, gold=tuple(gold), attributes={"paper": paper} if paper else {}
+    )
 
 
 def write_document(document: Document, report: Report) -> str:
-    """The lines of a document, its mark first: words of the data sets' rule with a tab and a label, an empty line after each line of the text.
+    """The lines of a document, its mark first: words of the data sets' rule with a tab and a label,
+    an empty line after each line of the text.
 
     Spans that words cannot hold are told in ``report``.
     """
-    units = [edges for edges in word_edges(document.text) if not document.text[edges[0]].isspace() or document.text[edges[0]] == "\n"]
+    units = [
+        edges
+        for edges in word_edges(document.text)
+        if not document.text[edges[0]].isspace() or document.text[edges[0]] == "\n"
+    ]
     encoded = encode(units, document.gold)
     for span, reason in encoded.lossy:
         report.lose(f"{document.id}, {span.start}-{span.end} {span.label}", reason)

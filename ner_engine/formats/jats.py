@@ -1,8 +1,9 @@
 """JATS XML, the form of PubMed Central and of publishers: figure captions, without labels.
 
-A ``fig`` with a ``caption`` is one document (even where only its label has text, as with SourceData's figures). Its text is label, title and
-paragraphs as the page shows them, joined with one space, under the data sets' white-space rule. Files offered inside a caption and paragraphs
-that hold nothing but the figure's own DOI are not part of the legend.
+A ``fig`` with a ``caption`` is one document (even where only its label has text, as with
+SourceData's figures). Its text is label, title and paragraphs as the page shows them, joined with
+one space, under the data sets' white-space rule. Files offered inside a caption and paragraphs that
+hold nothing but the figure's own DOI are not part of the legend.
 """
 
 from __future__ import annotations
@@ -22,14 +23,43 @@ from ner_engine.schema import Document
 from ner_engine.text import collapse_white_space
 
 _XLINK_HREF: Final = "{http://www.w3.org/1999/xlink}href"
-#: Elements whose text is no part of a legend: attached files, identifiers, and the second writing of a formula.
-_LEFT_OUT: Final = frozenset({"supplementary-material", "media", "object-id", "tex-math", "alt-text", "long-desc", "permissions", "graphic", "fn"})
-_BLOCKS: Final = frozenset({"p", "title", "subtitle", "list", "list-item", "disp-formula", "disp-quote", "sec", "def-item", "break"})
-_ONLY_A_DOI: Final = re.compile(r"(?:doi:?\s*)?(?:https?://(?:dx\.)?doi\.org/)?10\.\d{4,9}/\S+", re.IGNORECASE)
+#: Elements whose text is no part of a legend: attached files, identifiers, and the second writing
+#: of a formula.
+_LEFT_OUT: Final = frozenset(
+    {
+        "supplementary-material",
+        "media",
+        "object-id",
+        "tex-math",
+        "alt-text",
+        "long-desc",
+        "permissions",
+        "graphic",
+        "fn",
+    }
+)
+_BLOCKS: Final = frozenset(
+    {
+        "p",
+        "title",
+        "subtitle",
+        "list",
+        "list-item",
+        "disp-formula",
+        "disp-quote",
+        "sec",
+        "def-item",
+        "break",
+    }
+)
+_ONLY_A_DOI: Final = re.compile(
+    r"(?:doi:?\s*)?(?:https?://(?:dx\.)?doi\.org/)?10\.\d{4,9}/\S+", re.IGNORECASE
+)
 
 
 def read(stream: IO[bytes], *, name: str, report: Report) -> Iterator[Document]:
-    """The figures of one article that have a caption. A file that is no JATS article is refused by name in ``report``.
+    """The figures of one article that have a caption. A file that is no JATS article is refused by
+    name in ``report``.
 
     Document ids are ``DOI#figure id``, with the file's name where there is no DOI.
 
@@ -69,7 +99,11 @@ def _figure(figure: etree._Element, document_id: str, doi: str, paper: str) -> D
         return None
     title = _legend(caption.find("{*}title"))
     label = _legend(figure.find("{*}label"))
-    body = [_legend(child) for child in caption if isinstance(child.tag, str) and _local(child) != "title"]
+    body = [
+        _legend(child)
+        for child in caption
+        if isinstance(child.tag, str) and _local(child) != "title"
+    ]
     paragraphs = [text for text in body if text and not _ONLY_A_DOI.fullmatch(text)]
     text = " ".join(part for part in (label, title, *paragraphs) if part)
     if not text:
@@ -77,7 +111,15 @@ def _figure(figure: etree._Element, document_id: str, doi: str, paper: str) -> D
     graphic = next(figure.iter("{*}graphic"), None)
     image = "" if graphic is None else str(graphic.get(_XLINK_HREF) or "")
     attributes = {} if doi else {"paper": paper}
-    return Document(id=document_id, text=text, doi=doi, title=title, label=label, image=image, attributes=attributes)
+    return Document(
+        id=document_id,
+        text=text,
+        doi=doi,
+        title=title,
+        label=label,
+        image=image,
+        attributes=attributes,
+    )
 
 
 def _doi(article: etree._Element) -> str:
@@ -110,11 +152,14 @@ def _walk(element: etree._Element, pieces: list[str]) -> None:
 
 
 def _character(entity: etree._Entity) -> str:
-    """What a named character of the JATS DTD (the names of HTML) stands for; the DTD itself is never fetched."""
+    """What a named character of the JATS DTD (the names of HTML) stands for; the DTD itself is
+    never fetched."""
     try:
         return html5[f"{entity.name};"]
     except KeyError as error:
-        raise FormatError(f"the character &{str(entity.name)[:40]}; is not known; write it as itself") from error
+        raise FormatError(
+            f"the character &{str(entity.name)[:40]}; is not known; write it as itself"
+        ) from error
 
 
 def _local(element: etree._Element) -> str:

@@ -1,10 +1,13 @@
 """The project's own loss-free form: one JSON object a line, a document each.
 
-``{"id", "text", "doi", "title", "label", "image", "segments": [{"start", "end", "id", "marker", "aliases", "image", "attributes"}],
-"spans": [{"start", "end", "label", "role", "score", "id", "surface", "attributes"}], "suggestions": [...], "attributes"}``; only ``text`` must be
-there. Doccano's rows are read as well: ``"label": [[start, end, "LABEL"]]``, ``"entities": [{"start_offset", "end_offset", "label"}]``; and those of
-corpora: ``"entities": [{"start", "end", "type", "text"}]``, or with ``"spans": [[start, end]]`` instead of the offsets. A span of several such
-pieces is kept from its first to its last character, without a label (``attributes`` has it), since nothing here can say what lies between.
+``{"id", "text", "doi", "title", "label", "image", "segments": [{"start", "end", "id", "marker",
+"aliases", "image", "attributes"}], "spans": [{"start", "end", "label", "role", "score", "id",
+"surface", "attributes"}], "suggestions": [...], "attributes"}``; only ``text`` must be there.
+Doccano's rows are read as well: ``"label": [[start, end, "LABEL"]]``, ``"entities":
+[{"start_offset", "end_offset", "label"}]``; and those of corpora: ``"entities": [{"start", "end",
+"type", "text"}]``, or with ``"spans": [[start, end]]`` instead of the offsets. A span of several
+such pieces is kept from its first to its last character, without a label (``attributes`` has it),
+since nothing here can say what lies between.
 """
 
 from __future__ import annotations
@@ -21,12 +24,16 @@ MAX_LINE_BYTES: Final = 16 * 1024**2
 MAX_SPAN_ID: Final = 60
 MAX_LABEL: Final = 50
 _LABEL_KEYS: Final = ("label", "type", "ontology")
-#: Refuses a number that is none, and writes a NUL as six characters, so that few objects need a closer look.
+#: Refuses a number that is none, and writes a NUL as six characters, so that few objects need a
+#: closer look.
 _STRICTLY: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 
 
-def read(stream: IO[bytes], *, name: str, report: Report, labels: Collection[str] | None = None) -> Iterator[Document]:
-    """The documents of a JSONL file; a line that cannot be one is refused by its number in ``report``, the rest goes through.
+def read(
+    stream: IO[bytes], *, name: str, report: Report, labels: Collection[str] | None = None
+) -> Iterator[Document]:
+    """The documents of a JSONL file; a line that cannot be one is refused by its number in
+    ``report``, the rest goes through.
 
     ``labels``: where given, a span with another label refuses its line.
     """
@@ -46,7 +53,8 @@ def read(stream: IO[bytes], *, name: str, report: Report, labels: Collection[str
 
 
 def lines(stream: IO[bytes], name: str, report: Report) -> Iterator[tuple[str, bytes]]:
-    """The non-empty lines with their places, ``name, line N``; one longer than ``MAX_LINE_BYTES`` is refused and skipped."""
+    """The non-empty lines with their places, ``name, line N``; one longer than ``MAX_LINE_BYTES``
+    is refused and skipped."""
     number = 0
     empty = True
     while line := stream.readline(MAX_LINE_BYTES + 1):
@@ -54,7 +62,11 @@ def lines(stream: IO[bytes], name: str, report: Report) -> Iterator[tuple[str, b
         where = f"{name}, line {number}"
         if len(line) > MAX_LINE_BYTES:
             report.counts["refused"] += 1
-            report.problem(where, f"the line is longer than {MAX_LINE_BYTES // 1024**2} MB; put one document on a line")
+            report.problem(
+                where,
+                f"the line is longer than {MAX_LINE_BYTES // 1024**2} MB; put one document on a"
+                " line",
+            )
             while line and not line.endswith(b"\n"):
                 line = stream.readline(MAX_LINE_BYTES)
         elif line.strip():
@@ -69,16 +81,23 @@ def parse_line(line: bytes, where: str) -> dict[str, Any]:
     try:
         row = json.loads(line.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
-        raise FormatError(f"it is not valid UTF-8 (byte {error.start}); save the file as UTF-8", where=where) from error
+        raise FormatError(
+            f"it is not valid UTF-8 (byte {error.start}); save the file as UTF-8", where=where
+        ) from error
     except (ValueError, RecursionError) as error:
-        raise FormatError(f"it is not JSON ({str(error)[:80]}); every line must be one JSON object", where=where) from error
+        raise FormatError(
+            f"it is not JSON ({str(error)[:80]}); every line must be one JSON object", where=where
+        ) from error
     if not isinstance(row, dict):
-        raise FormatError('it is not a JSON object; every line must look like {"text": "…"}', where=where)
+        raise FormatError(
+            'it is not a JSON object; every line must look like {"text": "…"}', where=where
+        )
     return row
 
 
 def document_from_json(row: Mapping[str, Any], where: str) -> Document:
-    """The document of a row. Raises ``FormatError`` where a field has the wrong type or an offset does not fit."""
+    """The document of a row. Raises ``FormatError`` where a field has the wrong type or an offset
+    does not fit."""
     text = checked_text(row.get("text"), where)
     document = Document(
         id=string_field(row, "id", where) or text_hash(text),
@@ -95,12 +114,15 @@ def document_from_json(row: Mapping[str, Any], where: str) -> Document:
     for spans in (document.gold, document.suggestions):
         ids = [span.id for span in spans if span.id]
         if len(ids) != len(set(ids)):
-            raise FormatError("two spans have the same id; ids must be unique within a document", where=where)
+            raise FormatError(
+                "two spans have the same id; ids must be unique within a document", where=where
+            )
     return document
 
 
 def checked_text(text: object, where: str) -> str:
-    """``text`` if it is fit to be stored: a string with something in it, no lone surrogate, no NUL. Raises ``FormatError``."""
+    """``text`` if it is fit to be stored: a string with something in it, no lone surrogate, no NUL.
+    Raises ``FormatError``."""
     if not isinstance(text, str):
         raise FormatError('"text" is missing or not a string', where=where)
     if not text.strip():
@@ -110,12 +132,17 @@ def checked_text(text: object, where: str) -> str:
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:
-        raise FormatError(f"the text holds half a character (a lone surrogate at {error.start}); mend its encoding", where=where) from error
+        raise FormatError(
+            f"the text holds half a character (a lone surrogate at {error.start}); mend its"
+            " encoding",
+            where=where,
+        ) from error
     return text
 
 
 def document_to_json(document: Document) -> dict[str, Any]:
-    """The row of a document; absent facts are left out, ``document_from_json`` gives the same document back."""
+    """The row of a document; absent facts are left out, ``document_from_json`` gives the same
+    document back."""
     row: dict[str, Any] = {"id": document.id, "text": document.text}
     for key in ("doi", "title", "label", "image"):
         if value := getattr(document, key):
@@ -131,7 +158,12 @@ def document_to_json(document: Document) -> dict[str, Any]:
 
 
 def span_to_json(span: Span) -> dict[str, Any]:
-    row: dict[str, Any] = {"start": span.start, "end": span.end, "label": span.label, "surface": span.surface}
+    row: dict[str, Any] = {
+        "start": span.start,
+        "end": span.end,
+        "label": span.label,
+        "surface": span.surface,
+    }
     if span.role:
         row["role"] = span.role
     if span.score is not None:
@@ -165,7 +197,8 @@ def _segment_to_json(segment: Segment) -> dict[str, Any]:
 
 
 def string_field(row: Mapping[str, Any], key: str, where: str) -> str:
-    """The string under ``key``, "" where there is none, the digits of a whole number. Raises ``FormatError``."""
+    """The string under ``key``, "" where there is none, the digits of a whole number. Raises
+    ``FormatError``."""
     value = row.get(key)
     if value is None:
         return ""
@@ -203,7 +236,9 @@ def _mapping(row: Mapping[str, Any], key: str, where: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise FormatError(f'"{key}" must be an object', where=where)
     if value and not _holds_only_storable(value):
-        raise FormatError(f'"{key}" holds half a character, a NUL, or a number that is none', where=where)
+        raise FormatError(
+            f'"{key}" holds half a character, a NUL, or a number that is none', where=where
+        )
     return value
 
 
@@ -213,7 +248,9 @@ def _holds_only_storable(value: dict[str, Any]) -> bool:
         written = _STRICTLY.encode(value)
     except (ValueError, RecursionError):
         return False
-    return _is_storable(written) and ("\\u0000" not in written or all(map(_is_storable, _strings_of(value))))
+    return _is_storable(written) and (
+        "\\u0000" not in written or all(map(_is_storable, _strings_of(value)))
+    )
 
 
 def _strings_of(value: object) -> Iterator[str]:
@@ -230,10 +267,17 @@ def _strings_of(value: object) -> Iterator[str]:
 
 
 def _segment(item: object, length: int, where: str) -> Segment:
-    if not isinstance(item, dict) or type(item.get("start")) is not int or type(item.get("end")) is not int:
+    if (
+        not isinstance(item, dict)
+        or type(item.get("start")) is not int
+        or type(item.get("end")) is not int
+    ):
         raise FormatError('a panel needs whole numbers "start" and "end"', where=where)
     if not 0 <= item["start"] <= item["end"] <= length:
-        raise FormatError(f"the panel {item['start']}-{item['end']} lies outside the text of {length} characters", where=where)
+        raise FormatError(
+            f"the panel {item['start']}-{item['end']} lies outside the text of {length} characters",
+            where=where,
+        )
     aliases = _list(item, "aliases", where)
     if not all(isinstance(alias, str) and _is_storable(alias) for alias in aliases):
         raise FormatError('"aliases" of a panel must be plain strings', where=where)
@@ -249,7 +293,8 @@ def _segment(item: object, length: int, where: str) -> Segment:
 
 
 def _spans(row: Mapping[str, Any], text: str, where: str) -> Iterator[Span]:
-    """Spans under whichever name the row has them; "label" is doccano's list of them only where it is a list."""
+    """Spans under whichever name the row has them; "label" is doccano's list of them only where it
+    is a list."""
     for key in ("spans", "entities", "label", "labels"):
         if isinstance(row.get(key), str):
             continue
@@ -261,45 +306,82 @@ def _span(item: object, text: str, where: str) -> Span:
     if isinstance(item, list) and len(item) == 3:
         item = {"start": item[0], "end": item[1], "label": item[2]}
     if not isinstance(item, dict):
-        raise FormatError('a span must be an object {"start", "end", "label"} or a list [start, end, label]', where=where)
+        raise FormatError(
+            'a span must be an object {"start", "end", "label"} or a list [start, end, label]',
+            where=where,
+        )
     item = _joined(item, where)
-    start, end = item.get("start", item.get("start_offset")), item.get("end", item.get("end_offset"))
-    label, role = next((found for key in _LABEL_KEYS if (found := string_field(item, key, where))), ""), string_field(item, "role", where)
+    start, end = (
+        item.get("start", item.get("start_offset")),
+        item.get("end", item.get("end_offset")),
+    )
+    label, role = (
+        next((found for key in _LABEL_KEYS if (found := string_field(item, key, where))), ""),
+        string_field(item, "role", where),
+    )
     try:
         check_offsets(start, end, text)  # type: ignore[arg-type]
     except OffsetError as error:
         raise FormatError(str(error), where=where) from error
     surface = text[start:end]
     if item.get("surface", item.get("text", surface)) != surface:
-        raise FormatError(f"the span {start}-{end} does not hold its stored surface; the text or the offsets were changed", where=where)
+        raise FormatError(
+            f"the span {start}-{end} does not hold its stored surface; the text or the offsets were"
+            " changed",
+            where=where,
+        )
     if role and role not in ROLES:
         raise FormatError(f'"{role[:40]}" is no role; roles are {", ".join(ROLES)}', where=where)
     given = item.get("score")
-    if given is not None and (isinstance(given, bool) or not isinstance(given, int | float) or not 0 <= given <= 1):
+    if given is not None and (
+        isinstance(given, bool) or not isinstance(given, int | float) or not 0 <= given <= 1
+    ):
         raise FormatError('"score" must be a number from 0 to 1', where=where)
     key = string_field(item, "id", where)
     if len(key) > MAX_SPAN_ID or len(label) > MAX_LABEL:
-        raise FormatError(f"a span's id may have {MAX_SPAN_ID} characters, its label {MAX_LABEL}", where=where)
-    return Span(start, end, label, surface, role, None if given is None else float(given), key, _mapping(item, "attributes", where))  # type: ignore[arg-type]
+        raise FormatError(
+            f"a span's id may have {MAX_SPAN_ID} characters, its label {MAX_LABEL}", where=where
+        )
+    return Span(
+        start,  # type: ignore[arg-type]
+        end,  # type: ignore[arg-type]
+        label,
+        surface,
+        role,
+        None if given is None else float(given),
+        key,
+        _mapping(item, "attributes", where),
+    )
 
 
 def _joined(item: dict[str, Any], where: str) -> dict[str, Any]:
-    """A span given as pieces, as one; with several pieces its label and its text become attributes."""
+    """A span given as pieces, as one; with several pieces its label and its text become
+    attributes."""
     pieces = item.get("spans")
     if pieces is None:
         return item
-    if not isinstance(pieces, list) or not pieces or not all(isinstance(piece, list) and len(piece) == 2 for piece in pieces):
+    if (
+        not isinstance(pieces, list)
+        or not pieces
+        or not all(isinstance(piece, list) and len(piece) == 2 for piece in pieces)
+    ):
         raise FormatError('"spans" of a span must be a list of [start, end]', where=where)
     edges = {"start": pieces[0][0], "end": pieces[-1][1]}
     if len(pieces) == 1:
         return item | edges
-    return edges | {"attributes": {"pieces": pieces} | {key: item[key] for key in _LABEL_KEYS if key in item}}
+    return edges | {
+        "attributes": {"pieces": pieces} | {key: item[key] for key in _LABEL_KEYS if key in item}
+    }
 
 
 def check_labels(document: Document, labels: Collection[str] | None, where: str) -> None:
-    """Raise ``FormatError`` where a span has a label that is not one of ``labels`` (None: any may be)."""
+    """Raise ``FormatError`` where a span has a label that is not one of ``labels`` (None: any may
+    be)."""
     if labels is None:
         return
     for span in (*document.gold, *document.suggestions):
         if span.label and span.label not in labels:
-            raise FormatError(f'"{span.label[:40]}" is not a label of this project ({", ".join(sorted(labels))})', where=where)
+            raise FormatError(
+                f'"{span.label[:40]}" is not a label of this project ({", ".join(sorted(labels))})',
+                where=where,
+            )

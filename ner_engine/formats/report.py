@@ -1,4 +1,5 @@
-"""What a reader or writer has to say beside the documents: counts, and each thing that did not go through, by name."""
+"""What a reader or writer has to say beside the documents: counts, and each thing that did not go
+through, by name."""
 
 from __future__ import annotations
 
@@ -10,7 +11,8 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that was refused or could not be expressed. ``where`` names file, member, line or document; ``message`` says what to do."""
+    """One thing that was refused or could not be expressed. ``where`` names file, member, line or
+    document; ``message`` says what to do."""
 
     where: str
     message: str
@@ -21,7 +23,8 @@ class Problem:
 
 @dataclass
 class Report:
-    """Filled while documents stream by. ``counts`` are named in the words of the format (see each reader)."""
+    """Filled while documents stream by. ``counts`` are named in the words of the format (see each
+    reader)."""
 
     counts: Counter[str] = field(default_factory=Counter)
     problems: list[Problem] = field(default_factory=list)

@@ -1,8 +1,9 @@
 """SourceData XML: figures as EMBO's curators annotated them.
 
-One figure is one document; its panels are its segments; panels that repeat an earlier panel's text are kept once. The text is title, label and
-panels joined with one space, after the data sets' white-space rule. ``public_form=True`` reads as the public converter did: all text
-of the figure joined with nothing between, repeated panels kept, nothing trimmed.
+One figure is one document; its panels are its segments; panels that repeat an earlier panel's text
+are kept once. The text is title, label and panels joined with one space, after the data sets'
+white-space rule. ``public_form=True`` reads as the public converter did: all text of the figure
+joined with nothing between, repeated panels kept, nothing trimmed.
 """
 
 from __future__ import annotations
@@ -17,7 +18,15 @@ from lxml import etree
 
 from ner_engine.errors import FormatError
 from ner_engine.formats.report import Report
-from ner_engine.schema import BORING, CONTROLLED_VAR, MEASURED_VAR, ROLE_BEARING_LABELS, Document, Segment, Span
+from ner_engine.schema import (
+    BORING,
+    CONTROLLED_VAR,
+    MEASURED_VAR,
+    ROLE_BEARING_LABELS,
+    Document,
+    Segment,
+    Span,
+)
 from ner_engine.text import collapse_white_space, trim
 
 MAX_FILE_BYTES: Final = 64 * 1024**2
@@ -62,13 +71,16 @@ class _Panel:
     aliases: list[str] = field(default_factory=list)
 
 
-def read(stream: IO[bytes], *, name: str, report: Report, public_form: bool = False) -> Iterator[Document]:
+def read(
+    stream: IO[bytes], *, name: str, report: Report, public_form: bool = False
+) -> Iterator[Document]:
     """The figures of one file. A file that is not SourceData XML is refused by name in ``report``.
 
-    Counts: files, figures, figures_without_panels, figures_without_text (left out, a note names each), panels, panels_without_text,
-    panels_repeated, panels_qualifying, tags, tags_without_text, tags_with_white_space_at_an_end, ``gold:LABEL`` for each label (``gold:none`` for
-    the rest), pretags, pretags_without_text, tags_on_repeats_merged and tags_on_repeats_dropped (the kept panel has them), the same of pretags,
-    documents, refused.
+    Counts: files, figures, figures_without_panels, figures_without_text (left out, a note names
+    each), panels, panels_without_text, panels_repeated, panels_qualifying, tags, tags_without_text,
+    tags_with_white_space_at_an_end, ``gold:LABEL`` for each label (``gold:none`` for the rest),
+    pretags, pretags_without_text, tags_on_repeats_merged and tags_on_repeats_dropped (the kept
+    panel has them), the same of pretags, documents, refused.
     """
     report.counts["files"] += 1
     try:
@@ -76,7 +88,9 @@ def read(stream: IO[bytes], *, name: str, report: Report, public_form: bool = Fa
         if root.tag != "article":
             raise FormatError("this is no SourceData file (its root is not <article>)", where=name)
         if root.find("front") is not None:
-            raise FormatError("this is a publisher's article, not a SourceData file; read it as jats", where=name)
+            raise FormatError(
+                "this is a publisher's article, not a SourceData file; read it as jats", where=name
+            )
     except FormatError as error:
         report.counts["refused"] += 1
         report.problem(error.where, error.message)
@@ -98,35 +112,60 @@ def read(stream: IO[bytes], *, name: str, report: Report, public_form: bool = Fa
 
 
 def parse_xml(stream: IO[bytes], name: str, *, allow_doctype: bool = False) -> etree._Element:
-    """The root of a hostile file: no entities, no network, no huge trees. Raises ``FormatError``."""
+    """The root of a hostile file: no entities, no network, no huge trees. Raises
+    ``FormatError``."""
     data = stream.read(MAX_FILE_BYTES + 1)
     if not data.strip():
         raise FormatError("the file is empty; export it again from its source", where=name)
     if len(data) > MAX_FILE_BYTES:
-        raise FormatError(f"the file is larger than {MAX_FILE_BYTES // 1024**2} MB; split it", where=name)
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, dtd_validation=False, huge_tree=False)
+        raise FormatError(
+            f"the file is larger than {MAX_FILE_BYTES // 1024**2} MB; split it", where=name
+        )
+    parser = etree.XMLParser(
+        resolve_entities=False,
+        no_network=True,
+        load_dtd=False,
+        dtd_validation=False,
+        huge_tree=False,
+    )
     try:
         root = etree.fromstring(data, parser)
     except (etree.XMLSyntaxError, ValueError) as error:
-        raise FormatError(f"the XML is broken ({error}); mend it or export it again", where=name) from error
+        raise FormatError(
+            f"the XML is broken ({error}); mend it or export it again", where=name
+        ) from error
     info = root.getroottree().docinfo
-    declares_entities = info.internalDTD is not None and any(True for _ in info.internalDTD.iterentities())  # type: ignore[union-attr]
-    if declares_entities:
-        raise FormatError("the file declares entities of its own, which is refused as unsafe; remove its DOCTYPE", where=name)
+    internal = info.internalDTD
+    if internal is not None and any(True for _ in internal.iterentities()):  # type: ignore[union-attr]
+        raise FormatError(
+            "the file declares entities of its own, which is refused as unsafe; remove its DOCTYPE",
+            where=name,
+        )
     if info.doctype and not allow_doctype:  # type: ignore[union-attr]
-        raise FormatError("the file declares a DOCTYPE, which is refused as unsafe; remove the declaration", where=name)
+        raise FormatError(
+            "the file declares a DOCTYPE, which is refused as unsafe; remove the declaration",
+            where=name,
+        )
     return root
 
 
-def _figure(figure: etree._Element, doi: str, figure_id: str, report: Report, *, public_form: bool) -> Document:
+def _figure(
+    figure: etree._Element, doi: str, figure_id: str, report: Report, *, public_form: bool
+) -> Document:
     title = _plain(figure.find("title"), public_form)
     label = _plain(figure.find("label"), public_form)
     _count_panels(figure, report)
     # A few panels hold another one without an id: its text is part of theirs already.
-    outermost = [element for element in figure.iter("sd-panel") if next(element.iterancestors("sd-panel"), None) is None]
+    outermost = [
+        element
+        for element in figure.iter("sd-panel")
+        if next(element.iterancestors("sd-panel"), None) is None
+    ]
     read_panels = [_panel(element, report, public_form=public_form) for element in outermost]
     panels = read_panels if public_form else _without_repeats(read_panels, report)
-    text, starts = _join([title, label, *(panel.text for panel in panels)], "" if public_form else " ")
+    text, starts = _join(
+        [title, label, *(panel.text for panel in panels)], "" if public_form else " "
+    )
     segments: list[Segment] = []
     spans: list[tuple[bool, Span]] = []
     used: set[str] = set()
@@ -134,7 +173,11 @@ def _figure(figure: etree._Element, doi: str, figure_id: str, report: Report, *,
         if not panel.text and not public_form:
             continue
         segments.append(_segment(panel, start, number))
-        spans += [(tag.is_guess, _span(tag, text, start, used)) for tag in panel.tags if tag.end > tag.start]
+        spans += [
+            (tag.is_guess, _span(tag, text, start, used))
+            for tag in panel.tags
+            if tag.end > tag.start
+        ]
     empty = [panel.id for panel in read_panels if not panel.text]
     graphic = figure.find("graphic")
     return Document(
@@ -158,7 +201,9 @@ def _count_panels(figure: etree._Element, report: Report) -> None:
         report.counts["panels"] += 1
         report.counts["panels_without_text"] += not text.strip()
         report.counts["panels_repeated"] += text in seen
-        report.counts["panels_qualifying"] += len(text) > EXAMPLE_MIN_CHARACTERS and panel.find(".//sd-tag") is not None
+        report.counts["panels_qualifying"] += (
+            len(text) > EXAMPLE_MIN_CHARACTERS and panel.find(".//sd-tag") is not None
+        )
         seen.add(text)
     report.counts["figures_without_panels"] += not seen
 
@@ -205,11 +250,19 @@ def _panel(element: etree._Element, report: Report, *, public_form: bool) -> _Pa
         start, end = max(0, tag.start - lead), min(len(text), tag.end - lead)
         tag.start, tag.end = trim(text, start, max(start, end))
     graphic = next(element.iter("graphic"), None)
-    return _Panel(element.get("panel_id") or "", text, tags, "" if graphic is None else (graphic.get("href") or ""))
+    return _Panel(
+        element.get("panel_id") or "",
+        text,
+        tags,
+        "" if graphic is None else (graphic.get("href") or ""),
+    )
 
 
-def _walk(element: etree._Element, pieces: list[str], tags: list[_Tag], length: int, *, public_form: bool) -> int:
-    """Append the element's text to ``pieces`` under the white-space rule, its tags to ``tags``; the text's new length."""
+def _walk(
+    element: etree._Element, pieces: list[str], tags: list[_Tag], length: int, *, public_form: bool
+) -> int:
+    """Append the element's text to ``pieces`` under the white-space rule, its tags to ``tags``; the
+    text's new length."""
     length = _append(pieces, element.text, length, public_form=public_form)
     for child in element:
         start = length
@@ -254,7 +307,14 @@ def _count_tag(tag: _Tag, text: str, report: Report) -> None:
 
 def _label(tag: _Tag) -> str:
     if tag.is_guess:
-        return next((_LABEL_OF_TYPE[word] for word in tag.attributes.get("class", "").split() if word in _LABEL_OF_TYPE), "")
+        return next(
+            (
+                _LABEL_OF_TYPE[word]
+                for word in tag.attributes.get("class", "").split()
+                if word in _LABEL_OF_TYPE
+            ),
+            "",
+        )
     by_type = _LABEL_OF_TYPE.get(tag.attributes.get("entity_type", ""), "")
     return by_type or _LABEL_OF_CATEGORY.get(tag.attributes.get("category", ""), "")
 
@@ -270,7 +330,15 @@ def _span(tag: _Tag, text: str, offset: int, used: set[str]) -> Span:
     label = _label(tag)
     start, end = tag.start + offset, tag.end + offset
     key = _unused(tag.attributes.get("id", "tag")[:MAX_SPAN_ID], used)
-    return Span(start, end, label, text[start:end], role=_role(tag, label), id=key, attributes=tag.attributes)
+    return Span(
+        start,
+        end,
+        label,
+        text[start:end],
+        role=_role(tag, label),
+        id=key,
+        attributes=tag.attributes,
+    )
 
 
 def _unused(name: str, used: set[str]) -> str:
@@ -285,15 +353,22 @@ def _unused(name: str, used: set[str]) -> str:
 def _segment(panel: _Panel, offset: int, number: int) -> Segment:
     found = _MARKER.match(panel.text)
     marker = found.group(1).upper() if found else _letter(number)
-    return Segment(offset, offset + len(panel.text), panel.id, marker, tuple(panel.aliases), panel.image)
+    return Segment(
+        offset, offset + len(panel.text), panel.id, marker, tuple(panel.aliases), panel.image
+    )
 
 
 def _letter(number: int) -> str:
-    return chr(ord("A") + number) if number < 26 else f"{chr(ord('A') + number // 26 - 1)}{chr(ord('A') + number % 26)}"
+    return (
+        chr(ord("A") + number)
+        if number < 26
+        else f"{chr(ord('A') + number // 26 - 1)}{chr(ord('A') + number % 26)}"
+    )
 
 
 def _without_repeats(panels: list[_Panel], report: Report) -> list[_Panel]:
-    """The panels, each text once; a repeat's id becomes an alias, and tags that only the repeat has move to the kept one."""
+    """The panels, each text once; a repeat's id becomes an alias, and tags that only the repeat has
+    move to the kept one."""
     kept: dict[str, _Panel] = {}
     for panel in panels:
         first = kept.get(panel.text) if panel.text else None
@@ -306,8 +381,12 @@ def _without_repeats(panels: list[_Panel], report: Report) -> list[_Panel]:
         for tag in panel.tags:
             is_known = (tag.start, tag.end, tag.is_guess) in known
             if tag.end > tag.start:
-                report.counts[f"{'pretags' if tag.is_guess else 'tags'}_on_repeats_{'dropped' if is_known else 'merged'}"] += 1
+                report.counts[
+                    f"{'pretags' if tag.is_guess else 'tags'}_on_repeats_{'dropped' if is_known else 'merged'}"  # noqa: E501
+                ] += 1
                 new += [] if is_known else [tag]
         if new:
-            kept[panel.text] = replace(first, tags=sorted([*first.tags, *new], key=lambda tag: (tag.start, -tag.end)))
+            kept[panel.text] = replace(
+                first, tags=sorted([*first.tags, *new], key=lambda tag: (tag.start, -tag.end))
+            )
     return list(kept.values())

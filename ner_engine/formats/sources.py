@@ -1,4 +1,5 @@
-"""Files, folders and zip archives as one stream of named byte streams; nothing in an archive is trusted."""
+"""Files, folders and zip archives as one stream of named byte streams; nothing in an archive is
+trusted."""
 
 from __future__ import annotations
 
@@ -20,17 +21,19 @@ MAX_ARCHIVE_BYTES: Final = 8 * 1024**3
 MAX_MEMBERS: Final = 200_000
 #: What the dictionary of an xz file may take; ``xz -9`` asks for 65 MB.
 MAX_XZ_MEMORY: Final = 256 * 1024**2
-#: Real legends pack 10 to 40 times; what packs more than this, beyond the first megabytes, is made to fill the disk.
+#: Real legends pack 10 to 40 times; what packs more than this, beyond the first megabytes, is made
+#: to fill the disk.
 MAX_RATIO: Final = 200
 RATIO_MATTERS_ABOVE: Final = 16 * 1024**2
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A named input; ``open()`` gives its bytes as a context manager, until the next source is taken.
+    """A named input; ``open()`` gives its bytes as a context manager, until the next source is
+    taken.
 
-    ``name`` is the file's name, or the name of the folder or archive and the path in it. ``is_inside`` tells files found in a folder or archive
-    from those that were named themselves.
+    ``name`` is the file's name, or the name of the folder or archive and the path in it.
+    ``is_inside`` tells files found in a folder or archive from those that were named themselves.
     """
 
     name: str
@@ -38,8 +41,11 @@ class Source:
     is_inside: bool = False
 
 
-def open_inputs(paths: Iterable[Path], report: Report, *, names: Mapping[Path, str] | None = None) -> Iterator[Source]:
-    """The inputs of ``paths`` (files, folders, zips) in a stable order; what cannot be opened is named in ``report``.
+def open_inputs(
+    paths: Iterable[Path], report: Report, *, names: Mapping[Path, str] | None = None
+) -> Iterator[Source]:
+    """The inputs of ``paths`` (files, folders, zips) in a stable order; what cannot be opened is
+    named in ``report``.
 
     ``names`` says what people call a file that lies under another name, such as an uploaded one.
     """
@@ -47,11 +53,15 @@ def open_inputs(paths: Iterable[Path], report: Report, *, names: Mapping[Path, s
         if path.is_dir():
             for child in sorted(child for child in path.rglob("*") if child.is_file()):
                 if not _is_junk(child.name):
-                    yield from _file(child, child.relative_to(path.parent).as_posix(), report, is_inside=True)
+                    yield from _file(
+                        child, child.relative_to(path.parent).as_posix(), report, is_inside=True
+                    )
         elif path.is_file():
             yield from _file(path, (names or {}).get(path, path.name), report, is_inside=False)
         else:
-            report.problem((names or {}).get(path, path.name), "there is no such file; check the path")
+            report.problem(
+                (names or {}).get(path, path.name), "there is no such file; check the path"
+            )
 
 
 def _file(path: Path, name: str, report: Report, *, is_inside: bool) -> Iterator[Source]:
@@ -67,7 +77,9 @@ def _file(path: Path, name: str, report: Report, *, is_inside: bool) -> Iterator
         else:
             yield Source(name, lambda: path.open("rb"), is_inside)
     except OSError as error:
-        report.problem(name, f"it cannot be opened ({error.strerror}); check the file and its permissions")
+        report.problem(
+            name, f"it cannot be opened ({error.strerror}); check the file and its permissions"
+        )
 
 
 class _Xz(io.RawIOBase):
@@ -145,14 +157,20 @@ def _archive_refusal(members: list[zipfile.ZipInfo]) -> str:
 
 def _member_refusal(info: zipfile.ZipInfo) -> str:
     path = PurePosixPath(info.filename.replace("\\", "/"))
-    packs_too_well = info.file_size > RATIO_MATTERS_ABOVE and info.file_size > MAX_RATIO * max(1, info.compress_size)
+    packs_too_well = info.file_size > RATIO_MATTERS_ABOVE and info.file_size > MAX_RATIO * max(
+        1, info.compress_size
+    )
     reasons = {
         "its path leads out of the archive; it was skipped, pack the file under a plain name": (
             path.is_absolute() or ".." in path.parts or re.match("[A-Za-z]:", info.filename)
         ),
-        "it is an archive in an archive; unpack it and give it by itself": path.suffix.lower() == ".zip",
+        "it is an archive in an archive; unpack it and give it by itself": (
+            path.suffix.lower() == ".zip"
+        ),
         "it is encrypted; unpack it and import the file itself": info.flag_bits & 0x1,
-        f"it unpacks to more than {MAX_MEMBER_BYTES // 1024**3} GB; split it": info.file_size > MAX_MEMBER_BYTES,
+        f"it unpacks to more than {MAX_MEMBER_BYTES // 1024**3} GB; split it": (
+            info.file_size > MAX_MEMBER_BYTES
+        ),
         "it unpacks to a suspiciously large size (a zip bomb?); it was skipped": packs_too_well,
         "the file is empty; export it again from its source": info.file_size == 0,
     }
@@ -160,6 +178,9 @@ def _member_refusal(info: zipfile.ZipInfo) -> str:
 
 
 def _is_junk(name: str) -> bool:
-    """Resource forks and folder notes that desktop systems leave. A file named only ``.xml`` is data, not junk."""
+    """Resource forks and folder notes that desktop systems leave. A file named only ``.xml`` is
+    data, not junk."""
     parts = PurePosixPath(name).parts
-    return "__MACOSX" in parts or parts[-1] in {".DS_Store", "Thumbs.db"} or parts[-1].startswith("._")
+    return (
+        "__MACOSX" in parts or parts[-1] in {".DS_Store", "Thumbs.db"} or parts[-1].startswith("._")
+    )

@@ -1,4 +1,5 @@
-"""Int8 for one model: the ranges of its activations, measured on texts, and what int8 costs, measured on gold."""
+"""Int8 for one model: the ranges of its activations, measured on texts, and what int8 costs,
+measured on gold."""
 
 from __future__ import annotations
 
@@ -26,20 +27,37 @@ _LIMITS: Final = (127, 64)
 
 
 def measure_ranges(checkpoint: Checkpoint, texts: Sequence[str]) -> Scales:
-    """Scales from ``texts`` like those to be tagged, of which at most ENOUGH_TEXTS are read, evenly spread. Takes seconds.
+    """Scales from ``texts`` like those to be tagged, of which at most ENOUGH_TEXTS are read, evenly
+    spread. Takes seconds.
 
-    Of each linear layer's inputs the range is taken that loses least in squares: a little more than all but the rarest values need.
-    Raises ``CalibrationError`` where there are no texts, or where the model is none that int8 is there for.
+    Of each linear layer's inputs the range is taken that loses least in squares: a little more than
+    all but the rarest values need. Raises ``CalibrationError`` where there are no texts, or where
+    the model is none that int8 is there for.
     """
     if not LeanBackend.can_run(checkpoint.config):
-        raise CalibrationError(f"{checkpoint.name} is neither BERT nor RoBERTa, which alone are run in int8")
+        raise CalibrationError(
+            f"{checkpoint.name} is neither BERT nor RoBERTa, which alone are run in int8"
+        )
     encoder = load_tagger(checkpoint.folder, device="cpu", precision="fp32").encoder
     chosen = texts[:: -(-len(texts) // ENOUGH_TEXTS)] if texts else []
-    windows = [encoder.input_ids(tokens, window) for tokens in encoder.tokens(chosen) for window in encoder.windows(len(tokens))]
+    windows = [
+        encoder.input_ids(tokens, window)
+        for tokens in encoder.tokens(chosen)
+        for window in encoder.windows(len(tokens))
+    ]
     if not windows:
-        raise CalibrationError("there is no text to measure activations on; name a file of texts like those to be tagged")
-    backend = LeanBackend(checkpoint.config, read_weights(checkpoint.folder, checkpoint.config), precision="fp32")
-    watched = {f"{index}.{name}": _Watched(getattr(layer, name)) for index, layer in enumerate(backend.layers) for name in LINEARS}
+        raise CalibrationError(
+            "there is no text to measure activations on; name a file of texts like those to be"
+            " tagged"
+        )
+    backend = LeanBackend(
+        checkpoint.config, read_weights(checkpoint.folder, checkpoint.config), precision="fp32"
+    )
+    watched = {
+        f"{index}.{name}": _Watched(getattr(layer, name))
+        for index, layer in enumerate(backend.layers)
+        for name in LINEARS
+    }
     for index, layer in enumerate(backend.layers):
         for name in LINEARS:
             setattr(layer, name, watched[f"{index}.{name}"])
@@ -48,7 +66,11 @@ def measure_ranges(checkpoint: Checkpoint, texts: Sequence[str]) -> Scales:
             linear.look = look
         for window in windows:  # one by one: the watched layers keep what they saw without a lock
             backend.run([window])
-    return Scales(weights_sha256(checkpoint.folder), len(chosen), {name: linear.best_range() for name, linear in watched.items()})
+    return Scales(
+        weights_sha256(checkpoint.folder),
+        len(chosen),
+        {name: linear.best_range() for name, linear in watched.items()},
+    )
 
 
 class _Watched:
@@ -76,9 +98,17 @@ class _Watched:
         values = (edges[1:] + edges[:-1]) / 2
         shares = torch.linspace(1, 0.2, 33).tolist()
         low, high = self._low, self._high
-        for _ in range(2):  # one end, then the other: what is best for one hardly depends on the other
-            high = min((self._high * share for share in shares), key=lambda end: self._loss(values, Quantizer.for_range(low, end)))
-            low = min((self._low * share for share in shares), key=lambda end: self._loss(values, Quantizer.for_range(end, high)))
+        for _ in range(
+            2
+        ):  # one end, then the other: what is best for one hardly depends on the other
+            high = min(
+                (self._high * share for share in shares),
+                key=lambda end: self._loss(values, Quantizer.for_range(low, end)),
+            )
+            low = min(
+                (self._low * share for share in shares),
+                key=lambda end: self._loss(values, Quantizer.for_range(end, high)),
+            )
         return low, high
 
     def _loss(self, values: torch.Tensor, quantizer: Quantizer) -> float:
@@ -86,9 +116,13 @@ class _Watched:
 
 
 def judge(checkpoint: Checkpoint, scales: Scales, documents: Sequence[Document]) -> Scales:
-    """The scales with a verdict: micro F1 on ``documents`` in float32, and in int8 as processors with and without VNNI compute it."""
+    """The scales with a verdict: micro F1 on ``documents`` in float32, and in int8 as processors
+    with and without VNNI compute it."""
     if not documents:
-        raise CalibrationError("there is no gold to judge int8 on; name a file of labelled texts that the model was not trained on")
+        raise CalibrationError(
+            "there is no gold to judge int8 on; name a file of labelled texts that the model was"
+            " not trained on"
+        )
     weights = read_weights(checkpoint.folder, checkpoint.config)
     tagger = load_tagger(checkpoint.folder, device="cpu", precision="fp32")
 
@@ -96,9 +130,22 @@ def judge(checkpoint: Checkpoint, scales: Scales, documents: Sequence[Document])
         return 100 * evaluate(judged, documents).spans.micro.f1
 
     def in_int8(limit: int) -> Tagger:
-        # What this processor cannot multiply exactly is computed in float32 from the same rounded figures.
+        # What this processor cannot multiply exactly is computed in float32 from the same rounded
+        # figures.
         fused = limit <= weight_limit()
-        backend = LeanBackend(checkpoint.config, weights, precision="int8", ranges=scales.ranges, int8_limit=limit, fused=fused)
+        backend = LeanBackend(
+            checkpoint.config,
+            weights,
+            precision="int8",
+            ranges=scales.ranges,
+            int8_limit=limit,
+            fused=fused,
+        )
         return Tagger(checkpoint.name, backend, tagger.encoder, checkpoint.id2label)
 
-    return dataclasses.replace(scales, verdict=Verdict(len(documents), f1(tagger), {limit: f1(in_int8(limit)) for limit in _LIMITS}))
+    return dataclasses.replace(
+        scales,
+        verdict=Verdict(
+            len(documents), f1(tagger), {limit: f1(in_int8(limit)) for limit in _LIMITS}
+        ),
+    )

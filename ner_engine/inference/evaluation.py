@@ -1,4 +1,5 @@
-"""How well a tagger finds what people decided: strict character spans, and the words of sd-nlp as seqeval counts them."""
+"""How well a tagger finds what people decided: strict character spans, and the words of sd-nlp as
+seqeval counts them."""
 
 from __future__ import annotations
 
@@ -30,10 +31,12 @@ class CanTag(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Scores of one model on one set. ``spans`` compares code points, ``words`` the entities in the IOB2 labels of sd-nlp's words.
+    """Scores of one model on one set. ``spans`` compares code points, ``words`` the entities in the
+    IOB2 labels of sd-nlp's words.
 
-    ``by_word`` compares each word's label by itself, ``accuracy`` is the share of words whose label is right. ``seconds`` is tagging time, ``loss``
-    the mean cross entropy of the tokens' labels, None where it was not asked for.
+    ``by_word`` compares each word's label by itself, ``accuracy`` is the share of words whose label
+    is right. ``seconds`` is tagging time, ``loss`` the mean cross entropy of the tokens' labels,
+    None where it was not asked for.
     """
 
     model: str
@@ -46,21 +49,30 @@ class Evaluation:
     loss: float | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """``{"model", "documents", "seconds", "by_label", "micro", "macro", "words": {"by_label", "micro", "macro", "accuracy", "by_word": {...}}}``.
+        """``{"model", "documents", "seconds", "by_label", "micro", "macro", "words": {"by_label",
+        "micro", "macro", "accuracy", "by_word": {...}}}``.
 
         The outer scores are of character spans. ``eval_loss`` is there where the loss is known.
         """
-        head: dict[str, Any] = {"model": self.model, "documents": self.n_documents, "seconds": round(self.seconds, 3)}
+        head: dict[str, Any] = {
+            "model": self.model,
+            "documents": self.n_documents,
+            "seconds": round(self.seconds, 3),
+        }
         if self.loss is not None:
             head["eval_loss"] = round(self.loss, 5)
-        words = self.words.as_json() | {"accuracy": round(self.accuracy, 6), "by_word": self.by_word.as_json()}
+        words = self.words.as_json() | {
+            "accuracy": round(self.accuracy, 6),
+            "by_word": self.by_word.as_json(),
+        }
         return head | self.spans.as_json() | {"words": words}
 
     def table(self) -> str:
         """All tables as text for reading."""
         return (
-            f"strict character spans, {self.n_documents} documents\n{self.spans.table()}\n\nwords of sd-nlp (seqeval, IOB2)\n{self.words.table()}\n\n"
-            f"each word by itself (accuracy over all words {self.accuracy:.4f})\n{self.by_word.table()}"
+            f"strict character spans, {self.n_documents} documents\n{self.spans.table()}\n\nwords"
+            f" of sd-nlp (seqeval, IOB2)\n{self.words.table()}\n\neach word by itself (accuracy"
+            f" over all words {self.accuracy:.4f})\n{self.by_word.table()}"
         )
 
 
@@ -68,12 +80,20 @@ class Evaluation:
 Watcher = Callable[[Document, Sequence[Labelled], Sequence[Labelled]], None]
 
 
-def evaluate(tagger: CanTag, documents: Iterable[Document], task: Task = ENTITIES, *, watch: Watcher | None = None) -> Evaluation:
-    """Tag ``documents`` (as ``task.texts`` gives them) and compare with their gold; a span counts only with the same edges and label.
+def evaluate(
+    tagger: CanTag,
+    documents: Iterable[Document],
+    task: Task = ENTITIES,
+    *,
+    watch: Watcher | None = None,
+) -> Evaluation:
+    """Tag ``documents`` (as ``task.texts`` gives them) and compare with their gold; a span counts
+    only with the same edges and label.
 
-    Gold spans without an sd-nlp label are left out. An entity whose label the model does not know counts as missed. Roles are asked of the
-    gold's entities, which only a ``Tagger`` can tell; a role that is missing or too much counts as any other span. ``watch`` is told of each
-    text; nothing here keeps more than a chunk of them.
+    Gold spans without an sd-nlp label are left out. An entity whose label the model does not know
+    counts as missed. Roles are asked of the gold's entities, which only a ``Tagger`` can tell; a
+    role that is missing or too much counts as any other span. ``watch`` is told of each text;
+    nothing here keeps more than a chunk of them.
     """
     spans = iob2 = by_word = Scores({})
     n_documents = n_words = n_right = 0
@@ -83,19 +103,35 @@ def evaluate(tagger: CanTag, documents: Iterable[Document], task: Task = ENTITIE
         began = time.perf_counter()
         tagged = _tagged(tagger, chunk, task)
         seconds += time.perf_counter() - began
-        gold, found = [_labelled(task.targets(document)) for document in chunk], [_labelled(each) for each in tagged]
+        gold, found = (
+            [_labelled(task.targets(document)) for document in chunk],
+            [_labelled(each) for each in tagged],
+        )
         cuts = [words(document.text) for document in chunk]
-        gold_words = [encode(cut, task.targets(document)).labels for cut, document in zip(cuts, chunk, strict=True)]
+        gold_words = [
+            encode(cut, task.targets(document)).labels
+            for cut, document in zip(cuts, chunk, strict=True)
+        ]
         found_words = [encode(cut, each).labels for cut, each in zip(cuts, tagged, strict=True)]
         spans, iob2 = spans + score(gold, found), iob2 + score_iob2(gold_words, found_words)
         of_words, accuracy = score_words(gold_words, found_words)
         by_word += of_words
         n_documents, n_words = n_documents + len(chunk), n_words + sum(map(len, cuts))
-        n_right += round(accuracy * sum(map(len, cuts)))  # the whole number that the share was made from
+        n_right += round(
+            accuracy * sum(map(len, cuts))
+        )  # the whole number that the share was made from
         if watch is not None:
             for facts in zip(chunk, gold, found, strict=True):
                 watch(*facts)
-    return Evaluation(tagger.name, spans, iob2, by_word, n_right / n_words if n_words else 0.0, n_documents=n_documents, seconds=seconds)
+    return Evaluation(
+        tagger.name,
+        spans,
+        iob2,
+        by_word,
+        n_right / n_words if n_words else 0.0,
+        n_documents=n_documents,
+        seconds=seconds,
+    )
 
 
 def _tagged(tagger: CanTag, documents: Sequence[Document], task: Task) -> list[list[Span]]:

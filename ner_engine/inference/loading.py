@@ -1,4 +1,5 @@
-"""Models and tokenizers as transformers and tokenizers objects, from any checkpoint of the catalogue. Never from a network, never from a pickle."""
+"""Models and tokenizers as transformers and tokenizers objects, from any checkpoint of the
+catalogue. Never from a network, never from a pickle."""
 
 from __future__ import annotations
 
@@ -15,26 +16,53 @@ from ner_engine.errors import UnsafeModelError
 from ner_engine.inference.packing import read_weights
 from ner_engine.registry.catalogue import Checkpoint
 
-_TOKENIZER_FILES: Final = ("tokenizer_config.json", "special_tokens_map.json", "vocab.txt", "vocab.json", "merges.txt")
+_TOKENIZER_FILES: Final = (
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "vocab.txt",
+    "vocab.json",
+    "merges.txt",
+)
 
 
-def load_classifier(checkpoint: Checkpoint, *, settings: Mapping[str, Any] | None = None, new_labels: Sequence[str] | None = None) -> Any:
-    """The checkpoint's token classifier in float32, ``settings`` put over its config; with ``new_labels`` its head is new and random."""
-    from transformers import AutoModelForTokenClassification  # noqa: PLC0415 - importing transformers takes seconds
+def load_classifier(
+    checkpoint: Checkpoint,
+    *,
+    settings: Mapping[str, Any] | None = None,
+    new_labels: Sequence[str] | None = None,
+) -> Any:
+    """The checkpoint's token classifier in float32, ``settings`` put over its config; with
+    ``new_labels`` its head is new and random."""
+    from transformers import (  # noqa: PLC0415
+        AutoModelForTokenClassification,
+    )
 
     config = _config(checkpoint, settings)
     if new_labels is not None:
-        config.update({"id2label": dict(enumerate(new_labels)), "label2id": {label: index for index, label in enumerate(new_labels)}})
+        config.update(
+            {
+                "id2label": dict(enumerate(new_labels)),
+                "label2id": {label: index for index, label in enumerate(new_labels)},
+            }
+        )
     model = AutoModelForTokenClassification.from_config(config)
-    _fill(model, read_weights(checkpoint.folder, checkpoint.config), checkpoint.name, keep_head=new_labels is None)
+    _fill(
+        model,
+        read_weights(checkpoint.folder, checkpoint.config),
+        checkpoint.name,
+        keep_head=new_labels is None,
+    )
     return model
 
 
-def load_masked_lm(checkpoint: Checkpoint, *, settings: Mapping[str, Any] | None = None) -> tuple[Any, bool]:
-    """The checkpoint as a masked language model in float32, ``settings`` put over its config, and whether its head is new.
+def load_masked_lm(
+    checkpoint: Checkpoint, *, settings: Mapping[str, Any] | None = None
+) -> tuple[Any, bool]:
+    """The checkpoint as a masked language model in float32, ``settings`` put over its config, and
+    whether its head is new.
 
-    The head is the checkpoint's where it has one that fits; a new one is random but for its last layer, which is the embeddings. Labels that a
-    tagger's config names are left out.
+    The head is the checkpoint's where it has one that fits; a new one is random but for its last
+    layer, which is the embeddings. Labels that a tagger's config names are left out.
     """
     from transformers import AutoModelForMaskedLM  # noqa: PLC0415
 
@@ -46,8 +74,16 @@ def load_masked_lm(checkpoint: Checkpoint, *, settings: Mapping[str, Any] | None
     weights = read_weights(checkpoint.folder, checkpoint.config)
     _fill(model, weights, checkpoint.name, keep_head=False)
     own = model.state_dict()
-    head = {key for key in own if not key.startswith(f"{model.base_model_prefix}.") and ".decoder." not in key}
-    found = {target: tensor for key, tensor in weights.items() if (target := _current_name(key)) in head and tensor.shape == own[target].shape}
+    head = {
+        key
+        for key in own
+        if not key.startswith(f"{model.base_model_prefix}.") and ".decoder." not in key
+    }
+    found = {
+        target: tensor
+        for key, tensor in weights.items()
+        if (target := _current_name(key)) in head and tensor.shape == own[target].shape
+    }
     has_head = found.keys() == head
     if has_head:
         model.load_state_dict(found, strict=False)
@@ -66,7 +102,9 @@ def _config(checkpoint: Checkpoint, settings: Mapping[str, Any] | None) -> Any:
 
 def _current_name(key: str) -> str:
     """Old checkpoints call a norm's weight gamma and its bias beta."""
-    return key.replace("LayerNorm.gamma", "LayerNorm.weight").replace("LayerNorm.beta", "LayerNorm.bias")
+    return key.replace("LayerNorm.gamma", "LayerNorm.weight").replace(
+        "LayerNorm.beta", "LayerNorm.bias"
+    )
 
 
 def _fill(model: Any, weights: Mapping[str, torch.Tensor], name: str, *, keep_head: bool) -> None:
@@ -82,20 +120,25 @@ def _fill(model: Any, weights: Mapping[str, torch.Tensor], name: str, *, keep_he
             found[target] = tensor
     misfits = [key for key, tensor in found.items() if tensor.shape != own[key].shape]
     missing = [
-        key for key in own.keys() - found.keys() if (keep_head or key.startswith(prefix)) and not key.endswith(("position_ids", "token_type_ids"))
+        key
+        for key in own.keys() - found.keys()
+        if (keep_head or key.startswith(prefix))
+        and not key.endswith(("position_ids", "token_type_ids"))
     ]
     if misfits or missing:
         raise UnsafeModelError(
-            f"{name}: its weights and its config.json disagree about {sorted([*misfits, *missing])[0]}; fetch or save the model again"
+            f"{name}: its weights and its config.json disagree about"
+            f" {sorted([*misfits, *missing])[0]}; fetch or save the model again"
         )
     model.load_state_dict(found, strict=False)
 
 
 def load_tokenizer(source: Checkpoint | Path) -> Tokenizer:
-    """The fast tokenizer of a checkpoint, its own or the one it takes from another model, or of a folder.
+    """The fast tokenizer of a checkpoint, its own or the one it takes from another model, or of a
+    folder.
 
-    Made from an old vocabulary file where there is no tokenizer.json. Raises ``UnsafeModelError`` for one that cannot be read, or whose ids
-    the checkpoint's weights do not know.
+    Made from an old vocabulary file where there is no tokenizer.json. Raises ``UnsafeModelError``
+    for one that cannot be read, or whose ids the checkpoint's weights do not know.
     """
     folder = source if isinstance(source, Path) else source.tokenizer_folder
     tokenizer = _read_tokenizer(folder)
@@ -110,21 +153,34 @@ def _read_tokenizer(folder: Path) -> Tokenizer:
             return _with_prefix_space(Tokenizer.from_file(str(folder / "tokenizer.json")), folder)
         from transformers import AutoTokenizer  # noqa: PLC0415
 
-        found = getattr(AutoTokenizer.from_pretrained(folder, local_files_only=True), "backend_tokenizer", None)
+        found = getattr(
+            AutoTokenizer.from_pretrained(folder, local_files_only=True), "backend_tokenizer", None
+        )
     except Exception as error:  # the parsers raise bare Exception
-        raise UnsafeModelError(f"{folder.name}: its tokenizer cannot be read; fetch it again, or save the model with a tokenizer.json") from error
+        raise UnsafeModelError(
+            f"{folder.name}: its tokenizer cannot be read; fetch it again, or save the model with a"
+            " tokenizer.json"
+        ) from error
     if not isinstance(found, Tokenizer):
-        raise UnsafeModelError(f"{folder.name} has no fast tokenizer; save it with a tokenizer.json")
+        raise UnsafeModelError(
+            f"{folder.name} has no fast tokenizer; save it with a tokenizer.json"
+        )
     return found
 
 
 def _with_prefix_space(tokenizer: Tokenizer, folder: Path) -> Tokenizer:
-    """The tokenizer with a space before the first word where its settings ask for one, as transformers reads them.
+    """The tokenizer with a space before the first word where its settings ask for one, as
+    transformers reads them.
 
-    What cuts the text and what corrects the offsets must agree about it, or the first character falls out of its token.
+    What cuts the text and what corrects the offsets must agree about it, or the first character
+    falls out of its token.
     """
     settings = folder / "tokenizer_config.json"
-    wanted = json.loads(settings.read_text(encoding="utf-8")).get("add_prefix_space") if settings.is_file() else None
+    wanted = (
+        json.loads(settings.read_text(encoding="utf-8")).get("add_prefix_space")
+        if settings.is_file()
+        else None
+    )
     cuts, corrects = tokenizer.pre_tokenizer, tokenizer.post_processor
     if hasattr(cuts, "add_prefix_space"):
         cuts.add_prefix_space = cuts.add_prefix_space if wanted is None else bool(wanted)
@@ -134,16 +190,19 @@ def _with_prefix_space(tokenizer: Tokenizer, folder: Path) -> Tokenizer:
 
 
 def _check_vocabulary(checkpoint: Checkpoint, tokenizer: Tokenizer) -> None:
-    """Another model's tokenizer must have exactly the model's vocabulary: one of another size would give each token another meaning."""
+    """Another model's tokenizer must have exactly the model's vocabulary: one of another size would
+    give each token another meaning."""
     n_known, n_rows = tokenizer.get_vocab_size(), int(checkpoint.config.get("vocab_size", 0))
     if n_known > n_rows or (checkpoint.tokenizer_from and n_known != n_rows):
         raise UnsafeModelError(
-            f"{checkpoint.name}: its tokenizer has {n_known} tokens, its weights {n_rows}; put the tokenizer.json of its base model into its folder"
+            f"{checkpoint.name}: its tokenizer has {n_known} tokens, its weights {n_rows}; put the"
+            " tokenizer.json of its base model into its folder"
         )
 
 
 def save_tokenizer(source: Checkpoint | Path, target: Path) -> None:
-    """Copy the tokenizer of one model to the folder of another; it gets a tokenizer.json that neither cuts nor pads."""
+    """Copy the tokenizer of one model to the folder of another; it gets a tokenizer.json that
+    neither cuts nor pads."""
     tokenizer = load_tokenizer(source)
     tokenizer.no_truncation()
     tokenizer.no_padding()

@@ -1,8 +1,10 @@
-"""Small checkpoints: a vocabulary without what the training text never used, and weights as int8 rows with a scale each.
+"""Small checkpoints: a vocabulary without what the training text never used, and weights as int8
+rows with a scale each.
 
-A packed folder has the same files as any other (config.json, tokenizer.json, model.safetensors); ``packed_weights`` in its config says how its
-matrices are stored. They are widened to float32 when read, so whatever works on a checkpoint works on a packed one: tagging, further
-training, packing again.
+A packed folder has the same files as any other (config.json, tokenizer.json, model.safetensors);
+``packed_weights`` in its config says how its matrices are stored. They are widened to float32 when
+read, so whatever works on a checkpoint works on a packed one: tagging, further training, packing
+again.
 """
 
 from __future__ import annotations
@@ -23,17 +25,26 @@ from ner_engine.errors import UnsafeModelError
 FORMAT: Final = "int8-rows-1"
 _SCALE: Final = ".row_scale"
 _WORDS: Final = "embeddings.word_embeddings.weight"
-_TOKENIZER_FILES: Final = ("tokenizer_config.json", "special_tokens_map.json", "README.md", "LICENSE")
+_TOKENIZER_FILES: Final = (
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "README.md",
+    "LICENSE",
+)
 
 
 def read_weights(folder: Path, config: Mapping[str, Any]) -> dict[str, torch.Tensor]:
-    """The tensors of a checkpoint by name; packed matrices as float32 ``(rows, columns)``, all others as stored.
+    """The tensors of a checkpoint by name; packed matrices as float32 ``(rows, columns)``, all
+    others as stored.
 
     Raises ``UnsafeModelError`` for a packing this version does not know.
     """
     packing = config.get("packed_weights")
     if packing not in (None, FORMAT):
-        raise UnsafeModelError(f"its weights are packed as {packing}, which this version cannot read; update the program")
+        raise UnsafeModelError(
+            f"its weights are packed as {packing}, which this version cannot read; update the"
+            " program"
+        )
     found: dict[str, torch.Tensor] = {}
     for path in _weight_files(folder):
         with safe_open(path, framework="pt") as stored:
@@ -58,10 +69,12 @@ def _widened(stored: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 
 def pack(folder: Path, out: Path, texts: Iterable[str] | None) -> None:
-    """Write a packed copy of the checkpoint ``folder`` to ``out``, its vocabulary cut to what ``texts`` need.
+    """Write a packed copy of the checkpoint ``folder`` to ``out``, its vocabulary cut to what
+    ``texts`` need.
 
-    Kept besides the tokens of ``texts``: special tokens, and every piece of one character, so that no text turns unknown that was known.
-    Only WordPiece vocabularies are cut, and none without ``texts``. ``out`` appears in one step and must not exist yet.
+    Kept besides the tokens of ``texts``: special tokens, and every piece of one character, so that
+    no text turns unknown that was known. Only WordPiece vocabularies are cut, and none without
+    ``texts``. ``out`` appears in one step and must not exist yet.
     """
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     weights = read_weights(folder, config)
@@ -69,8 +82,14 @@ def pack(folder: Path, out: Path, texts: Iterable[str] | None) -> None:
     if tokenizer["model"]["type"] == "WordPiece" and texts is not None:
         kept = _needed(Tokenizer.from_file(str(folder / "tokenizer.json")), tokenizer, texts)
         tokenizer = _cut_tokenizer(tokenizer, kept)
-        weights = {name: tensor[kept] if name.endswith(_WORDS) else tensor for name, tensor in weights.items()}
-        config |= {"vocab_size": len(kept), "pad_token_id": kept.index(int(config.get("pad_token_id") or 0))}
+        weights = {
+            name: tensor[kept] if name.endswith(_WORDS) else tensor
+            for name, tensor in weights.items()
+        }
+        config |= {
+            "vocab_size": len(kept),
+            "pad_token_id": kept.index(int(config.get("pad_token_id") or 0)),
+        }
     part = out.with_name(out.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
@@ -84,7 +103,8 @@ def pack(folder: Path, out: Path, texts: Iterable[str] | None) -> None:
 
 
 def unpack(folder: Path, out: Path) -> None:
-    """Write the checkpoint ``folder`` to ``out`` as any Hugging Face program reads it, its matrices in float32."""
+    """Write the checkpoint ``folder`` to ``out`` as any Hugging Face program reads it, its matrices
+    in float32."""
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     weights = read_weights(folder, config)
     config.pop("packed_weights", None)
@@ -97,14 +117,17 @@ def unpack(folder: Path, out: Path) -> None:
 
 
 def _narrowed(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Matrices as int8 with a float16 scale a row, the rest (biases, norms) as float32, which weighs next to nothing."""
+    """Matrices as int8 with a float16 scale a row, the rest (biases, norms) as float32, which
+    weighs next to nothing."""
     narrow: dict[str, torch.Tensor] = {}
     for name, tensor in weights.items():
         if tensor.ndim != 2 or not tensor.is_floating_point():
             narrow[name] = tensor.contiguous()
             continue
         scale = (tensor.float().abs().amax(dim=1) / 127).clamp_min(1e-7).half()
-        narrow[name] = (tensor.float() / scale.float()[:, None]).round().clamp(-127, 127).to(torch.int8)
+        narrow[name] = (
+            (tensor.float() / scale.float()[:, None]).round().clamp(-127, 127).to(torch.int8)
+        )
         narrow[name + _SCALE] = scale
     return narrow
 
@@ -115,7 +138,11 @@ def _needed(tokenizer: Tokenizer, stored: Mapping[str, Any], texts: Iterable[str
     tokenizer.no_padding()
     kept = {int(token["id"]) for token in stored["added_tokens"]}
     prefix = stored["model"]["continuing_subword_prefix"]
-    kept |= {index for piece, index in stored["model"]["vocab"].items() if len(piece.removeprefix(prefix)) == 1}
+    kept |= {
+        index
+        for piece, index in stored["model"]["vocab"].items()
+        if len(piece.removeprefix(prefix)) == 1
+    }
     batch: list[str] = []
     for text in texts:
         batch.append(text)
@@ -132,15 +159,28 @@ def _ids(tokenizer: Tokenizer, texts: Sequence[str]) -> set[int]:
 def _cut_tokenizer(stored: dict[str, Any], kept: Sequence[int]) -> dict[str, Any]:
     """The tokenizer with the tokens ``kept`` alone, numbered anew from 0 in their old order."""
     new = {old: index for index, old in enumerate(kept)}
-    vocabulary = {piece: new[index] for piece, index in sorted(stored["model"]["vocab"].items(), key=lambda item: item[1]) if index in new}
-    cut = stored | {"truncation": None, "padding": None, "model": stored["model"] | {"vocab": vocabulary}}
+    vocabulary = {
+        piece: new[index]
+        for piece, index in sorted(stored["model"]["vocab"].items(), key=lambda item: item[1])
+        if index in new
+    }
+    cut = stored | {
+        "truncation": None,
+        "padding": None,
+        "model": stored["model"] | {"vocab": vocabulary},
+    }
     cut["added_tokens"] = [token | {"id": new[token["id"]]} for token in stored["added_tokens"]]
     framing = stored.get("post_processor") or {}
     if framing.get("type") == "TemplateProcessing":
-        special = {name: token | {"ids": [new[index] for index in token["ids"]]} for name, token in framing["special_tokens"].items()}
+        special = {
+            name: token | {"ids": [new[index] for index in token["ids"]]}
+            for name, token in framing["special_tokens"].items()
+        }
         cut["post_processor"] = framing | {"special_tokens": special}
     elif framing.get("type") == "BertProcessing":
-        cut["post_processor"] = framing | {side: [framing[side][0], new[framing[side][1]]] for side in ("sep", "cls")}
+        cut["post_processor"] = framing | {
+            side: [framing[side][0], new[framing[side][1]]] for side in ("sep", "cls")
+        }
     return cut
 
 

@@ -1,6 +1,7 @@
 """The models known by name: what each does, with which tokenizer, labels, licence and citation.
 
-``id2label`` is the label list as its authors published it, for the reader and for tests: the order in use is always read from ``config.json``.
+``id2label`` is the label list as its authors published it, for the reader and for tests: the order
+in use is always read from ``config.json``.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from typing import Any, Final, Literal
 Task = Literal["entities", "panels", "geneprod_roles", "small_mol_roles", "fill_mask"]
 
 BUNDLED: Final = "bundled"
-#: Both names under which the hub serves the tokenizer of roberta-base; a cache knows it by the one that was asked for.
+#: Both names under which the hub serves the tokenizer of roberta-base; a cache knows it by the one
+#: that was asked for.
 ROBERTA: Final = ("FacebookAI/roberta-base", "roberta-base")
 #: Both names of a vocabulary that the second version of SourceData's models share.
 BIOLINKBERT: Final = ("michiyasunaga/BioLinkBERT-base", "michiyasunaga/BioLinkBERT-large")
@@ -25,9 +27,20 @@ _NO_LICENCE: Final = "see its card"
 
 _SOURCEDATA: Final = "Liechti et al. 2017, Nature Methods 14:1021, doi:10.1038/nmeth.4471"
 _SOURCEDATA_NLP: Final = "Abreu-Vicente et al. 2023, The SourceData-NLP dataset, arXiv:2310.20440"
-_CRAFT: Final = "Bada et al. 2012, Concept annotation in the CRAFT corpus, BMC Bioinformatics 13:161, doi:10.1186/1471-2105-13-161"
+_CRAFT: Final = (
+    "Bada et al. 2012, Concept annotation in the CRAFT corpus, BMC Bioinformatics 13:161,"
+    " doi:10.1186/1471-2105-13-161"
+)
 
-_SD_1: Final = ("SMALL_MOLECULE", "GENEPROD", "SUBCELLULAR", "CELL", "TISSUE", "ORGANISM", "EXP_ASSAY")
+_SD_1: Final = (
+    "SMALL_MOLECULE",
+    "GENEPROD",
+    "SUBCELLULAR",
+    "CELL",
+    "TISSUE",
+    "ORGANISM",
+    "EXP_ASSAY",
+)
 _SD_2: Final = (*_SD_1, "DISEASE")
 _ROLES: Final = ("CONTROLLED_VAR", "MEASURED_VAR")
 _CRAFT_LABELS: Final = ("Cell", "Chemical", "Gene", "Protein", "Sequence", "Taxon")
@@ -45,8 +58,10 @@ def _inside_first(labels: tuple[str, ...]) -> tuple[str, ...]:
 class KnownModel:
     """A model by its name, as its authors describe it.
 
-    ``scheme`` names the label scheme, ``tokenizer`` says in words which tokenizer it takes, ``tokenizer_names`` are the hub names of the one that
-    stands in where a copy has none of its own. ``revision`` is where the hub has its weights in safetensors, where ``main`` has a pickle only.
+    ``scheme`` names the label scheme, ``tokenizer`` says in words which tokenizer it takes,
+    ``tokenizer_names`` are the hub names of the one that stands in where a copy has none of its
+    own. ``revision`` is where the hub has its weights in safetensors, where ``main`` has a pickle
+    only.
     """
 
     name: str
@@ -76,15 +91,37 @@ class KnownModel:
         return dataclasses.asdict(self)
 
 
-#: What models of one origin have in common. SourceData's first generation is RoBERTa base from EMBO/bio-lm, its second BERT with a biomedical
-#: vocabulary.
+#: What models of one origin have in common. SourceData's first generation is RoBERTa base from
+#: EMBO/bio-lm, its second BERT with a biomedical vocabulary.
 _BUNDLED: Final = KnownModel("", "", licence="CC BY 4.0", citation=_SOURCEDATA)
-_FIRST: Final = KnownModel("", "", tokenizer=_ROBERTA_RULE, tokenizer_names=ROBERTA, licence="AGPL-3.0", citation=_SOURCEDATA)
-_SECOND: Final = KnownModel("", "", tokenizer=_LINKBERT_RULE, tokenizer_names=BIOLINKBERT, citation=_SOURCEDATA_NLP)
+_FIRST: Final = KnownModel(
+    "",
+    "",
+    tokenizer=_ROBERTA_RULE,
+    tokenizer_names=ROBERTA,
+    licence="AGPL-3.0",
+    citation=_SOURCEDATA,
+)
+_SECOND: Final = KnownModel(
+    "", "", tokenizer=_LINKBERT_RULE, tokenizer_names=BIOLINKBERT, citation=_SOURCEDATA_NLP
+)
 #: What models of one step have in common.
-_PANELS: Final[Mapping[str, Any]] = {"task": "panels", "id2label": ("O", "B-PANEL_START"), "scheme": "sd-nlp panels", "recipe": "panelization"}
-_GENEPROD_ROLES: Final[Mapping[str, Any]] = {"task": "geneprod_roles", "scheme": "sd-nlp roles", "recipe": "geneprod-roles"}
-_SMALL_MOL_ROLES: Final[Mapping[str, Any]] = {"task": "small_mol_roles", "scheme": "sd-nlp roles", "recipe": "small-mol-roles"}
+_PANELS: Final[Mapping[str, Any]] = {
+    "task": "panels",
+    "id2label": ("O", "B-PANEL_START"),
+    "scheme": "sd-nlp panels",
+    "recipe": "panelization",
+}
+_GENEPROD_ROLES: Final[Mapping[str, Any]] = {
+    "task": "geneprod_roles",
+    "scheme": "sd-nlp roles",
+    "recipe": "geneprod-roles",
+}
+_SMALL_MOL_ROLES: Final[Mapping[str, Any]] = {
+    "task": "small_mol_roles",
+    "scheme": "sd-nlp roles",
+    "recipe": "small-mol-roles",
+}
 
 _MODELS: Final = (
     replace(
@@ -95,18 +132,29 @@ _MODELS: Final = (
         scheme="sd-nlp-2",
         recipe="sd-ner-mini",
     ),
-    replace(_BUNDLED, name="bundled-panels", about="Splits a figure legend into panels; comes with the product", **_PANELS),
+    replace(
+        _BUNDLED,
+        name="bundled-panels",
+        about="Splits a figure legend into panels; comes with the product",
+        **_PANELS,
+    ),
     replace(
         _BUNDLED,
         name="bundled-geneprod-roles",
-        about="Tells which gene products were perturbed or measured, read from text in which they are masked; comes with the product",
+        about=(
+            "Tells which gene products were perturbed or measured, read from text in which they are"
+            " masked; comes with the product"
+        ),
         id2label=_begin_first(_ROLES),
         **_GENEPROD_ROLES,
     ),
     replace(
         _BUNDLED,
         name="bundled-smallmol-roles",
-        about="Tells which small molecules were perturbed or measured, read from text in which they are masked; comes with the product",
+        about=(
+            "Tells which small molecules were perturbed or measured, read from text in which they"
+            " are masked; comes with the product"
+        ),
         id2label=_begin_first(_ROLES),
         **_SMALL_MOL_ROLES,
     ),
@@ -128,8 +176,19 @@ _MODELS: Final = (
         licence="MIT",
         recipe="sd-ner",
     ),
-    replace(_FIRST, name="EMBO/sd-panelization", about="RoBERTa base, splits a figure legend into panels", **_PANELS),
-    replace(_SECOND, name="EMBO/sd-panelization-v2", about="BERT, splits a figure legend into panels", licence="Apache-2.0", **_PANELS),
+    replace(
+        _FIRST,
+        name="EMBO/sd-panelization",
+        about="RoBERTa base, splits a figure legend into panels",
+        **_PANELS,
+    ),
+    replace(
+        _SECOND,
+        name="EMBO/sd-panelization-v2",
+        about="BERT, splits a figure legend into panels",
+        licence="Apache-2.0",
+        **_PANELS,
+    ),
     replace(
         _FIRST,
         name="EMBO/sd-geneprod-roles",
@@ -173,7 +232,10 @@ _MODELS: Final = (
         "SciBERT cased, trained on JNLPBA",
         id2label=_begin_first(("protein", "cell_type", "DNA", "cell_line", "RNA")),
         scheme="jnlpba",
-        tokenizer="its own vocab.txt; its settings are empty, so text is lower-cased, as in its card's example",
+        tokenizer=(
+            "its own vocab.txt; its settings are empty, so text is lower-cased, as in its card's"
+            " example"
+        ),
         citation="Beltagy et al. 2019, SciBERT, arXiv:1903.10676; Kim et al. 2004, JNLPBA",
         recipe="scibert-jnlpba",
     ),
@@ -183,15 +245,25 @@ _MODELS: Final = (
         id2label=_begin_first(_CRAFT_LABELS),
         scheme="craft",
         languages=("en", "es"),
-        citation=f"{_CRAFT}; Carrino et al. 2021, Biomedical and clinical language models for Spanish, arXiv:2109.03570",
+        citation=(
+            f"{_CRAFT}; Carrino et al. 2021, Biomedical and clinical language models for Spanish,"
+            " arXiv:2109.03570"
+        ),
         recipe="craft-augmented-transfer",
     ),
     KnownModel(
         "StivenLancheros/Biobert-base-cased-v1.2-finetuned-ner-CRAFT",
         "BioBERT 1.2, trained on CRAFT",
-        id2label=(*(f"B-{label}" for label in _CRAFT_LABELS), *(f"I-{label}" for label in _CRAFT_LABELS), "O"),
+        id2label=(
+            *(f"B-{label}" for label in _CRAFT_LABELS),
+            *(f"I-{label}" for label in _CRAFT_LABELS),
+            "O",
+        ),
         scheme="craft",
-        citation=f"{_CRAFT}; Lee et al. 2020, BioBERT, Bioinformatics 36:1234, doi:10.1093/bioinformatics/btz682",
+        citation=(
+            f"{_CRAFT}; Lee et al. 2020, BioBERT, Bioinformatics 36:1234,"
+            " doi:10.1093/bioinformatics/btz682"
+        ),
         recipe="biobert-craft",
     ),
 )

@@ -1,7 +1,8 @@
 """The label schemes of the known systems, and what becomes of a label of one in another.
 
-Each pair of schemes has a table that says for every label of the first which label of the second stands for it, or that none does.
-An entry is exact where both names mean the same things, so that they can be exchanged either way; every other one is lossy and says what is lost.
+Each pair of schemes has a table that says for every label of the first which label of the second
+stands for it, or that none does. An entry is exact where both names mean the same things, so that
+they can be exchanged either way; every other one is lossy and says what is lost.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ class LabelScheme:
 
 @dataclass(frozen=True, slots=True)
 class Translation:
-    """What becomes of ``source`` in another scheme: ``target``, or nothing where that is ""; ``why`` says what gets lost unless it is ``exact``."""
+    """What becomes of ``source`` in another scheme: ``target``, or nothing where that is "";
+    ``why`` says what gets lost unless it is ``exact``."""
 
     source: str
     target: str
@@ -37,7 +39,8 @@ class Translation:
 
 @dataclass(frozen=True, slots=True)
 class Translated:
-    """Spans in another scheme, in their order. ``dropped`` counts the spans left out by their label, ``merged`` those that had become equal."""
+    """Spans in another scheme, in their order. ``dropped`` counts the spans left out by their
+    label, ``merged`` those that had become equal."""
 
     spans: list[Span]
     dropped: Counter[str]
@@ -48,9 +51,21 @@ SCHEMES: Final[Mapping[str, LabelScheme]] = {
     scheme.name: scheme
     for scheme in (
         LabelScheme("sd-nlp-2", ENTITY_LABELS, "SourceData's figure legends with DISEASE"),
-        LabelScheme("sd-nlp-1", PUBLIC_ENTITY_LABELS, "SourceData's figure legends as first published, without DISEASE"),
-        LabelScheme("jnlpba", ("protein", "DNA", "RNA", "cell_type", "cell_line"), "JNLPBA 2004, abstracts on human blood cells (GENIA)"),
-        LabelScheme("craft", ("Sequence", "Cell", "Protein", "Gene", "Taxon", "Chemical"), "CRAFT, full articles on the mouse, by ontology"),
+        LabelScheme(
+            "sd-nlp-1",
+            PUBLIC_ENTITY_LABELS,
+            "SourceData's figure legends as first published, without DISEASE",
+        ),
+        LabelScheme(
+            "jnlpba",
+            ("protein", "DNA", "RNA", "cell_type", "cell_line"),
+            "JNLPBA 2004, abstracts on human blood cells (GENIA)",
+        ),
+        LabelScheme(
+            "craft",
+            ("Sequence", "Cell", "Protein", "Gene", "Taxon", "Chemical"),
+            "CRAFT, full articles on the mouse, by ontology",
+        ),
     )
 }
 
@@ -59,27 +74,54 @@ _NOT_NAMED: Final = "the other scheme has no name for it"
 _Table = dict[str, tuple[str, bool, str]]
 
 _JNLPBA_TO_SD: Final[_Table] = {
-    "protein": ("GENEPROD", False, "GENEPROD does not tell proteins from genes; families, complexes and domains come with them"),
-    "DNA": ("GENEPROD", False, "GENEPROD does not tell genes from proteins; promoters, sites and vectors come with them"),
+    "protein": (
+        "GENEPROD",
+        False,
+        (
+            "GENEPROD does not tell proteins from genes; families, complexes and domains come with"
+            " them"
+        ),
+    ),
+    "DNA": (
+        "GENEPROD",
+        False,
+        "GENEPROD does not tell genes from proteins; promoters, sites and vectors come with them",
+    ),
     "RNA": ("GENEPROD", False, "GENEPROD does not tell transcripts from proteins"),
     "cell_type": ("CELL", False, "CELL does not tell cell types from cell lines"),
     "cell_line": ("CELL", False, "CELL does not tell cell lines from cell types"),
 }
 _CRAFT_TO_SD: Final[_Table] = {
-    "Sequence": ("", False, "features of sequences (exon, promoter, allele) are not labelled there"),
+    "Sequence": (
+        "",
+        False,
+        "features of sequences (exon, promoter, allele) are not labelled there",
+    ),
     "Cell": ("CELL", False, "CELL holds cell lines too, which Cell does not"),
     "Protein": ("GENEPROD", False, "GENEPROD does not tell proteins from genes"),
     "Gene": ("GENEPROD", False, "GENEPROD does not tell genes from proteins"),
-    "Taxon": ("ORGANISM", False, "Taxon names taxa of every rank, ORGANISM the organism that was worked with"),
+    "Taxon": (
+        "ORGANISM",
+        False,
+        "Taxon names taxa of every rank, ORGANISM the organism that was worked with",
+    ),
     "Chemical": ("SMALL_MOLECULE", False, "Chemical holds classes, groups and macromolecules too"),
 }
 _SD_TO_JNLPBA: Final[_Table] = {
-    "GENEPROD": ("protein", False, "genes and transcripts are called proteins, which most gene products of legends are"),
+    "GENEPROD": (
+        "protein",
+        False,
+        "genes and transcripts are called proteins, which most gene products of legends are",
+    ),
     "CELL": ("cell_type", False, "cell lines are called cell types"),
 }
 _SD_TO_CRAFT: Final[_Table] = {
     "SMALL_MOLECULE": ("Chemical", False, "Chemical is wider"),
-    "GENEPROD": ("Protein", False, "genes are called proteins, which most gene products of legends are"),
+    "GENEPROD": (
+        "Protein",
+        False,
+        "genes are called proteins, which most gene products of legends are",
+    ),
     "CELL": ("Cell", False, "cell lines are called cells"),
     "ORGANISM": ("Taxon", False, "Taxon names taxa of every rank"),
 }
@@ -91,7 +133,11 @@ _JNLPBA_TO_CRAFT: Final[_Table] = {
     "cell_line": ("", False, "CRAFT does not label cell lines"),
 }
 _CRAFT_TO_JNLPBA: Final[_Table] = {
-    "Protein": ("protein", False, "single proteins only, where protein holds families, complexes and domains too"),
+    "Protein": (
+        "protein",
+        False,
+        "single proteins only, where protein holds families, complexes and domains too",
+    ),
     "Gene": ("DNA", False, "genes only, where DNA holds promoters, sites and vectors too"),
     "Cell": ("cell_type", True, ""),
 }
@@ -118,16 +164,24 @@ def scheme_named(name: str) -> LabelScheme:
     try:
         return SCHEMES[name]
     except KeyError:
-        raise LabelSchemeError(f"there is no label scheme {name}; there are {', '.join(SCHEMES)}") from None
+        raise LabelSchemeError(
+            f"there is no label scheme {name}; there are {', '.join(SCHEMES)}"
+        ) from None
 
 
 def scheme_of(labels: Iterable[str]) -> LabelScheme:
-    """The smallest scheme that holds all of ``labels``, whatever their case. Raises ``LabelSchemeError`` where none does."""
+    """The smallest scheme that holds all of ``labels``, whatever their case. Raises
+    ``LabelSchemeError`` where none does."""
     asked = {label.lower() for label in labels}
-    fitting = [scheme for scheme in SCHEMES.values() if asked and asked <= {label.lower() for label in scheme.labels}]
+    fitting = [
+        scheme
+        for scheme in SCHEMES.values()
+        if asked and asked <= {label.lower() for label in scheme.labels}
+    ]
     if not fitting:
         raise LabelSchemeError(
-            f"the labels {', '.join(sorted(asked)) or '(none)'} are of no known scheme, so they cannot be mapped; known are {', '.join(SCHEMES)}"
+            f"the labels {', '.join(sorted(asked)) or '(none)'} are of no known scheme, so they"
+            f" cannot be mapped; known are {', '.join(SCHEMES)}"
         )
     return min(fitting, key=lambda scheme: len(scheme.labels))
 
@@ -137,14 +191,17 @@ def translations(source: LabelScheme, target: LabelScheme) -> tuple[Translation,
     if source == target:
         return tuple(Translation(label, label, True) for label in source.labels)
     table = _TABLES[source.name, target.name]
-    return tuple(Translation(label, *table.get(label, ("", False, _NOT_NAMED))) for label in source.labels)
+    return tuple(
+        Translation(label, *table.get(label, ("", False, _NOT_NAMED))) for label in source.labels
+    )
 
 
 def translate(spans: Iterable[Span], source: LabelScheme, target: LabelScheme) -> Translated:
     """``spans`` with the labels of ``target``; nothing is left out without being counted.
 
-    Labels are recognised whatever their case (one author writes GENE, another Gene). The runner-up and the scores by label that a tagger wrote are
-    mapped as well; a runner-up that means the same as the entity's label, or nothing, is taken away.
+    Labels are recognised whatever their case (one author writes GENE, another Gene). The runner-up
+    and the scores by label that a tagger wrote are mapped as well; a runner-up that means the same
+    as the entity's label, or nothing, is taken away.
     """
     names = {entry.source.lower(): entry.target for entry in translations(source, target)}
     found: dict[tuple[int, int, str], Span] = {}
@@ -157,21 +214,34 @@ def translate(spans: Iterable[Span], source: LabelScheme, target: LabelScheme) -
             dropped[span.label] += 1
             continue
         attributes = _attributes(span.attributes, label, names)
-        score = attributes["scores"].get(label, span.score) if "scores" in attributes else span.score
+        score = (
+            attributes["scores"].get(label, span.score) if "scores" in attributes else span.score
+        )
         changed = dataclasses.replace(span, label=label, score=score, attributes=attributes)
         found.setdefault((span.start, span.end, label), changed)
     return Translated(list(found.values()), dropped, n_read - dropped.total() - len(found))
 
 
-def _attributes(attributes: Mapping[str, Any], label: str, names: Mapping[str, str]) -> dict[str, Any]:
-    """A tagger's attributes with mapped labels. With the scores by label the runner-up is found anew, since labels that become one add up."""
-    changed = {name: value for name, value in attributes.items() if name not in {"scores", "runner_up", "runner_up_score"}}
+def _attributes(
+    attributes: Mapping[str, Any], label: str, names: Mapping[str, str]
+) -> dict[str, Any]:
+    """A tagger's attributes with mapped labels. With the scores by label the runner-up is found
+    anew, since labels that become one add up."""
+    changed = {
+        name: value
+        for name, value in attributes.items()
+        if name not in {"scores", "runner_up", "runner_up_score"}
+    }
     if "scores" in attributes:
         changed["scores"] = _summed(attributes["scores"], names)
         others = {name: value for name, value in changed["scores"].items() if name != label}
     else:
         runner_up = names.get(str(attributes.get("runner_up", "")).lower(), "")
-        others = {runner_up: attributes.get("runner_up_score")} if runner_up and runner_up != label else {}
+        others = (
+            {runner_up: attributes.get("runner_up_score")}
+            if runner_up and runner_up != label
+            else {}
+        )
     if others:
         changed["runner_up"] = max(others, key=lambda name: others[name] or 0.0)
         changed["runner_up_score"] = others[changed["runner_up"]]

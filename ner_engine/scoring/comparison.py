@@ -1,7 +1,8 @@
-"""Two models, or one and the gold, on the same texts: where they differ, by how much, and whether the difference is more than chance.
+"""Two models, or one and the gold, on the same texts: where they differ, by how much, and whether
+the difference is more than chance.
 
-Everything here counts; nothing holds or returns a text but for the surfaces in ``missed_strings``. Errors of a call with lists of different length
-are ``ValueError``.
+Everything here counts; nothing holds or returns a text but for the surfaces in ``missed_strings``.
+Errors of a call with lists of different length are ``ValueError``.
 """
 
 from __future__ import annotations
@@ -18,14 +19,19 @@ from ner_engine.align import Labelled
 from ner_engine.scoring.metrics import Score, Scores
 
 NOTHING: Final = ""
-#: Draws of the bootstrap: the ends of a 95 % interval then lie within about a tenth of its width of their place.
+#: Draws of the bootstrap: the ends of a 95 % interval then lie within about a tenth of its width of
+#: their place.
 DRAWS: Final = 2000
 
 
-def partial_scores(gold: Iterable[Iterable[Labelled]], predicted: Iterable[Iterable[Labelled]]) -> Scores:
-    """As ``metrics.score``, an entity counting as found where one of the same label shares a character with it.
+def partial_scores(
+    gold: Iterable[Iterable[Labelled]], predicted: Iterable[Iterable[Labelled]]
+) -> Scores:
+    """As ``metrics.score``, an entity counting as found where one of the same label shares a
+    character with it.
 
-    Each entity stands for one of the other side at most, so neither a long nor a doubled one counts twice.
+    Each entity stands for one of the other side at most, so neither a long nor a doubled one counts
+    twice.
     """
     correct: Counter[str] = Counter()
     n_predicted: Counter[str] = Counter()
@@ -36,11 +42,16 @@ def partial_scores(gold: Iterable[Iterable[Labelled]], predicted: Iterable[Itera
         n_predicted.update(item.label for item in right)
         correct.update(a.label for a, b in pairs(left, right) if a.label == b.label)
     labels = sorted(support.keys() | n_predicted.keys())
-    return Scores({label: Score(correct[label], n_predicted[label], support[label]) for label in labels})
+    return Scores(
+        {label: Score(correct[label], n_predicted[label], support[label]) for label in labels}
+    )
 
 
-def pairs(gold: Sequence[Labelled], predicted: Sequence[Labelled]) -> list[tuple[Labelled, Labelled]]:
-    """Who stands for whom, each at most once: equal ones first, then the same label and overlap, then overlap alone, the larger overlap first."""
+def pairs(
+    gold: Sequence[Labelled], predicted: Sequence[Labelled]
+) -> list[tuple[Labelled, Labelled]]:
+    """Who stands for whom, each at most once: equal ones first, then the same label and overlap,
+    then overlap alone, the larger overlap first."""
     ways: list[tuple[int, int, int, int]] = []
     for i, a in enumerate(gold):
         for j, b in enumerate(predicted):
@@ -60,10 +71,12 @@ def pairs(gold: Sequence[Labelled], predicted: Sequence[Labelled]) -> list[tuple
 
 @dataclass(frozen=True, slots=True)
 class Errors:
-    """What a model does wrong. ``confusion`` counts (gold label, predicted label) of entities that overlap, "" standing for none on that side.
+    """What a model does wrong. ``confusion`` counts (gold label, predicted label) of entities that
+    overlap, "" standing for none on that side.
 
-    ``edges`` counts by label the entities found with the right label and another extent: (label, "begins" or "ends" or "both").
-    ``missed`` counts (label, surface) of gold entities that nothing overlaps, ``invented`` those of predictions that overlap nothing.
+    ``edges`` counts by label the entities found with the right label and another extent: (label,
+    "begins" or "ends" or "both"). ``missed`` counts (label, surface) of gold entities that nothing
+    overlaps, ``invented`` those of predictions that overlap nothing.
     """
 
     confusion: Mapping[tuple[str, str], int]
@@ -72,12 +85,24 @@ class Errors:
     invented: Mapping[tuple[str, str], int]
 
     def as_json(self, *, n_strings: int = 20) -> dict[str, Any]:
-        """Lists for JSON, the most frequent first; at most ``n_strings`` strings missed and invented."""
+        """Lists for JSON, the most frequent first; at most ``n_strings`` strings missed and
+        invented."""
         return {
-            "confusion": [{"gold": gold, "predicted": predicted, "count": n} for (gold, predicted), n in _most(self.confusion)],
-            "edges": [{"label": label, "edge": edge, "count": n} for (label, edge), n in _most(self.edges)],
-            "missed": [{"label": label, "surface": surface, "count": n} for (label, surface), n in _most(self.missed)[:n_strings]],
-            "invented": [{"label": label, "surface": surface, "count": n} for (label, surface), n in _most(self.invented)[:n_strings]],
+            "confusion": [
+                {"gold": gold, "predicted": predicted, "count": n}
+                for (gold, predicted), n in _most(self.confusion)
+            ],
+            "edges": [
+                {"label": label, "edge": edge, "count": n} for (label, edge), n in _most(self.edges)
+            ],
+            "missed": [
+                {"label": label, "surface": surface, "count": n}
+                for (label, surface), n in _most(self.missed)[:n_strings]
+            ],
+            "invented": [
+                {"label": label, "surface": surface, "count": n}
+                for (label, surface), n in _most(self.invented)[:n_strings]
+            ],
         }
 
 
@@ -85,7 +110,11 @@ def _most(counts: Mapping[tuple[str, str], int]) -> list[tuple[tuple[str, str], 
     return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
 
 
-def errors_of(texts: Iterable[str], gold: Iterable[Iterable[Labelled]], predicted: Iterable[Iterable[Labelled]]) -> Errors:
+def errors_of(
+    texts: Iterable[str],
+    gold: Iterable[Iterable[Labelled]],
+    predicted: Iterable[Iterable[Labelled]],
+) -> Errors:
     """Confusion, wrong edges, and the strings that were missed or invented."""
     confusion: Counter[tuple[str, str]] = Counter()
     edges: Counter[tuple[str, str]] = Counter()
@@ -106,14 +135,22 @@ def errors_of(texts: Iterable[str], gold: Iterable[Iterable[Labelled]], predicte
 
 
 def _edge(a: Labelled, b: Labelled) -> str:
-    return "both" if a.start != b.start and a.end != b.end else "begins" if a.start != b.start else "ends"
+    return (
+        "both"
+        if a.start != b.start and a.end != b.end
+        else "begins"
+        if a.start != b.start
+        else "ends"
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Micro F1 of the candidate minus that of the current model, -1 to 1: as measured, and the ends of its 95 % interval.
+    """Micro F1 of the candidate minus that of the current model, -1 to 1: as measured, and the ends
+    of its 95 % interval.
 
-    ``share_worse`` is the share of draws in which the candidate was worse; ``n_groups`` papers were drawn from.
+    ``share_worse`` is the share of draws in which the candidate was worse; ``n_groups`` papers were
+    drawn from.
     """
 
     measured: float
@@ -128,8 +165,15 @@ class Difference:
         return (self.high - self.low) / (2 * 1.96)
 
     def as_json(self) -> dict[str, float | int]:
-        figures = {"measured": self.measured, "low": self.low, "high": self.high, "share_worse": self.share_worse}
-        return {name: round(value, 6) for name, value in figures.items()} | {"n_groups": self.n_groups}
+        figures = {
+            "measured": self.measured,
+            "low": self.low,
+            "high": self.high,
+            "share_worse": self.share_worse,
+        }
+        return {name: round(value, 6) for name, value in figures.items()} | {
+            "n_groups": self.n_groups
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +186,11 @@ class Counts:
 
     def __add__(self, other: Counts) -> Counts:
         """Of both texts together."""
-        return Counts(self.n_correct + other.n_correct, self.n_predicted + other.n_predicted, self.support + other.support)
+        return Counts(
+            self.n_correct + other.n_correct,
+            self.n_predicted + other.n_predicted,
+            self.support + other.support,
+        )
 
     @property
     def n_errors(self) -> int:
@@ -150,7 +198,9 @@ class Counts:
         return self.n_predicted + self.support - 2 * self.n_correct
 
 
-def counts_of(gold: Iterable[Labelled], predicted: Iterable[Labelled], label: str | None = None) -> Counts:
+def counts_of(
+    gold: Iterable[Labelled], predicted: Iterable[Labelled], label: str | None = None
+) -> Counts:
     """Strict counts of one text, of one label where given."""
     left = {item for item in gold if label is None or item.label == label}
     right = {item for item in predicted if label is None or item.label == label}
@@ -158,26 +208,46 @@ def counts_of(gold: Iterable[Labelled], predicted: Iterable[Labelled], label: st
 
 
 def paired_bootstrap(
-    groups: Sequence[str], current: Sequence[Counts], candidate: Sequence[Counts], *, draws: int = DRAWS, seed: int = 42
+    groups: Sequence[str],
+    current: Sequence[Counts],
+    candidate: Sequence[Counts],
+    *,
+    draws: int = DRAWS,
+    seed: int = 42,
 ) -> Difference:
-    """The difference of micro F1 and how sure it is, by drawing papers anew with replacement, the same ones for both models.
+    """The difference of micro F1 and how sure it is, by drawing papers anew with replacement, the
+    same ones for both models.
 
-    ``groups`` names the paper of each text: panels of a paper resemble each other, so papers are what is drawn.
+    ``groups`` names the paper of each text: panels of a paper resemble each other, so papers are
+    what is drawn.
     """
     if not len(groups) == len(current) == len(candidate):
         raise ValueError("groups, current and candidate must have one entry a text each")
     names = {name: index for index, name in enumerate(dict.fromkeys(groups))}
     totals = np.zeros((len(names), 2, 3))
     for name, old, new in zip(groups, current, candidate, strict=True):
-        totals[names[name]] += [[old.n_correct, old.n_predicted, old.support], [new.n_correct, new.n_predicted, new.support]]
+        totals[names[name]] += [
+            [old.n_correct, old.n_predicted, old.support],
+            [new.n_correct, new.n_predicted, new.support],
+        ]
     measured = _f1(totals.sum(axis=0))
     drawn = (
-        np.random.default_rng(seed).multinomial(len(names), np.full(len(names), 1 / max(len(names), 1)), size=draws) if names else np.zeros((1, 0))
+        np.random.default_rng(seed).multinomial(
+            len(names), np.full(len(names), 1 / max(len(names), 1)), size=draws
+        )
+        if names
+        else np.zeros((1, 0))
     )
     values = _f1(np.einsum("dg,gmc->dmc", drawn, totals))
     differences = values[:, 1] - values[:, 0]
     low, high = np.percentile(differences, [2.5, 97.5])
-    return Difference(float(measured[1] - measured[0]), float(low), float(high), float((differences < 0).mean()), len(names))
+    return Difference(
+        float(measured[1] - measured[0]),
+        float(low),
+        float(high),
+        float((differences < 0).mean()),
+        len(names),
+    )
 
 
 def micro_f1(counts: Iterable[Counts]) -> float:
@@ -193,6 +263,12 @@ def _f1(counts: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def worsened(current: Sequence[Counts], candidate: Sequence[Counts]) -> list[tuple[int, int]]:
-    """(index, additional errors) of the texts in which the candidate makes more errors, missed and invented together; the worst first."""
-    found = [(index, new.n_errors - old.n_errors) for index, (old, new) in enumerate(zip(current, candidate, strict=True))]
-    return sorted(((index, more) for index, more in found if more > 0), key=lambda item: (-item[1], item[0]))
+    """(index, additional errors) of the texts in which the candidate makes more errors, missed and
+    invented together; the worst first."""
+    found = [
+        (index, new.n_errors - old.n_errors)
+        for index, (old, new) in enumerate(zip(current, candidate, strict=True))
+    ]
+    return sorted(
+        ((index, more) for index, more in found if more > 0), key=lambda item: (-item[1], item[0])
+    )

@@ -1,6 +1,8 @@
-"""Precision, recall and F1 of entities, strict: an entity counts only with the same start, end and label.
+"""Precision, recall and F1 of entities, strict: an entity counts only with the same start, end and
+label.
 
-The figures equal seqeval's (``mode="strict"``, IOB2) where the entities come from IOB2 labels; see tests.
+The figures equal seqeval's (``mode="strict"``, IOB2) where the entities come from IOB2 labels; see
+tests.
 """
 
 from __future__ import annotations
@@ -15,7 +17,8 @@ from ner_engine.align import Labelled, decode, split_tag
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """Shares in 0-1; ``support`` counts gold entities, ``n_predicted`` predicted ones, ``n_correct`` those that agree."""
+    """Shares in 0-1; ``support`` counts gold entities, ``n_predicted`` predicted ones,
+    ``n_correct`` those that agree."""
 
     n_correct: int
     n_predicted: int
@@ -36,7 +39,11 @@ class Score:
 
     def __add__(self, other: Score) -> Score:
         """Of both sets of entities together."""
-        return Score(self.n_correct + other.n_correct, self.n_predicted + other.n_predicted, self.support + other.support)
+        return Score(
+            self.n_correct + other.n_correct,
+            self.n_predicted + other.n_predicted,
+            self.support + other.support,
+        )
 
     def as_json(self) -> dict[str, float | int]:
         return {
@@ -51,20 +58,31 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """By label, over all entities (micro), and the mean over labels that occur in gold or prediction (macro, as seqeval)."""
+    """By label, over all entities (micro), and the mean over labels that occur in gold or
+    prediction (macro, as seqeval)."""
 
     by_label: dict[str, Score]
 
     def __add__(self, other: Scores) -> Scores:
-        """Of both sets of texts together: the scores of many texts are those of their parts, one after the other."""
+        """Of both sets of texts together: the scores of many texts are those of their parts, one
+        after the other."""
         nothing = Score(0, 0, 0)
         labels = sorted(self.by_label.keys() | other.by_label.keys())
-        return Scores({label: self.by_label.get(label, nothing) + other.by_label.get(label, nothing) for label in labels})
+        return Scores(
+            {
+                label: self.by_label.get(label, nothing) + other.by_label.get(label, nothing)
+                for label in labels
+            }
+        )
 
     @property
     def micro(self) -> Score:
         values = self.by_label.values()
-        return Score(sum(s.n_correct for s in values), sum(s.n_predicted for s in values), sum(s.support for s in values))
+        return Score(
+            sum(s.n_correct for s in values),
+            sum(s.n_predicted for s in values),
+            sum(s.support for s in values),
+        )
 
     @property
     def macro(self) -> dict[str, float]:
@@ -77,7 +95,8 @@ class Scores:
         }
 
     def as_json(self) -> dict[str, Any]:
-        """``{"by_label": {label: score}, "micro": score, "macro": {...}}``; every score as ``Score.as_json``."""
+        """``{"by_label": {label: score}, "micro": score, "macro": {...}}``; every score as
+        ``Score.as_json``."""
         return {
             "by_label": {label: score.as_json() for label, score in sorted(self.by_label.items())},
             "micro": self.micro.as_json(),
@@ -88,15 +107,27 @@ class Scores:
         """The scores as lines of text, a label each, for reading."""
         width = max([len("micro avg"), *map(len, self.by_label)])
         head = f"{'':{width}}  {'P':>6} {'R':>6} {'F1':>6} {'support':>8}"
-        rows = [(label, s.precision, s.recall, s.f1, s.support) for label, s in sorted(self.by_label.items())]
+        rows = [
+            (label, s.precision, s.recall, s.f1, s.support)
+            for label, s in sorted(self.by_label.items())
+        ]
         micro, macro = self.micro, self.macro
         rows.append(("micro avg", micro.precision, micro.recall, micro.f1, micro.support))
         rows.append(("macro avg", macro["precision"], macro["recall"], macro["f1"], micro.support))
-        return "\n".join([head, *(f"{name:{width}}  {p:6.4f} {r:6.4f} {f:6.4f} {n:8d}" for name, p, r, f, n in rows)])
+        return "\n".join(
+            [
+                head,
+                *(
+                    f"{name:{width}}  {p:6.4f} {r:6.4f} {f:6.4f} {n:8d}"
+                    for name, p, r, f, n in rows
+                ),
+            ]
+        )
 
 
 def score(gold: Iterable[Iterable[Labelled]], predicted: Iterable[Iterable[Labelled]]) -> Scores:
-    """Compare two lists of documents, each a list of labelled ranges. Raises ``ValueError`` where the lists differ in length."""
+    """Compare two lists of documents, each a list of labelled ranges. Raises ``ValueError`` where
+    the lists differ in length."""
     correct: Counter[str] = Counter()
     n_predicted: Counter[str] = Counter()
     support: Counter[str] = Counter()
@@ -106,7 +137,9 @@ def score(gold: Iterable[Iterable[Labelled]], predicted: Iterable[Iterable[Label
         n_predicted.update(item.label for item in right)
         correct.update(item.label for item in left & right)
     labels = sorted(support.keys() | n_predicted.keys())
-    return Scores({label: Score(correct[label], n_predicted[label], support[label]) for label in labels})
+    return Scores(
+        {label: Score(correct[label], n_predicted[label], support[label]) for label in labels}
+    )
 
 
 def score_iob2(gold: Iterable[Sequence[str]], predicted: Iterable[Sequence[str]]) -> Scores:
@@ -114,10 +147,14 @@ def score_iob2(gold: Iterable[Sequence[str]], predicted: Iterable[Sequence[str]]
     return score(map(_ranges, gold), map(_ranges, predicted))
 
 
-def score_words(gold: Iterable[Sequence[str]], predicted: Iterable[Sequence[str]]) -> tuple[Scores, float]:
-    """Word by word, as reports at word level count: a word is right where its whole IOB2 label is, O is no class. And the accuracy over all words.
+def score_words(
+    gold: Iterable[Sequence[str]], predicted: Iterable[Sequence[str]]
+) -> tuple[Scores, float]:
+    """Word by word, as reports at word level count: a word is right where its whole IOB2 label is,
+    O is no class. And the accuracy over all words.
 
-    Lists as in ``score_iob2``; scores are by entity type. Raises ``ValueError`` where lists differ in length.
+    Lists as in ``score_iob2``; scores are by entity type. Raises ``ValueError`` where lists differ
+    in length.
     """
     correct: Counter[str] = Counter()
     n_predicted: Counter[str] = Counter()
@@ -131,7 +168,9 @@ def score_words(gold: Iterable[Sequence[str]], predicted: Iterable[Sequence[str]
             n_predicted[split_tag(found)[1]] += 1
             correct[split_tag(wanted)[1]] += wanted == found
     labels = sorted((support.keys() | n_predicted.keys()) - {""})
-    by_label = {label: Score(correct[label], n_predicted[label], support[label]) for label in labels}
+    by_label = {
+        label: Score(correct[label], n_predicted[label], support[label]) for label in labels
+    }
     return Scores(by_label), n_equal / n_words if n_words else 0.0
 
 

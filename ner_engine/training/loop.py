@@ -1,7 +1,9 @@
-"""The loop that fine-tuning and pre-training share: its folder, steps, events, checkpoints by the clock, and which weights are kept in the end.
+"""The loop that fine-tuning and pre-training share: its folder, steps, events, checkpoints by the
+clock, and which weights are kept in the end.
 
-It runs on one processor or accelerator, or on several processes that accelerate's launcher (or torchrun) starts: the first of them speaks, measures
-and writes, all learn from their share of each batch, and a decision of one (to stop, to write a checkpoint) is everyone's.
+It runs on one processor or accelerator, or on several processes that accelerate's launcher (or
+torchrun) starts: the first of them speaks, measures and writes, all learn from their share of each
+batch, and a decision of one (to stop, to write a checkpoint) is everyone's.
 """
 
 from __future__ import annotations
@@ -29,7 +31,8 @@ from ner_engine.inference.windows import IGNORED
 from ner_engine.registry.recipes import Recipe
 from ner_engine.training.batching import BatchOrder, MicroBatch, token_loss
 
-#: Events of a run: start, step, eval, blending, blend, done, cancelled (see ``cli`` for their fields).
+#: Events of a run: start, step, eval, blending, blend, done, cancelled (see ``cli`` for their
+#: fields).
 Emit = Callable[[Mapping[str, Any]], None]
 #: How long processes wait for the first of them while it measures.
 _PATIENCE: Final = timedelta(hours=12)
@@ -39,18 +42,27 @@ _PATIENCE: Final = timedelta(hours=12)
 
 
 def claim(out: Path, started: Mapping[str, Any], *, resume: bool) -> None:
-    """Make ``out`` the folder of the run ``started`` with these facts, or check that it is. Raises ``TrainingError`` where it is another's."""
+    """Make ``out`` the folder of the run ``started`` with these facts, or check that it is. Raises
+    ``TrainingError`` where it is another's."""
     if (out / "model").exists():
         raise TrainingError(f"{out.name} already holds a finished model; give another folder")
     stored = out / "run.json"
     if stored.is_file() and any(out.rglob("checkpoint-*/trainer_state.json")):
         if not resume:
-            raise TrainingError(f"{out.name} holds an unfinished run; go on with it by --resume, or give another folder")
+            raise TrainingError(
+                f"{out.name} holds an unfinished run; go on with it by --resume, or give another"
+                " folder"
+            )
         before = json.loads(stored.read_text(encoding="utf-8"))
         now = json.loads(json.dumps(started))
-        changed = sorted(name for name in before if before[name] != now.get(name))  # an older program's run knows fewer names
+        changed = sorted(
+            name for name in before if before[name] != now.get(name)
+        )  # an older program's run knows fewer names
         if changed:
-            raise TrainingError(f"the run in {out.name} was started with another {', '.join(changed)}; start a new one in another folder")
+            raise TrainingError(
+                f"the run in {out.name} was started with another {', '.join(changed)}; start a new"
+                " one in another folder"
+            )
         return
     out.mkdir(parents=True, exist_ok=True)
     part = stored.with_name(stored.name + ".part")
@@ -59,8 +71,11 @@ def claim(out: Path, started: Mapping[str, Any], *, resume: bool) -> None:
 
 
 def last_checkpoint(folder: Path) -> Path | None:
-    """The newest complete checkpoint in ``folder``; ``trainer_state.json`` is what is written last of one."""
-    found = [path for path in folder.glob("checkpoint-*") if (path / "trainer_state.json").is_file()]
+    """The newest complete checkpoint in ``folder``; ``trainer_state.json`` is what is written last
+    of one."""
+    found = [
+        path for path in folder.glob("checkpoint-*") if (path / "trainer_state.json").is_file()
+    ]
     return max(found, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
 
 
@@ -75,11 +90,20 @@ class History:
             stream.write(json.dumps(event) + "\n")
 
     def read(self, until: int | None = None) -> list[dict[str, Any]]:
-        """In order of their step, up to step ``until``; a step that was run twice counts as it was run last."""
+        """In order of their step, up to step ``until``; a step that was run twice counts as it was
+        run last."""
         if not self._path.is_file():
             return []
-        events = [json.loads(line) for line in self._path.read_text(encoding="utf-8").splitlines() if line.endswith("}")]
-        return [event for step, event in sorted({event["step"]: event for event in events}.items()) if until is None or step <= until]
+        events = [
+            json.loads(line)
+            for line in self._path.read_text(encoding="utf-8").splitlines()
+            if line.endswith("}")
+        ]
+        return [
+            event
+            for step, event in sorted({event["step"]: event for event in events}.items())
+            if until is None or step <= until
+        ]
 
 
 # Processes
@@ -107,7 +131,7 @@ def training_arguments(recipe: Recipe, n_steps: int, out: Path) -> TrainingArgum
     on_gpu = torch.cuda.is_available()
     return TrainingArguments(
         output_dir=str(out / "checkpoints"),
-        per_device_train_batch_size=recipe.batch_size,  # over all processes; ``RunTrainer`` deals the examples out
+        per_device_train_batch_size=recipe.batch_size,  # over all processes; ``RunTrainer`` deals the examples out  # noqa: E501
         max_steps=n_steps,
         learning_rate=recipe.learning_rate,
         lr_scheduler_type=recipe.schedule,
@@ -121,7 +145,7 @@ def training_arguments(recipe: Recipe, n_steps: int, out: Path) -> TrainingArgum
         activation_checkpointing=recipe.gradient_checkpointing,
         activation_checkpointing_kwargs={"use_reentrant": False},
         logging_steps=max(1, min(10, n_steps // 20)),
-        logging_nan_inf_filter=False,  # a loss that is no number is not averaged away but ends the run
+        logging_nan_inf_filter=False,  # a loss that is no number is not averaged away but ends the run  # noqa: E501
         save_strategy="no",  # the reporter asks for checkpoints by the clock
         save_total_limit=2,
         report_to="none",
@@ -137,7 +161,9 @@ def training_arguments(recipe: Recipe, n_steps: int, out: Path) -> TrainingArgum
 
 def runs_in_bf16(recipe: Recipe) -> bool:
     """Whether the recipe asks for it and the machine is fast in it."""
-    fast = torch.cuda.is_bf16_supported() if torch.cuda.is_available() else cpu_precision() == "bf16"
+    fast = (
+        torch.cuda.is_bf16_supported() if torch.cuda.is_available() else cpu_precision() == "bf16"
+    )
     return recipe.precision == "bf16" and fast
 
 
@@ -147,12 +173,20 @@ def runs_in_bf16(recipe: Recipe) -> bool:
 class RunTrainer(Trainer):
     """The stock trainer with batches of its own, and no pickle beside the weights.
 
-    Which examples a step learns from depends on seed and epoch alone; ``data_collator`` cuts them into micro-batches. The loss is the mean over all
-    labelled tokens of a step, however they are cut and dealt out; ``label_weights`` weigh tokens by their label, a micro-batch's own ``weights`` by
-    their example. ``grouped``: see ``BatchOrder``.
+    Which examples a step learns from depends on seed and epoch alone; ``data_collator`` cuts them
+    into micro-batches. The loss is the mean over all labelled tokens of a step, however they are
+    cut and dealt out; ``label_weights`` weigh tokens by their label, a micro-batch's own
+    ``weights`` by their example. ``grouped``: see ``BatchOrder``.
     """
 
-    def __init__(self, *, grouped: bool = True, label_weights: torch.Tensor | None = None, smoothing: float = 0.0, **settings: Any) -> None:
+    def __init__(
+        self,
+        *,
+        grouped: bool = True,
+        label_weights: torch.Tensor | None = None,
+        smoothing: float = 0.0,
+        **settings: Any,
+    ) -> None:
         super().__init__(**settings)
         self._grouped, self._smoothing = grouped, smoothing
         self._label_weights = None if label_weights is None else label_weights.to(self.args.device)
@@ -164,20 +198,34 @@ class RunTrainer(Trainer):
             self.args.per_device_train_batch_size,
             self.args.seed,
             grouped=self._grouped,
-            epoch=lambda: int((self.state.epoch or 0.0) + 1e-6),  # also when a run is taken up in the middle of an epoch
+            epoch=lambda: int(
+                (self.state.epoch or 0.0) + 1e-6
+            ),  # also when a run is taken up in the middle of an epoch
             process=self.args.process_index,
             n_processes=self.args.world_size,
         )
-        return DataLoader(examples, batch_sampler=order, collate_fn=self.data_collator, pin_memory=self.args.dataloader_pin_memory)
+        return DataLoader(
+            examples,
+            batch_sampler=order,
+            collate_fn=self.data_collator,
+            pin_memory=self.args.dataloader_pin_memory,
+        )
 
-    def _get_num_items_in_batch(self, batch_samples: list[Any], device: torch.device) -> torch.Tensor:
+    def _get_num_items_in_batch(
+        self, batch_samples: list[Any], device: torch.device
+    ) -> torch.Tensor:
         """The weight of all labelled tokens of a step, over all processes."""
-        weight = sum((self.weight(row, device) for batch in batch_samples for row in batch), torch.zeros((), device=device))
+        weight = sum(
+            (self.weight(row, device) for batch in batch_samples for row in batch),
+            torch.zeros((), device=device),
+        )
         if self.args.world_size > 1:
             torch.distributed.all_reduce(weight)
         return weight
 
-    def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> torch.Tensor:
+    def training_step(
+        self, model: Any, inputs: Any, num_items_in_batch: Any = None
+    ) -> torch.Tensor:
         model.train()
         total = torch.zeros((), device=self.args.device)
         rows: list[MicroBatch] = inputs or [_IDLE]
@@ -195,7 +243,9 @@ class RunTrainer(Trainer):
     def loss_sum(self, model: Any, row: MicroBatch) -> torch.Tensor:
         """The loss of a micro-batch, summed over its labelled tokens."""
         logits = model(**{name: value for name, value in row.items() if name not in _TRUTH}).logits
-        return token_loss(logits, row["labels"], self._label_weights, self._smoothing, row.get("weights"))
+        return token_loss(
+            logits, row["labels"], self._label_weights, self._smoothing, row.get("weights")
+        )
 
     def weight(self, row: MicroBatch, device: torch.device) -> torch.Tensor:
         """What the labelled tokens of a micro-batch count for together."""
@@ -203,10 +253,20 @@ class RunTrainer(Trainer):
         is_labelled = labels != IGNORED
         if self._label_weights is None and "weights" not in row:
             return torch.tensor(float(is_labelled.sum()), device=device)
-        counts = torch.ones_like(labels, dtype=torch.float32) if "weights" not in row else row["weights"].to(device)
-        return (counts[is_labelled] if self._label_weights is None else counts[is_labelled] * self._label_weights[labels[is_labelled]]).sum()
+        counts = (
+            torch.ones_like(labels, dtype=torch.float32)
+            if "weights" not in row
+            else row["weights"].to(device)
+        )
+        return (
+            counts[is_labelled]
+            if self._label_weights is None
+            else counts[is_labelled] * self._label_weights[labels[is_labelled]]
+        ).sum()
 
-    def _save(self, output_dir: str | None = None, state_dict: dict[str, torch.Tensor] | None = None) -> None:
+    def _save(
+        self, output_dir: str | None = None, state_dict: dict[str, torch.Tensor] | None = None
+    ) -> None:
         network: Any = self.model
         network.save_pretrained(output_dir, state_dict=state_dict)
 
@@ -214,23 +274,29 @@ class RunTrainer(Trainer):
 #: What of a micro-batch is not for the model to read.
 _TRUTH: Final = frozenset({"labels", "weights"})
 #: What a process computes whose share of a batch is empty: it has to answer the others.
-_IDLE: Final[MicroBatch] = {"input_ids": torch.zeros((1, 1), dtype=torch.long), "labels": torch.full((1, 1), IGNORED)}
+_IDLE: Final[MicroBatch] = {
+    "input_ids": torch.zeros((1, 1), dtype=torch.long),
+    "labels": torch.full((1, 1), IGNORED),
+}
 
 
 # Weights
 
 
 class KeptWeights:
-    """The weights of evaluations that may become the model's: the best one's, or the last few's for their mean.
+    """The weights of evaluations that may become the model's: the best one's, or the last few's for
+    their mean.
 
-    Which those are follows from the recipe and the history alone, so a run that is taken up again keeps what it would have kept.
+    Which those are follows from the recipe and the history alone, so a run that is taken up again
+    keeps what it would have kept.
     """
 
     def __init__(self, folder: Path, recipe: Recipe) -> None:
         self._folder, self._recipe = folder, recipe
 
     def wanted(self, events: Sequence[Mapping[str, Any]]) -> list[int]:
-        """Steps of the evaluations whose weights are kept; none where the last weights are taken as they are."""
+        """Steps of the evaluations whose weights are kept; none where the last weights are taken as
+        they are."""
         if self._recipe.average:
             return [event["step"] for event in events[-self._recipe.average :]]
         return [best_of(events)["step"]] if events and self._recipe.keep == "best" else []
@@ -245,18 +311,23 @@ class KeptWeights:
             part.replace(self._file(step))
 
     def let_go(self, events: Sequence[Mapping[str, Any]]) -> None:
-        """Remove what is no longer wanted; only once a checkpoint was written from which the run would go on."""
+        """Remove what is no longer wanted; only once a checkpoint was written from which the run
+        would go on."""
         wanted = {self._file(step) for step in self.wanted(events)}
         for path in self._folder.glob("weights-*"):
             if path not in wanted:
                 path.unlink()
 
     def put_into(self, network: Any, events: Sequence[Mapping[str, Any]]) -> list[int]:
-        """Give the network the weights that were kept, or their mean; the steps they are from. Raises ``TrainingError`` where they are gone."""
+        """Give the network the weights that were kept, or their mean; the steps they are from.
+        Raises ``TrainingError`` where they are gone."""
         steps = self.wanted(events)
         gone = [step for step in steps if not self._file(step).is_file()]
         if gone:
-            raise TrainingError(f"the weights of step {gone[0]} are gone from {self._folder}; start the run anew in another folder")
+            raise TrainingError(
+                f"the weights of step {gone[0]} are gone from {self._folder}; start the run anew in"
+                " another folder"
+            )
         if len(steps) == 1:
             load_model(network, str(self._file(steps[0])))
         elif steps:
@@ -264,7 +335,9 @@ class KeptWeights:
             with torch.no_grad():
                 for position, step in enumerate(steps):
                     for name, tensor in load_file(str(self._file(step))).items():
-                        own[name].mul_(position / (position + 1)).add_(tensor.to(own[name].device), alpha=1 / (position + 1))
+                        own[name].mul_(position / (position + 1)).add_(
+                            tensor.to(own[name].device), alpha=1 / (position + 1)
+                        )
         return steps
 
     def _file(self, step: int) -> Path:
@@ -280,7 +353,8 @@ def best_of(events: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
 
 
 def peak_memory(device: str) -> int:
-    """The most that this process has taken up so far, in bytes: of the accelerator's memory where it computes there, else of the machine's."""
+    """The most that this process has taken up so far, in bytes: of the accelerator's memory where
+    it computes there, else of the machine's."""
     if device == "cuda":
         return int(torch.cuda.max_memory_allocated())
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -307,9 +381,11 @@ class Reported(Protocol):
 
 
 class Reporter(TrainerCallback):
-    """Turns the trainer's calls into events, the clock into checkpoints, and a request to stop into both.
+    """Turns the trainer's calls into events, the clock into checkpoints, and a request to stop into
+    both.
 
-    ``stopped_early`` says whether the recipe's patience with evaluations that were no better came to its end.
+    ``stopped_early`` says whether the recipe's patience with evaluations that were no better came
+    to its end.
     """
 
     def __init__(self, run: Reported, device: str) -> None:
@@ -344,8 +420,8 @@ class Reporter(TrainerCallback):
         self._losses.append(float(logs["loss"]))
         if not math.isfinite(self._losses[-1]):
             raise TrainingError(
-                f"by step {state.global_step} the loss was no longer a number, so nothing more can be learned; choose a lower learning_rate, or "
-                "precision=fp32"
+                f"by step {state.global_step} the loss was no longer a number, so nothing more can"
+                " be learned; choose a lower learning_rate, or precision=fp32"
             )
         if args.process_index == 0:
             self._run.emit(self._step_event(args, state, logs))
@@ -361,10 +437,16 @@ class Reporter(TrainerCallback):
             self._kept.let_go(self._run.history.read(until=state.global_step))
 
     def _is_eval_step(self, step: int) -> bool:
-        return bool(self._eval_every) and (step % self._eval_every == 0 or step == self._run.n_steps)
+        return bool(self._eval_every) and (
+            step % self._eval_every == 0 or step == self._run.n_steps
+        )
 
-    def _step_event(self, args: TrainingArguments, state: Any, logs: Mapping[str, float]) -> dict[str, Any]:
-        per_second = (state.global_step - self._logged_step) / max(time.monotonic() - self._logged_at, 1e-9)
+    def _step_event(
+        self, args: TrainingArguments, state: Any, logs: Mapping[str, float]
+    ) -> dict[str, Any]:
+        per_second = (state.global_step - self._logged_step) / max(
+            time.monotonic() - self._logged_at, 1e-9
+        )
         return {
             "event": "step",
             "step": state.global_step,
@@ -373,7 +455,9 @@ class Reporter(TrainerCallback):
             "loss": round(float(logs["loss"]), 5),
             "learning_rate": float(logs["learning_rate"]),
             "examples_per_second": round(per_second * args.per_device_train_batch_size, 2),
-            "seconds_left": round((self._run.n_steps - state.global_step) / per_second) if per_second else None,
+            "seconds_left": (
+                round((self._run.n_steps - state.global_step) / per_second) if per_second else None
+            ),
             "memory_bytes": peak_memory(self._device),
         }
 
@@ -384,14 +468,24 @@ class Reporter(TrainerCallback):
         loss = sum(self._losses) / len(self._losses)
         self._losses = []
         epoch = round(state.global_step / self._run.steps_per_epoch, 4)
-        event = {"event": "eval", "step": state.global_step, "epoch": epoch, "loss": round(loss, 5), **found.as_json()}
+        event = {
+            "event": "eval",
+            "step": state.global_step,
+            "epoch": epoch,
+            "loss": round(loss, 5),
+            **found.as_json(),
+        }
         self._run.history.add(event)
         if self._kept:
             self._kept.keep(network, self._run.history.read(until=state.global_step))
         self._run.emit(event)
 
     def _is_enough(self, state: Any) -> bool:
-        """Whether as many evaluations as the recipe is patient for have passed since the best one."""
+        """Whether as many evaluations as the recipe is patient for have passed since the best
+        one."""
         patience = self._run.recipe.patience
         events = self._run.history.read(until=state.global_step) if patience else []
-        return bool(events) and sum(event["step"] > best_of(events)["step"] for event in events) >= patience
+        return (
+            bool(events)
+            and sum(event["step"] > best_of(events)["step"] for event in events) >= patience
+        )

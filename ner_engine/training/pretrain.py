@@ -1,8 +1,10 @@
-"""Domain pre-training: an encoder goes on as a masked language model on texts without labels, and is what fine-tuning begins from afterwards.
+"""Domain pre-training: an encoder goes on as a masked language model on texts without labels, and
+is what fine-tuning begins from afterwards.
 
-The run's loop, with its folder, events and checkpoints, is the one of fine-tuning (``loop``). Nothing is cut off a text: a long one becomes several
-windows. Of the chosen positions of a window 80 % become the mask token, 10 % another token, 10 % stay; which ones depends on seed, epoch and window
-alone, so a run that is taken up again sees what it would have seen.
+The run's loop, with its folder, events and checkpoints, is the one of fine-tuning (``loop``).
+Nothing is cut off a text: a long one becomes several windows. Of the chosen positions of a window
+80 % become the mask token, 10 % another token, 10 % stay; which ones depends on seed, epoch and
+window alone, so a run that is taken up again sees what it would have seen.
 """
 
 from __future__ import annotations
@@ -33,8 +35,25 @@ from ner_engine.registry.cards import table
 from ner_engine.registry.catalogue import Checkpoint
 from ner_engine.registry.recipes import FILL_MASK, Recipe
 from ner_engine.split import SIDES, Side, side_of
-from ner_engine.training.batching import MICRO_TOKENS, Batcher, MicroBatch, choose_attention, takes_packed, token_loss
-from ner_engine.training.loop import Emit, History, Reporter, RunTrainer, claim, last_checkpoint, processes, runs_in_bf16, training_arguments
+from ner_engine.training.batching import (
+    MICRO_TOKENS,
+    Batcher,
+    MicroBatch,
+    choose_attention,
+    takes_packed,
+    token_loss,
+)
+from ner_engine.training.loop import (
+    Emit,
+    History,
+    Reporter,
+    RunTrainer,
+    claim,
+    last_checkpoint,
+    processes,
+    runs_in_bf16,
+    training_arguments,
+)
 
 #: Once held out, never trained on.
 _KEEP_FIRST: Final[tuple[Side, ...]] = ("test", "eval", "train")
@@ -53,23 +72,43 @@ def pretrain(
     emit: Emit = lambda event: None,
     stop_requested: Callable[[], bool] = lambda: False,
 ) -> Path | None:
-    """Train ``base`` to fill in masked tokens of ``texts`` and write ``out/model``; its path, or None where ``stop_requested`` ended the run early.
+    """Train ``base`` to fill in masked tokens of ``texts`` and write ``out/model``; its path, or
+    None where ``stop_requested`` ended the run early.
 
-    ``texts`` are read by ``read_texts``, which also holds some of them out. A base without a masked-language-model head gets a new one that shares
-    the embeddings. A stopped or killed run goes on from its last checkpoint with ``resume``. Raises ``TrainingError``, ``FormatError``,
+    ``texts`` are read by ``read_texts``, which also holds some of them out. A base without a
+    masked-language-model head gets a new one that shares the embeddings. A stopped or killed run
+    goes on from its last checkpoint with ``resume``. Raises ``TrainingError``, ``FormatError``,
     ``ModelNotFoundError`` or ``UnsafeModelError``.
     """
     recipe.check()
     if recipe.task != FILL_MASK:
-        raise TrainingError(f"{recipe.name} is no recipe for pre-training; run it with `python -m ner_engine train`")
+        raise TrainingError(
+            f"{recipe.name} is no recipe for pre-training; run it with `python -m ner_engine train`"
+        )
     found = read_texts(texts, source_format)
     checkpoint = catalog.find_base(base)
     is_first = processes().is_main_process
     if is_first:
-        claim(out, {"recipe": recipe.name, **recipe.hyperparameters(), "base": checkpoint.name, "data": found.digest}, resume=resume)
+        claim(
+            out,
+            {
+                "recipe": recipe.name,
+                **recipe.hyperparameters(),
+                "base": checkpoint.name,
+                "data": found.digest,
+            },
+            resume=resume,
+        )
     transformers.utils.logging.disable_progress_bar()
     model = _Model.load(checkpoint, recipe)
-    run = _Run(recipe=recipe, model=model, texts=found, out=out, emit=emit if is_first else _in_silence, stop_requested=stop_requested)
+    run = _Run(
+        recipe=recipe,
+        model=model,
+        texts=found,
+        out=out,
+        emit=emit if is_first else _in_silence,
+        stop_requested=stop_requested,
+    )
     if not run.fit(resume=resume):
         return None
     if is_first:
@@ -87,7 +126,8 @@ def _in_silence(event: Mapping[str, Any]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """Texts by side, each once, on the side that is held out first; ``digest`` is the SHA-256 of all of them."""
+    """Texts by side, each once, on the side that is held out first; ``digest`` is the SHA-256 of
+    all of them."""
 
     sides: Mapping[Side, Sequence[str]]
     n_repeated: int
@@ -95,10 +135,12 @@ class Texts:
 
 
 def read_texts(paths: Iterable[Path], source_format: str = "") -> Texts:
-    """The texts of files, folders and zips in any form (told by their content where ``source_format`` is ""), whatever labels they have left aside.
+    """The texts of files, folders and zips in any form (told by their content where
+    ``source_format`` is ""), whatever labels they have left aside.
 
-    A folder with a train.jsonl brings its sides along; anything else is split by the fixed rule, so that the papers that taggers are tested on stay
-    unread. A plain text file by itself holds a text a line. Raises ``TrainingError`` where an input cannot be read or nothing is left to train on.
+    A folder with a train.jsonl brings its sides along; anything else is split by the fixed rule, so
+    that the papers that taggers are tested on stay unread. A plain text file by itself holds a text
+    a line. Raises ``TrainingError`` where an input cannot be read or nothing is left to train on.
     """
     sides: dict[Side, dict[str, None]] = {side: {} for side in SIDES}
     n_read = 0
@@ -116,18 +158,27 @@ def read_texts(paths: Iterable[Path], source_format: str = "") -> Texts:
         sides[side] = {text: None for text in sides[side] if text not in seen}
         seen |= sides[side].keys()
     if not sides["train"]:
-        raise TrainingError("there is no text to learn from: all that was read is held out, or nothing was; give more texts")
+        raise TrainingError(
+            "there is no text to learn from: all that was read is held out, or nothing was; give"
+            " more texts"
+        )
     digest = hashlib.sha256()
     for side in SIDES:
         for text in sides[side]:
             digest.update(f"{side}:{len(text)}:{text}".encode())
-    return Texts({side: list(found) for side, found in sides.items()}, n_read - len(seen), digest.hexdigest())
+    return Texts(
+        {side: list(found) for side, found in sides.items()}, n_read - len(seen), digest.hexdigest()
+    )
 
 
 def _inputs(paths: Iterable[Path]) -> Iterator[tuple[Path, Side | None]]:
     for path in paths:
         if (path / "train.jsonl").is_file():
-            yield from ((path / f"{side}.jsonl", side) for side in SIDES if (path / f"{side}.jsonl").is_file())
+            yield from (
+                (path / f"{side}.jsonl", side)
+                for side in SIDES
+                if (path / f"{side}.jsonl").is_file()
+            )
         else:
             yield path, None
 
@@ -139,7 +190,8 @@ Ids = NDArray[np.int32]
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """What masking needs of a tokenizer: the mask token's id, and the ids of all tokens that text can have."""
+    """What masking needs of a tokenizer: the mask token's id, and the ids of all tokens that text
+    can have."""
 
     mask_id: int
     ordinary: Ids
@@ -147,16 +199,27 @@ class Vocabulary:
     @classmethod
     def of(cls, tokenizer: Tokenizer, encoder: TextEncoder) -> Vocabulary:
         if encoder.mask_id is None:
-            raise TrainingError("the base's vocabulary has no mask token, so there is nothing to fill in; use another base")
-        special = {index for index, token in tokenizer.get_added_tokens_decoder().items() if token.special}
+            raise TrainingError(
+                "the base's vocabulary has no mask token, so there is nothing to fill in; use"
+                " another base"
+            )
+        special = {
+            index for index, token in tokenizer.get_added_tokens_decoder().items() if token.special
+        }
         special |= {encoder.mask_id, *encoder.prefix, *encoder.suffix}
-        return cls(encoder.mask_id, np.array(sorted(set(tokenizer.get_vocab().values()) - special), dtype=np.int32))
+        return cls(
+            encoder.mask_id,
+            np.array(sorted(set(tokenizer.get_vocab().values()) - special), dtype=np.int32),
+        )
 
 
 class MaskedWindows(torch.utils.data.Dataset[Example]):
-    """All windows of ``texts``; taking one masks it anew each epoch. ``epoch`` is asked each time a window is taken."""
+    """All windows of ``texts``; taking one masks it anew each epoch. ``epoch`` is asked each time a
+    window is taken."""
 
-    def __init__(self, texts: Iterable[str], encoder: TextEncoder, vocabulary: Vocabulary, recipe: Recipe) -> None:
+    def __init__(
+        self, texts: Iterable[str], encoder: TextEncoder, vocabulary: Vocabulary, recipe: Recipe
+    ) -> None:
         self.epoch: Callable[[], int] = lambda: 0
         self._vocabulary, self._recipe = vocabulary, recipe
         self._prefix, self._suffix = encoder.prefix, encoder.suffix
@@ -164,8 +227,14 @@ class MaskedWindows(torch.utils.data.Dataset[Example]):
         for chunk in _chunks(texts, _TOKENIZED_AT_ONCE):
             for text, tokens in zip(chunk, encoder.tokens(chunk), strict=True):
                 ids = np.array(tokens.ids, dtype=np.int32)
-                units = word_numbers(text, tokens) if recipe.mask_unit == "word" else np.arange(len(ids), dtype=np.int32)
-                self._windows += [(ids[start:end], units[start:end]) for start, end in encoder.windows(len(ids))]
+                units = (
+                    word_numbers(text, tokens)
+                    if recipe.mask_unit == "word"
+                    else np.arange(len(ids), dtype=np.int32)
+                )
+                self._windows += [
+                    (ids[start:end], units[start:end]) for start, end in encoder.windows(len(ids))
+                ]
 
     def __len__(self) -> int:
         return len(self._windows)
@@ -192,16 +261,20 @@ def _chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
 
 
 def word_numbers(text: str, tokens: Tokens) -> Ids:
-    """The number of the word that each token is a part of: a token goes on with the word before it where letters or digits meet without a gap."""
+    """The number of the word that each token is a part of: a token goes on with the word before it
+    where letters or digits meet without a gap."""
     begins = np.ones(len(tokens), dtype=np.int32)
     for index in range(1, len(tokens)):
         start, end = int(tokens.starts[index]), int(tokens.ends[index - 1])
-        begins[index] = start > end or (start == end and not (text[start].isalnum() and text[end - 1].isalnum()))
+        begins[index] = start > end or (
+            start == end and not (text[start].isalnum() and text[end - 1].isalnum())
+        )
     return np.cumsum(begins, dtype=np.int32)
 
 
 def choose(units: Ids, share: float, chance: np.random.Generator) -> NDArray[np.bool_]:
-    """Which tokens are to be told: whole units by chance until ``share`` of the tokens is reached, at least one."""
+    """Which tokens are to be told: whole units by chance until ``share`` of the tokens is reached,
+    at least one."""
     wanted = max(1, round(share * len(units)))
     names, sizes = np.unique(units, return_counts=True)
     order = chance.permutation(len(names))
@@ -209,21 +282,29 @@ def choose(units: Ids, share: float, chance: np.random.Generator) -> NDArray[np.
     return np.isin(units, names[order[:n_units]])
 
 
-def hide(ids: Ids, chosen: NDArray[np.bool_], vocabulary: Vocabulary, chance: np.random.Generator) -> Ids:
-    """The ids with 80 % of the chosen ones masked and 10 % replaced by any other token of the vocabulary."""
+def hide(
+    ids: Ids, chosen: NDArray[np.bool_], vocabulary: Vocabulary, chance: np.random.Generator
+) -> Ids:
+    """The ids with 80 % of the chosen ones masked and 10 % replaced by any other token of the
+    vocabulary."""
     fate = chance.random(len(ids))
     hidden = np.where(chosen & (fate < 0.8), np.int32(vocabulary.mask_id), ids)
-    return np.where(chosen & (fate >= 0.9), chance.choice(vocabulary.ordinary, len(ids)), hidden).astype(np.int32)
+    return np.where(
+        chosen & (fate >= 0.9), chance.choice(vocabulary.ordinary, len(ids)), hidden
+    ).astype(np.int32)
 
 
 # The model
 
 
 class _Rows:
-    """Lets a network's head see the positions in question alone: over a vocabulary of tens of thousands it is half of the work or more."""
+    """Lets a network's head see the positions in question alone: over a vocabulary of tens of
+    thousands it is half of the work or more."""
 
     def __init__(self, network: Any) -> None:
-        (head,) = (module for name, module in network.named_children() if name != network.base_model_prefix)
+        (head,) = (
+            module for name, module in network.named_children() if name != network.base_model_prefix
+        )
         head.register_forward_pre_hook(self._narrow)
         self._rows: torch.Tensor | None = None
 
@@ -231,10 +312,13 @@ class _Rows:
         return args if self._rows is None else (args[0][self._rows], *args[1:])
 
     def scores(self, network: Any, row: MicroBatch) -> tuple[torch.Tensor, torch.Tensor]:
-        """Scores ``(positions, vocabulary)`` and the true ids ``(positions,)`` where a micro-batch has labels."""
+        """Scores ``(positions, vocabulary)`` and the true ids ``(positions,)`` where a micro-batch
+        has labels."""
         self._rows = row["labels"] != IGNORED
         try:
-            found = network(**{name: value for name, value in row.items() if name != "labels"}).logits
+            found = network(
+                **{name: value for name, value in row.items() if name != "labels"}
+            ).logits
         finally:
             rows, self._rows = self._rows, None
         return found, row["labels"][rows]
@@ -252,11 +336,16 @@ class _Model:
     @classmethod
     def load(cls, base: Checkpoint, recipe: Recipe) -> _Model:
         transformers.set_seed(recipe.seed)
-        dropout = {"hidden_dropout_prob": recipe.dropout, "attention_probs_dropout_prob": recipe.attention_dropout}
+        dropout = {
+            "hidden_dropout_prob": recipe.dropout,
+            "attention_probs_dropout_prob": recipe.attention_dropout,
+        }
         network, has_new_head = load_masked_lm(base, settings=dropout)
         choose_attention(network, recipe.packing)
         tokenizer = load_tokenizer(base)
-        encoder = TextEncoder(tokenizer, max_length=min(recipe.max_length, base.max_length), overlap=0)
+        encoder = TextEncoder(
+            tokenizer, max_length=min(recipe.max_length, base.max_length), overlap=0
+        )
         return cls(base, network, _Rows(network), tokenizer, encoder, has_new_head)
 
     @property
@@ -266,12 +355,17 @@ class _Model:
 
     def batcher(self, recipe: Recipe) -> Batcher:
         device = "cuda" if torch.cuda.is_available() else "cpu"
-        return Batcher.of(self.network.config.to_dict(), budget=recipe.micro_tokens or MICRO_TOKENS[device], packed=self.packs)
+        return Batcher.of(
+            self.network.config.to_dict(),
+            budget=recipe.micro_tokens or MICRO_TOKENS[device],
+            packed=self.packs,
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Recall:
-    """How well masked tokens are told: the share that is told right, and the mean cross-entropy in nats, over ``positions`` in ``texts``."""
+    """How well masked tokens are told: the share that is told right, and the mean cross-entropy in
+    nats, over ``positions`` in ``texts``."""
 
     texts: int
     positions: int
@@ -294,7 +388,16 @@ class Recall:
 class _Run:
     """One pre-training from its first step, or its last checkpoint, to the finished model."""
 
-    def __init__(self, *, recipe: Recipe, model: _Model, texts: Texts, out: Path, emit: Emit, stop_requested: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        *,
+        recipe: Recipe,
+        model: _Model,
+        texts: Texts,
+        out: Path,
+        emit: Emit,
+        stop_requested: Callable[[], bool],
+    ) -> None:
         self.recipe, self.model, self.texts, self.out, self.emit = recipe, model, texts, out, emit
         self.stop_requested = stop_requested
         self.vocabulary = Vocabulary.of(model.tokenizer, model.encoder)
@@ -321,7 +424,9 @@ class _Run:
         self.emit(self._start(arguments, checkpoint))
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         if trainer.state.global_step < self.n_steps:
-            self.emit({"event": "cancelled", "step": trainer.state.global_step, "steps": self.n_steps})
+            self.emit(
+                {"event": "cancelled", "step": trainer.state.global_step, "steps": self.n_steps}
+            )
             return False
         return True
 
@@ -331,8 +436,13 @@ class _Run:
         return self._recall(subset) if subset else None
 
     def finish(self) -> None:
-        """Measure on everything held out, write the model with its card, and let the checkpoints go."""
-        scores = {side: self._recall(self.texts.sides[side]).as_json() for side in ("eval", "test") if self.texts.sides[side]}
+        """Measure on everything held out, write the model with its card, and let the checkpoints
+        go."""
+        scores = {
+            side: self._recall(self.texts.sides[side]).as_json()
+            for side in ("eval", "test")
+            if self.texts.sides[side]
+        }
         part = self.out / "model.part"
         shutil.rmtree(part, ignore_errors=True)
         self.model.network.save_pretrained(part)
@@ -358,14 +468,21 @@ class _Run:
         batcher = self.model.batcher(self.recipe)
         for chosen in _chunks(order, self.recipe.batch_size):
             for row in batcher([windows[index] for index in chosen]):
-                there = {name: value.to(device) if isinstance(value, torch.Tensor) else value for name, value in row.items()}
-                with torch.autocast(device.type, dtype=torch.bfloat16, enabled=runs_in_bf16(self.recipe)):
+                there = {
+                    name: value.to(device) if isinstance(value, torch.Tensor) else value
+                    for name, value in row.items()
+                }
+                with torch.autocast(
+                    device.type, dtype=torch.bfloat16, enabled=runs_in_bf16(self.recipe)
+                ):
                     scores, truth = self.model.rows.scores(network, there)
                 n_right += int((scores.argmax(dim=-1) == truth).sum())
                 loss += float(token_loss(scores, truth))
                 n_positions += len(truth)
         network.train(was_training)
-        return Recall(len(texts), n_positions, n_right / max(n_positions, 1), loss / max(n_positions, 1))
+        return Recall(
+            len(texts), n_positions, n_right / max(n_positions, 1), loss / max(n_positions, 1)
+        )
 
     def _start(self, arguments: TrainingArguments, checkpoint: Path | None) -> dict[str, Any]:
         return {
@@ -392,27 +509,55 @@ class _Run:
         counts = ", ".join(f"{len(texts):,} {side}" for side, texts in self.texts.sides.items())
         figures = ("recall", "masked_loss", "perplexity")
         history = [
-            (f"{event['epoch']:.2f}", event["step"], f"{event['loss']:.4f}", *(event[name] for name in figures)) for event in self.history.read()
+            (
+                f"{event['epoch']:.2f}",
+                event["step"],
+                f"{event['loss']:.4f}",
+                *(event[name] for name in figures),
+            )
+            for event in self.history.read()
         ]
-        held_out = [(side, *(found[name] for name in ("documents", "positions", *figures))) for side, found in scores.items()]
-        versions = f"torch {torch.__version__.partition('+')[0]}, transformers {transformers.__version__}"
+        held_out = [
+            (side, *(found[name] for name in ("documents", "positions", *figures)))
+            for side, found in scores.items()
+        ]
+        versions = (
+            f"torch {torch.__version__.partition('+')[0]}, transformers {transformers.__version__}"
+        )
         return (
             "\n\n".join(
                 (
-                    "---\npipeline_tag: fill-mask\nlibrary_name: transformers\ntags:\n- biomedical\n---",
-                    f"# {recipe.name}\n\n{recipe.about}\n\nBase model: {base}{' (its head is new)' if self.model.has_new_head else ''}.",
-                    f"## How it was made\n\n```\npython -m ner_engine pretrain --recipe {recipe.name} --texts TEXTS --base {base} --out OUT\n```",
-                    f"Texts: {counts}; windows to train on: {len(self.windows):,}. SHA-256 of the texts: `{self.texts.digest}`. "
-                    f"Made with {versions}.",
-                    "## Hyperparameters\n\n" + table(("name", "value"), sorted(recipe.hyperparameters().items())),
+                    (
+                        "---\npipeline_tag: fill-mask\nlibrary_name: transformers\ntags:\n-"
+                        " biomedical\n---"
+                    ),
+                    (
+                        f"# {recipe.name}\n\n{recipe.about}\n\nBase model:"
+                        f" {base}{' (its head is new)' if self.model.has_new_head else ''}."
+                    ),
+                    (
+                        "## How it was made\n\n```\npython -m ner_engine pretrain --recipe"
+                        f" {recipe.name} --texts TEXTS --base {base} --out OUT\n```"
+                    ),
+                    (
+                        f"Texts: {counts}; windows to train on: {len(self.windows):,}. SHA-256 of"
+                        f" the texts: `{self.texts.digest}`. Made with {versions}."
+                    ),
+                    "## Hyperparameters\n\n"
+                    + table(("name", "value"), sorted(recipe.hyperparameters().items())),
                     "## While it trained\n\n"
                     + (
                         table(("epoch", "step", "training loss", *figures), history)
                         if history
                         else "Nothing was held out, or no evaluation asked for."
                     ),
-                    "## Masked tokens of held-out texts\n\nRecall is the share that the model tells right.\n\n"
-                    + (table(("side", "texts", "positions", *figures), held_out) if held_out else "Nothing was held out."),
+                    "## Masked tokens of held-out texts\n\nRecall is the share that the model tells"
+                    " right.\n\n"
+                    + (
+                        table(("side", "texts", "positions", *figures), held_out)
+                        if held_out
+                        else "Nothing was held out."
+                    ),
                 )
             )
             + "\n"

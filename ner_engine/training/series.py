@@ -1,7 +1,9 @@
-"""Several short trainings one after the other, from the same base, for what they tell together: no model of theirs is kept.
+"""Several short trainings one after the other, from the same base, for what they tell together: no
+model of theirs is kept.
 
-``out/series.json`` holds what the series was started with, ``out/NAME/result.json`` what was learned of a part that is done; a part in the middle
-has its data and checkpoints beside it. A series that was stopped or killed goes on with the part, and the step, that it was at.
+``out/series.json`` holds what the series was started with, ``out/NAME/result.json`` what was
+learned of a part that is done; a part in the middle has its data and checkpoints beside it. A
+series that was stopped or killed goes on with the part, and the step, that it was at.
 """
 
 from __future__ import annotations
@@ -34,7 +36,8 @@ _EPOCHS: Final = (0.001, 1000.0)
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One training of a series: ``name`` is its folder's, ``sides`` are the texts it learns from (train) and is watched by (eval)."""
+    """One training of a series: ``name`` is its folder's, ``sides`` are the texts it learns from
+    (train) and is watched by (eval)."""
 
     name: str
     recipe: Recipe
@@ -43,7 +46,12 @@ class Part:
     @property
     def about_steps(self) -> int:
         """How many steps it will have, about: texts of several windows make more."""
-        return max(1, math.ceil(math.ceil(len(self.sides["train"]) / self.recipe.batch_size) * self.recipe.epochs))
+        return max(
+            1,
+            math.ceil(
+                math.ceil(len(self.sides["train"]) / self.recipe.batch_size) * self.recipe.epochs
+            ),
+        )
 
 
 class _StoppedError(Exception):
@@ -52,9 +60,11 @@ class _StoppedError(Exception):
 
 @dataclass
 class Series:
-    """A series in ``out``. ``facts`` are what it was started with: with others it is another series.
+    """A series in ``out``. ``facts`` are what it was started with: with others it is another
+    series.
 
-    ``emit`` is told the events of each training with its ``part``; ``step`` and ``steps`` count through the whole series.
+    ``emit`` is told the events of each training with its ``part``; ``step`` and ``steps`` count
+    through the whole series.
     """
 
     out: Path
@@ -64,15 +74,26 @@ class Series:
     stop_requested: Callable[[], bool] = lambda: False
     _planned: list[int] = field(default_factory=list)
 
-    def run(self, parts: Sequence[Part], learn: Callable[[Part, Tagger], dict[str, Any]], *, resume: bool) -> list[dict[str, Any]] | None:
-        """What ``learn`` makes of the model of each part, in order, with its ``steps`` and ``seconds``; None where it was asked to stop before.
+    def run(
+        self,
+        parts: Sequence[Part],
+        learn: Callable[[Part, Tagger], dict[str, Any]],
+        *,
+        resume: bool,
+    ) -> list[dict[str, Any]] | None:
+        """What ``learn`` makes of the model of each part, in order, with its ``steps`` and
+        ``seconds``; None where it was asked to stop before.
 
-        ``learn`` calls ``chunks`` to be stopped in good time. Raises ``TrainingError`` where ``out`` is another series'.
+        ``learn`` calls ``chunks`` to be stopped in good time. Raises ``TrainingError`` where
+        ``out`` is another series'.
         """
         self._claim(resume=resume)
         self._planned = [part.about_steps for part in parts]
         try:
-            return [self._result_of(number, part, len(parts), learn) for number, part in enumerate(parts)]
+            return [
+                self._result_of(number, part, len(parts), learn)
+                for number, part in enumerate(parts)
+            ]
         except _StoppedError:
             self.emit({"event": "cancelled", "steps": sum(self._planned)})
             return None
@@ -90,21 +111,38 @@ class Series:
         if stored.is_file():
             before = json.loads(stored.read_text(encoding="utf-8"))
             if not resume:
-                raise TrainingError(f"{self.out.name} holds another run; go on with it by --resume, or give another folder")
-            if changed := sorted(name for name in before if before[name] != facts.get(name)):  # an older program's run knows fewer names
-                raise TrainingError(f"the run in {self.out.name} was started with another {', '.join(changed)}; start a new one in another folder")
+                raise TrainingError(
+                    f"{self.out.name} holds another run; go on with it by --resume, or give another"
+                    " folder"
+                )
+            if changed := sorted(
+                name for name in before if before[name] != facts.get(name)
+            ):  # an older program's run knows fewer names
+                raise TrainingError(
+                    f"the run in {self.out.name} was started with another {', '.join(changed)};"
+                    " start a new one in another folder"
+                )
             return
         self.out.mkdir(parents=True, exist_ok=True)
         write_json(stored, facts)
 
-    def _result_of(self, number: int, part: Part, n_parts: int, learn: Callable[[Part, Tagger], dict[str, Any]]) -> dict[str, Any]:
+    def _result_of(
+        self, number: int, part: Part, n_parts: int, learn: Callable[[Part, Tagger], dict[str, Any]]
+    ) -> dict[str, Any]:
         folder = self.out / part.name
         stored = folder / "result.json"
         if not stored.is_file():
             began = time.monotonic()
             self.emit({"event": "part", "part": part.name, "number": number + 1, "parts": n_parts})
             result = learn(part, self._trained(number, part, folder))
-            write_json(stored, {**result, "steps": self._planned[number], "seconds": round(time.monotonic() - began, 1)})
+            write_json(
+                stored,
+                {
+                    **result,
+                    "steps": self._planned[number],
+                    "seconds": round(time.monotonic() - began, 1),
+                },
+            )
         for name in ("data", "run"):
             shutil.rmtree(folder / name, ignore_errors=True)
         found: dict[str, Any] = json.loads(stored.read_text(encoding="utf-8"))
@@ -126,7 +164,15 @@ class Series:
             def emit(event: Mapping[str, Any]) -> None:
                 self._told(number, part, event)
 
-            done = train(part.recipe, data=data, base=self.base, out=folder / "run", resume=True, emit=emit, stop_requested=self.stop_requested)
+            done = train(
+                part.recipe,
+                data=data,
+                base=self.base,
+                out=folder / "run",
+                resume=True,
+                emit=emit,
+                stop_requested=self.stop_requested,
+            )
             if done is None:
                 raise _StoppedError
         return load_tagger(model)
@@ -138,15 +184,23 @@ class Series:
             self._planned[number] = int(event["steps"])
         if kind in ("done", "cancelled"):
             return
-        counted = {"step": sum(self._planned[:number]) + int(event["step"])} if "step" in event else {}
+        counted = (
+            {"step": sum(self._planned[:number]) + int(event["step"])} if "step" in event else {}
+        )
         self.emit({**event, "part": part.name, **counted, "steps": sum(self._planned)})
 
 
 def read_data(data: Path) -> dict[Side, list[Document]]:
-    """The sides of a data folder that are there. Raises ``TrainingError`` where none is, or a file cannot be read."""
-    found = {side: read_documents(path) for side in SIDES if (path := side_file(data, side)).is_file()}
+    """The sides of a data folder that are there. Raises ``TrainingError`` where none is, or a file
+    cannot be read."""
+    found = {
+        side: read_documents(path) for side in SIDES if (path := side_file(data, side)).is_file()
+    }
     if not found:
-        raise TrainingError(f"{data.name} holds neither train.jsonl nor eval.jsonl nor test.jsonl; write them with `python -m ner_engine convert`")
+        raise TrainingError(
+            f"{data.name} holds neither train.jsonl nor eval.jsonl nor test.jsonl; write them with"
+            " `python -m ner_engine convert`"
+        )
     return found
 
 

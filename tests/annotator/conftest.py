@@ -1,6 +1,8 @@
-"""What the site's tests share: people, a project, legends, folders of their own, and a real broker with real workers.
+"""What the site's tests share: people, a project, legends, folders of their own, and a real broker
+with real workers.
 
-Runs on SQLite (a file, so that worker processes see it) and, with ``DATABASE_URL`` set, on PostgreSQL; with ``REDIS_URL`` set on that Redis.
+Runs on SQLite (a file, so that worker processes see it) and, with ``DATABASE_URL`` set, on
+PostgreSQL; with ``REDIS_URL`` set on that Redis.
 """
 
 from __future__ import annotations
@@ -35,7 +37,11 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 #: The settings that name the default models of the steps beside entities.
-OTHER_STEPS = ("DEFAULT_PANELS_MODEL", "DEFAULT_GENEPROD_ROLES_MODEL", "DEFAULT_SMALL_MOL_ROLES_MODEL")
+OTHER_STEPS = (
+    "DEFAULT_PANELS_MODEL",
+    "DEFAULT_GENEPROD_ROLES_MODEL",
+    "DEFAULT_SMALL_MOL_ROLES_MODEL",
+)
 
 
 @pytest.fixture(scope="session")
@@ -43,7 +49,9 @@ def django_db_modify_db_settings(tmp_path_factory: pytest.TempPathFactory) -> No
     """SQLite in a file of this session; PostgreSQL in a test database of this pytest process."""
     database = django_settings.DATABASES["default"]
     if "sqlite" in database["ENGINE"]:
-        database.setdefault("TEST", {})["NAME"] = str(tmp_path_factory.mktemp("database") / "test.sqlite3")
+        database.setdefault("TEST", {})["NAME"] = str(
+            tmp_path_factory.mktemp("database") / "test.sqlite3"
+        )
     else:
         worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
         database.setdefault("TEST", {})["NAME"] = f"test_{database['NAME']}_{worker}_{os.getpid()}"
@@ -51,7 +59,8 @@ def django_db_modify_db_settings(tmp_path_factory: pytest.TempPathFactory) -> No
 
 @pytest.fixture(autouse=True)
 def var(settings: Any, tmp_path: Path) -> Path:
-    """Folders of the test's own for everything the site writes, and no broker: a test that wants one asks for ``broker``.
+    """Folders of the test's own for everything the site writes, and no broker: a test that wants
+    one asks for ``broker``.
 
     Legends are tagged with entities alone unless a test asks for more.
     """
@@ -62,7 +71,10 @@ def var(settings: Any, tmp_path: Path) -> Path:
     settings.SNAPSHOTS_DIR = folder / "snapshots"
     settings.MODELS_DIR = folder / "models"
     settings.RUNS_DIR = folder / "runs"
-    media = {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": folder / "media"}}
+    media = {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {"location": folder / "media"},
+    }
     settings.STORAGES = {**settings.STORAGES, "default": media}
     settings.BROKER_SOCKET = folder / "nobody.sock"
     settings.CELERY_BROKER_URL = f"redis+socket://{settings.BROKER_SOCKET}"
@@ -133,12 +145,22 @@ def client_of() -> Callable[[User | None], Client]:
 
 
 def _legend(number: int) -> schema.Document:
-    text = f"Figure {number} Autophagy needs ATG{number}. (A) HeLa cells were treated with bafilomycin A1. (B) Western blot of LC3 in HeLa cells."
+    text = (
+        f"Figure {number} Autophagy needs ATG{number}. (A) HeLa cells were treated with bafilomycin"
+        " A1. (B) Western blot of LC3 in HeLa cells."
+    )
     starts = [text.index("(A)"), text.index("(B)"), len(text) + 1]
-    entities = [(f"ATG{number}", "GENEPROD", ""), ("bafilomycin A1", "SMALL_MOLECULE", "CONTROLLED_VAR"), ("LC3", "GENEPROD", "MEASURED_VAR")]
+    entities = [
+        (f"ATG{number}", "GENEPROD", ""),
+        ("bafilomycin A1", "SMALL_MOLECULE", "CONTROLLED_VAR"),
+        ("LC3", "GENEPROD", "MEASURED_VAR"),
+    ]
     entities += [("Western blot", "EXP_ASSAY", ""), ("HeLa", "CELL", "")]
     spans = [(text.index(surface), surface, label, role) for surface, label, role in entities]
-    gold = (schema.Span(start, start + len(surface), label, surface, role, None, f"e{start}") for start, surface, label, role in sorted(spans))
+    gold = (
+        schema.Span(start, start + len(surface), label, surface, role, None, f"e{start}")
+        for start, surface, label, role in sorted(spans)
+    )
     return schema.Document(
         id=f"fig-{number}",
         text=text,
@@ -146,7 +168,8 @@ def _legend(number: int) -> schema.Document:
         title=f"Autophagy needs ATG{number}.",
         label=f"Figure {number}",
         segments=tuple(
-            schema.Segment(start, end - 1, f"panel-{number}{marker}", marker) for marker, start, end in zip("AB", starts, starts[1:], strict=False)
+            schema.Segment(start, end - 1, f"panel-{number}{marker}", marker)
+            for marker, start, end in zip("AB", starts, starts[1:], strict=False)
         ),
         gold=tuple(gold),
     )
@@ -154,27 +177,48 @@ def _legend(number: int) -> schema.Document:
 
 @pytest.fixture
 def legend() -> Callable[[int], schema.Document]:
-    """A small legend as the engine knows it: two panels, five entities, other text and another id for each number; three to a paper."""
+    """A small legend as the engine knows it: two panels, five entities, other text and another id
+    for each number; three to a paper."""
     return _legend
 
 
 @pytest.fixture
 def import_legends(project: Project, manager: User) -> Callable[..., list[Document]]:
-    """Put legends into ``project`` through the import service: a number of invented ones, or engine documents."""
+    """Put legends into ``project`` through the import service: a number of invented ones, or engine
+    documents."""
     from annotator.corpus.imports import import_documents
 
-    def run(documents: int | Sequence[schema.Document] = 3, *, labels: str = "none") -> list[Document]:
-        wanted = [_legend(number) for number in range(1, documents + 1)] if isinstance(documents, int) else documents
-        import_documents(project=project, documents=iter(wanted), source_format="jsonl", labels=labels, actor=manager)
-        return list(project.documents.filter(external_id__in=[document.id for document in wanted]).order_by("id"))
+    def run(
+        documents: int | Sequence[schema.Document] = 3, *, labels: str = "none"
+    ) -> list[Document]:
+        wanted = (
+            [_legend(number) for number in range(1, documents + 1)]
+            if isinstance(documents, int)
+            else documents
+        )
+        import_documents(
+            project=project,
+            documents=iter(wanted),
+            source_format="jsonl",
+            labels=labels,
+            actor=manager,
+        )
+        return list(
+            project.documents.filter(external_id__in=[document.id for document in wanted]).order_by(
+                "id"
+            )
+        )
 
     return run
 
 
 def _own_redis_database(url: str) -> str:
-    """Of several pytest processes each takes the next numbered database, so that no worker sees another test's messages."""
+    """Of several pytest processes each takes the next numbered database, so that no worker sees
+    another test's messages."""
     parts = urlsplit(url)
-    number = int(parts.path.strip("/") or 0) + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    number = int(parts.path.strip("/") or 0) + int(
+        os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
+    )
     return urlunsplit(parts._replace(path=f"/{number}"))
 
 
@@ -184,7 +228,10 @@ def broker_url() -> Iterator[str]:
     if url := os.environ.get("REDIS_URL"):
         yield _own_redis_database(url)
         return
-    with tempfile.TemporaryDirectory(prefix="sdc-") as folder, start_embedded_broker(Path(folder) / "b" / "valkey.sock") as url:
+    with (
+        tempfile.TemporaryDirectory(prefix="sdc-") as folder,
+        start_embedded_broker(Path(folder) / "b" / "valkey.sock") as url,
+    ):
         yield url
 
 
@@ -200,7 +247,7 @@ def database_url() -> str:
     if connection.vendor == "sqlite":
         return f"sqlite:///{facts['NAME']}"
     credentials = f"{facts['USER']}:{facts['PASSWORD']}".rstrip(":")
-    return f"postgres://{credentials}{'@' if credentials else ''}{facts['HOST'] or '127.0.0.1'}:{facts['PORT'] or 5432}/{facts['NAME']}"
+    return f"postgres://{credentials}{'@' if credentials else ''}{facts['HOST'] or '127.0.0.1'}:{facts['PORT'] or 5432}/{facts['NAME']}"  # noqa: E501
 
 
 def process_environment(var: Path, broker_url: str) -> dict[str, str]:
@@ -228,7 +275,14 @@ class WorkerProcess:
     def __init__(self, command: list[str], environment: dict[str, str], log: Path) -> None:
         self.log = log
         with log.open("ab") as stream:
-            self.process = subprocess.Popen(command, env=environment, cwd=ROOT, stdout=stream, stderr=stream, start_new_session=True)
+            self.process = subprocess.Popen(
+                command,
+                env=environment,
+                cwd=ROOT,
+                stdout=stream,
+                stderr=stream,
+                start_new_session=True,
+            )
 
     def kill(self) -> None:
         """As the out-of-memory killer does: no good-bye."""
@@ -246,20 +300,55 @@ class WorkerProcess:
 
 
 @pytest.fixture
-def start_worker(transactional_db: None, broker: str, var: Path, tmp_path: Path) -> Iterator[Callable[..., WorkerProcess]]:
-    """Start real workers: ``start_worker(queues="default,tag,train", modules=["tests.annotator.jobs.handlers"])``; all end with the test."""
+def start_worker(
+    transactional_db: None, broker: str, var: Path, tmp_path: Path
+) -> Iterator[Callable[..., WorkerProcess]]:
+    """Start real workers: ``start_worker(queues="default,tag,train",
+    modules=["tests.annotator.jobs.handlers"])``; all end with the test."""
     workers: list[WorkerProcess] = []
 
-    def start(queues: str = "default,tag,train", *, modules: Sequence[str] = (), concurrency: int = 2, wait: bool = True) -> WorkerProcess:
+    def start(
+        queues: str = "default,tag,train",
+        *,
+        modules: Sequence[str] = (),
+        concurrency: int = 2,
+        wait: bool = True,
+    ) -> WorkerProcess:
         number = len(workers)
-        command = [sys.executable, "-m", "celery", "-A", "annotator.config.celery", "worker", "-Q", queues, "-c", str(concurrency)]
-        command += ["-n", f"test{os.getpid()}-{number}@%h", "--loglevel", "INFO", "--without-gossip", "--without-mingle"]
+        command = [
+            sys.executable,
+            "-m",
+            "celery",
+            "-A",
+            "annotator.config.celery",
+            "worker",
+            "-Q",
+            queues,
+            "-c",
+            str(concurrency),
+        ]
+        command += [
+            "-n",
+            f"test{os.getpid()}-{number}@%h",
+            "--loglevel",
+            "INFO",
+            "--without-gossip",
+            "--without-mingle",
+        ]
         for module in modules:
             command += ["-I", module]
         before = Worker.objects.count()
-        workers.append(WorkerProcess(command, process_environment(var, broker), tmp_path / f"worker-{number}.log"))
+        workers.append(
+            WorkerProcess(
+                command, process_environment(var, broker), tmp_path / f"worker-{number}.log"
+            )
+        )
         if wait:
-            wait_for(lambda: Worker.objects.count() > before, what=f"worker {number} to listen", log=workers[-1].log)
+            wait_for(
+                lambda: Worker.objects.count() > before,
+                what=f"worker {number} to listen",
+                log=workers[-1].log,
+            )
         return workers[-1]
 
     with _all_stopped(workers):
@@ -283,12 +372,16 @@ def worker(start_worker: Callable[..., WorkerProcess]) -> WorkerProcess:
     return started
 
 
-def wait_for(condition: Callable[[], Any], *, what: str, timeout: float = 60, log: Path | None = None) -> None:
+def wait_for(
+    condition: Callable[[], Any], *, what: str, timeout: float = 60, log: Path | None = None
+) -> None:
     """Until the condition holds; fails with the end of the worker's log."""
     end = time.monotonic() + timeout
     while not condition():
         if time.monotonic() > end:
-            tail = log.read_text(errors="replace")[-4000:] if log is not None and log.exists() else ""
+            tail = (
+                log.read_text(errors="replace")[-4000:] if log is not None and log.exists() else ""
+            )
             pytest.fail(f"waited {timeout} s in vain for {what}\n{tail}")
         time.sleep(0.05)
 
@@ -298,7 +391,12 @@ def finished() -> Callable[..., Job]:
     """Wait until a job has ended, and give it as it is then."""
 
     def wait(job: Job, *, timeout: float = 60, log: Path | None = None) -> Job:
-        wait_for(lambda: Job.objects.get(pk=job.pk).is_final, what=f"job {job.pk} ({job.kind}) to end", timeout=timeout, log=log)
+        wait_for(
+            lambda: Job.objects.get(pk=job.pk).is_final,
+            what=f"job {job.pk} ({job.kind}) to end",
+            timeout=timeout,
+            log=log,
+        )
         job.refresh_from_db()
         return job
 

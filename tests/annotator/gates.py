@@ -1,6 +1,8 @@
-"""Makes a worker stop in the middle of its work: ``-I tests.annotator.gates``, with ``SD_TEST_GATE`` naming a folder.
+"""Makes a worker stop in the middle of its work: ``-I tests.annotator.gates``, with
+``SD_TEST_GATE`` naming a folder.
 
-The run writes ``reached-JOB`` into the folder and goes on once ``go`` lies there; it hears meanwhile that it should stop, as at every step.
+The run writes ``reached-JOB`` into the folder and goes on once ``go`` lies there; it hears
+meanwhile that it should stop, as at every step.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""Every address of the site is tried by everybody, with GET and with POST: who gets in, who is sent to sign in, who learns nothing.
+"""Every address of the site is tried by everybody, with GET and with POST: who gets in, who is sent
+to sign in, who learns nothing.
 
-The addresses are found by walking the resolver: a new one that the tables below do not know fails the test. The API's own are tried in
-``tests/annotator/api/test_rights.py``.
+The addresses are found by walking the resolver: a new one that the tables below do not know fails
+the test. The API's own are tried in ``tests/annotator/api/test_rights.py``.
 """
 
 from __future__ import annotations
@@ -21,7 +22,16 @@ from annotator.accounts.models import ApiToken, User
 from annotator.corpus.models import Document, Project
 from annotator.datasets.models import Snapshot, SnapshotState
 from annotator.jobs.models import Job, JobState, Worker
-from annotator.learning.models import Evaluation, ModelOrigin, ModelVersion, Promotion, PromotionKind, ServingModel, TrainingRun, TrainingSeries
+from annotator.learning.models import (
+    Evaluation,
+    ModelOrigin,
+    ModelVersion,
+    Promotion,
+    PromotionKind,
+    ServingModel,
+    TrainingRun,
+    TrainingSeries,
+)
 
 pytestmark = pytest.mark.django_db
 ClientOf = Callable[[User | None], Client]
@@ -30,12 +40,20 @@ MEMBERS = ("viewer", "curator", "reviewer", "manager")
 PEOPLE = ("anonymous", "stranger", *MEMBERS, "staff", "admin")
 SIGN_IN = 302
 #: Words of the project that nobody outside may read anywhere.
-SECRETS = ("Autophagy legends", "bafilomycin", "needs ATG1", "autophagy-run-1", "secret snapshot note", "secret reason")
+SECRETS = (
+    "Autophagy legends",
+    "bafilomycin",
+    "needs ATG1",
+    "autophagy-run-1",
+    "secret snapshot note",
+    "secret reason",
+)
 
 
 @dataclass(frozen=True)
 class Door:
-    """An address within a project: from which role on it opens, and what it then answers to GET and to an empty POST."""
+    """An address within a project: from which role on it opens, and what it then answers to GET and
+    to an empty POST."""
 
     opens_for: str
     get: int
@@ -45,7 +63,9 @@ class Door:
     posts_open_for: str = ""
 
     def expected(self, who: str, method: str) -> int:
-        if who == "anonymous" and not (self.asks_for_sign_in_after_method and self.answer(method) == 405):
+        if who == "anonymous" and not (
+            self.asks_for_sign_in_after_method and self.answer(method) == 405
+        ):
             return SIGN_IN
         if self.answer(method) == 405:
             return 405
@@ -96,7 +116,8 @@ IN_A_PROJECT = {
     "jobs:cancel": Door("manager", 405, 302),
 }
 
-#: Addresses of no project: (GET, empty POST) for somebody anonymous, and for anybody who is signed in.
+#: Addresses of no project: (GET, empty POST) for somebody anonymous, and for anybody who is signed
+#: in.
 OF_NO_PROJECT: dict[str, tuple[tuple[int, int], tuple[int, int]]] = {
     "dashboard:home": ((302, 302), (200, 405)),
     "dashboard:healthz": ((200, 405), (200, 405)),
@@ -125,15 +146,27 @@ class Route:
 
     def path(self, known: dict[str, Any]) -> str:
         """The address with those of the known values that it takes."""
-        return reverse(self.name, kwargs={key: value for key, value in known.items() if re.search(rf"<(\w+:)?{key}>", self.pattern)})
+        return reverse(
+            self.name,
+            kwargs={
+                key: value
+                for key, value in known.items()
+                if re.search(rf"<(\w+:)?{key}>", self.pattern)
+            },
+        )
 
 
-def routes(resolver: URLResolver | None = None, namespace: str = "", before: str = "") -> Iterator[Route]:
-    """Every address of the site. Those without a name only redirect: allauth's old addresses and the panel's own."""
+def routes(
+    resolver: URLResolver | None = None, namespace: str = "", before: str = ""
+) -> Iterator[Route]:
+    """Every address of the site. Those without a name only redirect: allauth's old addresses and
+    the panel's own."""
     for pattern in (resolver or get_resolver()).url_patterns:
         whole = f"{before}{pattern.pattern}"
         if isinstance(pattern, URLResolver):
-            yield from routes(pattern, namespace + (f"{pattern.namespace}:" if pattern.namespace else ""), whole)
+            yield from routes(
+                pattern, namespace + (f"{pattern.namespace}:" if pattern.namespace else ""), whole
+            )
         elif pattern.name or not whole.startswith(("accounts/social/", "admin/")):
             yield Route(f"{namespace}{pattern.name or ''}", whole, pattern.callback.__module__)
 
@@ -144,7 +177,11 @@ def routes_by_name() -> dict[str, Route]:
 
 def allauths_routes() -> list[Route]:
     """What allauth answers, but for what the tables above know."""
-    return [route for route in routes() if route.module.startswith("allauth") and not route.name.startswith("admin:")]
+    return [
+        route
+        for route in routes()
+        if route.module.startswith("allauth") and not route.name.startswith("admin:")
+    ]
 
 
 def routes_of_the_panel() -> list[Route]:
@@ -159,23 +196,49 @@ def broker_that_answers(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def people(
-    project: Project, admin: User, manager: User, reviewer: User, curator: User, viewer: User, stranger: User, client_of: ClientOf
+    project: Project,
+    admin: User,
+    manager: User,
+    reviewer: User,
+    curator: User,
+    viewer: User,
+    stranger: User,
+    client_of: ClientOf,
 ) -> dict[str, Client]:
-    """A browser of each. Staff are no members of the project: the panel is theirs, the project is not."""
+    """A browser of each. Staff are no members of the project: the panel is theirs, the project is
+    not."""
     staff = User.objects.create_user("staff", password="correct horse battery", is_staff=True)
     users = [None, stranger, viewer, curator, reviewer, manager, staff, admin]
     return {who: client_of(user) for who, user in zip(PEOPLE, users, strict=True)}
 
 
 @pytest.fixture
-def things(project: Project, manager: User, stranger: User, import_legends: Callable[..., list[Document]]) -> dict[str, Any]:
+def things(
+    project: Project, manager: User, stranger: User, import_legends: Callable[..., list[Document]]
+) -> dict[str, Any]:
     """One of each thing, all in the project, and a job of the kind that each address is about."""
-    model = ModelVersion.objects.create(name="autophagy-run-1", origin=ModelOrigin.TRAINED, location="run-1", project=project)
+    model = ModelVersion.objects.create(
+        name="autophagy-run-1", origin=ModelOrigin.TRAINED, location="run-1", project=project
+    )
     ServingModel.objects.create(project=project, model_version=model)
     document = import_legends(1, labels="gold")[0]
-    counts = {side: {"panels": 1, "papers": 1, "spans": 1, "labels": {}, "decisions": {}} for side in ("train", "eval", "test")}
-    facts = {"split_rule": "x", "tokenizer_version": "x", "state": SnapshotState.READY, "counts": counts}
-    snapshot = Snapshot.objects.create(project=project, number=1, note="secret snapshot note", report={"left_out": {}, "n_lossy": 0}, **facts)
+    counts = {
+        side: {"panels": 1, "papers": 1, "spans": 1, "labels": {}, "decisions": {}}
+        for side in ("train", "eval", "test")
+    }
+    facts = {
+        "split_rule": "x",
+        "tokenizer_version": "x",
+        "state": SnapshotState.READY,
+        "counts": counts,
+    }
+    snapshot = Snapshot.objects.create(
+        project=project,
+        number=1,
+        note="secret snapshot note",
+        report={"left_out": {}, "n_lossy": 0},
+        **facts,
+    )
     one = {"precision": 0.5, "recall": 0.5, "f1": 0.5, "support": 3}
     scores = {"micro": one, "macro": one, "by_label": {"CELL": one}}
     ended = {"scope": project.scope, "state": JobState.SUCCEEDED, "finished_at": timezone.now()}
@@ -183,13 +246,32 @@ def things(project: Project, manager: User, stranger: User, import_legends: Call
         "document": document,
         "snapshot": snapshot,
         "model": model,
-        "evaluation": Evaluation.objects.create(model_version=model, snapshot=snapshot, scores=scores, micro_f1=0.5),
-        "promotion": Promotion.objects.create(project=project, kind=PromotionKind.PROMOTED, model_version=model, reason="secret reason"),
-        "run": TrainingRun.objects.create(project=project, snapshot=snapshot, base=model, recipe="quick"),
-        "series": TrainingSeries.objects.create(project=project, snapshot=snapshot, base=model, kind="curve", recipe="quick"),
-        "pretag": Job.objects.create(kind="pretag", scope=project.scope, arguments={}, message="Tagging with autophagy-run-1"),
-        "import": Job.objects.create(kind="import_documents", arguments={"project": project.pk}, **ended),
-        "export": Job.objects.create(kind="export_dataset", arguments={"project": project.pk, "format_name": "jsonl"}, **ended),
+        "evaluation": Evaluation.objects.create(
+            model_version=model, snapshot=snapshot, scores=scores, micro_f1=0.5
+        ),
+        "promotion": Promotion.objects.create(
+            project=project,
+            kind=PromotionKind.PROMOTED,
+            model_version=model,
+            reason="secret reason",
+        ),
+        "run": TrainingRun.objects.create(
+            project=project, snapshot=snapshot, base=model, recipe="quick"
+        ),
+        "series": TrainingSeries.objects.create(
+            project=project, snapshot=snapshot, base=model, kind="curve", recipe="quick"
+        ),
+        "pretag": Job.objects.create(
+            kind="pretag", scope=project.scope, arguments={}, message="Tagging with autophagy-run-1"
+        ),
+        "import": Job.objects.create(
+            kind="import_documents", arguments={"project": project.pk}, **ended
+        ),
+        "export": Job.objects.create(
+            kind="export_dataset",
+            arguments={"project": project.pk, "format_name": "jsonl"},
+            **ended,
+        ),
         "token": ApiToken.objects.create(user=manager, name="nightly", prefix="sdc_x", digest="x"),
         "member": User.objects.create_user("leaver"),
         "worker": Worker.objects.create(name="w", seen_at=timezone.now()),
@@ -229,7 +311,9 @@ def test_an_address_of_a_project_opens_from_its_role_on_and_shows_others_nothing
         if name == "corpus:remove_member":
             things["project"].memberships.get_or_create(user=things["member"])
         answers[who] = knock(browser, method, path, door.fields)
-    assert {who: answer.status_code for who, answer in answers.items()} == {who: door.expected(who, method) for who in PEOPLE}
+    assert {who: answer.status_code for who, answer in answers.items()} == {
+        who: door.expected(who, method) for who in PEOPLE
+    }
     for who in ("anonymous", "stranger", "staff"):
         assert [word for word in SECRETS if word in body(answers[who])] == []
     if answers["anonymous"].status_code == SIGN_IN:
@@ -241,7 +325,11 @@ def test_an_address_of_a_project_opens_from_its_role_on_and_shows_others_nothing
 def test_an_address_of_no_project_answers_everybody_alike_and_names_no_project(
     name: str, method: str, people: dict[str, Client], things: dict[str, Any]
 ) -> None:
-    stranger_to_tokens = {who: browser for who, browser in people.items() if not (name == "account_token_revoke" and who == "manager")}
+    stranger_to_tokens = {
+        who: browser
+        for who, browser in people.items()
+        if not (name == "account_token_revoke" and who == "manager")
+    }
     for who, browser in stranger_to_tokens.items():
         expected = OF_NO_PROJECT[name][who != "anonymous"][method == "post"]
         answer = knock(browser, method, address(name, things))
@@ -253,11 +341,19 @@ def test_an_address_of_no_project_answers_everybody_alike_and_names_no_project(
 @pytest.mark.parametrize("method", ["get", "post"])
 def test_projects_are_made_by_those_who_may(method: str, people: dict[str, Client]) -> None:
     for who, browser in people.items():
-        expected = SIGN_IN if who == "anonymous" else (200 if method == "get" else 422) if who in MAKERS else 403
+        expected = (
+            SIGN_IN
+            if who == "anonymous"
+            else (200 if method == "get" else 422)
+            if who in MAKERS
+            else 403
+        )
         assert (who, knock(browser, method, "/projects/new/").status_code) == (who, expected)
 
 
-def test_a_token_is_revoked_by_its_owner_alone(people: dict[str, Client], things: dict[str, Any]) -> None:
+def test_a_token_is_revoked_by_its_owner_alone(
+    people: dict[str, Client], things: dict[str, Any]
+) -> None:
     path = address("account_token_revoke", things)
     for who in ("stranger", "admin"):
         people[who].post(path)
@@ -267,14 +363,20 @@ def test_a_token_is_revoked_by_its_owner_alone(people: dict[str, Client], things
 
 
 @pytest.mark.parametrize("method", ["get", "post"])
-def test_what_allauth_brings_never_fails_and_shows_nothing_of_projects(method: str, people: dict[str, Client], things: dict[str, Any]) -> None:
+def test_what_allauth_brings_never_fails_and_shows_nothing_of_projects(
+    method: str, people: dict[str, Client], things: dict[str, Any]
+) -> None:
     known = {"key": "x-y", "uidb36": "1", "provider_id": "nobody"}
     for route in allauths_routes():
         if route.name in OF_NO_PROJECT:
             continue
         for who in ("anonymous", "stranger"):
             answer = knock(people[who], method, route.path(known))
-            assert answer.status_code in {200, 302, 400, 401, 403, 404, 405}, (route.name, who, answer.status_code)
+            assert answer.status_code in {200, 302, 400, 401, 403, 404, 405}, (
+                route.name,
+                who,
+                answer.status_code,
+            )
             assert [word for word in SECRETS if word in body(answer)] == []
 
 
@@ -301,7 +403,15 @@ def panel_path(route: Route, things: dict[str, Any]) -> str:
     kind = OBJECTS_OF_THE_PANEL.get(model[1] if model else "")
     pk = things[kind].pk if kind else 1
     return route.path(
-        {"object_id": pk, "pk": pk, "id": pk, "project_id": things["project"].pk, "name": "jsonl", "content_type_id": 1, "app_label": "corpus"}
+        {
+            "object_id": pk,
+            "pk": pk,
+            "id": pk,
+            "project_id": things["project"].pk,
+            "name": "jsonl",
+            "content_type_id": 1,
+            "app_label": "corpus",
+        }
     )
 
 
@@ -318,18 +428,30 @@ def test_the_panel_is_closed_to_all_but_staff_and_shows_staff_nothing_of_project
         if route.name != "admin:logout":
             answer = knock(people["staff"], method, path)
             assert answer.status_code < 500, (route.name, answer.status_code)
-            assert [word for word in SECRETS if word in body(answer)] == [], (route.name, answer.status_code)
+            assert [word for word in SECRETS if word in body(answer)] == [], (
+                route.name,
+                answer.status_code,
+            )
 
 
-def test_every_page_of_the_panel_opens_for_a_superuser(people: dict[str, Client], things: dict[str, Any]) -> None:
+def test_every_page_of_the_panel_opens_for_a_superuser(
+    people: dict[str, Client], things: dict[str, Any]
+) -> None:
     for route in routes_of_the_panel():
         answer = people["admin"].get(panel_path(route, things))
-        assert answer.status_code in {200, 286, 302, 403, 404, 405}, (route.name, answer.status_code)
-        if re.fullmatch(r"admin:(corpus|datasets|learning|jobs|accounts)_[a-z]+_(changelist|change)", route.name):
+        assert answer.status_code in {200, 286, 302, 403, 404, 405}, (
+            route.name,
+            answer.status_code,
+        )
+        if re.fullmatch(
+            r"admin:(corpus|datasets|learning|jobs|accounts)_[a-z]+_(changelist|change)", route.name
+        ):
             assert answer.status_code == 200, route.name
 
 
-def test_an_empty_form_breaks_nothing_in_the_panel(people: dict[str, Client], things: dict[str, Any]) -> None:
+def test_an_empty_form_breaks_nothing_in_the_panel(
+    people: dict[str, Client], things: dict[str, Any]
+) -> None:
     for route in routes_of_the_panel():
         if route.name != "admin:logout":
             answer = people["admin"].post(panel_path(route, things))
@@ -344,7 +466,9 @@ def test_no_address_was_forgotten() -> None:
     assert known - found == set()
 
 
-def test_nobody_who_was_switched_off_gets_in(things: dict[str, Any], people: dict[str, Client], manager: User) -> None:
+def test_nobody_who_was_switched_off_gets_in(
+    things: dict[str, Any], people: dict[str, Client], manager: User
+) -> None:
     browser = people["manager"]
     manager.is_active = False
     manager.save()

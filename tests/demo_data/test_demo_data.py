@@ -1,4 +1,5 @@
-"""The demo corpus and its markup: what others may rely on, and whether the hand-made tags are consistent."""
+"""The demo corpus and its markup: what others may rely on, and whether the hand-made tags are
+consistent."""
 
 from __future__ import annotations
 
@@ -67,7 +68,10 @@ def test_the_demo_is_as_large_as_promised(demo: list[Document], gold: list[Docum
 
 def test_the_readme_gives_the_true_numbers(demo: list[Document], gold: list[Document]) -> None:
     readme = (LEGENDS.parent / "README.md").read_text(encoding="utf-8")
-    assert f"{len(demo)} figure legends of {len({document.doi for document in demo})} invented papers" in readme
+    assert (
+        f"{len(demo)} figure legends of {len({document.doi for document in demo})} invented papers"
+        in readme
+    )
     assert f"{len(gold)} figures are gold" in readme
     assert f"In the other {len(demo) - len(gold)} only the panels are marked" in readme
 
@@ -82,11 +86,15 @@ def test_no_two_figures_share_an_id_or_a_text(demo: list[Document]) -> None:
     assert len({document.text for document in demo}) == len(demo)
 
 
-def test_the_papers_lie_on_all_sides_of_the_split_and_each_side_has_gold(gold: list[Document]) -> None:
+def test_the_papers_lie_on_all_sides_of_the_split_and_each_side_has_gold(
+    gold: list[Document],
+) -> None:
     assert {side_of(document.group) for document in gold} == set(SIDES)
 
 
-def test_figures_have_three_to_seven_panels_and_120_to_350_words_but_one(demo: list[Document]) -> None:
+def test_figures_have_three_to_seven_panels_and_120_to_350_words_but_one(
+    demo: list[Document],
+) -> None:
     for document in demo:
         n_words = len(document.text.split(" "))
         if document.id == LONG_LEGEND:
@@ -107,7 +115,9 @@ def test_panel_ids_are_unique_over_the_whole_demo(demo: list[Document]) -> None:
     assert len(set(ids)) == len(ids)
 
 
-def test_each_panel_shows_the_first_letter_of_its_marker_near_its_start(demo: list[Document]) -> None:
+def test_each_panel_shows_the_first_letter_of_its_marker_near_its_start(
+    demo: list[Document],
+) -> None:
     for document in demo:
         for segment in document.segments:
             head = document.text[segment.start : segment.start + 4].lower()
@@ -124,7 +134,10 @@ def test_spans_fit_their_text_stand_in_order_and_never_overlap(gold: list[Docume
 def test_every_span_lies_within_one_panel(gold: list[Document]) -> None:
     for document in gold:
         for span in document.gold:
-            assert any(segment.start <= span.start and span.end <= segment.end for segment in document.segments), f"{document.id}: {span.surface}"
+            assert any(
+                segment.start <= span.start and span.end <= segment.end
+                for segment in document.segments
+            ), f"{document.id}: {span.surface}"
 
 
 def test_span_ids_are_unique(gold: list[Document]) -> None:
@@ -132,7 +145,9 @@ def test_span_ids_are_unique(gold: list[Document]) -> None:
     assert len(set(ids)) == len(ids)
 
 
-def test_all_labels_and_roles_occur_and_roles_stand_only_where_they_may(gold: list[Document]) -> None:
+def test_all_labels_and_roles_occur_and_roles_stand_only_where_they_may(
+    gold: list[Document],
+) -> None:
     spans = [span for document in gold for span in document.gold]
     assert {span.label for span in spans} == set(ENTITY_LABELS)
     assert {span.role for span in spans} == {*ALL_ROLES, ""}
@@ -143,7 +158,9 @@ def test_all_labels_and_roles_occur_and_roles_stand_only_where_they_may(gold: li
             assert not span.role, span.surface
 
 
-def test_figures_without_gold_carry_no_tags_and_gold_ones_have_at_least_fifteen(demo: list[Document]) -> None:
+def test_figures_without_gold_carry_no_tags_and_gold_ones_have_at_least_fifteen(
+    demo: list[Document],
+) -> None:
     for document in demo:
         if document.attributes["gold"]:
             assert len(document.gold) >= 15, document.id
@@ -162,35 +179,64 @@ def test_one_name_has_one_label_throughout(gold: list[Document]) -> None:
 
 def test_a_name_that_is_tagged_once_is_tagged_in_every_gold_panel(gold: list[Document]) -> None:
     names = {span.surface for document in gold for span in document.gold}
-    # short names are compared as written (SUBCELLULAR "ER"), longer ones at the start of a sentence too
-    forms = {form: name for name in names for form in ({name, name.lower(), name[0].upper() + name[1:]} if len(name) > 3 else {name})}
-    pattern = re.compile(r"(?<!\w)(?:" + "|".join(re.escape(form) for form in sorted(forms, key=len, reverse=True)) + r")(?!\w)")
+    # short names are compared as written (SUBCELLULAR "ER"), longer ones at the start of a sentence
+    # too
+    forms = {
+        form: name
+        for name in names
+        for form in ({name, name.lower(), name[0].upper() + name[1:]} if len(name) > 3 else {name})
+    }
+    pattern = re.compile(
+        r"(?<!\w)(?:"
+        + "|".join(re.escape(form) for form in sorted(forms, key=len, reverse=True))
+        + r")(?!\w)"
+    )
     missed = []
     for document in gold:
         for segment in document.segments:
             for found in pattern.finditer(document.text, segment.start, segment.end):
-                tagged = any(span.start < found.end() and found.start() < span.end for span in document.gold)
+                tagged = any(
+                    span.start < found.end() and found.start() < span.end for span in document.gold
+                )
                 if not tagged and (document.id, found.group()) not in HOMONYMS:
                     missed.append((document.id, found.group(), found.start()))
     assert missed == []
 
 
 def test_touching_and_sub_word_entities_occur(gold: list[Document]) -> None:
-    touching = [(a.surface, b.surface) for document in gold for a, b in zip(document.gold, document.gold[1:], strict=False) if a.end == b.start]
+    touching = [
+        (a.surface, b.surface)
+        for document in gold
+        for a, b in zip(document.gold, document.gold[1:], strict=False)
+        if a.end == b.start
+    ]
     assert ("Bax", "Bak") in touching
     assert ("GFP", "LC3") in touching
     inside = {
         document.text[span.start - 2 : span.end]
         for document in gold
         for span in document.gold
-        if span.start >= 2 and document.text[span.start - 1].isalpha() and document.text[span.start].isalpha()
+        if span.start >= 2
+        and document.text[span.start - 1].isalpha()
+        and document.text[span.start].isalpha()
     }
     assert "hoBak" in {piece[-5:] for piece in inside}
 
 
 def test_the_nasty_characters_are_there(demo: list[Document]) -> None:
     text = "".join(document.text for document in demo)
-    assert {"\u00a0", "\u2009", "\u00ad", "\u202f", "<", "\N{MATHEMATICAL ITALIC SMALL ALPHA}", "μ", "µ", "−", "±"} <= set(text)
+    assert {
+        "\u00a0",
+        "\u2009",
+        "\u00ad",
+        "\u202f",
+        "<",
+        "\N{MATHEMATICAL ITALIC SMALL ALPHA}",
+        "μ",
+        "µ",
+        "−",
+        "±",
+    } <= set(text)
     assert "&amp;" in text
     assert any(unicodedata.combining(char) for char in text)
 
@@ -200,7 +246,9 @@ def test_the_nasty_characters_are_there(demo: list[Document]) -> None:
 
 def test_a_paper_is_read_with_exact_offsets() -> None:
     first, second = read(PAPER)
-    assert first.text == "A title. Figure 1 (A) HeLa cells without ATG5. (B, C) BaxBak and\u2009LC3."
+    assert (
+        first.text == "A title. Figure 1 (A) HeLa cells without ATG5. (B, C) BaxBak and\u2009LC3."
+    )
     assert [(span.surface, span.label, span.role) for span in first.gold] == [
         ("HeLa", "CELL", "BORING"),
         ("ATG5", "GENEPROD", "CONTROLLED_VAR"),
@@ -208,7 +256,10 @@ def test_a_paper_is_read_with_exact_offsets() -> None:
         ("Bak", "GENEPROD", "MEASURED_VAR"),
         ("LC3", "GENEPROD", ""),
     ]
-    assert [(segment.id, segment.marker, first.text[segment.start : segment.end]) for segment in first.segments] == [
+    assert [
+        (segment.id, segment.marker, first.text[segment.start : segment.end])
+        for segment in first.segments
+    ] == [
         ("test-f1-A", "A", "(A) HeLa cells without ATG5."),
         ("test-f1-B,C", "B, C", "(B, C) BaxBak and\u2009LC3."),
     ]
@@ -250,7 +301,9 @@ def test_a_paper_is_read_with_exact_offsets() -> None:
         ("@figure 2 panels", "@paper 10.5555/other\n@figure 2 panels", "a file is one paper"),
     ],
 )
-def test_what_is_not_the_markup_is_refused_with_file_and_line(old: str, new: str, part_of_message: str) -> None:
+def test_what_is_not_the_markup_is_refused_with_file_and_line(
+    old: str, new: str, part_of_message: str
+) -> None:
     assert old in PAPER
     with pytest.raises(FormatError, match=re.escape(part_of_message)) as caught:
         read(PAPER.replace(old, new, 1))
@@ -261,17 +314,37 @@ VISIBLE = st.characters(exclude_categories=["Cs", "Cc", "Cf", "Zl", "Zp", "Zs"])
 
 
 def written(text: str) -> str:
-    """``text`` as a person would write it in a file: special characters escaped, invisible ones by code."""
+    """``text`` as a person would write it in a file: special characters escaped, invisible ones by
+    code."""
     escaped = re.sub(r"[\\\[\]|@#]", lambda found: "\\" + found.group(), text)
-    return "".join(char if char == " " or unicodedata.category(char) not in {"Zs", "Cf", "Cc"} else f"\\u{{{ord(char):X}}}" for char in escaped)
+    return "".join(
+        (
+            char
+            if char == " " or unicodedata.category(char) not in {"Zs", "Cf", "Cc"}
+            else f"\\u{{{ord(char):X}}}"
+        )
+        for char in escaped
+    )
 
 
-@given(st.lists(st.tuples(st.text(st.characters(exclude_categories=["Cs"])), st.text(VISIBLE, min_size=1), st.sampled_from(sorted(LABELS)))))
+@given(
+    st.lists(
+        st.tuples(
+            st.text(st.characters(exclude_categories=["Cs"])),
+            st.text(VISIBLE, min_size=1),
+            st.sampled_from(sorted(LABELS)),
+        )
+    )
+)
 def test_any_text_and_any_spans_survive_the_markup(pieces: list[tuple[str, str, str]]) -> None:
-    source = "".join(f"{written(plain)}[[{written(surface)}|{label}]]" for plain, surface, label in pieces)
+    source = "".join(
+        f"{written(plain)}[[{written(surface)}|{label}]]" for plain, surface, label in pieces
+    )
     marked = read_inline(source, where="x")
     assert marked.text == "".join(plain + surface for plain, surface, _ in pieces)
-    assert [(span.surface, span.label) for span in marked.spans] == [(surface, LABELS[label]) for _, surface, label in pieces]
+    assert [(span.surface, span.label) for span in marked.spans] == [
+        (surface, LABELS[label]) for _, surface, label in pieces
+    ]
     for span in marked.spans:
         span.check(marked.text)
 

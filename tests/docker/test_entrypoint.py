@@ -24,7 +24,11 @@ PATIENCE = 90.0
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """A migrated SQLite database and a broker that belong to this module."""
     var = tmp_path_factory.mktemp("var")
-    inherited = {name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "REDIS_URL", "SD_SECRET_KEY"}}
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in {"DATABASE_URL", "REDIS_URL", "SD_SECRET_KEY"}
+    }
     with ValkeyServer(data_dir=var / "broker") as broker:
         environment = inherited | {
             "SD_VAR": str(var),
@@ -44,15 +48,27 @@ def free_port() -> int:
         return port
 
 
-def run(environment: dict[str, str], script: str, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+def run(
+    environment: dict[str, str], script: str, *arguments: str, check: bool = True
+) -> subprocess.CompletedProcess[str]:
     command = [str(ROOT / "docker" / script), *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=check)
+    return subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=check
+    )
 
 
 @contextmanager
-def running(environment: dict[str, str], log: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+def running(
+    environment: dict[str, str], log: Path, *arguments: str
+) -> Iterator[subprocess.Popen[bytes]]:
     with log.open("wb") as file:
-        process = subprocess.Popen([ROOT / "docker/entrypoint.sh", *arguments], env=environment, stdout=file, stderr=file, start_new_session=True)
+        process = subprocess.Popen(
+            [ROOT / "docker/entrypoint.sh", *arguments],
+            env=environment,
+            stdout=file,
+            stderr=file,
+            start_new_session=True,
+        )
         try:
             yield process
         finally:
@@ -61,7 +77,9 @@ def running(environment: dict[str, str], log: Path, *arguments: str) -> Iterator
             process.wait()
 
 
-def wait_until_healthy(environment: dict[str, str], process: subprocess.Popen[bytes], kind: str, log: Path) -> None:
+def wait_until_healthy(
+    environment: dict[str, str], process: subprocess.Popen[bytes], kind: str, log: Path
+) -> None:
     deadline = time.monotonic() + PATIENCE
     while run(environment, "healthcheck.sh", kind, check=False).returncode != 0:
         assert process.poll() is None, log.read_text(encoding="utf-8")
@@ -71,11 +89,16 @@ def wait_until_healthy(environment: dict[str, str], process: subprocess.Popen[by
 
 def test_migrate_makes_the_tables(environment: dict[str, str]) -> None:
     with sqlite3.connect(Path(environment["SD_VAR"]) / "sd-curator.sqlite3") as database:
-        tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        tables = {
+            name
+            for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        }
     assert {"corpus_document", "jobs_job", "learning_modelversion"} <= tables
 
 
-def test_web_becomes_healthy_and_ends_in_order_on_sigterm(environment: dict[str, str], tmp_path: Path) -> None:
+def test_web_becomes_healthy_and_ends_in_order_on_sigterm(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
     assert run(environment, "healthcheck.sh", "web", check=False).returncode == 1
     log = tmp_path / "web.log"
     with running(environment, log, "web") as web:
@@ -84,7 +107,9 @@ def test_web_becomes_healthy_and_ends_in_order_on_sigterm(environment: dict[str,
         assert web.wait(timeout=PATIENCE) == 0
 
 
-def test_worker_becomes_healthy_and_ends_in_order_on_sigterm(environment: dict[str, str], tmp_path: Path) -> None:
+def test_worker_becomes_healthy_and_ends_in_order_on_sigterm(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
     log = tmp_path / "worker.log"
     with running(environment | {"SD_QUEUES": "tag,train"}, log, "worker") as worker:
         wait_until_healthy(environment, worker, "worker", log)
@@ -98,7 +123,9 @@ def test_manage_passes_its_words_on(environment: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("words", [[], ["wrok"], ["web;id"]])
-def test_an_unknown_word_is_refused_with_what_it_takes(environment: dict[str, str], words: list[str]) -> None:
+def test_an_unknown_word_is_refused_with_what_it_takes(
+    environment: dict[str, str], words: list[str]
+) -> None:
     refused = run(environment, "entrypoint.sh", *words, check=False)
     assert refused.returncode == 64
     assert "takes web, worker, migrate or manage" in refused.stderr

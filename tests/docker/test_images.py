@@ -1,4 +1,5 @@
-"""The Dockerfile and compose.yml name only things that exist, and hold no secret. No container engine is needed."""
+"""The Dockerfile and compose.yml name only things that exist, and hold no secret. No container
+engine is needed."""
 
 from __future__ import annotations
 
@@ -14,7 +15,9 @@ import yaml
 from annotator.jobs.models import Queue
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCKERFILE = re.sub(r"^#.*\n", "", (ROOT / "docker/Dockerfile").read_text(encoding="utf-8"), flags=re.MULTILINE)
+DOCKERFILE = re.sub(
+    r"^#.*\n", "", (ROOT / "docker/Dockerfile").read_text(encoding="utf-8"), flags=re.MULTILINE
+)
 ENTRYPOINT = (ROOT / "docker/entrypoint.sh").read_text(encoding="utf-8")
 #: ${NAME}, ${NAME:-default} or ${NAME:?sentence}; a doubled dollar is the container's own business.
 VARIABLE = re.compile(r"(?<!\$)\$\{(\w+)(?::([-?])([^}]*))?\}")
@@ -22,7 +25,9 @@ VARIABLE = re.compile(r"(?<!\$)\$\{(\w+)(?::([-?])([^}]*))?\}")
 
 @pytest.fixture(scope="module")
 def compose() -> dict[str, Any]:
-    loaded: dict[str, Any] = yaml.safe_load((ROOT / "docker/compose.yml").read_text(encoding="utf-8"))
+    loaded: dict[str, Any] = yaml.safe_load(
+        (ROOT / "docker/compose.yml").read_text(encoding="utf-8")
+    )
     return loaded
 
 
@@ -32,7 +37,10 @@ def own_services(compose: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 def stages() -> dict[str, str]:
     """Each stage's name with the name or image that it begins from."""
-    return {name: parent for parent, name in re.findall(r"^FROM (\S+) AS (\S+)$", DOCKERFILE, re.MULTILINE)}
+    return {
+        name: parent
+        for parent, name in re.findall(r"^FROM (\S+) AS (\S+)$", DOCKERFILE, re.MULTILINE)
+    }
 
 
 def stage_text(name: str) -> str:
@@ -41,7 +49,9 @@ def stage_text(name: str) -> str:
 
 def test_hadolint_finds_nothing_in_the_dockerfile() -> None:
     hadolint = Path(sys.executable).parent / "hadolint"
-    done = subprocess.run([hadolint, ROOT / "docker/Dockerfile"], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [hadolint, ROOT / "docker/Dockerfile"], capture_output=True, text=True, check=False
+    )
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
 
@@ -53,9 +63,17 @@ def test_the_three_images_exist_and_run_as_nobody_special_with_a_health_check() 
 
 
 def test_what_the_dockerfile_copies_is_in_the_repository_and_in_the_build_context() -> None:
-    sources = [word for line in re.findall(r"^COPY (?!--from)(.+)$", DOCKERFILE, re.MULTILINE) for word in line.split()[:-1]]
+    sources = [
+        word
+        for line in re.findall(r"^COPY (?!--from)(.+)$", DOCKERFILE, re.MULTILINE)
+        for word in line.split()[:-1]
+    ]
     assert sources
-    context = {line.removeprefix("!") for line in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines() if line.startswith("!")}
+    context = {
+        line.removeprefix("!")
+        for line in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+        if line.startswith("!")
+    }
     for source in sources:
         assert (ROOT / source).exists(), source
         assert source == "." or Path(source).parts[0] in context, source
@@ -74,18 +92,24 @@ def test_torch_is_installed_before_anything_that_asks_for_it_and_never_in_the_we
     assert not re.search(r"^(torch|transformers|accelerate)\b", site, re.MULTILINE)
 
 
-def test_every_service_builds_a_stage_that_exists_and_runs_a_command_the_entrypoint_knows(compose: dict[str, Any]) -> None:
+def test_every_service_builds_a_stage_that_exists_and_runs_a_command_the_entrypoint_knows(
+    compose: dict[str, Any],
+) -> None:
     known = set(re.findall(r"^(\w+)\)$", ENTRYPOINT, re.MULTILINE))
     assert {"web", "worker", "migrate", "manage"} <= known
     for name, service in own_services(compose).items():
         assert service["build"]["target"] in stages(), name
-        assert (ROOT / "docker" / service["build"]["context"] / service["build"]["dockerfile"]).is_file(), name
+        assert (
+            ROOT / "docker" / service["build"]["context"] / service["build"]["dockerfile"]
+        ).is_file(), name
         assert service["command"][0] in known, name
 
 
 def test_the_workers_listen_on_every_queue_and_on_no_other(compose: dict[str, Any]) -> None:
     queues = {
-        name: set(service["environment"]["SD_QUEUES"].split(",")) for name, service in own_services(compose).items() if name.startswith("worker")
+        name: set(service["environment"]["SD_QUEUES"].split(","))
+        for name, service in own_services(compose).items()
+        if name.startswith("worker")
     }
     without_profile = [name for name in queues if "profiles" not in compose["services"][name]]
     assert set().union(*(queues[name] for name in without_profile)) == set(Queue.values)
@@ -97,7 +121,11 @@ def test_the_workers_listen_on_every_queue_and_on_no_other(compose: dict[str, An
 
 def test_no_password_has_a_default(compose: dict[str, Any]) -> None:
     text = (ROOT / "docker/compose.yml").read_text(encoding="utf-8")
-    secrets = [(name, mode) for name, mode, _ in VARIABLE.findall(text) if re.search("PASSWORD|SECRET|KEY", name)]
+    secrets = [
+        (name, mode)
+        for name, mode, _ in VARIABLE.findall(text)
+        if re.search("PASSWORD|SECRET|KEY", name)
+    ]
     assert {name for name, _ in secrets} == {"POSTGRES_PASSWORD", "REDIS_PASSWORD", "SD_SECRET_KEY"}
     assert all(mode == "?" for _, mode in secrets)
     lines = (ROOT / "docker/example.env").read_text(encoding="utf-8").splitlines()
@@ -107,7 +135,12 @@ def test_no_password_has_a_default(compose: dict[str, Any]) -> None:
 
 def test_every_variable_compose_sets_is_read_by_somebody(compose: dict[str, Any]) -> None:
     readers = "".join(
-        (ROOT / path).read_text(encoding="utf-8") for path in ("annotator/config/environment.py", "docker/entrypoint.sh", "docker/ask_health.py")
+        (ROOT / path).read_text(encoding="utf-8")
+        for path in (
+            "annotator/config/environment.py",
+            "docker/entrypoint.sh",
+            "docker/ask_health.py",
+        )
     )
     for service in own_services(compose).values():
         for name in service["environment"]:
@@ -122,7 +155,9 @@ def test_every_variable_to_fill_in_stands_in_the_example(compose: dict[str, Any]
             assert f"{name}=" in example
 
 
-def test_services_wait_for_the_stores_and_write_only_to_declared_volumes(compose: dict[str, Any]) -> None:
+def test_services_wait_for_the_stores_and_write_only_to_declared_volumes(
+    compose: dict[str, Any],
+) -> None:
     for name, service in compose["services"].items():
         for volume in service.get("volumes", []):
             assert volume.split(":")[0] in compose["volumes"], name
@@ -131,7 +166,9 @@ def test_services_wait_for_the_stores_and_write_only_to_declared_volumes(compose
     for store in ("postgres", "redis"):
         assert compose["services"][store]["healthcheck"]["test"]
         assert "ports" not in compose["services"][store]
-    assert compose["services"]["migrate"]["depends_on"] == {"postgres": {"condition": "service_healthy"}}
+    assert compose["services"]["migrate"]["depends_on"] == {
+        "postgres": {"condition": "service_healthy"}
+    }
 
 
 def test_the_graphics_card_is_asked_for_only_by_its_own_profile(compose: dict[str, Any]) -> None:

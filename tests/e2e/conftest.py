@@ -1,4 +1,5 @@
-"""A real browser on a real server: Chromium, the live server's address, and people who are signed in.
+"""A real browser on a real server: Chromium, the live server's address, and people who are signed
+in.
 
 Fixtures of the site's other tests (people, a project, legends) are taken over by name.
 """
@@ -32,7 +33,8 @@ from tests.annotator.conftest import (  # noqa: F401
 )
 from tests.annotator.review.conftest import make_legend, operate  # noqa: F401
 
-# Playwright's synchronous interface runs an event loop in this thread, where Django would refuse to ask the database.
+# Playwright's synchronous interface runs an event loop in this thread, where Django would refuse to
+# ask the database.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 # How soon a page shows something depends on what else the machine does; that it shows it does not.
 expect.set_options(timeout=20_000)
@@ -42,28 +44,41 @@ OpenAs = Callable[..., Page]
 
 @pytest.fixture(scope="session")
 def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
-    """Debian's Chromium, which needs no download; without it the test is skipped with the reason."""
+    """Debian's Chromium, which needs no download; without it the test is skipped with the
+    reason."""
     path = shutil.which("chromium") or shutil.which("chromium-browser")
     if path is None:
         pytest.skip("Chromium is not installed (Debian: apt-get install chromium)")
-    return {**browser_type_launch_args, "executable_path": path, "args": ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]}
+    return {
+        **browser_type_launch_args,
+        "executable_path": path,
+        "args": ["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+    }
 
 
 @pytest.fixture
 def open_as(browser: Browser, live_server: Any) -> Iterator[OpenAs]:
-    """``open_as(user, path, width=…, scheme="dark")``: the page in a window of its own where the user is signed in.
+    """``open_as(user, path, width=…, scheme="dark")``: the page in a window of its own where the
+    user is signed in.
 
     A page that logs an error or breaks its Content-Security-Policy fails the test.
     """
     contexts, complaints = [], []
 
-    def open_page(user: User, path: str, *, width: int = 1400, height: int = 900, **facts: Any) -> Page:
-        context = browser.new_context(viewport={"width": width, "height": height}, base_url=live_server.url, **facts)
+    def open_page(
+        user: User, path: str, *, width: int = 1400, height: int = 900, **facts: Any
+    ) -> Page:
+        context = browser.new_context(
+            viewport={"width": width, "height": height}, base_url=live_server.url, **facts
+        )
         contexts.append(context)
         sign_in(context, live_server.url, user)
         page = context.new_page()
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("console", lambda message: complaints.append(message.text) if _is_complaint(message) else None)
+        page.on(
+            "console",
+            lambda message: complaints.append(message.text) if _is_complaint(message) else None,
+        )
         page.goto(path)
         return page
 
@@ -77,7 +92,15 @@ def sign_in(context: Any, url: str, user: User) -> None:
     """Put the cookie of a new session into the window."""
     client = Client()
     client.force_login(user)
-    context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": client.cookies[settings.SESSION_COOKIE_NAME].value, "url": url}])
+    context.add_cookies(
+        [
+            {
+                "name": settings.SESSION_COOKIE_NAME,
+                "value": client.cookies[settings.SESSION_COOKIE_NAME].value,
+                "url": url,
+            }
+        ]
+    )
 
 
 def _is_complaint(message: Any) -> bool:

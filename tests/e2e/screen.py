@@ -1,4 +1,5 @@
-"""What browser tests share: addresses, waiting, pointing, what stands in the database, and what every page owes its readers."""
+"""What browser tests share: addresses, waiting, pointing, what stands in the database, and what
+every page owes its readers."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ def address(document: Document, name: str = "legend") -> str:
 
 
 def ready(page: Page) -> Page:
-    """The script runs, and the mouse has been seen: a hand's mouse sends many moves, of which the first only tells where it rests."""
+    """The script runs, and the mouse has been seen: a hand's mouse sends many moves, of which the
+    first only tells where it rests."""
     page.wait_for_selector("html.scripted")
     page.mouse.move(2, 2)
     return page
@@ -32,7 +34,8 @@ def saved(page: Page) -> None:
 
 
 def intercept(page: Page, handler: Callable[[Route], Any], *, times: int | None = None) -> None:
-    """Edits on their way to the server go to ``handler``. A page that is open already may send its next request past it, so it is opened anew."""
+    """Edits on their way to the server go to ``handler``. A page that is open already may send its
+    next request past it, so it is opened anew."""
     page.route("**/operations/", handler, times=times)
     page.reload()
     ready(page)
@@ -75,9 +78,13 @@ def decided(document: Document) -> list[tuple[str, str, str]]:
 
 
 def assert_sound(page: Page, name: str) -> None:
-    """Axe finds nothing on a page of the panel, and its content is no wider than the window. ``name`` says which page it is."""
+    """Axe finds nothing on a page of the panel, and its content is no wider than the window.
+    ``name`` says which page it is."""
     found = Axe().run(page, context=".sdc").response["violations"]
     assert (name, [(each["id"], each["nodes"][0]["html"][:200]) for each in found]) == (name, [])
-    assert (name, page.evaluate("document.querySelector('.sdc').scrollWidth <= window.innerWidth")) == (name, True)
+    assert (
+        name,
+        page.evaluate("document.querySelector('.sdc').scrollWidth <= window.innerWidth"),
+    ) == (name, True)
     if folder := os.environ.get("SD_PICTURES"):
         page.screenshot(path=f"{folder}/{name.strip('/').replace('/', '-')}.png", full_page=True)

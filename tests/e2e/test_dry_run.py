@@ -1,4 +1,5 @@
-"""The dry run of a training in a browser: asked for, filled in when the worker has measured, and the launch a click from there."""
+"""The dry run of a training in a browser: asked for, filled in when the worker has measured, and
+the launch a click from there."""
 
 from __future__ import annotations
 
@@ -38,7 +39,11 @@ MEASURED = {
 
 
 @pytest.fixture
-def snapshot(project: Project, import_legends: Callable[..., list[Document]], candidate_of: Callable[..., ModelVersion]) -> Snapshot:  # noqa: F811
+def snapshot(
+    project: Project,
+    import_legends: Callable[..., list[Document]],
+    candidate_of: Callable[..., ModelVersion],  # noqa: F811
+) -> Snapshot:
     """The second of a project whose last run learned from the first."""
     import_legends([long_legend(number) for number in range(60)], labels="gold")
     candidate_of(build_snapshot(snapshot=add_snapshot(project=project, actor=None)))
@@ -53,7 +58,9 @@ def measured() -> Job:
     return job
 
 
-def test_the_dry_run_is_filled_in_by_itself_and_the_run_is_a_click_from_it(snapshot: Snapshot, open_as: OpenAs, admin: User) -> None:
+def test_the_dry_run_is_filled_in_by_itself_and_the_run_is_a_click_from_it(
+    snapshot: Snapshot, open_as: OpenAs, admin: User
+) -> None:
     page = open_as(admin, f"{reverse('admin:learning_trainingrun_add')}?snapshot={snapshot.pk}")
     page.get_by_label("Epochs").fill("0.5")
     page.get_by_text("All other hyperparameters").click()
@@ -68,11 +75,17 @@ def test_the_dry_run_is_filled_in_by_itself_and_the_run_is_a_click_from_it(snaps
     page.locator("#start").click()
     expect(page.get_by_role("heading", name="on snapshot 2")).to_be_visible()
     run = TrainingRun.objects.get(snapshot=snapshot)
-    assert (run.hyperparameters["epochs"], run.hyperparameters["warmup"], run.created_by) == (0.5, 0.2, admin)
+    assert (run.hyperparameters["epochs"], run.hyperparameters["warmup"], run.created_by) == (
+        0.5,
+        0.2,
+        admin,
+    )
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_and_nothing_is_wider_than_the_window(scheme: str, snapshot: Snapshot, open_as: OpenAs, admin: User) -> None:
+def test_axe_finds_nothing_and_nothing_is_wider_than_the_window(
+    scheme: str, snapshot: Snapshot, open_as: OpenAs, admin: User
+) -> None:
     start = f"{reverse('admin:learning_trainingrun_add')}?snapshot={snapshot.pk}"
     page = open_as(admin, start, color_scheme=scheme, width=360 if scheme == "dark" else 1400)
     page.get_by_text("All other hyperparameters").click()

@@ -1,4 +1,5 @@
-"""The comparison of a run and the gate in a browser: a worse candidate is stopped, a written reason lets it through."""
+"""The comparison of a run and the gate in a browser: a worse candidate is stopped, a written reason
+lets it through."""
 
 from __future__ import annotations
 
@@ -33,14 +34,22 @@ def worse(document: schema.Document) -> list[Labelled]:
 
 
 @pytest.fixture
-def run(project: Project, import_legends: Callable[..., list[Document]], monkeypatch: pytest.MonkeyPatch) -> TrainingRun:
+def run(
+    project: Project, import_legends: Callable[..., list[Document]], monkeypatch: pytest.MonkeyPatch
+) -> TrainingRun:
     """One whose candidate is worse than the model in service."""
     import_legends([long_legend(number) for number in range(80)], labels="gold")
     snapshot = build_snapshot(snapshot=add_snapshot(project=project, actor=None))
     base = services.serving_model(project)
-    run = TrainingRun.objects.create(project=project, snapshot=snapshot, base=base, recipe="quick", state=RunState.SUCCEEDED)
+    run = TrainingRun.objects.create(
+        project=project, snapshot=snapshot, base=base, recipe="quick", state=RunState.SUCCEEDED
+    )
     run.candidate = ModelVersion.objects.create(
-        name=run.candidate_name, origin=ModelOrigin.TRAINED, location=run.candidate_name, project=project, parent=base
+        name=run.candidate_name,
+        origin=ModelOrigin.TRAINED,
+        location=run.candidate_name,
+        project=project,
+        parent=base,
     )
     run.save()
     judged_as(snapshot, base, perfect)
@@ -49,7 +58,9 @@ def run(project: Project, import_legends: Callable[..., list[Document]], monkeyp
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_and_nothing_is_wider_than_the_window(scheme: str, run: TrainingRun, open_as: OpenAs, admin: User) -> None:
+def test_axe_finds_nothing_and_nothing_is_wider_than_the_window(
+    scheme: str, run: TrainingRun, open_as: OpenAs, admin: User
+) -> None:
     page = open_as(admin, "/", color_scheme=scheme, width=360 if scheme == "dark" else 1400)
     addresses = [
         reverse("admin:learning_trainingrun_change", args=[run.pk]),
@@ -62,7 +73,9 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_the_window(scheme: str, run
         assert_sound(page, f"{scheme}{address}")
 
 
-def test_a_worse_candidate_is_stopped_and_goes_through_with_a_reason(run: TrainingRun, open_as: OpenAs, admin: User) -> None:
+def test_a_worse_candidate_is_stopped_and_goes_through_with_a_reason(
+    run: TrainingRun, open_as: OpenAs, admin: User
+) -> None:
     page = open_as(admin, reverse("admin:learning_trainingrun_change", args=[run.pk]))
     expect(page.locator("#difference")).to_contain_text("points of micro F1, between")
     expect(page.get_by_text("It does not pass the gate.")).to_be_visible()

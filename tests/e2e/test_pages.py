@@ -1,4 +1,5 @@
-"""The pages around the review screen in Chromium: for everybody, at every width, with and without script."""
+"""The pages around the review screen in Chromium: for everybody, at every width, with and without
+script."""
 
 from __future__ import annotations
 
@@ -53,11 +54,17 @@ PAGES = [
 
 @pytest.fixture
 def things(project: Project, manager: User, import_legends: ImportLegends) -> dict[str, int]:
-    """Something of everything, so that no page is empty: running work, reports with problems, judged models, tokens."""
+    """Something of everything, so that no page is empty: running work, reports with problems,
+    judged models, tokens."""
     document = import_legends(30, labels="gold")[0]
     import_legends([document_without_labels(number) for number in range(31, 34)])
     Project.objects.filter(pk=project.pk).update(description="Legends on autophagy. " * 12)
-    ended = {"scope": project.scope, "state": JobState.SUCCEEDED, "finished_at": timezone.now(), "created_by": manager}
+    ended = {
+        "scope": project.scope,
+        "state": JobState.SUCCEEDED,
+        "finished_at": timezone.now(),
+        "created_by": manager,
+    }
     report = {
         "imported": 3,
         "already_there": 12345,
@@ -86,16 +93,45 @@ def things(project: Project, manager: User, import_legends: ImportLegends) -> di
     model = serving_model(project)
     one = {"precision": 0.7, "recall": 0.7, "f1": 0.7, "support": 1234}
     by_label = dict.fromkeys(project.label_set.labels.values_list("code", flat=True), one)
-    Evaluation.objects.create(model_version=model, snapshot=snapshot, scores={"micro": one, "macro": one, "by_label": by_label}, micro_f1=0.7)
-    Promotion.objects.create(project=project, kind=PromotionKind.PROMOTED, model_version=model, actor=manager, reason="a long reason " * 9)
+    Evaluation.objects.create(
+        model_version=model,
+        snapshot=snapshot,
+        scores={"micro": one, "macro": one, "by_label": by_label},
+        micro_f1=0.7,
+    )
+    Promotion.objects.create(
+        project=project,
+        kind=PromotionKind.PROMOTED,
+        model_version=model,
+        actor=manager,
+        reason="a long reason " * 9,
+    )
     create_token(user=manager, name="x" * 100, days=9, actor=manager)
     return {
         "document": document.pk,
-        "import": Job.objects.create(kind="import_documents", arguments={"project": project.pk}, result=report, **ended).pk,
-        "export": Job.objects.create(
-            kind="export_dataset", arguments={"project": project.pk, "format_name": "sd-nlp", "public_form": True}, result=exported, **ended
-        ).pk,
-        "job": Job.objects.create(kind="pretag", scope=project.scope, state=JobState.RUNNING, n_done=3, n_total=9, message="Tagging with bundled").pk,
+        "import": (
+            Job.objects.create(
+                kind="import_documents", arguments={"project": project.pk}, result=report, **ended
+            ).pk
+        ),
+        "export": (
+            Job.objects.create(
+                kind="export_dataset",
+                arguments={"project": project.pk, "format_name": "sd-nlp", "public_form": True},
+                result=exported,
+                **ended,
+            ).pk
+        ),
+        "job": (
+            Job.objects.create(
+                kind="pretag",
+                scope=project.scope,
+                state=JobState.RUNNING,
+                n_done=3,
+                n_total=9,
+                message="Tagging with bundled",
+            ).pk
+        ),
     }
 
 
@@ -111,7 +147,9 @@ def problems_of(page: Page) -> list[tuple[str, str, str]]:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_on_any_page(scheme: str, things: dict[str, int], open_as: OpenAs, manager: User) -> None:
+def test_axe_finds_nothing_on_any_page(
+    scheme: str, things: dict[str, int], open_as: OpenAs, manager: User
+) -> None:
     page = open_as(manager, "/", color_scheme=scheme)
     found = {}
     for address in PAGES:
@@ -124,7 +162,9 @@ def test_axe_finds_nothing_on_any_page(scheme: str, things: dict[str, int], open
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_before_signing_in(scheme: str, browser: Any, live_server: Any, db: None) -> None:
+def test_axe_finds_nothing_before_signing_in(
+    scheme: str, browser: Any, live_server: Any, db: None
+) -> None:
     context = browser.new_context(color_scheme=scheme, base_url=live_server.url)
     page = context.new_page()
     for address in ("/accounts/login/", "/accounts/signup/", "/accounts/password/reset/"):
@@ -140,18 +180,22 @@ def test_axe_finds_nothing_before_signing_in(scheme: str, browser: Any, live_ser
 
 
 @pytest.mark.parametrize("width", [NARROW, 700, WIDE])
-def test_no_page_is_wider_than_the_window_and_every_control_can_be_hit(width: int, things: dict[str, int], open_as: OpenAs, manager: User) -> None:
+def test_no_page_is_wider_than_the_window_and_every_control_can_be_hit(
+    width: int, things: dict[str, int], open_as: OpenAs, manager: User
+) -> None:
     page = open_as(manager, "/", width=width, height=740)
     small = """[...document.querySelectorAll('button, select, summary, .button, input:not([type=hidden]):not([type=checkbox]):not([type=radio])')]
         .filter((each) => each.offsetParent).map((each) => [each.textContent.trim(), each.getBoundingClientRect()])
-        .filter(([, box]) => Math.min(box.width, box.height) < 24).map(([words]) => words)"""
+        .filter(([, box]) => Math.min(box.width, box.height) < 24).map(([words]) => words)"""  # noqa: E501
     for address in PAGES:
         page.goto(address.format(**things))
         assert (address, page.evaluate("document.documentElement.scrollWidth")) <= (address, width)
         assert (address, page.evaluate(small)) == (address, [])
 
 
-def test_everything_works_without_script(things: dict[str, int], open_as: OpenAs, manager: User, tmp_path: Any) -> None:
+def test_everything_works_without_script(
+    things: dict[str, int], open_as: OpenAs, manager: User, tmp_path: Any
+) -> None:
     file = tmp_path / "new.jsonl"
     file.write_text('{"id": "new-1", "text": "A new legend of LC3."}\nnot json\n', encoding="utf-8")
     page = open_as(manager, P, java_script_enabled=False)
@@ -191,8 +235,17 @@ def test_everything_works_without_script(things: dict[str, int], open_as: OpenAs
     expect(page.get_by_role("heading", name="Figure 7")).to_be_visible()
 
 
-def test_a_job_is_watched_to_its_end_without_a_reload_and_spoken(project: Project, open_as: OpenAs, manager: User) -> None:
-    job = Job.objects.create(kind="pretag", scope=project.scope, state=JobState.RUNNING, n_done=1, n_total=9, message="Tagging")
+def test_a_job_is_watched_to_its_end_without_a_reload_and_spoken(
+    project: Project, open_as: OpenAs, manager: User
+) -> None:
+    job = Job.objects.create(
+        kind="pretag",
+        scope=project.scope,
+        state=JobState.RUNNING,
+        n_done=1,
+        n_total=9,
+        message="Tagging",
+    )
     page = open_as(manager, P)
     card = page.locator(f"#job-{job.pk}")
     expect(card).to_contain_text("1 of 9")
@@ -206,7 +259,9 @@ def test_a_job_is_watched_to_its_end_without_a_reload_and_spoken(project: Projec
     expect(page.locator(f"#job-{job.pk}-spoken")).to_contain_text("Pre-tagging: Succeeded")
 
 
-def test_a_job_is_cancelled_where_it_stands(project: Project, open_as: OpenAs, manager: User) -> None:
+def test_a_job_is_cancelled_where_it_stands(
+    project: Project, open_as: OpenAs, manager: User
+) -> None:
     job = Job.objects.create(kind="pretag", scope=project.scope)
     page = open_as(manager, P)
     page.get_by_role("button", name="Cancel").click()

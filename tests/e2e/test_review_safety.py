@@ -31,7 +31,8 @@ from tests.e2e.screen import SURE, address, decided, mark, ready, saved
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
-# A server that stops ----------------------------------------------------------------------------------------------------------
+# A server that stops
+# ------------------------------------------------------------------------------------------
 
 
 class Server:
@@ -46,8 +47,20 @@ class Server:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        command = [sys.executable, str(ROOT / "manage.py"), "runserver", "--noreload", f"127.0.0.1:{self.port}"]
-        self.process = subprocess.Popen(command, env=self.environment, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        command = [
+            sys.executable,
+            str(ROOT / "manage.py"),
+            "runserver",
+            "--noreload",
+            f"127.0.0.1:{self.port}",
+        ]
+        self.process = subprocess.Popen(
+            command,
+            env=self.environment,
+            cwd=ROOT,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
         for _ in range(300):
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", self.port)) == 0:
@@ -63,7 +76,13 @@ class Server:
 
 @pytest.fixture
 def server(var: Path) -> Iterator[Server]:
-    made = Server(process_environment(var, "redis://127.0.0.1:1/0") | {"SD_DEBUG": "1", "SD_SECRET_KEY": settings.SECRET_KEY})
+    made = Server(
+        process_environment(var, "redis://127.0.0.1:1/0")
+        | {
+            "SD_DEBUG": "1",
+            "SD_SECRET_KEY": settings.SECRET_KEY,
+        }
+    )
     made.start()
     yield made
     made.kill()
@@ -97,9 +116,13 @@ def test_edits_made_while_the_server_is_stopped_are_there_when_it_runs_again(
     context.close()
 
 
-# Text of every kind ---------------------------------------------------------------------------------------------------------------
+# Text of every kind
+# ------------------------------------------------------------------------------------------
 
-PIECES = "😀Bax 👩\u200d👩\u200d👧 𝒳𝒴 a\u0301b\u00a0c\u2009d\r\n\te\u200bf \u05d0\u05d1\u05d2 \u0645\u0631\u062d\u0628\u0627 <b>x</b> &amp; Δψm µM "
+PIECES = (
+    "😀Bax 👩\u200d👩\u200d👧 𝒳𝒴 a\u0301b\u00a0c\u2009d\r\n\te\u200bf \u05d0\u05d1\u05d2"
+    " \u0645\u0631\u062d\u0628\u0627 <b>x</b> &amp; Δψm µM "
+)
 #: 20,000 characters; an entity at its very beginning and one at its very end.
 NASTY = f"Zeta {PIECES * 400}"[:19_996] + " End"
 
@@ -110,7 +133,9 @@ def test_text_of_every_kind_goes_through_browser_database_and_export_and_back(
     spans = [schema.Span(0, 4, "GENEPROD", "Zeta"), schema.Span(5, 9, "GENEPROD", "😀Bax")]
     import_documents(
         project=project,
-        documents=[schema.Document(id="nasty", text=NASTY, doi="10.1000/nasty", suggestions=tuple(spans))],
+        documents=[
+            schema.Document(id="nasty", text=NASTY, doi="10.1000/nasty", suggestions=tuple(spans))
+        ],
         source_format="jsonl",
         labels="suggestions",
         actor=None,
@@ -119,20 +144,37 @@ def test_text_of_every_kind_goes_through_browser_database_and_export_and_back(
     Segment.objects.create(document=document, position=0, start=0, end=len(NASTY), marker="A")
     page = ready(open_as(curator, address(document)))
     assert "".join(page.locator(".block-text").all_text_contents()) == NASTY
-    wanted = ["𝒳𝒴", "b", "c", "\u05d0\u05d1\u05d2", "\u0645\u0631\u062d\u0628\u0627", "x", "amp", "Δψm", "µM", "End"]
+    wanted = [
+        "𝒳𝒴",
+        "b",
+        "c",
+        "\u05d0\u05d1\u05d2",
+        "\u0645\u0631\u062d\u0628\u0627",
+        "x",
+        "amp",
+        "Δψm",
+        "µM",
+        "End",
+    ]
     for surface in wanted:
         page.locator("[data-w]").get_by_text(surface, exact=True).last.dblclick()
         page.keyboard.press("4")
         page.keyboard.press("Escape")
     saved(page)
-    found = {row.surface: (row.start, row.end) for row in Span.objects.filter(layer__kind="decided", verdict="accepted")}
+    found = {
+        row.surface: (row.start, row.end)
+        for row in Span.objects.filter(layer__kind="decided", verdict="accepted")
+    }
     assert set(wanted) <= found.keys()
     assert found["End"] == (19_997, 20_000)
     page.keyboard.press("Shift+Enter")
     expect(page.locator("#accepted-note")).to_be_visible()
     document.refresh_from_db()
     assert document.text == NASTY
-    stored = sorted((row.start, row.end, row.label) for row in Span.objects.filter(layer__kind="decided", verdict="accepted"))
+    stored = sorted(
+        (row.start, row.end, row.label)
+        for row in Span.objects.filter(layer__kind="decided", verdict="accepted")
+    )
     assert {(0, 4, "GENEPROD"), (5, 9, "GENEPROD")} <= set(stored)
     _comes_back(project, stored, tmp_path)
 
@@ -148,21 +190,35 @@ def _comes_back(project: Project, stored: list[tuple[int, int, str]], folder: Pa
     assert row["text"] == read.text == NASTY
     assert sorted((span.start, span.end, span.label) for span in read.gold) == stored
     again = create_project(name="again", actor=None)
-    import_documents(project=again, documents=[read], source_format="jsonl", labels="gold", actor=None)
+    import_documents(
+        project=again, documents=[read], source_format="jsonl", labels="gold", actor=None
+    )
     copy = Document.objects.get(project=again)
     assert copy.text == NASTY
-    assert sorted((row.start, row.end, row.label) for row in Span.objects.filter(layer__document=copy)) == stored
+    assert (
+        sorted((row.start, row.end, row.label) for row in Span.objects.filter(layer__document=copy))
+        == stored
+    )
     export_dataset(project=project, format_name="sd-nlp", out_dir=folder / "sd-nlp", actor=None)
-    words = [row["words"] for path in sorted((folder / "sd-nlp" / "sd_figs").glob("*.jsonl")) for row in map(json.loads, path.open(encoding="utf-8"))]
+    words = [
+        row["words"]
+        for path in sorted((folder / "sd-nlp" / "sd_figs").glob("*.jsonl"))
+        for row in map(json.loads, path.open(encoding="utf-8"))
+    ]
     assert [word for word in words[0] if word in ("Zeta", "End")] == ["Zeta", "End"]
 
 
-# Fingers ---------------------------------------------------------------------------------------------------------------------------
+# Fingers
+# ------------------------------------------------------------------------------------------
 
 
-def test_a_finger_taps_an_entity_and_chooses_from_the_sheet_of_labels(make_legend: MakeLegend, open_as: OpenAs, curator: User) -> None:
+def test_a_finger_taps_an_entity_and_chooses_from_the_sheet_of_labels(
+    make_legend: MakeLegend, open_as: OpenAs, curator: User
+) -> None:
     document = make_legend(suggested=SURE)
-    page: Page = open_as(curator, address(document), width=390, height=800, has_touch=True, is_mobile=True)
+    page: Page = open_as(
+        curator, address(document), width=390, height=800, has_touch=True, is_mobile=True
+    )
     page.wait_for_selector("html.scripted")
     mark(page, "s1").locator("[data-w]").first.tap()
     expect(page.locator("#entity-surface")).to_have_text("Bak")
@@ -174,8 +230,10 @@ def test_a_finger_taps_an_entity_and_chooses_from_the_sheet_of_labels(make_legen
     saved(page)
     assert decided(document) == [("Bak in", "CELL", "")]
     select = """([first, last]) => { const words = [first, last].map((w) => document.querySelector(`[data-w="${w}"]`).firstChild);
-        document.getSelection().setBaseAndExtent(words[0], 0, words[1], words[1].length); }"""
-    page.locator("[data-w='0']").dispatch_event("pointerdown", {"pointerType": "touch", "bubbles": True})
+        document.getSelection().setBaseAndExtent(words[0], 0, words[1], words[1].length); }"""  # noqa: E501
+    page.locator("[data-w='0']").dispatch_event(
+        "pointerdown", {"pointerType": "touch", "bubbles": True}
+    )
     page.evaluate(select, [14, 16])
     page.locator("#palette [data-label=GENEPROD]").tap()
     saved(page)

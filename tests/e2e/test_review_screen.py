@@ -1,4 +1,5 @@
-"""The review screen in Chromium: every way to edit, by mouse and by keys, and nothing lost on the way."""
+"""The review screen in Chromium: every way to edit, by mouse and by keys, and nothing lost on the
+way."""
 
 from __future__ import annotations
 
@@ -18,20 +19,35 @@ from annotator.review.keymap import COMMANDS
 from annotator.review.second_look.comments import remark
 from tests.annotator.review.conftest import TEXT, MakeLegend, Operate
 from tests.e2e.conftest import OpenAs, sign_in
-from tests.e2e.screen import SURE, address, decided, drag, inside, intercept, mark, press_and_go, ready, saved, word
+from tests.e2e.screen import (
+    SURE,
+    address,
+    decided,
+    drag,
+    inside,
+    intercept,
+    mark,
+    press_and_go,
+    ready,
+    saved,
+    word,
+)
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 LONG = (
-    "Loss of Bax. (A) Representative photographs of Bax/Bak MEFs treated with etoposide. MEFs were treated with 20 µM etoposide in presence of PI "
-    "for the indicated times. (B) Reduced viability of Bax/Bak MEFs after exposure to etoposide. Cell viability was measured by PI staining, and "
-    "expressed as a percentage of the initial value without etoposide. HeLa cells were stained with DAPI, then HeLa, HeLa and HeLa."
+    "Loss of Bax. (A) Representative photographs of Bax/Bak MEFs treated with etoposide. MEFs were"
+    " treated with 20 µM etoposide in presence of PI for the indicated times. (B) Reduced viability"
+    " of Bax/Bak MEFs after exposure to etoposide. Cell viability was measured by PI staining, and"
+    " expressed as a percentage of the initial value without etoposide. HeLa cells were stained"
+    " with DAPI, then HeLa, HeLa and HeLa."
 )
 
 
 @pytest.fixture
 def screen(make_legend: MakeLegend, open_as: OpenAs, curator: User) -> tuple[Document, Page]:
-    """The small legend with three suggestions, open before a curator: words 0 ( 1 A 2 ) 3 Bax 4 and 5 Bak 6 in 7 MEFs 8 . 9 ( …"""
+    """The small legend with three suggestions, open before a curator: words 0 ( 1 A 2 ) 3 Bax 4 and
+    5 Bak 6 in 7 MEFs 8 . 9 ( …"""
     document = make_legend(suggested=SURE)
     return document, ready(open_as(curator, address(document)))
 
@@ -65,13 +81,17 @@ KEYS = [
 
 
 @pytest.mark.parametrize(("key", "result"), KEYS, ids=[key for key, _ in KEYS])
-def test_each_editing_key_does_what_the_table_says(screen: Screen, key: str, result: Callable[[], list[Any]]) -> None:
+def test_each_editing_key_does_what_the_table_says(
+    screen: Screen, key: str, result: Callable[[], list[Any]]
+) -> None:
     document, page = screen
     page.keyboard.press(key)
     if key == "r":
         expect(page.locator(".match")).to_have_count(2)  # shown first
         page.keyboard.press(key)
-    expect(mark(page, "s0")).to_have_class("e decided context focus" if key == "b" else "e decided focus")
+    expect(mark(page, "s0")).to_have_class(
+        "e decided context focus" if key == "b" else "e decided focus"
+    )
     saved(page)
     assert decided(document) == result()
 
@@ -79,7 +99,14 @@ def test_each_editing_key_does_what_the_table_says(screen: Screen, key: str, res
 def test_arrows_and_n_move_between_entities_and_panels(screen: Screen, operate: Operate) -> None:
     _, page = screen
     focused = page.locator("mark.focus").first
-    steps = [("ArrowRight", "s1"), ("ArrowRight", "s2"), ("ArrowRight", "s0"), ("ArrowLeft", "s2"), ("n", "s0"), ("Shift+N", "s2")]
+    steps = [
+        ("ArrowRight", "s1"),
+        ("ArrowRight", "s2"),
+        ("ArrowRight", "s0"),
+        ("ArrowLeft", "s2"),
+        ("n", "s0"),
+        ("Shift+N", "s2"),
+    ]
     for key, expected in steps:
         page.keyboard.press(key)
         expect(focused).to_have_attribute("data-e", expected)
@@ -114,7 +141,7 @@ def test_a_drag_snaps_to_words_and_with_alt_keeps_to_characters(screen: Screen) 
         page.keyboard.press("8")
         saved(page)
         expect(page.locator("#palette")).to_be_hidden()
-    (whole, part) = sorted((surface for surface, *_ in decided(document)), key=len, reverse=True)
+    whole, part = sorted((surface for surface, *_ in decided(document)), key=len, reverse=True)
     assert whole == "deficient"
     assert whole.startswith(part)
     assert 2 <= len(part) < len(whole)
@@ -142,7 +169,8 @@ def test_words_are_added_by_keys_alone(screen: Screen) -> None:
 
 
 def test_a_missed_word_is_inserted_by_typing_its_beginning(screen: Screen) -> None:
-    """Of the words that begin with “b” only those outside entities match: Bax/Bak after the second panel, and the last Bax."""
+    """Of the words that begin with “b” only those outside entities match: Bax/Bak after the second
+    panel, and the last Bax."""
     document, page = screen
     for key in ("i", "b", "a"):
         page.keyboard.press(key)
@@ -156,11 +184,16 @@ def test_a_missed_word_is_inserted_by_typing_its_beginning(screen: Screen) -> No
     page.keyboard.press("1")
     saved(page)
     assert decided(document) == [("Bax", "SMALL_MOLECULE", "")]
-    assert Span.objects.get(layer__document=document, verdict="accepted").start == TEXT.rindex("Bax")
+    assert Span.objects.get(layer__document=document, verdict="accepted").start == TEXT.rindex(
+        "Bax"
+    )
     for key in ("i", "d", "Enter", "Shift+ArrowRight", "4"):
         page.keyboard.press(key)
     saved(page)
-    assert sorted(decided(document)) == [("Bax", "SMALL_MOLECULE", ""), ("deficient MEFs", "CELL", "")]
+    assert sorted(decided(document)) == [
+        ("Bax", "SMALL_MOLECULE", ""),
+        ("deficient MEFs", "CELL", ""),
+    ]
     page.keyboard.press("i")
     page.keyboard.press("Escape")
     page.keyboard.press("x")
@@ -230,7 +263,11 @@ def test_undo_and_redo_reach_back_over_a_reload(screen: Screen) -> None:
     page.keyboard.press("y")
     page.keyboard.press("Control+Shift+Z")
     saved(page)
-    assert sorted(decided(document)) == [("Bax", "GENEPROD", ""), ("Bax", "GENEPROD", ""), ("Bax", "SMALL_MOLECULE", "")]
+    assert sorted(decided(document)) == [
+        ("Bax", "GENEPROD", ""),
+        ("Bax", "GENEPROD", ""),
+        ("Bax", "SMALL_MOLECULE", ""),
+    ]
 
 
 def test_p_begins_a_panel_at_the_word_under_the_cursor_and_takes_it_away(screen: Screen) -> None:
@@ -245,7 +282,9 @@ def test_p_begins_a_panel_at_the_word_under_the_cursor_and_takes_it_away(screen:
     assert document.n_panels == 2
 
 
-def test_enter_accepts_and_opens_the_next_which_was_fetched_already(make_legend: MakeLegend, open_as: OpenAs, curator: User) -> None:
+def test_enter_accepts_and_opens_the_next_which_was_fetched_already(
+    make_legend: MakeLegend, open_as: OpenAs, curator: User
+) -> None:
     first, second = make_legend(suggested=SURE), make_legend(suggested=SURE)
     page = open_as(curator, address(first))
     with page.expect_response(lambda response: response.url.endswith(address(second))):
@@ -267,7 +306,9 @@ def test_enter_accepts_and_opens_the_next_which_was_fetched_already(make_legend:
     expect(page.locator("#accepted-note")).to_be_hidden()
 
 
-def test_shift_enter_accepts_and_stays_and_the_last_legend_leads_to_the_queue(screen: Screen) -> None:
+def test_shift_enter_accepts_and_stays_and_the_last_legend_leads_to_the_queue(
+    screen: Screen,
+) -> None:
     document, page = screen
     page.keyboard.press("Shift+Enter")
     expect(page.locator("#accepted-note")).to_be_visible()
@@ -310,7 +351,9 @@ def test_the_foot_names_the_keys_that_work_now(screen: Screen) -> None:
 
 def test_keys_typed_into_a_text_field_edit_nothing(screen: Screen) -> None:
     document, page = screen
-    page.evaluate("document.querySelector('main').insertAdjacentHTML('afterbegin', '<input id=field>')")
+    page.evaluate(
+        "document.querySelector('main').insertAdjacentHTML('afterbegin', '<input id=field>')"
+    )
     page.locator("#field").press_sequentially("xrz1 ")
     page.locator("#field").press("Enter")
     page.locator("#field").evaluate("field => field.blur()")
@@ -322,30 +365,61 @@ def test_keys_typed_into_a_text_field_edit_nothing(screen: Screen) -> None:
 
 
 def test_tagging_moves_no_word(make_legend: MakeLegend, open_as: OpenAs, curator: User) -> None:
-    document = make_legend(LONG, suggested=[("etoposide", "SMALL_MOLECULE", 0.9), ("photographs", "EXP_ASSAY", 0.5), ("Bax/Bak", "GENEPROD", 0.9)])
+    document = make_legend(
+        LONG,
+        suggested=[
+            ("etoposide", "SMALL_MOLECULE", 0.9),
+            ("photographs", "EXP_ASSAY", 0.5),
+            ("Bax/Bak", "GENEPROD", 0.9),
+        ],
+    )
     page = ready(open_as(curator, address(document)))
-    where = "[...document.querySelectorAll('.block-text')].map((block) => block.getBoundingClientRect().toJSON())"
+    where = (
+        "[...document.querySelectorAll('.block-text')].map((block) =>"
+        " block.getBoundingClientRect().toJSON())"
+    )
     places = """[...new Set([...document.querySelectorAll('[data-w]')].map((piece) => piece.dataset.w))].map((w) => {
-        const box = document.querySelector(`[data-w="${w}"]`).getBoundingClientRect(); return [Number(w), box.left, box.top]; })"""
+        const box = document.querySelector(`[data-w="${w}"]`).getBoundingClientRect(); return [Number(w), box.left, box.top]; })"""  # noqa: E501
     before = page.evaluate(where), page.evaluate(places)
-    for keys in (["Space"], ["c"], ["f", "f", "Shift+D", "Shift+D"], ["n", "x"], ["e", "Shift+ArrowRight", "Shift+ArrowDown", "3"], ["r"], ["z"]):
+    for keys in (
+        ["Space"],
+        ["c"],
+        ["f", "f", "Shift+D", "Shift+D"],
+        ["n", "x"],
+        ["e", "Shift+ArrowRight", "Shift+ArrowDown", "3"],
+        ["r"],
+        ["z"],
+    ):
         for key in keys:
             page.keyboard.press(key)
         saved(page)
         assert page.evaluate(where) == before[0]
-        moved = [(then, now) for then, now in zip(before[1], page.evaluate(places), strict=True) if then != pytest.approx(now, abs=0.05)]
+        moved = [
+            (then, now)
+            for then, now in zip(before[1], page.evaluate(places), strict=True)
+            if then != pytest.approx(now, abs=0.05)
+        ]
         assert moved == [], f"after {keys}"
 
 
 @pytest.fixture
 def reference(make_legend: MakeLegend, open_as: OpenAs, curator: User) -> tuple[Document, Page]:
-    """40 suggestions: 2 false, 1 with the wrong label, 2 with an edge off by one word; 2 strings missed, one of them four times.
+    """40 suggestions: 2 false, 1 with the wrong label, 2 with an edge off by one word; 2 strings
+    missed, one of them four times.
 
     Two of those that are right are unsure too.
     """
     names = [f"gene{number}" for number in range(33)]
-    text = f"(A) {', '.join(names)}. (B) cells, wrong, GFP reporter and LC3 tag, maybe not. Then missed once; and often, often, often, often."
-    others = [("cells", "CELL", 0.9), ("wrong", "CELL", 0.9), ("GFP reporter", "GENEPROD", 0.6), ("LC3", "GENEPROD", 0.6)]
+    text = (
+        f"(A) {', '.join(names)}. (B) cells, wrong, GFP reporter and LC3 tag, maybe not. Then"
+        " missed once; and often, often, often, often."
+    )
+    others = [
+        ("cells", "CELL", 0.9),
+        ("wrong", "CELL", 0.9),
+        ("GFP reporter", "GENEPROD", 0.6),
+        ("LC3", "GENEPROD", 0.6),
+    ]
     others += [("maybe", "ORGANISM", 0.5), ("not", "ORGANISM", 0.5), ("Then", "TISSUE", 0.9)]
     right = [(name, "GENEPROD", 0.7 if name in ("gene5", "gene20") else 0.95) for name in names]
     document = make_legend(text, suggested=right + others)
@@ -355,7 +429,13 @@ def reference(make_legend: MakeLegend, open_as: OpenAs, curator: User) -> tuple[
 def is_put_right(document: Document) -> None:
     found = decided(document)
     assert len(found) == 33 + 5 + 1 + 4
-    expected = {("wrong", "GENEPROD"), ("GFP", "GENEPROD"), ("LC3 tag", "GENEPROD"), ("once", "SMALL_MOLECULE"), ("often", "DISEASE")}
+    expected = {
+        ("wrong", "GENEPROD"),
+        ("GFP", "GENEPROD"),
+        ("LC3 tag", "GENEPROD"),
+        ("once", "SMALL_MOLECULE"),
+        ("often", "DISEASE"),
+    }
     assert expected <= {(surface, label) for surface, label, _ in found}
     assert not {"maybe", "not"} & {surface for surface, *_ in found}
 
@@ -394,7 +474,9 @@ def test_the_reference_legend_is_put_right_in_eleven_actions(reference: Screen) 
     is_put_right(document)
 
 
-def test_the_reference_legend_is_put_right_by_keys_alone_in_twenty_actions(reference: Screen) -> None:
+def test_the_reference_legend_is_put_right_by_keys_alone_in_twenty_actions(
+    reference: Screen,
+) -> None:
     document, page = reference
     focused = page.locator("mark.focus").first
     actions = 0
@@ -437,17 +519,22 @@ def test_the_reference_legend_is_put_right_by_keys_alone_in_twenty_actions(refer
     is_put_right(document)
 
 
-# The same string elsewhere ---------------------------------------------------------------------------------------------------
+# The same string elsewhere
+# ------------------------------------------------------------------------------------------
 
 
-def test_a_label_is_given_to_the_same_string_in_the_whole_paper_after_it_was_shown(make_legend: MakeLegend, open_as: OpenAs, curator: User) -> None:
+def test_a_label_is_given_to_the_same_string_in_the_whole_paper_after_it_was_shown(
+    make_legend: MakeLegend, open_as: OpenAs, curator: User
+) -> None:
     document, other = make_legend(suggested=SURE), make_legend(suggested=SURE)
     Document.objects.update(doi="10.1000/one")
     page = ready(open_as(curator, address(document)))
     page.keyboard.press("4")
     expect(mark(page, "s0")).to_have_attribute("data-hue", "green")
     page.keyboard.press("Shift+R")
-    expect(page.locator("#notice")).to_contain_text("2 more here and 3 in 1 other legend of this paper")
+    expect(page.locator("#notice")).to_contain_text(
+        "2 more here and 3 in 1 other legend of this paper"
+    )
     saved(page)
     assert decided(other) == []
     page.keyboard.press("Shift+R")
@@ -459,7 +546,9 @@ def test_a_label_is_given_to_the_same_string_in_the_whole_paper_after_it_was_sho
     assert decided(other) == []
 
 
-def test_after_a_new_label_the_same_strings_are_shown_and_enter_still_means_the_legend(screen: Screen) -> None:
+def test_after_a_new_label_the_same_strings_are_shown_and_enter_still_means_the_legend(
+    screen: Screen,
+) -> None:
     document, page = screen
     page.keyboard.press("4")
     expect(page.locator(".match")).to_have_count(2)
@@ -472,11 +561,16 @@ def test_after_a_new_label_the_same_strings_are_shown_and_enter_still_means_the_
     assert [row for row in decided(document) if row[0] == "Bax"] == [("Bax", "SUBCELLULAR", "")]
 
 
-# What asks for a decision -------------------------------------------------------------------------------------------------------
+# What asks for a decision
+# ------------------------------------------------------------------------------------------
 
 
-def test_n_goes_to_what_is_doubtful_first_and_to_the_rest_when_none_is_left(make_legend: MakeLegend, open_as: OpenAs, curator: User) -> None:
-    document = make_legend(suggested=(("Bax", "GENEPROD", 0.95), ("Bak", "GENEPROD", 0.6), ("MEFs", "CELL", 0.7)))
+def test_n_goes_to_what_is_doubtful_first_and_to_the_rest_when_none_is_left(
+    make_legend: MakeLegend, open_as: OpenAs, curator: User
+) -> None:
+    document = make_legend(
+        suggested=(("Bax", "GENEPROD", 0.95), ("Bak", "GENEPROD", 0.6), ("MEFs", "CELL", 0.7))
+    )
     page = ready(open_as(curator, address(document)))
     focused = page.locator("mark.focus").first
     expect(focused).to_have_attribute("data-e", "s1")
@@ -485,7 +579,9 @@ def test_n_goes_to_what_is_doubtful_first_and_to_the_rest_when_none_is_left(make
         expect(focused).to_have_attribute("data-e", expected)
 
 
-def test_where_each_doubt_needs_a_decision_enter_leads_to_it(make_legend: MakeLegend, open_as: OpenAs, curator: User) -> None:
+def test_where_each_doubt_needs_a_decision_enter_leads_to_it(
+    make_legend: MakeLegend, open_as: OpenAs, curator: User
+) -> None:
     document = make_legend()
     Project.objects.update(review_mode="decide", threshold=0.8)
     page = ready(open_as(curator, address(document)))
@@ -499,7 +595,9 @@ def test_where_each_doubt_needs_a_decision_enter_leads_to_it(make_legend: MakeLe
     assert len(decided(document)) == 3
 
 
-def test_what_lies_below_the_threshold_is_left_out_when_the_rest_is_swept(make_legend: MakeLegend, open_as: OpenAs, curator: User) -> None:
+def test_what_lies_below_the_threshold_is_left_out_when_the_rest_is_swept(
+    make_legend: MakeLegend, open_as: OpenAs, curator: User
+) -> None:
     document = make_legend()
     Project.objects.update(threshold=0.6)
     page = ready(open_as(curator, address(document)))
@@ -508,7 +606,8 @@ def test_what_lies_below_the_threshold_is_left_out_when_the_rest_is_swept(make_l
     assert decided(document) == [("Bax", "GENEPROD", ""), ("MEFs", "CELL", "")]
 
 
-# At once ------------------------------------------------------------------------------------------------------------------------
+# At once
+# ------------------------------------------------------------------------------------------
 
 
 def test_an_edit_is_seen_before_the_server_has_answered(screen: Screen) -> None:
@@ -553,10 +652,13 @@ def test_a_resting_mouse_is_offered_to_accept_and_reject(screen: Screen) -> None
         assert min(box["width"], box["height"]) >= 24
 
 
-# One's own keys -----------------------------------------------------------------------------------------------------------------
+# One's own keys
+# ------------------------------------------------------------------------------------------
 
 
-def test_keys_are_chosen_on_a_page_and_are_what_the_screen_obeys_and_prints(screen: Screen, open_as: OpenAs, curator: User) -> None:
+def test_keys_are_chosen_on_a_page_and_are_what_the_screen_obeys_and_prints(
+    screen: Screen, open_as: OpenAs, curator: User
+) -> None:
     document, page = screen
     settings = open_as(curator, reverse("keys"))
     settings.locator("[name=accept]").fill("K")
@@ -579,10 +681,13 @@ def test_keys_are_chosen_on_a_page_and_are_what_the_screen_obeys_and_prints(scre
     expect(page.locator("#entity-accept")).to_have_text("Accept Space")
 
 
-# Nothing is lost -----------------------------------------------------------------------------------------------------------
+# Nothing is lost
+# ------------------------------------------------------------------------------------------
 
 
-def test_edits_made_while_the_server_is_away_wait_survive_a_reload_and_are_sent_in_order(screen: Screen) -> None:
+def test_edits_made_while_the_server_is_away_wait_survive_a_reload_and_are_sent_in_order(
+    screen: Screen,
+) -> None:
     document, page = screen
     intercept(page, lambda route: route.abort())
     page.keyboard.press("1")
@@ -608,7 +713,9 @@ def test_an_edit_whose_answer_was_lost_is_not_made_twice(screen: Screen) -> None
     assert document.revision == 1
 
 
-def test_edits_made_after_the_session_ended_are_sent_after_the_next_sign_in(screen: Screen, curator: User, live_server: Any) -> None:
+def test_edits_made_after_the_session_ended_are_sent_after_the_next_sign_in(
+    screen: Screen, curator: User, live_server: Any
+) -> None:
     document, page = screen
     page.context.clear_cookies()
     page.keyboard.press("1")
@@ -621,7 +728,9 @@ def test_edits_made_after_the_session_ended_are_sent_after_the_next_sign_in(scre
     assert decided(document) == [("Bax", "SMALL_MOLECULE", "")]
 
 
-def test_the_second_of_two_windows_sees_what_the_first_did_and_loses_nothing(screen: Screen, open_as: OpenAs, curator: User) -> None:
+def test_the_second_of_two_windows_sees_what_the_first_did_and_loses_nothing(
+    screen: Screen, open_as: OpenAs, curator: User
+) -> None:
     document, page = screen
     other = ready(open_as(curator, address(document)))
     other.keyboard.press("4")
@@ -652,7 +761,9 @@ def test_a_waiting_edit_can_be_discarded(screen: Screen, operate: Operate) -> No
     expect(page.locator("#merge")).to_be_hidden()
 
 
-def test_a_legend_in_other_hands_is_read_only_until_it_is_taken_over(make_legend: MakeLegend, open_as: OpenAs, curator: User, reviewer: User) -> None:
+def test_a_legend_in_other_hands_is_read_only_until_it_is_taken_over(
+    make_legend: MakeLegend, open_as: OpenAs, curator: User, reviewer: User
+) -> None:
     document = make_legend(suggested=SURE)
     services.claim_lease(document=document, actor=reviewer)
     page = ready(open_as(curator, address(document)))
@@ -666,10 +777,15 @@ def test_a_legend_in_other_hands_is_read_only_until_it_is_taken_over(make_legend
     expect(mark(page, "s0")).to_have_count(0)
 
 
-NASTY = "(A) 😀Bax 👩‍👩‍👧 a\u0301b\u00a0c\u2009d\r\n\te\u200bf \u05d0\u05d1\u05d2 <b>x</b> &amp; Δψm end"
+NASTY = (
+    "(A) 😀Bax 👩‍👩‍👧 a\u0301b\u00a0c\u2009d\r\n\te\u200bf \u05d0\u05d1\u05d2 <b>x</b> &amp;"
+    " Δψm end"
+)
 
 
-def test_offsets_are_right_in_nasty_text_from_the_screen_to_the_database(make_legend: MakeLegend, open_as: OpenAs, curator: User) -> None:
+def test_offsets_are_right_in_nasty_text_from_the_screen_to_the_database(
+    make_legend: MakeLegend, open_as: OpenAs, curator: User
+) -> None:
     document = make_legend(NASTY, suggested=None)
     page = ready(open_as(curator, address(document)))
     assert "".join(page.locator(".block-text").all_text_contents()) == NASTY
@@ -683,37 +799,65 @@ def test_offsets_are_right_in_nasty_text_from_the_screen_to_the_database(make_le
     assert all(NASTY[row.start : row.end] == row.surface for row in rows)
 
 
-# For everybody ---------------------------------------------------------------------------------------------------------------
+# For everybody
+# ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("which", ["queue", "legend", "list", "help"])
-def test_axe_finds_nothing(which: str, scheme: str, make_legend: MakeLegend, open_as: OpenAs, curator: User) -> None:
-    document = make_legend(suggested=[("Bax", "GENEPROD", 0.9), ("Bax and", "SMALL_MOLECULE", 0.4), ("MEFs", "CELL", 0.8)])
+def test_axe_finds_nothing(
+    which: str, scheme: str, make_legend: MakeLegend, open_as: OpenAs, curator: User
+) -> None:
+    document = make_legend(
+        suggested=[
+            ("Bax", "GENEPROD", 0.9),
+            ("Bax and", "SMALL_MOLECULE", 0.4),
+            ("MEFs", "CELL", 0.8),
+        ]
+    )
     services.apply_operation(
         document_id=document.pk,
         actor=curator,
-        operation={"id": "6f2c1f6e-0d0f-4c0e-9f61-000000000001", "kind": "accept", "entity": "s2", "base_revision": 0},
+        operation={
+            "id": "6f2c1f6e-0d0f-4c0e-9f61-000000000001",
+            "kind": "accept",
+            "entity": "s2",
+            "base_revision": 0,
+        },
     )
-    path = reverse("review:queue", args=["autophagy"]) if which == "queue" else address(document) + ("?list" if which == "list" else "")
+    path = (
+        reverse("review:queue", args=["autophagy"])
+        if which == "queue"
+        else address(document) + ("?list" if which == "list" else "")
+    )
     page = open_as(curator, path, color_scheme=scheme)
     if which in ("legend", "help"):
         ready(page)
     if which == "help":
         page.keyboard.press("?")
     results = Axe().run(page)
-    assert [(violation["id"], violation["impact"]) for violation in results.response["violations"]] == []
+    assert [
+        (violation["id"], violation["impact"]) for violation in results.response["violations"]
+    ] == []
 
 
 @pytest.mark.parametrize("which", ["queue", "legend", "list"])
 @pytest.mark.parametrize("width", [360, 700])
-def test_pages_fit_a_narrow_window(which: str, width: int, make_legend: MakeLegend, open_as: OpenAs, curator: User) -> None:
-    document = make_legend(LONG, suggested=[("etoposide", "SMALL_MOLECULE", 0.9), ("photographs", "EXP_ASSAY", 0.5)])
-    path = reverse("review:queue", args=["autophagy"]) if which == "queue" else address(document) + ("?list" if which == "list" else "")
+def test_pages_fit_a_narrow_window(
+    which: str, width: int, make_legend: MakeLegend, open_as: OpenAs, curator: User
+) -> None:
+    document = make_legend(
+        LONG, suggested=[("etoposide", "SMALL_MOLECULE", 0.9), ("photographs", "EXP_ASSAY", 0.5)]
+    )
+    path = (
+        reverse("review:queue", args=["autophagy"])
+        if which == "queue"
+        else address(document) + ("?list" if which == "list" else "")
+    )
     page = open_as(curator, path, width=width, height=740)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     small = """[...document.querySelectorAll('button, select, input:not([type=hidden])')].filter((each) => each.offsetParent)
-        .map((each) => [each.textContent.trim(), each.getBoundingClientRect()]).filter(([, box]) => Math.min(box.width, box.height) < 24)"""
+        .map((each) => [each.textContent.trim(), each.getBoundingClientRect()]).filter(([, box]) => Math.min(box.width, box.height) < 24)"""  # noqa: E501
     assert page.evaluate(small) == []
 
 
@@ -726,7 +870,9 @@ def test_changes_are_spoken_to_screen_readers(screen: Screen) -> None:
     expect(said).to_contain_text("made “Bak” cell")
 
 
-def test_without_script_the_legend_is_edited_as_a_list(make_legend: MakeLegend, open_as: OpenAs, curator: User, reviewer: User) -> None:
+def test_without_script_the_legend_is_edited_as_a_list(
+    make_legend: MakeLegend, open_as: OpenAs, curator: User, reviewer: User
+) -> None:
     document = make_legend()
     page = open_as(curator, address(document), java_script_enabled=False)
     page.get_by_role("link", name="edit this legend as a list").click()
@@ -739,7 +885,11 @@ def test_without_script_the_legend_is_edited_as_a_list(make_legend: MakeLegend, 
     page.get_by_label("Text").fill("deficient MEFs")
     page.get_by_label("is ").select_option("Disease")
     press_and_go(page, "Add")
-    assert sorted(decided(document)) == [("Bax", "GENEPROD", ""), *[("Bax", "GENEPROD", "")] * 2, ("deficient MEFs", "DISEASE", "")]
+    assert sorted(decided(document)) == [
+        ("Bax", "GENEPROD", ""),
+        *[("Bax", "GENEPROD", "")] * 2,
+        ("deficient MEFs", "DISEASE", ""),
+    ]
     services.claim_lease(document=document, actor=reviewer, take_over=True)
     page.reload()
     press_and_go(page, "Take it over")
@@ -750,10 +900,13 @@ def test_without_script_the_legend_is_edited_as_a_list(make_legend: MakeLegend, 
     assert document.n_panels == 2
 
 
-# What comes from the server in a sheet ---------------------------------------------------------------------------------------------
+# What comes from the server in a sheet
+# ------------------------------------------------------------------------------------------
 
 
-def test_an_identifier_that_was_chosen_before_is_taken_by_a_digit(make_legend: MakeLegend, operate: Operate, open_as: OpenAs, curator: User) -> None:
+def test_an_identifier_that_was_chosen_before_is_taken_by_a_digit(
+    make_legend: MakeLegend, operate: Operate, open_as: OpenAs, curator: User
+) -> None:
     told = [{"id": "12028", "name": "Bax", "taxon": "10090", "database": "NCBI gene"}]
     operate(make_legend(suggested=SURE), "set_identifiers", entity="s0", identifiers=told)
     document = make_legend(suggested=SURE)
@@ -778,7 +931,9 @@ def test_an_identifier_that_was_chosen_before_is_taken_by_a_digit(make_legend: M
     expect(page.locator("#entity-ids li")).to_have_count(1)
 
 
-def test_a_question_a_comment_and_the_versions_open_from_the_keys(make_legend: MakeLegend, open_as: OpenAs, curator: User) -> None:
+def test_a_question_a_comment_and_the_versions_open_from_the_keys(
+    make_legend: MakeLegend, open_as: OpenAs, curator: User
+) -> None:
     document = make_legend(suggested=SURE)
     page = ready(open_as(curator, address(document)))
     page.keyboard.press("u")
@@ -798,7 +953,9 @@ def test_a_question_a_comment_and_the_versions_open_from_the_keys(make_legend: M
     assert document.state != DocumentState.ACCEPTED
 
 
-def test_what_a_model_had_and_the_curator_rejected_is_taken_back_from_the_versions(screen: Screen) -> None:
+def test_what_a_model_had_and_the_curator_rejected_is_taken_back_from_the_versions(
+    screen: Screen,
+) -> None:
     document, page = screen
     page.keyboard.press("x")
     page.keyboard.press("Space")
@@ -819,8 +976,12 @@ def test_what_a_model_had_and_the_curator_rejected_is_taken_back_from_the_versio
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("key", ["o", "q", "v", "g"])
-def test_axe_finds_nothing_in_the_sheets(key: str, scheme: str, make_legend: MakeLegend, operate: Operate, open_as: OpenAs, curator: User) -> None:
-    operate(make_legend(), "set_identifiers", entity="s0", identifiers=[{"id": "12028", "name": "Bax"}])
+def test_axe_finds_nothing_in_the_sheets(
+    key: str, scheme: str, make_legend: MakeLegend, operate: Operate, open_as: OpenAs, curator: User
+) -> None:
+    operate(
+        make_legend(), "set_identifiers", entity="s0", identifiers=[{"id": "12028", "name": "Bax"}]
+    )
     document = make_legend()
     operate(document, "reject", entity="s1")
     operate(document, "relabel", entity="s2", label="TISSUE")
@@ -829,26 +990,45 @@ def test_axe_finds_nothing_in_the_sheets(key: str, scheme: str, make_legend: Mak
     page.keyboard.press(key)
     page.wait_for_selector("#guideline[open]" if key == "g" else "#sheet-body > *")
     results = Axe().run(page)
-    assert [(violation["id"], violation["impact"]) for violation in results.response["violations"]] == []
+    assert [
+        (violation["id"], violation["impact"]) for violation in results.response["violations"]
+    ] == []
 
 
-# The whole key table -----------------------------------------------------------------------------------------------------------------
+# The whole key table
+# ------------------------------------------------------------------------------------------
 
 
-def test_every_key_of_the_table_does_what_it_says(make_legend: MakeLegend, open_as: OpenAs, curator: User) -> None:
-    document, following = make_legend(suggested=(*SURE, ("inhibitor", "SMALL_MOLECULE", 0.9))), make_legend(suggested=SURE)
+def test_every_key_of_the_table_does_what_it_says(
+    make_legend: MakeLegend, open_as: OpenAs, curator: User
+) -> None:
+    document, following = (
+        make_legend(suggested=(*SURE, ("inhibitor", "SMALL_MOLECULE", 0.9))),
+        make_legend(suggested=SURE),
+    )
     page = open_as(curator, address(document))
     with page.expect_response(lambda response: response.url.endswith(address(following))):
         ready(page)
     pressed = []
-    focused, surface, notice = page.locator("mark.focus").first, page.locator("#entity-surface"), page.locator("#notice")
+    focused, surface, notice = (
+        page.locator("mark.focus").first,
+        page.locator("#entity-surface"),
+        page.locator("#notice"),
+    )
 
     def press(*keys: str) -> None:
         for key in keys:
             pressed.append(key)
             page.keyboard.press({"Space": " "}.get(key, key))
 
-    for key, expected in (("N", "s1"), ("Shift+N", "s0"), ("ArrowRight", "s1"), ("ArrowLeft", "s0"), ("ArrowDown", "s3"), ("ArrowUp", "s0")):
+    for key, expected in (
+        ("N", "s1"),
+        ("Shift+N", "s0"),
+        ("ArrowRight", "s1"),
+        ("ArrowLeft", "s0"),
+        ("ArrowDown", "s3"),
+        ("ArrowUp", "s0"),
+    ):
         press(key)
         expect(focused).to_have_attribute("data-e", expected)
 
@@ -860,7 +1040,14 @@ def test_every_key_of_the_table_does_what_it_says(make_legend: MakeLegend, open_
     expect(page.locator(".match")).to_have_count(2)
     press("R")
     expect(page.locator("mark.decided")).to_have_count(3)
-    for key, n in (("Z", 1), ("Y", 3), ("Ctrl+Z", 1), ("Ctrl+Shift+Z", 3), ("Ctrl+Z", 1), ("Ctrl+Y", 3)):
+    for key, n in (
+        ("Z", 1),
+        ("Y", 3),
+        ("Ctrl+Z", 1),
+        ("Ctrl+Shift+Z", 3),
+        ("Ctrl+Z", 1),
+        ("Ctrl+Y", 3),
+    ):
         pressed.append(key)
         page.keyboard.press(key.replace("Ctrl", "Control"))
         expect(page.locator("mark.decided")).to_have_count(n)
@@ -875,7 +1062,12 @@ def test_every_key_of_the_table_does_what_it_says(make_legend: MakeLegend, open_
         press(key)
         expect(mark(page, "s3")).to_have_attribute("data-tag", tag)
     steps = [("A", "Bax inhibitor"), ("S", "inhibitor"), ("F", "inhibitor."), ("D", "inhibitor")]
-    steps += [("Shift+S", "nhibitor"), ("Shift+A", "inhibitor"), ("Shift+D", "inhibito"), ("Shift+F", "inhibitor")]
+    steps += [
+        ("Shift+S", "nhibitor"),
+        ("Shift+A", "inhibitor"),
+        ("Shift+D", "inhibito"),
+        ("Shift+F", "inhibitor"),
+    ]
     for key, expected in steps:
         press(key)
         expect(surface).to_have_text(expected)
@@ -891,7 +1083,13 @@ def test_every_key_of_the_table_does_what_it_says(make_legend: MakeLegend, open_
     for n in (3, 2):
         press("P")
         expect(page.locator(".block")).to_have_count(n)
-    for key, dialog in (("O", "#sheet"), ("V", "#sheet"), ("Q", "#sheet"), ("G", "#guideline"), ("?", "#help")):
+    for key, dialog in (
+        ("O", "#sheet"),
+        ("V", "#sheet"),
+        ("Q", "#sheet"),
+        ("G", "#guideline"),
+        ("?", "#help"),
+    ):
         press(key)
         expect(page.locator(dialog)).to_be_visible()
         page.keyboard.press("Escape")

@@ -1,4 +1,5 @@
-"""The pages of snapshots in a browser: an administrator freezes a part, reads what is in it, compares; light and dark, wide and narrow."""
+"""The pages of snapshots in a browser: an administrator freezes a part, reads what is in it,
+compares; light and dark, wide and narrow."""
 
 from __future__ import annotations
 
@@ -40,7 +41,9 @@ def open_everything(page: Page) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_and_nothing_is_wider_than_the_window(scheme: str, snapshots: list[Snapshot], open_as: OpenAs, admin: User) -> None:
+def test_axe_finds_nothing_and_nothing_is_wider_than_the_window(
+    scheme: str, snapshots: list[Snapshot], open_as: OpenAs, admin: User
+) -> None:
     page = open_as(admin, "/", color_scheme=scheme, width=360 if scheme == "dark" else 1400)
     for address in addresses(snapshots[1]):
         page.goto(address)
@@ -49,7 +52,11 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_the_window(scheme: str, sna
 
 
 def test_a_part_is_frozen_read_and_compared(
-    snapshots: list[Snapshot], project: Project, open_as: OpenAs, admin: User, import_legends: Callable[..., list[Document]]
+    snapshots: list[Snapshot],
+    project: Project,
+    open_as: OpenAs,
+    admin: User,
+    import_legends: Callable[..., list[Document]],
 ) -> None:
     page = open_as(admin, reverse(f"{PAGE}_add"))
     page.get_by_text("Only some of them, or another split").click()

@@ -1,4 +1,5 @@
-"""What keeps a project's models up to date, in a browser: what curators' work tells, a canary, training by itself, and giving a model away."""
+"""What keeps a project's models up to date, in a browser: what curators' work tells, a canary,
+training by itself, and giving a model away."""
 
 from __future__ import annotations
 
@@ -40,9 +41,20 @@ def run(project: Project, import_legends: Callable[..., list[Document]]) -> Trai
     import_legends([long_legend(number) for number in range(60)], labels="gold")
     snapshot = build_snapshot(snapshot=add_snapshot(project=project, actor=None))
     base = services.serving_model(project)
-    run = TrainingRun.objects.create(project=project, snapshot=snapshot, base=base, recipe="quick", state=RunState.SUCCEEDED, reason="200 are new.")
+    run = TrainingRun.objects.create(
+        project=project,
+        snapshot=snapshot,
+        base=base,
+        recipe="quick",
+        state=RunState.SUCCEEDED,
+        reason="200 are new.",
+    )
     run.candidate = ModelVersion.objects.create(
-        name=run.candidate_name, origin=ModelOrigin.TRAINED, location=run.candidate_name, project=project, parent=base
+        name=run.candidate_name,
+        origin=ModelOrigin.TRAINED,
+        location=run.candidate_name,
+        project=project,
+        parent=base,
     )
     run.save()
     judged_as(snapshot, base, worse)
@@ -50,14 +62,25 @@ def run(project: Project, import_legends: Callable[..., list[Document]]) -> Trai
     return run
 
 
-def work_on(project: Project, import_legends: Callable[..., list[Document]], canary: Canary) -> None:
+def work_on(
+    project: Project, import_legends: Callable[..., list[Document]], canary: Canary
+) -> None:
     """Curators' work on legends of both models, as if they had accepted them."""
-    for number, legend in enumerate(import_legends([long_legend(number) for number in range(100, 160)])):
-        Document.objects.filter(pk=legend.pk).update(state="accepted", accepted_at=timezone.now(), revision=3)
+    for number, legend in enumerate(
+        import_legends([long_legend(number) for number in range(100, 160)])
+    ):
+        Document.objects.filter(pk=legend.pk).update(
+            state="accepted", accepted_at=timezone.now(), revision=3
+        )
         is_new = legend.sha256 < canary.bound
         source = canary.model_version.name if is_new else canary.beside.name
-        facts = {"n_actions": 2 + number % 4 + 3 * (not is_new), "seconds": 20.0 + number % 7 + 30 * (not is_new)}
-        effort = LegendEffort.objects.create(document=legend, revision=3, source=source, suggested_at=timezone.now(), **facts)
+        facts = {
+            "n_actions": 2 + number % 4 + 3 * (not is_new),
+            "seconds": 20.0 + number % 7 + 30 * (not is_new),
+        }
+        effort = LegendEffort.objects.create(
+            document=legend, revision=3, source=source, suggested_at=timezone.now(), **facts
+        )
         for label in ("GENEPROD", "CELL", "EXP_ASSAY", "SUBCELLULAR"):
             counts = {
                 "accepted": 6,
@@ -73,15 +96,32 @@ def work_on(project: Project, import_legends: Callable[..., list[Document]], can
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_and_nothing_is_wider_than_the_window(
-    scheme: str, run: TrainingRun, open_as: OpenAs, admin: User, import_legends: Callable[..., list[Document]], settings: Any
+    scheme: str,
+    run: TrainingRun,
+    open_as: OpenAs,
+    admin: User,
+    import_legends: Callable[..., list[Document]],
+    settings: Any,
 ) -> None:
     settings.HUB_TOKEN = "hf_none"
     project = run.project
-    canary = services.start_canary(project=project, model_version=run.candidate, share=0.4, actor=admin)
+    canary = services.start_canary(
+        project=project, model_version=run.candidate, share=0.4, actor=admin
+    )
     work_on(project, import_legends, canary)
-    AutomaticTraining.objects.create(project=project, is_on=True, every_panels=200, said="Too little is new: 3 panels were newly accepted so far.")
+    AutomaticTraining.objects.create(
+        project=project,
+        is_on=True,
+        every_panels=200,
+        said="Too little is new: 3 panels were newly accepted so far.",
+    )
     AutomaticRound.objects.create(
-        project=project, reason="200 are new.", run=run, snapshot=run.snapshot, outcome="It passes.", ended_at=timezone.now()
+        project=project,
+        reason="200 are new.",
+        run=run,
+        snapshot=run.snapshot,
+        outcome="It passes.",
+        ended_at=timezone.now(),
     )
     page = open_as(admin, "/", color_scheme=scheme, width=360 if scheme == "dark" else 1400)
     addresses = [
@@ -96,7 +136,9 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_the_window(
         assert_sound(page, f"{scheme}{address}")
 
 
-def test_a_candidate_is_tried_and_tried_no_longer_by_keyboard_alone(run: TrainingRun, open_as: OpenAs, admin: User) -> None:
+def test_a_candidate_is_tried_and_tried_no_longer_by_keyboard_alone(
+    run: TrainingRun, open_as: OpenAs, admin: User
+) -> None:
     page = open_as(admin, reverse("admin:learning_trainingrun_change", args=[run.pk]))
     share = page.get_by_label("Share of new legends, percent")
     share.focus()
@@ -111,7 +153,9 @@ def test_a_candidate_is_tried_and_tried_no_longer_by_keyboard_alone(run: Trainin
     assert not Canary.objects.running().exists()
 
 
-def test_training_by_itself_is_switched_on_from_the_first_page(run: TrainingRun, open_as: OpenAs, admin: User) -> None:
+def test_training_by_itself_is_switched_on_from_the_first_page(
+    run: TrainingRun, open_as: OpenAs, admin: User
+) -> None:
     page = open_as(admin, reverse("admin:index"))
     page.get_by_role("link", name="off", exact=True).click()
     page.get_by_label("Train by itself").check()

@@ -1,7 +1,9 @@
-"""The whole wheel once, as people turn it: in a browser, on a demo with its own server, worker and broker, and with the bundled model.
+"""The whole wheel once, as people turn it: in a browser, on a demo with its own server, worker and
+broker, and with the bundled model.
 
-Documents come in, the worker tags them, a curator decides, the decisions are exported; an administrator freezes them, trains on them, compares,
-promotes, sees what waits tagged again, and takes it all back.
+Documents come in, the worker tags them, a curator decides, the decisions are exported; an
+administrator freezes them, trains on them, compares, promotes, sees what waits tagged again, and
+takes it all back.
 """
 
 from __future__ import annotations
@@ -24,10 +26,16 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 PROJECT = "projects/sd-curator-demo/"
 DOI = "10.5555/whole.loop"
 LEGENDS = {
-    "loop-1": "(A) HeLa cells were transfected with siRNA against TP53 and treated with 10 µM etoposide for 24 h. (B) Immunoblot of p53 and "
-    "tubulin in whole-cell lysates of the cells in (A). Data are mean ± s.d., n = 3.",
-    "loop-2": "(A) Confocal microscopy of mitochondria in primary mouse hepatocytes that express GFP-LC3. (B) Quantification of LC3 puncta after "
-    "treatment with rapamycin or vehicle. Scale bars, 10 µm.",
+    "loop-1": (
+        "(A) HeLa cells were transfected with siRNA against TP53 and treated with 10 µM etoposide"
+        " for 24 h. (B) Immunoblot of p53 and tubulin in whole-cell lysates of the cells in (A)."
+        " Data are mean ± s.d., n = 3."
+    ),
+    "loop-2": (
+        "(A) Confocal microscopy of mitochondria in primary mouse hepatocytes that express GFP-LC3."
+        " (B) Quantification of LC3 puncta after treatment with rapamycin or vehicle. Scale bars,"
+        " 10 µm."
+    ),
 }
 #: A worker with other things to do needs some time for the twenty legends that wait.
 TAGGING = 180_000
@@ -51,16 +59,22 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 @pytest.fixture
 def sign_in(browser: Browser, demo: Served) -> Iterator[SignIn]:
-    """``sign_in(username)``: a window in which that person came in by the sign-in page. An error in any page's scripts fails the test."""
+    """``sign_in(username)``: a window in which that person came in by the sign-in page. An error in
+    any page's scripts fails the test."""
     complaints: list[str] = []
     contexts = []
 
     def in_window(username: str) -> Page:
-        context = browser.new_context(viewport={"width": 1400, "height": 900}, base_url=demo.address, accept_downloads=True)
+        context = browser.new_context(
+            viewport={"width": 1400, "height": 900}, base_url=demo.address, accept_downloads=True
+        )
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+        page.on(
+            "console",
+            lambda message: complaints.append(message.text) if message.type == "error" else None,
+        )
         page.goto("/")
         page.locator("input[name=login]").fill(username)
         page.locator("input[name=password]").fill(demo.passwords[username])
@@ -100,7 +114,9 @@ def test_the_whole_loop(sign_in: SignIn, tmp_path: Path) -> None:
     assert_logged(curator)
 
 
-def test_an_administrator_retrains_judges_promotes_and_rolls_back_from_the_panel_alone(sign_in: SignIn) -> None:
+def test_an_administrator_retrains_judges_promotes_and_rolls_back_from_the_panel_alone(
+    sign_in: SignIn,
+) -> None:
     admin = sign_in("admin")
     freeze(admin)
     admin.locator("#train").click()
@@ -111,13 +127,17 @@ def test_an_administrator_retrains_judges_promotes_and_rolls_back_from_the_panel
 
     worse = train_with(admin, learning_rate="0.02")
     refused_by_the_gate(admin)
-    admin.locator("[name=reason]").fill("A planted bad model, so that the next one has something to be better than.")
+    admin.locator("[name=reason]").fill(
+        "A planted bad model, so that the next one has something to be better than."
+    )
     admin.locator("#promote").click()
     expect(admin.locator("#roll-back")).to_be_visible()
 
     better = train_with(admin, learning_rate="1e-6", base="bundled")
     expect(admin.get_by_text("It passes the gate.")).to_be_visible()
-    expect(admin.locator("#difference")).to_contain_text(re.compile(r"\+\d+\.\d points of micro F1"))
+    expect(admin.locator("#difference")).to_contain_text(
+        re.compile(r"\+\d+\.\d points of micro F1")
+    )
     admin.locator("#promote").click()
     expect(admin.get_by_text(f"{better} is in service in")).to_be_visible()
     admin.locator("#roll-back").click()
@@ -135,7 +155,9 @@ def read_the_dry_run(page: Page, **settings: str) -> None:
 def watch_and_cancel(page: Page) -> None:
     expect(page.get_by_text(re.compile(r"step \d+ of \d+")).first).to_be_visible(timeout=TRAINING)
     page.locator("#cancel-run").click()
-    expect(page.locator("[role=status]").get_by_text("cancelled", exact=True)).to_be_visible(timeout=TRAINING)
+    expect(page.locator("[role=status]").get_by_text("cancelled", exact=True)).to_be_visible(
+        timeout=TRAINING
+    )
     expect(page.locator("#promote")).to_have_count(0)
 
 
@@ -178,14 +200,19 @@ def let_the_curator_import_and_export(page: Page) -> None:
 
 def import_legends(page: Page, folder: Path) -> None:
     file = folder / "legends.jsonl"
-    rows = [json.dumps({"id": key, "doi": DOI, "text": text}, ensure_ascii=False) for key, text in LEGENDS.items()]
+    rows = [
+        json.dumps({"id": key, "doi": DOI, "text": text}, ensure_ascii=False)
+        for key, text in LEGENDS.items()
+    ]
     file.write_text("\n".join(rows) + "\n", encoding="utf-8")
     page.goto(PROJECT)
     page.get_by_role("link", name="Import", exact=True).click()
     page.get_by_label("Files").set_input_files(file)
     page.get_by_label("Left out: only texts and panels are taken").check()
     page.get_by_role("button", name="Import").click()
-    expect(page.get_by_label("What came of it")).to_contain_text("2 legends imported", timeout=60_000)
+    expect(page.get_by_label("What came of it")).to_contain_text(
+        "2 legends imported", timeout=60_000
+    )
 
 
 def tag_what_waits(page: Page) -> None:
@@ -207,7 +234,8 @@ def open_legend(page: Page, key: str) -> None:
 
 
 def review_one_and_correct(page: Page) -> str:
-    """Accept the first suggestion, make the second a tissue, accept the legend with all that is left; the corrected surface."""
+    """Accept the first suggestion, make the second a tissue, accept the legend with all that is
+    left; the corrected surface."""
     open_legend(page, "loop-1")
     page.keyboard.press("Space")
     corrected = page.locator("#entity-surface").inner_text()
@@ -237,16 +265,33 @@ def export_sd_nlp(page: Page, folder: Path) -> list[dict[str, Any]]:
     archive = folder / download.value.suggested_filename
     download.value.save_as(archive)
     with zipfile.ZipFile(archive) as files:
-        names = [name for name in files.namelist() if re.search(r"sd_panels/(train|eval|test)\.jsonl$", name)]
+        names = [
+            name
+            for name in files.namelist()
+            if re.search(r"sd_panels/(train|eval|test)\.jsonl$", name)
+        ]
         assert len(names) == 3
-        return [json.loads(line) for name in names for line in files.read(name).decode().splitlines()]
+        return [
+            json.loads(line) for name in names for line in files.read(name).decode().splitlines()
+        ]
 
 
 def assert_exported(rows: list[dict[str, Any]], corrected: str) -> None:
     own = [row for row in rows if row["doi"] == DOI]
-    panels = {row["text"] for row in own}  # the legends came without panels; they were found when they were tagged
-    assert panels == {panel for legend in LEGENDS.values() for panel in (legend[: legend.index(" (B) ")], legend[legend.index("(B) ") :])}
-    tissues = [word for row in own for word, label in zip(row["words"], row["label_ids"]["entity_types"], strict=True) if label == "B-TISSUE"]
+    panels = {
+        row["text"] for row in own
+    }  # the legends came without panels; they were found when they were tagged
+    assert panels == {
+        panel
+        for legend in LEGENDS.values()
+        for panel in (legend[: legend.index(" (B) ")], legend[legend.index("(B) ") :])
+    }
+    tissues = [
+        word
+        for row in own
+        for word, label in zip(row["words"], row["label_ids"]["entity_types"], strict=True)
+        if label == "B-TISSUE"
+    ]
     assert re.findall(r"\w+", corrected)[0] in tissues
 
 
@@ -301,7 +346,9 @@ def train(page: Page) -> None:
     page.locator("[name=batch_size]").fill("16")
     page.locator("#start").click()
     expect(page.get_by_role("heading", name="Run 1")).to_be_visible()
-    expect(page.get_by_text(re.compile(r"step \d+ of \d+|judging", re.IGNORECASE)).first).to_be_visible(timeout=TRAINING)
+    expect(
+        page.get_by_text(re.compile(r"step \d+ of \d+|judging", re.IGNORECASE)).first
+    ).to_be_visible(timeout=TRAINING)
     expect(page.locator("#comparison")).to_be_visible(timeout=TRAINING)
 
 
@@ -310,5 +357,9 @@ def assert_compared(page: Page) -> None:
     table = page.locator("#comparison")
     expect(table).to_contain_text("sd-curator-demo-run-1")
     expect(table).to_contain_text("bundled")
-    micro = table.get_by_role("row", name=re.compile("Micro average")).get_by_role("cell").all_inner_texts()
+    micro = (
+        table.get_by_role("row", name=re.compile("Micro average"))
+        .get_by_role("cell")
+        .all_inner_texts()
+    )
     assert sum(bool(re.fullmatch(r"0\.\d{3}", cell)) for cell in micro) == 6

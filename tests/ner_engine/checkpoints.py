@@ -1,4 +1,5 @@
-"""Small checkpoints made on the spot, saved as a hub snapshot looks: config.json, tokenizer.json, model.safetensors."""
+"""Small checkpoints made on the spot, saved as a hub snapshot looks: config.json, tokenizer.json,
+model.safetensors."""
 
 from __future__ import annotations
 
@@ -10,7 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import (
+    Tokenizer,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+    processors,
+    trainers,
+)
 from transformers import (
     BertConfig,
     BertForTokenClassification,
@@ -55,38 +64,78 @@ def save_bert(
         **_label_settings(labels),
     )
     torch.manual_seed(seed)
-    return _save(folder, BertForTokenClassification(config), tokenizer, "[PAD] [UNK] [CLS] [SEP] [MASK]", labels)
+    return _save(
+        folder,
+        BertForTokenClassification(config),
+        tokenizer,
+        "[PAD] [UNK] [CLS] [SEP] [MASK]",
+        labels,
+    )
 
 
-def save_mpnet(folder: Path, *, labels: Sequence[str] | None = LABELS, texts: Sequence[str] = SENTENCES, seed: int = 0) -> Path:
-    """A random MPNet of two layers: positions relative to each other, word pieces with the special tokens of RoBERTa."""
+def save_mpnet(
+    folder: Path,
+    *,
+    labels: Sequence[str] | None = LABELS,
+    texts: Sequence[str] = SENTENCES,
+    seed: int = 0,
+) -> Path:
+    """A random MPNet of two layers: positions relative to each other, word pieces with the special
+    tokens of RoBERTa."""
     special = ["<s>", "<pad>", "</s>", "[UNK]", "<mask>"]
     tokenizer = _word_pieces(texts, special, lowercase=True)
-    config = MPNetConfig(vocab_size=tokenizer.get_vocab_size(), **_SMALL, max_position_embeddings=66, **_label_settings(labels))
+    config = MPNetConfig(
+        vocab_size=tokenizer.get_vocab_size(),
+        **_SMALL,
+        max_position_embeddings=66,
+        **_label_settings(labels),
+    )
     torch.manual_seed(seed)
-    return _save(folder, MPNetForTokenClassification(config), tokenizer, "<pad> [UNK] <s> </s> <mask>", labels)
+    return _save(
+        folder,
+        MPNetForTokenClassification(config),
+        tokenizer,
+        "<pad> [UNK] <s> </s> <mask>",
+        labels,
+    )
 
 
 def _word_pieces(texts: Sequence[str], special: Sequence[str], *, lowercase: bool) -> Tokenizer:
-    """A WordPiece tokenizer trained on ``texts`` that frames each text with RoBERTa's markers, or with BERT's."""
+    """A WordPiece tokenizer trained on ``texts`` that frames each text with RoBERTa's markers, or
+    with BERT's."""
     first, last = ("<s>", "</s>") if "<s>" in special else ("[CLS]", "[SEP]")
     tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=lowercase)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tokenizer.train_from_iterator(texts, trainers.WordPieceTrainer(vocab_size=400, special_tokens=list(special)))
+    tokenizer.train_from_iterator(
+        texts, trainers.WordPieceTrainer(vocab_size=400, special_tokens=list(special))
+    )
     framing = [(first, special.index(first)), (last, special.index(last))]
-    tokenizer.post_processor = processors.TemplateProcessing(single=f"{first} $A {last}", special_tokens=framing)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single=f"{first} $A {last}", special_tokens=framing
+    )
     return tokenizer
 
 
-def save_roberta(folder: Path, *, labels: Sequence[str] | None = LABELS, texts: Sequence[str] = SENTENCES, seed: int = 0) -> Path:
+def save_roberta(
+    folder: Path,
+    *,
+    labels: Sequence[str] | None = LABELS,
+    texts: Sequence[str] = SENTENCES,
+    seed: int = 0,
+) -> Path:
     """A random RoBERTa of two layers with a byte-level vocabulary."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
     tokenizer.train_from_iterator(
-        texts, trainers.BpeTrainer(vocab_size=500, special_tokens=special, initial_alphabet=pre_tokenizers.ByteLevel.alphabet())
+        texts,
+        trainers.BpeTrainer(
+            vocab_size=500,
+            special_tokens=special,
+            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        ),
     )
     tokenizer.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0), True, False)
     config = RobertaConfig(
@@ -104,7 +153,13 @@ def save_roberta(folder: Path, *, labels: Sequence[str] | None = LABELS, texts: 
         **_label_settings(labels),
     )
     torch.manual_seed(seed)
-    return _save(folder, RobertaForTokenClassification(config), tokenizer, "<pad> <unk> <s> </s> <mask>", labels)
+    return _save(
+        folder,
+        RobertaForTokenClassification(config),
+        tokenizer,
+        "<pad> <unk> <s> </s> <mask>",
+        labels,
+    )
 
 
 #: The size of the networks below; a wide spread of weights makes a random model find entities.
@@ -117,11 +172,20 @@ _SMALL: dict[str, Any] = {
 }
 
 
-def save_with_vocabulary(folder: Path, vocabulary: Path, *, labels: Sequence[str], settings: dict[str, Any] | None = None, seed: int = 0) -> Path:
-    """A random network of two layers over a published vocabulary, saved with the vocabulary's own files and no tokenizer.json.
+def save_with_vocabulary(
+    folder: Path,
+    vocabulary: Path,
+    *,
+    labels: Sequence[str],
+    settings: dict[str, Any] | None = None,
+    seed: int = 0,
+) -> Path:
+    """A random network of two layers over a published vocabulary, saved with the vocabulary's own
+    files and no tokenizer.json.
 
-    ``vocabulary`` is a folder with vocab.txt (BERT) or vocab.json and merges.txt (RoBERTa); ``settings`` stand in for its tokenizer_config.json.
-    Without ``labels`` the network is RoBERTa's masked language model.
+    ``vocabulary`` is a folder with vocab.txt (BERT) or vocab.json and merges.txt (RoBERTa);
+    ``settings`` stand in for its tokenizer_config.json. Without ``labels`` the network is RoBERTa's
+    masked language model.
     """
     folder.mkdir(parents=True)
     for name in ("vocab.txt", "vocab.json", "merges.txt", "tokenizer_config.json"):
@@ -132,7 +196,9 @@ def save_with_vocabulary(folder: Path, vocabulary: Path, *, labels: Sequence[str
     torch.manual_seed(seed)
     if (vocabulary / "vocab.txt").is_file():
         size = len((vocabulary / "vocab.txt").read_text(encoding="utf-8").splitlines())
-        network: Any = BertForTokenClassification(BertConfig(vocab_size=size, **_SMALL, **_label_settings(labels)))
+        network: Any = BertForTokenClassification(
+            BertConfig(vocab_size=size, **_SMALL, **_label_settings(labels))
+        )
     else:
         size = len(json.loads((vocabulary / "vocab.json").read_text(encoding="utf-8")))
         config = RobertaConfig(
@@ -150,7 +216,8 @@ def save_with_vocabulary(folder: Path, vocabulary: Path, *, labels: Sequence[str
 
 
 def as_snapshot(source: Path, cache: Path, name: str, *, revision: str = "main") -> Path:
-    """Put the files of ``source`` into a hub cache, as the hub's own client does: blobs by hash, a snapshot of links, a reference."""
+    """Put the files of ``source`` into a hub cache, as the hub's own client does: blobs by hash, a
+    snapshot of links, a reference."""
     repository = cache / f"models--{name.replace('/', '--')}"
     commit = hashlib.sha1(f"{name}@{revision}".encode()).hexdigest()
     snapshot = repository / "snapshots" / commit
@@ -170,20 +237,38 @@ def edit_config(folder: Path, **changes: object) -> Path:
     """Put ``changes`` over the folder's config.json; None takes a key away."""
     path = folder / "config.json"
     config = json.loads(path.read_text(encoding="utf-8")) | changes
-    path.write_text(json.dumps({key: value for key, value in config.items() if value is not None}), encoding="utf-8")
+    path.write_text(
+        json.dumps({key: value for key, value in config.items() if value is not None}),
+        encoding="utf-8",
+    )
     return folder
 
 
 def _label_settings(labels: Sequence[str] | None) -> dict[str, object]:
     if labels is None:
         return {"num_labels": 5}
-    return {"id2label": dict(enumerate(labels)), "label2id": {label: index for index, label in enumerate(labels)}}
+    return {
+        "id2label": dict(enumerate(labels)),
+        "label2id": {label: index for index, label in enumerate(labels)},
+    }
 
 
-def _save(folder: Path, model: torch.nn.Module, tokenizer: Tokenizer, special: str, labels: Sequence[str] | None) -> Path:
+def _save(
+    folder: Path,
+    model: torch.nn.Module,
+    tokenizer: Tokenizer,
+    special: str,
+    labels: Sequence[str] | None,
+) -> Path:
     model.save_pretrained(folder)
     tokenizer.save(str(folder / "tokenizer.json"))
-    names = dict(zip(("pad_token", "unk_token", "cls_token", "sep_token", "mask_token"), special.split(), strict=True))
+    names = dict(
+        zip(
+            ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token"),
+            special.split(),
+            strict=True,
+        )
+    )
     settings = {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": 64, **names}
     (folder / "tokenizer_config.json").write_text(json.dumps(settings), encoding="utf-8")
     return edit_config(folder, id2label=None, label2id=None) if labels is None else folder

@@ -1,19 +1,46 @@
-"""Texts and spans as hostile as legends get: astral letters, combining marks, no-break and thin spaces, CRLF, right-to-left."""
+"""Texts and spans as hostile as legends get: astral letters, combining marks, no-break and thin
+spaces, CRLF, right-to-left."""
 
 from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from ner_engine.schema import BORING, ENTITY_LABELS, ROLE_BEARING_LABELS, ROLES, Document, Segment, Span
+from ner_engine.schema import (
+    BORING,
+    ENTITY_LABELS,
+    ROLE_BEARING_LABELS,
+    ROLES,
+    Document,
+    Segment,
+    Span,
+)
 from ner_engine.text import trim, words
 
 NASTY = (
-    *("𝛼", "😀", "👩‍🔬", "e\u0301", "\u00a0", "\u2009", "\u00ad", "\r\n", "\t", "עב", "−", "±", "ﬁ", "²", "_"),
+    *(
+        "𝛼",
+        "😀",
+        "👩‍🔬",
+        "e\u0301",
+        "\u00a0",
+        "\u2009",
+        "\u00ad",
+        "\r\n",
+        "\t",
+        "עב",
+        "−",
+        "±",
+        "ﬁ",
+        "²",
+        "_",
+    ),
     *("<", "&amp;", "/", "-", " ", "  ", "Bax", "p53", "IL-6"),
 )
 
 any_character = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
-texts = st.lists(st.one_of(st.sampled_from(NASTY), any_character), min_size=1, max_size=40).map("".join)
+texts = st.lists(st.one_of(st.sampled_from(NASTY), any_character), min_size=1, max_size=40).map(
+    "".join
+)
 texts_with_something = texts.filter(lambda text: bool(text.strip()))
 
 
@@ -30,7 +57,9 @@ def trimmed_spans(draw: st.DrawFn, text: str) -> list[Span]:
         start, end = trim(text, first, draw(st.integers(first, len(text))))
         if start < end:
             label = draw(st.sampled_from(ENTITY_LABELS))
-            role = draw(st.sampled_from(["", *(ROLES if label in ROLE_BEARING_LABELS else [BORING])]))
+            role = draw(
+                st.sampled_from(["", *(ROLES if label in ROLE_BEARING_LABELS else [BORING])])
+            )
             found.append(span(text, start, end, label, role, f"t{number}"))
     return found
 
@@ -47,7 +76,9 @@ def word_spans(draw: st.DrawFn, text: str) -> list[Span]:
         start, end = piece[0].start, piece[-1].end
         if length and trim(text, start, end) == (start, end):
             label = draw(st.sampled_from(ENTITY_LABELS))
-            role = draw(st.sampled_from(["", *(ROLES if label in ROLE_BEARING_LABELS else [BORING])]))
+            role = draw(
+                st.sampled_from(["", *(ROLES if label in ROLE_BEARING_LABELS else [BORING])])
+            )
             found.append(span(text, start, end, label, role))
         index += len(piece)
     return found
@@ -57,7 +88,10 @@ def word_spans(draw: st.DrawFn, text: str) -> list[Span]:
 def documents(draw: st.DrawFn) -> Document:
     text = draw(texts_with_something)
     middle = draw(st.integers(0, len(text)))
-    panels = (Segment(0, middle, "p1", "A", ("p1b",), "a.png"), Segment(middle, len(text), "p2", "B", attributes={"n": 1}))
+    panels = (
+        Segment(0, middle, "p1", "A", ("p1b",), "a.png"),
+        Segment(middle, len(text), "p2", "B", attributes={"n": 1}),
+    )
     return Document(
         id=draw(st.sampled_from(["f1", "10.5555/x#f2"])),
         text=text,

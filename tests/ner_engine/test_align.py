@@ -21,7 +21,9 @@ def test_what_words_can_hold_comes_back_as_it_was(data: st.DataObject, text: str
     spans = data.draw(word_spans(text))
     encoded = encode(words(text), spans)
     assert encoded.lossy == []
-    assert decode(words(text), encoded.labels) == [Labelled(item.start, item.end, item.label) for item in spans]
+    assert decode(words(text), encoded.labels) == [
+        Labelled(item.start, item.end, item.label) for item in spans
+    ]
 
 
 @given(st.data(), texts)
@@ -37,7 +39,11 @@ def test_every_span_comes_back_or_is_told_as_lossy(data: st.DataObject, text: st
 
 def test_touching_entities_of_one_label_stay_two() -> None:
     text = "Bax/Bak"
-    spans = [span(text, 0, 3, "GENEPROD"), span(text, 3, 4, "GENEPROD"), span(text, 4, 7, "GENEPROD")]
+    spans = [
+        span(text, 0, 3, "GENEPROD"),
+        span(text, 3, 4, "GENEPROD"),
+        span(text, 4, 7, "GENEPROD"),
+    ]
     assert labels_of(text, spans) == ["B-GENEPROD", "B-GENEPROD", "B-GENEPROD"]
 
 
@@ -57,7 +63,11 @@ def test_an_entity_that_ends_inside_a_word_takes_the_whole_word_and_is_told() ->
 
 def test_of_overlapping_entities_the_longest_is_written_and_the_other_told() -> None:
     text = "GFP LC3 puncta"
-    outer, inner, crossing = span(text, 0, 7, "GENEPROD"), span(text, 4, 7, "GENEPROD"), span(text, 4, 14, "SUBCELLULAR")
+    outer, inner, crossing = (
+        span(text, 0, 7, "GENEPROD"),
+        span(text, 4, 7, "GENEPROD"),
+        span(text, 4, 14, "SUBCELLULAR"),
+    )
     assert labels_of(text, [inner, outer]) == ["B-GENEPROD", "I-GENEPROD", "O"]
     assert [item for item, _ in encode(words(text), [inner, outer]).lossy] == [inner]
     assert labels_of(text, [outer, crossing]) == ["O", "B-SUBCELLULAR", "I-SUBCELLULAR"]
@@ -85,5 +95,7 @@ def test_tokens_that_share_a_character_of_several_bytes_keep_their_entity_whole(
         (["O", "O", "O"], []),
     ],
 )
-def test_labels_are_read_however_models_write_them(labels: list[str], found: list[tuple[int, int, str]]) -> None:
+def test_labels_are_read_however_models_write_them(
+    labels: list[str], found: list[tuple[int, int, str]]
+) -> None:
     assert decode([(0, 1), (1, 2), (2, 3)], labels) == [Labelled(*item) for item in found]

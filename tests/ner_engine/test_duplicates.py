@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from ner_engine.duplicates import SHINGLE_WORDS, ShingleIndex
 
 LEGEND = (
-    "HeLa cells that express the reporter were treated with bafilomycin A1 for four hours, fixed, stained with an antibody against LC3 and "
-    "counted by two people who did not know the treatment."
+    "HeLa cells that express the reporter were treated with bafilomycin A1 for four hours, fixed,"
+    " stained with an antibody against LC3 and counted by two people who did not know the"
+    " treatment."
 )
 
 
@@ -34,12 +35,22 @@ def indexed(texts: list[str]) -> ShingleIndex:
     return index
 
 
-texts = st.lists(st.tuples(st.lists(st.sampled_from(["a", "b", "c", "d", "é", "Ω"]), max_size=12).map(" ".join), st.integers(0, 2)), max_size=12)
+texts = st.lists(
+    st.tuples(
+        st.lists(st.sampled_from(["a", "b", "c", "d", "é", "Ω"]), max_size=12).map(" ".join),
+        st.integers(0, 2),
+    ),
+    max_size=12,
+)
 
 
 @given(texts, st.floats(0.05, 1.0))
-def test_every_pair_across_ranks_is_found_and_no_other(rows: list[tuple[str, int]], threshold: float) -> None:
-    found = indexed([text for text, _ in rows]).near_duplicates([rank for _, rank in rows], threshold)
+def test_every_pair_across_ranks_is_found_and_no_other(
+    rows: list[tuple[str, int]], threshold: float
+) -> None:
+    found = indexed([text for text, _ in rows]).near_duplicates(
+        [rank for _, rank in rows], threshold
+    )
     out = {each.number for each in found}
     assert len(out) == len(found)
     for each in found:
@@ -48,12 +59,20 @@ def test_every_pair_across_ranks_is_found_and_no_other(rows: list[tuple[str, int
         assert each.like not in out
         assert each.similarity == alike(text, other) >= threshold
     left = [row for number, row in enumerate(rows) if number not in out]
-    assert not [1 for text, rank in left for other, other_rank in left if rank > other_rank and alike(text, other) >= threshold]
+    assert not [
+        1
+        for text, rank in left
+        for other, other_rank in left
+        if rank > other_rank and alike(text, other) >= threshold
+    ]
 
 
 def test_a_legend_with_a_few_other_words_is_found_and_one_of_another_experiment_is_not() -> None:
     reworded = LEGEND.replace("HeLa", "MEF").replace("four", "six").upper()
-    other = "Western blot of whole-cell lysates from HeLa cells that were treated with bafilomycin A1 for four hours, probed for LC3 and tubulin."
+    other = (
+        "Western blot of whole-cell lysates from HeLa cells that were treated with bafilomycin A1"
+        " for four hours, probed for LC3 and tubulin."
+    )
     (found,) = indexed([LEGEND, reworded, other]).near_duplicates([0, 1, 1])
     assert (found.number, found.like) == (1, 0)
     assert 0.5 < found.similarity < 1

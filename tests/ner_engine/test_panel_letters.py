@@ -41,7 +41,11 @@ def test_letters_are_found_in_every_way_they_are_printed(text: str, expected: li
 
 def test_a_panel_reaches_to_the_next_one_and_the_title_belongs_to_none() -> None:
     text = "Bax kills cells. Figure 1 (A) Blot of Bax, as in (C). (B) Cells.\n(C) Mice. "
-    assert [text[panel.start : panel.end] for panel in find_panels(text)] == ["(A) Blot of Bax, as in (C).", "(B) Cells.", "(C) Mice."]
+    assert [text[panel.start : panel.end] for panel in find_panels(text)] == [
+        "(A) Blot of Bax, as in (C).",
+        "(B) Cells.",
+        "(C) Mice.",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -57,7 +61,9 @@ def test_letters_that_are_spoken_of_start_no_panel(text: str) -> None:
 
 
 def test_letters_within_a_panel_do_not_cut_it() -> None:
-    assert markers("A, B Staining: (A) loss of membranes; (B) gain. C, D Lipids: (C) fixed; (D) counted.") == ["A, B", "C, D"]
+    assert markers(
+        "A, B Staining: (A) loss of membranes; (B) gain. C, D Lipids: (C) fixed; (D) counted."
+    ) == ["A, B", "C, D"]
 
 
 def test_a_letter_that_is_left_out_does_not_end_the_legend() -> None:

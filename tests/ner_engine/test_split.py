@@ -11,14 +11,19 @@ from ner_engine.split import SIDES, side_of
 
 
 @given(st.text(alphabet=st.characters(max_codepoint=126)))
-def test_a_papers_side_depends_on_its_key_alone_and_not_on_case_or_space_around_it(key: str) -> None:
+def test_a_papers_side_depends_on_its_key_alone_and_not_on_case_or_space_around_it(
+    key: str,
+) -> None:
     assert side_of(key) in SIDES
     assert side_of(f" {key.upper()}\n") == side_of(key.lower())
 
 
 def test_the_rule_never_moves() -> None:
     sides = {number: side_of(f"10.5555/paper.{number}") for number in range(30)}
-    assert {number: side for number, side in sides.items() if side != "train"} == {17: "test", 25: "eval"}
+    assert {number: side for number, side in sides.items() if side != "train"} == {
+        17: "test",
+        25: "eval",
+    }
 
 
 def test_about_eight_in_ten_papers_train() -> None:

@@ -23,7 +23,9 @@ from tests.ner_engine.strategies import texts
         ("", []),
     ],
 )
-def test_words_are_runs_of_letters_and_digits_and_every_other_character_but_the_space(text: str, cut: list[str]) -> None:
+def test_words_are_runs_of_letters_and_digits_and_every_other_character_but_the_space(
+    text: str, cut: list[str]
+) -> None:
     assert [text[word.start : word.end] for word in words(text)] == cut
 
 
@@ -31,7 +33,9 @@ def test_a_character_belongs_to_a_run_exactly_when_it_is_alphanumeric() -> None:
     for code in range(sys.maxunicode + 1):
         char = chr(code)
         if char != " ":
-            assert words(f"a{char}") == ([Word(0, 2)] if char.isalnum() else [Word(0, 1), Word(1, 2)]), hex(code)
+            assert words(f"a{char}") == (
+                [Word(0, 2)] if char.isalnum() else [Word(0, 1), Word(1, 2)]
+            ), hex(code)
 
 
 @given(texts)
@@ -42,7 +46,9 @@ def test_words_hold_every_character_but_the_space_once_and_in_order(text: str) -
     runs = [text[word.start : word.end] for word in cut if text[word.start].isalnum()]
     assert all(run.isalnum() for run in runs)
     touching = [(left, right) for left, right in pairwise(cut) if left.end == right.start]
-    assert not any(text[left.start].isalnum() and text[right.start].isalnum() for left, right in touching)
+    assert not any(
+        text[left.start].isalnum() and text[right.start].isalnum() for left, right in touching
+    )
 
 
 @given(texts)
@@ -50,7 +56,9 @@ def test_covering_finds_the_words_that_share_a_character(text: str) -> None:
     cut = words(text)
     for start in range(0, len(text), 3):
         end = min(len(text), start + 4)
-        expected = [index for index, word in enumerate(cut) if word.start < end and start < word.end]
+        expected = [
+            index for index, word in enumerate(cut) if word.start < end and start < word.end
+        ]
         assert list(covering(cut, start, end)) == expected
 
 

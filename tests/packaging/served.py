@@ -15,7 +15,11 @@ PATIENCE = 240.0
 
 def environment(var: Path) -> dict[str, str]:
     """As a user has it who named nothing but the folder."""
-    inherited = {name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "REDIS_URL", "SD_SECRET_KEY"}}
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in {"DATABASE_URL", "REDIS_URL", "SD_SECRET_KEY"}
+    }
     return inherited | {"SD_VAR": str(var)}
 
 
@@ -27,7 +31,12 @@ class Served:
         self.out = out
         with out.open("wb") as file:
             self.process = subprocess.Popen(
-                [sys.executable, "manage.py", "demo"], cwd=ROOT, env=environment(var), stdout=file, stderr=file, start_new_session=True
+                [sys.executable, "manage.py", "demo"],
+                cwd=ROOT,
+                env=environment(var),
+                stdout=file,
+                stderr=file,
+                start_new_session=True,
             )
 
     def wait_for(self, pattern: str) -> re.Match[str]:

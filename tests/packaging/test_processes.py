@@ -1,4 +1,5 @@
-"""What is started together ends together: in order, on a signal, when one dies, and when the parent is killed."""
+"""What is started together ends together: in order, on a signal, when one dies, and when the parent
+is killed."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ from annotator.dashboard.processes import listening_socket
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 30.0
 
-#: A parent that starts three children: one that starts a child of its own in another session, one that ignores SIGTERM, one plain.
+#: A parent that starts three children: one that starts a child of its own in another session, one
+#: that ignores SIGTERM, one plain.
 PARENT = """
 import os, sys
 from pathlib import Path
@@ -45,7 +47,7 @@ except KeyboardInterrupt:
     print("interrupted", flush=True)
 except UserError as error:
     print(error, flush=True)
-"""
+"""  # noqa: E501
 
 
 class Parent:
@@ -53,7 +55,9 @@ class Parent:
 
     def __init__(self, log_dir: Path, *names: str) -> None:
         command = [sys.executable, "-c", textwrap.dedent(PARENT), str(log_dir), *names]
-        self.process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True)
+        self.process = subprocess.Popen(
+            command, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True
+        )
         self.log_dir = log_dir
         self.pids: dict[str, int] = {}
 
@@ -65,7 +69,9 @@ class Parent:
             name, pid = line.split()
             self.pids[name] = int(pid)
         if "breeding" in self.pids:
-            self.pids["grandchild"] = int((self.log_dir / "breeding.log").read_text(encoding="utf-8").split()[1])
+            self.pids["grandchild"] = int(
+                (self.log_dir / "breeding.log").read_text(encoding="utf-8").split()[1]
+            )
 
     def end(self) -> str:
         output, _ = self.process.communicate(timeout=PATIENCE)
@@ -83,7 +89,9 @@ def is_running(pid: int) -> bool:
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_ends_every_process_even_a_deaf_one_and_a_grandchild_in_another_session(tmp_path: Path, signum: signal.Signals) -> None:
+def test_a_signal_ends_every_process_even_a_deaf_one_and_a_grandchild_in_another_session(
+    tmp_path: Path, signum: signal.Signals
+) -> None:
     parent = Parent(tmp_path, "sleep", "deaf", "breeding")
     parent.wait_until_ready()
     assert len(parent.still_running()) == 4

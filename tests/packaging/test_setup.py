@@ -1,4 +1,5 @@
-"""scripts/setup installs in the right order, once, and says what is missing. Python and pip are played by a script that writes down its calls."""
+"""scripts/setup installs in the right order, once, and says what is missing. Python and pip are
+played by a script that writes down its calls."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
-#: Answers like Python 3.11; `-m venv DIR` puts itself into DIR. FAKE_NO_VENV, FAKE_NO_PIP: what is missing.
+#: Answers like Python 3.11; `-m venv DIR` puts itself into DIR. FAKE_NO_VENV, FAKE_NO_PIP: what is
+#: missing.
 FAKE_PYTHON = """#!/bin/sh
 case "$*" in
 --version) echo "Python 3.11.7" ;;
@@ -25,7 +27,7 @@ case "$*" in
 "-m pip install"*) shift 3; echo "pip $*" >> "$FAKE_LOG"; case "$*" in *"${FAKE_BROKEN:-nothing is broken}"*) exit 1 ;; esac ;;
 *) echo "unexpected: $*" >&2; exit 99 ;;
 esac
-"""
+"""  # noqa: E501
 
 
 class Machine:
@@ -44,12 +46,21 @@ class Machine:
     def setup(self, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
         self.log.write_text("", encoding="utf-8")
         known = os.environ | {"PYTHON": str(self.folder / "fake-python"), "FAKE_LOG": str(self.log)}
-        return subprocess.run([self.folder / "scripts/setup", *words], env=known | environment, capture_output=True, text=True, check=False)
+        return subprocess.run(
+            [self.folder / "scripts/setup", *words],
+            env=known | environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
 
     def calls(self) -> list[str]:
         """What was installed, as the requirement files in the order of the calls."""
         lines = self.log.read_text(encoding="utf-8").splitlines()
-        return [" ".join(re.findall(r"-r requirements/(\w+)\.txt|^(venv)$", line)[0]).strip() for line in lines]
+        return [
+            " ".join(re.findall(r"-r requirements/(\w+)\.txt|^(venv)$", line)[0]).strip()
+            for line in lines
+        ]
 
 
 @pytest.fixture
@@ -64,7 +75,9 @@ def test_torch_goes_first_and_alone_and_the_second_time_nothing_is_asked(machine
     assert machine.calls() == []
 
 
-def test_the_tests_needs_come_on_top_and_weights_without_what_they_ask_for(machine: Machine) -> None:
+def test_the_tests_needs_come_on_top_and_weights_without_what_they_ask_for(
+    machine: Machine,
+) -> None:
     machine.setup("base")
     machine.setup("dev")
     assert machine.calls() == ["dev", "weights"]
@@ -73,9 +86,15 @@ def test_the_tests_needs_come_on_top_and_weights_without_what_they_ask_for(machi
 
 def test_torch_may_come_from_an_index_of_its_own_and_nothing_else_does(machine: Machine) -> None:
     machine.setup("base", TORCH_INDEX="https://wheels.example.org/cpu")
-    lines = [line for line in machine.log.read_text(encoding="utf-8").splitlines() if "wheels.example.org" in line]
+    lines = [
+        line
+        for line in machine.log.read_text(encoding="utf-8").splitlines()
+        if "wheels.example.org" in line
+    ]
     assert len(lines) == 1
-    assert lines[0].endswith("-r requirements/torch.txt --extra-index-url https://wheels.example.org/cpu")
+    assert lines[0].endswith(
+        "-r requirements/torch.txt --extra-index-url https://wheels.example.org/cpu"
+    )
 
 
 def test_a_changed_requirement_is_installed_and_no_other(machine: Machine) -> None:
@@ -117,8 +136,14 @@ def test_every_requirement_is_pinned() -> None:
 
 
 def test_the_make_commands_of_the_readme_exist() -> None:
-    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
-    named = set(re.findall(r"^    make ([a-z-]+)$", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE))
+    targets = set(
+        re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    )
+    named = set(
+        re.findall(
+            r"^    make ([a-z-]+)$", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE
+        )
+    )
     assert {"demo", "test"} <= named <= targets
 
 
@@ -130,9 +155,23 @@ def test_the_documents_name_only_files_that_exist() -> None:
 
 def test_the_settings_of_the_admins_guide_are_the_ones_that_are_read() -> None:
     guide = (ROOT / "docs/guide/admins.md").read_text(encoding="utf-8")
-    documented = {name for line in guide.splitlines() if line.startswith("| `") for name in re.findall(r"`([A-Z_]+)`", line)}
-    readers = [ROOT / "annotator/config/environment.py", ROOT / "docker/entrypoint.sh", ROOT / "ner_engine/registry/catalogue.py"]
-    read = set(re.findall(r"\b(SD_[A-Z_]+|DATABASE_URL|REDIS_URL)\b", "".join(path.read_text(encoding="utf-8") for path in readers)))
+    documented = {
+        name
+        for line in guide.splitlines()
+        if line.startswith("| `")
+        for name in re.findall(r"`([A-Z_]+)`", line)
+    }
+    readers = [
+        ROOT / "annotator/config/environment.py",
+        ROOT / "docker/entrypoint.sh",
+        ROOT / "ner_engine/registry/catalogue.py",
+    ]
+    read = set(
+        re.findall(
+            r"\b(SD_[A-Z_]+|DATABASE_URL|REDIS_URL)\b",
+            "".join(path.read_text(encoding="utf-8") for path in readers),
+        )
+    )
     read_by_the_hub = {"HF_HUB_CACHE", "HF_ENDPOINT"}
     assert documented <= read | read_by_the_hub
     assert read - documented == set(), "not in docs/guide/admins.md"
@@ -140,9 +179,21 @@ def test_the_settings_of_the_admins_guide_are_the_ones_that_are_read() -> None:
 
 def test_the_keys_of_the_curators_guide_are_those_of_the_screen() -> None:
     guide = (ROOT / "docs/guide/curators.md").read_text(encoding="utf-8")
-    documented = set(re.findall(r"[^\s,/]+", " ".join(line.split("|")[1] for line in guide.splitlines() if line.startswith("| "))))
-    commands = re.findall(r"Command\(\"(\w+)\", \(\"([^\"]+)\"", (ROOT / "annotator/review/keymap.py").read_text(encoding="utf-8"))
+    documented = set(
+        re.findall(
+            r"[^\s,/]+",
+            " ".join(line.split("|")[1] for line in guide.splitlines() if line.startswith("| ")),
+        )
+    )
+    commands = re.findall(
+        r"Command\(\"(\w+)\", \(\"([^\"]+)\"",
+        (ROOT / "annotator/review/keymap.py").read_text(encoding="utf-8"),
+    )
     arrows = {"ArrowLeft": "←", "ArrowRight": "→", "ArrowUp": "↑", "ArrowDown": "↓"}
     assert len(commands) > 20
-    missing = {name for name, key in commands if arrows.get(key, key) not in documented | {"?", "1", "Escape"}}
+    missing = {
+        name
+        for name, key in commands
+        if arrows.get(key, key) not in documented | {"?", "1", "Escape"}
+    }
     assert missing == set()

@@ -1,4 +1,5 @@
-"""What a wheel or an image of the program holds: the bundled model, the demo's legends, and the names of whose work they are."""
+"""What a wheel or an image of the program holds: the bundled model, the demo's legends, and the
+names of whose work they are."""
 
 from __future__ import annotations
 
@@ -15,22 +16,40 @@ MODELS = sorted(BUNDLED.parent.iterdir())
 
 
 def test_every_data_file_of_the_packages_is_named_as_package_data() -> None:
-    named = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]["package-data"]
-    found = {path for package, patterns in named.items() for pattern in patterns for path in ROOT.joinpath(*package.split(".")).glob(pattern)}
+    named = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"][
+        "setuptools"
+    ]["package-data"]
+    found = {
+        path
+        for package, patterns in named.items()
+        for pattern in patterns
+        for path in ROOT.joinpath(*package.split(".")).glob(pattern)
+    }
     for package in ("annotator", "ner_engine"):
-        data = {path for path in (ROOT / package).rglob("*") if path.is_file() and path.suffix not in {".py", ".pyc"}}
+        data = {
+            path
+            for path in (ROOT / package).rglob("*")
+            if path.is_file() and path.suffix not in {".py", ".pyc"}
+        }
         assert data - found == set()
     assert BUNDLED / "model.safetensors" in found
     assert ROOT / "annotator/demo_data/legends/01-autophagy.txt" in found
 
 
 def test_the_bundled_models_are_small() -> None:
-    assert {model.name for model in MODELS} == {"sd-ner-mini", "sd-panels-mini", "sd-geneprod-roles-mini", "sd-smallmol-roles-mini"}
+    assert {model.name for model in MODELS} == {
+        "sd-ner-mini",
+        "sd-panels-mini",
+        "sd-geneprod-roles-mini",
+        "sd-smallmol-roles-mini",
+    }
     assert sum(path.stat().st_size for model in MODELS for path in model.iterdir()) <= 60_000_000
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
-def test_a_bundled_model_holds_tensors_alone_and_its_card_says_data_licence_command_and_what_was_tried(model: Path) -> None:
+def test_a_bundled_model_holds_tensors_alone_and_its_card_says_data_licence_command_and_what_was_tried(  # noqa: E501
+    model: Path,
+) -> None:
     assert {path.suffix for path in model.iterdir()} == {".safetensors", ".json", ".md"}
     with safe_open(model / "model.safetensors", framework="numpy") as weights:
         assert any("classifier" in name for name in weights.keys())  # noqa: SIM118 - no mapping
@@ -48,7 +67,15 @@ def test_a_bundled_model_holds_tensors_alone_and_its_card_says_data_licence_comm
 
 def test_the_notice_names_what_is_carried_and_under_which_licence() -> None:
     notice = (ROOT / "NOTICE").read_text(encoding="utf-8")
-    for words in ("all-MiniLM-L6-v2", "Apache License 2.0", "SourceData (EMBO)", "CC BY 4.0", "10.1038/nmeth.4471", "annotator/demo_data/", "htmx"):
+    for words in (
+        "all-MiniLM-L6-v2",
+        "Apache License 2.0",
+        "SourceData (EMBO)",
+        "CC BY 4.0",
+        "10.1038/nmeth.4471",
+        "annotator/demo_data/",
+        "htmx",
+    ):
         assert words in notice
     for path in re.findall(r"\b(?:ner_engine|annotator)/[\w./-]*\w/?", notice):
         assert (ROOT / path).exists(), path

@@ -30,5 +30,7 @@ def preferences(request: HttpRequest) -> HttpResponse:
     user.preferences["theme"] = theme
     user.save(update_fields=["preferences"])
     target = request.POST.get("next", "")
-    is_ours = url_has_allowed_host_and_scheme(target, allowed_hosts={request.get_host()}, require_https=request.is_secure())
+    is_ours = url_has_allowed_host_and_scheme(
+        target, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    )
     return redirect(target if is_ours else "dashboard:home")

@@ -17,8 +17,18 @@ from annotator.common.errors import UserError
 
 
 class TokenForm(forms.Form):
-    name = forms.CharField(label="What will use it", max_length=100, help_text="For instance: nightly export on the lab's server.")
-    days = forms.IntegerField(label="Valid for (days)", min_value=1, max_value=MAX_DAYS, required=False, help_text="Empty: until you revoke it.")
+    name = forms.CharField(
+        label="What will use it",
+        max_length=100,
+        help_text="For instance: nightly export on the lab's server.",
+    )
+    days = forms.IntegerField(
+        label="Valid for (days)",
+        min_value=1,
+        max_value=MAX_DAYS,
+        required=False,
+        help_text="Empty: until you revoke it.",
+    )
 
 
 @login_required
@@ -32,12 +42,21 @@ def tokens(request: HttpRequest) -> HttpResponse:
     secret = ""
     if request.method == "POST" and form.is_valid():
         try:
-            _, secret = create_token(user=user, name=form.cleaned_data["name"], days=form.cleaned_data["days"], actor=user)
+            _, secret = create_token(
+                user=user,
+                name=form.cleaned_data["name"],
+                days=form.cleaned_data["days"],
+                actor=user,
+            )
             form = TokenForm()
         except UserError as error:
             form.add_error(None, str(error))
     is_refused = request.method == "POST" and not secret
-    context = {"form": form, "secret": secret, "tokens": ApiToken.objects.filter(user=user, revoked_at=None)}
+    context = {
+        "form": form,
+        "secret": secret,
+        "tokens": ApiToken.objects.filter(user=user, revoked_at=None),
+    }
     return render(request, "accounts/tokens.html", context, status=422 if is_refused else 200)
 
 

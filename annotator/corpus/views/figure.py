@@ -1,4 +1,5 @@
-"""The figure beside a legend: the part of the page that shows it, its image, and the forms that change it."""
+"""The figure beside a legend: the part of the page that shows it, its image, and the forms that
+change it."""
 
 from __future__ import annotations
 
@@ -17,7 +18,14 @@ from annotator.accounts.users import signed_in
 from annotator.common.errors import UserError
 from annotator.common.htmx import wants_part
 from annotator.corpus.access import Action, project_for
-from annotator.corpus.figures import StaleBoxesError, figure_context, put_box, remove_box, remove_figure, store_figure
+from annotator.corpus.figures import (
+    StaleBoxesError,
+    figure_context,
+    put_box,
+    remove_box,
+    remove_figure,
+    store_figure,
+)
 from annotator.corpus.models import Document, FigureImage, Layer, Project
 from annotator.corpus.pictures import MEDIA_TYPE
 
@@ -34,9 +42,14 @@ def figure(request: HttpRequest, slug: str, document_id: int) -> HttpResponse:
 @login_required
 @require_GET
 def figure_image(request: HttpRequest, slug: str, document_id: int) -> HttpResponse:
-    """The picture itself. Its address names its content (``?v=``), so a browser may keep it; nobody in between may."""
+    """The picture itself. Its address names its content (``?v=``), so a browser may keep it; nobody
+    in between may."""
     project = project_for(request.user, slug, Action.VIEW)
-    found = FigureImage.objects.filter(document=document_id, document__project=project).exclude(file="").first()
+    found = (
+        FigureImage.objects.filter(document=document_id, document__project=project)
+        .exclude(file="")
+        .first()
+    )
     if found is None:
         raise Http404("This legend has no image.")
     try:
@@ -47,7 +60,9 @@ def figure_image(request: HttpRequest, slug: str, document_id: int) -> HttpRespo
     answer["Content-Disposition"] = f'inline; filename="figure-{document_id}.webp"'
     answer["Content-Security-Policy"] = "default-src 'none'"
     answer["X-Content-Type-Options"] = "nosniff"
-    answer["Cache-Control"] = "private, max-age=86400" if request.GET.get("v") else "private, no-cache"
+    answer["Cache-Control"] = (
+        "private, max-age=86400" if request.GET.get("v") else "private, no-cache"
+    )
     etag = f'"{found.sha256}"'
     answer["ETag"] = etag
     return get_conditional_response(request, etag=etag, response=answer) or answer
@@ -66,7 +81,11 @@ def figure_upload(request: HttpRequest, slug: str, document_id: int) -> HttpResp
     except UserError as error:
         return _refused(request, document, error, unfolded="upload")
     said = "The image is in its place."
-    return _done(request, document, f"{said} The boxes stayed; look whether they still fit." if stored.boxes else said)
+    return _done(
+        request,
+        document,
+        f"{said} The boxes stayed; look whether they still fit." if stored.boxes else said,
+    )
 
 
 @login_required
@@ -84,9 +103,11 @@ def figure_remove(request: HttpRequest, slug: str, document_id: int) -> HttpResp
 @login_required
 @require_POST
 def figure_boxes(request: HttpRequest, slug: str, document_id: int) -> HttpResponse:
-    """Save the box of one panel (``panel``, ``x``, ``y``, ``width``, ``height`` in percent), or ``remove`` that of a panel.
+    """Save the box of one panel (``panel``, ``x``, ``y``, ``width``, ``height`` in percent), or
+    ``remove`` that of a panel.
 
-    ``revision`` is that of the boxes as the sender saw them; on an older one the answer is 409 with the boxes as they stand.
+    ``revision`` is that of the boxes as the sender saw them; on an older one the answer is 409 with
+    the boxes as they stand.
     """
     document = _document(project_for(request.user, slug, Action.REVIEW), document_id)
     try:
@@ -97,7 +118,11 @@ def figure_boxes(request: HttpRequest, slug: str, document_id: int) -> HttpRespo
 
 
 def _change_box(document: Document, fields: QueryDict, request: HttpRequest) -> str:
-    common: dict[str, Any] = {"document": document, "base_revision": _whole(fields.get("revision")), "actor": signed_in(request)}
+    common: dict[str, Any] = {
+        "document": document,
+        "base_revision": _whole(fields.get("revision")),
+        "actor": signed_in(request),
+    }
     if "remove" in fields:
         remove_box(panel=_whole(fields.get("remove")), **common)
         return "The box is removed."
@@ -119,18 +144,34 @@ def _fraction(percent: str) -> float | None:
 
 
 def _document(project: Project, document_id: int) -> Document:
-    rows = Document.objects.prefetch_related("segments", Prefetch("layers", queryset=Layer.objects.current()))
+    rows = Document.objects.prefetch_related(
+        "segments", Prefetch("layers", queryset=Layer.objects.current())
+    )
     document = get_object_or_404(rows, pk=document_id, project=project)
     document.project = project
     return document
 
 
-def _render(request: HttpRequest, document: Document, *, status: int = 200, **more: Any) -> HttpResponse:
+def _render(
+    request: HttpRequest, document: Document, *, status: int = 200, **more: Any
+) -> HttpResponse:
     project = document.project
-    context = {"project": project, "document": document, **figure_context(document, project.allowed), **more}
-    if wants_part(request) and not (context["figure_is_shown"] or context["may_add_figure"] or more):
+    context = {
+        "project": project,
+        "document": document,
+        **figure_context(document, project.allowed),
+        **more,
+    }
+    if wants_part(request) and not (
+        context["figure_is_shown"] or context["may_add_figure"] or more
+    ):
         return HttpResponse(status=status)  # nothing at all, so that the place for it takes no room
-    return render(request, "corpus/_figure.html" if wants_part(request) else "corpus/figure.html", context, status=status)
+    return render(
+        request,
+        "corpus/_figure.html" if wants_part(request) else "corpus/figure.html",
+        context,
+        status=status,
+    )
 
 
 def _done(request: HttpRequest, document: Document, said: str, **more: Any) -> HttpResponse:
@@ -141,6 +182,8 @@ def _done(request: HttpRequest, document: Document, said: str, **more: Any) -> H
     return redirect("corpus:figure", document.project.slug, document.pk)
 
 
-def _refused(request: HttpRequest, document: Document, error: UserError, **more: Any) -> HttpResponse:
+def _refused(
+    request: HttpRequest, document: Document, error: UserError, **more: Any
+) -> HttpResponse:
     status = 409 if isinstance(error, StaleBoxesError) else 422
     return _render(request, document, status=status, figure_error=str(error), **more)

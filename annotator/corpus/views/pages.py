@@ -31,7 +31,9 @@ def create(request: HttpRequest) -> HttpResponse:
     """Make a project; whoever makes it manages it."""
     user = signed_in(request)
     if not may_create_project(user):
-        raise PermissionDenied("Only staff may make projects. Ask an administrator for the right to add projects.")
+        raise PermissionDenied(
+            "Only staff may make projects. Ask an administrator for the right to add projects."
+        )
     form = ProjectForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         try:
@@ -86,7 +88,11 @@ def documents(request: HttpRequest, slug: str) -> HttpResponse:
 def document(request: HttpRequest, slug: str, document_id: int) -> HttpResponse:
     """A legend to read: its panels with the marks that stand, and where it comes from."""
     found = project_for(request.user, slug, Action.VIEW)
-    rows = Document.objects.filter(project=found).prefetch_related("segments", "layers__spans").select_related("accepted_by")
+    rows = (
+        Document.objects.filter(project=found)
+        .prefetch_related("segments", "layers__spans")
+        .select_related("accepted_by")
+    )
     legend = get_object_or_404(rows, pk=document_id)
     legend.project = found
     layers = current_layers(legend)
@@ -122,10 +128,19 @@ def import_page(request: HttpRequest, slug: str) -> HttpResponse:
 def import_report(request: HttpRequest, slug: str, job_id: int) -> HttpResponse:
     """One import: its progress, which polls itself, then its report."""
     found = project_for(request.user, slug, Action.VIEW)
-    job = Job.objects.filter(scope=found.scope, kind=JOB_KIND, pk=job_id).select_related("created_by").first()
+    job = (
+        Job.objects.filter(scope=found.scope, kind=JOB_KIND, pk=job_id)
+        .select_related("created_by")
+        .first()
+    )
     if job is None:
         raise Http404("There is no such import in this project.")
-    context = {"project": found, "job": job, "report": job.result or None, "found": reading.found_in_files(job.result)}
+    context = {
+        "project": found,
+        "job": job,
+        "report": job.result or None,
+        "found": reading.found_in_files(job.result),
+    }
     if wants_part(request):
         return render_polled(request, "corpus/_import_report.html", context, is_final=job.is_final)
     return render(request, "corpus/import_report.html", context)

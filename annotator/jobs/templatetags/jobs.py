@@ -22,9 +22,17 @@ register.filter("broker_is_away", services.broker_is_away)
 
 @register.filter
 def plain_results(job: Job) -> list[tuple[str, str | int | float]]:
-    """What the handler reported, as far as it is words and numbers: for jobs whose work has no page of its own."""
-    values = [(name.removeprefix("n_").replace("_", " ").capitalize(), value) for name, value in job.result.items()]
-    return [(name, value) for name, value in values if isinstance(value, str | int | float) and not isinstance(value, bool) and value != ""]
+    """What the handler reported, as far as it is words and numbers: for jobs whose work has no page
+    of its own."""
+    values = [
+        (name.removeprefix("n_").replace("_", " ").capitalize(), value)
+        for name, value in job.result.items()
+    ]
+    return [
+        (name, value)
+        for name, value in values
+        if isinstance(value, str | int | float) and not isinstance(value, bool) and value != ""
+    ]
 
 
 @register.filter

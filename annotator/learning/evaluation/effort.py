@@ -1,7 +1,9 @@
-"""What curators' work tells of a model: what became of its suggestions, label by label, and what it took to accept a legend.
+"""What curators' work tells of a model: what became of its suggestions, label by label, and what it
+took to accept a legend.
 
-Counted from layers and the log, once for each accepted legend and revision, and kept: a page adds up, it does not read spans. Legends that were
-decided without seeing suggestions say nothing of a model; they stand by themselves, for what the work takes without one.
+Counted from layers and the log, once for each accepted legend and revision, and kept: a page adds
+up, it does not read spans. Legends that were decided without seeing suggestions say nothing of a
+model; they stand by themselves, for what the work takes without one.
 """
 
 from __future__ import annotations
@@ -20,12 +22,28 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery, Sum
 from annotator.common.bulk import insert_rows
 from annotator.corpus.access import Action, require
 from annotator.corpus.annotations import CHUNK, untouched_panels
-from annotator.corpus.models import DecisionKind, Document, Layer, LayerKind, Project, Segment, Verdict
+from annotator.corpus.models import (
+    DecisionKind,
+    Document,
+    Layer,
+    LayerKind,
+    Project,
+    Segment,
+    Verdict,
+)
 from annotator.jobs.errors import JobConflictError
 from annotator.jobs.models import Job
 from annotator.jobs.services import enqueue
 from annotator.learning import engine
-from annotator.learning.models import Canary, LabelEffort, LegendEffort, ModelTask, ModelVersion, Promotion, ServingModel
+from annotator.learning.models import (
+    Canary,
+    LabelEffort,
+    LegendEffort,
+    ModelTask,
+    ModelVersion,
+    Promotion,
+    ServingModel,
+)
 from annotator.review.models import Operation, OperationKind
 from annotator.review.queue.estimates import Row, matched, rows_of
 
@@ -52,9 +70,11 @@ Outcomes = dict[tuple[str, str, str], dict[str, int]]
 
 @dataclass(frozen=True, slots=True)
 class Suggested:
-    """Who suggested what in a legend: the model of the entities, the models of other ``steps`` by task, and the beginnings of found panels.
+    """Who suggested what in a legend: the model of the entities, the models of other ``steps`` by
+    task, and the beginnings of found panels.
 
-    ``panels`` are (start, what found it), ``panel_starts`` those that people decided, if any; ``is_untouched`` where nobody looked at the panels.
+    ``panels`` are (start, what found it), ``panel_starts`` those that people decided, if any;
+    ``is_untouched`` where nobody looked at the panels.
     """
 
     source: str
@@ -64,15 +84,23 @@ class Suggested:
     is_untouched: bool = False
 
 
-def outcomes_of(by: Suggested, suggested: Sequence[Row], decided: Sequence[Row], role_tasks: Mapping[str, str]) -> Outcomes:
-    """What became of the suggestions of a legend. ``role_tasks``: which step tells the roles of which label."""
+def outcomes_of(
+    by: Suggested, suggested: Sequence[Row], decided: Sequence[Row], role_tasks: Mapping[str, str]
+) -> Outcomes:
+    """What became of the suggestions of a legend. ``role_tasks``: which step tells the roles of
+    which label."""
     found: Outcomes = defaultdict(lambda: dict.fromkeys(COUNTS, 0))
     rejected = {row.key: row for row in decided if row.verdict == Verdict.REJECTED}
     pairs, added = matched(suggested, decided)
     for row, became in pairs:
         counts = found[ModelTask.ENTITIES, by.source, row.label]
         counts[_outcome(row, became, rejected.get(row.key))] += 1
-        counts["swept"] += became is not None and row.label == became.label and row.has_range_of(became) and became.decision == DecisionKind.SWEPT
+        counts["swept"] += (
+            became is not None
+            and row.label == became.label
+            and row.has_range_of(became)
+            and became.decision == DecisionKind.SWEPT
+        )
         task = role_tasks.get(row.label, "")
         if became is not None and became.label == row.label and task in by.steps:
             _count_role(found, task, by.steps[task], row, became)
@@ -84,7 +112,11 @@ def outcomes_of(by: Suggested, suggested: Sequence[Row], decided: Sequence[Row],
 
 def _outcome(row: Row, became: Row | None, rejection: Row | None) -> str:
     if became is None:
-        return "left_out" if rejection is not None and rejection.decision == DecisionKind.SWEPT else "rejected"
+        return (
+            "left_out"
+            if rejection is not None and rejection.decision == DecisionKind.SWEPT
+            else "rejected"
+        )
     if became.label != row.label:
         return "relabelled"
     return "accepted" if became.has_range_of(row) else "edge"
@@ -98,7 +130,9 @@ def _count_role(found: Outcomes, task: str, source: str, row: Row, became: Row) 
         found[task, source, became.role]["added"] += 1
         return
     counts = found[task, source, row.role]
-    counts["accepted" if row.role == became.role else "relabelled" if became.role else "rejected"] += 1
+    counts[
+        "accepted" if row.role == became.role else "relabelled" if became.role else "rejected"
+    ] += 1
     counts["swept"] += row.role == became.role and became.decision == DecisionKind.SWEPT
 
 
@@ -119,7 +153,8 @@ def _count_panels(found: Outcomes, by: Suggested) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Logged:
-    """An action in the log of a legend; ``before`` is when the same person did something last, in whatever legend."""
+    """An action in the log of a legend; ``before`` is when the same person did something last, in
+    whatever legend."""
 
     actor: int | None
     at: datetime
@@ -127,9 +162,11 @@ class Logged:
 
 
 def seconds_of(actions: Iterable[Logged]) -> float | None:
-    """How long people were at work: the time between each action and the one before it of the same person, without pauses.
+    """How long people were at work: the time between each action and the one before it of the same
+    person, without pauses.
 
-    None where somebody's first action on the legend follows a pause, because nothing tells when that person began to read it.
+    None where somebody's first action on the legend follows a pause, because nothing tells when
+    that person began to read it.
     """
     total = 0.0
     begun: set[int | None] = set()
@@ -147,17 +184,26 @@ def seconds_of(actions: Iterable[Logged]) -> float | None:
 
 
 def uncounted(project: Project) -> QuerySet[Document]:
-    """Legends that a person accepted and whose effort is not counted, or that of an earlier revision."""
-    return project.documents.accepted().filter(accepted_by__isnull=False).exclude(effort__revision=F("revision"))
+    """Legends that a person accepted and whose effort is not counted, or that of an earlier
+    revision."""
+    return (
+        project.documents.accepted()
+        .filter(accepted_by__isnull=False)
+        .exclude(effort__revision=F("revision"))
+    )
 
 
-def count_efforts(project: Project, *, at_most: int | None = None, run: JobRun | None = None) -> int:
+def count_efforts(
+    project: Project, *, at_most: int | None = None, run: JobRun | None = None
+) -> int:
     """Count what is not counted yet, ``at_most`` so many legends; how many it were."""
     n, total = 0, uncounted(project).count() if run is not None else 0
     role_tasks = {label: str(task) for task in ModelTask if (label := engine.role_label_of(task))}
     while at_most is None or n < at_most:
         with transaction.atomic():
-            Project.objects.select_for_update().get(pk=project.pk)  # two who look at once count one after the other
+            Project.objects.select_for_update().get(
+                pk=project.pk
+            )  # two who look at once count one after the other
             if run is not None:
                 run.hold()
             chunk = list(uncounted(project).order_by("pk").only("pk", "revision")[:CHUNK])
@@ -196,22 +242,31 @@ def _keep(chunk: Sequence[Document], role_tasks: Mapping[str, str]) -> None:
     for legend, key in keys.items():
         on_model, stands = rows.get(legend, ([], []))
         found = outcomes_of(suggested[legend], on_model, stands, role_tasks)
-        values += [(key, *of, *counts.values()) for of, counts in found.items() if any(counts.values())]
+        values += [
+            (key, *of, *counts.values()) for of, counts in found.items() if any(counts.values())
+        ]
     insert_rows(LabelEffort, ("legend", "task", "source", "label", *COUNTS), values)
 
 
 def _log_of(ids: Sequence[int]) -> tuple[dict[int, list[Logged]], set[int]]:
-    """What people did to each legend, in order, and which legends were accepted without seeing suggestions.
+    """What people did to each legend, in order, and which legends were accepted without seeing
+    suggestions.
 
     What a propagation through the paper did here from another legend was one action, there.
     """
     by_hand = Operation.objects.filter(Q(batch=None) | Q(pk=F("batch")))
-    just_before = by_hand.filter(actor=OuterRef("actor"), created_at__lt=OuterRef("created_at")).order_by("-created_at")
-    rows = by_hand.filter(document__in=ids).annotate(before=Subquery(just_before.values("created_at")[:1]))
+    just_before = by_hand.filter(
+        actor=OuterRef("actor"), created_at__lt=OuterRef("created_at")
+    ).order_by("-created_at")
+    rows = by_hand.filter(document__in=ids).annotate(
+        before=Subquery(just_before.values("created_at")[:1])
+    )
     actions: defaultdict[int, list[Logged]] = defaultdict(list)
     was_blind: dict[int, bool] = {}
     columns = ("document", "kind", "arguments", "actor", "created_at", "before")
-    for document, kind, arguments, *facts in rows.order_by("document", "revision").values_list(*columns):
+    for document, kind, arguments, *facts in rows.order_by("document", "revision").values_list(
+        *columns
+    ):
         actions[document].append(Logged(*facts))
         if kind == OperationKind.ACCEPT_LEGEND:
             was_blind[document] = bool(arguments.get("blind"))
@@ -221,21 +276,27 @@ def _log_of(ids: Sequence[int]) -> tuple[dict[int, list[Logged]], set[int]]:
 def _suggested(ids: Sequence[int]) -> tuple[dict[int, Suggested], dict[int, datetime]]:
     """Who suggested what in each legend that has suggestions, and when."""
     panels: defaultdict[int, list[tuple[int, str]]] = defaultdict(list)
-    for document, start, source in Segment.objects.found().filter(document__in=ids).values_list("document", "start", "source"):
+    for document, start, source in (
+        Segment.objects.found().filter(document__in=ids).values_list("document", "start", "source")
+    ):
         panels[document].append((start, source))
     untouched = untouched_panels(ids)
     layers = Layer.objects.current().filter(document__in=ids)
     starts = dict(layers.filter(kind=LayerKind.DECIDED).values_list("document", "panel_starts"))
     found, made_at = {}, {}
-    for document, source, steps, at in layers.filter(kind=LayerKind.SUGGESTED).values_list("document", "source", "steps", "created_at"):
-        found[document] = Suggested(source, steps, panels.get(document, ()), starts.get(document), document in untouched)
+    for document, source, steps, at in layers.filter(kind=LayerKind.SUGGESTED).values_list(
+        "document", "source", "steps", "created_at"
+    ):
+        found[document] = Suggested(
+            source, steps, panels.get(document, ()), starts.get(document), document in untouched
+        )
         made_at[document] = at
     return found, made_at
 
 
 def settle_efforts(project: Project) -> int:
-    """Count some of what is not counted, and have a job count the rest; how many legends that is. Where all are counted, nothing is written: pages
-    that ask need not wait for whoever writes."""
+    """Count some of what is not counted, and have a job count the rest; how many legends that is.
+    Where all are counted, nothing is written: pages that ask need not wait for whoever writes."""
     if not uncounted(project).exists():
         return 0
     if count_efforts(project, at_most=AT_ONCE) < AT_ONCE:
@@ -244,7 +305,12 @@ def settle_efforts(project: Project) -> int:
     if left:
         try:
             with transaction.atomic():
-                enqueue(kind=EFFORT_KIND, scope=project.scope, arguments={"project": project.pk}, actor=None)
+                enqueue(
+                    kind=EFFORT_KIND,
+                    scope=project.scope,
+                    arguments={"project": project.pk},
+                    actor=None,
+                )
         except JobConflictError:
             return left  # it is being counted
     return left
@@ -277,7 +343,11 @@ class LabelTally:
         return round(100 * self.accepted / self.suggested, 1) if self.suggested else None
 
     def as_json(self) -> dict[str, Any]:
-        return {**asdict(self), "suggested": self.suggested, "accepted_percent": self.accepted_percent}
+        return {
+            **asdict(self),
+            "suggested": self.suggested,
+            "accepted_percent": self.accepted_percent,
+        }
 
     def share(self, column: str) -> float:
         """Of all suggestions and added entities, 0-100."""
@@ -286,7 +356,8 @@ class LabelTally:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What it took to accept ``n_legends``: mean actions of all, mean and median seconds of those ``n_timed`` that the log times."""
+    """What it took to accept ``n_legends``: mean actions of all, mean and median seconds of those
+    ``n_timed`` that the log times."""
 
     n_legends: int
     actions: float | None
@@ -309,7 +380,8 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class ModelEffort:
-    """What curators' work tells of one source of suggestions for one task. ``model`` is None for what is no model here, a rule or a file.
+    """What curators' work tells of one source of suggestions for one task. ``model`` is None for
+    what is no model here, a rule or a file.
 
     ``work`` is there for entities, by whose model legends are told apart.
     """
@@ -324,14 +396,16 @@ class ModelEffort:
 
 @dataclass(frozen=True, slots=True)
 class ProjectEffort:
-    """All sources of a project, by task, the newest model first; ``without`` is the work on legends that were decided without suggestions."""
+    """All sources of a project, by task, the newest model first; ``without`` is the work on legends
+    that were decided without suggestions."""
 
     models: list[ModelEffort]
     without: Work
     n_uncounted: int
 
     def as_json(self) -> dict[str, Any]:
-        """For programs: ``{"models": [{"task", "model", "work", "total", "labels"}], "without_suggestions", "n_uncounted"}``."""
+        """For programs: ``{"models": [{"task", "model", "work", "total", "labels"}],
+        "without_suggestions", "n_uncounted"}``."""
         models = [
             {
                 "task": str(each.task),
@@ -342,30 +416,51 @@ class ProjectEffort:
             }
             for each in self.models
         ]
-        return {"models": models, "without_suggestions": asdict(self.without), "n_uncounted": self.n_uncounted}
+        return {
+            "models": models,
+            "without_suggestions": asdict(self.without),
+            "n_uncounted": self.n_uncounted,
+        }
 
 
 def effort_in(*, project: Project, actor: User | None) -> ProjectEffort:
-    """What curators' work in the project tells, as far as it is counted; some that is not is counted now. Raises ``PermissionDenied``."""
+    """What curators' work in the project tells, as far as it is counted; some that is not is
+    counted now. Raises ``PermissionDenied``."""
     require(actor, project, Action.VIEW)
     n_uncounted = settle_efforts(project)
     works = _works(project)
     rows = list(_sums(standing_efforts(project)))
-    models = {model.name: model for model in ModelVersion.objects.filter(name__in={row["source"] for row in rows})}
+    models = {
+        model.name: model
+        for model in ModelVersion.objects.filter(name__in={row["source"] for row in rows})
+    }
     names = dict(project.label_set.labels.values_list("code", "name"))
     order = {code: place for place, code in enumerate(names)}
     found = []
     for (task, source), group in groupby(rows, lambda row: (row["task"], row["source"])):
-        labels = sorted((_tally(row, names) for row in group), key=lambda each: (order.get(each.label, len(order)), each.label))
+        labels = sorted(
+            (_tally(row, names) for row in group),
+            key=lambda each: (order.get(each.label, len(order)), each.label),
+        )
         work = works.get(source) if task == ModelTask.ENTITIES else None
-        found.append(ModelEffort(ModelTask(task), source, models.get(source), labels, total_of(labels), work))
+        found.append(
+            ModelEffort(ModelTask(task), source, models.get(source), labels, total_of(labels), work)
+        )
     tasks = list(ModelTask)
-    found.sort(key=lambda each: (tasks.index(each.task), -(each.model.pk if each.model else 0), each.source))
+    found.sort(
+        key=lambda each: (
+            tasks.index(each.task),
+            -(each.model.pk if each.model else 0),
+            each.source,
+        )
+    )
     return ProjectEffort(found, works.get("", Work.of(())), n_uncounted)
 
 
 def total_of(labels: Sequence[LabelTally]) -> LabelTally:
-    return LabelTally("", "All", **{name: sum(getattr(each, name) for each in labels) for name in COUNTS})
+    return LabelTally(
+        "", "All", **{name: sum(getattr(each, name) for each in labels) for name in COUNTS}
+    )
 
 
 def standing_efforts(project: Project) -> QuerySet[LegendEffort]:
@@ -376,33 +471,48 @@ def standing_efforts(project: Project) -> QuerySet[LegendEffort]:
 
 def _sums(efforts: QuerySet[LegendEffort]) -> Iterable[Mapping[str, Any]]:
     rows = LabelEffort.objects.filter(legend__in=efforts).order_by("task", "source", "label")
-    return rows.values("task", "source", "label").annotate(**{f"n_{name}": Sum(name) for name in COUNTS})
+    return rows.values("task", "source", "label").annotate(
+        **{f"n_{name}": Sum(name) for name in COUNTS}
+    )
 
 
 def _tally(row: Mapping[str, Any], names: Mapping[str, str]) -> LabelTally:
-    words = "panel starts" if row["label"] == PANEL_START else row["label"].replace("_", " ").lower()
-    return LabelTally(row["label"], names.get(row["label"], words), **{name: row[f"n_{name}"] for name in COUNTS})
+    words = (
+        "panel starts" if row["label"] == PANEL_START else row["label"].replace("_", " ").lower()
+    )
+    return LabelTally(
+        row["label"], names.get(row["label"], words), **{name: row[f"n_{name}"] for name in COUNTS}
+    )
 
 
 def _works(project: Project) -> dict[str, Work]:
     """By what suggested the entities, "" where nothing that was seen did."""
     efforts: defaultdict[str, list[tuple[int, float | None]]] = defaultdict(list)
-    for source, actions, seconds in standing_efforts(project).order_by().values_list("source", "n_actions", "seconds"):
+    for source, actions, seconds in (
+        standing_efforts(project).order_by().values_list("source", "n_actions", "seconds")
+    ):
         efforts[source].append((actions, seconds))
     return {source: Work.of(found) for source, found in efforts.items()}
 
 
 def projects_tagged_by(model: ModelVersion) -> QuerySet[Project]:
-    """The projects whose curators worked on suggestions of the model, as far as it is counted, or in which somebody put it into service."""
+    """The projects whose curators worked on suggestions of the model, as far as it is counted, or
+    in which somebody put it into service."""
     once = (  # each asked by itself: joined, their rows would multiply
         Q(pk__in=Promotion.objects.filter(model_version=model).values("project"))
         | Q(pk__in=Canary.objects.filter(model_version=model).values("project"))
         | Q(pk__in=ServingModel.objects.filter(model_version=model).values("project"))
     )
     if model.task == ModelTask.ENTITIES:
-        used = Exists(LegendEffort.objects.filter(source=model.name, document__project=OuterRef("pk")))
+        used = Exists(
+            LegendEffort.objects.filter(source=model.name, document__project=OuterRef("pk"))
+        )
     else:
-        used = Exists(LabelEffort.objects.filter(task=model.task, source=model.name, legend__document__project=OuterRef("pk")))
+        used = Exists(
+            LabelEffort.objects.filter(
+                task=model.task, source=model.name, legend__document__project=OuterRef("pk")
+            )
+        )
     return Project.objects.filter(once | used, archived_at=None)
 
 

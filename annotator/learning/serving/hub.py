@@ -1,4 +1,5 @@
-"""A model is given to a hub, as others load it, with its card and its licence: by a person, and by a token that only the environment holds."""
+"""A model is given to a hub, as others load it, with its card and its licence: by a person, and by
+a token that only the environment holds."""
 
 from __future__ import annotations
 
@@ -46,7 +47,8 @@ _LOOK_EVERY_SECONDS: Final = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What would be given away. ``licence`` is the one of its own card, ``licences`` (model, licence) those of the models it was trained from."""
+    """What would be given away. ``licence`` is the one of its own card, ``licences`` (model,
+    licence) those of the models it was trained from."""
 
     model: ModelVersion
     files: Sequence[tuple[str, int]]
@@ -59,7 +61,8 @@ class Offer:
 
     @property
     def proposed(self) -> str:
-        """The licence to begin with: the card's own, else that of the nearest model it was trained from."""
+        """The licence to begin with: the card's own, else that of the nearest model it was trained
+        from."""
         return self.licence or next((licence for _, licence in self.licences if licence), "")
 
 
@@ -69,23 +72,31 @@ def is_set_up() -> bool:
 
 
 def offer_of(*, model: ModelVersion, actor: User | None) -> Offer:
-    """What a push would give away, for somebody who may. Raises ``PermissionDenied``; ``UserError`` for a model that cannot be given away: without a
-    card, a hub's own, or with files that were changed; ``EngineError`` where they are gone."""
+    """What a push would give away, for somebody who may. Raises ``PermissionDenied``; ``UserError``
+    for a model that cannot be given away: without a card, a hub's own, or with files that were
+    changed; ``EngineError`` where they are gone."""
     _require(model, actor)
     if model.origin == ModelOrigin.HUB:
         raise UserError(f"{model} comes from a hub: {model.location}.")
     folder = engine.verify_model(model).folder
     if not (folder / cards.CARD).is_file():
-        raise UserError(f"{model} has no card ({cards.CARD}), and a model that nobody describes helps nobody. Write one into its folder first.")
+        raise UserError(
+            f"{model} has no card ({cards.CARD}), and a model that nobody describes helps nobody."
+            " Write one into its folder first."
+        )
     files = [(name, (folder / name).stat().st_size) for name in cards.names_in(folder)]
-    return Offer(model, files, engine.licence_in(_text(folder)), list(_licences_of_ancestors(model)))
+    return Offer(
+        model, files, engine.licence_in(_text(folder)), list(_licences_of_ancestors(model))
+    )
 
 
 def _require(model: ModelVersion, actor: User | None) -> None:
     if model.project is not None:
         require(actor, model.project, Action.MANAGE)
     elif actor is not None and not actor.is_superuser:
-        raise PermissionDenied("Only an administrator of the site may give away a model that belongs to no project.")
+        raise PermissionDenied(
+            "Only an administrator of the site may give away a model that belongs to no project."
+        )
 
 
 def _text(folder: Path) -> str:
@@ -104,36 +115,62 @@ def _licences_of_ancestors(model: ModelVersion) -> Iterator[tuple[str, str]]:
         parent = parent.parent
 
 
-def start_push(*, model: ModelVersion, repository: str, licence: str, is_private: bool, actor: User | None) -> Job:
+def start_push(
+    *, model: ModelVersion, repository: str, licence: str, is_private: bool, actor: User | None
+) -> Job:
     """Have a worker give the model to the hub. Raises as ``push_arguments``."""
-    asked = push_arguments(model=model, repository=repository, licence=licence, is_private=is_private, actor=actor)
-    return enqueue(kind=PUSH_KIND, scope=model.project.scope if model.project is not None else "", arguments=asked, actor=actor)
+    asked = push_arguments(
+        model=model, repository=repository, licence=licence, is_private=is_private, actor=actor
+    )
+    return enqueue(
+        kind=PUSH_KIND,
+        scope=model.project.scope if model.project is not None else "",
+        arguments=asked,
+        actor=actor,
+    )
 
 
-def push_arguments(*, model: ModelVersion, repository: str, licence: str, is_private: bool, actor: User | None) -> dict[str, Any]:
-    """What a job is told that gives the model to the hub as ``repository`` (owner/name) under ``licence``, which its card then names.
+def push_arguments(
+    *, model: ModelVersion, repository: str, licence: str, is_private: bool, actor: User | None
+) -> dict[str, Any]:
+    """What a job is told that gives the model to the hub as ``repository`` (owner/name) under
+    ``licence``, which its card then names.
 
-    Raises as ``offer_of``; ``UserError`` where no token is set, or for a repository or a licence that cannot be.
+    Raises as ``offer_of``; ``UserError`` where no token is set, or for a repository or a licence
+    that cannot be.
     """
     offer_of(model=model, actor=actor)
     _refuse_without_token()
-    licence = licence.strip().lower()  # hubs write them so, and whoever knows them from elsewhere writes CC-BY-4.0
+    licence = (
+        licence.strip().lower()
+    )  # hubs write them so, and whoever knows them from elsewhere writes CC-BY-4.0
     if not _REPOSITORY.fullmatch(repository):
         raise UserError("Write the repository as owner/name: letters, digits, and - _ . alone.")
     if not _LICENCE.fullmatch(licence):
-        raise UserError("Name the licence by its identifier, such as cc-by-4.0, apache-2.0 or other; without one nobody may use the model.")
-    return {"model": model.pk, "repository": repository, "licence": licence, "is_private": is_private}
+        raise UserError(
+            "Name the licence by its identifier, such as cc-by-4.0, apache-2.0 or other; without"
+            " one nobody may use the model."
+        )
+    return {
+        "model": model.pk,
+        "repository": repository,
+        "licence": licence,
+        "is_private": is_private,
+    }
 
 
 def _refuse_without_token() -> None:
     if not is_set_up():
         raise UserError(
-            f"Models cannot be given to a hub from here: set {TOKEN} to a token that may write, SD_HUB_ENDPOINT where it is another hub than "
-            "huggingface.co, and start web server and workers again."
+            f"Models cannot be given to a hub from here: set {TOKEN} to a token that may write,"
+            " SD_HUB_ENDPOINT where it is another hub than huggingface.co, and start web server"
+            " and workers again."
         )
 
 
-def push_model(*, model: ModelVersion, repository: str, licence: str, is_private: bool, run: JobRun) -> dict[str, Any]:
+def push_model(
+    *, model: ModelVersion, repository: str, licence: str, is_private: bool, run: JobRun
+) -> dict[str, Any]:
     """Give the model away now; the report. Raises ``UserError`` with what the hub said."""
     _refuse_without_token()
     run.report(message=f"Giving {model} to the hub as {repository}")
@@ -154,7 +191,8 @@ def push_model(*, model: ModelVersion, repository: str, licence: str, is_private
 
 @contextmanager
 def _as_given(model: ModelVersion, licence: str) -> Iterator[Path]:
-    """A folder with the model's files as other programs load them, and a card that names the licence."""
+    """A folder with the model's files as other programs load them, and a card that names the
+    licence."""
     with TemporaryDirectory() as room, cards.loadable_folder(model) as source:
         folder = Path(room)
         for name in cards.names_in(source):
@@ -172,19 +210,36 @@ def with_licence(card: str, licence: str) -> str:
     if front is None:
         return f"---\nlicense: {licence}\n---\n\n{text}"
     if _LICENCE_ENTRY.search(front[1]):
-        return "---\n" + _LICENCE_ENTRY.sub(f"license: {licence}", front[1], count=1) + "\n---\n" + text[front.end() :]
+        return (
+            "---\n"
+            + _LICENCE_ENTRY.sub(f"license: {licence}", front[1], count=1)
+            + "\n---\n"
+            + text[front.end() :]
+        )
     return f"---\nlicense: {licence}\n{front[1]}\n---\n{text[front.end() :]}"
 
 
 def _in_child(asked: dict[str, Any], run: JobRun) -> dict[str, str]:
     """What the pushing program answers; it is killed where the job must stop."""
-    more = {TOKEN: settings.HUB_TOKEN, "HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_PROGRESS_BARS": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
+    more = {
+        TOKEN: settings.HUB_TOKEN,
+        "HF_HUB_OFFLINE": "0",
+        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+    }
     command = [sys.executable, "-m", "annotator.learning.serving.hub_upload"]
     with TemporaryFile() as question, TemporaryFile() as answer:
         question.write(json.dumps(asked).encode())
         question.seek(0)
         environment = {**os.environ, **more}
-        with subprocess.Popen(command, env=environment, cwd=settings.BASE_DIR, stdin=question, stdout=answer, stderr=subprocess.DEVNULL) as child:
+        with subprocess.Popen(
+            command,
+            env=environment,
+            cwd=settings.BASE_DIR,
+            stdin=question,
+            stdout=answer,
+            stderr=subprocess.DEVNULL,
+        ) as child:
             try:
                 while child.poll() is None:
                     run.check()
@@ -198,6 +253,7 @@ def _in_child(asked: dict[str, Any], run: JobRun) -> dict[str, str]:
         found: dict[str, str] = json.loads(said)
     except ValueError as error:
         raise UserError(
-            "The program that gives models to hubs ended without a word. Try again; if it stays so, look whether memory is short."
+            "The program that gives models to hubs ended without a word. Try again; if it stays so,"
+            " look whether memory is short."
         ) from error
     return found

@@ -1,4 +1,5 @@
-"""How a project's models did, as tables: a board for each snapshot on whose held-out papers models were judged."""
+"""How a project's models did, as tables: a board for each snapshot on whose held-out papers models
+were judged."""
 
 from __future__ import annotations
 
@@ -32,7 +33,8 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One F1 in hundredths; None where the model was not judged for the label. ``is_best`` where another model of the board stays behind it."""
+    """One F1 in hundredths; None where the model was not judged for the label. ``is_best`` where
+    another model of the board stays behind it."""
 
     f1: float | None
     is_best: bool
@@ -69,7 +71,8 @@ class Board:
 
 
 def service_of(project: Project, task: ModelTask = ModelTask.ENTITIES) -> Service:
-    """Which model does that step; where the default model for entities is not there, the sentence that says what to do."""
+    """Which model does that step; where the default model for entities is not there, the sentence
+    that says what to do."""
     try:
         step = lineup_of(project).step(task)
     except EngineError as error:
@@ -79,11 +82,17 @@ def service_of(project: Project, task: ModelTask = ModelTask.ENTITIES) -> Servic
     standing = standing_promotion(project, task)
     if standing is not None and standing.model_version != step.model:
         standing = None
-    evaluation = Evaluation.objects.filter(model_version=step.model, snapshot__project=project, side=TEST).select_related("snapshot").first()
+    evaluation = (
+        Evaluation.objects.filter(model_version=step.model, snapshot__project=project, side=TEST)
+        .select_related("snapshot")
+        .first()
+    )
     return Service(step.model, step, standing, evaluation)
 
 
-def boards_of(project: Project, serving: ModelVersion | None, task: ModelTask = ModelTask.ENTITIES) -> list[Board]:
+def boards_of(
+    project: Project, serving: ModelVersion | None, task: ModelTask = ModelTask.ENTITIES
+) -> list[Board]:
     """The boards of models that tell ``task``, the newest snapshot first."""
     evaluations = (
         Evaluation.objects.filter(snapshot__project=project, side=TEST, model_version__task=task)
@@ -91,10 +100,18 @@ def boards_of(project: Project, serving: ModelVersion | None, task: ModelTask = 
         .order_by("-snapshot", "-micro_f1", "-model_version")
     )
     labels = {label.code: label for label in project.label_set.labels.all()}
-    return [_board(snapshot, list(rows), labels, serving) for snapshot, rows in groupby(evaluations, lambda each: each.snapshot)]
+    return [
+        _board(snapshot, list(rows), labels, serving)
+        for snapshot, rows in groupby(evaluations, lambda each: each.snapshot)
+    ]
 
 
-def _board(snapshot: Snapshot, evaluations: list[Evaluation], labels: Mapping[str, Label], serving: ModelVersion | None) -> Board:
+def _board(
+    snapshot: Snapshot,
+    evaluations: list[Evaluation],
+    labels: Mapping[str, Label],
+    serving: ModelVersion | None,
+) -> Board:
     codes = _codes(evaluations, labels)
     scores = [_scores(evaluation, codes) for evaluation in evaluations]
     best = [_best(column) for column in zip(*scores, strict=True)]
@@ -102,14 +119,24 @@ def _board(snapshot: Snapshot, evaluations: list[Evaluation], labels: Mapping[st
         Row(
             evaluation.model_version,
             evaluation,
-            [Cell(value, value is not None and value == top) for value, top in zip(values, best, strict=True)],
+            [
+                Cell(value, value is not None and value == top)
+                for value, top in zip(values, best, strict=True)
+            ],
             evaluation.model_version == serving,
         )
         for evaluation, values in zip(evaluations, scores, strict=True)
     ]
     supports = {code: _support(evaluations, code) for code in codes}
     columns = [Column("Micro", "", None), Column("Macro", "", None)]
-    columns += [Column(labels[code].name if code in labels else code, labels[code].hue if code in labels else "", supports[code]) for code in codes]
+    columns += [
+        Column(
+            labels[code].name if code in labels else code,
+            labels[code].hue if code in labels else "",
+            supports[code],
+        )
+        for code in codes
+    ]
     held_out = snapshot.counts.get(TEST, {})
     return Board(snapshot, held_out.get("papers", 0), held_out.get("panels", 0), columns, rows)
 
@@ -122,7 +149,11 @@ def _codes(evaluations: Iterable[Evaluation], labels: Mapping[str, Label]) -> li
 
 def _scores(evaluation: Evaluation, codes: Iterable[str]) -> list[float | None]:
     by_label: Mapping[str, Any] = evaluation.scores.get("by_label", {})
-    return [_f1(evaluation.scores.get("micro")), _f1(evaluation.scores.get("macro")), *(_f1(by_label.get(code)) for code in codes)]
+    return [
+        _f1(evaluation.scores.get("micro")),
+        _f1(evaluation.scores.get("macro")),
+        *(_f1(by_label.get(code)) for code in codes),
+    ]
 
 
 def _f1(scores: Mapping[str, Any] | None) -> float | None:

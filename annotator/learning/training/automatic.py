@@ -1,7 +1,9 @@
-"""Automatic retraining: when enough was newly accepted, or in time, a project freezes a snapshot, trains on it and has the candidate judged.
+"""Automatic retraining: when enough was newly accepted, or in time, a project freezes a snapshot,
+trains on it and has the candidate judged.
 
-There it ends: whether the candidate goes into service is decided by a person, at the gate. All that is under way stands in rows, and a worker looks
-once a minute what comes next, so that nothing is lost with a worker and nothing is begun twice.
+There it ends: whether the candidate goes into service is decided by a person, at the gate. All that
+is under way stands in rows, and a worker looks once a minute what comes next, so that nothing is
+lost with a worker and nothing is begun twice.
 """
 
 from __future__ import annotations
@@ -26,7 +28,13 @@ from annotator.jobs.errors import JobConflictError
 from annotator.jobs.models import Job, Queue
 from annotator.jobs.services import live_queues
 from annotator.learning import engine, services
-from annotator.learning.models import AutomaticRound, AutomaticTraining, ModelVersion, RunState, TrainingRun
+from annotator.learning.models import (
+    AutomaticRound,
+    AutomaticTraining,
+    ModelVersion,
+    RunState,
+    TrainingRun,
+)
 from ner_engine.errors import EngineError
 
 if TYPE_CHECKING:
@@ -37,12 +45,18 @@ log = structlog.get_logger(__name__)
 LOOK_EVERY: Final = timedelta(minutes=1)
 #: Longer ago than this nobody looked: no worker is there to do it.
 FORGOTTEN_AFTER: Final = 5 * LOOK_EVERY
-_UNFORESEEN: Final = "Something went wrong that nobody foresaw; the worker's log has the details. It is tried again every minute."
+_UNFORESEEN: Final = (
+    "Something went wrong that nobody foresaw; the worker's log has the details. It is tried again"
+    " every minute."
+)
 
 
 def settings_of(project: Project) -> AutomaticTraining:
-    """Whether and when the project trains by itself; a row that is not saved where nobody ever set it."""
-    return AutomaticTraining.objects.filter(project=project).first() or AutomaticTraining(project=project)
+    """Whether and when the project trains by itself; a row that is not saved where nobody ever set
+    it."""
+    return AutomaticTraining.objects.filter(project=project).first() or AutomaticTraining(
+        project=project
+    )
 
 
 def change_automatic_training(
@@ -55,22 +69,42 @@ def change_automatic_training(
     recipe: str = services.DEFAULT_RECIPE,
     hyperparameters: Mapping[str, Any] | None = None,
 ) -> AutomaticTraining:
-    """Have the project train by itself from now on, or no longer. A round that is under way is finished or, before its training, given up.
+    """Have the project train by itself from now on, or no longer. A round that is under way is
+    finished or, before its training, given up.
 
-    Raises ``PermissionDenied``; ``UserError`` for an occasion, a recipe or a hyperparameter that cannot be.
+    Raises ``PermissionDenied``; ``UserError`` for an occasion, a recipe or a hyperparameter that
+    cannot be.
     """
     require(actor, project, Action.MANAGE)
     for words, value in (("panels", every_panels), ("days", every_days)):
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 1_000_000):
+        if value is not None and (
+            isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 1_000_000
+        ):
             raise UserError(f"The number of {words} must be a whole number from 1 on, or left out.")
     if is_on and every_panels is None and every_days is None:
-        raise UserError("Say after how many newly accepted panels, or after how many days, the project is to train by itself.")
+        raise UserError(
+            "Say after how many newly accepted panels, or after how many days, the project is to"
+            " train by itself."
+        )
     engine.checked_hyperparameters(recipe, hyperparameters or {})
     engine.task_of_recipe(recipe)
-    told: dict[str, Any] = {"is_on": is_on, "every_panels": every_panels, "every_days": every_days, "recipe": recipe}
-    facts = {**told, "hyperparameters": dict(hyperparameters or {}), "changed_by": actor, "said": "", "looked_at": None}
+    told: dict[str, Any] = {
+        "is_on": is_on,
+        "every_panels": every_panels,
+        "every_days": every_days,
+        "recipe": recipe,
+    }
+    facts = {
+        **told,
+        "hyperparameters": dict(hyperparameters or {}),
+        "changed_by": actor,
+        "said": "",
+        "looked_at": None,
+    }
     row, _ = AutomaticTraining.objects.update_or_create(project=project, defaults=facts)
-    log.info("automatic_training_changed", project=project.pk, actor=getattr(actor, "pk", None), **told)
+    log.info(
+        "automatic_training_changed", project=project.pk, actor=getattr(actor, "pk", None), **told
+    )
     return row
 
 
@@ -86,10 +120,15 @@ class Occasion:
 
 
 def newly_accepted(project: Project, recipe: str) -> tuple[int, datetime | None]:
-    """How many panels were accepted since the legends were frozen that the project last trained on, for that recipe's task or by itself; and when
-    that was, None where it never did."""
-    snapshots = project.training_runs.filter(task=engine.task_of_recipe(recipe)).order_by("-snapshot__created_at")
-    times = [snapshots.values_list("snapshot__created_at", flat=True).first(), project.automatic_rounds.values_list("created_at", flat=True).first()]
+    """How many panels were accepted since the legends were frozen that the project last trained on,
+    for that recipe's task or by itself; and when that was, None where it never did."""
+    snapshots = project.training_runs.filter(task=engine.task_of_recipe(recipe)).order_by(
+        "-snapshot__created_at"
+    )
+    times = [
+        snapshots.values_list("snapshot__created_at", flat=True).first(),
+        project.automatic_rounds.values_list("created_at", flat=True).first(),
+    ]
     last = max((time for time in times if time is not None), default=None)
     accepted = project.documents.accepted()
     if last is not None:
@@ -104,14 +143,26 @@ def occasion_of(settings: AutomaticTraining, *, now: datetime) -> Occasion:
     found = f"{n_new:,} panel{' was' if n_new == 1 else 's were'} newly accepted {since}"
     if settings.every_panels is not None and n_new >= settings.every_panels:
         return Occasion(True, f"{found}; {settings.every_panels:,} were asked for.")
-    due_at = last + timedelta(days=settings.every_days) if settings.every_days is not None and last is not None else None
+    due_at = (
+        last + timedelta(days=settings.every_days)
+        if settings.every_days is not None and last is not None
+        else None
+    )
     if settings.every_days is not None and n_new and (due_at is None or due_at <= now):
-        return Occasion(True, f"{found}, and it trains every {settings.every_days:,} day{'' if settings.every_days == 1 else 's'}.")
+        return Occasion(
+            True,
+            f"{found}, and it trains every {settings.every_days:,}"
+            f" day{'' if settings.every_days == 1 else 's'}.",
+        )
     waits = []
     if settings.every_panels is not None:
         waits.append(f"with {settings.every_panels - n_new:,} more")
     if settings.every_days is not None:
-        waits.append(f"on {_day(due_at)}, if anything is new" if due_at is not None and due_at > now else "as soon as anything is new")
+        waits.append(
+            f"on {_day(due_at)}, if anything is new"
+            if due_at is not None and due_at > now
+            else "as soon as anything is new"
+        )
     return Occasion(False, f"Too little is new: {found}. It begins {' or '.join(waits)}.")
 
 
@@ -123,25 +174,48 @@ def _day(time: datetime) -> str:
 
 
 def look_at_all() -> None:
-    """Take each project that trains by itself a step further, and say on its row what came of it."""
+    """Take each project that trains by itself a step further, and say on its row what came of
+    it."""
     under_way = AutomaticRound.objects.filter(project=OuterRef("project"), ended_at=None)
-    rows = AutomaticTraining.objects.filter(Q(is_on=True) | Exists(under_way), project__archived_at=None)
+    rows = AutomaticTraining.objects.filter(
+        Q(is_on=True) | Exists(under_way), project__archived_at=None
+    )
     for project in Project.objects.filter(pk__in=rows.values("project")):
         try:
             look_at(project)
         except Exception:
             log.exception("automatic_training_failed", project=project.pk)
-            AutomaticTraining.objects.filter(project=project).update(said=_UNFORESEEN, looked_at=timezone.now())
+            AutomaticTraining.objects.filter(project=project).update(
+                said=_UNFORESEEN, looked_at=timezone.now()
+            )
 
 
 def look_at(project: Project) -> str:
-    """Take the project a step further: begin a round where it is time, go on with one that is under way; what is said of it, in a sentence."""
+    """Take the project a step further: begin a round where it is time, go on with one that is under
+    way; what is said of it, in a sentence."""
     with transaction.atomic():
-        settings = AutomaticTraining.objects.select_for_update(of=("self",)).select_related("project__label_set").filter(project=project).first()
+        settings = (
+            AutomaticTraining.objects.select_for_update(of=("self",))
+            .select_related("project__label_set")
+            .filter(project=project)
+            .first()
+        )
         if settings is None:
             return ""
-        round_ = settings.project.automatic_rounds.select_related("snapshot__job", "run__job", "run__project").filter(ended_at=None).first()
-        said = _go_on(settings, round_) if round_ is not None else _begin(settings) if settings.is_on else ""
+        round_ = (
+            settings.project.automatic_rounds.select_related(
+                "snapshot__job", "run__job", "run__project"
+            )
+            .filter(ended_at=None)
+            .first()
+        )
+        said = (
+            _go_on(settings, round_)
+            if round_ is not None
+            else _begin(settings)
+            if settings.is_on
+            else ""
+        )
         AutomaticTraining.objects.filter(pk=settings.pk).update(looked_at=timezone.now(), said=said)
     return said
 
@@ -158,7 +232,9 @@ def _begin(settings: AutomaticTraining) -> str:
         snapshot = freeze_snapshot(project=project, actor=None, note="automatic retraining")
     except (UserError, EngineError, JobConflictError) as error:
         return f"It is time ({occasion.sentence.rstrip('.')}), but it could not begin: {error}"
-    AutomaticRound.objects.create(project=project, reason=occasion.sentence[:300], snapshot=snapshot)
+    AutomaticRound.objects.create(
+        project=project, reason=occasion.sentence[:300], snapshot=snapshot
+    )
     log.info("automatic_training_begun", project=project.pk, snapshot=snapshot.number)
     return f"It began: {occasion.sentence} Snapshot {snapshot.number} is being frozen."
 
@@ -169,14 +245,21 @@ def _hindrance(project: Project) -> str:
     run = project.training_runs.unfinished().first()
     if run is not None:
         return f"run {run.pk} is not finished. It begins once that has ended."
-    if Job.objects.unfinished().filter(scope=project.scope, kind__in=[SNAPSHOT_KIND, services.TRAIN_KIND]).exists():
+    if (
+        Job.objects.unfinished()
+        .filter(scope=project.scope, kind__in=[SNAPSHOT_KIND, services.TRAIN_KIND])
+        .exists()
+    ):
         return "the project is busy with a snapshot or a training. It begins once that has ended."
     return _unheard({str(Queue.DEFAULT), str(Queue.TRAIN)})
 
 
 def _unheard(queues: set[str]) -> str:
     if missing := sorted(queues - live_queues()):
-        return f"no worker listens on queue “{missing[0]}”. Start one with `make worker`; it then begins by itself."
+        return (
+            f"no worker listens on queue “{missing[0]}”. Start one with `make worker`; it then"
+            " begins by itself."
+        )
     return ""
 
 
@@ -202,9 +285,16 @@ def _wait_for(settings: AutomaticTraining, round_: AutomaticRound, snapshot: Sna
 
 
 def _train(settings: AutomaticTraining, round_: AutomaticRound, snapshot: Snapshot) -> str:
-    waits = f"Snapshot {snapshot.number} is frozen; another training of the project must end before it can begin."
-    if Job.objects.unfinished().filter(scope=settings.project.scope, kind=services.TRAIN_KIND).exists():
-        return waits  # asked for every minute, it would use up a run's number each time, and stop what somebody is trying out
+    waits = (
+        f"Snapshot {snapshot.number} is frozen; another training of the project must end before it"
+        " can begin."
+    )
+    if (
+        Job.objects.unfinished()
+        .filter(scope=settings.project.scope, kind=services.TRAIN_KIND)
+        .exists()
+    ):
+        return waits  # asked for every minute, it would use up a run's number each time, and stop what somebody is trying out  # noqa: E501
     try:
         run = services.start_training(
             project=settings.project,
@@ -233,26 +323,39 @@ def _watch(round_: AutomaticRound, run: TrainingRun) -> str:
         return f"Run {run.pk} is {run.get_state_display().lower()}. {_waits(Queue.TRAIN)}".strip()
     if run.state == RunState.SUCCEEDED and run.candidate is not None:
         return _end(round_, _judged(run, run.candidate))
-    return _end(round_, f"Run {run.pk} was cancelled." if run.state == RunState.CANCELLED else f"Run {run.pk} failed: {run.error}")
+    return _end(
+        round_,
+        (
+            f"Run {run.pk} was cancelled."
+            if run.state == RunState.CANCELLED
+            else f"Run {run.pk} failed: {run.error}"
+        ),
+    )
 
 
 def _judged(run: TrainingRun, candidate: ModelVersion) -> str:
     """How the candidate stands before the gate, behind which only a person can take it."""
     verdict = services.verdict_of(project=run.project, model_version=candidate)
     if verdict.has_passed:
-        return f"Run {run.pk} made {candidate}. {verdict} Look at it on the run's page, and promote it if it is better."
+        return (
+            f"Run {run.pk} made {candidate}. {verdict} Look at it on the run's page, and promote it"
+            " if it is better."
+        )
     return f"Run {run.pk} made {candidate}, which does not pass the gate. {verdict}"
 
 
 def _end(round_: AutomaticRound, outcome: str) -> str:
     AutomaticRound.objects.filter(pk=round_.pk).update(outcome=outcome, ended_at=timezone.now())
-    log.info("automatic_training_ended", project=round_.project_id, round=round_.pk, run=round_.run_id)
+    log.info(
+        "automatic_training_ended", project=round_.project_id, round=round_.pk, run=round_.run_id
+    )
     return outcome
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What a page shows: the settings, what was said last, and the rounds so far, the newest first. ``is_forgotten`` where no worker looks."""
+    """What a page shows: the settings, what was said last, and the rounds so far, the newest first.
+    ``is_forgotten`` where no worker looks."""
 
     settings: AutomaticTraining
     rounds: list[AutomaticRound]
@@ -260,10 +363,13 @@ class Standing:
 
 
 def standing_of(*, project: Project, actor: User | None) -> Standing:
-    """Whether and how the project trains by itself, and what it did so far. Raises ``PermissionDenied``."""
+    """Whether and how the project trains by itself, and what it did so far. Raises
+    ``PermissionDenied``."""
     require(actor, project, Action.VIEW)
     settings = settings_of(project)
     looked = settings.looked_at or (settings.changed_at if settings.pk else None)
     rounds = list(project.automatic_rounds.select_related("snapshot", "run__candidate")[:20])
-    is_forgotten = settings.is_on and looked is not None and timezone.now() - looked > FORGOTTEN_AFTER
+    is_forgotten = (
+        settings.is_on and looked is not None and timezone.now() - looked > FORGOTTEN_AFTER
+    )
     return Standing(settings, rounds, is_forgotten)

@@ -1,7 +1,8 @@
 """A training as a child process: started, listened to, taken up again when it dies, asked to stop.
 
-The child holds the lock of its run's folder and that of its device as long as it lives, so two of them never write into one folder, nor compute on
-one device, even when the worker that started the first is gone.
+The child holds the lock of its run's folder and that of its device as long as it lives, so two of
+them never write into one folder, nor compute on one device, even when the worker that started the
+first is gone.
 """
 
 from __future__ import annotations
@@ -50,7 +51,8 @@ class TrainingFailedError(UserError):
 
 @dataclass
 class Supervisor:
-    """One training in ``folder``: ``events.jsonl`` gets what the child says, ``train.log`` what its libraries say."""
+    """One training in ``folder``: ``events.jsonl`` gets what the child says, ``train.log`` what its
+    libraries say."""
 
     command: Sequence[str]
     folder: Path
@@ -60,8 +62,8 @@ class Supervisor:
     def train(self) -> None:
         """Run the child to its end, again from its last checkpoint as often as it dies.
 
-        Raises ``TrainingFailedError``; ``JobPostponedError`` where another training has the device; where the job must stop, that error once
-        the child has written its checkpoint and ended.
+        Raises ``TrainingFailedError``; ``JobPostponedError`` where another training has the device;
+        where the job must stop, that error once the child has written its checkpoint and ended.
         """
         n_deaths, furthest = 0, 0
         with _folder_lock(self.folder, self.job) as lock, claimed_device(self.job) as device:
@@ -98,13 +100,15 @@ class Supervisor:
         self.on_event(event)
         if n_deaths >= MAX_DEATHS:
             raise TrainingFailedError(
-                f"The training process ended {n_deaths} times at the same place ({how}), perhaps for want of memory. Choose a smaller batch_size, or "
-                "look into train.log of the run's folder."
+                f"The training process ended {n_deaths} times at the same place ({how}), perhaps"
+                " for want of memory. Choose a smaller batch_size, or look into train.log of the"
+                " run's folder."
             )
 
 
 def wait_for_place(folder: Path, job: JobRun) -> None:
-    """Come back once a training in ``folder`` could begin, before much is read for it: a child that a dead worker left there is ended.
+    """Come back once a training in ``folder`` could begin, before much is read for it: a child that
+    a dead worker left there is ended.
 
     Raises ``JobPostponedError`` where no device is free.
     """
@@ -115,8 +119,19 @@ def wait_for_place(folder: Path, job: JobRun) -> None:
 class _Child:
     """The training process and what it says."""
 
-    def __init__(self, command: Sequence[str], folder: Path, locks: Sequence[int], settings_of_device: Mapping[str, str]) -> None:
-        environment = os.environ | {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "PYTHONUNBUFFERED": "1", **settings_of_device}
+    def __init__(
+        self,
+        command: Sequence[str],
+        folder: Path,
+        locks: Sequence[int],
+        settings_of_device: Mapping[str, str],
+    ) -> None:
+        environment = os.environ | {
+            "HF_HUB_OFFLINE": "1",
+            "TOKENIZERS_PARALLELISM": "false",
+            "PYTHONUNBUFFERED": "1",
+            **settings_of_device,
+        }
         with (folder / "train.log").open("ab") as errors:
             self._process = subprocess.Popen(
                 [*_polite_and_dying_with_parent(), *command],
@@ -131,7 +146,9 @@ class _Child:
                 encoding="utf-8",
             )
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-        self._reader = threading.Thread(target=self._read, name=f"reader of {folder.name}", daemon=True)
+        self._reader = threading.Thread(
+            target=self._read, name=f"reader of {folder.name}", daemon=True
+        )
         self._reader.start()
         self.is_done = False
         self.error = ""
@@ -148,7 +165,8 @@ class _Child:
         self._lines.put(None)
 
     def events(self) -> Iterator[Event]:
-        """Each event as it comes, and an empty one every half second without, until the child has closed its output."""
+        """Each event as it comes, and an empty one every half second without, until the child has
+        closed its output."""
         while True:
             try:
                 line = self._lines.get(timeout=_LISTEN_SECONDS)
@@ -159,7 +177,9 @@ class _Child:
                 break
             yield self._heard(line)
         if self._process.wait() == _FAILED and not self.error:
-            self.error = "The training stopped with an error; train.log of the run's folder says which."
+            self.error = (
+                "The training stopped with an error; train.log of the run's folder says which."
+            )
 
     def _heard(self, line: str) -> Event:
         try:
@@ -187,14 +207,19 @@ class _Child:
 
 
 def _polite_and_dying_with_parent() -> list[str]:
-    """Prefixes by which the child leaves the cores to people's requests, and writes its checkpoint and ends when the worker is killed."""
+    """Prefixes by which the child leaves the cores to people's requests, and writes its checkpoint
+    and ends when the worker is killed."""
     nice, setpriv = shutil.which("nice"), shutil.which("setpriv")
-    return [*([nice, "-n", "10"] if nice else []), *([setpriv, "--pdeathsig", "TERM", "--"] if setpriv else [])]
+    return [
+        *([nice, "-n", "10"] if nice else []),
+        *([setpriv, "--pdeathsig", "TERM", "--"] if setpriv else []),
+    ]
 
 
 @contextmanager
 def _folder_lock(folder: Path, job: JobRun) -> Iterator[int]:
-    """The lock of a run's folder. A child that a dead worker left behind is asked to end first; its checkpoint is gone on from."""
+    """The lock of a run's folder. A child that a dead worker left behind is asked to end first; its
+    checkpoint is gone on from."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("ab") as file:
         _wait_for_lock(file, folder, job)
@@ -218,10 +243,13 @@ def _wait_for_lock(file: IO[bytes], folder: Path, job: JobRun) -> None:
 
 
 def _end_left_behind(folder: Path) -> None:
-    """End the child that holds the folder, if it is on this machine; the process must be a training in this very folder."""
+    """End the child that holds the folder, if it is on this machine; the process must be a training
+    in this very folder."""
     try:
         process = psutil.Process(int((folder / "pid").read_text(encoding="ascii")))
-        if f"{folder}/" in " ".join(process.cmdline()):  # with the slash: run-1 is no part of run-12
+        if f"{folder}/" in " ".join(
+            process.cmdline()
+        ):  # with the slash: run-1 is no part of run-12
             log.warning("training_left_behind", folder=folder.name, pid=process.pid)
             _end(process.pid, wait=process.wait)
     except (OSError, ValueError, psutil.Error):
@@ -242,7 +270,9 @@ def _end(pid: int, *, wait: Callable[..., Any]) -> None:
 def _append(path: Path, event: Event) -> None:
     try:
         with path.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps({**event, "at": timezone.now().isoformat(timespec="seconds")}) + "\n")
+            stream.write(
+                json.dumps({**event, "at": timezone.now().isoformat(timespec="seconds")}) + "\n"
+            )
     except OSError as error:  # a full disk does not say which file it was full for
         raise OSError(error.errno, error.strerror, str(path)) from error
 

@@ -1,8 +1,11 @@
-"""The room that a training takes on disk: how much it needs at its fullest, whether it is there, and what ended runs left in its way.
+"""The room that a training takes on disk: how much it needs at its fullest, whether it is there,
+and what ended runs left in its way.
 
-A run keeps its last two checkpoints, and while it writes one, a third; a checkpoint is the weights and twice as much again for the optimiser. Beside
-them lie the weights that the model may get in the end (the best evaluation's, or several for their mean). When a run ends, in whatever way, all
-of this goes; its events and its log stay. What a killed machine left of ended runs goes before the next training begins.
+A run keeps its last two checkpoints, and while it writes one, a third; a checkpoint is the weights
+and twice as much again for the optimiser. Beside them lie the weights that the model may get in the
+end (the best evaluation's, or several for their mean). When a run ends, in whatever way, all of
+this goes; its events and its log stay. What a killed machine left of ended runs goes before the
+next training begins.
 """
 
 from __future__ import annotations
@@ -31,7 +34,8 @@ _CHECKPOINT_WEIGHTS: Final = 3
 _CHECKPOINTS: Final = 3
 #: Weights of evaluations that may lie there between two checkpoints beyond those that are wanted.
 _UNDECIDED: Final = 2
-#: For logs, events, tokenizers, and for the others who write to the same disk meanwhile, the database above all.
+#: For logs, events, tokenizers, and for the others who write to the same disk meanwhile, the
+#: database above all.
 RESERVE_BYTES: Final = 256 * 1024**2
 TRIAL_PREFIX: Final = "trial-"
 
@@ -49,7 +53,9 @@ class Room:
         weights = n_parameters * _WEIGHT_BYTES
         kept = int(hyperparameters["average"]) or (1 if hyperparameters["keep"] == "best" else 0)
         first_step = 1 if hyperparameters["augment_share"] else 0
-        copies = _CHECKPOINTS * _CHECKPOINT_WEIGHTS + (kept + _UNDECIDED if kept else 0) + first_step
+        copies = (
+            _CHECKPOINTS * _CHECKPOINT_WEIGHTS + (kept + _UNDECIDED if kept else 0) + first_step
+        )
         return cls(copies * weights, weights)
 
     @classmethod
@@ -59,9 +65,13 @@ class Room:
 
 
 def shortage(room: Room, *, taken: int = 0) -> str:
-    """A sentence that says how much room is missing and where, "" where there is enough. ``taken`` are bytes that the run has written already."""
+    """A sentence that says how much room is missing and where, "" where there is enough. ``taken``
+    are bytes that the run has written already."""
     wanted: dict[int, tuple[Path, int]] = {}
-    for folder, n_bytes in ((Path(settings.RUNS_DIR), max(0, room.runs - taken)), (Path(settings.MODELS_DIR), room.models)):
+    for folder, n_bytes in (
+        (Path(settings.RUNS_DIR), max(0, room.runs - taken)),
+        (Path(settings.MODELS_DIR), room.models),
+    ):
         place = _nearest(folder)
         disk = place.stat().st_dev
         first, before = wanted.get(disk, (folder, 0))
@@ -70,8 +80,10 @@ def shortage(room: Room, *, taken: int = 0) -> str:
         missing = n_bytes + RESERVE_BYTES - free_bytes(folder)
         if missing > 0:
             return (
-                f"The training needs {in_bytes(n_bytes)} on the disk of {folder}, and {in_bytes(RESERVE_BYTES)} must stay free there: "
-                f"{in_bytes(missing)} are missing. Make room on that disk, choose a smaller base, or keep fewer weights (average, keep=last)."
+                f"The training needs {in_bytes(n_bytes)} on the disk of {folder}, and"
+                f" {in_bytes(RESERVE_BYTES)} must stay free there: {in_bytes(missing)} are missing."
+                " Make room on that disk, choose a smaller base, or keep fewer weights (average,"
+                " keep=last)."
             )
     return ""
 
@@ -105,15 +117,17 @@ def _nearest(folder: Path) -> Path:
 
 
 def sweep_ended_runs() -> int:
-    """Remove checkpoints and trial models that runs and trials left which have ended or are gone from the database, and all of a series that is gone;
-    how many folders it was.
+    """Remove checkpoints and trial models that runs and trials left which have ended or are gone
+    from the database, and all of a series that is gone; how many folders it was.
 
-    A run removes its own when it ends, so there is something only where a machine was switched off at the wrong moment, or a project was deleted.
-    A folder that a process holds is left alone.
+    A run removes its own when it ends, so there is something only where a machine was switched off
+    at the wrong moment, or a project was deleted. A folder that a process holds is left alone.
     """
     runs = Path(settings.RUNS_DIR)
     alive = {run.folder.name for run in TrainingRun.objects.unfinished()}
-    trying = {f"{TRIAL_PREFIX}{job}" for job in Job.objects.unfinished().values_list("pk", flat=True)}
+    trying = {
+        f"{TRIAL_PREFIX}{job}" for job in Job.objects.unfinished().values_list("pk", flat=True)
+    }
     known = {series.folder.name for series in TrainingSeries.objects.only("pk")}
     n_swept = 0
     for left in [*runs.glob("run-*/out"), *runs.glob(f"{TRIAL_PREFIX}*"), *runs.glob("series-*")]:

@@ -1,7 +1,8 @@
-"""A training before it begins: what it would learn from, what changed since the last one, how long it would take, and what speaks against it.
+"""A training before it begins: what it would learn from, what changed since the last one, how long
+it would take, and what speaks against it.
 
-All but the time, and the search for nearly equal texts, is known at once from the snapshot and the database; those two come from a job on the train
-queue (``trial``), for the worker has the device.
+All but the time, and the search for nearly equal texts, is known at once from the snapshot and the
+database; those two come from a job on the train queue (``trial``), for the worker has the device.
 """
 
 from __future__ import annotations
@@ -24,42 +25,84 @@ from annotator.learning import engine
 from annotator.learning.models import ModelTask, ModelVersion, RunState, TrainingRun
 from annotator.learning.services import TRIAL_KIND, Plan, cancel_trials, plan_training
 from annotator.learning.training.disk_space import Room, refuse_without_room
-from annotator.learning.training.runs import TEST, ancestors_of, documents_of, refuse_nothing_to_judge, told_labels
+from annotator.learning.training.runs import (
+    TEST,
+    ancestors_of,
+    documents_of,
+    refuse_nothing_to_judge,
+    told_labels,
+)
 from ner_engine.split import SIDES
 
 if TYPE_CHECKING:
     from annotator.accounts.models import User
 
-#: With fewer entities of a label to learn from, what the model makes of it is chance for the most part.
+#: With fewer entities of a label to learn from, what the model makes of it is chance for the most
+#: part.
 FEW: Final = 50
 
 
 def start_dry_run(
-    *, project: Project, snapshot: Snapshot, actor: User | None, recipe: str, hyperparameters: Mapping[str, Any], base: ModelVersion | None
+    *,
+    project: Project,
+    snapshot: Snapshot,
+    actor: User | None,
+    recipe: str,
+    hyperparameters: Mapping[str, Any],
+    base: ModelVersion | None,
 ) -> Job:
-    """Have a worker try out a training; ``dry_run_of`` the job tells all there is to know meanwhile. What was being tried before is stopped.
+    """Have a worker try out a training; ``dry_run_of`` the job tells all there is to know
+    meanwhile. What was being tried before is stopped.
 
-    Raises as ``services.start_training``, but other trainings are not in its way; ``UserError`` where the snapshot's files are not what was frozen.
+    Raises as ``services.start_training``, but other trainings are not in its way; ``UserError``
+    where the snapshot's files are not what was frozen.
     """
-    plan = plan_training(project=project, snapshot=snapshot, actor=actor, recipe=recipe, hyperparameters=hyperparameters, base=base)
+    plan = plan_training(
+        project=project,
+        snapshot=snapshot,
+        actor=actor,
+        recipe=recipe,
+        hyperparameters=hyperparameters,
+        base=base,
+    )
     verify_snapshot(snapshot=snapshot)
     cancel_trials(project=project, actor=actor)
-    return enqueue(kind=TRIAL_KIND, scope=project.scope, arguments=trial_arguments(plan, asked=hyperparameters), actor=actor)
+    return enqueue(
+        kind=TRIAL_KIND,
+        scope=project.scope,
+        arguments=trial_arguments(plan, asked=hyperparameters),
+        actor=actor,
+    )
 
 
 def trial_arguments(plan: Plan, *, asked: Mapping[str, Any]) -> dict[str, Any]:
-    """What the job is told: the run that would be. ``asked`` are the hyperparameters that somebody set."""
-    return {"snapshot": plan.snapshot.pk, "recipe": plan.recipe, "base": plan.base.pk, "asked": {name: str(value) for name, value in asked.items()}}
+    """What the job is told: the run that would be. ``asked`` are the hyperparameters that somebody
+    set."""
+    return {
+        "snapshot": plan.snapshot.pk,
+        "recipe": plan.recipe,
+        "base": plan.base.pk,
+        "asked": {name: str(value) for name, value in asked.items()},
+    }
 
 
 def plan_of(arguments: Mapping[str, Any]) -> Plan:
     """The run that a job tries out. Raises ``UserError`` where it could no longer be started."""
-    snapshot = Snapshot.objects.select_related("project__label_set").filter(pk=arguments["snapshot"]).first()
+    snapshot = (
+        Snapshot.objects.select_related("project__label_set")
+        .filter(pk=arguments["snapshot"])
+        .first()
+    )
     base = ModelVersion.objects.filter(pk=arguments["base"]).first()
     if snapshot is None or base is None:
         raise UserError("The snapshot or the model of this dry run was removed. Choose others.")
     return plan_training(
-        project=snapshot.project, snapshot=snapshot, actor=None, recipe=arguments["recipe"], hyperparameters=arguments["asked"], base=base
+        project=snapshot.project,
+        snapshot=snapshot,
+        actor=None,
+        recipe=arguments["recipe"],
+        hyperparameters=arguments["asked"],
+        base=base,
     )
 
 
@@ -73,8 +116,9 @@ class SideCount:
 
 @dataclass(frozen=True, slots=True)
 class LabelRow:
-    """A label in the snapshot, side by side (train, eval, test). ``more`` is by how much it is there more often than in the last run's snapshot, None
-    where there was none; ``is_new`` where the base does not know it."""
+    """A label in the snapshot, side by side (train, eval, test). ``more`` is by how much it is
+    there more often than in the last run's snapshot, None where there was none; ``is_new`` where
+    the base does not know it."""
 
     label: str
     sides: Sequence[SideCount]
@@ -100,7 +144,11 @@ class DryRun:
     @cached_property
     def rows(self) -> list[LabelRow]:
         labels = self._labels
-        before = _counts_of(self._last_snapshot, self.plan.recipe, self.plan.task) if self._last_snapshot is not None else None
+        before = (
+            _counts_of(self._last_snapshot, self.plan.recipe, self.plan.task)
+            if self._last_snapshot is not None
+            else None
+        )
         known = set(self.plan.base.labels)
         return [
             LabelRow(
@@ -126,13 +174,18 @@ class DryRun:
     @cached_property
     def last_run(self) -> TrainingRun | None:
         """The project's last run that made a model for this task."""
-        runs = TrainingRun.objects.filter(project=self.plan.project, task=self.plan.task, state=RunState.SUCCEEDED)
+        runs = TrainingRun.objects.filter(
+            project=self.plan.project, task=self.plan.task, state=RunState.SUCCEEDED
+        )
         return runs.select_related("snapshot__project", "candidate").first()
 
     @cached_property
     def _last_snapshot(self) -> Snapshot | None:
-        """What the last run learned from, None where its files are not there to be compared with."""
-        return self.last_run.snapshot if self.last_run is not None and not self._last_is_gone else None
+        """What the last run learned from, None where its files are not there to be compared
+        with."""
+        return (
+            self.last_run.snapshot if self.last_run is not None and not self._last_is_gone else None
+        )
 
     @cached_property
     def _last_is_gone(self) -> str:
@@ -141,7 +194,8 @@ class DryRun:
 
     @cached_property
     def changes(self) -> dict[str, int] | None:
-        """Legends added, removed, changed and the same since the last run's snapshot; None where there was none or it is this one."""
+        """Legends added, removed, changed and the same since the last run's snapshot; None where
+        there was none or it is this one."""
         if self._last_snapshot is None or self._last_snapshot.pk == self.plan.snapshot.pk:
             return None
         found = compare_snapshots(old=self._last_snapshot, new=self.plan.snapshot, actor=None)
@@ -152,7 +206,9 @@ class DryRun:
         """Of the snapshot's entities, those that nobody decided by themselves (0-1)."""
         sides = self.plan.snapshot.counts.values()
         n_spans = sum(sum(side["labels"].values()) for side in sides)
-        return sum(sum(side.get("swept", {}).values()) for side in sides) / n_spans if n_spans else 0.0
+        return (
+            sum(sum(side.get("swept", {}).values()) for side in sides) / n_spans if n_spans else 0.0
+        )
 
     @cached_property
     def swept_cap(self) -> float:
@@ -167,7 +223,10 @@ class DryRun:
     @cached_property
     def stops(self) -> list[str]:
         """What would end the run before it begins, each a sentence."""
-        learned_from = [self.plan.snapshot.folder, *(each.folder for each in ancestors_of(self.plan.base))]
+        learned_from = [
+            self.plan.snapshot.folder,
+            *(each.folder for each in ancestors_of(self.plan.base)),
+        ]
         refusals = (
             lambda: refuse_without_room(self.room),
             lambda: refuse_leak(learned_from, self.plan.snapshot.folder),
@@ -178,7 +237,15 @@ class DryRun:
     @cached_property
     def warnings(self) -> list[str]:
         """What somebody should know before they start it, each a sentence."""
-        found = [self._few(), self._unjudged(), self._new_labels(), self._forgotten_labels(), self._swept(), self._old(), self._last_is_gone]
+        found = [
+            self._few(),
+            self._unjudged(),
+            self._new_labels(),
+            self._forgotten_labels(),
+            self._swept(),
+            self._old(),
+            self._last_is_gone,
+        ]
         return [sentence for sentence in found if sentence]
 
     def as_json(self) -> dict[str, Any]:
@@ -191,7 +258,12 @@ class DryRun:
             "base": plan.base.name,
             "hyperparameters": dict(plan.hyperparameters),
             "texts": dict(zip(SIDES, self.texts, strict=True)),
-            "labels": {row.label: {side: count.entities for side, count in zip(SIDES, row.sides, strict=True)} for row in self.rows},
+            "labels": {
+                row.label: {
+                    side: count.entities for side, count in zip(SIDES, row.sides, strict=True)
+                }
+                for row in self.rows
+            },
             "new_labels": [row.label for row in self.rows if row.is_new],
             "changes": self.changes,
             "swept": round(self.swept_share, 4),
@@ -201,31 +273,60 @@ class DryRun:
         }
 
     def _few(self) -> str:
-        few = [f"{row.label} {row.sides[0].entities}" for row in self.rows if row.sides[0].entities < FEW]
-        return f"Few to learn from (under {FEW}), so what the model makes of them is chance for the most part: {', '.join(few)}." if few else ""
+        few = [
+            f"{row.label} {row.sides[0].entities}"
+            for row in self.rows
+            if row.sides[0].entities < FEW
+        ]
+        return (
+            f"Few to learn from (under {FEW}), so what the model makes of them is chance for the"
+            f" most part: {', '.join(few)}."
+            if few
+            else ""
+        )
 
     def _unjudged(self) -> str:
-        unjudged = [row.label for row in self.rows if row.sides[0].entities and not row.sides[SIDES.index(TEST)].entities]
-        return f"None is held out, so nobody will know how well the model tells them: {', '.join(unjudged)}." if unjudged else ""
+        unjudged = [
+            row.label
+            for row in self.rows
+            if row.sides[0].entities and not row.sides[SIDES.index(TEST)].entities
+        ]
+        return (
+            "None is held out, so nobody will know how well the model tells them:"
+            f" {', '.join(unjudged)}."
+            if unjudged
+            else ""
+        )
 
     def _new_labels(self) -> str:
         new = [row.label for row in self.rows if row.is_new]
         if not new or not self.plan.base.labels:
             return ""
-        return f"{self.plan.base} does not know {', '.join(new)}: the last layer begins anew, and every label is learned from the start."
+        return (
+            f"{self.plan.base} does not know {', '.join(new)}: the last layer begins anew, and"
+            " every label is learned from the start."
+        )
 
     def _forgotten_labels(self) -> str:
-        gone = sorted(set(self.plan.base.labels) - {row.label for row in self.rows}) if self.plan.base.task == self.plan.task else []
+        gone = (
+            sorted(set(self.plan.base.labels) - {row.label for row in self.rows})
+            if self.plan.base.task == self.plan.task
+            else []
+        )
         if not gone:
             return ""
-        return f"{self.plan.base} tells {', '.join(gone)}, which the snapshot has not: the new model will not, and its last layer begins anew."
+        return (
+            f"{self.plan.base} tells {', '.join(gone)}, which the snapshot has not: the new model"
+            " will not, and its last layer begins anew."
+        )
 
     def _swept(self) -> str:
         if self.swept_share <= self.swept_cap:
             return ""
         return (
-            f"{self.swept_share:.0%} of the entities are suggestions that nobody decided by themselves; the project allows {self.swept_cap:.0%}. The "
-            "model would learn its own guesses. Decide more of them, and freeze a newer snapshot."
+            f"{self.swept_share:.0%} of the entities are suggestions that nobody decided by"
+            f" themselves; the project allows {self.swept_cap:.0%}. The model would learn its own"
+            " guesses. Decide more of them, and freeze a newer snapshot."
         )
 
     def _old(self) -> str:
@@ -233,14 +334,18 @@ class DryRun:
             return ""
         other = self.last_run.snapshot
         if other.pk == self.plan.snapshot.pk:
-            return f"Run {self.last_run.pk} learned from this very snapshot. Nothing is new but the settings."
+            return (
+                f"Run {self.last_run.pk} learned from this very snapshot. Nothing is new but the"
+                " settings."
+            )
         if other.number > self.plan.snapshot.number:
             return f"Run {self.last_run.pk} learned from a newer snapshot, {other.number}."
         return ""
 
 
 def dry_run_of(plan: Plan) -> DryRun:
-    """What can be said of the run at once. Raises ``UserError`` where the snapshot's files are not what was frozen."""
+    """What can be said of the run at once. Raises ``UserError`` where the snapshot's files are not
+    what was frozen."""
     verify_snapshot(snapshot=plan.snapshot)
     return DryRun(plan)
 
@@ -260,8 +365,11 @@ def _counts_of(snapshot: Snapshot, recipe: str, task: str) -> Mapping[str, Mappi
 
 
 @lru_cache(maxsize=16)
-def _counted(pk: int, content_hash: str, recipe: str, task: str) -> Mapping[str, Mapping[str, SideCount]]:
-    """What a snapshot holds never changes, so it is read once in a process; ``content_hash`` tells it from another that had its number."""
+def _counted(
+    pk: int, content_hash: str, recipe: str, task: str
+) -> Mapping[str, Mapping[str, SideCount]]:
+    """What a snapshot holds never changes, so it is read once in a process; ``content_hash`` tells
+    it from another that had its number."""
     snapshot = Snapshot.objects.select_related("project").get(pk=pk)
     return {side: _count_side(snapshot, side, recipe, task) for side in SIDES}
 

@@ -1,6 +1,7 @@
 """What a search for label errors found: where in the legends, and how it is sent to review.
 
-The engine knows texts by their number; here each gets the legend it is from, so that everything can be opened.
+The engine knows texts by their number; here each gets the legend it is from, so that everything can
+be opened.
 """
 
 from __future__ import annotations
@@ -50,7 +51,8 @@ _LEGENDS: Final = "legends.jsonl"
 
 
 class _Place(NamedTuple):
-    """Where a row of a snapshot is from: the legend, its revision then, and where in it the panel begins."""
+    """Where a row of a snapshot is from: the legend, its revision then, and where in it the panel
+    begins."""
 
     document: int
     revision: int
@@ -58,12 +60,16 @@ class _Place(NamedTuple):
 
 
 def finish(series: TrainingSeries, result: dict[str, Any]) -> dict[str, Any]:
-    """Write both rankings once more with the legends they are of; what is kept on the row: the engine's counts, and how many legends there are."""
+    """Write both rankings once more with the legends they are of; what is kept on the row: the
+    engine's counts, and how many legends there are."""
     places = _places(series.snapshot)
     legends = _legends(series.out, places)
     with workbench(series.folder / _FOUND) as bench:
         _write(bench / _LEGENDS, iter(legends))
-        _write(bench / _DISAGREEMENTS, (_located(row, places[row["text"]]) for row in _lines(series.out / _DISAGREEMENTS)))
+        _write(
+            bench / _DISAGREEMENTS,
+            (_located(row, places[row["text"]]) for row in _lines(series.out / _DISAGREEMENTS)),
+        )
         target = series.folder / _FOUND
         if target.exists():
             target.rename(bench / "old")
@@ -76,17 +82,26 @@ def finish(series: TrainingSeries, result: dict[str, Any]) -> dict[str, Any]:
 
 def _places(snapshot: Snapshot) -> list[_Place]:
     """Of each row, in the order in which the engine reads them."""
-    rows = (row["attributes"]["lineage"] for side in SIDES for row in rows_of(snapshot.folder, side))
+    rows = (
+        row["attributes"]["lineage"] for side in SIDES for row in rows_of(snapshot.folder, side)
+    )
     return [_Place(int(row["document"]), int(row["revision"]), int(row["start"])) for row in rows]
 
 
 def _legends(out: Path, places: list[_Place]) -> list[dict[str, Any]]:
-    """A line a legend with a disagreement, the most suspicious first. A legend is as suspicious as its most suspicious panel."""
+    """A line a legend with a disagreement, the most suspicious first. A legend is as suspicious as
+    its most suspicious panel."""
     found: dict[int, dict[str, Any]] = {}
     for row in _lines(out / "texts.jsonl"):
         if row["disagreements"]:
             place = places[row["text"]]
-            fresh = {"document": place.document, "revision": place.revision, "paper": row["paper"], "suspicion": 0.0, "disagreements": 0}
+            fresh = {
+                "document": place.document,
+                "revision": place.revision,
+                "paper": row["paper"],
+                "suspicion": 0.0,
+                "disagreements": 0,
+            }
             legend = found.setdefault(place.document, fresh)
             legend["suspicion"] = max(legend["suspicion"], row["suspicion"])
             legend["disagreements"] += row["disagreements"]
@@ -95,7 +110,14 @@ def _legends(out: Path, places: list[_Place]) -> list[dict[str, Any]]:
 
 def _located(row: dict[str, Any], place: _Place) -> dict[str, Any]:
     """The disagreement at the offsets of its legend."""
-    moved = {name: [row[name][0] + place.start, row[name][1] + place.start, row[name][2]] if row[name] else None for name in ("decided", "found")}
+    moved = {
+        name: (
+            [row[name][0] + place.start, row[name][1] + place.start, row[name][2]]
+            if row[name]
+            else None
+        )
+        for name in ("decided", "found")
+    }
     return {**row, **moved, "document": place.document}
 
 
@@ -105,10 +127,14 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def _kept(series: TrainingSeries, name: str) -> Iterator[dict[str, Any]]:
-    """The lines of a ranking. Raises ``UserError`` where it went with the folder of runs, of which nobody has to make a backup."""
+    """The lines of a ranking. Raises ``UserError`` where it went with the folder of runs, of which
+    nobody has to make a backup."""
     path = series.folder / _FOUND / name
     if not path.is_file():
-        raise UserError("What this search found is no longer on this machine's disk; only its counts are left. Look for label errors anew.")
+        raise UserError(
+            "What this search found is no longer on this machine's disk; only its counts are left."
+            " Look for label errors anew."
+        )
     return _lines(path)
 
 
@@ -122,7 +148,8 @@ def _write(path: Path, rows: Iterator[Mapping[str, Any]]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A disagreement for a page; ``document`` is None where the legend was removed. Percents are of a hundred."""
+    """A disagreement for a page; ``document`` is None where the legend was removed. Percents are of
+    a hundred."""
 
     rank: int
     document: Document | None
@@ -139,7 +166,8 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class ShownPage:
-    """A page of the ranking, and the numbers of those before and after it; None where there is none."""
+    """A page of the ranking, and the numbers of those before and after it; None where there is
+    none."""
 
     rows: list[Shown]
     number: int
@@ -148,7 +176,8 @@ class ShownPage:
 
 
 def ranked(series: TrainingSeries, number: int = 1) -> ShownPage:
-    """A page of the disagreements, the most suspicious first; numbers count from 1, one that there is not is the nearest.
+    """A page of the disagreements, the most suspicious first; numbers count from 1, one that there
+    is not is the nearest.
 
     Raises ``UserError`` where the list is no longer there.
     """
@@ -157,13 +186,22 @@ def ranked(series: TrainingSeries, number: int = 1) -> ShownPage:
     number = min(max(number, 1), last)
     start = (number - 1) * PAGE_SIZE
     lines = list(islice(_kept(series, _DISAGREEMENTS), start, min(start + PAGE_SIZE, n)))
-    documents = series.project.documents.only("project", "doi", "figure_label", "external_id").in_bulk([row["document"] for row in lines])
+    documents = series.project.documents.only(
+        "project", "doi", "figure_label", "external_id"
+    ).in_bulk([row["document"] for row in lines])
     names = dict(series.project.label_set.labels.values_list("code", "name"))
-    rows = [_shown(rank, row, documents.get(row["document"]), names) for rank, row in enumerate(lines, start + 1)]
-    return ShownPage(rows, number, number - 1 if number > 1 else None, number + 1 if number < last else None)
+    rows = [
+        _shown(rank, row, documents.get(row["document"]), names)
+        for rank, row in enumerate(lines, start + 1)
+    ]
+    return ShownPage(
+        rows, number, number - 1 if number > 1 else None, number + 1 if number < last else None
+    )
 
 
-def _shown(rank: int, row: Mapping[str, Any], document: Document | None, names: Mapping[str, str]) -> Shown:
+def _shown(
+    rank: int, row: Mapping[str, Any], document: Document | None, names: Mapping[str, str]
+) -> Shown:
     decided, found = row["decided"], row["found"]
     says = ""
     if found:
@@ -188,8 +226,18 @@ def _shown(rank: int, row: Mapping[str, Any], document: Document | None, names: 
 
 def table_by_label(result: Mapping[str, Any]) -> list[tuple[str, int, list[int]]]:
     """(label, decided entities, how many of each of ``KINDS``), and last of all."""
-    rows = [(label, counts["entities"], [counts[kind] for kind in KINDS]) for label, counts in result["by_label"].items()]
-    return [*rows, ("All", sum(n for _, n, _ in rows), [sum(column) for column in zip(*(kinds for _, _, kinds in rows), strict=True)])]
+    rows = [
+        (label, counts["entities"], [counts[kind] for kind in KINDS])
+        for label, counts in result["by_label"].items()
+    ]
+    return [
+        *rows,
+        (
+            "All",
+            sum(n for _, n, _ in rows),
+            [sum(column) for column in zip(*(kinds for _, _, kinds in rows), strict=True)],
+        ),
+    ]
 
 
 # To review
@@ -197,8 +245,9 @@ def table_by_label(result: Mapping[str, Any]) -> list[tuple[str, int, list[int]]
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What became of the legends that were to be sent to review: how many were, how many were edited since the snapshot or are gone, how many are
-    shown blind, and how many somebody has looked at for this since."""
+    """What became of the legends that were to be sent to review: how many were, how many were
+    edited since the snapshot or are gone, how many are shown blind, and how many somebody has
+    looked at for this since."""
 
     n_sent: int
     n_changed: int
@@ -206,18 +255,24 @@ class Sent:
     n_looked_at: int
 
     def __str__(self) -> str:
-        reasons = ((self.n_changed, "edited since, or gone"), (self.n_blind, "of the blind share"), (self.n_looked_at, "looked at since"))
+        reasons = (
+            (self.n_changed, "edited since, or gone"),
+            (self.n_blind, "of the blind share"),
+            (self.n_looked_at, "looked at since"),
+        )
         left = [f"{n:,} {words}" for n, words in reasons if n]
         others = f"; left out: {', '.join(left)}" if left else ""
         return f"{self.n_sent:,} legend{'' if self.n_sent == 1 else 's'} sent to review{others}."
 
 
 def send_to_review(*, series: TrainingSeries, n: int, actor: User | None) -> Sent:
-    """Make the ``n`` most suspicious legends the project's queue of possible label errors, in place of those that were in it and not settled.
+    """Make the ``n`` most suspicious legends the project's queue of possible label errors, in place
+    of those that were in it and not settled.
 
-    A legend that was edited since the snapshot is passed over, because what was found may be elsewhere now; one that somebody has looked at for
-    possible errors since; and one of the blind share, because it stands for what people decide without being told.
-    Raises ``PermissionDenied``; ``UserError`` where nothing was found yet, or is no longer there, or for a number below 1.
+    A legend that was edited since the snapshot is passed over, because what was found may be
+    elsewhere now; one that somebody has looked at for possible errors since; and one of the blind
+    share, because it stands for what people decide without being told. Raises ``PermissionDenied``;
+    ``UserError`` where nothing was found yet, or is no longer there, or for a number below 1.
     """
     require(actor, series.project, Action.TRAIN)
     if series.kind != SeriesKind.LABEL_ERRORS or not series.is_done:
@@ -226,12 +281,17 @@ def send_to_review(*, series: TrainingSeries, n: int, actor: User | None) -> Sen
         raise UserError("Send one legend or more.")
     chosen: dict[int, float] = {}
     passed_over: Counter[str] = Counter()
-    settled = Suspicion.objects.filter(document__project=series.project, settled_at__gt=series.snapshot.created_at)
+    settled = Suspicion.objects.filter(
+        document__project=series.project, settled_at__gt=series.snapshot.created_at
+    )
     looked_at = set(settled.values_list("document", flat=True))
     for legend, document in _with_documents(series):
         if len(chosen) == n:
             break
-        if document is None or (document.revision, document.state) != (legend["revision"], DocumentState.ACCEPTED):
+        if document is None or (document.revision, document.state) != (
+            legend["revision"],
+            DocumentState.ACCEPTED,
+        ):
             passed_over["changed"] += 1
         elif document.is_blind:
             passed_over["blind"] += 1
@@ -244,13 +304,21 @@ def send_to_review(*, series: TrainingSeries, n: int, actor: User | None) -> Sen
     for row in _kept(series, _DISAGREEMENTS):
         if row["document"] in rows:
             rows[row["document"]].append(_suspicion(row, source))
-    replace_suspicions(project=series.project, found={pk: (score, rows[pk]) for pk, score in chosen.items()})
-    log.info("suspicions_sent_to_review", series=series.pk, legends=len(chosen), actor=getattr(actor, "pk", None))
+    replace_suspicions(
+        project=series.project, found={pk: (score, rows[pk]) for pk, score in chosen.items()}
+    )
+    log.info(
+        "suspicions_sent_to_review",
+        series=series.pk,
+        legends=len(chosen),
+        actor=getattr(actor, "pk", None),
+    )
     return Sent(len(chosen), passed_over["changed"], passed_over["blind"], passed_over["looked at"])
 
 
 def _with_documents(series: TrainingSeries) -> Iterator[tuple[dict[str, Any], Document | None]]:
-    """Each suspicious legend as it was found and as it is now, None where it is gone; many of them with one query."""
+    """Each suspicious legend as it was found and as it is now, None where it is gone; many of them
+    with one query."""
     legends = _kept(series, _LEGENDS)
     documents = series.project.documents.only("project", "revision", "state", "lot")
     while some := list(islice(legends, _READ_AT_ONCE)):
@@ -276,7 +344,8 @@ def _suspicion(row: Mapping[str, Any], source: str) -> Suspicion:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What curators made of the disagreements of a search: how many are open, kept as they were, and corrected."""
+    """What curators made of the disagreements of a search: how many are open, kept as they were,
+    and corrected."""
 
     n_open: int
     n_kept: int

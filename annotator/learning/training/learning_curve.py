@@ -1,4 +1,5 @@
-"""A learning curve as people see it: a drawing with its table, and a sentence that says what it suggests."""
+"""A learning curve as people see it: a drawing with its table, and a sentence that says what it
+suggests."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ from annotator.learning.models import TrainingSeries
 
 @dataclass(frozen=True, slots=True)
 class CurvePoint:
-    """A training on a part of the papers. ``f1`` are hundredths: of the micro average first, then of each label, None where there is none."""
+    """A training on a part of the papers. ``f1`` are hundredths: of the micro average first, then
+    of each label, None where there is none."""
 
     percent: float
     papers: int
@@ -24,7 +26,8 @@ class CurvePoint:
 
 @dataclass(frozen=True, slots=True)
 class CurveReport:
-    """``columns`` name what ``CurvePoint.f1`` holds; ``charts`` draw the same, the micro average first. ``supports`` count held-out entities."""
+    """``columns`` name what ``CurvePoint.f1`` holds; ``charts`` draw the same, the micro average
+    first. ``supports`` count held-out entities."""
 
     sentence: str
     held_out_papers: int
@@ -44,7 +47,14 @@ def curve_report(result: Mapping[str, Any]) -> CurveReport:
     """The curve for its page."""
     points = result["points"]
     last = points[-1]
-    labels = sorted({label for point in points for label, score in point["by_label"].items() if score["support"]})
+    labels = sorted(
+        {
+            label
+            for point in points
+            for label, score in point["by_label"].items()
+            if score["support"]
+        }
+    )
     columns = ["Micro average", *labels]
     rows = [
         CurvePoint(
@@ -53,14 +63,31 @@ def curve_report(result: Mapping[str, Any]) -> CurveReport:
             point["texts"],
             point["steps"],
             point["seconds"],
-            [_percent(point["micro"]), *(_percent(point["by_label"].get(label)) for label in labels)],
+            [
+                _percent(point["micro"]),
+                *(_percent(point["by_label"].get(label)) for label in labels),
+            ],
         )
         for point in points
     ]
-    supports = [last["micro"]["support"], *(last["by_label"].get(label, {}).get("support", 0) for label in labels)]
-    charts = [_chart_of(name, [(row.papers, row.f1[index]) for row in rows]) for index, name in enumerate(columns)]
+    supports = [
+        last["micro"]["support"],
+        *(last["by_label"].get(label, {}).get("support", 0) for label in labels),
+    ]
+    charts = [
+        _chart_of(name, [(row.papers, row.f1[index]) for row in rows])
+        for index, name in enumerate(columns)
+    ]
     held_out = result["held_out"]
-    return CurveReport(result["sentence"], held_out["papers"], held_out["texts"], columns, supports, rows, [chart for chart in charts if chart])
+    return CurveReport(
+        result["sentence"],
+        held_out["papers"],
+        held_out["texts"],
+        columns,
+        supports,
+        rows,
+        [chart for chart in charts if chart],
+    )
 
 
 def _percent(score: Mapping[str, Any] | None) -> float | None:
@@ -73,4 +100,6 @@ def _chart_of(name: str, found: Sequence[tuple[int, float | None]]) -> Chart | N
         return None
     (first, low), (last, high) = points[0], points[-1]
     summary = f"{name}: F1 {low:.3f} from {first:.0f} papers, {high:.3f} from {last:.0f}."
-    return curve_chart(f"F1 by papers: {name}" if name == "Micro average" else name, summary, points)
+    return curve_chart(
+        f"F1 by papers: {name}" if name == "Micro average" else name, summary, points
+    )

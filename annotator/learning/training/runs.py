@@ -1,4 +1,5 @@
-"""What a training run does from its claim to its end: train in a child process, judge, register the candidate."""
+"""What a training run does from its claim to its end: train in a child process, judge, register the
+candidate."""
 
 from __future__ import annotations
 
@@ -21,10 +22,22 @@ from annotator.datasets.snapshots import refuse_leak, refuse_near_leak, rows_of
 from annotator.jobs.errors import JobInterruptedError, JobLostError, JobStoppedError
 from annotator.learning import engine
 from annotator.learning.evaluation.comparison import FORM, Recorder
-from annotator.learning.models import Evaluation, ModelOrigin, ModelTask, ModelVersion, RunState, TrainingRun
+from annotator.learning.models import (
+    Evaluation,
+    ModelOrigin,
+    ModelTask,
+    ModelVersion,
+    RunState,
+    TrainingRun,
+)
 from annotator.learning.serving.cards import CARD, with_provenance
 from annotator.learning.training.child_process import Event, Supervisor, wait_for_place
-from annotator.learning.training.disk_space import Room, bytes_in, refuse_without_room, sweep_ended_runs
+from annotator.learning.training.disk_space import (
+    Room,
+    bytes_in,
+    refuse_without_room,
+    sweep_ended_runs,
+)
 from ner_engine.duplicates import THRESHOLD
 from ner_engine.formats import Report, sd_nlp
 from ner_engine.formats.jsonl import document_from_json
@@ -38,17 +51,30 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 #: What is kept of the newest events on the run's row, for lists and for a page that opens.
-_SHOWN: Final = ("step", "steps", "epoch", "loss", "learning_rate", "examples_per_second", "seconds_left", "memory_bytes", "device", "examples")
+_SHOWN: Final = (
+    "step",
+    "steps",
+    "epoch",
+    "loss",
+    "learning_rate",
+    "examples_per_second",
+    "seconds_left",
+    "memory_bytes",
+    "device",
+    "examples",
+)
 _WRITE_EVERY_SECONDS: Final = 0.5
 TEST: Final = "test"
-#: Hyperparameters that runs in the queue from before an update do not name, and what they were then.
+#: Hyperparameters that runs in the queue from before an update do not name, and what they were
+#: then.
 _BEFORE_IT_WAS_KNOWN: Final = {"blend": "off"}
 #: Where a snapshot keeps its whole figures.
 FIGURES: Final = "sd_figs"
 
 
 def ancestors_of(model: ModelVersion) -> list[Snapshot]:
-    """The snapshots that the model learned from, its own first, then those of the models it was trained from."""
+    """The snapshots that the model learned from, its own first, then those of the models it was
+    trained from."""
     snapshots = []
     current: ModelVersion | None = model
     while current is not None:
@@ -60,43 +86,77 @@ def ancestors_of(model: ModelVersion) -> list[Snapshot]:
 
 
 def judge(model: ModelVersion, snapshot: Snapshot, job: JobRun) -> Evaluation:
-    """The model's scores and findings on the held-out papers of the snapshot; those there are, else new ones. The row is not saved."""
-    found = Evaluation.objects.filter(model_version__name=model.name, snapshot=snapshot, side=TEST, findings__form=FORM).first()
+    """The model's scores and findings on the held-out papers of the snapshot; those there are, else
+    new ones. The row is not saved."""
+    found = Evaluation.objects.filter(
+        model_version__name=model.name, snapshot=snapshot, side=TEST, findings__form=FORM
+    ).first()
     if found is not None:
         return found
     engine.load(model)  # loading is no part of the time that tagging takes
     job.report(message=f"Judging {model.name} on the held-out papers of snapshot {snapshot.number}")
     recorder = Recorder()
-    scores = engine.evaluate(model, documents_of(snapshot, TEST, model.task), before_each_batch=job.check, watch=recorder.watch)
+    scores = engine.evaluate(
+        model,
+        documents_of(snapshot, TEST, model.task),
+        before_each_batch=job.check,
+        watch=recorder.watch,
+    )
     facts = {"scores": scores | {"partial": recorder.partial}, "findings": recorder.findings()}
-    return Evaluation(model_version=model, snapshot=snapshot, side=TEST, micro_f1=scores["micro"]["f1"], seconds=scores["seconds"], **facts)
+    return Evaluation(
+        model_version=model,
+        snapshot=snapshot,
+        side=TEST,
+        micro_f1=scores["micro"]["f1"],
+        seconds=scores["seconds"],
+        **facts,
+    )
 
 
 def keep(evaluation: Evaluation) -> None:
     """Save what ``judge`` gave, in place of what was measured before findings were kept."""
     if evaluation.pk is None:
-        facts = {name: getattr(evaluation, name) for name in ("scores", "findings", "micro_f1", "seconds")}
-        key = {"model_version": evaluation.model_version, "snapshot": evaluation.snapshot, "side": evaluation.side}
+        facts = {
+            name: getattr(evaluation, name)
+            for name in ("scores", "findings", "micro_f1", "seconds")
+        }
+        key = {
+            "model_version": evaluation.model_version,
+            "snapshot": evaluation.snapshot,
+            "side": evaluation.side,
+        }
         evaluation.pk = Evaluation.objects.update_or_create(**key, defaults=facts)[0].pk
 
 
 def data_of(snapshot: Snapshot, task: str) -> Path:
-    """The folder of the snapshot's rows as models of that task read them: panels, or whole figures."""
+    """The folder of the snapshot's rows as models of that task read them: panels, or whole
+    figures."""
     return snapshot.folder / FIGURES if engine.reads_figures(task) else snapshot.folder
 
 
 def told_labels(task: str, snapshot: Snapshot) -> list[str]:
-    """What a model of that task tells that learns from the snapshot: for entities the labels of the project as the snapshot has them."""
-    return list(snapshot.report["labels"] if task == ModelTask.ENTITIES else engine.labels_of_task(task))
+    """What a model of that task tells that learns from the snapshot: for entities the labels of the
+    project as the snapshot has them."""
+    return list(
+        snapshot.report["labels"] if task == ModelTask.ENTITIES else engine.labels_of_task(task)
+    )
 
 
-def engine_settings(task: str, snapshot: Snapshot, hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
-    """What the engine is told beside the recipe: the hyperparameters, and for entities the labels of the project as the snapshot has them."""
-    return {**hyperparameters, "labels": ",".join(snapshot.report["labels"])} if task == ModelTask.ENTITIES else dict(hyperparameters)
+def engine_settings(
+    task: str, snapshot: Snapshot, hyperparameters: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What the engine is told beside the recipe: the hyperparameters, and for entities the labels
+    of the project as the snapshot has them."""
+    return (
+        {**hyperparameters, "labels": ",".join(snapshot.report["labels"])}
+        if task == ModelTask.ENTITIES
+        else dict(hyperparameters)
+    )
 
 
 def documents_of(snapshot: Snapshot, side: str, task: str) -> Iterator[Document]:
-    """The rows of one side, as models of that task read them. Raises ``UserError`` for one that cannot be read."""
+    """The rows of one side, as models of that task read them. Raises ``UserError`` for one that
+    cannot be read."""
     folder = data_of(snapshot, task)
     if folder == snapshot.folder:
         yield from (document_from_json(row, f"{snapshot}, {side}") for row in rows_of(folder, side))
@@ -109,24 +169,28 @@ def documents_of(snapshot: Snapshot, side: str, task: str) -> Iterator[Document]
 
 
 def refuse_leaks(base: ModelVersion, snapshot: Snapshot) -> None:
-    """Raise ``LeakError`` where a model trained on the snapshot from ``base`` would be judged on what it, or an ancestor, learned from, or nearly."""
+    """Raise ``LeakError`` where a model trained on the snapshot from ``base`` would be judged on
+    what it, or an ancestor, learned from, or nearly."""
     learned_from = [snapshot.folder, *(each.folder for each in ancestors_of(base))]
     refuse_leak(learned_from, snapshot.folder)
     refuse_near_leak(learned_from, snapshot.folder, snapshot.rules.get("near_duplicate", THRESHOLD))
 
 
 def refuse_nothing_to_judge(task: str, snapshot: Snapshot) -> None:
-    """Raise ``UserError`` where the held-out papers have nothing that a model of this task is to find."""
+    """Raise ``UserError`` where the held-out papers have nothing that a model of this task is to
+    find."""
     if not engine.has_examples(task, documents_of(snapshot, TEST, task)):
         raise UserError(
-            f"The held-out papers of snapshot {snapshot.number} have no {ModelTask(task).label}, so a new model could not be judged. Accept "
-            "legends that have some, in more papers, and make a new snapshot."
+            f"The held-out papers of snapshot {snapshot.number} have no {ModelTask(task).label}, so"
+            " a new model could not be judged. Accept legends that have some, in more papers, and"
+            " make a new snapshot."
         )
 
 
 @dataclass
 class Training:
-    """One run by one job. Whatever it leaves half done is found and gone on with by the next job of the same run."""
+    """One run by one job. Whatever it leaves half done is found and gone on with by the next job of
+    the same run."""
 
     run: TrainingRun
     job: JobRun
@@ -134,7 +198,8 @@ class Training:
     written_at: float = 0.0
 
     def complete(self) -> dict[str, Any]:
-        """Train, judge, register; the report. The run ends SUCCEEDED, FAILED or CANCELLED with nothing half-made left behind."""
+        """Train, judge, register; the report. The run ends SUCCEEDED, FAILED or CANCELLED with
+        nothing half-made left behind."""
         try:
             self._train()
             evaluations = self._judge()
@@ -149,11 +214,20 @@ class Training:
             self._end(RunState.CANCELLED, "")
             raise
         except Exception as error:
-            self._end(RunState.FAILED, sentence_of(error) or "Something went wrong that nobody foresaw; the server's log has the details.")
+            self._end(
+                RunState.FAILED,
+                sentence_of(error)
+                or "Something went wrong that nobody foresaw; the server's log has the details.",
+            )
             raise
         shutil.rmtree(self.out, ignore_errors=True)
         scores = {evaluation.model_version.name: evaluation.micro_f1 for evaluation in evaluations}
-        return {"run": self.run.pk, "candidate": candidate.name, "snapshot": self.run.snapshot.number, "micro_f1": scores}
+        return {
+            "run": self.run.pk,
+            "candidate": candidate.name,
+            "snapshot": self.run.snapshot.number,
+            "micro_f1": scores,
+        }
 
     @property
     def out(self) -> Path:
@@ -178,10 +252,19 @@ class Training:
         refuse_nothing_to_judge(self.run.task, snapshot)
         engine.verify_model(self.run.base)
         sweep_ended_runs()
-        refuse_without_room(Room.of_run(engine.n_parameters(self.run.base.path), self.run.hyperparameters), taken=bytes_in(self.out))
-        settings = engine_settings(self.run.task, snapshot, {**_BEFORE_IT_WAS_KNOWN, **self.run.hyperparameters})
+        refuse_without_room(
+            Room.of_run(engine.n_parameters(self.run.base.path), self.run.hyperparameters),
+            taken=bytes_in(self.out),
+        )
+        settings = engine_settings(
+            self.run.task, snapshot, {**_BEFORE_IT_WAS_KNOWN, **self.run.hyperparameters}
+        )
         command = engine.training_command(
-            recipe=self.run.recipe, data=data_of(snapshot, self.run.task), base=self.run.base.path, out=self.out, settings=settings
+            recipe=self.run.recipe,
+            data=data_of(snapshot, self.run.task),
+            base=self.run.base.path,
+            out=self.out,
+            settings=settings,
         )
         self.job.report(message="Starting the training process")
         Supervisor(command, self.run.folder, self.job, self._heard).train()
@@ -192,7 +275,11 @@ class Training:
         if kind == "died":
             self.run.progress["n_resumed"] = self.run.progress.get("n_resumed", 0) + 1
         if kind == "step":
-            self.job.report(done=event["step"], total=event["steps"], message=f"Training, step {event['step']} of {event['steps']}")
+            self.job.report(
+                done=event["step"],
+                total=event["steps"],
+                message=f"Training, step {event['step']} of {event['steps']}",
+            )
         if kind == "blending":
             self.job.report(message="Choosing how much of the base to keep")
         if kind != "step" or time.monotonic() - self.written_at > _WRITE_EVERY_SECONDS:
@@ -213,14 +300,22 @@ class Training:
             project=self.run.project,
             parent=self.run.base,
         )
-        return [judge(model, self.run.snapshot, self.job) for model in (candidate, self.serving) if model is not None]
+        return [
+            judge(model, self.run.snapshot, self.job)
+            for model in (candidate, self.serving)
+            if model is not None
+        ]
 
     def _describe(self, evaluations: Sequence[Evaluation]) -> None:
         """Add to the candidate's card what only the site knows."""
         card = self.registered / CARD
-        written = card.read_text(encoding="utf-8") if card.is_file() else f"# {self.run.candidate_name}\n"
+        written = (
+            card.read_text(encoding="utf-8") if card.is_file() else f"# {self.run.candidate_name}\n"
+        )
         current = evaluations[1] if len(evaluations) > 1 else None
-        card.write_text(with_provenance(written, self.run, evaluations[0], current), encoding="utf-8")
+        card.write_text(
+            with_provenance(written, self.run, evaluations[0], current), encoding="utf-8"
+        )
 
     def _register(self, evaluations: list[Evaluation]) -> ModelVersion:
         """Candidate, scores and the run's success become true together."""
@@ -230,13 +325,22 @@ class Training:
             candidate.save()
             for evaluation in evaluations:
                 keep(evaluation)
-            if not self._move(RunState.SUCCEEDED, candidate=candidate, finished_at=timezone.now(), error=""):
+            if not self._move(
+                RunState.SUCCEEDED, candidate=candidate, finished_at=timezone.now(), error=""
+            ):
                 raise JobLostError
-        log.info("candidate_registered", run=self.run.pk, model=candidate.name, f1=round(evaluations[0].micro_f1, 4))
+        log.info(
+            "candidate_registered",
+            run=self.run.pk,
+            model=candidate.name,
+            f1=round(evaluations[0].micro_f1, 4),
+        )
         return candidate
 
     def _end(self, state: RunState, sentence: str) -> None:
-        if self._move(state, error=sentence, finished_at=timezone.now(), progress=self.run.progress):
+        if self._move(
+            state, error=sentence, finished_at=timezone.now(), progress=self.run.progress
+        ):
             remove_leftovers(self.run)
 
     def _move(self, state: RunState, **changes: Any) -> int:
@@ -247,9 +351,12 @@ class Training:
 
 
 def remove_leftovers(run: TrainingRun) -> None:
-    """Remove checkpoints and the unregistered candidate of a run that ended without one; events and log stay."""
+    """Remove checkpoints and the unregistered candidate of a run that ended without one; events and
+    log stay."""
     shutil.rmtree(run.folder / "out", ignore_errors=True)
-    if not ModelVersion.objects.filter(location=run.candidate_name, origin=ModelOrigin.TRAINED).exists():
+    if not ModelVersion.objects.filter(
+        location=run.candidate_name, origin=ModelOrigin.TRAINED
+    ).exists():
         shutil.rmtree(Path(settings.MODELS_DIR) / run.candidate_name, ignore_errors=True)
 
 

@@ -1,7 +1,8 @@
-"""Several short trainings in one job: asked for, run in a child process, cancelled, gone on with. What they are done for is ``label_errors``' and
-``curves``' to say.
+"""Several short trainings in one job: asked for, run in a child process, cancelled, gone on with.
+What they are done for is ``label_errors``' and ``curves``' to say.
 
-A part that is finished is never trained again: the child keeps it in the series' folder, whoever started it.
+A part that is finished is never trained again: the child keeps it in the series' folder, whoever
+started it.
 """
 
 from __future__ import annotations
@@ -29,7 +30,12 @@ from annotator.learning.services import DEFAULT_RECIPE, serving_model
 from annotator.learning.training import label_errors
 from annotator.learning.training import learning_curve as curves
 from annotator.learning.training.child_process import Event, Supervisor, wait_for_place
-from annotator.learning.training.disk_space import Room, bytes_in, refuse_without_room, sweep_ended_runs
+from annotator.learning.training.disk_space import (
+    Room,
+    bytes_in,
+    refuse_without_room,
+    sweep_ended_runs,
+)
 from annotator.learning.training.runs import data_of, engine_settings
 from ner_engine.duplicates import THRESHOLD
 
@@ -40,7 +46,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 SERIES_KIND: Final = "training_series"
-#: What each kind may be asked for beside recipe and hyperparameters, and what becomes of its result once the engine is done.
+#: What each kind may be asked for beside recipe and hyperparameters, and what becomes of its result
+#: once the engine is done.
 OPTIONS: Final[Mapping[str, frozenset[str]]] = {
     SeriesKind.LABEL_ERRORS: frozenset({"folds", "max_steps", "seed"}),
     SeriesKind.LEARNING_CURVE: frozenset({"shares", "max_steps", "seed"}),
@@ -64,8 +71,9 @@ def start_series(
 ) -> TrainingSeries:
     """Look for label errors in a snapshot, or draw its learning curve, in the background.
 
-    Where no base is given, a search begins with the model that the one in service was first trained from, and a curve with the one in service.
-    Raises ``PermissionDenied``; ``UserError`` for what cannot be; ``JobConflictError`` while another series is unfinished in the project.
+    Where no base is given, a search begins with the model that the one in service was first trained
+    from, and a curve with the one in service. Raises ``PermissionDenied``; ``UserError`` for what
+    cannot be; ``JobConflictError`` while another series is unfinished in the project.
     """
     series = add_series(
         project=project,
@@ -98,23 +106,42 @@ def add_series(
     """The row of a series that is still to be done. Raises as ``start_series``."""
     require(actor, project, Action.TRAIN)
     if kind not in SeriesKind.values:
-        raise UserError(f"There is no series of kind “{kind}”; there are {', '.join(SeriesKind.values)}.")
+        raise UserError(
+            f"There is no series of kind “{kind}”; there are {', '.join(SeriesKind.values)}."
+        )
     if snapshot.project_id != project.pk or not snapshot.is_ready:
         raise UserError("Choose a finished snapshot of this project.")
     if unknown := sorted(options.keys() - OPTIONS[kind]):
-        raise UserError(f"There is no {unknown[0]} to be set here; there are {', '.join(sorted(OPTIONS[kind]))}.")
+        raise UserError(
+            f"There is no {unknown[0]} to be set here; there are"
+            f" {', '.join(sorted(OPTIONS[kind]))}."
+        )
     task = engine.task_of_recipe(recipe)
-    base = base or (first_of(serving_model(project)) if kind == SeriesKind.LABEL_ERRORS else serving_model(project))
+    base = base or (
+        first_of(serving_model(project))
+        if kind == SeriesKind.LABEL_ERRORS
+        else serving_model(project)
+    )
     if not ModelVersion.objects.usable_in(project).filter(pk=base.pk).exists():
-        raise UserError(f"The model {base.name} is retired or belongs to another project. Choose another base.")
+        raise UserError(
+            f"The model {base.name} is retired or belongs to another project. Choose another base."
+        )
     told = engine_settings(task, snapshot, hyperparameters)
     engine.check_series(program=kind, recipe=recipe, base=base.path, settings=told, options=options)
-    facts = {"kind": kind, "recipe": recipe, "hyperparameters": dict(hyperparameters), "options": dict(options)}
-    return TrainingSeries.objects.create(project=project, snapshot=snapshot, base=base, created_by=actor, **facts)
+    facts = {
+        "kind": kind,
+        "recipe": recipe,
+        "hyperparameters": dict(hyperparameters),
+        "options": dict(options),
+    }
+    return TrainingSeries.objects.create(
+        project=project, snapshot=snapshot, base=base, created_by=actor, **facts
+    )
 
 
 def first_of(model: ModelVersion) -> ModelVersion:
-    """The model at the beginning of the line: it learned from no snapshot, so it knows nobody's errors by heart."""
+    """The model at the beginning of the line: it learned from no snapshot, so it knows nobody's
+    errors by heart."""
     while model.parent is not None:
         model = model.parent
     return model
@@ -123,20 +150,33 @@ def first_of(model: ModelVersion) -> ModelVersion:
 def enqueue_series(*, series: TrainingSeries, actor: User | None) -> TrainingSeries:
     """Have a worker begin with the series, or go on where it was stopped.
 
-    Raises ``PermissionDenied``; ``UserError`` where it is done or at work; ``JobConflictError`` while another is unfinished in the project.
+    Raises ``PermissionDenied``; ``UserError`` where it is done or at work; ``JobConflictError``
+    while another is unfinished in the project.
     """
     require(actor, series.project, Action.TRAIN)
     if series.is_done or series.is_at_work:
         raise UserError("It is done already." if series.is_done else "It is at work already.")
     with transaction.atomic():
-        series.job = enqueue(kind=SERIES_KIND, scope=series.project.scope, arguments={"series": series.pk}, actor=actor)
+        series.job = enqueue(
+            kind=SERIES_KIND,
+            scope=series.project.scope,
+            arguments={"series": series.pk},
+            actor=actor,
+        )
         series.save(update_fields=["job"])
-    log.info("series_started", series=series.pk, project=series.project_id, kind=series.kind, actor=getattr(actor, "pk", None))
+    log.info(
+        "series_started",
+        series=series.pk,
+        project=series.project_id,
+        kind=series.kind,
+        actor=getattr(actor, "pk", None),
+    )
     return series
 
 
 def cancel_series(*, series: TrainingSeries, actor: User | None) -> None:
-    """Stop it after the step it is at; what is finished stays, and it can be gone on with. Raises ``PermissionDenied``."""
+    """Stop it after the step it is at; what is finished stays, and it can be gone on with. Raises
+    ``PermissionDenied``."""
     require(actor, series.project, Action.TRAIN)
     if series.job is not None and not series.job.is_final:
         request_cancel(job=series.job, actor=actor)
@@ -151,15 +191,21 @@ class SeriesRun:
     part: str = ""
 
     def _options(self) -> dict[str, Any]:
-        """What was asked for; texts that the snapshot's rule calls nearly the same share a fold, in a series that goes on those that did."""
+        """What was asked for; texts that the snapshot's rule calls nearly the same share a fold, in
+        a series that goes on those that did."""
         if self.series.kind != SeriesKind.LABEL_ERRORS:
             return dict(self.series.options)
         begun = self.series.out / "series.json"
-        rules = json.loads(begun.read_text(encoding="utf-8")) if begun.is_file() else self.series.snapshot.rules
+        rules = (
+            json.loads(begun.read_text(encoding="utf-8"))
+            if begun.is_file()
+            else self.series.snapshot.rules
+        )
         return {**self.series.options, "near_duplicate": rules.get("near_duplicate", THRESHOLD)}
 
     def complete(self) -> dict[str, Any]:
-        """Train and look, part after part; the report. What a stopped or failed one has finished stays for the next."""
+        """Train and look, part after part; the report. What a stopped or failed one has finished
+        stays for the next."""
         series, snapshot = self.series, self.series.snapshot
         TrainingSeries.objects.filter(pk=series.pk).update(job=self.job.job)
         wait_for_place(series.folder, self.job)
@@ -183,10 +229,14 @@ class SeriesRun:
         )
         self.job.report(message="Starting the training process")
         Supervisor(command, series.folder, self.job, self._heard).train()
-        result = _FINISH[series.kind](series, json.loads((series.out / "result.json").read_text(encoding="utf-8")))
+        result = _FINISH[series.kind](
+            series, json.loads((series.out / "result.json").read_text(encoding="utf-8"))
+        )
         with transaction.atomic():
             self.job.hold()
-            TrainingSeries.objects.filter(pk=series.pk).update(result=result, finished_at=timezone.now())
+            TrainingSeries.objects.filter(pk=series.pk).update(
+                result=result, finished_at=timezone.now()
+            )
         log.info("series_done", series=series.pk, kind=series.kind)
         return {"series": series.pk, "kind": series.kind, "snapshot": snapshot.number}
 
@@ -194,18 +244,30 @@ class SeriesRun:
         kind = event.get("event")
         if kind in ("part", "part_done"):
             self.part = f"{event['number']} of {event['parts']}"
-            self.job.report(message=f"Training {self.part}{' is done' if kind == 'part_done' else ''}")
+            self.job.report(
+                message=f"Training {self.part}{' is done' if kind == 'part_done' else ''}"
+            )
         elif kind == "step":
             self.job.report(
-                done=event["step"], total=event["steps"], message=f"Training {self.part}, step {event['step']} of {event['steps']} in all"
+                done=event["step"],
+                total=event["steps"],
+                message=f"Training {self.part}, step {event['step']} of {event['steps']} in all",
             )
         elif kind == "looking":
-            self.job.report(message=f"Training {self.part} is read with: {event['done']:,} of {event['of']:,} panels")
+            self.job.report(
+                message=(
+                    f"Training {self.part} is read with: {event['done']:,} of {event['of']:,}"
+                    " panels"
+                )
+            )
 
 
 def _remove_unfinished_others(series: TrainingSeries) -> None:
-    """What series of the project and kind that did not end have left of checkpoints and data; what they finished stays."""
-    for other in TrainingSeries.objects.filter(project=series.project, kind=series.kind).exclude(pk=series.pk):
+    """What series of the project and kind that did not end have left of checkpoints and data; what
+    they finished stays."""
+    for other in TrainingSeries.objects.filter(project=series.project, kind=series.kind).exclude(
+        pk=series.pk
+    ):
         for name in ("run", "data"):
             for folder in other.out.glob(f"*/{name}"):
                 shutil.rmtree(folder, ignore_errors=True)

@@ -1,7 +1,9 @@
-"""A training tried out: a few steps of it, on rows of its snapshot, to learn how long the whole would take on the worker's device.
+"""A training tried out: a few steps of it, on rows of its snapshot, to learn how long the whole
+would take on the worker's device.
 
-The steps are those of the real recipe, with the base, in a process as a training has it; the model is thrown away. Before them stands what only a
-worker has the time to look at: whether a text that is held out is nearly one that would be learned from.
+The steps are those of the real recipe, with the base, in a process as a training has it; the model
+is thrown away. Before them stands what only a worker has the time to look at: whether a text that
+is held out is nearly one that would be learned from.
 """
 
 from __future__ import annotations
@@ -23,8 +25,19 @@ from annotator.datasets.snapshots import LeakError, rows_of
 from annotator.jobs.errors import JobLostError
 from annotator.learning import engine
 from annotator.learning.training.child_process import Event, Supervisor, wait_for_place
-from annotator.learning.training.disk_space import TRIAL_PREFIX, Room, refuse_without_room, sweep_ended_runs
-from annotator.learning.training.runs import TEST, data_of, engine_settings, refuse_leaks, told_labels
+from annotator.learning.training.disk_space import (
+    TRIAL_PREFIX,
+    Room,
+    refuse_without_room,
+    sweep_ended_runs,
+)
+from annotator.learning.training.runs import (
+    TEST,
+    data_of,
+    engine_settings,
+    refuse_leaks,
+    told_labels,
+)
 from ner_engine.formats.jsonl import document_from_json
 from ner_engine.split import SIDES, Side
 
@@ -32,7 +45,8 @@ if TYPE_CHECKING:
     from annotator.jobs.runs import JobRun
     from annotator.learning.services import Plan
 
-#: Steps that are run; the first is left out of the measure where there are others, because it makes ready what later ones use.
+#: Steps that are run; the first is left out of the measure where there are others, because it makes
+#: ready what later ones use.
 STEPS: Final = 6
 #: Texts that are tagged, for the time that measuring and judging take.
 TAGGED: Final = 48
@@ -40,9 +54,11 @@ TAGGED: Final = 48
 ENOUGH_SECONDS: Final = 90.0
 #: Examples a second below which an event says 0.
 _ROUNDED_TO_NOTHING: Final = 0.005
-#: A step computes forwards and backwards, which is about three times tagging; taken where no text could be tagged in time.
+#: A step computes forwards and backwards, which is about three times tagging; taken where no text
+#: could be tagged in time.
 _TAGGING_SHARE: Final = 1 / 3
-#: What a trial has otherwise than the run: nothing is measured on the way, nothing kept, and texts are not copied.
+#: What a trial has otherwise than the run: nothing is measured on the way, nothing kept, and texts
+#: are not copied.
 _OF_A_TRIAL: Final[Mapping[str, Any]] = {
     "evals_per_epoch": 0,
     "keep": "last",
@@ -77,10 +93,12 @@ class _Measured:
 
 
 def try_out(plan: Plan, run: JobRun) -> dict[str, Any]:
-    """What was found: ``{"leak": sentence}`` where the run would be stopped by one, else how long it would take.
+    """What was found: ``{"leak": sentence}`` where the run would be stopped by one, else how long
+    it would take.
 
-    ``{"leak": "", "device", "precision", "steps", "examples", "seconds_per_step", "n_measured", "memory_bytes", "seconds", "parts": [[what it is, its
-    seconds]]}``. Raises ``UserError`` where the training could not begin, with the sentence that it would end with.
+    ``{"leak": "", "device", "precision", "steps", "examples", "seconds_per_step", "n_measured",
+    "memory_bytes", "seconds", "parts": [[what it is, its seconds]]}``. Raises ``UserError`` where
+    the training could not begin, with the sentence that it would end with.
     """
     with _folder_of(run) as folder:
         wait_for_place(folder, run)
@@ -98,7 +116,8 @@ def try_out(plan: Plan, run: JobRun) -> dict[str, Any]:
 
 @contextmanager
 def _folder_of(run: JobRun) -> Iterator[Path]:
-    """The trial's folder; it goes with the block, unless somebody else has the job by then: the folder is theirs too."""
+    """The trial's folder; it goes with the block, unless somebody else has the job by then: the
+    folder is theirs too."""
     folder = Path(settings.RUNS_DIR) / f"{TRIAL_PREFIX}{run.job.pk}"
     try:
         yield folder
@@ -123,7 +142,8 @@ def _leak(plan: Plan) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Sample:
-    """Rows of a snapshot, spread evenly over it: how many it wrote to learn from, and how many examples there are on each side."""
+    """Rows of a snapshot, spread evenly over it: how many it wrote to learn from, and how many
+    examples there are on each side."""
 
     n_written: int
     examples: Mapping[str, int]
@@ -134,13 +154,20 @@ class _Sample:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         source = data_of(plan.snapshot, plan.task)
-        usable = {side: [number for number, is_usable in enumerate(_usable(plan, side)) if is_usable] for side in SIDES}
+        usable = {
+            side: [number for number, is_usable in enumerate(_usable(plan, side)) if is_usable]
+            for side in SIDES
+        }
         run.check()
         wanted = _spread(usable["train"], STEPS * int(plan.hyperparameters["batch_size"]))
         n_written = _copy_lines(source / "train.jsonl", wanted, folder / "train.jsonl")
         held_out: Side = "eval" if usable["eval"] else "test"
         if usable[held_out]:
-            _copy_lines(source / f"{held_out}.jsonl", _spread(usable[held_out], TAGGED), folder / "eval.jsonl")
+            _copy_lines(
+                source / f"{held_out}.jsonl",
+                _spread(usable[held_out], TAGGED),
+                folder / "eval.jsonl",
+            )
         return cls(n_written, {side: len(numbers) for side, numbers in usable.items()})
 
 
@@ -152,7 +179,10 @@ def _usable(plan: Plan, side: str) -> Iterator[bool]:
             yield from (True for _ in stream)
         return
     is_example = engine.example_rule(plan.recipe)
-    yield from (is_example(document_from_json(row, f"{plan.snapshot}, {side}")) for row in rows_of(source, side))
+    yield from (
+        is_example(document_from_json(row, f"{plan.snapshot}, {side}"))
+        for row in rows_of(source, side)
+    )
 
 
 def _spread(numbers: Sequence[int], wanted: int) -> set[int]:
@@ -171,7 +201,8 @@ def _copy_lines(source: Path, wanted: set[int], target: Path) -> int:
 
 
 def _measure(plan: Plan, sample: _Sample, folder: Path, run: JobRun) -> _Measured:
-    """Run the steps in a child. Raises ``TrainingFailedError`` with what the training itself would end with."""
+    """Run the steps in a child. Raises ``TrainingFailedError`` with what the training itself would
+    end with."""
     batches = max(1, math.ceil(sample.n_written / int(plan.hyperparameters["batch_size"])))
     trial = {**plan.hyperparameters, **_OF_A_TRIAL, "epochs": STEPS / batches}
     command = engine.training_command(
@@ -186,7 +217,11 @@ def _measure(plan: Plan, sample: _Sample, folder: Path, run: JobRun) -> _Measure
     def heard(event: Event) -> None:
         _hear(found, event, batch_size=int(plan.hyperparameters["batch_size"]))
         if event.get("event") == "step":
-            run.report(done=int(event["step"]), total=STEPS, message=f"Trying step {event['step']} of {STEPS} on {found.device}")
+            run.report(
+                done=int(event["step"]),
+                total=STEPS,
+                message=f"Trying step {event['step']} of {STEPS} on {found.device}",
+            )
 
     run.report(message="Starting the training process")
     with suppress(_EnoughError):
@@ -198,9 +233,15 @@ def _hear(found: _Measured, event: Event, *, batch_size: int) -> None:
     kind = event.get("event")
     if kind == "start":
         found.to_start = time.monotonic() - found.began
-        found.examples, found.device, found.precision = int(event["examples"]), str(event["device"]), str(event["precision"])
+        found.examples, found.device, found.precision = (
+            int(event["examples"]),
+            str(event["device"]),
+            str(event["precision"]),
+        )
     elif kind == "step":
-        found.steps.append(batch_size / max(float(event["examples_per_second"]), _ROUNDED_TO_NOTHING))
+        found.steps.append(
+            batch_size / max(float(event["examples_per_second"]), _ROUNDED_TO_NOTHING)
+        )
         found.memory_bytes = max(found.memory_bytes, int(event.get("memory_bytes", 0)))
         if sum(found.steps) > ENOUGH_SECONDS:
             raise _EnoughError
@@ -215,13 +256,24 @@ def _estimate(plan: Plan, sample: _Sample, found: _Measured) -> dict[str, Any]:
     examples = round(sample.examples["train"] * found.examples / max(1, sample.n_written))
     per_epoch = math.ceil(examples / batch_size)
     steps = math.ceil(per_epoch * epochs)
-    augmented = math.ceil(math.ceil(2 * examples / batch_size) * epochs) if settings_of_run["augment_share"] else 0
-    tagging = found.tagging if found.tagging is not None else found.step / batch_size * _TAGGING_SHARE
+    augmented = (
+        math.ceil(math.ceil(2 * examples / batch_size) * epochs)
+        if settings_of_run["augment_share"]
+        else 0
+    )
+    tagging = (
+        found.tagging if found.tagging is not None else found.step / batch_size * _TAGGING_SHARE
+    )
     evals_per_epoch = float(settings_of_run["evals_per_epoch"])
-    n_evals = math.ceil(epochs * evals_per_epoch) * (2 if augmented else 1) if evals_per_epoch else 0
+    n_evals = (
+        math.ceil(epochs * evals_per_epoch) * (2 if augmented else 1) if evals_per_epoch else 0
+    )
     on_the_way = n_evals * min(int(settings_of_run["eval_panels"]), sample.examples["eval"])
     at_the_end = sample.examples["eval"] + sample.examples[TEST]
-    blended = engine.n_blends(settings_of_run, plan.base.labels, told_labels(plan.task, plan.snapshot)) * sample.examples["eval"]
+    blended = (
+        engine.n_blends(settings_of_run, plan.base.labels, told_labels(plan.task, plan.snapshot))
+        * sample.examples["eval"]
+    )
     parts = [
         ("getting ready", found.to_start),
         (f"{steps + augmented:,} steps", (steps + augmented) * found.step),

@@ -25,7 +25,8 @@ class Change(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """An entity in the older and in the newer set; one of them is None where it was lost or added."""
+    """An entity in the older and in the newer set; one of them is None where it was lost or
+    added."""
 
     change: Change
     old: Entity | None
@@ -48,8 +49,9 @@ def compare(old: Sequence[Entity], new: Sequence[Entity]) -> list[Difference]:
 def paired(old: Sequence[Entity], new: Sequence[Entity]) -> list[Difference]:
     """Every entity of both sets exactly once, in reading order, those that are the same too.
 
-    Entities that overlap are paired, best overlap first: those of the same range, then those that share the largest part of what both cover;
-    among equals the ones with the same label and role. What finds no partner was lost or added. With the sets exchanged the same pairs are found.
+    Entities that overlap are paired, best overlap first: those of the same range, then those that
+    share the largest part of what both cover; among equals the ones with the same label and role.
+    What finds no partner was lost or added. With the sets exchanged the same pairs are found.
     """
     partner: dict[int, int] = {}
     taken: set[int] = set()
@@ -57,10 +59,27 @@ def paired(old: Sequence[Entity], new: Sequence[Entity]) -> list[Difference]:
         if first not in partner and second not in taken:
             partner[first] = second
             taken.add(second)
-    found = [Difference(Change.LOST, one, None) for first, one in enumerate(old) if first not in partner]
-    found += [Difference(Change.ADDED, None, other) for second, other in enumerate(new) if second not in taken]
-    found += [Difference(_change(old[first], new[second]), old[first], new[second]) for first, second in partner.items()]
-    return sorted(found, key=lambda each: (each.start, -each.end, each.change, [_look(entity) for entity in (each.old, each.new) if entity]))
+    found = [
+        Difference(Change.LOST, one, None) for first, one in enumerate(old) if first not in partner
+    ]
+    found += [
+        Difference(Change.ADDED, None, other)
+        for second, other in enumerate(new)
+        if second not in taken
+    ]
+    found += [
+        Difference(_change(old[first], new[second]), old[first], new[second])
+        for first, second in partner.items()
+    ]
+    return sorted(
+        found,
+        key=lambda each: (
+            each.start,
+            -each.end,
+            each.change,
+            [_look(entity) for entity in (each.old, each.new) if entity],
+        ),
+    )
 
 
 def counts(differences: Iterable[Difference]) -> dict[Change, int]:
@@ -70,18 +89,28 @@ def counts(differences: Iterable[Difference]) -> dict[Change, int]:
 
 
 def _ways(old: Sequence[Entity], new: Sequence[Entity]) -> Iterator[tuple[Any, ...]]:
-    """(how far apart, …, index in old, index in new) of every two that overlap; the same from both sides but for the indices."""
+    """(how far apart, …, index in old, index in new) of every two that overlap; the same from both
+    sides but for the indices."""
     by_start = sorted(range(len(new)), key=lambda index: new[index].start)
     starts = [new[index].start for index in by_start]
     longest = max((entity.end - entity.start for entity in new), default=0)
     for first, one in enumerate(old):
-        for place in range(bisect_left(starts, one.start - longest + 1), bisect_left(starts, one.end)):
+        for place in range(
+            bisect_left(starts, one.start - longest + 1), bisect_left(starts, one.end)
+        ):
             second = by_start[place]
             other = new[second]
             if one.overlaps(other.start, other.end):
                 shared = min(one.end, other.end) - max(one.start, other.start)
                 covered = max(one.end, other.end) - min(one.start, other.start)
-                yield -shared / covered, one.label != other.label, one.role != other.role, sorted((_look(one), _look(other))), first, second
+                yield (
+                    -shared / covered,
+                    one.label != other.label,
+                    one.role != other.role,
+                    sorted((_look(one), _look(other))),
+                    first,
+                    second,
+                )
 
 
 def _look(entity: Entity) -> tuple[int, int, str, str]:

@@ -1,7 +1,9 @@
-"""Ontologies and databases that entities are named by: the form of their ids, and where these are looked up.
+"""Ontologies and databases that entities are named by: the form of their ids, and where these are
+looked up.
 
-``source`` is the address that SourceData writes before an id (``ext_urls``), which is how its files say what an id belongs to: of
-"7157" nothing else tells whether it is a gene, a species or a compound.
+``source`` is the address that SourceData writes before an id (``ext_urls``), which is how its files
+say what an id belongs to: of "7157" nothing else tells whether it is a gene, a species or a
+compound.
 """
 
 from __future__ import annotations
@@ -14,7 +16,8 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """One database: ``form`` and ``example`` of its ids, their ``page``, the ``labels`` of the entities it names, other names it goes by."""
+    """One database: ``form`` and ``example`` of its ids, their ``page``, the ``labels`` of the
+    entities it names, other names it goes by."""
 
     name: str
     form: str
@@ -35,23 +38,53 @@ class Database:
 
 
 #: Accession numbers as UniProt defines them, with the number of an isoform.
-_UNIPROT: Final = r"(?:[OPQ][0-9][A-Z0-9]{3}[0-9]|[A-NR-Z][0-9](?:[A-Z][A-Z0-9]{2}[0-9]){1,2})(?:-[0-9]{1,2})?"
+_UNIPROT: Final = (
+    r"(?:[OPQ][0-9][A-Z0-9]{3}[0-9]|[A-NR-Z][0-9](?:[A-Z][A-Z0-9]{2}[0-9]){1,2})(?:-[0-9]{1,2})?"
+)
 _NUMBER: Final = r"[1-9][0-9]{0,11}"
 _ORG: Final = "https://identifiers.org/{id}"
 _BAO: Final = "https://bioportal.bioontology.org/ontologies/BAO/?p=classes&conceptid=http%3A%2F%2Fwww.bioassayontology.org%2Fbao%23"
 _OBI: Final = "http://www.ontobee.org/ontology/OBI?iri=http://purl.obolibrary.org/obo/"
 _UBERON: Final = "https://www.ebi.ac.uk/ols/ontologies/uberon/terms?iri=http%3A%2F%2Fpurl.obolibrary.org%2Fobo%2FUBERON_"
 
-#: All that are known; of those that name the same label, the first is where a bare id most likely belongs.
+#: All that are known; of those that name the same label, the first is where a bare id most likely
+#: belongs.
 DATABASES: Final = (
     Database(
-        "UniProt", _UNIPROT, "P10415", "https://www.uniprot.org/uniprotkb/{id}", ("GENEPROD",), "https://www.uniprot.org/uniprot/", has_species=True
+        "UniProt",
+        _UNIPROT,
+        "P10415",
+        "https://www.uniprot.org/uniprotkb/{id}",
+        ("GENEPROD",),
+        "https://www.uniprot.org/uniprot/",
+        has_species=True,
     ),
     Database(
-        "NCBI gene", _NUMBER, "596", "https://www.ncbi.nlm.nih.gov/gene/{id}", ("GENEPROD",), "http://www.ncbi.nlm.nih.gov/gene/", True, ("gene",)
+        "NCBI gene",
+        _NUMBER,
+        "596",
+        "https://www.ncbi.nlm.nih.gov/gene/{id}",
+        ("GENEPROD",),
+        "http://www.ncbi.nlm.nih.gov/gene/",
+        True,
+        ("gene",),
     ),
-    Database("Rfam", r"RF[0-9]{5}", "RF00027", "https://rfam.org/family/{id}", ("GENEPROD",), "http://rfam.xfam.org/family/"),
-    Database("ChEBI", r"CHEBI:[0-9]{1,7}", "CHEBI:4911", _ORG, ("SMALL_MOLECULE",), "http://www.ebi.ac.uk/chebi/searchId.do?chebiId="),
+    Database(
+        "Rfam",
+        r"RF[0-9]{5}",
+        "RF00027",
+        "https://rfam.org/family/{id}",
+        ("GENEPROD",),
+        "http://rfam.xfam.org/family/",
+    ),
+    Database(
+        "ChEBI",
+        r"CHEBI:[0-9]{1,7}",
+        "CHEBI:4911",
+        _ORG,
+        ("SMALL_MOLECULE",),
+        "http://www.ebi.ac.uk/chebi/searchId.do?chebiId=",
+    ),
     Database(
         "PubChem compound",
         _NUMBER,
@@ -70,9 +103,32 @@ DATABASES: Final = (
         "https://pubchem.ncbi.nlm.nih.gov/substance/",
         also=("SID",),
     ),
-    Database("Gene Ontology", r"GO:[0-9]{7}", "GO:0005739", _ORG, ("SUBCELLULAR",), "http://amigo.geneontology.org/amigo/term/", also=("GO",)),
-    Database("CORUM", _NUMBER, "1149", "", ("SUBCELLULAR",), "http://mips.helmholtz-muenchen.de/genre/proj/corum/complexdetails.html?id="),
-    Database("Cell Ontology", r"CL:[0-9]{7}", "CL:0000084", _ORG, ("CELL",), "https://identifiers.org/", also=("CL",)),
+    Database(
+        "Gene Ontology",
+        r"GO:[0-9]{7}",
+        "GO:0005739",
+        _ORG,
+        ("SUBCELLULAR",),
+        "http://amigo.geneontology.org/amigo/term/",
+        also=("GO",),
+    ),
+    Database(
+        "CORUM",
+        _NUMBER,
+        "1149",
+        "",
+        ("SUBCELLULAR",),
+        "http://mips.helmholtz-muenchen.de/genre/proj/corum/complexdetails.html?id=",
+    ),
+    Database(
+        "Cell Ontology",
+        r"CL:[0-9]{7}",
+        "CL:0000084",
+        _ORG,
+        ("CELL",),
+        "https://identifiers.org/",
+        also=("CL",),
+    ),
     Database(
         "Cellosaurus",
         r"CVCL_[A-Z0-9]{4}",
@@ -84,7 +140,15 @@ DATABASES: Final = (
         ("CVCL",),
     ),
     Database("Uberon", r"UBERON:[0-9]{7}", "UBERON:0002107", _ORG, ("TISSUE",), _UBERON),
-    Database("Plant Ontology", r"PO:[0-9]{7}", "PO:0025034", _ORG, ("TISSUE",), "http://browser.planteome.org/amigo/term/", also=("PO",)),
+    Database(
+        "Plant Ontology",
+        r"PO:[0-9]{7}",
+        "PO:0025034",
+        _ORG,
+        ("TISSUE",),
+        "http://browser.planteome.org/amigo/term/",
+        also=("PO",),
+    ),
     Database(
         "NCBI taxonomy",
         _NUMBER,
@@ -94,9 +158,32 @@ DATABASES: Final = (
         "http://www.ncbi.nlm.nih.gov/taxonomy/",
         also=("taxonomy", "NCBI Taxon", "NCBITaxon", "taxid"),
     ),
-    Database("BioAssay Ontology", r"BAO_[0-9]{7}", "BAO_0002424", _BAO + "{id}", ("EXP_ASSAY",), _BAO, also=("BAO",)),
-    Database("OBI", r"OBI_[0-9]{7}", "OBI_0000854", "https://purl.obolibrary.org/obo/{id}", ("EXP_ASSAY",), _OBI),
-    Database("Disease Ontology", r"DOID:[0-9]{1,7}", "DOID:162", _ORG, ("DISEASE",), "https://identifiers.org/", also=("DOID", "DO")),
+    Database(
+        "BioAssay Ontology",
+        r"BAO_[0-9]{7}",
+        "BAO_0002424",
+        _BAO + "{id}",
+        ("EXP_ASSAY",),
+        _BAO,
+        also=("BAO",),
+    ),
+    Database(
+        "OBI",
+        r"OBI_[0-9]{7}",
+        "OBI_0000854",
+        "https://purl.obolibrary.org/obo/{id}",
+        ("EXP_ASSAY",),
+        _OBI,
+    ),
+    Database(
+        "Disease Ontology",
+        r"DOID:[0-9]{1,7}",
+        "DOID:162",
+        _ORG,
+        ("DISEASE",),
+        "https://identifiers.org/",
+        also=("DOID", "DO"),
+    ),
     Database(
         "MeSH",
         r"[A-Z][0-9]{2}(?:\.[0-9]{3}){0,12}|[CD][0-9]{6,9}",
@@ -132,7 +219,9 @@ def _folded(name: str) -> str:
     return re.sub(r"[\W_]+", "", name).casefold()
 
 
-_BY_NAME: Final = {_folded(name): database for database in DATABASES for name in (database.name, *database.also)}
+_BY_NAME: Final = {
+    _folded(name): database for database in DATABASES for name in (database.name, *database.also)
+}
 
 
 def database_named(name: str) -> Database | None:
@@ -141,7 +230,8 @@ def database_named(name: str) -> Database | None:
 
 
 def database_at(source: str, id: str) -> Database | None:
-    """The database whose address SourceData writes before the id. Where the id has not that one's form, the form alone tells, if one alone has it."""
+    """The database whose address SourceData writes before the id. Where the id has not that one's
+    form, the form alone tells, if one alone has it."""
     for database in DATABASES:
         if database.source == source.strip() and database.holds(id):
             return database
@@ -149,6 +239,10 @@ def database_at(source: str, id: str) -> Database | None:
 
 
 def guess_database(id: str, label: str = "") -> Database | None:
-    """The database whose form the id has: the first that names entities of the label, else the only one there is."""
+    """The database whose form the id has: the first that names entities of the label, else the only
+    one there is."""
     fitting = [database for database in DATABASES if database.holds(id)]
-    return next((database for database in fitting if label in database.labels), fitting[0] if len(fitting) == 1 else None)
+    return next(
+        (database for database in fitting if label in database.labels),
+        fitting[0] if len(fitting) == 1 else None,
+    )

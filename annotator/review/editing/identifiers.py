@@ -1,7 +1,8 @@
 """Ontology identifiers of entities, kept on a span as SourceData keeps them.
 
-SourceData XML joins what belongs to one entity with "///" in attributes that run side by side: ``ext_ids``, ``ext_names``, ``ext_tax_ids``,
-``ext_tax_names``, ``ext_urls``, and here also ``ext_dbs``. They are stored as they came, so that an export gives them back as they were. What
+SourceData XML joins what belongs to one entity with "///" in attributes that run side by side:
+``ext_ids``, ``ext_names``, ``ext_tax_ids``, ``ext_tax_names``, ``ext_urls``, and here also
+``ext_dbs``. They are stored as they came, so that an export gives them back as they were. What
 curators choose is written in the same attributes.
 """
 
@@ -12,10 +13,25 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from annotator.review.editing.databases import DATABASES, SPECIES, TAXONOMY, Database, database_at, database_named, guess_database
+from annotator.review.editing.databases import (
+    DATABASES,
+    SPECIES,
+    TAXONOMY,
+    Database,
+    database_at,
+    database_named,
+    guess_database,
+)
 
 JOINT: Final = "///"
-_IDS, _NAMES, _TAXA, _SPECIES, _DATABASES, _URLS = "ext_ids", "ext_names", "ext_tax_ids", "ext_tax_names", "ext_dbs", "ext_urls"
+_IDS, _NAMES, _TAXA, _SPECIES, _DATABASES, _URLS = (
+    "ext_ids",
+    "ext_names",
+    "ext_tax_ids",
+    "ext_tax_names",
+    "ext_dbs",
+    "ext_urls",
+)
 #: The attributes of a span that hold its identifiers.
 ATTRIBUTES: Final = (_IDS, _NAMES, _TAXA, _SPECIES, _DATABASES, _URLS)
 #: Between two addresses, of which the first may end in a slash and each may be missing.
@@ -24,7 +40,8 @@ _BETWEEN_URLS: Final = re.compile(r"///(?=\s*https?:|(?:///)+(?!/)|$)")
 
 @dataclass(frozen=True, slots=True)
 class Identifier:
-    """One entry of an ontology or database: ``Identifier("12028", "Bax", "10090", "NCBI gene", "Mus musculus")``."""
+    """One entry of an ontology or database: ``Identifier("12028", "Bax", "10090", "NCBI gene", "Mus
+    musculus")``."""
 
     id: str
     name: str = ""
@@ -40,11 +57,14 @@ class Identifier:
     @property
     def taxa(self) -> set[str]:
         """Species it belongs to, or is."""
-        return {taxon for taxon in (self.taxon, self.id if self.database == TAXONOMY else "") if taxon}
+        return {
+            taxon for taxon in (self.taxon, self.id if self.database == TAXONOMY else "") if taxon
+        }
 
 
 def identifiers_of(attributes: Mapping[str, Any]) -> list[Identifier]:
-    """The identifiers that a span's attributes hold, in order; entries without an id are passed over."""
+    """The identifiers that a span's attributes hold, in order; entries without an id are passed
+    over."""
     ids = [id.strip() for id in str(attributes.get(_IDS) or "").split(JOINT)]
     databases = _databases(attributes, ids)
     names = _filled(_column(attributes, _NAMES), len(ids))
@@ -77,8 +97,11 @@ def _urls(attributes: Mapping[str, Any], length: int) -> list[str]:
     return _filled(_BETWEEN_URLS.split(str(attributes.get(_URLS) or "")), length)
 
 
-def _with_gaps(taxa: Sequence[str], species: Sequence[str], ids: Sequence[str], databases: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Taxa and species beside their ids. A few files leave them out, with their "///", for entries that have none."""
+def _with_gaps(
+    taxa: Sequence[str], species: Sequence[str], ids: Sequence[str], databases: Sequence[str]
+) -> tuple[list[str], list[str]]:
+    """Taxa and species beside their ids. A few files leave them out, with their "///", for entries
+    that have none."""
     left = list(zip(taxa, _filled(species, len(taxa)), strict=True))
     rows = []
     for id, name in zip(ids, databases, strict=True):
@@ -88,7 +111,9 @@ def _with_gaps(taxa: Sequence[str], species: Sequence[str], ids: Sequence[str], 
     return [taxon for taxon, _ in rows], [named for _, named in rows]
 
 
-def with_identifiers(attributes: Mapping[str, Any], identifiers: Iterable[Identifier]) -> dict[str, Any]:
+def with_identifiers(
+    attributes: Mapping[str, Any], identifiers: Iterable[Identifier]
+) -> dict[str, Any]:
     """The attributes with these identifiers in place of those they hold; all others are kept.
 
     What stays the same stays as its source wrote it, an entry's address included.
@@ -99,10 +124,24 @@ def with_identifiers(attributes: Mapping[str, Any], identifiers: Iterable[Identi
     ids = [id.strip() for id in str(attributes.get(_IDS) or "").split(JOINT)]
     addresses = {id: url for id, url in zip(ids, _urls(attributes, len(ids)), strict=True) if url}
     kept = {each.entry: addresses.get(each.id, "") for each in had}
-    rows = [(each.id, each.name, each.taxon, each.species, each.database, kept.get(each.entry) or _source(each)) for each in wanted]
+    rows = [
+        (
+            each.id,
+            each.name,
+            each.taxon,
+            each.species,
+            each.database,
+            kept.get(each.entry) or _source(each),
+        )
+        for each in wanted
+    ]
     columns = [JOINT.join(column) for column in zip(*rows, strict=True)]
     others = {name: value for name, value in attributes.items() if name not in ATTRIBUTES}
-    return others | {name: column for name, column in zip(ATTRIBUTES, columns, strict=False) if column.replace(JOINT, "")}
+    return others | {
+        name: column
+        for name, column in zip(ATTRIBUTES, columns, strict=False)
+        if column.replace(JOINT, "")
+    }
 
 
 def _source(identifier: Identifier) -> str:
@@ -111,27 +150,49 @@ def _source(identifier: Identifier) -> str:
 
 
 def check_identifier(identifier: Identifier) -> str:
-    """What is wrong with the id of a database that is known, as a sentence; "" where nothing is, or where the database is another one."""
+    """What is wrong with the id of a database that is known, as a sentence; "" where nothing is, or
+    where the database is another one."""
     if identifier.taxon and not re.fullmatch(r"[1-9][0-9]{0,8}", identifier.taxon):
-        return f"“{identifier.taxon}” is no taxon of the NCBI; they are numbers, such as 9606 for Homo sapiens."
+        return (
+            f"“{identifier.taxon}” is no taxon of the NCBI; they are numbers, such as 9606 for Homo"
+            " sapiens."
+        )
     database = database_named(identifier.database)
     if database is None or database.holds(identifier.id):
         return ""
     others = [other.name for other in DATABASES if other.holds(identifier.id)]
     hint = f" It has the form of {' and '.join(others)}." if others else ""
-    return f"“{identifier.id}” is no id of {database.name}; they look like {database.example}.{hint}"
+    return (
+        f"“{identifier.id}” is no id of {database.name}; they look like {database.example}.{hint}"
+    )
 
 
 def completed(identifier: Identifier, label: str) -> Identifier:
-    """The identifier as it is stored: its database by the name it has here, told by the id's form where none is named; its species by name."""
-    database = database_named(identifier.database) if identifier.database else guess_database(identifier.id, label)
+    """The identifier as it is stored: its database by the name it has here, told by the id's form
+    where none is named; its species by name."""
+    database = (
+        database_named(identifier.database)
+        if identifier.database
+        else guess_database(identifier.id, label)
+    )
     species = identifier.species or SPECIES.get(identifier.taxon, "")
-    return Identifier(identifier.id, identifier.name, identifier.taxon, database.name if database else identifier.database, species)
+    return Identifier(
+        identifier.id,
+        identifier.name,
+        identifier.taxon,
+        database.name if database else identifier.database,
+        species,
+    )
 
 
 def database_of(identifier: Identifier, label: str) -> Database | None:
-    """The database that an identifier belongs to: the one it names, else the one whose form it has and that names entities of the label."""
-    return database_named(identifier.database) if identifier.database else guess_database(identifier.id, label)
+    """The database that an identifier belongs to: the one it names, else the one whose form it has
+    and that names entities of the label."""
+    return (
+        database_named(identifier.database)
+        if identifier.database
+        else guess_database(identifier.id, label)
+    )
 
 
 def address_of(identifier: Identifier, label: str) -> str:

@@ -1,8 +1,9 @@
 """Edits of one legend as pure functions: no database, no request, no clock.
 
-A ``LegendState`` is what a curator sees. ``apply`` turns a state and an ``Edit`` into a new state and the ``Effect`` of the edit: every row it
-changed, before and after. An effect is all that is needed to redo (``advance``) or undo (``inverse``) the edit; replaying the
-effects of a legend's log over its first state gives the present one. Offsets are code points, half open.
+A ``LegendState`` is what a curator sees. ``apply`` turns a state and an ``Edit`` into a new state
+and the ``Effect`` of the edit: every row it changed, before and after. An effect is all that is
+needed to redo (``advance``) or undo (``inverse``) the edit; replaying the effects of a legend's log
+over its first state gives the present one. Offsets are code points, half open.
 """
 
 from __future__ import annotations
@@ -15,13 +16,21 @@ from typing import Any, Final
 
 from annotator.common.errors import UserError
 from annotator.corpus.models import DecisionKind, ReviewMode, Verdict
-from annotator.review.editing.identifiers import JOINT, Identifier, check_identifier, completed, identifiers_of, with_identifiers
+from annotator.review.editing.identifiers import (
+    JOINT,
+    Identifier,
+    check_identifier,
+    completed,
+    identifiers_of,
+    with_identifiers,
+)
 from annotator.review.models import OperationKind
 from ner_engine.errors import OffsetError
 from ner_engine.schema import BORING, ROLES, check_offsets
 from ner_engine.text import Word, trim, words
 
-#: Keys of entities that a curator added begin so: removing one leaves nothing behind, while a removed suggestion stays as rejected.
+#: Keys of entities that a curator added begin so: removing one leaves nothing behind, while a
+#: removed suggestion stays as rejected.
 ADDED_PREFIX: Final = "add-"
 #: Below this confidence a suggestion is drawn dotted.
 LOW_CONFIDENCE: Final = 0.75
@@ -33,7 +42,8 @@ class OperationError(UserError):
 
 @dataclass(frozen=True, slots=True)
 class Entity:
-    """A span with what people decided of it; ``verdict`` is "" while nobody did. ``key`` survives every change."""
+    """A span with what people decided of it; ``verdict`` is "" while nobody did. ``key`` survives
+    every change."""
 
     key: str
     start: int
@@ -91,11 +101,13 @@ class Panel:
 class LegendState:
     """A legend as it stands at one revision.
 
-    ``decided`` holds the accepted and rejected entities by key, ``suggested`` what the current suggestions are, decided or not.
-    ``imported_panels`` came with the file; ``panel_starts`` replaces them once somebody changed them. ``role_labels`` are the labels whose
-    entities may be controlled or measured variables, ``labels`` all that may be set. ``suggested_by`` names the model of the suggestions, ``credits``
-    says which models told more than the entities.
-    ``mode`` and ``threshold`` are the project's: what becomes of suggestions that nobody decided when the legend is accepted.
+    ``decided`` holds the accepted and rejected entities by key, ``suggested`` what the current
+    suggestions are, decided or not. ``imported_panels`` came with the file; ``panel_starts``
+    replaces them once somebody changed them. ``role_labels`` are the labels whose entities may be
+    controlled or measured variables, ``labels`` all that may be set. ``suggested_by`` names the
+    model of the suggestions, ``credits`` says which models told more than the entities. ``mode``
+    and ``threshold`` are the project's: what becomes of suggestions that nobody decided when the
+    legend is accepted.
     """
 
     text: str
@@ -119,26 +131,40 @@ class LegendState:
     @cached_property
     def panels(self) -> tuple[Panel, ...]:
         """The panels in order: the imported ones, or those that begin at ``panel_starts``."""
-        return self.imported_panels if self.panel_starts is None else _panels_at(self.text, self.panel_starts, self.imported_panels)
+        return (
+            self.imported_panels
+            if self.panel_starts is None
+            else _panels_at(self.text, self.panel_starts, self.imported_panels)
+        )
 
     @cached_property
     def undecided(self) -> dict[str, Entity]:
         """Suggestions that nobody decided and that no decision made pointless, by key.
 
-        A decision beats a suggestion: one that shares characters with an accepted entity is withdrawn, unless the two were suggested
-        together, one within the other. So is one that repeats what was rejected.
+        A decision beats a suggestion: one that shares characters with an accepted entity is
+        withdrawn, unless the two were suggested together, one within the other. So is one that
+        repeats what was rejected.
         """
         covered = bytearray(len(self.text))
-        accepted = [entity for entity in self.decided.values() if entity.verdict == Verdict.ACCEPTED]
+        accepted = [
+            entity for entity in self.decided.values() if entity.verdict == Verdict.ACCEPTED
+        ]
         for entity in accepted:
             covered[entity.start : entity.end] = b"\1" * (entity.end - entity.start)
-        rejected = {(e.start, e.end, e.label) for e in self.decided.values() if e.verdict == Verdict.REJECTED}
+        rejected = {
+            (e.start, e.end, e.label)
+            for e in self.decided.values()
+            if e.verdict == Verdict.REJECTED
+        }
         return {
             key: entity
             for key, entity in self.suggested.items()
             if key not in self.decided
             and (entity.start, entity.end, entity.label) not in rejected
-            and not (1 in covered[entity.start : entity.end] and any(self._withdraws(other, entity) for other in accepted))
+            and not (
+                1 in covered[entity.start : entity.end]
+                and any(self._withdraws(other, entity) for other in accepted)
+            )
         }
 
     def _withdraws(self, decided: Entity, suggestion: Entity) -> bool:
@@ -149,10 +175,15 @@ class LegendState:
         return not together or (decided.start, decided.end) == (suggestion.start, suggestion.end)
 
     def is_below(self, entity: Entity) -> bool:
-        """Whether an undecided suggestion lies below the threshold. One without a score came from a file: only deciding one by one asks for it."""
+        """Whether an undecided suggestion lies below the threshold. One without a score came from a
+        file: only deciding one by one asks for it."""
         if entity.verdict:
             return False
-        return self.mode == ReviewMode.DECIDE if entity.score is None else entity.score < self.threshold
+        return (
+            self.mode == ReviewMode.DECIDE
+            if entity.score is None
+            else entity.score < self.threshold
+        )
 
     @cached_property
     def entities(self) -> list[Entity]:
@@ -162,7 +193,10 @@ class LegendState:
 
     @cached_property
     def rejected(self) -> list[Entity]:
-        return sorted((entity for entity in self.decided.values() if entity.verdict == Verdict.REJECTED), key=_reading_order)
+        return sorted(
+            (entity for entity in self.decided.values() if entity.verdict == Verdict.REJECTED),
+            key=_reading_order,
+        )
 
     def surface(self, entity: Entity) -> str:
         return self.text[entity.start : entity.end]
@@ -171,7 +205,9 @@ class LegendState:
         """The entity as it stands, decided or not; ``OperationError`` when there is none."""
         found = self.decided.get(key) or self.undecided.get(key) or self.suggested.get(key)
         if found is None:
-            raise OperationError("This entity is no longer in the legend. Reload the legend to see how it stands.")
+            raise OperationError(
+                "This entity is no longer in the legend. Reload the legend to see how it stands."
+            )
         return found
 
     def occurrences(self, surface: str) -> Iterator[tuple[int, int]]:
@@ -200,7 +236,8 @@ _LETTER = re.compile(r"\W{0,2}([A-Za-z])(?:\W{0,3}(?:[-–—,&]|and\b)\W{0,3}([
 
 
 def _letters(text: str, at: int) -> str:
-    """The letter that a panel's text begins with, or the first and last of several: "(b, c)" and "B–C" are "B–C"."""
+    """The letter that a panel's text begins with, or the first and last of several: "(b, c)" and
+    "B–C" are "B–C"."""
     found = _LETTER.match(text, at)
     if not found:
         return ""
@@ -209,10 +246,13 @@ def _letters(text: str, at: int) -> str:
 
 
 def panel_problems(panels: Sequence[Panel]) -> list[str]:
-    """What is odd about the panels' letters, as sentences: one that is left out, one that comes twice or too early."""
+    """What is odd about the panels' letters, as sentences: one that is left out, one that comes
+    twice or too early."""
     problems: list[str] = []
     expected = ord("A")
-    has_numerals = any(panel.marker.lower() == "ii" for panel in panels)  # then i, v and x are numerals too
+    has_numerals = any(
+        panel.marker.lower() == "ii" for panel in panels
+    )  # then i, v and x are numerals too
     for panel in panels:
         if has_numerals and panel.marker.lower() in ("i", "v", "x"):
             continue
@@ -221,7 +261,9 @@ def panel_problems(panels: Sequence[Panel]) -> list[str]:
             continue
         first, last = ord(letters[1].upper()), ord((letters[2] or letters[1]).upper())
         if first > expected:
-            missing = chr(expected) if first == expected + 1 else f"{chr(expected)}–{chr(first - 1)}"
+            missing = (
+                chr(expected) if first == expected + 1 else f"{chr(expected)}–{chr(first - 1)}"
+            )
             problems.append(f"Panel {missing} is missing before {panel.marker}.")
         elif first < expected:
             problems.append(f"Panel {panel.marker} comes after {chr(expected - 1)}.")
@@ -230,7 +272,8 @@ def panel_problems(panels: Sequence[Panel]) -> list[str]:
 
 
 def _panels_at(text: str, starts: Sequence[int], imported: Iterable[Panel]) -> tuple[Panel, ...]:
-    """Panels from each start to the next; a letter comes from the file, else from the panel's first word, else from the one before."""
+    """Panels from each start to the next; a letter comes from the file, else from the panel's first
+    word, else from the one before."""
     known = {panel.start: panel.marker for panel in imported}
     made: list[Panel] = []
     for index, (start, end) in enumerate(zip(starts, [*starts[1:], len(text)], strict=False)):
@@ -238,14 +281,17 @@ def _panels_at(text: str, starts: Sequence[int], imported: Iterable[Panel]) -> t
         marker = marker or _letters(text, start)
         if not marker:
             before = made[-1].marker[-1:] if made else "@"
-            marker = chr(ord(before) + 1) if len(before) == 1 and "@" <= before < "Z" else str(index + 1)
+            marker = (
+                chr(ord(before) + 1) if len(before) == 1 and "@" <= before < "Z" else str(index + 1)
+            )
         made.append(Panel(index, start, end, marker))
     return tuple(made)
 
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """What somebody asked for. ``id`` is the operation's, from which the keys of added entities are made."""
+    """What somebody asked for. ``id`` is the operation's, from which the keys of added entities are
+    made."""
 
     id: str
     kind: str
@@ -261,7 +307,8 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What an edit changed: decided rows by key (None: no row), panel starts and acceptance, each as (before, after)."""
+    """What an edit changed: decided rows by key (None: no row), panel starts and acceptance, each
+    as (before, after)."""
 
     entities: Mapping[str, tuple[Row | None, Row | None]] = field(default_factory=dict)
     panel_starts: tuple[tuple[int, ...] | None, tuple[int, ...] | None] | None = None
@@ -275,7 +322,9 @@ class Effect:
         if self.entities:
             found["entities"] = {key: list(rows) for key, rows in self.entities.items()}
         if self.panel_starts is not None:
-            found["panel_starts"] = [None if starts is None else list(starts) for starts in self.panel_starts]
+            found["panel_starts"] = [
+                None if starts is None else list(starts) for starts in self.panel_starts
+            ]
         if self.accepted is not None:
             found["accepted"] = list(self.accepted)
         return found
@@ -285,7 +334,9 @@ class Effect:
         panels = stored.get("panel_starts")
         accepted = stored.get("accepted")
         return cls(
-            entities={key: (before, after) for key, (before, after) in stored.get("entities", {}).items()},
+            entities={
+                key: (before, after) for key, (before, after) in stored.get("entities", {}).items()
+            },
             panel_starts=None if panels is None else (_starts(panels[0]), _starts(panels[1])),
             accepted=None if accepted is None else (accepted[0], accepted[1]),
         )
@@ -329,7 +380,8 @@ def replay(state: LegendState, effects: Iterable[Effect]) -> LegendState:
 
 
 def apply(state: LegendState, edit: Edit) -> tuple[LegendState, Effect]:
-    """The state after ``edit`` and what it changed. Raises ``OperationError`` for an edit that cannot be made or changes nothing."""
+    """The state after ``edit`` and what it changed. Raises ``OperationError`` for an edit that
+    cannot be made or changes nothing."""
     work = _EDITS.get(edit.kind)
     if work is None:
         raise OperationError(f"There is no edit called “{edit.kind}”.")
@@ -342,7 +394,8 @@ def apply(state: LegendState, edit: Edit) -> tuple[LegendState, Effect]:
 
 
 def _change(state: LegendState, *entities: Entity) -> Effect:
-    """The effect of putting these rows into the decided layer; rows that are there already as they are leave no trace."""
+    """The effect of putting these rows into the decided layer; rows that are there already as they
+    are leave no trace."""
     rows: dict[str, tuple[Row | None, Row | None]] = {}
     for entity in entities:
         before = state.decided.get(entity.key)
@@ -353,7 +406,9 @@ def _change(state: LegendState, *entities: Entity) -> Effect:
 
 def _decide(entity: Entity, **changes: Any) -> Entity:
     """The entity as a person's explicit, accepted decision."""
-    return replace(entity, verdict=str(Verdict.ACCEPTED), decision=str(DecisionKind.EXPLICIT), **changes)
+    return replace(
+        entity, verdict=str(Verdict.ACCEPTED), decision=str(DecisionKind.EXPLICIT), **changes
+    )
 
 
 def _accept(state: LegendState, edit: Edit) -> Effect:
@@ -365,7 +420,9 @@ def _reject(state: LegendState, edit: Edit) -> Effect:
     entity = state.entity(edit.key)
     if entity.key.startswith(ADDED_PREFIX):
         return Effect(entities={entity.key: (entity.as_row(), None)})
-    return _change(state, replace(entity, verdict=str(Verdict.REJECTED), decision=str(DecisionKind.EXPLICIT)))
+    return _change(
+        state, replace(entity, verdict=str(Verdict.REJECTED), decision=str(DecisionKind.EXPLICIT))
+    )
 
 
 def _relabel(state: LegendState, edit: Edit) -> Effect:
@@ -387,7 +444,9 @@ def _label(state: LegendState, edit: Edit) -> str:
 
 def _set_role(state: LegendState, edit: Edit) -> Effect:
     entity = state.entity(edit.key)
-    return _change(state, _decide(entity, role=_role(state, edit.arguments.get("role", ""), entity.label)))
+    return _change(
+        state, _decide(entity, role=_role(state, edit.arguments.get("role", ""), entity.label))
+    )
 
 
 def _role(state: LegendState, role: Any, label: str) -> str:
@@ -395,14 +454,20 @@ def _role(state: LegendState, role: Any, label: str) -> str:
     if role not in ("", *ROLES):
         raise OperationError(f"There is no role called “{role}”.")
     if role not in ("", BORING) and label not in state.role_labels:
-        raise OperationError("Only small molecules and gene products are controlled or measured variables; others can be marked as context.")
+        raise OperationError(
+            "Only small molecules and gene products are controlled or measured variables; others"
+            " can be marked as context."
+        )
     return str(role)
 
 
 def _add(state: LegendState, edit: Edit) -> Effect:
     start, end = _range(state, edit.arguments)
     label = _label(state, edit)
-    for entity in (*state.entities, *state.rejected):  # what was rejected and is added again is the same entity
+    for entity in (
+        *state.entities,
+        *state.rejected,
+    ):  # what was rejected and is added again is the same entity
         if (entity.start, entity.end) == (start, end):
             return _change(state, _relabelled(state, entity, label))
     role = _role(state, edit.arguments.get("role", ""), label)
@@ -410,7 +475,8 @@ def _add(state: LegendState, edit: Edit) -> Effect:
 
 
 def _range(state: LegendState, arguments: Mapping[str, Any]) -> tuple[int, int]:
-    """Code points of the ``words`` [first, last] with ``steps`` [at start, at end] in characters, or of plain ``start`` and ``end``."""
+    """Code points of the ``words`` [first, last] with ``steps`` [at start, at end] in characters,
+    or of plain ``start`` and ``end``."""
     if "words" in arguments:
         first, last = _pair(arguments["words"], "words")
         at_start, at_end = _pair(arguments.get("steps", (0, 0)), "steps")
@@ -425,7 +491,11 @@ def _range(state: LegendState, arguments: Mapping[str, Any]) -> tuple[int, int]:
 
 
 def _pair(raw: Any, name: str) -> tuple[int, int]:
-    if not isinstance(raw, list | tuple) or len(raw) != 2 or any(type(number) is not int for number in raw):
+    if (
+        not isinstance(raw, list | tuple)
+        or len(raw) != 2
+        or any(type(number) is not int for number in raw)
+    ):
         raise OperationError(f"{name} must be two whole numbers.")
     return raw[0], raw[1]
 
@@ -434,12 +504,15 @@ def _checked(text: str, start: int, end: int) -> tuple[int, int]:
     try:
         check_offsets(start, end, text)
     except OffsetError as error:
-        raise OperationError("Nothing but space is selected, or the selection lies outside the legend.") from error
+        raise OperationError(
+            "Nothing but space is selected, or the selection lies outside the legend."
+        ) from error
     return start, end
 
 
 def _move_edges(state: LegendState, edit: Edit) -> Effect:
-    """To a new range (as for adding), or one ``edge`` a step: ``unit`` "word" or "character", ``by`` -1 or 1."""
+    """To a new range (as for adding), or one ``edge`` a step: ``unit`` "word" or "character",
+    ``by`` -1 or 1."""
     entity = state.entity(edit.key)
     if "edge" not in edit.arguments:
         start, end = _range(state, edit.arguments)
@@ -451,10 +524,19 @@ def _move_edges(state: LegendState, edit: Edit) -> Effect:
 def _stepped(state: LegendState, entity: Entity, arguments: Mapping[str, Any]) -> tuple[int, int]:
     edge, unit, by = arguments.get("edge"), arguments.get("unit", "word"), arguments.get("by")
     if edge not in ("start", "end") or unit not in ("word", "character") or by not in (-1, 1):
-        raise OperationError("An edge moves by one word or character, to the left (-1) or to the right (1).")
+        raise OperationError(
+            "An edge moves by one word or character, to the left (-1) or to the right (1)."
+        )
     stops = _word_stops(state, edge) if unit == "word" else _character_stops(state.text, edge)
     here = entity.start if edge == "start" else entity.end
-    there = next((stop for stop in (stops if by > 0 else reversed(stops)) if (stop > here if by > 0 else stop < here)), None)
+    there = next(
+        (
+            stop
+            for stop in (stops if by > 0 else reversed(stops))
+            if (stop > here if by > 0 else stop < here)
+        ),
+        None,
+    )
     if there is None:
         raise OperationError("The edge cannot go further: the legend ends here.")
     start, end = (there, entity.end) if edge == "start" else (entity.start, there)
@@ -470,14 +552,19 @@ def _word_stops(state: LegendState, edge: str) -> list[int]:
 
 def _character_stops(text: str, edge: str) -> list[int]:
     """Places where an edge may stand without white space inside it."""
-    return [index if edge == "start" else index + 1 for index, char in enumerate(text) if not char.isspace()]
+    return [
+        index if edge == "start" else index + 1
+        for index, char in enumerate(text)
+        if not char.isspace()
+    ]
 
 
 def propagation(state: LegendState, edit: Edit) -> list[Entity]:
-    """The entities that ``edit`` gives a label and a role because their string is the same; a decided range is left as it is.
+    """The entities that ``edit`` gives a label and a role because their string is the same; a
+    decided range is left as it is.
 
-    The string is that of ``entity``, or a ``surface`` with ``label``, ``role`` and ``attributes`` of an entity of another legend.
-    Identifiers go along to those that have none.
+    The string is that of ``entity``, or a ``surface`` with ``label``, ``role`` and ``attributes``
+    of an entity of another legend. Identifiers go along to those that have none.
     """
     surface, model = _model(state, edit)
     decided = [entity for entity in state.decided.values() if entity.verdict == Verdict.ACCEPTED]
@@ -489,25 +576,39 @@ def propagation(state: LegendState, edit: Edit) -> list[Entity]:
     for number, (start, end) in enumerate(state.occurrences(surface)):
         if (start, end) in ruled_out or any(entity.overlaps(start, end) for entity in decided):
             continue
-        origin = suggested.get((start, end)) or Entity(f"{ADDED_PREFIX}{edit.id}-{number}", start, end, model.label)
-        given = replace(_decide(origin, label=model.label, role=model.role), decision=str(DecisionKind.PROPAGATED))
-        found.append(given if identifiers_of(given.attributes) else _identified(given, identifiers_of(model.attributes)))
+        origin = suggested.get((start, end)) or Entity(
+            f"{ADDED_PREFIX}{edit.id}-{number}", start, end, model.label
+        )
+        given = replace(
+            _decide(origin, label=model.label, role=model.role),
+            decision=str(DecisionKind.PROPAGATED),
+        )
+        found.append(
+            given
+            if identifiers_of(given.attributes)
+            else _identified(given, identifiers_of(model.attributes))
+        )
     return found
 
 
 def _model(state: LegendState, edit: Edit) -> tuple[str, Entity]:
-    """The string that is looked for and the entity whose label and role it gets; without a key where that is another legend's."""
+    """The string that is looked for and the entity whose label and role it gets; without a key
+    where that is another legend's."""
     if "surface" not in edit.arguments:
         model = state.entity(edit.key)
         if model.verdict == Verdict.REJECTED:
-            raise OperationError("This entity was rejected; accept it before its label is given to others.")
+            raise OperationError(
+                "This entity was rejected; accept it before its label is given to others."
+            )
         return state.surface(model), model
     surface = edit.arguments["surface"]
     if not isinstance(surface, str) or not surface.strip():
         raise OperationError("There is no string to look for.")
     label = _label(state, edit)
     made = Entity("", 0, 0, label, _role(state, edit.arguments.get("role", ""), label))
-    return surface, _identified(made, [Identifier(**each) for each in edit.arguments.get("identifiers", ())])
+    return surface, _identified(
+        made, [Identifier(**each) for each in edit.arguments.get("identifiers", ())]
+    )
 
 
 def _propagate(state: LegendState, edit: Edit) -> Effect:
@@ -521,15 +622,22 @@ def _propagate(state: LegendState, edit: Edit) -> Effect:
 
 
 def _set_identifiers(state: LegendState, edit: Edit) -> Effect:
-    """``identifiers``: a list of {"id", "name", "taxon", "database", "species"} in place of those the entity has; empty for none.
+    """``identifiers``: a list of {"id", "name", "taxon", "database", "species"} in place of those
+    the entity has; empty for none.
 
-    New ones must have the form of their database, where that is known; those that the entity has are kept, whatever their form.
+    New ones must have the form of their database, where that is known; those that the entity has
+    are kept, whatever their form.
     """
     entity = state.entity(edit.key)
     if entity.verdict == Verdict.REJECTED:
-        raise OperationError("This entity was rejected; accept it before it is given an identifier.")
+        raise OperationError(
+            "This entity was rejected; accept it before it is given an identifier."
+        )
     had = identifiers_of(entity.attributes)
-    told = [each if each in had else completed(each, entity.label) for each in _told_identifiers(edit.arguments.get("identifiers"))]
+    told = [
+        each if each in had else completed(each, entity.label)
+        for each in _told_identifiers(edit.arguments.get("identifiers"))
+    ]
     problem = next(filter(None, (check_identifier(each) for each in told if each not in had)), "")
     if problem:
         raise OperationError(problem)
@@ -551,8 +659,13 @@ def _told_identifiers(raw: Any) -> list[Identifier]:
     found = []
     for each in raw:
         parts = [each.get(name) or "" for name in fields] if isinstance(each, Mapping) else []
-        if not parts or any(not isinstance(part, str) or len(part) > 200 or JOINT in part for part in parts):
-            raise OperationError("An identifier has an id and may have name, taxon and database, each of at most 200 characters without “///”.")
+        if not parts or any(
+            not isinstance(part, str) or len(part) > 200 or JOINT in part for part in parts
+        ):
+            raise OperationError(
+                "An identifier has an id and may have name, taxon and database, each of at most 200"
+                " characters without “///”."
+            )
         if not parts[0].strip():
             raise OperationError("An identifier needs an id.")
         found.append(Identifier(*(" ".join(part.split()) for part in parts)))
@@ -560,12 +673,15 @@ def _told_identifiers(raw: Any) -> list[Identifier]:
 
 
 def _set_panels(state: LegendState, edit: Edit) -> Effect:
-    """``word``: a panel begins at this word, or no longer does. ``starts``: exactly these code points begin panels."""
+    """``word``: a panel begins at this word, or no longer does. ``starts``: exactly these code
+    points begin panels."""
     before = state.panel_starts
     current = {panel.start for panel in state.panels}
     if "starts" in edit.arguments:
         raw = edit.arguments["starts"]
-        if not isinstance(raw, list) or any(type(at) is not int or not 0 <= at < len(state.text) for at in raw):
+        if not isinstance(raw, list) or any(
+            type(at) is not int or not 0 <= at < len(state.text) for at in raw
+        ):
             raise OperationError("Panels must begin inside the legend.")
         after = tuple(sorted(set(raw)))
     else:
@@ -579,13 +695,21 @@ def _set_panels(state: LegendState, edit: Edit) -> Effect:
 
 
 def _accept_legend(state: LegendState, edit: Edit) -> Effect:
-    """What nobody decided is swept: accepted above the threshold, left out below it. Where each needs a decision, those below refuse it."""
+    """What nobody decided is swept: accepted above the threshold, left out below it. Where each
+    needs a decision, those below refuse it."""
     below = [entity for entity in state.undecided.values() if state.is_below(entity)]
     if below and state.mode == ReviewMode.DECIDE:
         wait = "suggestion waits" if len(below) == 1 else "suggestions wait"
-        raise OperationError(f"{len(below)} {wait} for a decision: accept or reject what lies below the threshold of {state.threshold:g}.")
+        raise OperationError(
+            f"{len(below)} {wait} for a decision: accept or reject what lies below the threshold of"
+            f" {state.threshold:g}."
+        )
     swept = str(DecisionKind.SWEPT)
-    taken = [replace(_decide(entity), decision=swept) for entity in state.undecided.values() if not state.is_below(entity)]
+    taken = [
+        replace(_decide(entity), decision=swept)
+        for entity in state.undecided.values()
+        if not state.is_below(entity)
+    ]
     left_out = [replace(entity, verdict=str(Verdict.REJECTED), decision=swept) for entity in below]
     return replace(_change(state, *taken, *left_out), accepted=(False, True))
 
@@ -635,7 +759,8 @@ class Logged:
 
 
 def history(log: Iterable[Logged]) -> tuple[list[Logged], list[Logged]]:
-    """Which operations can be undone and which redone now, the next one last. A new edit forgets what was undone before it."""
+    """Which operations can be undone and which redone now, the next one last. A new edit forgets
+    what was undone before it."""
     done: list[Logged] = []
     undone: list[Logged] = []
     for operation in log:

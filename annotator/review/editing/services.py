@@ -1,7 +1,8 @@
 """What people do to legends: the one way in for the review page, the API and commands.
 
-Every edit goes through ``apply_operation``: right, lease and revision are checked, the edit is applied, the decided layer and the log are written,
-all in one transaction. An operation's id makes it happen once, however often it is sent.
+Every edit goes through ``apply_operation``: right, lease and revision are checked, the edit is
+applied, the decided layer and the log are written, all in one transaction. An operation's id makes
+it happen once, however often it is sent.
 """
 
 from __future__ import annotations
@@ -20,7 +21,17 @@ from django.utils import timezone
 from annotator.accounts.models import User
 from annotator.common.errors import UserError
 from annotator.corpus.access import Action, can, require
-from annotator.corpus.models import DecisionKind, Document, DocumentState, Label, Layer, LayerKind, Segment, Span, Verdict
+from annotator.corpus.models import (
+    DecisionKind,
+    Document,
+    DocumentState,
+    Label,
+    Layer,
+    LayerKind,
+    Segment,
+    Span,
+    Verdict,
+)
 from annotator.review.editing.identifiers import identifiers_of
 from annotator.review.editing.operations import (
     ARGUMENTS,
@@ -38,7 +49,9 @@ from annotator.review.editing.operations import (
     propagation,
 )
 from annotator.review.models import Lease, Operation, OperationKind, RemarkKind
-from annotator.review.queue.order import is_drawn, next_legend  # noqa: F401 - the next legend is offered here too
+from annotator.review.queue.order import (
+    is_drawn,
+)
 from annotator.review.second_look.label_errors import settle_suspicions
 
 log = structlog.get_logger(__name__)
@@ -50,29 +63,40 @@ LEASE_TIME = timedelta(minutes=2)
 
 
 class StaleRevisionError(UserError):
-    """The edit was made on a revision that is no longer the newest. ``since`` are the operations that came after it, oldest first."""
+    """The edit was made on a revision that is no longer the newest. ``since`` are the operations
+    that came after it, oldest first."""
 
     def __init__(self, document: Document, base_revision: int) -> None:
-        super().__init__("Somebody changed this legend since you saw it. Look at what changed, then apply your edit again or discard it.")
+        super().__init__(
+            "Somebody changed this legend since you saw it. Look at what changed, then apply your"
+            " edit again or discard it."
+        )
         self.document = document
         self.base_revision = base_revision
-        self.since: list[Operation] = list(document.operations.filter(revision__gt=base_revision).select_related("actor"))
+        self.since: list[Operation] = list(
+            document.operations.filter(revision__gt=base_revision).select_related("actor")
+        )
 
 
 class LeaseError(UserError):
     """Somebody else is at work on the legend."""
 
     def __init__(self, holder: User) -> None:
-        super().__init__(f"{holder.get_username()} is working on this legend now. Wait until it is free, or take it over.")
+        super().__init__(
+            f"{holder.get_username()} is working on this legend now. Wait until it is free, or take"
+            " it over."
+        )
         self.holder = holder
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of an operation: the ``revision`` it made, its effect, and the legend before and after.
+    """What became of an operation: the ``revision`` it made, its effect, and the legend before and
+    after.
 
-    For a ``repeated`` one nothing was done again: ``before`` and ``state`` are both the legend as it stands now. ``n_others`` is how many other
-    legends of the paper the operation changed, ``n_left`` in how many it could not be undone or redone, because somebody edited them since.
+    For a ``repeated`` one nothing was done again: ``before`` and ``state`` are both the legend as
+    it stands now. ``n_others`` is how many other legends of the paper the operation changed,
+    ``n_left`` in how many it could not be undone or redone, because somebody edited them since.
     """
 
     operation: Operation
@@ -88,7 +112,8 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """An operation as it came in, its frame checked; what is in ``arguments`` is checked by the edit itself."""
+    """An operation as it came in, its frame checked; what is in ``arguments`` is checked by the
+    edit itself."""
 
     id: uuid.UUID
     kind: str
@@ -101,29 +126,46 @@ class Request:
 
     @property
     def may_reach_others(self) -> bool:
-        """Whether other legends of the paper may be written too: by a propagation, or by taking one back."""
+        """Whether other legends of the paper may be written too: by a propagation, or by taking one
+        back."""
         return self.is_for_the_paper or self.kind in (OperationKind.UNDO, OperationKind.REDO)
 
 
 def read_request(operation: Mapping[str, Any]) -> Request:
-    """The frame of ``{"id", "kind", "entity"?, "arguments"?, "base_revision"}``; ``OperationError`` names what is missing or of the wrong type."""
+    """The frame of ``{"id", "kind", "entity"?, "arguments"?, "base_revision"}``; ``OperationError``
+    names what is missing or of the wrong type."""
     try:
         identifier = uuid.UUID(str(operation["id"]))
     except (KeyError, ValueError) as error:
-        raise OperationError("An operation needs an id: a UUID made by the sender, the same whenever it is sent again.") from error
-    kind, base, arguments = operation.get("kind"), operation.get("base_revision"), operation.get("arguments") or {}
+        raise OperationError(
+            "An operation needs an id: a UUID made by the sender, the same whenever it is sent"
+            " again."
+        ) from error
+    kind, base, arguments = (
+        operation.get("kind"),
+        operation.get("base_revision"),
+        operation.get("arguments") or {},
+    )
     if not isinstance(kind, str) or kind not in OperationKind.values:
         raise OperationError(f"There is no edit called “{kind}”.")
     if type(base) is not int or base < 0:
-        raise OperationError("An operation needs base_revision: the revision of the legend it was made on.")
+        raise OperationError(
+            "An operation needs base_revision: the revision of the legend it was made on."
+        )
     if not isinstance(arguments, Mapping):
         raise OperationError("The arguments of an operation must be an object.")
     told = {**arguments, "entity": operation["entity"]} if operation.get("entity") else arguments
-    return Request(identifier, kind, {name: told[name] for name in ARGUMENTS.get(kind, ()) if name in told}, base)
+    return Request(
+        identifier,
+        kind,
+        {name: told[name] for name in ARGUMENTS.get(kind, ()) if name in told},
+        base,
+    )
 
 
 def legend_state(document: Document, *, labels: Sequence[Label] | None = None) -> LegendState:
-    """The legend as it stands: decided layer (or what it will begin from), current suggestions, panels. Four queries at most."""
+    """The legend as it stands: decided layer (or what it will begin from), current suggestions,
+    panels. Four queries at most."""
     layers = {layer.kind: layer for layer in document.layers.current()}
     base = layers.get(LayerKind.DECIDED) or layers.get(LayerKind.IMPORTED)
     suggested = layers.get(LayerKind.SUGGESTED)
@@ -163,26 +205,42 @@ def entities_of_layers(*layers: Layer | None) -> dict[int, dict[str, Entity]]:
     """Entities by key, by layer."""
     wanted = [layer.pk for layer in layers if layer]
     found: dict[int, dict[str, Entity]] = {}
-    for layer_id, *row in Span.objects.filter(layer_id__in=wanted).order_by().values_list("layer_id", *_COLUMNS):
+    for layer_id, *row in (
+        Span.objects.filter(layer_id__in=wanted).order_by().values_list("layer_id", *_COLUMNS)
+    ):
         entity = Entity(*row)
         found.setdefault(layer_id, {})[entity.key] = entity
     return found
 
 
 def _as_imported(entity: Entity) -> Entity:
-    return Entity(**{**entity.as_row(), "key": entity.key, "verdict": str(Verdict.ACCEPTED), "decision": str(DecisionKind.IMPORTED)})
+    return Entity(
+        **{
+            **entity.as_row(),
+            "key": entity.key,
+            "verdict": str(Verdict.ACCEPTED),
+            "decision": str(DecisionKind.IMPORTED),
+        }
+    )
 
 
 def _imported_panels(document: Document) -> tuple[Panel, ...]:
-    rows = Segment.objects.filter(document=document).order_by("position").values_list("start", "end", "marker")
-    return tuple(Panel(index, start, end, marker) for index, (start, end, marker) in enumerate(rows))
+    rows = (
+        Segment.objects.filter(document=document)
+        .order_by("position")
+        .values_list("start", "end", "marker")
+    )
+    return tuple(
+        Panel(index, start, end, marker) for index, (start, end, marker) in enumerate(rows)
+    )
 
 
 def apply_operation(*, document_id: int, actor: User, operation: Mapping[str, Any]) -> Outcome:
     """Make one edit, or undo or redo one, exactly once.
 
-    Raises ``OperationError`` (it makes no sense), ``LeaseError`` (somebody else works on the legend), ``StaleRevisionError`` (made on an older
-    revision), ``PermissionDenied``; then nothing was changed.
+    Raises ``OperationError`` (it makes no sense), ``LeaseError`` (somebody else works on the
+    legend), ``StaleRevisionError`` (made on an older revision), ``PermissionDenied``; then nothing
+    was changed.
     """
     request = read_request(operation)
     with transaction.atomic():
@@ -196,12 +254,20 @@ def apply_operation(*, document_id: int, actor: User, operation: Mapping[str, An
             raise StaleRevisionError(document, request.base_revision)
         _check_questions(document, request.kind, actor)
         outcome = _made(document, actor, request)
-    log.info("operation_applied", document=document.pk, revision=outcome.revision, kind=request.kind, others=outcome.n_others, actor=actor.pk)
+    log.info(
+        "operation_applied",
+        document=document.pk,
+        revision=outcome.revision,
+        kind=request.kind,
+        others=outcome.n_others,
+        actor=actor.pk,
+    )
     return outcome
 
 
 def _made(document: Document, actor: User, request: Request) -> Outcome:
-    """The request done on its legend and, where it reaches further, on others of the paper; in the caller's transaction."""
+    """The request done on its legend and, where it reaches further, on others of the paper; in the
+    caller's transaction."""
     before = legend_state(document)
     if request.kind in (OperationKind.UNDO, OperationKind.REDO):
         target = _next_in_history(document, request.kind, actor)
@@ -210,60 +276,115 @@ def _made(document: Document, actor: User, request: Request) -> Outcome:
         n_others, n_left = _reverse_others(target, document, actor, request) if batch else (0, 0)
     elif request.is_for_the_paper:
         batch = request.id
-        state, effect, arguments, n_others, n_left = *_propagated(before, request), _propagate_in_others(document, before, actor, request), 0
+        state, effect, arguments, n_others, n_left = (
+            *_propagated(before, request),
+            _propagate_in_others(document, before, actor, request),
+            0,
+        )
         if not effect and not n_others:
-            raise OperationError("Every other occurrence of this string in the paper is decided already.")
+            raise OperationError(
+                "Every other occurrence of this string in the paper is decided already."
+            )
     else:
         batch, n_others, n_left = None, 0, 0
         state, effect = apply(before, Edit(request.id.hex, request.kind, request.arguments))
         arguments = _with_circumstances(request, before, document)
-    row = _write(document, before, state=state, effect=effect, actor=actor, request=request, arguments=arguments, batch=batch)
+    row = _write(
+        document,
+        before,
+        state=state,
+        effect=effect,
+        actor=actor,
+        request=request,
+        arguments=arguments,
+        batch=batch,
+    )
     if request.kind == OperationKind.ACCEPT_LEGEND and document.n_questions:
         _answer_questions(document, actor)
     if request.kind == OperationKind.ACCEPT_LEGEND and document.suspicion is not None:
-        settle_suspicions(document=document, actor=actor, standing=[entity for entity in state.entities if entity.verdict == Verdict.ACCEPTED])
-    return Outcome(row, state.revision, effect, before, state, document, n_others=n_others, n_left=n_left)
+        settle_suspicions(
+            document=document,
+            actor=actor,
+            standing=[entity for entity in state.entities if entity.verdict == Verdict.ACCEPTED],
+        )
+    return Outcome(
+        row, state.revision, effect, before, state, document, n_others=n_others, n_left=n_left
+    )
 
 
 def _answer_questions(document: Document, actor: User) -> None:
     """A reviewer who accepts the legend has answered what was asked about it."""
-    document.remarks.filter(kind=RemarkKind.QUESTION, resolved_at=None).update(resolved_at=timezone.now(), resolved_by=actor)
+    document.remarks.filter(kind=RemarkKind.QUESTION, resolved_at=None).update(
+        resolved_at=timezone.now(), resolved_by=actor
+    )
     Document.objects.filter(pk=document.pk).update(n_questions=0)
     document.n_questions = 0
 
 
-def _with_circumstances(request: Request, before: LegendState, document: Document) -> dict[str, Any]:
-    """The arguments to log; of an accepted legend also under which rules it was, so that its decisions can be judged later."""
+def _with_circumstances(
+    request: Request, before: LegendState, document: Document
+) -> dict[str, Any]:
+    """The arguments to log; of an accepted legend also under which rules it was, so that its
+    decisions can be judged later."""
     if request.kind != OperationKind.ACCEPT_LEGEND:
         return request.arguments
-    rules = {"mode": before.mode, "threshold": before.threshold, "blind": is_blind(document), "drawn": is_drawn(document)}
+    rules = {
+        "mode": before.mode,
+        "threshold": before.threshold,
+        "blind": is_blind(document),
+        "drawn": is_drawn(document),
+    }
     return {**request.arguments, **rules}
 
 
 def _locked(document_id: int, *, with_paper: bool = False) -> Document:
-    """The document with its row locked, so that its operations happen one after the other; with those of its paper, always in the same order."""
-    documents = Document.objects.select_for_update(of=("self",)).select_related("project__label_set")
+    """The document with its row locked, so that its operations happen one after the other; with
+    those of its paper, always in the same order."""
+    documents = Document.objects.select_for_update(of=("self",)).select_related(
+        "project__label_set"
+    )
     if not with_paper:
         return documents.get(pk=document_id)
     one = Document.objects.only("project_id", "doi").get(pk=document_id)
-    together = documents.filter(Q(pk=document_id) | (Q(project=one.project_id, doi=one.doi) & ~Q(doi=""))).order_by("pk")
+    together = documents.filter(
+        Q(pk=document_id) | (Q(project=one.project_id, doi=one.doi) & ~Q(doi=""))
+    ).order_by("pk")
     return next(document for document in together if document.pk == document_id)
 
 
 def _check_questions(document: Document, kind: str, actor: User) -> None:
     """A legend with an open question is a reviewer's to accept."""
-    if kind == OperationKind.ACCEPT_LEGEND and document.n_questions and not can(actor, document.project, Action.RESOLVE):
-        raise OperationError("A question on this legend waits for a reviewer, who accepts it. Go on with the next one.")
+    if (
+        kind == OperationKind.ACCEPT_LEGEND
+        and document.n_questions
+        and not can(actor, document.project, Action.RESOLVE)
+    ):
+        raise OperationError(
+            "A question on this legend waits for a reviewer, who accepts it. Go on with the next"
+            " one."
+        )
 
 
 def _repeated(earlier: Operation, document: Document, actor: User) -> Outcome:
     if earlier.document_id != document.pk or earlier.actor_id != actor.pk:
-        raise OperationError("The operation's id was used before, for another edit. Make a new one.")
+        raise OperationError(
+            "The operation's id was used before, for another edit. Make a new one."
+        )
     state = legend_state(document)
-    return Outcome(earlier, earlier.revision, Effect.from_json(earlier.effect), state, state, document, repeated=True)
+    return Outcome(
+        earlier,
+        earlier.revision,
+        Effect.from_json(earlier.effect),
+        state,
+        state,
+        document,
+        repeated=True,
+    )
 
 
-def _reversed(before: LegendState, target: Operation, kind: str) -> tuple[LegendState, Effect, dict[str, Any]]:
+def _reversed(
+    before: LegendState, target: Operation, kind: str
+) -> tuple[LegendState, Effect, dict[str, Any]]:
     """State, effect and arguments to log of undoing or redoing ``target``."""
     effect = Effect.from_json(target.effect)
     if kind == OperationKind.UNDO:
@@ -271,8 +392,11 @@ def _reversed(before: LegendState, target: Operation, kind: str) -> tuple[Legend
     return advance(before, effect), effect, {"operation": str(target.pk), "of": target.kind}
 
 
-def _propagated(before: LegendState, request: Request) -> tuple[LegendState, Effect, dict[str, Any]]:
-    """As ``apply``, but with nothing to change here: the operation then only stands for what it does in the other legends."""
+def _propagated(
+    before: LegendState, request: Request
+) -> tuple[LegendState, Effect, dict[str, Any]]:
+    """As ``apply``, but with nothing to change here: the operation then only stands for what it
+    does in the other legends."""
     edit = Edit(request.id.hex, request.kind, request.arguments)
     entity = before.entity(edit.key)
     if not propagation(before, edit) and entity.verdict:
@@ -281,49 +405,93 @@ def _propagated(before: LegendState, request: Request) -> tuple[LegendState, Eff
     return state, effect, request.arguments
 
 
-def _propagate_in_others(document: Document, before: LegendState, actor: User, request: Request) -> int:
-    """Give the entity's label and role to the same string in the paper's other open legends; in how many something changed."""
+def _propagate_in_others(
+    document: Document, before: LegendState, actor: User, request: Request
+) -> int:
+    """Give the entity's label and role to the same string in the paper's other open legends; in how
+    many something changed."""
     arguments = _said_elsewhere(before, str(request.arguments["entity"]))
     n = 0
     for other in others_of_paper(document, actor):
-        made = Request(uuid.uuid5(request.id, str(other.pk)), OperationKind.PROPAGATE, arguments, other.revision)
+        made = Request(
+            uuid.uuid5(request.id, str(other.pk)),
+            OperationKind.PROPAGATE,
+            arguments,
+            other.revision,
+        )
         there = legend_state(other)
         edit = Edit(made.id.hex, made.kind, arguments)
         if there.accepted or not propagation(there, edit):
             continue
         state, effect = apply(there, edit)
-        _write(other, there, state=state, effect=effect, actor=actor, request=made, arguments=arguments, batch=request.id)
+        _write(
+            other,
+            there,
+            state=state,
+            effect=effect,
+            actor=actor,
+            request=made,
+            arguments=arguments,
+            batch=request.id,
+        )
         n += 1
     return n
 
 
 def _said_elsewhere(state: LegendState, key: str) -> dict[str, Any]:
-    """An entity as the arguments of a propagation into another legend: its string and what that is given."""
+    """An entity as the arguments of a propagation into another legend: its string and what that is
+    given."""
     entity = state.entity(key)
     identifiers = [asdict(each) for each in identifiers_of(entity.attributes)]
-    return {"surface": state.surface(entity), "label": entity.label, "role": entity.role, "identifiers": identifiers}
+    return {
+        "surface": state.surface(entity),
+        "label": entity.label,
+        "role": entity.role,
+        "identifiers": identifiers,
+    }
 
 
 def others_of_paper(document: Document, actor: User) -> list[Document]:
-    """The paper's other legends in the project that the actor may edit now: not accepted, and not in somebody else's hands."""
+    """The paper's other legends in the project that the actor may edit now: not accepted, and not
+    in somebody else's hands."""
     if not document.doi:
         return []
-    held = Lease.objects.filter(expires_at__gt=timezone.now()).exclude(holder=actor).values("document_id")
-    others = Document.objects.filter(project=document.project_id, doi=document.doi).exclude(pk=document.pk).exclude(pk__in=held)
-    return list(others.exclude(state=DocumentState.ACCEPTED).select_related("project__label_set").order_by("pk"))
+    held = (
+        Lease.objects.filter(expires_at__gt=timezone.now())
+        .exclude(holder=actor)
+        .values("document_id")
+    )
+    others = (
+        Document.objects.filter(project=document.project_id, doi=document.doi)
+        .exclude(pk=document.pk)
+        .exclude(pk__in=held)
+    )
+    return list(
+        others.exclude(state=DocumentState.ACCEPTED)
+        .select_related("project__label_set")
+        .order_by("pk")
+    )
 
 
 def paper_preview(*, document: Document, actor: User, key: str) -> tuple[int, int]:
-    """In how many other legends of the paper a propagation of the entity would change something, and on how many strings."""
+    """In how many other legends of the paper a propagation of the entity would change something,
+    and on how many strings."""
     edit = Edit("preview", OperationKind.PROPAGATE, _said_elsewhere(legend_state(document), key))
-    found = [len(propagation(legend_state(other), edit)) for other in others_of_paper(document, actor)]
+    found = [
+        len(propagation(legend_state(other), edit)) for other in others_of_paper(document, actor)
+    ]
     return sum(1 for n in found if n), sum(found)
 
 
-def _reverse_others(target: Operation, document: Document, actor: User, request: Request) -> tuple[int, int]:
-    """Undo or redo the other operations of the batch where nothing was done since; in how many legends it was, and was not."""
+def _reverse_others(
+    target: Operation, document: Document, actor: User, request: Request
+) -> tuple[int, int]:
+    """Undo or redo the other operations of the batch where nothing was done since; in how many
+    legends it was, and was not."""
     n = n_left = 0
-    batch = Operation.objects.filter(batch=target.batch, kind=target.kind, actor=actor).exclude(document=document)
+    batch = Operation.objects.filter(batch=target.batch, kind=target.kind, actor=actor).exclude(
+        document=document
+    )
     free = {each.pk: each for each in others_of_paper(document, actor)}
     for one in batch.order_by("document"):
         other = free.get(one.document_id)
@@ -333,15 +501,30 @@ def _reverse_others(target: Operation, document: Document, actor: User, request:
             continue
         before = legend_state(other)
         state, effect, arguments = _reversed(before, one, request.kind)
-        made = Request(uuid.uuid5(request.id, str(other.pk)), request.kind, arguments, other.revision)
-        _write(other, before, state=state, effect=effect, actor=actor, request=made, arguments=arguments, batch=target.batch)
+        made = Request(
+            uuid.uuid5(request.id, str(other.pk)), request.kind, arguments, other.revision
+        )
+        _write(
+            other,
+            before,
+            state=state,
+            effect=effect,
+            actor=actor,
+            request=made,
+            arguments=arguments,
+            batch=target.batch,
+        )
         n += 1
     return n, n_left
 
 
 def _stack(document: Document, kind: str) -> list[Logged]:
     """What can be undone, or redone, the next one last."""
-    rows = Operation.objects.filter(document=document).order_by("revision").values_list("pk", "kind", "actor_id")
+    rows = (
+        Operation.objects.filter(document=document)
+        .order_by("revision")
+        .values_list("pk", "kind", "actor_id")
+    )
     done, undone = history(Logged(str(pk), kind, actor_id) for pk, kind, actor_id in rows)
     return done if kind == OperationKind.UNDO else undone
 
@@ -349,10 +532,17 @@ def _stack(document: Document, kind: str) -> list[Logged]:
 def _next_in_history(document: Document, kind: str, actor: User) -> Operation:
     stack = _stack(document, kind)
     if not stack:
-        raise OperationError("There is nothing to undo." if kind == OperationKind.UNDO else "There is nothing to redo.")
+        raise OperationError(
+            "There is nothing to undo."
+            if kind == OperationKind.UNDO
+            else "There is nothing to redo."
+        )
     target = Operation.objects.select_related("actor").get(pk=stack[-1].id)
     if target.actor_id != actor.pk:
-        raise OperationError(f"The last edit was made by {target.actor or 'somebody else'}, so it is not undone; change the entity instead.")
+        raise OperationError(
+            f"The last edit was made by {target.actor or 'somebody else'}, so it is not undone;"
+            " change the entity instead."
+        )
     return target
 
 
@@ -371,11 +561,15 @@ def _write(
     layer = _decided_layer(document, before)
     if effect.panel_starts:
         starts = state.panel_starts
-        Layer.objects.filter(pk=layer.pk).update(panel_starts=None if starts is None else list(starts))
+        Layer.objects.filter(pk=layer.pk).update(
+            panel_starts=None if starts is None else list(starts)
+        )
     gone = [key for key, (_, after) in effect.entities.items() if after is None]
     if gone:
         Span.objects.filter(layer=layer, key__in=gone).delete()
-    _put_spans(layer, [state.decided[key] for key in effect.entities if key in state.decided], state.text)
+    _put_spans(
+        layer, [state.decided[key] for key in effect.entities if key in state.decided], state.text
+    )
     _put_document(document, state, actor)
     return Operation.objects.create(
         id=request.id,
@@ -392,25 +586,53 @@ def _write(
 
 def _decided_layer(document: Document, before: LegendState) -> Layer:
     """The document's decided layer; the first edit makes it from what was imported."""
-    layer, created = Layer.objects.get_or_create(document=document, kind=LayerKind.DECIDED, superseded_at=None)
+    layer, created = Layer.objects.get_or_create(
+        document=document, kind=LayerKind.DECIDED, superseded_at=None
+    )
     if created:
         _put_spans(layer, before.decided.values(), document.text)
     return layer
 
 
 def _put_spans(layer: Layer, entities: Any, text: str) -> None:
-    rows = [Span(layer=layer, key=entity.key, surface=text[entity.start : entity.end], **entity.as_row()) for entity in entities]
-    changing = ["start", "end", "surface", "label", "role", "score", "verdict", "decision", "attributes"]
-    Span.objects.bulk_create(rows, update_conflicts=True, unique_fields=["layer", "key"], update_fields=changing, batch_size=500)
+    rows = [
+        Span(
+            layer=layer, key=entity.key, surface=text[entity.start : entity.end], **entity.as_row()
+        )
+        for entity in entities
+    ]
+    changing = [
+        "start",
+        "end",
+        "surface",
+        "label",
+        "role",
+        "score",
+        "verdict",
+        "decision",
+        "attributes",
+    ]
+    Span.objects.bulk_create(
+        rows,
+        update_conflicts=True,
+        unique_fields=["layer", "key"],
+        update_fields=changing,
+        batch_size=500,
+    )
 
 
 def _put_document(document: Document, state: LegendState, actor: User) -> None:
-    """Revision, review state and number of panels; the guard on the old revision holds even where rows cannot be locked."""
+    """Revision, review state and number of panels; the guard on the old revision holds even where
+    rows cannot be locked."""
     changes: dict[str, Any] = {"revision": state.revision, "n_panels": len(state.panels)}
     if not state.accepted:
         changes |= {"state": DocumentState.IN_REVIEW, "accepted_at": None, "accepted_by": None}
     elif document.state != DocumentState.ACCEPTED:
-        changes |= {"state": DocumentState.ACCEPTED, "accepted_at": timezone.now(), "accepted_by": actor}
+        changes |= {
+            "state": DocumentState.ACCEPTED,
+            "accepted_at": timezone.now(),
+            "accepted_by": actor,
+        }
     guarded = Document.objects.filter(pk=document.pk, revision=state.revision - 1)
     if not guarded.update(**changes):
         raise StaleRevisionError(document, state.revision - 1)
@@ -420,19 +642,29 @@ def _put_document(document: Document, state: LegendState, actor: User) -> None:
         release_lease(document=document, actor=actor)
 
 
-def accept_legend(*, document_id: int, actor: User, base_revision: int, operation_id: uuid.UUID | None = None) -> Outcome:
-    """Accept the legend as it stands at ``base_revision``; what was only suggested counts as accepted, and as swept."""
-    operation = {"id": operation_id or uuid.uuid4(), "kind": OperationKind.ACCEPT_LEGEND, "base_revision": base_revision}
+def accept_legend(
+    *, document_id: int, actor: User, base_revision: int, operation_id: uuid.UUID | None = None
+) -> Outcome:
+    """Accept the legend as it stands at ``base_revision``; what was only suggested counts as
+    accepted, and as swept."""
+    operation = {
+        "id": operation_id or uuid.uuid4(),
+        "kind": OperationKind.ACCEPT_LEGEND,
+        "base_revision": base_revision,
+    }
     return apply_operation(document_id=document_id, actor=actor, operation=operation)
 
 
 def claim_lease(*, document: Document, actor: User, take_over: bool = False) -> Lease:
-    """Hold the legend from now on for ``LEASE_TIME``, or longer than before. Raises ``LeaseError`` while somebody else holds it."""
+    """Hold the legend from now on for ``LEASE_TIME``, or longer than before. Raises ``LeaseError``
+    while somebody else holds it."""
     now = timezone.now()
     free = Q() if take_over else Q(holder=actor) | Q(expires_at__lte=now)
     mine = {"holder": actor, "expires_at": now + LEASE_TIME}
     if not Lease.objects.filter(free, document=document).update(**mine):
-        lease, created = Lease.objects.select_related("holder").get_or_create(document=document, defaults=mine)
+        lease, created = Lease.objects.select_related("holder").get_or_create(
+            document=document, defaults=mine
+        )
         if not created:
             raise LeaseError(lease.holder)
         return lease
@@ -446,14 +678,23 @@ def release_lease(*, document: Document, actor: User) -> None:
 
 def holder_of(document: Document) -> User | None:
     """Who holds the legend now."""
-    lease = Lease.objects.select_related("holder").filter(document=document, expires_at__gt=timezone.now()).first()
+    lease = (
+        Lease.objects.select_related("holder")
+        .filter(document=document, expires_at__gt=timezone.now())
+        .first()
+    )
     return lease.holder if lease else None
 
 
 def rebuilt_state(document: Document) -> LegendState:
-    """The legend built again from its first state and its log alone; equals ``legend_state`` unless rows were tampered with."""
+    """The legend built again from its first state and its log alone; equals ``legend_state`` unless
+    rows were tampered with."""
     state = first_state(document, legend_state(document))
-    for stored in Operation.objects.filter(document=document).order_by("revision").values_list("effect", flat=True):
+    for stored in (
+        Operation.objects.filter(document=document)
+        .order_by("revision")
+        .values_list("effect", flat=True)
+    ):
         state = advance(state, Effect.from_json(stored))
     return state
 

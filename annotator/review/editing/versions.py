@@ -1,4 +1,5 @@
-"""The versions of a legend's entities: what stands now, what stood at each acceptance, what the file said, and what each model suggested."""
+"""The versions of a legend's entities: what stands now, what stood at each acceptance, what the
+file said, and what each model suggested."""
 
 from __future__ import annotations
 
@@ -13,7 +14,15 @@ from annotator.accounts.models import User
 from annotator.corpus.models import Document, LayerKind, Verdict
 from annotator.review.editing.compare import Difference, compare
 from annotator.review.editing.operations import Effect, Entity, LegendState, OperationError, advance
-from annotator.review.editing.services import Outcome, StaleRevisionError, apply_operation, entities_of_layers, first_state, is_blind, legend_state
+from annotator.review.editing.services import (
+    Outcome,
+    StaleRevisionError,
+    apply_operation,
+    entities_of_layers,
+    first_state,
+    is_blind,
+    legend_state,
+)
 from annotator.review.models import Operation, OperationKind
 
 #: The key of the version that people edit.
@@ -31,7 +40,8 @@ class Version:
 
 
 def versions(document: Document, state: LegendState) -> list[Version]:
-    """All versions: the decided state, earlier acceptances newest first, the imported gold, then suggestions newest first.
+    """All versions: the decided state, earlier acceptances newest first, the imported gold, then
+    suggestions newest first.
 
     A blind legend's suggestions are left out until it is accepted.
     """
@@ -43,12 +53,37 @@ def versions(document: Document, state: LegendState) -> list[Version]:
     entities = entities_of_layers(*shown, *imported)
     found = []
     if state.decided:
-        found.append(Version(NOW, "as imported" if is_untouched else "as accepted" if state.accepted else "decided so far", _accepted(state)))
+        found.append(
+            Version(
+                NOW,
+                (
+                    "as imported"
+                    if is_untouched
+                    else "as accepted"
+                    if state.accepted
+                    else "decided so far"
+                ),
+                _accepted(state),
+            )
+        )
     found += _acceptances(document, state)
-    found += [Version(f"layer-{layer.pk}", "as imported", _in_order(entities.get(layer.pk, {}).values())) for layer in imported]
+    found += [
+        Version(f"layer-{layer.pk}", "as imported", _in_order(entities.get(layer.pk, {}).values()))
+        for layer in imported
+    ]
     for layer in shown:
-        title = "; ".join(filter(None, (f"suggested by {layer.source or 'a file'}", layer.credits))) + f", {layer.created_at:%-d %b %Y}"
-        found.append(Version(f"layer-{layer.pk}", title, _in_order(entities.get(layer.pk, {}).values()), is_machine=True))
+        title = (
+            "; ".join(filter(None, (f"suggested by {layer.source or 'a file'}", layer.credits)))
+            + f", {layer.created_at:%-d %b %Y}"
+        )
+        found.append(
+            Version(
+                f"layer-{layer.pk}",
+                title,
+                _in_order(entities.get(layer.pk, {}).values()),
+                is_machine=True,
+            )
+        )
     return found
 
 
@@ -61,13 +96,21 @@ def _accepted(state: LegendState) -> list[Entity]:
 
 
 def _acceptances(document: Document, now: LegendState) -> list[Version]:
-    """The decided entities as they stood at each acceptance but the one that still holds, rebuilt from the log."""
-    accepted = Operation.objects.filter(document=document, kind=OperationKind.ACCEPT_LEGEND).select_related("actor")
-    titles = {each.revision: f"accepted by {each.actor or 'somebody'}, {each.created_at:%-d %b %Y, %H:%M}" for each in accepted}
+    """The decided entities as they stood at each acceptance but the one that still holds, rebuilt
+    from the log."""
+    accepted = Operation.objects.filter(
+        document=document, kind=OperationKind.ACCEPT_LEGEND
+    ).select_related("actor")
+    titles = {
+        each.revision: f"accepted by {each.actor or 'somebody'}, {each.created_at:%-d %b %Y, %H:%M}"
+        for each in accepted
+    }
     if not titles:
         return []
     state, found = first_state(document, now), []
-    log = Operation.objects.filter(document=document, revision__lte=max(titles)).order_by("revision")
+    log = Operation.objects.filter(document=document, revision__lte=max(titles)).order_by(
+        "revision"
+    )
     for revision, effect in log.values_list("revision", "effect"):
         state = advance(state, Effect.from_json(effect))
         if revision in titles and not (now.accepted and state.decided == now.decided):
@@ -75,8 +118,11 @@ def _acceptances(document: Document, now: LegendState) -> list[Version]:
     return found[::-1]
 
 
-def pair_to_compare(found: Sequence[Version], old: str = "", new: str = "") -> tuple[Version, Version] | None:
-    """The two versions asked for by key; where nothing sensible is asked, the newest suggestions and the decided state, else the two newest."""
+def pair_to_compare(
+    found: Sequence[Version], old: str = "", new: str = ""
+) -> tuple[Version, Version] | None:
+    """The two versions asked for by key; where nothing sensible is asked, the newest suggestions
+    and the decided state, else the two newest."""
     by_key = {version.key: version for version in found}
     if len(found) < 2:
         return None
@@ -86,17 +132,31 @@ def pair_to_compare(found: Sequence[Version], old: str = "", new: str = "") -> t
     return by_key.get(old, default_old), by_key.get(new, default_new)
 
 
-def sides(difference: Difference, old: Version, new: Version) -> tuple[Entity | None, Entity | None]:
-    """The entity as it stands now and as the other version has it; (None, None) where neither version is the one that people edit."""
+def sides(
+    difference: Difference, old: Version, new: Version
+) -> tuple[Entity | None, Entity | None]:
+    """The entity as it stands now and as the other version has it; (None, None) where neither
+    version is the one that people edit."""
     if new.key == NOW:
         return difference.new, difference.old
     return (difference.old, difference.new) if old.key == NOW else (None, None)
 
 
-def take(*, document: Document, actor: User, old: str, new: str, entity: str, base_revision: int, operation_id: str) -> Outcome:
-    """Make the legend have the entity of key ``entity`` as the version beside the decided one has it; the last operation's outcome.
+def take(
+    *,
+    document: Document,
+    actor: User,
+    old: str,
+    new: str,
+    entity: str,
+    base_revision: int,
+    operation_id: str,
+) -> Outcome:
+    """Make the legend have the entity of key ``entity`` as the version beside the decided one has
+    it; the last operation's outcome.
 
-    One to three operations (range, label, role), all or none. Raises what ``apply_operation`` raises.
+    One to three operations (range, label, role), all or none. Raises what ``apply_operation``
+    raises.
     """
     with transaction.atomic():
         state = legend_state(document)
@@ -105,31 +165,63 @@ def take(*, document: Document, actor: User, old: str, new: str, entity: str, ba
         edits = list(_edits(state, _wanted(document, state, old, new, entity)))
         revision, name = base_revision, operation_id
         for kind, arguments in edits:
-            operation = {"id": name, "kind": kind, "arguments": arguments, "base_revision": revision}
+            operation = {
+                "id": name,
+                "kind": kind,
+                "arguments": arguments,
+                "base_revision": revision,
+            }
             outcome = apply_operation(document_id=document.pk, actor=actor, operation=operation)
             revision, name = outcome.revision, str(uuid.uuid5(outcome.operation.pk, "then"))
     return outcome
 
 
-def _wanted(document: Document, state: LegendState, old: str, new: str, key: str) -> tuple[Entity | None, Entity]:
+def _wanted(
+    document: Document, state: LegendState, old: str, new: str, key: str
+) -> tuple[Entity | None, Entity]:
     """The entity as it stands now, if it does, and as the other version has it."""
     chosen = pair_to_compare(versions(document, state), old, new)
     for each in compare(chosen[0].entities, chosen[1].entities) if chosen else ():
         mine, theirs = sides(each, *chosen) if chosen else (None, None)
         if theirs is not None and theirs.key == key:
             return mine, theirs
-    raise OperationError("The two versions do not differ in this entity any more. Reload the comparison.")
+    raise OperationError(
+        "The two versions do not differ in this entity any more. Reload the comparison."
+    )
 
 
-def _edits(state: LegendState, wanted: tuple[Entity | None, Entity]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The edits by which the legend gets the entity. One that is only suggested, or was rejected, keeps its identity."""
+def _edits(
+    state: LegendState, wanted: tuple[Entity | None, Entity]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The edits by which the legend gets the entity. One that is only suggested, or was rejected,
+    keeps its identity."""
     mine, theirs = wanted
-    known = mine or state.decided.get(theirs.key) or state.undecided.get(theirs.key) or _at(state, theirs)
+    known = (
+        mine
+        or state.decided.get(theirs.key)
+        or state.undecided.get(theirs.key)
+        or _at(state, theirs)
+    )
     if known is None:
-        yield OperationKind.ADD, {"start": theirs.start, "end": theirs.end, "label": theirs.label, "role": theirs.role}
+        yield (
+            OperationKind.ADD,
+            {
+                "start": theirs.start,
+                "end": theirs.end,
+                "label": theirs.label,
+                "role": theirs.role,
+            },
+        )
         return
     here = {"entity": known.key}
-    is_moved, is_relabelled = (known.start, known.end) != (theirs.start, theirs.end), known.label != theirs.label
+    is_moved, is_relabelled = (
+        (known.start, known.end)
+        != (
+            theirs.start,
+            theirs.end,
+        ),
+        known.label != theirs.label,
+    )
     if is_moved:
         yield OperationKind.MOVE_EDGES, {**here, "start": theirs.start, "end": theirs.end}
     if is_relabelled:
@@ -141,4 +233,11 @@ def _edits(state: LegendState, wanted: tuple[Entity | None, Entity]) -> Iterator
 
 
 def _at(state: LegendState, theirs: Entity) -> Entity | None:
-    return next((entity for entity in state.entities if (entity.start, entity.end) == (theirs.start, theirs.end)), None)
+    return next(
+        (
+            entity
+            for entity in state.entities
+            if (entity.start, entity.end) == (theirs.start, theirs.end)
+        ),
+        None,
+    )

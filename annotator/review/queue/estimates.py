@@ -1,7 +1,9 @@
-"""How good suggestions are, from legends that chance chose: those drawn by lot, and those decided without seeing any suggestion.
+"""How good suggestions are, from legends that chance chose: those drawn by lot, and those decided
+without seeing any suggestion.
 
-What is counted over the legends that a curator happened to take up, the least certain ones say, holds for these alone. Legends of the random share
-stand for all that waited when the share was set; blind ones moreover are decided by nobody whom a suggestion led.
+What is counted over the legends that a curator happened to take up, the least certain ones say,
+holds for these alone. Legends of the random share stand for all that waited when the share was set;
+blind ones moreover are decided by nobody whom a suggestion led.
 """
 
 from __future__ import annotations
@@ -11,7 +13,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from annotator.corpus.models import Document, DocumentState, Layer, LayerKind, Project, Span, Verdict
+from annotator.corpus.models import (
+    Document,
+    DocumentState,
+    Layer,
+    LayerKind,
+    Project,
+    Span,
+    Verdict,
+)
 from annotator.review.models import Operation, OperationKind
 from annotator.review.queue.order import is_drawn
 from ner_engine.align import Labelled
@@ -39,7 +49,8 @@ class Row(NamedTuple):
 
 
 class Tally(NamedTuple):
-    """What became of a legend's suggestions: taken as they were, corrected, rejected; and the entities that they missed."""
+    """What became of a legend's suggestions: taken as they were, corrected, rejected; and the
+    entities that they missed."""
 
     unchanged: int = 0
     corrected: int = 0
@@ -56,16 +67,24 @@ class Tally(NamedTuple):
         return self.unchanged + self.corrected + self.missed
 
 
-def matched(suggested: Sequence[Row], decided: Sequence[Row]) -> tuple[list[tuple[Row, Row | None]], list[Row]]:
-    """Each suggestion with what it became, None where it does not stand; and the entities that stand and were not suggested.
+def matched(
+    suggested: Sequence[Row], decided: Sequence[Row]
+) -> tuple[list[tuple[Row, Row | None]], list[Row]]:
+    """Each suggestion with what it became, None where it does not stand; and the entities that
+    stand and were not suggested.
 
-    An entity stands for one suggestion at most: that of its own key, then one with the same range and label, then one that it overlaps.
+    An entity stands for one suggestion at most: that of its own key, then one with the same range
+    and label, then one that it overlaps.
     """
     left = {row.key: row for row in decided if row.verdict == Verdict.ACCEPTED}
     became: dict[str, Row] = {row.key: left.pop(row.key) for row in suggested if row.key in left}
     for fits in (_is_same, Row.overlaps):
         for row in suggested:
-            if row.key not in became and (key := next((key for key, other in left.items() if fits(row, other)), None)) is not None:
+            if (
+                row.key not in became
+                and (key := next((key for key, other in left.items() if fits(row, other)), None))
+                is not None
+            ):
                 became[row.key] = left.pop(key)
     return [(row, became.get(row.key)) for row in suggested], list(left.values())
 
@@ -79,7 +98,12 @@ def tally(suggested: Sequence[Row], decided: Sequence[Row]) -> Tally:
 
 
 def _is_same(one: Row, other: Row) -> bool:
-    return (one.start, one.end, one.label, one.role) == (other.start, other.end, other.label, other.role)
+    return (one.start, one.end, one.label, one.role) == (
+        other.start,
+        other.end,
+        other.label,
+        other.role,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,21 +125,28 @@ def wilson(n: float, total: float) -> tuple[float, float]:
     if total <= 0:
         return 0.0, 1.0
     p, zz = n / total, _Z95**2
-    middle, width = p + zz / (2 * total), _Z95 * math.sqrt(p * (1 - p) / total + zz / (4 * total**2))
+    middle, width = (
+        p + zz / (2 * total),
+        _Z95 * math.sqrt(p * (1 - p) / total + zz / (4 * total**2)),
+    )
     low, high = (middle - width) / (1 + zz / total), (middle + width) / (1 + zz / total)
-    return min(p, max(0.0, low)), max(p, min(1.0, high))  # rounding may put an end on the wrong side of the share
+    return min(p, max(0.0, low)), max(
+        p, min(1.0, high)
+    )  # rounding may put an end on the wrong side of the share
 
 
 def share_of(pairs: Sequence[tuple[int, int]]) -> Share:
-    """The share over legends, each (n, of total). Entities of one legend are alike, so the interval counts as many as would tell as much if they
-    were not: as many as there are only where legends differ no more than chance has it."""
+    """The share over legends, each (n, of total). Entities of one legend are alike, so the interval
+    counts as many as would tell as much if they were not: as many as there are only where legends
+    differ no more than chance has it."""
     n, total = sum(each for each, _ in pairs), sum(of for _, of in pairs)
     low, high = wilson(n * (telling := _telling_share(pairs, n, total)), total * telling)
     return Share(n, total, low, high)
 
 
 def _telling_share(pairs: Sequence[tuple[int, int]], n: int, total: int) -> float:
-    """What one entity is worth, at most 1, from how much the legends' shares scatter (the variance of a ratio over clusters)."""
+    """What one entity is worth, at most 1, from how much the legends' shares scatter (the variance
+    of a ratio over clusters)."""
     m = len(pairs)
     if m < 2 or not 0 < n < total:
         return 1.0
@@ -127,7 +158,8 @@ def _telling_share(pairs: Sequence[tuple[int, int]], n: int, total: int) -> floa
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What accepted legends say of the suggestions: of ``n_drawn`` drawn ones the shares, of ``n_blind`` blind ones the agreement."""
+    """What accepted legends say of the suggestions: of ``n_drawn`` drawn ones the shares, of
+    ``n_blind`` blind ones the agreement."""
 
     n_drawn: int = 0
     unchanged: Share | None = None
@@ -142,7 +174,8 @@ class Estimate:
 
     @property
     def rows(self) -> list[tuple[str, tuple[float, int, int], float, float, str]]:
-        """In words and percent: what became of suggestions, (share, how many, of how many), the range, and of what."""
+        """In words and percent: what became of suggestions, (share, how many, of how many), the
+        range, and of what."""
         of_suggested = "suggestions"
         named = [
             ("taken as suggested", self.unchanged, of_suggested),
@@ -151,28 +184,54 @@ class Estimate:
             ("missing, added by hand", self.missed, "entities"),
         ]
         return [
-            (words, (100 * share.value, share.n, share.total), 100 * share.low, 100 * share.high, of)
+            (
+                words,
+                (100 * share.value, share.n, share.total),
+                100 * share.low,
+                100 * share.high,
+                of,
+            )
             for words, share, of in named
             if share is not None and share.total
         ]
 
 
 def honest_estimate(project: Project) -> Estimate:
-    """From the accepted legends that were drawn or blind when they were accepted last, as the log has it."""
+    """From the accepted legends that were drawn or blind when they were accepted last, as the log
+    has it."""
     drawn, blind = _chosen_by_chance(project)
     rows = rows_of([*drawn, *blind])
     seen = [rows[pk] for pk in drawn if pk in rows]
     unseen = [rows[pk] for pk in blind if pk in rows]
     tallies = [tally(*each) for each in seen]
-    of_suggested = {name: share_of([(getattr(each, name), each.suggested) for each in tallies]) for name in ("unchanged", "corrected", "rejected")}
+    of_suggested = {
+        name: share_of([(getattr(each, name), each.suggested) for each in tallies])
+        for name in ("unchanged", "corrected", "rejected")
+    }
     missed = share_of([(each.missed, each.true) for each in tallies])
-    return Estimate(len(seen), **of_suggested, missed=missed, n_blind=len(unseen), agreement=_agreement(unseen) if unseen else None)
+    return Estimate(
+        len(seen),
+        **of_suggested,
+        missed=missed,
+        n_blind=len(unseen),
+        agreement=_agreement(unseen) if unseen else None,
+    )
 
 
 def _agreement(legends: Sequence[tuple[list[Row], list[Row]]]) -> Score:
-    """How far the suggestions agree with what was decided without seeing them; an entity agrees with the same range and label only."""
-    predicted = [[Labelled(row.start, row.end, row.label) for row in suggested] for suggested, _ in legends]
-    gold = [[Labelled(row.start, row.end, row.label) for row in decided if row.verdict == Verdict.ACCEPTED] for _, decided in legends]
+    """How far the suggestions agree with what was decided without seeing them; an entity agrees
+    with the same range and label only."""
+    predicted = [
+        [Labelled(row.start, row.end, row.label) for row in suggested] for suggested, _ in legends
+    ]
+    gold = [
+        [
+            Labelled(row.start, row.end, row.label)
+            for row in decided
+            if row.verdict == Verdict.ACCEPTED
+        ]
+        for _, decided in legends
+    ]
     return score(gold, predicted).micro
 
 
@@ -183,13 +242,20 @@ _CHUNK: Final = 500
 def _chosen_by_chance(project: Project) -> tuple[list[int], list[int]]:
     """Accepted legends that were drawn and seen with suggestions, and those that were blind.
 
-    While shares are on, only lots below them are looked at: who stands in the log besides was left out by chance, too.
+    While shares are on, only lots below them are looked at: who stands in the log besides was left
+    out by chance, too.
     """
-    accepted = Document.objects.filter(project=project, state=DocumentState.ACCEPTED, accepted_by__isnull=False)
-    wanted = [document.pk for document in accepted.only("lot", "project") if _may_count(document, project)]
+    accepted = Document.objects.filter(
+        project=project, state=DocumentState.ACCEPTED, accepted_by__isnull=False
+    )
+    wanted = [
+        document.pk for document in accepted.only("lot", "project") if _may_count(document, project)
+    ]
     drawn, blind = [], []
     for chunk in _chunks(wanted):
-        log = Operation.objects.filter(document__in=chunk, kind=OperationKind.ACCEPT_LEGEND).order_by("document", "revision")
+        log = Operation.objects.filter(
+            document__in=chunk, kind=OperationKind.ACCEPT_LEGEND
+        ).order_by("document", "revision")
         for pk, arguments in dict(log.values_list("document", "arguments")).items():
             if arguments.get("blind"):
                 blind.append(pk)
@@ -200,7 +266,9 @@ def _chosen_by_chance(project: Project) -> tuple[list[int], list[int]]:
 
 def _may_count(document: Document, project: Project) -> bool:
     document.project = project
-    return not (project.random_share or project.blind_share) or is_drawn(document) or document.is_blind
+    return (
+        not (project.random_share or project.blind_share) or is_drawn(document) or document.is_blind
+    )
 
 
 def rows_of(documents: Sequence[int]) -> dict[int, tuple[list[Row], list[Row]]]:
@@ -208,7 +276,11 @@ def rows_of(documents: Sequence[int]) -> dict[int, tuple[list[Row], list[Row]]]:
     found: dict[int, tuple[list[Row], list[Row]]] = {}
     for chunk in _chunks(documents):
         kinds = (LayerKind.SUGGESTED, LayerKind.DECIDED)
-        layers = Layer.objects.current().filter(document__in=chunk, kind__in=kinds).values_list("pk", "document", "kind")
+        layers = (
+            Layer.objects.current()
+            .filter(document__in=chunk, kind__in=kinds)
+            .values_list("pk", "document", "kind")
+        )
         place = {pk: (document, int(kind == LayerKind.DECIDED)) for pk, document, kind in layers}
         found |= {document: ([], []) for document, is_decided in place.values() if not is_decided}
         spans = Span.objects.filter(layer__in=place).order_by("start", "-end", "pk")

@@ -1,7 +1,8 @@
 """In which order waiting legends are handed out, and which is next.
 
-Every order ends in the primary key, so that it is total, and is walked by key: what comes after a legend is found from the legend's own
-values, as quickly at the end of the queue as at its beginning. See docs/decisions/0007.
+Every order ends in the primary key, so that it is total, and is walked by key: what comes after a
+legend is found from the legend's own values, as quickly at the end of the queue as at its
+beginning. See docs/decisions/0007.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ _WAITING: Final = (DocumentState.IMPORTED, DocumentState.SUGGESTED, DocumentStat
 
 @dataclass(frozen=True, slots=True)
 class _Band:
-    """Legends in the order of ``columns`` ("-" before one that descends): all, those that have a value in the column ``having``, or those ``without``
-    one."""
+    """Legends in the order of ``columns`` ("-" before one that descends): all, those that have a
+    value in the column ``having``, or those ``without`` one."""
 
     columns: tuple[str, ...]
     condition: Q = field(default_factory=Q)
@@ -38,16 +39,24 @@ class _Band:
         return not self.without or getattr(document, self.without) is None
 
     def backwards(self) -> _Band:
-        columns = tuple(column.removeprefix("-") if column.startswith("-") else f"-{column}" for column in self.columns)
+        columns = tuple(
+            column.removeprefix("-") if column.startswith("-") else f"-{column}"
+            for column in self.columns
+        )
         return replace(self, columns=columns)
 
     def beyond(self, documents: DocumentQuerySet, at: Document) -> Iterator[DocumentQuerySet]:
-        """What comes after ``at``: those that differ from it in the last column alone, then those that differ in the one before it."""
+        """What comes after ``at``: those that differ from it in the last column alone, then those
+        that differ in the one before it."""
         for n in range(len(self.columns), 0, -1):
             *alike, column = self.columns[:n]
-            conditions = {name.removeprefix("-"): getattr(at, name.removeprefix("-")) for name in alike}
+            conditions = {
+                name.removeprefix("-"): getattr(at, name.removeprefix("-")) for name in alike
+            }
             name = column.removeprefix("-")
-            conditions[f"{name}__lt" if column.startswith("-") else f"{name}__gt"] = getattr(at, name)
+            conditions[f"{name}__lt" if column.startswith("-") else f"{name}__gt"] = getattr(
+                at, name
+            )
             yield self.whole(documents).filter(**conditions)
 
     def whole(self, documents: DocumentQuerySet) -> DocumentQuerySet:
@@ -61,17 +70,34 @@ class _Band:
 
 _BANDS: Final[Mapping[str, tuple[_Band, ...]]] = {
     QueueOrder.IMPORT: (_Band(("pk",)),),
-    QueueOrder.CERTAINTY: (_Band(("certainty", "pk"), having="certainty"), _Band(("pk",), without="certainty")),
+    QueueOrder.CERTAINTY: (
+        _Band(("certainty", "pk"), having="certainty"),
+        _Band(("pk",), without="certainty"),
+    ),
     QueueOrder.DISAGREEMENT: (_Band(("-disagreement", "pk")),),
     QueueOrder.NEWEST: (_Band(("-pk",)),),
-    QueueOrder.PAPER: (_Band(("doi", "pk"), Q(doi__gte="")),),  # true of all: the index of papers is taken for it
-    QueueOrder.SUSPICION: (_Band(("-suspicion", "pk"), having="suspicion"), _Band(("pk",), without="suspicion")),
+    QueueOrder.PAPER: (
+        _Band(("doi", "pk"), Q(doi__gte="")),
+    ),  # true of all: the index of papers is taken for it
+    QueueOrder.SUSPICION: (
+        _Band(("-suspicion", "pk"), having="suspicion"),
+        _Band(("pk",), without="suspicion"),
+    ),
 }
 
 
-def in_order(documents: DocumentQuerySet, order: str, *, after: Document | None = None, backwards: bool = False) -> Iterator[DocumentQuerySet]:
-    """The documents in the queue's order, all or those after (``backwards``: before) one, as rows that follow one upon the other."""
-    bands = [band.backwards() for band in reversed(_BANDS[order])] if backwards else list(_BANDS[order])
+def in_order(
+    documents: DocumentQuerySet,
+    order: str,
+    *,
+    after: Document | None = None,
+    backwards: bool = False,
+) -> Iterator[DocumentQuerySet]:
+    """The documents in the queue's order, all or those after (``backwards``: before) one, as rows
+    that follow one upon the other."""
+    bands = (
+        [band.backwards() for band in reversed(_BANDS[order])] if backwards else list(_BANDS[order])
+    )
     reached = after is None
     for band in bands:
         if after is not None and not reached and band.holds(after):
@@ -102,7 +128,8 @@ def slice_in_order(documents: DocumentQuerySet, order: str, start: int, stop: in
     return found
 
 
-# The draw -------------------------------------------------------------------------------------------------------------------
+# The draw
+# ------------------------------------------------------------------------------------------
 
 
 def is_drawn(document: Document) -> bool:
@@ -111,23 +138,28 @@ def is_drawn(document: Document) -> bool:
 
 
 def draw_is_due(n_done: int, share: float) -> bool:
-    """Whether the legend that is handed out after ``n_done`` others comes by lot: of every 1/share the last one does."""
+    """Whether the legend that is handed out after ``n_done`` others comes by lot: of every 1/share
+    the last one does."""
     return math.floor((n_done + 1) * share + 1e-9) > math.floor(n_done * share + 1e-9)
 
 
 def _n_handed_out(project: Project, after: Document | None) -> int:
-    """Accepted legends, and the one at hand as if it were: so what is fetched before it is accepted is what comes after."""
+    """Accepted legends, and the one at hand as if it were: so what is fetched before it is accepted
+    is what comes after."""
     n = Document.objects.filter(project=project, state=DocumentState.ACCEPTED).count()
     return n + (after is not None and after.state != DocumentState.ACCEPTED)
 
 
 def next_legend(*, project: Project, actor: User, after: int = 0, order: str = "") -> int | None:
-    """The id of the next legend after the one of id ``after``; from the queue's end it goes round to the beginning.
+    """The id of the next legend after the one of id ``after``; from the queue's end it goes round
+    to the beginning.
 
-    It is one that waits, that nobody else holds and that has no open question, unless the actor (the user at hand where ``project.allowed`` is
-    set) may answer it; in the project's order, or in ``order``. Where a share is drawn by lot, the legends of that share come in the order of
-    their lots and only when ``draw_is_due``; after one of them the others go on from the queue's beginning. In the order of suspicion what may be
-    wrongly decided comes before all that waits, accepted or not; no lot is drawn among it.
+    It is one that waits, that nobody else holds and that has no open question, unless the actor
+    (the user at hand where ``project.allowed`` is set) may answer it; in the project's order, or in
+    ``order``. Where a share is drawn by lot, the legends of that share come in the order of their
+    lots and only when ``draw_is_due``; after one of them the others go on from the queue's
+    beginning. In the order of suspicion what may be wrongly decided comes before all that waits,
+    accepted or not; no lot is drawn among it.
     """
     order = known_order(order, project)
     here = _legend_at(project, after)
@@ -146,7 +178,9 @@ def _next_waiting(project: Project, actor: User, here: Document | None, order: s
     if not share:
         return _first_after(waiting, order, here)
     drawn = waiting.filter(lot__lt=share)
-    others = waiting.alias(place=F("lot") + 0.0).filter(place__gte=share)  # of itself, the lot's index would be taken and the order's left
+    others = waiting.alias(place=F("lot") + 0.0).filter(
+        place__gte=share
+    )  # of itself, the lot's index would be taken and the order's left
     by_lot = drawn.order_by("lot", "pk").values_list("pk", flat=True)
     if draw_is_due(_n_handed_out(project, here), share) and (found := by_lot.first()) is not None:
         return found
@@ -156,12 +190,16 @@ def _next_waiting(project: Project, actor: User, here: Document | None, order: s
 
 def _legend_at(project: Project, document_id: int) -> Document | None:
     columns = ("project_id", "state", "certainty", "disagreement", "doi", "lot", "suspicion")
-    return Document.objects.filter(project=project, pk=document_id).only(*columns).first() if document_id else None
+    return (
+        Document.objects.filter(project=project, pk=document_id).only(*columns).first()
+        if document_id
+        else None
+    )
 
 
 def _next_suspect(suspects: DocumentQuerySet, here: Document | None) -> int | None:
-    """The most suspicious legend, or the next after one of them that was left as it is; None from a waiting one on that is none of them: who is at
-    those has left the others aside."""
+    """The most suspicious legend, or the next after one of them that was left as it is; None from a
+    waiting one on that is none of them: who is at those has left the others aside."""
     suspicious = _BANDS[QueueOrder.SUSPICION][0]
     if here is None or (here.suspicion is None and here.state == DocumentState.ACCEPTED):
         return _first([suspicious.whole(suspects)])
@@ -170,25 +208,37 @@ def _next_suspect(suspects: DocumentQuerySet, here: Document | None) -> int | No
 
 def _open_to(project: Project, actor: User, **which: Any) -> DocumentQuerySet:
     """The legends of that kind that the actor may be given now."""
-    held = Lease.objects.filter(document__project=project, expires_at__gt=timezone.now()).exclude(holder=actor)
-    free = Document.objects.filter(project=project, **which).exclude(pk__in=held.values("document_id"))
-    return free if Action.RESOLVE in (project.allowed or actions_of(actor, project)) else free.filter(n_questions=0)
+    held = Lease.objects.filter(document__project=project, expires_at__gt=timezone.now()).exclude(
+        holder=actor
+    )
+    free = Document.objects.filter(project=project, **which).exclude(
+        pk__in=held.values("document_id")
+    )
+    return (
+        free
+        if Action.RESOLVE in (project.allowed or actions_of(actor, project))
+        else free.filter(n_questions=0)
+    )
 
 
 def _first_after(documents: DocumentQuerySet, order: str, after: Document | None) -> int | None:
     """The first of the documents after that one, else the first of all."""
     found = None if after is None else _first(in_order(documents, order, after=after))
-    if found is None and documents.exists():  # answered from another index, so that a queue that is done is not walked again
+    if (
+        found is None and documents.exists()
+    ):  # answered from another index, so that a queue that is done is not walked again
         found = _first(in_order(documents, order))
     return found
 
 
-# A legend's place -----------------------------------------------------------------------------------------------------------
+# A legend's place
+# ------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a legend stands among all of its project, accepted or not: its number, and those before and after it in the queue's order."""
+    """Where a legend stands among all of its project, accepted or not: its number, and those before
+    and after it in the queue's order."""
 
     number: int
     before: int | None
@@ -196,7 +246,8 @@ class Place:
 
 
 def place_of(document: Document, order: str = "") -> Place:
-    """The legend's place in ``order``, else in the project's; six short queries on indexes at most."""
+    """The legend's place in ``order``, else in the project's; six short queries on indexes at
+    most."""
     order = known_order(order, document.project)
     others = Document.objects.filter(project_id=document.project_id)
     before = list(in_order(others, order, after=document, backwards=True))

@@ -1,4 +1,5 @@
-"""How a project's legends are reviewed: its settings, and what a threshold would mean for what waits."""
+"""How a project's legends are reviewed: its settings, and what a threshold would mean for what
+waits."""
 
 from __future__ import annotations
 
@@ -13,7 +14,16 @@ from django.db.models import Count, Q
 from annotator.accounts.models import User
 from annotator.common.errors import UserError
 from annotator.corpus.access import Action, require
-from annotator.corpus.models import Document, DocumentState, Layer, LayerKind, Project, QueueOrder, ReviewMode, Span
+from annotator.corpus.models import (
+    Document,
+    DocumentState,
+    Layer,
+    LayerKind,
+    Project,
+    QueueOrder,
+    ReviewMode,
+    Span,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -24,14 +34,24 @@ _FIELDS: Final = ("review_mode", "threshold", "queue_order", "random_share", "bl
 
 
 def change_review_settings(
-    *, project: Project, actor: User | None, review_mode: str, threshold: float, queue_order: str, random_share: float, blind_share: float
+    *,
+    project: Project,
+    actor: User | None,
+    review_mode: str,
+    threshold: float,
+    queue_order: str,
+    random_share: float,
+    blind_share: float,
 ) -> list[str]:
-    """Review the project's legends so from now on; the names of the settings that changed. What is accepted stays as it is.
+    """Review the project's legends so from now on; the names of the settings that changed. What is
+    accepted stays as it is.
 
     Raises ``PermissionDenied``, ``UserError`` (no such mode or order, a number that is no share).
     """
     require(actor, project, Action.MANAGE)
-    wanted = dict(zip(_FIELDS, (review_mode, threshold, queue_order, random_share, blind_share), strict=True))
+    wanted = dict(
+        zip(_FIELDS, (review_mode, threshold, queue_order, random_share, blind_share), strict=True)
+    )
     _check(wanted)
     with transaction.atomic():
         stored = Project.objects.select_for_update().get(pk=project.pk)
@@ -41,15 +61,22 @@ def change_review_settings(
         setattr(project, name, value)
     if changed:
         told = {name: wanted[name] for name in changed}
-        log.info("review_settings_changed", project=project.pk, actor=actor.pk if actor else None, **told)
+        log.info(
+            "review_settings_changed", project=project.pk, actor=actor.pk if actor else None, **told
+        )
     return changed
 
 
 def _check(wanted: dict[str, object]) -> None:
     if wanted["review_mode"] not in ReviewMode.values:
-        raise UserError(f"“{wanted['review_mode']}” is no way to review; ways are {', '.join(ReviewMode.values)}.")
+        raise UserError(
+            f"“{wanted['review_mode']}” is no way to review; ways are"
+            f" {', '.join(ReviewMode.values)}."
+        )
     if wanted["queue_order"] not in QueueOrder.values:
-        raise UserError(f"“{wanted['queue_order']}” is no order; orders are {', '.join(QueueOrder.values)}.")
+        raise UserError(
+            f"“{wanted['queue_order']}” is no order; orders are {', '.join(QueueOrder.values)}."
+        )
     for name in ("threshold", "random_share", "blind_share"):
         value = wanted[name]
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
@@ -58,7 +85,8 @@ def _check(wanted: dict[str, object]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Suggestions of waiting legends by confidence: ``below`` says of each tenth (0.1 … 1.0) and of the project's threshold how many lie below it."""
+    """Suggestions of waiting legends by confidence: ``below`` says of each tenth (0.1 … 1.0) and of
+    the project's threshold how many lie below it."""
 
     n_legends: int
     n_legends_of: int
@@ -73,17 +101,32 @@ class Waiting:
     @property
     def rows(self) -> list[tuple[float, int, float]]:
         """(threshold, how many lie below it, what share of all that is, 0-100)."""
-        return [(tenth, n, 100 * n / self.n_suggestions if self.n_suggestions else 0.0) for tenth, n in self.below]
+        return [
+            (tenth, n, 100 * n / self.n_suggestions if self.n_suggestions else 0.0)
+            for tenth, n in self.below
+        ]
 
 
 def waiting_by_confidence(project: Project) -> Waiting:
-    """What waits, by confidence: counted in as many legends as ``SAMPLE``, drawn by lot, so that a large project answers as soon as a small one."""
-    waiting = Document.objects.filter(project=project, state__in=[DocumentState.SUGGESTED, DocumentState.IN_REVIEW])
+    """What waits, by confidence: counted in as many legends as ``SAMPLE``, drawn by lot, so that a
+    large project answers as soon as a small one."""
+    waiting = Document.objects.filter(
+        project=project, state__in=[DocumentState.SUGGESTED, DocumentState.IN_REVIEW]
+    )
     n_of = waiting.count()
     legends = list(waiting.order_by("lot", "pk").values_list("pk", flat=True)[:SAMPLE])
-    layers = list(Layer.objects.current().filter(document__in=legends, kind=LayerKind.SUGGESTED).values_list("pk", flat=True))
+    layers = list(
+        Layer.objects.current()
+        .filter(document__in=legends, kind=LayerKind.SUGGESTED)
+        .values_list("pk", flat=True)
+    )
     thresholds = sorted({*TENTHS, project.threshold})
-    counts = {f"below_{number}": Count("pk", filter=Q(score__lt=threshold)) for number, threshold in enumerate(thresholds)}
-    found = Span.objects.filter(layer__in=layers).aggregate(n=Count("pk"), scored=Count("score"), **counts)
+    counts = {
+        f"below_{number}": Count("pk", filter=Q(score__lt=threshold))
+        for number, threshold in enumerate(thresholds)
+    }
+    found = Span.objects.filter(layer__in=layers).aggregate(
+        n=Count("pk"), scored=Count("score"), **counts
+    )
     below = [(threshold, found[f"below_{number}"]) for number, threshold in enumerate(thresholds)]
     return Waiting(len(legends), n_of, found["n"], found["n"] - found["scored"], below)

@@ -1,6 +1,8 @@
-"""Decisions that a model which has not seen the legend does not believe in: kept with the legend until somebody has looked at it again.
+"""Decisions that a model which has not seen the legend does not believe in: kept with the legend
+until somebody has looked at it again.
 
-Where they come from is not known here (``annotator.learning.training.label_errors`` looks for them); nothing here changes an entity.
+Where they come from is not known here (``annotator.learning.training.label_errors`` looks for
+them); nothing here changes an entity.
 """
 
 from __future__ import annotations
@@ -24,18 +26,26 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-#: A legend whose suspicion is lower has it raised to this: it was chosen to be looked at, and 0 would say that it was not.
+#: A legend whose suspicion is lower has it raised to this: it was chosen to be looked at, and 0
+#: would say that it was not.
 LEAST: Final = 1e-6
 
 
 @transaction.atomic
-def replace_suspicions(*, project: Project, found: Mapping[int, tuple[float, Sequence[Suspicion]]]) -> None:
-    """Make these the project's open suspicions: by document the legend's own (0-1), and its rows, not saved yet. What was settled stays."""
-    project.documents.exclude(suspicion=None).update(suspicion=None)  # the legend before its rows, as who settles them locks it: no deadlock
+def replace_suspicions(
+    *, project: Project, found: Mapping[int, tuple[float, Sequence[Suspicion]]]
+) -> None:
+    """Make these the project's open suspicions: by document the legend's own (0-1), and its rows,
+    not saved yet. What was settled stays."""
+    project.documents.exclude(suspicion=None).update(
+        suspicion=None
+    )  # the legend before its rows, as who settles them locks it: no deadlock
     Suspicion.objects.filter(document__project=project, settled_at=None).delete()
     suspects = [Document(pk=pk, suspicion=max(score, LEAST)) for pk, (score, _) in found.items()]
     project.documents.bulk_update(suspects, ["suspicion"], batch_size=500)
-    Suspicion.objects.bulk_create([row for _, rows in found.values() for row in rows], batch_size=500)
+    Suspicion.objects.bulk_create(
+        [row for _, rows in found.values() for row in rows], batch_size=500
+    )
 
 
 def settle_suspicions(*, document: Document, actor: User, standing: Iterable[Entity]) -> None:
@@ -51,14 +61,19 @@ def settle_suspicions(*, document: Document, actor: User, standing: Iterable[Ent
 def keep_as_it_is(*, document: Document, actor: User) -> None:
     """Somebody looked at the legend and found nothing wrong with it.
 
-    Raises ``PermissionDenied``; ``UserError`` where the legend was reopened, because accepting it says what became of it.
+    Raises ``PermissionDenied``; ``UserError`` where the legend was reopened, because accepting it
+    says what became of it.
     """
     require(actor, document.project, Action.REVIEW)
     with transaction.atomic():
         locked = Document.objects.select_for_update(of=("self",)).get(pk=document.pk)
         if locked.accepted_at is None:
-            raise UserError("The legend is open again. Accept it, and its possible errors are settled.")
-        document.suspicions.filter(settled_at=None).update(settled_at=timezone.now(), settled_by=actor, was_right=False)
+            raise UserError(
+                "The legend is open again. Accept it, and its possible errors are settled."
+            )
+        document.suspicions.filter(settled_at=None).update(
+            settled_at=timezone.now(), settled_by=actor, was_right=False
+        )
         _close(document)
     log.info("suspicions_kept", document=document.pk, actor=actor.pk)
 
@@ -71,7 +86,10 @@ def _close(document: Document) -> None:
 def _still_so(row: Suspicion, standing: Sequence[Entity]) -> bool:
     """Whether the legend is decided there as it was when the suspicion arose."""
     if row.label:
-        return any((entity.start, entity.end, entity.label) == (row.start, row.end, row.label) for entity in standing)
+        return any(
+            (entity.start, entity.end, entity.label) == (row.start, row.end, row.label)
+            for entity in standing
+        )
     return not any(entity.overlaps(row.start, row.end) for entity in standing)
 
 
@@ -80,7 +98,8 @@ def _still_so(row: Suspicion, standing: Sequence[Entity]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A suspicion in words: the string it is about, what is decided, what the model says instead, and the model's probability in hundredths."""
+    """A suspicion in words: the string it is about, what is decided, what the model says instead,
+    and the model's probability in hundredths."""
 
     surface: str
     decided: str
@@ -89,10 +108,14 @@ class Shown:
 
 
 def shown_suspicions(document: Document, names: Mapping[str, str]) -> list[Shown]:
-    """What is still open, the most suspicious first; ``names`` are those of labels by code. One query, none for a legend without."""
+    """What is still open, the most suspicious first; ``names`` are those of labels by code. One
+    query, none for a legend without."""
     if document.suspicion is None:
         return []
-    return [_shown(row, document.text, names) for row in document.suspicions.filter(settled_at=None).order_by("-score", "start")]
+    return [
+        _shown(row, document.text, names)
+        for row in document.suspicions.filter(settled_at=None).order_by("-score", "start")
+    ]
 
 
 def _shown(row: Suspicion, text: str, names: Mapping[str, str]) -> Shown:
@@ -115,4 +138,8 @@ def _shown(row: Suspicion, text: str, names: Mapping[str, str]) -> Shown:
 
 def _with_range(row: Suspicion, text: str) -> str:
     assert row.found_start is not None and row.found_end is not None
-    return "" if (row.start, row.end) == (row.found_start, row.found_end) else f" “{text[row.found_start : row.found_end]}”"
+    return (
+        ""
+        if (row.start, row.end) == (row.found_start, row.found_end)
+        else f" “{text[row.found_start : row.found_end]}”"
+    )

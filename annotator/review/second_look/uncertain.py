@@ -1,4 +1,5 @@
-"""Why a suggestion deserves a second look: another model says otherwise, or people decided the same string otherwise before.
+"""Why a suggestion deserves a second look: another model says otherwise, or people decided the same
+string otherwise before.
 
 Asked after the page has opened, since it looks through the whole project.
 """
@@ -13,23 +14,35 @@ from typing import Any
 from django.db import connection
 from django.db.models import Count, F, Q
 
-from annotator.corpus.models import DecisionKind, Document, DocumentState, Layer, LayerKind, Span, SurfaceHead, Verdict
+from annotator.corpus.models import (
+    DecisionKind,
+    Document,
+    DocumentState,
+    Layer,
+    LayerKind,
+    Span,
+    SurfaceHead,
+    Verdict,
+)
 from annotator.review.editing.operations import Entity, LegendState
 
-#: What a rejection counts as among the labels that people gave a string; a label is never this long.
+#: What a rejection counts as among the labels that people gave a string; a label is never this
+#: long.
 _REJECTED = "rejected".ljust(51)
 
 
 @dataclass(frozen=True, slots=True)
 class Strings:
-    """What the project knows of some strings: how often each is suggested in ``queue``, and how often it was ``decided`` as what."""
+    """What the project knows of some strings: how often each is suggested in ``queue``, and how
+    often it was ``decided`` as what."""
 
     queue: Mapping[str, int] = field(default_factory=dict)
     decided: Mapping[str, Counter[str]] = field(default_factory=dict)
 
 
 def strings_of(document: Document, surfaces: Iterable[str]) -> Strings:
-    """How often each surface stands in suggestions that wait in the document's project, and what people decided of it. One query."""
+    """How often each surface stands in suggestions that wait in the document's project, and what
+    people decided of it. One query."""
     wanted = set(surfaces)
     queue: Counter[str] = Counter()
     decided: defaultdict[str, Counter[str]] = defaultdict(Counter)
@@ -44,19 +57,39 @@ def strings_of(document: Document, surfaces: Iterable[str]) -> Strings:
 
 
 def _counted(project_id: int, surfaces: Iterable[str]) -> Iterable[tuple[Any, ...]]:
-    """(surface, kind of layer, label, verdict, how many). What a threshold left out is nobody's decision; an imported layer counts until edits
-    replace it. For SQLite ``of_project`` is no plain column, so that the search begins at the index of strings, however many strings there are;
-    PostgreSQL, which knows how many rows there are of each string, finds that by itself and would be misled."""
+    """(surface, kind of layer, label, verdict, how many). What a threshold left out is nobody's
+    decision; an imported layer counts until edits replace it. For SQLite ``of_project`` is no plain
+    column, so that the search begins at the index of strings, however many strings there are;
+    PostgreSQL, which knows how many rows there are of each string, finds that by itself and would
+    be misled.
+    """
     waits = Q(layer__kind=LayerKind.SUGGESTED) & ~Q(layer__document__state=DocumentState.ACCEPTED)
-    decided = Q(layer__kind=LayerKind.DECIDED) & ~Q(verdict=Verdict.REJECTED, decision=DecisionKind.SWEPT)
+    decided = Q(layer__kind=LayerKind.DECIDED) & ~Q(
+        verdict=Verdict.REJECTED, decision=DecisionKind.SWEPT
+    )
     imported = Q(layer__kind=LayerKind.IMPORTED, layer__document__revision=0)
-    of_project = F("layer__document__project_id") + 0 if connection.vendor == "sqlite" else F("layer__document__project_id")
+    of_project = (
+        F("layer__document__project_id") + 0
+        if connection.vendor == "sqlite"
+        else F("layer__document__project_id")
+    )
     rows = Span.objects.alias(head=SurfaceHead("surface"), of_project=of_project)
-    rows = rows.filter(waits | decided | imported, head__in=SurfaceHead.of(surfaces), of_project=project_id, layer__superseded_at=None)
-    return rows.order_by().values_list("surface", "layer__kind", "label", "verdict").annotate(n=Count("pk"))
+    rows = rows.filter(
+        waits | decided | imported,
+        head__in=SurfaceHead.of(surfaces),
+        of_project=project_id,
+        layer__superseded_at=None,
+    )
+    return (
+        rows.order_by()
+        .values_list("surface", "layer__kind", "label", "verdict")
+        .annotate(n=Count("pk"))
+    )
 
 
-def doubts(document: Document, state: LegendState, strings: Strings | None = None) -> dict[str, list[str]]:
+def doubts(
+    document: Document, state: LegendState, strings: Strings | None = None
+) -> dict[str, list[str]]:
     """Sentences for each undecided suggestion that there is a doubt about, by its key."""
     undecided = list(state.undecided.values())
     strings = strings or strings_of(document, {state.surface(entity) for entity in undecided})
@@ -71,17 +104,34 @@ def doubts(document: Document, state: LegendState, strings: Strings | None = Non
     return found
 
 
-def _of_the_other_model(document: Document, state: LegendState) -> tuple[str, list[tuple[int, int, str]]]:
-    """The source that suggested last before the present one, and what; ("", []) where there was none."""
-    layers = Layer.objects.filter(document=document, kind=LayerKind.SUGGESTED).exclude(superseded_at=None).exclude(source=state.suggested_by)
+def _of_the_other_model(
+    document: Document, state: LegendState
+) -> tuple[str, list[tuple[int, int, str]]]:
+    """The source that suggested last before the present one, and what; ("", []) where there was
+    none."""
+    layers = (
+        Layer.objects.filter(document=document, kind=LayerKind.SUGGESTED)
+        .exclude(superseded_at=None)
+        .exclude(source=state.suggested_by)
+    )
     layer = layers.order_by("-pk").first()
     if layer is None:
         return "", []
-    rows = Span.objects.filter(layer=layer).order_by("start", "-end", "pk").values_list("start", "end", "label")
+    rows = (
+        Span.objects.filter(layer=layer)
+        .order_by("start", "-end", "pk")
+        .values_list("start", "end", "label")
+    )
     return layer.source or "the model before", list(rows)
 
 
-def _disagreement(state: LegendState, entity: Entity, source: str, others: Iterable[tuple[int, int, str]], names: Mapping[str, str]) -> list[str]:
+def _disagreement(
+    state: LegendState,
+    entity: Entity,
+    source: str,
+    others: Iterable[tuple[int, int, str]],
+    names: Mapping[str, str],
+) -> list[str]:
     """What the other model says instead; nothing where it says the same."""
     near = [(start, end, label) for start, end, label in others if entity.overlaps(start, end)]
     if (entity.start, entity.end, entity.label) in near:
@@ -96,7 +146,8 @@ def _disagreement(state: LegendState, entity: Entity, source: str, others: Itera
 
 
 def _earlier(entity: Entity, surface: str, strings: Strings, names: Mapping[str, str]) -> list[str]:
-    """What most earlier decisions on the same string were, if they were another than this suggestion."""
+    """What most earlier decisions on the same string were, if they were another than this
+    suggestion."""
     decided = strings.decided.get(surface)
     if not decided:
         return []
@@ -104,7 +155,13 @@ def _earlier(entity: Entity, surface: str, strings: Strings, names: Mapping[str,
     if most == entity.label or 2 * n <= total:
         return []
     said = "rejected" if most == _REJECTED else f"decided as {_named(most, names)}"
-    return [f"“{surface}” was {said} before." if total == 1 else f"“{surface}” was {said} {n:,} of {total:,} times before."]
+    return [
+        (
+            f"“{surface}” was {said} before."
+            if total == 1
+            else f"“{surface}” was {said} {n:,} of {total:,} times before."
+        )
+    ]
 
 
 def _named(label: str, names: Mapping[str, str]) -> str:

@@ -1,4 +1,5 @@
-"""Runs a token classifier: from the ids of windows to label probabilities. Several ways to the same figures; ``choose_backend`` takes the fastest."""
+"""Runs a token classifier: from the ids of windows to label probabilities. Several ways to the same
+figures; ``choose_backend`` takes the fastest."""
 
 from __future__ import annotations
 
@@ -16,20 +17,33 @@ from ner_engine.inference.backends.scales import ranges_of, ranges_to_use
 from ner_engine.inference.packing import read_weights
 from ner_engine.registry.catalogue import Checkpoint
 
-__all__ = ["Backend", "LeanBackend", "PackedBackend", "PlainBackend", "Probabilities", "batches_by_length", "choose_backend", "cpu_precision"]
+__all__ = [
+    "Backend",
+    "LeanBackend",
+    "PackedBackend",
+    "PlainBackend",
+    "Probabilities",
+    "batches_by_length",
+    "choose_backend",
+    "cpu_precision",
+]
 
 
 class Backend(Protocol):
-    """Anything that runs windows. ``ids`` hold special tokens; each result is ``(tokens, labels)``, in the order given."""
+    """Anything that runs windows. ``ids`` hold special tokens; each result is ``(tokens, labels)``,
+    in the order given."""
 
     def run(self, windows: Sequence[Sequence[int]]) -> list[Probabilities]: ...
 
 
-def choose_backend(checkpoint: Checkpoint, *, device: str | None = None, precision: str | None = None) -> Backend:
-    """The fastest backend for the checkpoint here. ``device`` and ``precision`` (fp32, bf16, int8) are chosen by the machine where not given.
+def choose_backend(
+    checkpoint: Checkpoint, *, device: str | None = None, precision: str | None = None
+) -> Backend:
+    """The fastest backend for the checkpoint here. ``device`` and ``precision`` (fp32, bf16, int8)
+    are chosen by the machine where not given.
 
-    int8 is chosen where the model's folder has scales that were found good enough on this kind of processor. Raises ``CalibrationError`` where int8
-    is asked for and there are no scales that fit.
+    int8 is chosen where the model's folder has scales that were found good enough on this kind of
+    processor. Raises ``CalibrationError`` where int8 is asked for and there are no scales that fit.
     """
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     is_known = LeanBackend.can_run(checkpoint.config)
@@ -38,14 +52,24 @@ def choose_backend(checkpoint: Checkpoint, *, device: str | None = None, precisi
         if is_known:
             return _lean(checkpoint, precision)
     elif is_known and precision in (None, "bf16") and PackedBackend.can_run_on(device):
-        packed = PackedBackend(checkpoint.config, read_weights(checkpoint.folder, checkpoint.config), device=device)
+        packed = PackedBackend(
+            checkpoint.config, read_weights(checkpoint.folder, checkpoint.config), device=device
+        )
         if packed.is_sound():
             return packed
     if precision == "int8":
-        raise CalibrationError(f"{checkpoint.name} cannot be run in int8: that is there for BERT and RoBERTa on a CPU")
-    from ner_engine.inference.loading import load_classifier  # noqa: PLC0415 - importing transformers takes seconds
+        raise CalibrationError(
+            f"{checkpoint.name} cannot be run in int8: that is there for BERT and RoBERTa on a CPU"
+        )
+    from ner_engine.inference.loading import (  # noqa: PLC0415
+        load_classifier,
+    )
 
-    return PlainBackend(load_classifier(checkpoint), device=device, precision=precision or ("bf16" if device != "cpu" else "fp32"))
+    return PlainBackend(
+        load_classifier(checkpoint),
+        device=device,
+        precision=precision or ("bf16" if device != "cpu" else "fp32"),
+    )
 
 
 def _lean(checkpoint: Checkpoint, precision: str | None) -> LeanBackend:
@@ -55,4 +79,9 @@ def _lean(checkpoint: Checkpoint, precision: str | None) -> LeanBackend:
         precision = "int8" if ranges else cpu_precision()
     elif precision == "int8":
         ranges = ranges_of(checkpoint)
-    return LeanBackend(checkpoint.config, read_weights(checkpoint.folder, checkpoint.config), precision=precision, ranges=ranges)
+    return LeanBackend(
+        checkpoint.config,
+        read_weights(checkpoint.folder, checkpoint.config),
+        precision=precision,
+        ranges=ranges,
+    )

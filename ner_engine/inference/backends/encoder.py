@@ -1,4 +1,5 @@
-"""What BERT and RoBERTa with a token-classification head are made of, read from a checkpoint's tensors."""
+"""What BERT and RoBERTa with a token-classification head are made of, read from a checkpoint's
+tensors."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ Affine = tuple[torch.Tensor, torch.Tensor]
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One layer. ``qkv`` is query, key and value in one, ``(3 * size, size)``; the scale of the attention scores is in the query already."""
+    """One layer. ``qkv`` is query, key and value in one, ``(3 * size, size)``; the scale of the
+    attention scores is in the query already."""
 
     qkv: Affine
     attention_out: Affine
@@ -31,7 +33,8 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class Encoder:
-    """The whole model in float32. ``words`` is ``(vocabulary, size)``; ``places[i]`` is what stands at a window's i-th token, whatever its word."""
+    """The whole model in float32. ``words`` is ``(vocabulary, size)``; ``places[i]`` is what stands
+    at a window's i-th token, whatever its word."""
 
     words: torch.Tensor
     places: torch.Tensor
@@ -54,22 +57,34 @@ def can_read(config: Mapping[str, Any]) -> bool:
 
 
 def read_encoder(config: Mapping[str, Any], weights: Mapping[str, torch.Tensor]) -> Encoder:
-    """The model that ``config`` describes. Raises ``UnsafeModelError`` where a tensor is missing."""
+    """The model that ``config`` describes. Raises ``UnsafeModelError`` where a tensor is
+    missing."""
     try:
         return _read(config, weights)
     except KeyError as error:
-        raise UnsafeModelError(f"the weights lack {error.args[0]}; the checkpoint is damaged, or is no token classifier") from error
+        raise UnsafeModelError(
+            f"the weights lack {error.args[0]}; the checkpoint is damaged, or is no token"
+            " classifier"
+        ) from error
 
 
 def _read(config: Mapping[str, Any], weights: Mapping[str, torch.Tensor]) -> Encoder:
     prefix, heads = f"{config['model_type']}.", int(config["num_attention_heads"])
-    first_position = int(config.get("pad_token_id", 1)) + 1 if config["model_type"] == "roberta" else 0
-    embeddings = {name: weights[f"{prefix}embeddings.{name}_embeddings.weight"].float() for name in ("word", "position", "token_type")}
+    first_position = (
+        int(config.get("pad_token_id", 1)) + 1 if config["model_type"] == "roberta" else 0
+    )
+    embeddings = {
+        name: weights[f"{prefix}embeddings.{name}_embeddings.weight"].float()
+        for name in ("word", "position", "token_type")
+    }
     return Encoder(
         words=embeddings["word"],
         places=embeddings["position"][first_position:] + embeddings["token_type"][0],
         embedding_norm=_affine(weights, f"{prefix}embeddings.LayerNorm"),
-        layers=tuple(_layer(weights, f"{prefix}encoder.layer.{index}.", heads) for index in range(int(config["num_hidden_layers"]))),
+        layers=tuple(
+            _layer(weights, f"{prefix}encoder.layer.{index}.", heads)
+            for index in range(int(config["num_hidden_layers"]))
+        ),
         head=_affine(weights, "classifier"),
         heads=heads,
         eps=float(config.get("layer_norm_eps", 1e-12)),

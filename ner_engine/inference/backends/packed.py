@@ -1,4 +1,5 @@
-"""BERT and RoBERTa on an accelerator: windows end to end in long rows, nothing padded, and two rows in flight."""
+"""BERT and RoBERTa on an accelerator: windows end to end in long rows, nothing padded, and two rows
+in flight."""
 
 from __future__ import annotations
 
@@ -11,7 +12,13 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from ner_engine.inference.backends.encoder import Affine, Encoder, Layer, Probabilities, read_encoder
+from ner_engine.inference.backends.encoder import (
+    Affine,
+    Encoder,
+    Layer,
+    Probabilities,
+    read_encoder,
+)
 
 #: Tokens of one row: enough to fill an accelerator, little beside its memory.
 ROW_TOKENS: Final = 16_384
@@ -19,7 +26,8 @@ ROW_TOKENS: Final = 16_384
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """Windows end to end. ``edges`` has one number more than there are windows: where each begins, and the end of the last."""
+    """Windows end to end. ``edges`` has one number more than there are windows: where each begins,
+    and the end of the last."""
 
     edges: list[int]
     longest: int
@@ -29,13 +37,21 @@ class _Row:
 
 
 class PackedBackend:
-    """A token classifier that runs rows of up to ``row_tokens`` tokens; each token attends to its own window alone.
+    """A token classifier that runs rows of up to ``row_tokens`` tokens; each token attends to its
+    own window alone.
 
-    On a CPU, where it only serves to show that packing changes nothing, attention goes window by window in place of the varlen kernel.
+    On a CPU, where it only serves to show that packing changes nothing, attention goes window by
+    window in place of the varlen kernel.
     """
 
     def __init__(
-        self, config: Mapping[str, Any], weights: Mapping[str, torch.Tensor], *, device: str, precision: str = "bf16", row_tokens: int = ROW_TOKENS
+        self,
+        config: Mapping[str, Any],
+        weights: Mapping[str, torch.Tensor],
+        *,
+        device: str,
+        precision: str = "bf16",
+        row_tokens: int = ROW_TOKENS,
     ) -> None:
         self._device, self._row_tokens = torch.device(device), row_tokens
         self._dtype = torch.bfloat16 if precision == "bf16" else torch.float32
@@ -45,17 +61,24 @@ class PackedBackend:
     @staticmethod
     def can_run_on(device: str) -> bool:
         """Whether the device has the varlen kernel: an NVIDIA one of 2020 or later."""
-        is_nvidia = torch.device(device).type == "cuda" and torch.cuda.is_available() and torch.version.hip is None
+        is_nvidia = (
+            torch.device(device).type == "cuda"
+            and torch.cuda.is_available()
+            and torch.version.hip is None
+        )
         return is_nvidia and torch.cuda.get_device_capability(device) >= (8, 0)
 
     def is_sound(self) -> bool:
-        """Whether two small windows get the same figures packed as they get alone. The kernel is young; any surprise means another backend."""
+        """Whether two small windows get the same figures packed as they get alone. The kernel is
+        young; any surprise means another backend."""
         windows = [range(3, 20), range(5, 12)]
         try:
             packed, alone = self.run(windows), [self.run([window])[0] for window in windows]
         except (ImportError, RuntimeError, TypeError):
             return False
-        return all(np.allclose(one, other, atol=0.05) for one, other in zip(packed, alone, strict=True))
+        return all(
+            np.allclose(one, other, atol=0.05) for one, other in zip(packed, alone, strict=True)
+        )
 
     def _moved(self, model: Encoder) -> Encoder:
         def move(affine: Affine, dtype: torch.dtype = self._dtype) -> Affine:
@@ -65,7 +88,10 @@ class PackedBackend:
             words=model.words.to(self._device),
             places=model.places.to(self._device),
             embedding_norm=move(model.embedding_norm, torch.float32),
-            layers=tuple(Layer(*(move(getattr(layer, name)) for name in Layer.__slots__)) for layer in model.layers),
+            layers=tuple(
+                Layer(*(move(getattr(layer, name)) for name in Layer.__slots__))
+                for layer in model.layers
+            ),
             head=move(model.head, torch.float32),
             heads=model.heads,
             eps=model.eps,
@@ -84,8 +110,11 @@ class PackedBackend:
             results.update(self._fetched(*waiting))
         return [results[index] for index in range(len(windows))]
 
-    def _launch(self, windows: Sequence[Sequence[int]]) -> tuple[_Row, torch.Tensor, torch.cuda.Event | None]:
-        """The row, its probabilities ``(tokens, labels)`` on the host, and the event after which they are there."""
+    def _launch(
+        self, windows: Sequence[Sequence[int]]
+    ) -> tuple[_Row, torch.Tensor, torch.cuda.Event | None]:
+        """The row, its probabilities ``(tokens, labels)`` on the host, and the event after which
+        they are there."""
         lengths = torch.tensor([len(window) for window in windows])
         edges = functional.pad(lengths.cumsum(0), (1, 0))
         row = _Row(edges.tolist(), int(lengths.max()))
@@ -94,28 +123,46 @@ class PackedBackend:
         scores = self._forward(self._sent(ids), self._sent(positions), self._sent(edges.int()), row)
         if not self._is_cuda:
             return row, scores, None
-        fetched = torch.empty(scores.shape, dtype=scores.dtype, pin_memory=True).copy_(scores, non_blocking=True)
+        fetched = torch.empty(scores.shape, dtype=scores.dtype, pin_memory=True).copy_(
+            scores, non_blocking=True
+        )
         done = torch.cuda.Event()
         done.record(torch.cuda.current_stream(self._device))
         return row, fetched, done
 
     def _sent(self, tensor: torch.Tensor) -> torch.Tensor:
-        return tensor.pin_memory().to(self._device, non_blocking=True) if self._is_cuda else tensor.to(self._device)
+        return (
+            tensor.pin_memory().to(self._device, non_blocking=True)
+            if self._is_cuda
+            else tensor.to(self._device)
+        )
 
     @staticmethod
-    def _fetched(indices: list[int], row: _Row, scores: torch.Tensor, done: torch.cuda.Event | None) -> Iterator[tuple[int, Probabilities]]:
+    def _fetched(
+        indices: list[int], row: _Row, scores: torch.Tensor, done: torch.cuda.Event | None
+    ) -> Iterator[tuple[int, Probabilities]]:
         if done is not None:
             done.synchronize()
         whole: Probabilities = scores.numpy()
         return ((index, whole[block]) for index, block in zip(indices, row.blocks(), strict=True))
 
-    def _forward(self, ids: torch.Tensor, positions: torch.Tensor, edges: torch.Tensor, row: _Row) -> torch.Tensor:
+    def _forward(
+        self, ids: torch.Tensor, positions: torch.Tensor, edges: torch.Tensor, row: _Row
+    ) -> torch.Tensor:
         model = self._model
-        x = self._normalise(model.words[ids] + model.places[positions], model.embedding_norm).to(self._dtype)
+        x = self._normalise(model.words[ids] + model.places[positions], model.embedding_norm).to(
+            self._dtype
+        )
         for layer in model.layers:
-            attended = functional.linear(self._attend(functional.linear(x, *layer.qkv), edges, row), *layer.attention_out)
+            attended = functional.linear(
+                self._attend(functional.linear(x, *layer.qkv), edges, row), *layer.attention_out
+            )
             x = self._normalise(x + attended, layer.attention_norm)
-            x = self._normalise(x + functional.linear(functional.gelu(functional.linear(x, *layer.up)), *layer.down), layer.norm)
+            x = self._normalise(
+                x
+                + functional.linear(functional.gelu(functional.linear(x, *layer.up)), *layer.down),
+                layer.norm,
+            )
         return functional.linear(x.float(), *model.head).softmax(-1)
 
     def _normalise(self, x: torch.Tensor, norm: Affine) -> torch.Tensor:
@@ -126,23 +173,32 @@ class PackedBackend:
         tokens, width = qkv.shape
         query, key, value = qkv.view(tokens, 3, self._model.heads, -1).unbind(1)
         if self._is_cuda and self._dtype == torch.bfloat16:
-            from torch.nn.attention.varlen import varlen_attn  # noqa: PLC0415 - there is no such kernel elsewhere
+            from torch.nn.attention.varlen import (  # noqa: PLC0415
+                varlen_attn,
+            )
 
-            # One split of the keys: with more, a window's figures would depend on the longest window beside it.
-            attended = varlen_attn(query, key, value, edges, edges, row.longest, row.longest, scale=1.0, num_splits=1)
+            # One split of the keys: with more, a window's figures would depend on the longest
+            # window beside it.
+            attended = varlen_attn(
+                query, key, value, edges, edges, row.longest, row.longest, scale=1.0, num_splits=1
+            )
             assert isinstance(attended, torch.Tensor)
             return attended.reshape(tokens, width // 3)
-        return torch.cat([_attend_alone(query[block], key[block], value[block]) for block in row.blocks()]).reshape(tokens, width // 3)
+        return torch.cat(
+            [_attend_alone(query[block], key[block], value[block]) for block in row.blocks()]
+        ).reshape(tokens, width // 3)
 
 
 def _attend_alone(*parts: torch.Tensor) -> torch.Tensor:
-    """Query, key and value of one window, ``(tokens, heads, head size)`` each, to the same shape."""
+    """Query, key and value of one window, ``(tokens, heads, head size)`` each, to the same
+    shape."""
     query, key, value = (part.transpose(0, 1)[None] for part in parts)
     return functional.scaled_dot_product_attention(query, key, value, scale=1.0)[0].transpose(0, 1)
 
 
 def rows_within(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
-    """Indices in the order given, in runs of at most ``budget`` tokens together or of a single window."""
+    """Indices in the order given, in runs of at most ``budget`` tokens together or of a single
+    window."""
     row: list[int] = []
     held = 0
     for index, length in enumerate(lengths):

@@ -14,7 +14,8 @@ BATCH_TOKENS: Final = 16_384
 
 
 class PlainBackend:
-    """A transformers model. On a CPU a window at a time; elsewhere batches of similar length, padded and masked."""
+    """A transformers model. On a CPU a window at a time; elsewhere batches of similar length,
+    padded and masked."""
 
     def __init__(self, model: Any, *, device: str = "cpu", precision: str = "fp32") -> None:
         self._model = model.to(device).eval()
@@ -40,13 +41,16 @@ class PlainBackend:
             mask[row, : len(window)] = 1
         self._model.eval()
         with torch.autocast(torch.device(self._device).type, torch.bfloat16, enabled=self._bf16):
-            logits = self._model(input_ids=ids.to(self._device), attention_mask=mask.to(self._device)).logits
+            logits = self._model(
+                input_ids=ids.to(self._device), attention_mask=mask.to(self._device)
+            ).logits
         scores: Probabilities = logits.float().softmax(-1).cpu().numpy()
         return scores
 
 
 def batches_by_length(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
-    """Indices in batches of neighbouring length, longest first, each at most ``budget`` padded tokens or a single window."""
+    """Indices in batches of neighbouring length, longest first, each at most ``budget`` padded
+    tokens or a single window."""
     batch: list[int] = []
     for index in sorted(range(len(lengths)), key=lambda index: -lengths[index]):
         if batch and (len(batch) + 1) * lengths[batch[0]] > budget:

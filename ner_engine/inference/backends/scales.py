@@ -1,4 +1,5 @@
-"""The file beside a model's weights that says how its activations become int8, and whether this was found good enough."""
+"""The file beside a model's weights that says how its activations become int8, and whether this was
+found good enough."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ MAY_COST: Final = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Micro F1 of character spans, in percent, on ``n_documents`` with gold: fp32, and int8 by its largest weight (see ``weight_limit``)."""
+    """Micro F1 of character spans, in percent, on ``n_documents`` with gold: fp32, and int8 by its
+    largest weight (see ``weight_limit``)."""
 
     n_documents: int
     fp32: float
@@ -34,7 +36,8 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Scales:
-    """Ranges for the weights with the sum ``weights_sha256``, measured on ``n_texts`` texts; without a verdict nobody knows what they cost."""
+    """Ranges for the weights with the sum ``weights_sha256``, measured on ``n_texts`` texts;
+    without a verdict nobody knows what they cost."""
 
     weights_sha256: str
     n_texts: int
@@ -44,13 +47,20 @@ class Scales:
     def sentence(self) -> str:
         """For people: what int8 costs, and where it is used."""
         if not self.verdict:
-            return f"scales from {self.n_texts} texts; nobody knows yet what int8 costs, so it is used only where it is asked for"
+            return (
+                f"scales from {self.n_texts} texts; nobody knows yet what int8 costs, so it is used"
+                " only where it is asked for"
+            )
         kinds = {127: "with VNNI", 64: "without VNNI"}
         costs = [
-            f"{f1 - self.verdict.fp32:+.2f} on processors {kinds[limit]} ({'used' if self.verdict.passes(limit) else 'not used'})"
+            f"{f1 - self.verdict.fp32:+.2f} on processors {kinds[limit]}"
+            f" ({'used' if self.verdict.passes(limit) else 'not used'})"
             for limit, f1 in self.verdict.int8.items()
         ]
-        return f"micro F1 on {self.verdict.n_documents} texts: fp32 {self.verdict.fp32:.2f}, int8 {', '.join(costs)}"
+        return (
+            f"micro F1 on {self.verdict.n_documents} texts: fp32 {self.verdict.fp32:.2f}, int8"
+            f" {', '.join(costs)}"
+        )
 
 
 def write_scales(folder: Path, scales: Scales) -> None:
@@ -63,14 +73,19 @@ def write_scales(folder: Path, scales: Scales) -> None:
     }
     if scales.verdict:
         by_limit = {str(limit): round(f1, 3) for limit, f1 in scales.verdict.int8.items()}
-        value["f1"] = {"documents": scales.verdict.n_documents, "fp32": round(scales.verdict.fp32, 3), "int8": by_limit}
+        value["f1"] = {
+            "documents": scales.verdict.n_documents,
+            "fp32": round(scales.verdict.fp32, 3),
+            "int8": by_limit,
+        }
     part = folder / f"{FILE}.part"
     part.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
     part.replace(folder / FILE)
 
 
 def read_scales(checkpoint: Checkpoint) -> Scales | None:
-    """The folder's scales, None where there are none. Raises ``CalibrationError`` where they cannot be read or are another model's."""
+    """The folder's scales, None where there are none. Raises ``CalibrationError`` where they cannot
+    be read or are another model's."""
     path = checkpoint.folder / FILE
     if not path.is_file():
         return None
@@ -79,9 +94,15 @@ def read_scales(checkpoint: Checkpoint) -> Scales | None:
         scales = _parsed(json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise CalibrationError(f"{checkpoint.name}: its {FILE} cannot be read; {again}") from error
-    wanted = {f"{index}.{name}" for index in range(int(checkpoint.config["num_hidden_layers"])) for name in LINEARS}
+    wanted = {
+        f"{index}.{name}"
+        for index in range(int(checkpoint.config["num_hidden_layers"]))
+        for name in LINEARS
+    }
     if set(scales.ranges) != wanted or scales.weights_sha256 != weights_sha256(checkpoint.folder):
-        raise CalibrationError(f"{checkpoint.name}: its {FILE} was measured on other weights; {again}")
+        raise CalibrationError(
+            f"{checkpoint.name}: its {FILE} was measured on other weights; {again}"
+        )
     return scales
 
 
@@ -91,7 +112,11 @@ def _parsed(value: Mapping[str, Any]) -> Scales:
     found = value.get("f1")
     verdict = None
     if found:
-        verdict = Verdict(int(found["documents"]), float(found["fp32"]), {int(limit): float(f1) for limit, f1 in found["int8"].items()})
+        verdict = Verdict(
+            int(found["documents"]),
+            float(found["fp32"]),
+            {int(limit): float(f1) for limit, f1 in found["int8"].items()},
+        )
     ranges = {str(name): (float(low), float(high)) for name, (low, high) in value["ranges"].items()}
     if not all(-1e6 < low <= high < 1e6 for low, high in ranges.values()):
         raise ValueError("a range is none")
@@ -102,11 +127,15 @@ def ranges_of(checkpoint: Checkpoint) -> Ranges:
     """The ranges, whatever they cost. Raises ``CalibrationError`` where there are none that fit."""
     if scales := read_scales(checkpoint):
         return scales.ranges
-    raise CalibrationError(f"{checkpoint.name} has no {FILE}, which int8 needs; write it with `python -m ner_engine calibrate`")
+    raise CalibrationError(
+        f"{checkpoint.name} has no {FILE}, which int8 needs; write it with `python -m ner_engine"
+        " calibrate`"
+    )
 
 
 def ranges_to_use(checkpoint: Checkpoint) -> Ranges | None:
-    """The ranges with which this machine may run the model in int8 by itself: they fit, the processor is quick at it, and it costs little F1."""
+    """The ranges with which this machine may run the model in int8 by itself: they fit, the
+    processor is quick at it, and it costs little F1."""
     try:
         scales = read_scales(checkpoint)
     except CalibrationError:

@@ -22,7 +22,9 @@ def no_attempts_yet() -> None:
 
 
 @pytest.mark.parametrize("login", ["viewer", "viewer@example.org"])
-def test_people_sign_in_by_name_or_address_and_come_where_they_wanted(login: str, viewer: User) -> None:
+def test_people_sign_in_by_name_or_address_and_come_where_they_wanted(
+    login: str, viewer: User
+) -> None:
     browser = Client()
     wanted = browser.get("/accounts/tokens/")["Location"]
     answer = browser.post(wanted, {"login": login, "password": "correct horse battery"})
@@ -30,8 +32,14 @@ def test_people_sign_in_by_name_or_address_and_come_where_they_wanted(login: str
     assert browser.get("/").status_code == 200
 
 
-@pytest.mark.parametrize("fields", [{}, {"login": "viewer", "password": "wrong"}, {"login": "<b>nobody", "password": "wrong"}], ids=str)
-def test_a_wrong_password_comes_back_with_the_form_and_tells_nothing(fields: dict[str, str], viewer: User) -> None:
+@pytest.mark.parametrize(
+    "fields",
+    [{}, {"login": "viewer", "password": "wrong"}, {"login": "<b>nobody", "password": "wrong"}],
+    ids=str,
+)
+def test_a_wrong_password_comes_back_with_the_form_and_tells_nothing(
+    fields: dict[str, str], viewer: User
+) -> None:
     page = Client().post("/accounts/login/", fields).content.decode()
     assert 'name="login"' in page
     assert "field-error" in page or 'role="alert"' in page
@@ -39,7 +47,10 @@ def test_a_wrong_password_comes_back_with_the_form_and_tells_nothing(fields: dic
 
 
 def test_sign_in_goes_nowhere_else(viewer: User) -> None:
-    answer = Client().post("/accounts/login/?next=https://evil.example/", {"login": "viewer", "password": "correct horse battery"})
+    answer = Client().post(
+        "/accounts/login/?next=https://evil.example/",
+        {"login": "viewer", "password": "correct horse battery"},
+    )
     assert "evil" not in answer["Location"]
 
 
@@ -54,14 +65,29 @@ def test_signing_out_needs_a_button(client_of: ClientOf, viewer: User) -> None:
 def test_nobody_signs_up_by_themselves() -> None:
     page = Client().get("/accounts/signup/").content.decode()
     assert "Accounts are made by administrators" in page
-    Client().post("/accounts/signup/", {"username": "me", "email": "me@example.org", "password1": "correct horse", "password2": "correct horse"})
+    Client().post(
+        "/accounts/signup/",
+        {
+            "username": "me",
+            "email": "me@example.org",
+            "password1": "correct horse",
+            "password2": "correct horse",
+        },
+    )
     assert not User.objects.exists()
 
 
-def test_a_forgotten_password_and_an_address_are_an_administrators(client_of: ClientOf, viewer: User) -> None:
+def test_a_forgotten_password_and_an_address_are_an_administrators(
+    client_of: ClientOf, viewer: User
+) -> None:
     assert "ask an administrator" in Client().get("/accounts/password/reset/").content.decode()
     assert "viewer@example.org" in client_of(viewer).get("/accounts/email/").content.decode()
-    assert client_of(viewer).post("/accounts/email/", {"email": "manager@example.org", "action_add": ""}).status_code == 405
+    assert (
+        client_of(viewer)
+        .post("/accounts/email/", {"email": "manager@example.org", "action_add": ""})
+        .status_code
+        == 405
+    )
 
 
 def test_the_theme_is_kept_and_leads_back(client_of: ClientOf, viewer: User) -> None:
@@ -69,7 +95,12 @@ def test_the_theme_is_kept_and_leads_back(client_of: ClientOf, viewer: User) -> 
     answer = browser.post("/accounts/preferences/", {"theme": "dark", "next": TOKENS})
     assert answer["Location"] == TOKENS
     assert 'data-theme="dark"' in browser.get("/").content.decode()
-    assert browser.post("/accounts/preferences/", {"theme": "light", "next": "https://evil.example/"})["Location"] == "/"
+    assert (
+        browser.post("/accounts/preferences/", {"theme": "light", "next": "https://evil.example/"})[
+            "Location"
+        ]
+        == "/"
+    )
     assert browser.post("/accounts/preferences/", {"theme": "pink"}).status_code == 400
 
 
@@ -80,15 +111,33 @@ def test_a_token_is_shown_once_and_revoked(client_of: ClientOf, viewer: User) ->
     assert page.count(token.prefix) >= 2
     assert "&lt;b&gt;nightly&lt;/b&gt;" in page
     secret = page.partition('translate="no">')[2].partition("<")[0]
-    assert Client(headers={"Authorization": f"Bearer {secret}"}).get("/api/v1/projects/").status_code == 200
+    assert (
+        Client(headers={"Authorization": f"Bearer {secret}"}).get("/api/v1/projects/").status_code
+        == 200
+    )
     assert secret not in browser.get(TOKENS).content.decode()
     assert browser.post(f"{TOKENS}{token.pk}/revoke/").status_code == 302
     assert token.prefix not in browser.get(TOKENS).content.decode()
-    assert Client(headers={"Authorization": f"Bearer {secret}"}).get("/api/v1/projects/").status_code == 401
+    assert (
+        Client(headers={"Authorization": f"Bearer {secret}"}).get("/api/v1/projects/").status_code
+        == 401
+    )
 
 
-@pytest.mark.parametrize("fields", [{}, {"name": ""}, {"name": "x" * 101}, {"name": "x", "days": "0"}, {"name": "x", "days": "for ever"}], ids=str)
-def test_a_senseless_token_comes_back_with_the_form(fields: dict[str, str], client_of: ClientOf, viewer: User) -> None:
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"name": ""},
+        {"name": "x" * 101},
+        {"name": "x", "days": "0"},
+        {"name": "x", "days": "for ever"},
+    ],
+    ids=str,
+)
+def test_a_senseless_token_comes_back_with_the_form(
+    fields: dict[str, str], client_of: ClientOf, viewer: User
+) -> None:
     answer = client_of(viewer).post(TOKENS, fields)
     assert answer.status_code == 422
     assert "field-error" in answer.content.decode()

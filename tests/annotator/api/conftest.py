@@ -24,7 +24,9 @@ class Program:
         return self._send("get", path, data=query)
 
     def post(self, path: str, body: Any = None) -> Any:
-        return self._send("post", path, data={} if body is None else body, content_type="application/json")
+        return self._send(
+            "post", path, data={} if body is None else body, content_type="application/json"
+        )
 
     def put(self, path: str, body: Any) -> Any:
         return self._send("put", path, data=body, content_type="application/json")
@@ -37,7 +39,9 @@ class Program:
 
     def _send(self, method: str, path: str, **options: Any) -> HttpResponse:
         headers = {"Authorization": f"Bearer {self.secret}"} if self.secret else {}
-        answer: HttpResponse = getattr(Client(headers=headers), method)(f"/api/v1/{path}", **options)
+        answer: HttpResponse = getattr(Client(headers=headers), method)(
+            f"/api/v1/{path}", **options
+        )
         return answer
 
 

@@ -35,10 +35,17 @@ def test_a_project_tells_its_labels_its_counts_and_what_one_may_do(
     facts = program_of(curator).get("projects/autophagy/").json()
     assert [label["code"] for label in facts["labels"]][:2] == ["SMALL_MOLECULE", "GENEPROD"]
     assert facts["actions"] == ["review", "view"]
-    assert facts["n_documents_by_state"] == {"imported": 2, "suggested": 0, "in_review": 0, "accepted": 0}
+    assert facts["n_documents_by_state"] == {
+        "imported": 2,
+        "suggested": 0,
+        "in_review": 0,
+        "accepted": 0,
+    }
 
 
-def test_staff_make_projects_others_do_not(program_of: ProgramOf, manager: User, curator: User) -> None:
+def test_staff_make_projects_others_do_not(
+    program_of: ProgramOf, manager: User, curator: User
+) -> None:
     assert program_of(manager).post("projects/", {"name": "New one"}).json()["slug"] == "new-one"
     refused = program_of(curator).post("projects/", {"name": "Mine"})
     assert refused.status_code == 403
@@ -48,7 +55,9 @@ def test_staff_make_projects_others_do_not(program_of: ProgramOf, manager: User,
     assert "already" in taken.json()["detail"]
 
 
-def test_pages_of_documents_hold_each_document_once_in_order(project: Project, program_of: ProgramOf, viewer: User, import_legends: Import) -> None:
+def test_pages_of_documents_hold_each_document_once_in_order(
+    project: Project, program_of: ProgramOf, viewer: User, import_legends: Import
+) -> None:
     expected = [document.pk for document in import_legends(7)]
     program = program_of(viewer)
     found, path = [], "projects/autophagy/documents/?page_size=3"
@@ -61,7 +70,11 @@ def test_pages_of_documents_hold_each_document_once_in_order(project: Project, p
 
 
 def test_lists_ask_the_database_the_same_number_of_questions_whatever_their_length(
-    project: Project, program_of: ProgramOf, viewer: User, import_legends: Import, django_assert_max_num_queries: Any
+    project: Project,
+    program_of: ProgramOf,
+    viewer: User,
+    import_legends: Import,
+    django_assert_max_num_queries: Any,
 ) -> None:
     import_legends(12)
     program = program_of(viewer)
@@ -70,13 +83,18 @@ def test_lists_ask_the_database_the_same_number_of_questions_whatever_their_leng
         assert len(program.get("projects/autophagy/documents/").json()["results"]) == 12
 
 
-def test_documents_are_found_by_state_doi_and_text(project: Project, program_of: ProgramOf, viewer: User, import_legends: Import) -> None:
+def test_documents_are_found_by_state_doi_and_text(
+    project: Project, program_of: ProgramOf, viewer: User, import_legends: Import
+) -> None:
     first, *_ = import_legends(4)
     Document.objects.filter(pk=first.pk).update(state=DocumentState.ACCEPTED)
     program = program_of(viewer)
 
     def found(**query: str) -> list[int]:
-        return [row["id"] for row in program.get("projects/autophagy/documents/", **query).json()["results"]]
+        return [
+            row["id"]
+            for row in program.get("projects/autophagy/documents/", **query).json()["results"]
+        ]
 
     assert found(state="accepted") == [first.pk]
     assert len(found(doi="10.1000/paper.1")) == 2
@@ -93,11 +111,15 @@ def test_a_document_has_its_panels_spans_and_offsets_in_code_points(
     assert facts["text"] == document.text
     assert [panel["marker"] for panel in facts["panels"]] == ["A", "B"]
     assert {span["surface"] for span in facts["spans"]} >= {"ATG1", "LC3"}
-    assert all(facts["text"][span["start"] : span["end"]] == span["surface"] for span in facts["spans"])
+    assert all(
+        facts["text"][span["start"] : span["end"]] == span["surface"] for span in facts["spans"]
+    )
     assert facts["suggestions"] == []
 
 
-def test_a_damaged_span_is_named_and_not_handed_out(project: Project, program_of: ProgramOf, viewer: User, import_legends: Import) -> None:
+def test_a_damaged_span_is_named_and_not_handed_out(
+    project: Project, program_of: ProgramOf, viewer: User, import_legends: Import
+) -> None:
     (document,) = import_legends(1, labels="gold")
     Span.objects.filter(surface="LC3").update(surface="LC4")
     answer = program_of(viewer).get(f"projects/autophagy/documents/{document.pk}/")
@@ -116,7 +138,12 @@ def test_a_document_of_another_project_is_not_found_in_this_one(
 
 
 def test_jobs_are_read_by_members_and_stopped_by_who_started_them_or_a_manager(
-    project: Project, program_of: ProgramOf, manager: User, reviewer: User, curator: User, viewer: User
+    project: Project,
+    program_of: ProgramOf,
+    manager: User,
+    reviewer: User,
+    curator: User,
+    viewer: User,
 ) -> None:
     mine = Job.objects.create(kind="pretag", scope=project.scope, created_by=reviewer)
     other = Job.objects.create(kind="pretag", scope=project.scope, created_by=manager)
@@ -124,14 +151,26 @@ def test_jobs_are_read_by_members_and_stopped_by_who_started_them_or_a_manager(
     rows = program_of(viewer).get("projects/autophagy/jobs/").json()["results"]
     assert [row["id"] for row in rows] == [other.pk, mine.pk]
     assert rows[1]["created_by"] == "reviewer"
-    assert program_of(viewer).get(f"projects/autophagy/jobs/{mine.pk}/").json()["state"] == "pending"
+    assert (
+        program_of(viewer).get(f"projects/autophagy/jobs/{mine.pk}/").json()["state"] == "pending"
+    )
     assert program_of(curator).post(f"projects/autophagy/jobs/{mine.pk}/cancel/").status_code == 403
-    assert program_of(reviewer).post(f"projects/autophagy/jobs/{other.pk}/cancel/").status_code == 403
-    assert program_of(reviewer).post(f"projects/autophagy/jobs/{mine.pk}/cancel/").json()["state"] == JobState.CANCELLED
-    assert program_of(manager).post(f"projects/autophagy/jobs/{other.pk}/cancel/").json()["state"] == JobState.CANCELLED
+    assert (
+        program_of(reviewer).post(f"projects/autophagy/jobs/{other.pk}/cancel/").status_code == 403
+    )
+    assert (
+        program_of(reviewer).post(f"projects/autophagy/jobs/{mine.pk}/cancel/").json()["state"]
+        == JobState.CANCELLED
+    )
+    assert (
+        program_of(manager).post(f"projects/autophagy/jobs/{other.pk}/cancel/").json()["state"]
+        == JobState.CANCELLED
+    )
 
 
-def test_a_job_of_another_project_is_not_found(project: Project, program_of: ProgramOf, admin: User) -> None:
+def test_a_job_of_another_project_is_not_found(
+    project: Project, program_of: ProgramOf, admin: User
+) -> None:
     other = Job.objects.create(kind="pretag", scope="project:999999")
     for path in (f"jobs/{other.pk}/", f"jobs/{other.pk}/cancel/"):
         assert program_of(admin).post(f"projects/autophagy/{path}").status_code in {404, 405}

@@ -23,7 +23,9 @@ ProgramOf = Callable[[User | None], Program]
 
 
 def rows(*texts: str) -> SimpleUploadedFile:
-    lines = "".join(json.dumps({"id": f"r{number}", "text": text}) + "\n" for number, text in enumerate(texts))
+    lines = "".join(
+        json.dumps({"id": f"r{number}", "text": text}) + "\n" for number, text in enumerate(texts)
+    )
     return SimpleUploadedFile("legends.jsonl", lines.encode())
 
 
@@ -35,54 +37,96 @@ def done(program: Program, answer: Any) -> dict[str, Any]:
     return found
 
 
-def test_an_upload_becomes_documents_and_the_same_again_adds_nothing(project: Project, program_of: ProgramOf, reviewer: User) -> None:
+def test_an_upload_becomes_documents_and_the_same_again_adds_nothing(
+    project: Project, program_of: ProgramOf, reviewer: User
+) -> None:
     program = program_of(reviewer)
     for imported, there_already in ((2, 0), (0, 2)):
         job = done(
-            program, program.upload("projects/autophagy/imports/", files=[rows("Figure 1 of LC3.", "Figure 2 of p62.")], source_format="jsonl")
+            program,
+            program.upload(
+                "projects/autophagy/imports/",
+                files=[rows("Figure 1 of LC3.", "Figure 2 of p62.")],
+                source_format="jsonl",
+            ),
         )
         assert job["state"] == "succeeded"
-        assert (job["result"]["imported"], job["result"]["already_there"]) == (imported, there_already)
+        assert (job["result"]["imported"], job["result"]["already_there"]) == (
+            imported,
+            there_already,
+        )
     assert project.documents.count() == 2
 
 
 @pytest.mark.parametrize(
-    "fields", [{}, {"files": "no file"}, {"files": rows("x"), "source_format": "word"}, {"files": rows("x"), "labels": "perhaps"}], ids=str
+    "fields",
+    [
+        {},
+        {"files": "no file"},
+        {"files": rows("x"), "source_format": "word"},
+        {"files": rows("x"), "labels": "perhaps"},
+    ],
+    ids=str,
 )
-def test_a_senseless_upload_is_refused_and_starts_nothing(project: Project, program_of: ProgramOf, reviewer: User, fields: dict[str, Any]) -> None:
+def test_a_senseless_upload_is_refused_and_starts_nothing(
+    project: Project, program_of: ProgramOf, reviewer: User, fields: dict[str, Any]
+) -> None:
     assert program_of(reviewer).upload("projects/autophagy/imports/", **fields).status_code == 400
     assert not Job.objects.exists()
 
 
 def test_an_export_is_started_and_downloaded(
-    project: Project, program_of: ProgramOf, reviewer: User, import_legends: Callable[..., list[Document]]
+    project: Project,
+    program_of: ProgramOf,
+    reviewer: User,
+    import_legends: Callable[..., list[Document]],
 ) -> None:
     import_legends(4, labels="gold")
     program = program_of(reviewer)
     job = done(program, program.post("projects/autophagy/exports/", {"format": "jsonl"}))
     assert job["state"] == "succeeded", job["error"]
-    assert [row["id"] for row in program.get("projects/autophagy/exports/").json()["results"]] == [job["id"]]
+    assert [row["id"] for row in program.get("projects/autophagy/exports/").json()["results"]] == [
+        job["id"]
+    ]
     archive = program.get(f"projects/autophagy/exports/{job['id']}/download/")
     assert archive["Content-Type"] == "application/zip"
     names = zipfile.ZipFile(BytesIO(b"".join(archive.streaming_content))).namelist()
     assert any(name.endswith(".jsonl") for name in names)
 
 
-def test_there_is_nothing_to_download_before_the_end_or_of_another_kind_of_job(project: Project, program_of: ProgramOf, reviewer: User) -> None:
-    waiting = Job.objects.create(kind="export_dataset", scope=project.scope, arguments={"project": project.pk, "format_name": "jsonl"})
+def test_there_is_nothing_to_download_before_the_end_or_of_another_kind_of_job(
+    project: Project, program_of: ProgramOf, reviewer: User
+) -> None:
+    waiting = Job.objects.create(
+        kind="export_dataset",
+        scope=project.scope,
+        arguments={"project": project.pk, "format_name": "jsonl"},
+    )
     other = Job.objects.create(kind="import_documents", scope=project.scope)
     for job in (waiting, other):
-        assert program_of(reviewer).get(f"projects/autophagy/exports/{job.pk}/download/").status_code == 404
+        assert (
+            program_of(reviewer).get(f"projects/autophagy/exports/{job.pk}/download/").status_code
+            == 404
+        )
 
 
-@pytest.mark.parametrize("body", [{}, {"format": "jats"}, {"format": "pdf"}, {"format": "sd-nlp", "public_form": "maybe"}], ids=str)
-def test_an_unknown_format_is_refused(project: Project, program_of: ProgramOf, reviewer: User, body: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "body",
+    [{}, {"format": "jats"}, {"format": "pdf"}, {"format": "sd-nlp", "public_form": "maybe"}],
+    ids=str,
+)
+def test_an_unknown_format_is_refused(
+    project: Project, program_of: ProgramOf, reviewer: User, body: dict[str, Any]
+) -> None:
     assert program_of(reviewer).post("projects/autophagy/exports/", body).status_code == 400
     assert not Job.objects.exists()
 
 
 def test_a_snapshot_is_frozen_and_listed(
-    project: Project, program_of: ProgramOf, manager: User, import_legends: Callable[..., list[Document]]
+    project: Project,
+    program_of: ProgramOf,
+    manager: User,
+    import_legends: Callable[..., list[Document]],
 ) -> None:
     program = program_of(manager)
     assert program.post("projects/autophagy/snapshots/").status_code == 400
@@ -91,18 +135,29 @@ def test_a_snapshot_is_frozen_and_listed(
     assert made.status_code == 202, made.content
     run_job(Job.objects.get(kind="freeze_snapshot").pk)
     (snapshot,) = program.get("projects/autophagy/snapshots/").json()["results"]
-    assert (snapshot["number"], snapshot["note"], snapshot["state"]) == (1, "first", "ready"), snapshot
+    assert (snapshot["number"], snapshot["note"], snapshot["state"]) == (
+        1,
+        "first",
+        "ready",
+    ), snapshot
     assert snapshot["counts"]["train"]["panels"] > 0
 
 
 def test_a_part_of_what_is_accepted_is_frozen(
-    project: Project, program_of: ProgramOf, manager: User, import_legends: Callable[..., list[Document]]
+    project: Project,
+    program_of: ProgramOf,
+    manager: User,
+    import_legends: Callable[..., list[Document]],
 ) -> None:
     program = program_of(manager)
     import_legends(load_demo(), labels="gold")
     asked = {"labels": ["CELL"], "decisions": ["imported"], "accepted_from": "2020-01-01"}
     made = program.post("projects/autophagy/snapshots/", asked)
     assert (made.status_code, made.json()["filters"]) == (202, asked)
-    for wrong, sentence in (({"curators": ["nobody"]}, "no user called nobody"), ({"labels": ["GENE"]}, "no label GENE"), ({"accepted_to": "x"}, "")):
+    for wrong, sentence in (
+        ({"curators": ["nobody"]}, "no user called nobody"),
+        ({"labels": ["GENE"]}, "no label GENE"),
+        ({"accepted_to": "x"}, ""),
+    ):
         answer = program.post("projects/autophagy/snapshots/", wrong)
         assert answer.status_code == 400 and sentence in str(answer.json())

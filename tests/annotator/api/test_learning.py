@@ -1,4 +1,5 @@
-"""Models, promotions and training runs by a program. Training itself is tested with the room of learning."""
+"""Models, promotions and training runs by a program. Training itself is tested with the room of
+learning."""
 
 from __future__ import annotations
 
@@ -25,7 +26,12 @@ SCORES = {"precision": 0.7, "recall": 0.6, "f1": 0.646, "support": 10}
 
 
 @pytest.fixture
-def frozen(project: Project, program_of: ProgramOf, manager: User, import_legends: Callable[..., list[Document]]) -> Snapshot:
+def frozen(
+    project: Project,
+    program_of: ProgramOf,
+    manager: User,
+    import_legends: Callable[..., list[Document]],
+) -> Snapshot:
     """A snapshot of the demo's legends, made by its own job."""
     import_legends(load_demo(), labels="gold")
     program_of(manager).post(f"{P}snapshots/")
@@ -36,7 +42,9 @@ def frozen(project: Project, program_of: ProgramOf, manager: User, import_legend
 @pytest.fixture
 def judged(project: Project, frozen: Snapshot) -> ModelVersion:
     """A model from elsewhere that was judged on the project's held-out papers."""
-    model = ModelVersion.objects.create(name="from-elsewhere", origin=ModelOrigin.HUB, location="somebody/elsewhere")
+    model = ModelVersion.objects.create(
+        name="from-elsewhere", origin=ModelOrigin.HUB, location="somebody/elsewhere"
+    )
     scores = {"by_label": {"GENEPROD": SCORES}, "micro": SCORES, "macro": SCORES}
     Evaluation.objects.create(model_version=model, snapshot=frozen, scores=scores, micro_f1=0.646)
     return model
@@ -46,7 +54,9 @@ def test_models_are_listed_with_their_scores_and_the_one_in_service(
     project: Project, program_of: ProgramOf, viewer: User, judged: ModelVersion
 ) -> None:
     serving = serving_model(project)
-    ModelVersion.objects.create(name="retired", origin=ModelOrigin.HUB, location="x", retired_at="2026-01-01T00:00Z")
+    ModelVersion.objects.create(
+        name="retired", origin=ModelOrigin.HUB, location="x", retired_at="2026-01-01T00:00Z"
+    )
     rows = {row["name"]: row for row in program_of(viewer).get(f"{P}models/").json()["results"]}
     assert set(rows) == {serving.name, "from-elsewhere"}
     assert rows[serving.name]["is_serving"] is True
@@ -60,11 +70,17 @@ def test_a_judged_model_is_promoted_and_rolled_back_and_both_are_logged(
 ) -> None:
     program, before = program_of(manager), serving_model(project)
     refused = program.post(f"{P}models/{judged.pk}/promote/", {"reason": "why not"})
-    assert (refused.status_code, "does not pass the gate" in refused.json()["detail"]) == (400, True)
+    assert (refused.status_code, "does not pass the gate" in refused.json()["detail"]) == (
+        400,
+        True,
+    )
     reason = "It is far better on genes."
     promoted = program.post(f"{P}models/{judged.pk}/promote/", {"reason": reason})
     assert promoted.status_code == 201, promoted.content
-    assert (promoted.json()["model_version"], promoted.json()["replaced"]) == ("from-elsewhere", before.name)
+    assert (promoted.json()["model_version"], promoted.json()["replaced"]) == (
+        "from-elsewhere",
+        before.name,
+    )
     assert serving_model(project) == judged
     assert program.post(f"{P}models/{judged.pk}/promote/").status_code == 400
     assert program.post(f"{P}models/roll-back/", {"reason": "worse on cells"}).status_code == 201
@@ -77,55 +93,99 @@ def test_a_judged_model_is_promoted_and_rolled_back_and_both_are_logged(
     assert f"{before.name}, which does this now, was not judged" in log[1]["verdict"]
 
 
-def test_an_unjudged_model_is_not_promoted(project: Project, program_of: ProgramOf, manager: User) -> None:
-    model = ModelVersion.objects.create(name="unknown", origin=ModelOrigin.HUB, location="somebody/unknown")
+def test_an_unjudged_model_is_not_promoted(
+    project: Project, program_of: ProgramOf, manager: User
+) -> None:
+    model = ModelVersion.objects.create(
+        name="unknown", origin=ModelOrigin.HUB, location="somebody/unknown"
+    )
     refused = program_of(manager).post(f"{P}models/{model.pk}/promote/")
     assert refused.status_code == 400
     assert "not judged" in refused.json()["detail"]
 
 
 def test_pretagging_is_started_once_at_a_time(
-    project: Project, program_of: ProgramOf, reviewer: User, import_legends: Callable[..., list[Document]]
+    project: Project,
+    program_of: ProgramOf,
+    reviewer: User,
+    import_legends: Callable[..., list[Document]],
 ) -> None:
     import_legends(1)
     program = program_of(reviewer)
     first = program.post(f"{P}pretag/")
-    assert (first.status_code, first.json()["kind"], first.json()["queue"]) == (202, "pretag", "tag")
+    assert (first.status_code, first.json()["kind"], first.json()["queue"]) == (
+        202,
+        "pretag",
+        "tag",
+    )
     assert program.post(f"{P}pretag/").status_code == 409
     assert Job.objects.count() == 1
 
 
-def test_no_model_is_loaded_from_a_folder_that_a_program_names(project: Project, program_of: ProgramOf, manager: User, frozen: Snapshot) -> None:
+def test_no_model_is_loaded_from_a_folder_that_a_program_names(
+    project: Project, program_of: ProgramOf, manager: User, frozen: Snapshot
+) -> None:
     n_models = ModelVersion.objects.count()
-    for path, body in (("pretag/", {"model": "/etc"}), ("training-runs/", {"snapshot": frozen.number, "base": "/etc"})):
+    for path, body in (
+        ("pretag/", {"model": "/etc"}),
+        ("training-runs/", {"snapshot": frozen.number, "base": "/etc"}),
+    ):
         refused = program_of(manager).post(f"{P}{path}", body)
         assert refused.status_code == 400
         assert "no model" in refused.json()["detail"]
     assert ModelVersion.objects.count() == n_models
 
 
-def test_a_training_run_is_started_watched_and_cancelled(project: Project, program_of: ProgramOf, manager: User, frozen: Snapshot) -> None:
+def test_a_training_run_is_started_watched_and_cancelled(
+    project: Project, program_of: ProgramOf, manager: User, frozen: Snapshot
+) -> None:
     program = program_of(manager)
-    started = program.post(f"{P}training-runs/", {"snapshot": frozen.number, "recipe": "quick", "hyperparameters": {"epochs": 1}})
+    started = program.post(
+        f"{P}training-runs/",
+        {"snapshot": frozen.number, "recipe": "quick", "hyperparameters": {"epochs": 1}},
+    )
     assert started.status_code == 202, started.content
     path = f"{P}training-runs/{started.json()['id']}/"
     facts = program.get(path).json()
-    assert (facts["state"], facts["recipe"], facts["hyperparameters"]["epochs"], facts["comparison"]) == ("queued", "quick", 1, None)
-    assert [row["id"] for row in program.get(f"{P}training-runs/").json()["results"]] == [facts["id"]]
+    assert (
+        facts["state"],
+        facts["recipe"],
+        facts["hyperparameters"]["epochs"],
+        facts["comparison"],
+    ) == ("queued", "quick", 1, None)
+    assert [row["id"] for row in program.get(f"{P}training-runs/").json()["results"]] == [
+        facts["id"]
+    ]
     assert program.post(f"{path}cancel/").json()["state"] == "cancelled"
 
 
-def test_a_training_is_tried_out_before_it_is_started(project: Project, program_of: ProgramOf, manager: User, frozen: Snapshot) -> None:
+def test_a_training_is_tried_out_before_it_is_started(
+    project: Project, program_of: ProgramOf, manager: User, frozen: Snapshot
+) -> None:
     program = program_of(manager)
-    answer = program.post(f"{P}training-runs/dry-run/", {"snapshot": frozen.number, "hyperparameters": {"epochs": 1}})
+    answer = program.post(
+        f"{P}training-runs/dry-run/", {"snapshot": frozen.number, "hyperparameters": {"epochs": 1}}
+    )
     assert answer.status_code == 202, answer.content
     found = answer.json()
-    assert (found["texts"]["train"], found["hyperparameters"]["epochs"]) == (frozen.counts["train"]["panels"], 1)
-    assert (found["job"]["state"], found["job"]["queue"], found["stops"]) == ("pending", "train", [])
+    assert (found["texts"]["train"], found["hyperparameters"]["epochs"]) == (
+        frozen.counts["train"]["panels"],
+        1,
+    )
+    assert (found["job"]["state"], found["job"]["queue"], found["stops"]) == (
+        "pending",
+        "train",
+        [],
+    )
     assert any("Few to learn from" in warning for warning in found["warnings"])
     assert program.get(f"{P}jobs/{found['job']['id']}/").json()["kind"] == "try_training"
-    refused = program.post(f"{P}training-runs/dry-run/", {"snapshot": frozen.number, "hyperparameters": {"epochs": -1}})
-    assert (refused.status_code, "epochs must lie between" in refused.json()["detail"]) == (400, True)
+    refused = program.post(
+        f"{P}training-runs/dry-run/", {"snapshot": frozen.number, "hyperparameters": {"epochs": -1}}
+    )
+    assert (refused.status_code, "epochs must lie between" in refused.json()["detail"]) == (
+        400,
+        True,
+    )
     assert not TrainingRun.objects.exists()
 
 
@@ -133,7 +193,12 @@ def test_the_comparison_stands_beside_the_current_model(
     project: Project, program_of: ProgramOf, viewer: User, frozen: Snapshot, judged: ModelVersion
 ) -> None:
     run = TrainingRun.objects.create(
-        project=project, snapshot=frozen, base=serving_model(project), recipe="quick", state="succeeded", candidate=judged
+        project=project,
+        snapshot=frozen,
+        base=serving_model(project),
+        recipe="quick",
+        state="succeeded",
+        candidate=judged,
     )
     comparison = program_of(viewer).get(f"{P}training-runs/{run.pk}/").json()["comparison"]
     assert comparison["candidate_model"] == "from-elsewhere"
@@ -145,7 +210,14 @@ def test_the_comparison_tells_its_interval_and_the_gate_its_verdict(
     project: Project, program_of: ProgramOf, viewer: User, frozen: Snapshot, judged: ModelVersion
 ) -> None:
     current = serving_model(project)
-    run = TrainingRun.objects.create(project=project, snapshot=frozen, base=current, recipe="quick", state="succeeded", candidate=judged)
+    run = TrainingRun.objects.create(
+        project=project,
+        snapshot=frozen,
+        base=current,
+        recipe="quick",
+        state="succeeded",
+        candidate=judged,
+    )
     judged.evaluations.all().delete()
     judged_as(frozen, current, perfect)
     judged_as(frozen, judged, lambda document: perfect(document)[:-1])
@@ -159,9 +231,17 @@ def test_the_comparison_tells_its_interval_and_the_gate_its_verdict(
 
 @pytest.mark.parametrize(
     "body",
-    [{}, {"snapshot": 99}, {"snapshot": 1, "recipe": "magic"}, {"snapshot": 1, "hyperparameters": {"epochs": -1}}, {"snapshot": "first"}],
+    [
+        {},
+        {"snapshot": 99},
+        {"snapshot": 1, "recipe": "magic"},
+        {"snapshot": 1, "hyperparameters": {"epochs": -1}},
+        {"snapshot": "first"},
+    ],
     ids=str,
 )
-def test_a_senseless_training_is_refused(project: Project, program_of: ProgramOf, manager: User, frozen: Snapshot, body: dict[str, Any]) -> None:
+def test_a_senseless_training_is_refused(
+    project: Project, program_of: ProgramOf, manager: User, frozen: Snapshot, body: dict[str, Any]
+) -> None:
     assert program_of(manager).post(f"{P}training-runs/", body).status_code in {400, 404}
     assert not TrainingRun.objects.exists()

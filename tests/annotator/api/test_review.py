@@ -31,7 +31,9 @@ def entity_of(legend: dict[str, Any], surface: str) -> dict[str, Any]:
     return next(entity for entity in legend["entities"] if entity["surface"] == surface)
 
 
-def test_a_legend_is_read_corrected_accepted_and_read_again(legend_path: str, program_of: ProgramOf, curator: User) -> None:
+def test_a_legend_is_read_corrected_accepted_and_read_again(
+    legend_path: str, program_of: ProgramOf, curator: User
+) -> None:
     program = program_of(curator)
     legend = program.get(legend_path).json()
     assert legend["revision"] == 0
@@ -40,7 +42,9 @@ def test_a_legend_is_read_corrected_accepted_and_read_again(legend_path: str, pr
     accepted = program.post(f"{legend_path}operations/", operation("accept", 0, entity=lc3["key"]))
     assert accepted.status_code == 201
     assert entity_of(accepted.json()["legend"], "LC3")["status"] == "decided"
-    rejected = program.post(f"{legend_path}operations/", operation("reject", 1, entity=entity_of(legend, "ATG1")["key"]))
+    rejected = program.post(
+        f"{legend_path}operations/", operation("reject", 1, entity=entity_of(legend, "ATG1")["key"])
+    )
     assert entity_of(rejected.json()["legend"], "ATG1")["status"] == "rejected"
     done = program.post(f"{legend_path}operations/", operation("accept_legend", 2)).json()
     assert (done["revision"], done["legend"]["state"]) == (3, "accepted")
@@ -53,7 +57,9 @@ def test_a_legend_is_read_corrected_accepted_and_read_again(legend_path: str, pr
     assert program.get(legend_path).json()["revision"] == 3
 
 
-def test_the_same_operation_sent_twice_is_done_once(legend_path: str, program_of: ProgramOf, curator: User) -> None:
+def test_the_same_operation_sent_twice_is_done_once(
+    legend_path: str, program_of: ProgramOf, curator: User
+) -> None:
     program = program_of(curator)
     edit = operation("accept", 0, entity=entity_of(program.get(legend_path).json(), "LC3")["key"])
     assert program.post(f"{legend_path}operations/", edit).status_code == 201
@@ -62,11 +68,17 @@ def test_the_same_operation_sent_twice_is_done_once(legend_path: str, program_of
     assert Operation.objects.count() == 1
 
 
-def test_an_operation_on_an_old_revision_answers_409_with_what_came_between(legend_path: str, program_of: ProgramOf, curator: User) -> None:
+def test_an_operation_on_an_old_revision_answers_409_with_what_came_between(
+    legend_path: str, program_of: ProgramOf, curator: User
+) -> None:
     program = program_of(curator)
     legend = program.get(legend_path).json()
-    program.post(f"{legend_path}operations/", operation("accept", 0, entity=entity_of(legend, "LC3")["key"]))
-    stale = program.post(f"{legend_path}operations/", operation("reject", 0, entity=entity_of(legend, "LC3")["key"]))
+    program.post(
+        f"{legend_path}operations/", operation("accept", 0, entity=entity_of(legend, "LC3")["key"])
+    )
+    stale = program.post(
+        f"{legend_path}operations/", operation("reject", 0, entity=entity_of(legend, "LC3")["key"])
+    )
     assert stale.status_code == 409
     facts = stale.json()
     assert (facts["revision"], facts["base_revision"]) == (1, 0)
@@ -74,7 +86,9 @@ def test_an_operation_on_an_old_revision_answers_409_with_what_came_between(lege
     assert Operation.objects.count() == 1
 
 
-def test_a_held_legend_answers_423_until_it_is_taken_over(legend_path: str, program_of: ProgramOf, curator: User, reviewer: User) -> None:
+def test_a_held_legend_answers_423_until_it_is_taken_over(
+    legend_path: str, program_of: ProgramOf, curator: User, reviewer: User
+) -> None:
     mine, theirs = program_of(curator), program_of(reviewer)
     key = entity_of(mine.get(legend_path).json(), "LC3")["key"]
     assert mine.post(f"{legend_path}lease/").json()["holder"] == "curator"
@@ -82,7 +96,10 @@ def test_a_held_legend_answers_423_until_it_is_taken_over(legend_path: str, prog
     assert (locked.status_code, locked.json()["holder"]) == (423, "curator")
     assert theirs.post(f"{legend_path}lease/").status_code == 423
     assert theirs.post(f"{legend_path}lease/", {"take_over": True}).json()["holder"] == "reviewer"
-    assert theirs.post(f"{legend_path}operations/", operation("accept", 0, entity=key)).status_code == 201
+    assert (
+        theirs.post(f"{legend_path}operations/", operation("accept", 0, entity=key)).status_code
+        == 201
+    )
     assert theirs.delete(f"{legend_path}lease/").status_code == 204
     assert mine.get(legend_path).json()["holder"] is None
 
@@ -100,9 +117,24 @@ def test_a_held_legend_answers_423_until_it_is_taken_over(legend_path: str, prog
         {"id": str(uuid.uuid4()), "kind": "accept", "base_revision": 0},
         {"id": str(uuid.uuid4()), "kind": "accept", "base_revision": 0, "entity": "nobody"},
         {"id": str(uuid.uuid4()), "kind": "accept", "base_revision": 0, "arguments": [1]},
-        {"id": str(uuid.uuid4()), "kind": "add", "base_revision": 0, "arguments": {"start": 0, "end": 10**9, "label": "GENEPROD"}},
-        {"id": str(uuid.uuid4()), "kind": "add", "base_revision": 0, "arguments": {"start": "0", "end": 6, "label": "GENEPROD"}},
-        {"id": str(uuid.uuid4()), "kind": "add", "base_revision": 0, "arguments": {"start": 0, "end": 6, "label": "UNICORN"}},
+        {
+            "id": str(uuid.uuid4()),
+            "kind": "add",
+            "base_revision": 0,
+            "arguments": {"start": 0, "end": 10**9, "label": "GENEPROD"},
+        },
+        {
+            "id": str(uuid.uuid4()),
+            "kind": "add",
+            "base_revision": 0,
+            "arguments": {"start": "0", "end": 6, "label": "GENEPROD"},
+        },
+        {
+            "id": str(uuid.uuid4()),
+            "kind": "add",
+            "base_revision": 0,
+            "arguments": {"start": 0, "end": 6, "label": "UNICORN"},
+        },
     ],
 )
 def test_a_senseless_operation_is_refused_with_a_sentence_and_changes_nothing(
@@ -114,17 +146,37 @@ def test_a_senseless_operation_is_refused_with_a_sentence_and_changes_nothing(
     assert not Operation.objects.exists()
 
 
-def test_identifiers_are_set_and_read_as_what_they_are(legend_path: str, program_of: ProgramOf, curator: User) -> None:
+def test_identifiers_are_set_and_read_as_what_they_are(
+    legend_path: str, program_of: ProgramOf, curator: User
+) -> None:
     program = program_of(curator)
     lc3 = entity_of(program.get(legend_path).json(), "LC3")
     assert lc3["identifiers"] == []
     told = [{"id": "Q9GZQ8", "name": "MAP1LC3B", "taxon": "9606"}]
-    done = program.post(f"{legend_path}operations/", operation("set_identifiers", 0, entity=lc3["key"], arguments={"identifiers": told}))
-    read = [{"id": "Q9GZQ8", "name": "MAP1LC3B", "taxon": "9606", "database": "UniProt", "species": "Homo sapiens"}]
+    done = program.post(
+        f"{legend_path}operations/",
+        operation("set_identifiers", 0, entity=lc3["key"], arguments={"identifiers": told}),
+    )
+    read = [
+        {
+            "id": "Q9GZQ8",
+            "name": "MAP1LC3B",
+            "taxon": "9606",
+            "database": "UniProt",
+            "species": "Homo sapiens",
+        }
+    ]
     assert entity_of(done.json()["legend"], "LC3")["identifiers"] == read
     document = program.get(legend_path.replace("legends", "documents")).json()
-    assert next(span["identifiers"] for span in document["spans"] if span["surface"] == "LC3") == read
-    wrong = operation("set_identifiers", 1, entity=lc3["key"], arguments={"identifiers": [{"id": "LC3", "database": "UniProt"}]})
+    assert (
+        next(span["identifiers"] for span in document["spans"] if span["surface"] == "LC3") == read
+    )
+    wrong = operation(
+        "set_identifiers",
+        1,
+        entity=lc3["key"],
+        arguments={"identifiers": [{"id": "LC3", "database": "UniProt"}]},
+    )
     refused = program.post(f"{legend_path}operations/", wrong)
     assert refused.status_code == 400
     assert refused.json()["detail"] == "“LC3” is no id of UniProt; they look like P10415."

@@ -1,4 +1,5 @@
-"""Every address is tried by everybody: no token 401, a stranger 404, a member without the right 403, a member with it gets through."""
+"""Every address is tried by everybody: no token 401, a stranger 404, a member without the right
+403, a member with it gets through."""
 
 from __future__ import annotations
 
@@ -28,7 +29,8 @@ MANAGERS = REVIEWERS - {"reviewer"}
 
 @dataclass(frozen=True)
 class Door:
-    """One method of one address. ``expected`` is the answer to those who may; a 400 is also past the door."""
+    """One method of one address. ``expected`` is the answer to those who may; a 400 is also past
+    the door."""
 
     name: str
     method: str
@@ -67,11 +69,25 @@ DOORS = [
     Door("promote", "post", f"{P}models/{{model}}/promote/", MANAGERS, 400),
     Door("judge", "post", f"{P}models/{{model}}/judge/", MANAGERS, 400),
     Door("automatic-training", "get", f"{P}automatic-training/", EVERYBODY, 200),
-    Door("automatic-training", "put", f"{P}automatic-training/", MANAGERS, 200, {"is_on": True, "every_panels": 200}),
+    Door(
+        "automatic-training",
+        "put",
+        f"{P}automatic-training/",
+        MANAGERS,
+        200,
+        {"is_on": True, "every_panels": 200},
+    ),
     Door("canary", "get", f"{P}canary/", EVERYBODY, 404),
     Door("canary", "delete", f"{P}canary/", MANAGERS, 400),
     Door("start-canary", "post", f"{P}models/{{model}}/canary/", MANAGERS, 400, {"share": 0.2}),
-    Door("push", "post", f"{P}models/{{model}}/push/", MANAGERS, 400, {"repository": "us/ours", "licence": "cc-by-4.0"}),
+    Door(
+        "push",
+        "post",
+        f"{P}models/{{model}}/push/",
+        MANAGERS,
+        400,
+        {"repository": "us/ours", "licence": "cc-by-4.0"},
+    ),
     Door("effort", "get", f"{P}effort/", EVERYBODY, 200),
     Door("promotions", "get", f"{P}promotions/", EVERYBODY, 200),
     Door("training-runs", "get", f"{P}training-runs/", EVERYBODY, 200),
@@ -85,20 +101,36 @@ OPEN_TO_ALL = {"schema", "projects"}
 
 
 @pytest.fixture
-def people(project: Project, admin: User, manager: User, reviewer: User, curator: User, viewer: User, stranger: User) -> dict[str, User]:
+def people(
+    project: Project,
+    admin: User,
+    manager: User,
+    reviewer: User,
+    curator: User,
+    viewer: User,
+    stranger: User,
+) -> dict[str, User]:
     return {user.username: user for user in (admin, manager, reviewer, curator, viewer, stranger)}
 
 
 @pytest.fixture
 def things(project: Project, import_legends: Callable[..., list[Document]]) -> dict[str, int]:
-    model = ModelVersion.objects.create(name="ours", origin=ModelOrigin.TRAINED, location="ours", project=project)
+    model = ModelVersion.objects.create(
+        name="ours", origin=ModelOrigin.TRAINED, location="ours", project=project
+    )
     ServingModel.objects.create(project=project, model_version=model)
-    snapshot = Snapshot.objects.create(project=project, number=1, split_rule="test", tokenizer_version="test")
+    snapshot = Snapshot.objects.create(
+        project=project, number=1, split_rule="test", tokenizer_version="test"
+    )
     return {
         "document": import_legends(1)[0].pk,
         "job": Job.objects.create(kind="pretag", scope=project.scope).pk,
         "model": model.pk,
-        "run": TrainingRun.objects.create(project=project, snapshot=snapshot, base=model, recipe="quick").pk,
+        "run": (
+            TrainingRun.objects.create(
+                project=project, snapshot=snapshot, base=model, recipe="quick"
+            ).pk
+        ),
     }
 
 
@@ -113,10 +145,15 @@ def knock(door: Door, program: Program, things: dict[str, int]) -> int:
 
 @pytest.mark.parametrize("door", DOORS, ids=str)
 def test_each_door_opens_for_those_who_may_and_for_nobody_else(
-    door: Door, people: dict[str, User], things: dict[str, int], program_of: Callable[[User | None], Program]
+    door: Door,
+    people: dict[str, User],
+    things: dict[str, int],
+    program_of: Callable[[User | None], Program],
 ) -> None:
     answers = {name: knock(door, program_of(user), things) for name, user in people.items()}
-    expected = {name: door.expected if name in door.may else 403 for name in EVERYBODY} | {"stranger": 404}
+    expected = {name: door.expected if name in door.may else 403 for name in EVERYBODY} | {
+        "stranger": 404
+    }
     assert answers == expected
     assert knock(door, program_of(None), things) == 401
 
@@ -125,13 +162,17 @@ def test_no_address_was_forgotten() -> None:
     assert set(api_names()) - OPEN_TO_ALL == {door.name for door in DOORS}
 
 
-def test_open_addresses_ask_for_a_token_too(program_of: Callable[[User | None], Program], stranger: User) -> None:
+def test_open_addresses_ask_for_a_token_too(
+    program_of: Callable[[User | None], Program], stranger: User
+) -> None:
     for path in ("schema/", "projects/"):
         assert program_of(None).get(path).status_code == 401
         assert program_of(stranger).get(path).status_code == 200
 
 
-def test_a_browser_session_needs_the_csrf_token_to_change_anything(people: dict[str, User], things: dict[str, int]) -> None:
+def test_a_browser_session_needs_the_csrf_token_to_change_anything(
+    people: dict[str, User], things: dict[str, int]
+) -> None:
     from django.test import Client
 
     browser = Client(enforce_csrf_checks=True)

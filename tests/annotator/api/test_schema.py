@@ -1,4 +1,5 @@
-"""The OpenAPI description is complete: it is made without a warning, is valid, and has every address."""
+"""The OpenAPI description is complete: it is made without a warning, is valid, and has every
+address."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""A token is shown once, kept as a hash, and ends when it is revoked, expires, or its user is switched off."""
+"""A token is shown once, kept as a hash, and ends when it is revoked, expires, or its user is
+switched off."""
 
 from __future__ import annotations
 
@@ -59,12 +60,24 @@ def test_a_revoked_an_expired_and_a_switched_off_users_token_are_refused(curator
     assert Program(good_secret).get("projects/").status_code == 401
 
 
-@pytest.mark.parametrize("header", ["Bearer", "Bearer ", "Bearer a b", "Bearer sdc_" + "x" * 5000, "Bearer \u00e9", "bearer sdc_nonsense"])
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Bearer",
+        "Bearer ",
+        "Bearer a b",
+        "Bearer sdc_" + "x" * 5000,
+        "Bearer \u00e9",
+        "bearer sdc_nonsense",
+    ],
+)
 def test_a_malformed_header_is_refused_not_a_crash(header: str, db: None) -> None:
     assert Client(headers={"Authorization": header}).get("/api/v1/projects/").status_code == 401
 
 
-def test_too_many_wrong_tokens_are_slowed_down_but_a_right_one_never(curator: User, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_wrong_tokens_are_slowed_down_but_a_right_one_never(
+    curator: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(authentication, "MAX_FAILURES", 3)
     _, secret = create_token(user=curator, name="good", actor=curator)
     codes = [Program("sdc_wrong").get("projects/").status_code for _ in range(5)]
@@ -81,12 +94,17 @@ def test_a_token_needs_a_name_and_a_sensible_time(curator: User) -> None:
 
 
 def test_nobody_piles_up_tokens(curator: User) -> None:
-    ApiToken.objects.bulk_create(ApiToken(user=curator, name="old", prefix="sdc_", digest=f"{n:064}") for n in range(MAX_TOKENS))
+    ApiToken.objects.bulk_create(
+        ApiToken(user=curator, name="old", prefix="sdc_", digest=f"{n:064}")
+        for n in range(MAX_TOKENS)
+    )
     with pytest.raises(UserError, match="Revoke"):
         create_token(user=curator, name="one more", actor=curator)
 
 
-def test_the_page_shows_a_new_secret_once(curator: User, client_of: Callable[[User | None], Client]) -> None:
+def test_the_page_shows_a_new_secret_once(
+    curator: User, client_of: Callable[[User | None], Client]
+) -> None:
     browser = client_of(curator)
     shown = browser.post("/accounts/tokens/", {"name": "nightly export", "days": "30"})
     assert shown.status_code == 200
@@ -101,7 +119,9 @@ def test_the_page_shows_a_new_secret_once(curator: User, client_of: Callable[[Us
     assert "no-store" in again["Cache-Control"]
 
 
-def test_the_page_refuses_nonsense_with_422_and_the_form(curator: User, client_of: Callable[[User | None], Client]) -> None:
+def test_the_page_refuses_nonsense_with_422_and_the_form(
+    curator: User, client_of: Callable[[User | None], Client]
+) -> None:
     for data in ({"name": ""}, {"name": "x", "days": "0"}, {"name": "x", "days": "many"}):
         assert client_of(curator).post("/accounts/tokens/", data).status_code == 422
     assert not ApiToken.objects.exists()
@@ -124,7 +144,9 @@ def test_only_the_owner_revokes_a_token_and_only_by_post(
 
 def test_the_command_prints_a_working_secret(curator: User) -> None:
     out = StringIO()
-    call_command("create_token", "curator", "--name", "from cron", "--days", "7", "--json", stdout=out)
+    call_command(
+        "create_token", "curator", "--name", "from cron", "--days", "7", "--json", stdout=out
+    )
     summary = json.loads(out.getvalue().splitlines()[-1])
     token = token_of(summary["token"])
     assert token is not None

@@ -23,11 +23,17 @@ P = "projects/autophagy/"
 
 
 def test_a_program_reads_what_became_of_suggestions(
-    project: Project, program_of: ProgramOf, viewer: User, curator: User, import_legends: Callable[..., list[Document]]
+    project: Project,
+    program_of: ProgramOf,
+    viewer: User,
+    curator: User,
+    import_legends: Callable[..., list[Document]],
 ) -> None:
     (legend,) = import_legends(1)
     at = legend.text.index("HeLa")
-    write_suggestions(batch=[(legend, [Span(at, at + 4, "CELL", "HeLa", "", 0.9)])], source="model-7")
+    write_suggestions(
+        batch=[(legend, [Span(at, at + 4, "CELL", "HeLa", "", 0.9)])], source="model-7"
+    )
     operation = {"id": str(uuid.uuid4()), "kind": "accept_legend", "base_revision": 0}
     apply_operation(document_id=legend.pk, actor=curator, operation=operation)
     answer = program_of(viewer).get(f"{P}effort/")
@@ -35,33 +41,56 @@ def test_a_program_reads_what_became_of_suggestions(
     (model,) = answer.json()["models"]
     assert (model["model"], model["task"], model["work"]["n_legends"]) == ("model-7", "entities", 1)
     (cells,) = model["labels"]
-    assert (cells["code"], cells["suggested"], cells["accepted"], cells["swept"], cells["accepted_percent"]) == ("CELL", 1, 1, 1, 100.0)
+    assert (
+        cells["code"],
+        cells["suggested"],
+        cells["accepted"],
+        cells["swept"],
+        cells["accepted_percent"],
+    ) == ("CELL", 1, 1, 1, 100.0)
 
 
-def test_a_program_has_a_project_train_by_itself(project: Project, program_of: ProgramOf, manager: User) -> None:
+def test_a_program_has_a_project_train_by_itself(
+    project: Project, program_of: ProgramOf, manager: User
+) -> None:
     program = program_of(manager)
     assert program.get(f"{P}automatic-training/").json()["is_on"] is False
     asked = {"is_on": True, "every_panels": 200, "hyperparameters": {"epochs": 2}}
     answer = program.put(f"{P}automatic-training/", asked)
     assert answer.status_code == 200, answer.content
     facts = answer.json()
-    assert (facts["every_panels"], facts["every_days"], facts["hyperparameters"], facts["rounds"]) == (200, None, {"epochs": 2}, [])
+    assert (
+        facts["every_panels"],
+        facts["every_days"],
+        facts["hyperparameters"],
+        facts["rounds"],
+    ) == (200, None, {"epochs": 2}, [])
     refused: Any = program.put(f"{P}automatic-training/", {"is_on": True})
     assert (refused.status_code, "Say after how many" in refused.json()["detail"]) == (400, True)
     assert AutomaticTraining.objects.get().changed_by == manager
 
 
-def test_a_program_is_told_why_a_candidate_cannot_be_tried_and_where_none_was(project: Project, program_of: ProgramOf, manager: User) -> None:
+def test_a_program_is_told_why_a_candidate_cannot_be_tried_and_where_none_was(
+    project: Project, program_of: ProgramOf, manager: User
+) -> None:
     program = program_of(manager)
-    model = ModelVersion.objects.create(name="ours", origin=ModelOrigin.TRAINED, location="ours", project=project)
+    model = ModelVersion.objects.create(
+        name="ours", origin=ModelOrigin.TRAINED, location="ours", project=project
+    )
     assert program.get(f"{P}canary/").status_code == 404
     refused = program.post(f"{P}models/{model.pk}/canary/", {"share": 0.2})
     assert (refused.status_code, "was not judged" in refused.json()["detail"]) == (400, True)
     assert program.post(f"{P}models/{model.pk}/canary/", {"share": 3}).status_code == 400
 
 
-def test_a_program_cannot_give_away_what_is_not_there(project: Project, program_of: ProgramOf, manager: User) -> None:
-    model = ModelVersion.objects.create(name="ours", origin=ModelOrigin.TRAINED, location="ours", project=project)
-    refused = program_of(manager).post(f"{P}models/{model.pk}/push/", {"repository": "us/ours", "licence": "mit"})
+def test_a_program_cannot_give_away_what_is_not_there(
+    project: Project, program_of: ProgramOf, manager: User
+) -> None:
+    model = ModelVersion.objects.create(
+        name="ours", origin=ModelOrigin.TRAINED, location="ours", project=project
+    )
+    refused = program_of(manager).post(
+        f"{P}models/{model.pk}/push/", {"repository": "us/ours", "licence": "mit"}
+    )
     assert refused.status_code == 400
     assert Job.objects.count() == 0

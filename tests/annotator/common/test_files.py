@@ -28,7 +28,9 @@ def test_a_workbench_is_cleared_when_its_work_fails(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {"var"}
 
 
-def test_what_a_killed_process_left_is_removed_and_what_a_living_one_works_on_is_not(tmp_path: Path) -> None:
+def test_what_a_killed_process_left_is_removed_and_what_a_living_one_works_on_is_not(
+    tmp_path: Path,
+) -> None:
     dead, elses = tmp_path / ".model.0a1b2c3d.part", tmp_path / ".model-2.0a1b2c3d.part"
     for left in (dead, elses):
         left.mkdir()
@@ -44,8 +46,14 @@ def test_what_a_killed_process_left_is_removed_and_what_a_living_one_works_on_is
 
 def test_disks_and_errors_of_our_own_are_told_and_others_are_for_the_log() -> None:
     full = OSError(errno.ENOSPC, "No space left on device", "/data/x.jsonl")
-    assert sentence_of(full).startswith("A file could not be written to /data/x.jsonl (No space left on device). Make room")
+    assert sentence_of(full).startswith(
+        "A file could not be written to /data/x.jsonl (No space left on device). Make room"
+    )
     assert sentence_of(UserError("Choose another.")) == "Choose another."
     assert sentence_of(EngineError("no labels")) == "no labels"
-    for error in (ConnectionRefusedError(errno.ECONNREFUSED, "refused"), FileNotFoundError(errno.ENOENT, "gone", "x"), ValueError("secret text")):
+    for error in (
+        ConnectionRefusedError(errno.ECONNREFUSED, "refused"),
+        FileNotFoundError(errno.ENOENT, "gone", "x"),
+        ValueError("secret text"),
+    ):
         assert sentence_of(error) == ""

@@ -20,7 +20,15 @@ def test_a_traceback_names_the_error_and_never_shows_variables(as_json: bool) ->
     try:
         raise KeyError("no such panel")
     except KeyError:
-        record = logging.LogRecord("django.request", logging.ERROR, __file__, 1, "Internal Server Error", (), sys.exc_info())
+        record = logging.LogRecord(
+            "django.request",
+            logging.ERROR,
+            __file__,
+            1,
+            "Internal Server Error",
+            (),
+            sys.exc_info(),
+        )
     line = formatter.format(record)
     assert "no such panel" in line
     assert "Traceback" in line

@@ -1,4 +1,5 @@
-"""The figure beside the legend: what picture is taken, who may put and see it, and where boxes of panels may lie."""
+"""The figure beside the legend: what picture is taken, who may put and see it, and where boxes of
+panels may lie."""
 
 from __future__ import annotations
 
@@ -46,7 +47,13 @@ BOX = {"x": 0.1, "y": 0.2, "width": 0.3, "height": 0.4}
 RED, BLUE, WHITE = (255, 0, 0), (0, 0, 255), (255, 255, 255)
 
 
-def image_file(form: str = "PNG", size: tuple[int, int] = (60, 40), colour: Any = RED, mode: str = "RGB", **options: Any) -> io.BytesIO:
+def image_file(
+    form: str = "PNG",
+    size: tuple[int, int] = (60, 40),
+    colour: Any = RED,
+    mode: str = "RGB",
+    **options: Any,
+) -> io.BytesIO:
     stream = io.BytesIO()
     Image.new(mode, size, colour).save(stream, form, **options)
     stream.seek(0)
@@ -115,10 +122,16 @@ def drawn(document: Document, reviewer: User) -> Document:
         ("BMP", "RGB", RED),
     ],
 )
-def test_every_form_that_journals_use_becomes_one_webp_without_metadata(form: str, mode: str, colour: Any) -> None:
+def test_every_form_that_journals_use_becomes_one_webp_without_metadata(
+    form: str, mode: str, colour: Any
+) -> None:
     picture = read_picture(image_file(form, mode=mode, colour=colour))
     again = reopened(picture)
-    assert (again.format, again.size, (picture.width, picture.height)) == ("WEBP", (60, 40), (60, 40))
+    assert (again.format, again.size, (picture.width, picture.height)) == (
+        "WEBP",
+        (60, 40),
+        (60, 40),
+    )
     assert not again.getexif() and "icc_profile" not in again.info
 
 
@@ -160,7 +173,9 @@ def test_a_large_picture_is_reduced_and_keeps_its_shape() -> None:
 
 def test_a_drawing_is_kept_to_the_pixel_and_the_same_picture_has_the_same_name() -> None:
     first, second = (read_picture(half_red_half_blue(format="PNG")) for _ in range(2))
-    assert list(reopened(first).get_flattened_data()) == list(Image.open(half_red_half_blue(format="PNG")).get_flattened_data())
+    assert list(reopened(first).get_flattened_data()) == list(
+        Image.open(half_red_half_blue(format="PNG")).get_flattened_data()
+    )
     assert first.sha256 == second.sha256
 
 
@@ -168,14 +183,23 @@ def png_that_claims(width: int, height: int) -> io.BytesIO:
     """A few bytes that say they are a picture of that size."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
 
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return io.BytesIO(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0" * 99)) + chunk(b"IEND", b""))
+    return io.BytesIO(
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(b"\0" * 99))
+        + chunk(b"IEND", b"")
+    )
 
 
 @pytest.mark.parametrize("size", [(60_000, 60_000), (10_000, MAX_PIXELS // 10_000 + 1)])
-def test_a_picture_that_would_fill_the_memory_is_refused_unread(size: tuple[int, int], recwarn: Any) -> None:
+def test_a_picture_that_would_fill_the_memory_is_refused_unread(
+    size: tuple[int, int], recwarn: Any
+) -> None:
     with pytest.raises(UserError, match="million pixels"):
         read_picture(png_that_claims(*size))
 
@@ -189,7 +213,9 @@ def test_a_file_of_too_many_bytes_is_refused(monkeypatch: pytest.MonkeyPatch) ->
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
 
 
-@pytest.mark.parametrize("data", [b"", b"plain text", SVG, b"%PDF-1.7", b"<html>", b"P6 2 2 255 abcdefghijkl"], ids=repr)
+@pytest.mark.parametrize(
+    "data", [b"", b"plain text", SVG, b"%PDF-1.7", b"<html>", b"P6 2 2 255 abcdefghijkl"], ids=repr
+)
 def test_what_is_no_picture_is_refused_whatever_it_is_called(data: bytes) -> None:
     with pytest.raises(UserError, match="no image that can be shown"):
         read_picture(io.BytesIO(data))
@@ -206,7 +232,11 @@ def test_a_picture_that_was_cut_off_is_refused(form: str) -> None:
 
 @given(st.data())
 def test_no_bytes_do_more_than_make_a_picture_or_a_refusal(data: Any) -> None:
-    good = bytearray(image_file(data.draw(st.sampled_from(["PNG", "JPEG", "GIF", "WEBP", "TIFF", "BMP"])), size=(9, 7)).getvalue())
+    good = bytearray(
+        image_file(
+            data.draw(st.sampled_from(["PNG", "JPEG", "GIF", "WEBP", "TIFF", "BMP"])), size=(9, 7)
+        ).getvalue()
+    )
     for _ in range(data.draw(st.integers(0, 6))):
         good[data.draw(st.integers(0, len(good) - 1))] = data.draw(st.integers(0, 255))
     try:
@@ -221,7 +251,9 @@ def test_no_bytes_do_more_than_make_a_picture_or_a_refusal(data: Any) -> None:
 
 
 @pytest.mark.parametrize("who", ["viewer", "curator", "stranger"])
-def test_only_those_who_may_import_put_and_remove_pictures(who: str, drawn: Document, request: pytest.FixtureRequest) -> None:
+def test_only_those_who_may_import_put_and_remove_pictures(
+    who: str, drawn: Document, request: pytest.FixtureRequest
+) -> None:
     user = request.getfixturevalue(who)
     with pytest.raises(PermissionDenied):
         store_figure(document=drawn, file=image_file(colour=BLUE), actor=user)
@@ -232,7 +264,11 @@ def test_only_those_who_may_import_put_and_remove_pictures(who: str, drawn: Docu
 
 def files_in_store() -> list[str]:
     folders = default_storage.listdir("figures")[0] if default_storage.exists("figures") else []
-    return [f"figures/{folder}/{name}" for folder in folders for name in default_storage.listdir(f"figures/{folder}")[1]]
+    return [
+        f"figures/{folder}/{name}"
+        for folder in folders
+        for name in default_storage.listdir(f"figures/{folder}")[1]
+    ]
 
 
 def test_a_replaced_picture_leaves_the_store_and_the_boxes_stay(
@@ -241,7 +277,9 @@ def test_a_replaced_picture_leaves_the_store_and_the_boxes_stay(
     put_box(document=drawn, panel=starts[0], box=BOX, base_revision=0, actor=reviewer)
     before = files_in_store()
     with django_capture_on_commit_callbacks(execute=True):
-        figure = store_figure(document=drawn, file=image_file(colour=BLUE, size=(90, 30)), actor=reviewer)
+        figure = store_figure(
+            document=drawn, file=image_file(colour=BLUE, size=(90, 30)), actor=reviewer
+        )
     assert (figure.width, figure.height, len(figure.boxes), figure.revision) == (90, 30, 1, 1)
     assert len(before) == 1 and files_in_store() == [figure.file.name] != before
     assert figure.sha256 in figure.file.name
@@ -251,7 +289,10 @@ def test_a_picture_that_two_legends_share_is_stored_once_and_stays_until_both_le
     import_legends: ImportLegends, reviewer: User, django_capture_on_commit_callbacks: Commits
 ) -> None:
     one, other = import_legends(2)
-    names = {store_figure(document=each, file=image_file(), actor=reviewer).file.name for each in (one, other)}
+    names = {
+        store_figure(document=each, file=image_file(), actor=reviewer).file.name
+        for each in (one, other)
+    }
     assert set(files_in_store()) == names and len(names) == 1
     with django_capture_on_commit_callbacks(execute=True):
         remove_figure(document=one, actor=reviewer)
@@ -261,12 +302,16 @@ def test_a_picture_that_two_legends_share_is_stored_once_and_stays_until_both_le
     assert files_in_store() == []
 
 
-def test_a_removed_picture_leaves_its_boxes_for_the_next_one(drawn: Document, starts: list[int], reviewer: User) -> None:
+def test_a_removed_picture_leaves_its_boxes_for_the_next_one(
+    drawn: Document, starts: list[int], reviewer: User
+) -> None:
     put_box(document=drawn, panel=starts[1], box=BOX, base_revision=0, actor=reviewer)
     remove_figure(document=drawn, actor=reviewer)
     with pytest.raises(UserError, match="no image"):
         remove_figure(document=drawn, actor=reviewer)
-    assert store_figure(document=drawn, file=image_file(), actor=reviewer).boxes == [{"panel": starts[1], **BOX}]
+    assert store_figure(document=drawn, file=image_file(), actor=reviewer).boxes == [
+        {"panel": starts[1], **BOX}
+    ]
 
 
 def test_pictures_of_a_deleted_project_are_swept_up_and_no_others(
@@ -283,8 +328,12 @@ def test_pictures_of_a_deleted_project_are_swept_up_and_no_others(
 # Boxes
 
 
-def test_a_curator_draws_moves_and_removes_boxes(drawn: Document, starts: list[int], curator: User) -> None:
-    assert put_box(document=drawn, panel=starts[1], box=BOX, base_revision=0, actor=curator).boxes == [{"panel": starts[1], **BOX}]
+def test_a_curator_draws_moves_and_removes_boxes(
+    drawn: Document, starts: list[int], curator: User
+) -> None:
+    assert put_box(
+        document=drawn, panel=starts[1], box=BOX, base_revision=0, actor=curator
+    ).boxes == [{"panel": starts[1], **BOX}]
     moved = {**BOX, "x": 0.5}
     put_box(document=drawn, panel=starts[0], box=BOX, base_revision=1, actor=curator)
     figure = put_box(document=drawn, panel=starts[1], box=moved, base_revision=2, actor=curator)
@@ -300,38 +349,53 @@ def test_a_viewer_draws_no_boxes(drawn: Document, starts: list[int], viewer: Use
         remove_box(document=drawn, panel=starts[0], base_revision=0, actor=viewer)
 
 
-def test_a_box_on_an_older_revision_changes_nothing(drawn: Document, starts: list[int], curator: User, reviewer: User) -> None:
+def test_a_box_on_an_older_revision_changes_nothing(
+    drawn: Document, starts: list[int], curator: User, reviewer: User
+) -> None:
     put_box(document=drawn, panel=starts[0], box=BOX, base_revision=0, actor=reviewer)
     with pytest.raises(StaleBoxesError):
         put_box(document=drawn, panel=starts[1], box=BOX, base_revision=0, actor=curator)
     assert len(FigureImage.objects.get().boxes) == 1
 
 
-def test_a_box_needs_a_panel_of_the_legend_as_it_stands(drawn: Document, starts: list[int], curator: User) -> None:
+def test_a_box_needs_a_panel_of_the_legend_as_it_stands(
+    drawn: Document, starts: list[int], curator: User
+) -> None:
     with pytest.raises(UserError, match="No panel begins there"):
         put_box(document=drawn, panel=starts[0] + 1, box=BOX, base_revision=0, actor=curator)
-    Layer.objects.create(document=drawn, kind=LayerKind.DECIDED, panel_starts=[starts[0], starts[0] + 4])
+    Layer.objects.create(
+        document=drawn, kind=LayerKind.DECIDED, panel_starts=[starts[0], starts[0] + 4]
+    )
     put_box(document=drawn, panel=starts[0] + 4, box=BOX, base_revision=0, actor=curator)
     with pytest.raises(UserError, match="No panel begins there"):
         put_box(document=drawn, panel=starts[1], box=BOX, base_revision=1, actor=curator)
 
 
-def test_the_box_of_a_panel_that_was_taken_away_waits_and_can_be_removed(drawn: Document, starts: list[int], curator: User) -> None:
+def test_the_box_of_a_panel_that_was_taken_away_waits_and_can_be_removed(
+    drawn: Document, starts: list[int], curator: User
+) -> None:
     put_box(document=drawn, panel=starts[1], box=BOX, base_revision=0, actor=curator)
     Layer.objects.create(document=drawn, kind=LayerKind.DECIDED, panel_starts=[starts[0]])
     fresh = Document.objects.get(pk=drawn.pk)
     places = figures.places_of(fresh, fresh.figure)
-    assert [(place.start, place.letter, place.is_gone) for place in places] == [(starts[0], "A", False), (starts[1], "?", True)]
+    assert [(place.start, place.letter, place.is_gone) for place in places] == [
+        (starts[0], "A", False),
+        (starts[1], "?", True),
+    ]
     assert remove_box(document=fresh, panel=starts[1], base_revision=1, actor=curator).boxes == []
 
 
-def test_a_legend_without_a_picture_takes_no_boxes(document: Document, starts: list[int], curator: User) -> None:
+def test_a_legend_without_a_picture_takes_no_boxes(
+    document: Document, starts: list[int], curator: User
+) -> None:
     with pytest.raises(UserError, match="no image to draw on"):
         put_box(document=document, panel=starts[0], box=BOX, base_revision=0, actor=curator)
     assert not FigureImage.objects.exists()
 
 
-def test_removing_a_box_that_is_not_there_is_refused(drawn: Document, starts: list[int], curator: User) -> None:
+def test_removing_a_box_that_is_not_there_is_refused(
+    drawn: Document, starts: list[int], curator: User
+) -> None:
     with pytest.raises(UserError, match="no box"):
         remove_box(document=drawn, panel=starts[0], base_revision=0, actor=curator)
     assert FigureImage.objects.get().revision == 0
@@ -341,19 +405,31 @@ fractions = st.floats(0, 1)
 
 
 @given(x=fractions, y=fractions, width=fractions, height=fractions)
-def test_a_box_that_is_taken_lies_in_the_image_where_it_was_drawn(x: float, y: float, width: float, height: float) -> None:
+def test_a_box_that_is_taken_lies_in_the_image_where_it_was_drawn(
+    x: float, y: float, width: float, height: float
+) -> None:
     fits = x + width <= 1 and y + height <= 1 and min(width, height) > 2 * MIN_SIDE
     try:
         box = clean_box({"x": x, "y": y, "width": width, "height": height})
     except UserError:
         assert not fits
         return
-    assert box["x"] >= 0 and box["x"] + box["width"] <= 1.000001 and box["y"] >= 0 and box["y"] + box["height"] <= 1.000001
-    assert all(abs(box[name] - value) < 0.0011 for name, value in {"x": x, "y": y, "width": width, "height": height}.items())
+    assert (
+        box["x"] >= 0
+        and box["x"] + box["width"] <= 1.000001
+        and box["y"] >= 0
+        and box["y"] + box["height"] <= 1.000001
+    )
+    assert all(
+        abs(box[name] - value) < 0.0011
+        for name, value in {"x": x, "y": y, "width": width, "height": height}.items()
+    )
     assert clean_box(box) == box
 
 
-anything = st.one_of(st.none(), st.booleans(), st.floats(), st.integers(), st.text(), st.lists(st.integers()))
+anything = st.one_of(
+    st.none(), st.booleans(), st.floats(), st.integers(), st.text(), st.lists(st.integers())
+)
 
 
 @given(st.dictionaries(st.sampled_from(["x", "y", "width", "height", "panel", "more"]), anything))
@@ -363,7 +439,9 @@ def test_whatever_is_sent_as_a_box_is_a_sound_box_or_a_sentence(sent: dict[str, 
     except UserError as error:
         assert str(error).endswith(".")
         return
-    assert list(box) == ["x", "y", "width", "height"] and all(0 <= value <= 1 for value in box.values())
+    assert list(box) == ["x", "y", "width", "height"] and all(
+        0 <= value <= 1 for value in box.values()
+    )
 
 
 @pytest.mark.parametrize(
@@ -375,12 +453,19 @@ def test_whatever_is_sent_as_a_box_is_a_sound_box_or_a_sentence(sent: dict[str, 
         ("One. Two.", [0, 5], ["", ""], ["A", "B"]),
     ],
 )
-def test_panels_have_the_letters_that_the_review_screen_shows(text: str, starts: list[int], markers: list[str], letters: list[str]) -> None:
+def test_panels_have_the_letters_that_the_review_screen_shows(
+    text: str, starts: list[int], markers: list[str], letters: list[str]
+) -> None:
     from annotator.review.editing.operations import Panel, _panels_at
 
-    panels = [schema.Segment(start, len(text), "", marker) for start, marker in zip(starts, markers, strict=True)]
+    panels = [
+        schema.Segment(start, len(text), "", marker)
+        for start, marker in zip(starts, markers, strict=True)
+    ]
     assert figures.panel_letters(text, panels) == letters
-    imported = [Panel(index, panel.start, panel.end, panel.marker) for index, panel in enumerate(panels)]
+    imported = [
+        Panel(index, panel.start, panel.end, panel.marker) for index, panel in enumerate(panels)
+    ]
     assert [panel.marker for panel in _panels_at(text, starts, imported)] == letters
 
 
@@ -406,30 +491,48 @@ def test_panels_have_the_letters_that_the_review_screen_shows(text: str, starts:
         ("", False),
     ],
 )
-def test_only_https_addresses_of_listed_hosts_are_shown(image: str, is_shown: bool, settings: Any) -> None:
+def test_only_https_addresses_of_listed_hosts_are_shown(
+    image: str, is_shown: bool, settings: Any
+) -> None:
     settings.IMAGE_HOSTS = ["images.example.org"]
     assert external_address(image) == (image if is_shown else "")
     settings.IMAGE_HOSTS = []
     assert external_address(image) == ""
 
 
-def test_a_host_that_is_none_stops_the_site_with_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_host_that_is_none_stops_the_site_with_a_sentence(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("SD_IMAGE_HOSTS", " Images.example.org, iiif.example.org ")
     assert environment.image_hosts() == ["images.example.org", "iiif.example.org"]
-    for wrong in ("*", "https://images.example.org", "a.org; script-src *", "images.example.org/x", "localhost"):
+    for wrong in (
+        "*",
+        "https://images.example.org",
+        "a.org; script-src *",
+        "images.example.org/x",
+        "localhost",
+    ):
         monkeypatch.setenv("SD_IMAGE_HOSTS", wrong)
         with pytest.raises(environment.environ.ImproperlyConfigured, match="SD_IMAGE_HOSTS"):
             environment.image_hosts()
 
 
 def test_a_picture_elsewhere_is_shown_by_the_browser_and_takes_boxes(
-    document: Document, starts: list[int], curator: User, viewer: User, client_of: ClientOf, settings: Any
+    document: Document,
+    starts: list[int],
+    curator: User,
+    viewer: User,
+    client_of: ClientOf,
+    settings: Any,
 ) -> None:
     settings.IMAGE_HOSTS = ["images.example.org"]
     Document.objects.filter(pk=document.pk).update(image="https://images.example.org/fig1.jpg")
     client_of(curator).post(address("figure_boxes", document), boxes_form(starts[0]))
     html = client_of(viewer).get(address("figure", document)).content.decode()
-    assert '<img src="https://images.example.org/fig1.jpg" alt="Figure 1" referrerpolicy="no-referrer" loading="lazy"' in html
+    assert (
+        '<img src="https://images.example.org/fig1.jpg" alt="Figure 1" referrerpolicy="no-referrer"'
+        ' loading="lazy"' in html
+    )
     assert f'data-panel="{starts[0]}"' in html
     assert FigureImage.objects.get().file.name == ""
     assert client_of(viewer).get(address("figure_image", document)).status_code == 404
@@ -439,14 +542,24 @@ def test_a_picture_elsewhere_is_shown_by_the_browser_and_takes_boxes(
 
 
 def boxes_form(panel: int, revision: int = 0, **fields: Any) -> dict[str, Any]:
-    return {"panel": panel, "revision": revision, "x": "10", "y": "20", "width": "30", "height": "40"} | fields
+    return {
+        "panel": panel,
+        "revision": revision,
+        "x": "10",
+        "y": "20",
+        "width": "30",
+        "height": "40",
+    } | fields
 
 
 def part(client: Client, method: str, url: str, fields: dict[str, Any] | None = None) -> Any:
     return getattr(client, method)(url, fields or {}, headers={"HX-Request": "true"})
 
 
-@pytest.mark.parametrize(("who", "status"), [("viewer", 200), ("curator", 200), ("manager", 200), ("admin", 200), ("stranger", 404)])
+@pytest.mark.parametrize(
+    ("who", "status"),
+    [("viewer", 200), ("curator", 200), ("manager", 200), ("admin", 200), ("stranger", 404)],
+)
 def test_the_image_is_served_to_members_alone_and_so_that_no_browser_runs_it(
     who: str, status: int, drawn: Document, client_of: ClientOf, request: pytest.FixtureRequest
 ) -> None:
@@ -454,39 +567,66 @@ def test_the_image_is_served_to_members_alone_and_so_that_no_browser_runs_it(
     assert answer.status_code == status
     if status == 200:
         assert Image.open(io.BytesIO(answer.content)).size == (60, 40)
-        assert (answer["Content-Type"], answer["X-Content-Type-Options"]) == ("image/webp", "nosniff")
+        assert (answer["Content-Type"], answer["X-Content-Type-Options"]) == (
+            "image/webp",
+            "nosniff",
+        )
         assert answer["Content-Security-Policy"] == "default-src 'none'"
-        assert answer["Content-Disposition"].startswith("inline") and answer["Cache-Control"].startswith("private")
+        assert answer["Content-Disposition"].startswith("inline") and answer[
+            "Cache-Control"
+        ].startswith("private")
 
 
-def test_the_image_of_another_project_is_not_found_under_this_one(drawn: Document, admin: User, client_of: ClientOf) -> None:
+def test_the_image_of_another_project_is_not_found_under_this_one(
+    drawn: Document, admin: User, client_of: ClientOf
+) -> None:
     other = Project.objects.create(name="Other", slug="other", label_set=drawn.project.label_set)
     for name in ("figure_image", "figure"):
-        assert client_of(admin).get(reverse(f"corpus:{name}", args=[other.slug, drawn.pk])).status_code == 404
+        assert (
+            client_of(admin).get(reverse(f"corpus:{name}", args=[other.slug, drawn.pk])).status_code
+            == 404
+        )
 
 
-def test_a_browser_that_has_the_image_is_not_sent_it_again(drawn: Document, viewer: User, client_of: ClientOf) -> None:
+def test_a_browser_that_has_the_image_is_not_sent_it_again(
+    drawn: Document, viewer: User, client_of: ClientOf
+) -> None:
     client = client_of(viewer)
     etag = client.get(address("figure_image", drawn))["ETag"]
     answer = client.get(address("figure_image", drawn), headers={"If-None-Match": etag})
     assert (answer.status_code, answer.content) == (304, b"")
 
 
-def test_an_image_that_left_the_store_is_not_found(drawn: Document, viewer: User, client_of: ClientOf) -> None:
+def test_an_image_that_left_the_store_is_not_found(
+    drawn: Document, viewer: User, client_of: ClientOf
+) -> None:
     default_storage.delete(drawn.figure.file.name)
     assert client_of(viewer).get(address("figure_image", drawn)).status_code == 404
 
 
-def test_without_a_picture_readers_see_nothing_and_importers_one_line(document: Document, viewer: User, reviewer: User, client_of: ClientOf) -> None:
+def test_without_a_picture_readers_see_nothing_and_importers_one_line(
+    document: Document, viewer: User, reviewer: User, client_of: ClientOf
+) -> None:
     assert part(client_of(viewer), "get", address("figure", document)).content == b""
-    assert "This legend has no image." in client_of(viewer).get(address("figure", document)).content.decode()
+    assert (
+        "This legend has no image."
+        in client_of(viewer).get(address("figure", document)).content.decode()
+    )
     offered = part(client_of(reviewer), "get", address("figure", document)).content.decode()
-    assert offered.count("<summary>") == 1 and "Add the figure’s image" in offered and "<img" not in offered
-    assert 'id="figure"' not in client_of(viewer).get(address("document", document)).content.decode()
+    assert (
+        offered.count("<summary>") == 1
+        and "Add the figure’s image" in offered
+        and "<img" not in offered
+    )
+    assert (
+        'id="figure"' not in client_of(viewer).get(address("document", document)).content.decode()
+    )
     assert 'id="figure"' in client_of(reviewer).get(address("document", document)).content.decode()
 
 
-def test_a_picture_is_uploaded_with_and_without_script(document: Document, reviewer: User, client_of: ClientOf) -> None:
+def test_a_picture_is_uploaded_with_and_without_script(
+    document: Document, reviewer: User, client_of: ClientOf
+) -> None:
     client = client_of(reviewer)
     sent = SimpleUploadedFile("figure <1>.png", image_file().getvalue(), "image/png")
     answer = part(client, "post", address("figure_upload", document), {"image": sent})
@@ -498,7 +638,9 @@ def test_a_picture_is_uploaded_with_and_without_script(document: Document, revie
     assert plain["Location"] == address("figure", document)
     page = client.get(plain["Location"]).content.decode()
     assert "The image is in its place." in page and 'width="60" height="40"' in page
-    assert client.post(address("figure_remove", document))["Location"] == address("figure", document)
+    assert client.post(address("figure_remove", document))["Location"] == address(
+        "figure", document
+    )
     assert "<img" not in client.get(address("figure", document)).content.decode()
 
 
@@ -512,7 +654,12 @@ def test_a_refused_upload_comes_back_with_the_form_and_a_sentence(
         client_of(reviewer).post(address("figure_upload", document)),
     ):
         html = answer.content.decode()
-        assert answer.status_code == 422 and 'role="alert"' in html and "<details" in html and " open>" in html
+        assert (
+            answer.status_code == 422
+            and 'role="alert"' in html
+            and "<details" in html
+            and " open>" in html
+        )
     assert not FigureImage.objects.exists()
 
 
@@ -520,24 +667,47 @@ def test_boxes_are_saved_by_a_form_of_numbers_and_drawn_over_the_image(
     drawn: Document, starts: list[int], curator: User, viewer: User, client_of: ClientOf
 ) -> None:
     client = client_of(curator)
-    html = part(client, "post", address("figure_boxes", drawn), boxes_form(starts[0], width="33,25")).content.decode()
+    html = part(
+        client, "post", address("figure_boxes", drawn), boxes_form(starts[0], width="33,25")
+    ).content.decode()
     assert FigureImage.objects.get().boxes == [{"panel": starts[0], **BOX, "width": 0.3325}]
-    assert 'x="10%" y="20%" width="33.25%" height="40%"' in html and 'name="revision" value="1"' in html
-    assert f'<option value="{starts[1]}" selected>B</option>' in html  # the next panel without a box
+    assert (
+        'x="10%" y="20%" width="33.25%" height="40%"' in html
+        and 'name="revision" value="1"' in html
+    )
+    assert (
+        f'<option value="{starts[1]}" selected>B</option>' in html
+    )  # the next panel without a box
     read = client_of(viewer).get(address("figure", drawn)).content.decode()
-    assert f'data-panel="{starts[0]}"' in read and "<form method" not in read.split("data-figure=")[1]
-    assert client.post(address("figure_boxes", drawn), {"remove": starts[0], "revision": 1})["Location"] == address("figure", drawn)
+    assert (
+        f'data-panel="{starts[0]}"' in read and "<form method" not in read.split("data-figure=")[1]
+    )
+    assert client.post(address("figure_boxes", drawn), {"remove": starts[0], "revision": 1})[
+        "Location"
+    ] == address("figure", drawn)
     assert FigureImage.objects.get().boxes == []
 
 
-WRONG = [{"panel": 1}, {"panel": "x"}, {"x": ""}, {"x": "nan"}, {"width": "95"}, {"height": "0"}, {"y": "-1"}, {"x": "1e999"}, {"remove": "0"}]
+WRONG = [
+    {"panel": 1},
+    {"panel": "x"},
+    {"x": ""},
+    {"x": "nan"},
+    {"width": "95"},
+    {"height": "0"},
+    {"y": "-1"},
+    {"x": "1e999"},
+    {"remove": "0"},
+]
 
 
 @pytest.mark.parametrize("wrong", WRONG, ids=str)
 def test_a_senseless_box_comes_back_with_a_sentence(
     wrong: dict[str, Any], drawn: Document, starts: list[int], curator: User, client_of: ClientOf
 ) -> None:
-    answer = part(client_of(curator), "post", address("figure_boxes", drawn), boxes_form(starts[0]) | wrong)
+    answer = part(
+        client_of(curator), "post", address("figure_boxes", drawn), boxes_form(starts[0]) | wrong
+    )
     assert answer.status_code == 422 and 'role="alert"' in answer.content.decode()
     assert FigureImage.objects.get().boxes == []
 
@@ -552,7 +722,9 @@ def test_boxes_that_somebody_changed_meanwhile_come_back_as_they_stand(
     assert f'data-panel="{starts[0]}"' in html and 'name="revision" value="1"' in html
 
 
-def test_names_that_look_like_markup_are_shown_as_text(document: Document, reviewer: User, client_of: ClientOf) -> None:
+def test_names_that_look_like_markup_are_shown_as_text(
+    document: Document, reviewer: User, client_of: ClientOf
+) -> None:
     document.segments.filter(position=0).update(marker="'><b>\"\\")
     Document.objects.filter(pk=document.pk).update(figure_label='<script>alert("1")</script>')
     store_figure(document=document, file=image_file(), actor=reviewer)
@@ -560,7 +732,9 @@ def test_names_that_look_like_markup_are_shown_as_text(document: Document, revie
     assert "<script>alert" not in html and "<b>" not in html
 
 
-def test_the_figure_takes_few_queries(drawn: Document, viewer: User, client_of: ClientOf, django_assert_max_num_queries: Any) -> None:
+def test_the_figure_takes_few_queries(
+    drawn: Document, viewer: User, client_of: ClientOf, django_assert_max_num_queries: Any
+) -> None:
     client = client_of(viewer)
     with django_assert_max_num_queries(10):
         part(client, "get", address("figure", drawn))

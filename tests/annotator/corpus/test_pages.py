@@ -29,15 +29,27 @@ PROJECT = "/projects/autophagy/"
 DOCUMENTS = f"{PROJECT}documents/"
 IMPORT = f"{PROJECT}import/"
 MEMBERS = f"{PROJECT}members/"
-NASTY = '<b>bold</b> & "quoted" \U0001f469\u200d\U0001f52c \u202e עברית µ −/− <script>alert(1)</script>'
+NASTY = (
+    '<b>bold</b> & "quoted" \U0001f469\u200d\U0001f52c \u202e עברית µ −/− <script>alert(1)</script>'
+)
 
 
 def plain(text: str, number: int = 1) -> schema.Document:
-    return schema.Document(id=f"plain-{number}", text=text, label=f"Figure {number}", title=text[:60], doi=f"10.1/{number}")
+    return schema.Document(
+        id=f"plain-{number}",
+        text=text,
+        label=f"Figure {number}",
+        title=text[:60],
+        doi=f"10.1/{number}",
+    )
 
 
-def upload(browser: Client, *files: SimpleUploadedFile, labels: str = "gold", source_format: str = "") -> Any:
-    return browser.post(IMPORT, {"files": list(files), "labels": labels, "source_format": source_format})
+def upload(
+    browser: Client, *files: SimpleUploadedFile, labels: str = "gold", source_format: str = ""
+) -> Any:
+    return browser.post(
+        IMPORT, {"files": list(files), "labels": labels, "source_format": source_format}
+    )
 
 
 def imported(browser: Client, *files: SimpleUploadedFile, **choices: str) -> str:
@@ -53,7 +65,9 @@ def imported(browser: Client, *files: SimpleUploadedFile, **choices: str) -> str
 
 def test_a_project_is_made_and_its_maker_manages_it(client_of: ClientOf, manager: User) -> None:
     browser = client_of(manager)
-    answer = browser.post("/projects/new/", {"name": "Mito & <i>phagy</i>", "description": "All of it."})
+    answer = browser.post(
+        "/projects/new/", {"name": "Mito & <i>phagy</i>", "description": "All of it."}
+    )
     project = Project.objects.get(slug="mito-iphagyi")
     assert answer["Location"] == f"/projects/{project.slug}/import/"
     assert Membership.objects.get(project=project).role == Role.MANAGER
@@ -86,16 +100,27 @@ def test_a_senseless_project_comes_back_with_the_form_and_a_sentence(
     assert Project.objects.count() == 1
 
 
-def test_an_empty_project_tells_those_who_cannot_import_whom_to_ask(project: Project, client_of: ClientOf, viewer: User) -> None:
+def test_an_empty_project_tells_those_who_cannot_import_whom_to_ask(
+    project: Project, client_of: ClientOf, viewer: User
+) -> None:
     page = client_of(viewer).get(PROJECT).content.decode()
     assert "Somebody with the right to import" in page
     assert IMPORT not in page
 
 
-def test_the_overview_counts_legends_and_shows_work(project: Project, import_legends: ImportLegends, client_of: ClientOf, viewer: User) -> None:
+def test_the_overview_counts_legends_and_shows_work(
+    project: Project, import_legends: ImportLegends, client_of: ClientOf, viewer: User
+) -> None:
     import_legends(3, labels="gold")
     import_legends([plain("Another legend.", 9)])
-    Job.objects.create(kind="pretag", scope=project.scope, state=JobState.RUNNING, n_done=3, n_total=9, message="Tagging with <b>")
+    Job.objects.create(
+        kind="pretag",
+        scope=project.scope,
+        state=JobState.RUNNING,
+        n_done=3,
+        n_total=9,
+        message="Tagging with <b>",
+    )
     Job.objects.create(
         kind="import_documents",
         scope=project.scope,
@@ -114,8 +139,12 @@ def test_the_overview_counts_legends_and_shows_work(project: Project, import_leg
 # Legends
 
 
-def test_legends_are_paged_by_key_both_ways_and_none_is_shown_twice(import_legends: ImportLegends, client_of: ClientOf, viewer: User) -> None:
-    import_legends([plain(f"Legend number {number}.", number) for number in range(2 * PAGE_SIZE + 5)])
+def test_legends_are_paged_by_key_both_ways_and_none_is_shown_twice(
+    import_legends: ImportLegends, client_of: ClientOf, viewer: User
+) -> None:
+    import_legends(
+        [plain(f"Legend number {number}.", number) for number in range(2 * PAGE_SIZE + 5)]
+    )
     browser = client_of(viewer)
     seen: list[int] = []
     address: str | None = DOCUMENTS
@@ -131,9 +160,21 @@ def test_legends_are_paged_by_key_both_ways_and_none_is_shown_twice(import_legen
 
 
 @pytest.mark.parametrize(
-    "query", [{"after": "x"}, {"before": "-1"}, {"after": "9" * 40}, {"state": "nonsense"}, {"q": "\0"}, {"q": "%_'\"\\"}, {"q": "a " * 900}], ids=str
+    "query",
+    [
+        {"after": "x"},
+        {"before": "-1"},
+        {"after": "9" * 40},
+        {"state": "nonsense"},
+        {"q": "\0"},
+        {"q": "%_'\"\\"},
+        {"q": "a " * 900},
+    ],
+    ids=str,
 )
-def test_a_senseless_query_is_answered_with_a_page(query: dict[str, str], import_legends: ImportLegends, client_of: ClientOf, viewer: User) -> None:
+def test_a_senseless_query_is_answered_with_a_page(
+    query: dict[str, str], import_legends: ImportLegends, client_of: ClientOf, viewer: User
+) -> None:
     import_legends(2)
     assert client_of(viewer).get(DOCUMENTS, query).status_code == 200
 
@@ -158,16 +199,24 @@ def test_search_finds_words_of_text_title_id_and_doi(
     assert found or "No legend holds these words." in answer.content.decode()
 
 
-def test_search_keeps_the_state_and_the_words_are_shown_as_they_are(import_legends: ImportLegends, client_of: ClientOf, viewer: User) -> None:
+def test_search_keeps_the_state_and_the_words_are_shown_as_they_are(
+    import_legends: ImportLegends, client_of: ClientOf, viewer: User
+) -> None:
     import_legends(3, labels="gold")
     page = client_of(viewer).get(DOCUMENTS, {"q": '"><b>x', "state": "accepted"}).content.decode()
     assert "<b>x" not in page
     assert 'name="state" value="accepted"' in page
-    assert [row.state for row in client_of(viewer).get(DOCUMENTS, {"state": "accepted"}).context["page"].rows] == ["accepted"] * 3
+    assert [
+        row.state
+        for row in client_of(viewer).get(DOCUMENTS, {"state": "accepted"}).context["page"].rows
+    ] == ["accepted"] * 3
 
 
 def test_a_list_of_any_length_takes_the_same_few_queries(
-    import_legends: ImportLegends, client_of: ClientOf, viewer: User, django_assert_max_num_queries: Any
+    import_legends: ImportLegends,
+    client_of: ClientOf,
+    viewer: User,
+    django_assert_max_num_queries: Any,
 ) -> None:
     import_legends([plain(f"Legend number {number}.", number) for number in range(60)])
     browser = client_of(viewer)
@@ -177,12 +226,16 @@ def test_a_list_of_any_length_takes_the_same_few_queries(
         browser.get(PROJECT)
 
 
-def test_a_legend_shows_its_marks_panels_and_source(import_legends: ImportLegends, client_of: ClientOf, viewer: User) -> None:
+def test_a_legend_shows_its_marks_panels_and_source(
+    import_legends: ImportLegends, client_of: ClientOf, viewer: User
+) -> None:
     document = import_legends(1, labels="gold")[0]
     answer = client_of(viewer).get(f"{DOCUMENTS}{document.pk}/")
     page = answer.content.decode()
     assert [block.marker for block in answer.context["blocks"]] == ["", "A", "B"]
-    assert "".join(piece.text for block in answer.context["blocks"] for piece in block.pieces).replace(" ", "") == document.text.replace(" ", "")
+    assert "".join(
+        piece.text for block in answer.context["blocks"] for piece in block.pieces
+    ).replace(" ", "") == document.text.replace(" ", "")
     assert "bafilomycin A1<sub>SM</sub></mark>" in page
     assert "controlled" in page
     assert "as curated in the file" in page
@@ -190,7 +243,9 @@ def test_a_legend_shows_its_marks_panels_and_source(import_legends: ImportLegend
 
 
 @pytest.mark.parametrize(
-    "text", [NASTY, "א" * 50 + " " + NASTY, "word " * 4000 + NASTY, "x" * 20_000], ids=["nasty", "right to left", "20,000 characters", "one word"]
+    "text",
+    [NASTY, "א" * 50 + " " + NASTY, "word " * 4000 + NASTY, "x" * 20_000],
+    ids=["nasty", "right to left", "20,000 characters", "one word"],
 )
 def test_a_nasty_legend_is_shown_to_the_letter_and_never_as_markup(
     text: str, import_legends: ImportLegends, client_of: ClientOf, viewer: User
@@ -205,10 +260,14 @@ def test_a_nasty_legend_is_shown_to_the_letter_and_never_as_markup(
         assert "<script>alert" not in page
 
 
-def test_a_legend_of_another_project_is_not_found(import_legends: ImportLegends, client_of: ClientOf, admin: User, project: Project) -> None:
+def test_a_legend_of_another_project_is_not_found(
+    import_legends: ImportLegends, client_of: ClientOf, admin: User, project: Project
+) -> None:
     document = import_legends(1)[0]
     other = Project.objects.create(name="Other", slug="other", label_set=project.label_set)
-    assert client_of(admin).get(f"/projects/{other.slug}/documents/{document.pk}/").status_code == 404
+    assert (
+        client_of(admin).get(f"/projects/{other.slug}/documents/{document.pk}/").status_code == 404
+    )
 
 
 # Import
@@ -221,13 +280,18 @@ def test_what_cannot_be_read_is_named_in_the_report_and_the_rest_goes_through(
     with zipfile.ZipFile(packed, "w") as archive:
         archive.writestr(
             "good.xml",
-            '<article doi="10.1/a"><fig id="1"><title>T</title><label>Figure 1</label><sd-panel panel_id="2">A panel.</sd-panel></fig></article>',
+            '<article doi="10.1/a"><fig id="1"><title>T</title><label>Figure 1</label><sd-panel'
+            ' panel_id="2">A panel.</sd-panel></fig></article>',
         )
-        archive.writestr("broken.xml", '<article doi="10.1/b"><fig id="2"><sd-panel>never <b>closed')
+        archive.writestr(
+            "broken.xml", '<article doi="10.1/b"><fig id="2"><sd-panel>never <b>closed'
+        )
     page = imported(
         client_of(reviewer),
         SimpleUploadedFile("mixed.zip", packed.getvalue()),
-        SimpleUploadedFile("<b>lines.jsonl", b'{"id": "1", "text": "A good legend of p53."}\nnot json\n'),
+        SimpleUploadedFile(
+            "<b>lines.jsonl", b'{"id": "1", "text": "A good legend of p53."}\nnot json\n'
+        ),
         SimpleUploadedFile("latin.txt", b"\xff\xfe caf\xe9"),
         SimpleUploadedFile("empty.jsonl", b""),
     )
@@ -239,7 +303,9 @@ def test_what_cannot_be_read_is_named_in_the_report_and_the_rest_goes_through(
     assert "legends imported" in page
 
 
-def test_importing_the_same_again_says_that_all_was_there(client_of: ClientOf, reviewer: User, project: Project) -> None:
+def test_importing_the_same_again_says_that_all_was_there(
+    client_of: ClientOf, reviewer: User, project: Project
+) -> None:
     row = json.dumps({"id": "1", "text": "A legend of LC3."}).encode()
     for n_new in ("1", "0"):
         page = imported(client_of(reviewer), SimpleUploadedFile("a.jsonl", row))
@@ -270,7 +336,9 @@ def test_a_senseless_import_comes_back_with_the_form_and_starts_nothing(
     assert not Job.objects.exists()
 
 
-def test_an_upload_that_is_too_large_is_refused_before_it_is_read(client_of: ClientOf, reviewer: User, project: Project, settings: Any) -> None:
+def test_an_upload_that_is_too_large_is_refused_before_it_is_read(
+    client_of: ClientOf, reviewer: User, project: Project, settings: Any
+) -> None:
     settings.MAX_UPLOAD_BYTES = 1000
     answer = upload(client_of(reviewer), SimpleUploadedFile("a.txt", b"x" * 1500))
     assert answer.status_code == 422
@@ -280,7 +348,9 @@ def test_an_upload_that_is_too_large_is_refused_before_it_is_read(client_of: Cli
     assert not Job.objects.exists()
 
 
-def test_a_waiting_import_polls_itself_and_is_cancelled(client_of: ClientOf, reviewer: User, project: Project) -> None:
+def test_a_waiting_import_polls_itself_and_is_cancelled(
+    client_of: ClientOf, reviewer: User, project: Project
+) -> None:
     browser = client_of(reviewer)
     report = upload(browser, SimpleUploadedFile("a.txt", b"A legend."))["Location"]
     assert f'hx-get="{report}"' in browser.get(report).content.decode()
@@ -303,9 +373,14 @@ def test_earlier_imports_are_listed(client_of: ClientOf, reviewer: User, project
 # Members
 
 
-def test_members_are_added_changed_and_removed(client_of: ClientOf, manager: User, stranger: User, project: Project) -> None:
+def test_members_are_added_changed_and_removed(
+    client_of: ClientOf, manager: User, stranger: User, project: Project
+) -> None:
     browser = client_of(manager)
-    assert browser.post(MEMBERS, {"person": "STRANGER@example.org", "role": "viewer"}).status_code == 302
+    assert (
+        browser.post(MEMBERS, {"person": "STRANGER@example.org", "role": "viewer"}).status_code
+        == 302
+    )
     assert Membership.objects.get(project=project, user=stranger).role == "viewer"
     browser.post(MEMBERS, {"person": "stranger", "role": "curator"})
     assert Membership.objects.get(project=project, user=stranger).role == "curator"
@@ -315,7 +390,14 @@ def test_members_are_added_changed_and_removed(client_of: ClientOf, manager: Use
 
 
 @pytest.mark.parametrize(
-    "fields", [{}, {"person": "nobody", "role": "viewer"}, {"person": "stranger", "role": "king"}, {"person": "<b>", "role": "viewer"}], ids=str
+    "fields",
+    [
+        {},
+        {"person": "nobody", "role": "viewer"},
+        {"person": "stranger", "role": "king"},
+        {"person": "<b>", "role": "viewer"},
+    ],
+    ids=str,
 )
 def test_a_senseless_member_comes_back_with_the_form(
     fields: dict[str, str], client_of: ClientOf, manager: User, stranger: User, project: Project
@@ -337,7 +419,9 @@ def test_the_last_manager_stays(client_of: ClientOf, manager: User, project: Pro
     assert Membership.objects.get(project=project, user=manager).role == Role.MANAGER
 
 
-def test_who_leaves_is_led_home(client_of: ClientOf, manager: User, reviewer: User, project: Project) -> None:
+def test_who_leaves_is_led_home(
+    client_of: ClientOf, manager: User, reviewer: User, project: Project
+) -> None:
     Membership.objects.filter(user=reviewer).update(role=Role.MANAGER)
     answer = client_of(reviewer).post(f"{MEMBERS}{reviewer.pk}/remove/")
     assert answer["Location"] == "/"
@@ -349,8 +433,19 @@ def test_names_of_people_and_projects_are_escaped_everywhere(
 ) -> None:
     Project.objects.filter(pk=project.pk).update(name=NASTY, description=NASTY)
     User.objects.filter(pk=manager.pk).update(email="<i>@example.org")
-    document = import_legends([dataclasses.replace(plain("Text."), label=NASTY[:100], doi="10.1/<b>")])[0]
+    document = import_legends(
+        [dataclasses.replace(plain("Text."), label=NASTY[:100], doi="10.1/<b>")]
+    )[0]
     browser = client_of(manager)
-    for address in ("/", PROJECT, DOCUMENTS, f"{DOCUMENTS}{document.pk}/", IMPORT, MEMBERS, f"{PROJECT}export/", f"{PROJECT}models/"):
+    for address in (
+        "/",
+        PROJECT,
+        DOCUMENTS,
+        f"{DOCUMENTS}{document.pk}/",
+        IMPORT,
+        MEMBERS,
+        f"{PROJECT}export/",
+        f"{PROJECT}models/",
+    ):
         page = browser.get(address).content.decode()
         assert not any(markup in page for markup in ("<b>", "<i>", "<script>alert")), address

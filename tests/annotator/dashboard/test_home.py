@@ -28,10 +28,15 @@ urlpatterns = [*site.urlpatterns, path("fails/", fail)]
 
 
 def test_home_lists_the_projects_of_the_user_with_how_far_they_are(
-    client_of: ClientOf, viewer: User, project: Project, import_legends: Callable[..., list[Document]]
+    client_of: ClientOf,
+    viewer: User,
+    project: Project,
+    import_legends: Callable[..., list[Document]],
 ) -> None:
     Project.objects.create(name="Not mine", slug="not-mine", label_set=project.label_set)
-    Project.objects.create(name="Laid aside", slug="aside", label_set=project.label_set, archived_at=timezone.now()).memberships.create(user=viewer)
+    Project.objects.create(
+        name="Laid aside", slug="aside", label_set=project.label_set, archived_at=timezone.now()
+    ).memberships.create(user=viewer)
     import_legends(2, labels="gold")
     page = client_of(viewer).get("/").content.decode()
     assert "Autophagy legends" in page
@@ -40,21 +45,34 @@ def test_home_lists_the_projects_of_the_user_with_how_far_they_are(
     assert "Laid aside" not in page
 
 
-@pytest.mark.parametrize(("who", "sentence"), [("stranger", "Ask a manager of one to add you."), ("admin", "Make one to begin.")])
-def test_home_without_a_project_says_what_to_do(who: str, sentence: str, client_of: ClientOf, request: pytest.FixtureRequest) -> None:
+@pytest.mark.parametrize(
+    ("who", "sentence"),
+    [("stranger", "Ask a manager of one to add you."), ("admin", "Make one to begin.")],
+)
+def test_home_without_a_project_says_what_to_do(
+    who: str, sentence: str, client_of: ClientOf, request: pytest.FixtureRequest
+) -> None:
     assert sentence in client_of(request.getfixturevalue(who)).get("/").content.decode()
 
 
-def test_home_shows_work_that_goes_on_with_its_project_and_nobody_elses(client_of: ClientOf, viewer: User, project: Project) -> None:
-    Job.objects.create(kind="pretag", scope=project.scope, state=JobState.RUNNING, n_done=1, n_total=4)
-    Job.objects.create(kind="pretag", scope="project:999", state=JobState.RUNNING, message="of others")
+def test_home_shows_work_that_goes_on_with_its_project_and_nobody_elses(
+    client_of: ClientOf, viewer: User, project: Project
+) -> None:
+    Job.objects.create(
+        kind="pretag", scope=project.scope, state=JobState.RUNNING, n_done=1, n_total=4
+    )
+    Job.objects.create(
+        kind="pretag", scope="project:999", state=JobState.RUNNING, message="of others"
+    )
     page = client_of(viewer).get("/").content.decode()
     assert "Pre-tagging" in page
     assert 'In <a href="/projects/autophagy/">' in page
     assert "of others" not in page
 
 
-def test_home_tells_staff_which_queues_nobody_listens_on(client_of: ClientOf, admin: User, viewer: User) -> None:
+def test_home_tells_staff_which_queues_nobody_listens_on(
+    client_of: ClientOf, admin: User, viewer: User
+) -> None:
     assert "No worker listens on" in client_of(admin).get("/").content.decode()
     assert "No worker listens on" not in client_of(viewer).get("/").content.decode()
 
@@ -63,7 +81,9 @@ def test_home_takes_few_queries_however_many_projects_there_are(
     client_of: ClientOf, viewer: User, project: Project, django_assert_max_num_queries: Any
 ) -> None:
     for number in range(20):
-        Project.objects.create(name=f"P {number}", slug=f"p-{number}", label_set=project.label_set).memberships.create(user=viewer)
+        Project.objects.create(
+            name=f"P {number}", slug=f"p-{number}", label_set=project.label_set
+        ).memberships.create(user=viewer)
     browser = client_of(viewer)
     with django_assert_max_num_queries(7):
         browser.get("/")
@@ -71,12 +91,18 @@ def test_home_takes_few_queries_however_many_projects_there_are(
 
 def test_health_says_what_answers(client_of: ClientOf, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("annotator.jobs.broker.is_reachable", lambda: True)
-    assert client_of(None).get("/healthz").json() == {"database": "ok", "broker": "ok", "queues": []}
+    assert client_of(None).get("/healthz").json() == {
+        "database": "ok",
+        "broker": "ok",
+        "queues": [],
+    }
     monkeypatch.setattr("annotator.jobs.broker.is_reachable", lambda: False)
     assert client_of(None).get("/healthz").json()["broker"] == "away"
 
 
-def test_health_without_a_database_is_503(client_of: ClientOf, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_health_without_a_database_is_503(
+    client_of: ClientOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def away() -> set[str]:
         raise DatabaseError("gone")
 
@@ -95,7 +121,9 @@ def test_an_address_that_is_not_there_leads_back(client_of: ClientOf, viewer: Us
 
 
 @override_settings(ROOT_URLCONF="tests.annotator.dashboard.test_home")
-def test_an_error_nobody_foresaw_says_so_and_shows_nothing_of_it(client_of: ClientOf, viewer: User) -> None:
+def test_an_error_nobody_foresaw_says_so_and_shows_nothing_of_it(
+    client_of: ClientOf, viewer: User
+) -> None:
     browser = client_of(viewer)
     browser.raise_request_exception = False
     answer = browser.get("/fails/")
@@ -114,7 +142,9 @@ def test_a_form_without_its_token_is_refused_with_a_sentence(viewer: User) -> No
     assert "Please send it again" in answer.content.decode()
 
 
-def test_pages_carry_a_strict_content_security_policy_and_no_inline_script_or_style(client_of: ClientOf, viewer: User, project: Project) -> None:
+def test_pages_carry_a_strict_content_security_policy_and_no_inline_script_or_style(
+    client_of: ClientOf, viewer: User, project: Project
+) -> None:
     for address in ("/", "/projects/autophagy/", "/accounts/tokens/"):
         answer = client_of(viewer).get(address)
         policy = answer["Content-Security-Policy"]

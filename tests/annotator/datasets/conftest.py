@@ -13,15 +13,18 @@ from ner_engine import schema
 _DETAILS = """
     fixed stained washed lysed counted imaged starved sorted scored blotted grown split frozen thawed plated treated sampled sliced pooled
     mounted once twice overnight briefly gently together daily early later again
-""".split()  # noqa: SIM905
+""".split()  # noqa: E501, SIM905
 
 
 def long_legend(number: int, *, doi: str = "", protein: str = "LC3") -> schema.Document:
-    """One panel of over 80 characters, two entities; a paper of its own, and words of its own: no two are nearly the same."""
+    """One panel of over 80 characters, two entities; a paper of its own, and words of its own: no
+    two are nearly the same."""
     details = " ".join(random.Random(number).sample(_DETAILS, 16))
     text = f"(A) HeLa cells {details}, bafilomycin A1 {number} and {protein} as before."
     spans = [
-        schema.Span(text.index(surface), text.index(surface) + len(surface), label, surface, id=label)
+        schema.Span(
+            text.index(surface), text.index(surface) + len(surface), label, surface, id=label
+        )
         for surface, label in (("HeLa", "CELL"), (protein, "GENEPROD"))
     ]
     return schema.Document(

@@ -1,4 +1,5 @@
-"""What goes into a snapshot: by filter, by split file, past the guard; what is left out, and where each row comes from."""
+"""What goes into a snapshot: by filter, by split file, past the guard; what is left out, and where
+each row comes from."""
 
 from __future__ import annotations
 
@@ -23,7 +24,13 @@ from annotator.datasets import freezing
 from annotator.datasets.filters import SnapshotFilter
 from annotator.datasets.guard import Rules, change_snapshot_rules
 from annotator.datasets.models import Snapshot, SnapshotRow, SnapshotState
-from annotator.datasets.services import add_snapshot, add_split_file, build_snapshot, compare_snapshots, snapshot_archive
+from annotator.datasets.services import (
+    add_snapshot,
+    add_split_file,
+    build_snapshot,
+    compare_snapshots,
+    snapshot_archive,
+)
 from annotator.datasets.snapshots import row_at, rows_of
 from annotator.review.editing.services import apply_operation
 from ner_engine.split import SIDES
@@ -46,7 +53,10 @@ def panels(snapshot: Snapshot) -> dict[str, dict[str, Any]]:
 
 
 def left_out(snapshot: Snapshot) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (snapshot.folder / "left_out.jsonl").read_text(encoding="utf-8").splitlines()]
+    return [
+        json.loads(line)
+        for line in (snapshot.folder / "left_out.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
 
 
 def operate(document: Document, actor: User, kind: str, **facts: Any) -> None:
@@ -57,10 +67,19 @@ def operate(document: Document, actor: User, kind: str, **facts: Any) -> None:
 
 @pytest.fixture
 def swept(project: Project, curator: User, import_legends: ImportLegends) -> list[Document]:
-    """Four legends with two suggestions each, accepted as they were; on the last the curator decided one by itself."""
-    documents = import_legends([long_legend(number, doi=paper_on("train", number)) for number in range(40, 44)])
+    """Four legends with two suggestions each, accepted as they were; on the last the curator
+    decided one by itself."""
+    documents = import_legends(
+        [long_legend(number, doi=paper_on("train", number)) for number in range(40, 44)]
+    )
     batch = [
-        (document, [span(document.text, 4, 8, "CELL"), span(document.text, at := document.text.index("LC3"), at + 3, "GENEPROD")])
+        (
+            document,
+            [
+                span(document.text, 4, 8, "CELL"),
+                span(document.text, at := document.text.index("LC3"), at + 3, "GENEPROD"),
+            ],
+        )
         for document in documents
     ]
     write_suggestions(batch=batch, source="model-7")
@@ -74,47 +93,76 @@ def swept(project: Project, curator: User, import_legends: ImportLegends) -> lis
 # Filters
 
 
-def test_a_snapshot_holds_the_legends_that_were_asked_for(project: Project, accepted: list[Document], curator: User, manager: User) -> None:
+def test_a_snapshot_holds_the_legends_that_were_asked_for(
+    project: Project, accepted: list[Document], curator: User, manager: User
+) -> None:
     early, late = accepted[:10], accepted[10:20]
     for documents, day, who in ((early, 3, curator), (late, 4, manager)):
         when = datetime(2026, 5, day, 23, 59, tzinfo=UTC)
-        Document.objects.filter(pk__in=[each.pk for each in documents]).update(accepted_at=when, accepted_by=who)
+        Document.objects.filter(pk__in=[each.pk for each in documents]).update(
+            accepted_at=when, accepted_by=who
+        )
     may_3 = SnapshotFilter(accepted_from=date(2026, 5, 3), accepted_to=date(2026, 5, 3))
     assert set(panels(frozen(project, filters=may_3))) == {f"p{number}" for number in range(10)}
     by_manager = frozen(project, filters=SnapshotFilter(curators=(manager.pk,)))
     assert set(panels(by_manager)) == {f"p{number}" for number in range(10, 20)}
     assert SnapshotFilter.from_json(by_manager.filters).in_words() == ["accepted by manager"]
-    with pytest.raises(UserError, match=r"No accepted legend is as you ask for \(accepted from 2031-01-01\)"):
-        add_snapshot(project=project, actor=None, filters=SnapshotFilter(accepted_from=date(2031, 1, 1)))
+    with pytest.raises(
+        UserError, match=r"No accepted legend is as you ask for \(accepted from 2031-01-01\)"
+    ):
+        add_snapshot(
+            project=project, actor=None, filters=SnapshotFilter(accepted_from=date(2031, 1, 1))
+        )
 
 
-def test_only_the_labels_that_were_asked_for_are_in_it_in_any_form(project: Project, accepted: list[Document]) -> None:
+def test_only_the_labels_that_were_asked_for_are_in_it_in_any_form(
+    project: Project, accepted: list[Document]
+) -> None:
     snapshot = frozen(project, filters=SnapshotFilter(labels=("CELL",)))
-    assert {entity["label"] for row in panels(snapshot).values() for entity in row["spans"]} == {"CELL"}
+    assert {entity["label"] for row in panels(snapshot).values() for entity in row["spans"]} == {
+        "CELL"
+    }
     assert snapshot.report["labels"] == ["CELL"]
     for form in ("sd_panels", "sd_figs"):
-        rows = [json.loads(line) for line in (snapshot.folder / form / "train.jsonl").read_text(encoding="utf-8").splitlines()]
-        assert {label for row in rows for label in row["label_ids"]["entity_types"]} == {"O", "B-CELL"}
+        rows = [
+            json.loads(line)
+            for line in (
+                (snapshot.folder / form / "train.jsonl").read_text(encoding="utf-8").splitlines()
+            )
+        ]
+        assert {label for row in rows for label in row["label_ids"]["entity_types"]} == {
+            "O",
+            "B-CELL",
+        }
 
 
-def test_a_panel_that_was_decided_otherwise_is_left_out_with_its_figure(project: Project, swept: list[Document], accepted: list[Document]) -> None:
+def test_a_panel_that_was_decided_otherwise_is_left_out_with_its_figure(
+    project: Project, swept: list[Document], accepted: list[Document]
+) -> None:
     snapshot = frozen(project, filters=SnapshotFilter(decisions=("imported", "explicit")))
     assert set(panels(snapshot)) == {f"p{number}" for number in range(30)}
     assert snapshot.report["left_out"] == {freezing.OTHER_DECISION: 4}
     assert sum(snapshot.report["figures"].values()) == 30
-    assert {row["panel"] for row in left_out(snapshot)} == {f"p{number}" for number in range(40, 44)}
+    assert {row["panel"] for row in left_out(snapshot)} == {
+        f"p{number}" for number in range(40, 44)
+    }
 
 
 @pytest.mark.parametrize(
     ("filters", "sentence"),
     [
-        (SnapshotFilter(accepted_from=date(2026, 2, 1), accepted_to=date(2026, 1, 1)), "the last day comes before the first"),
+        (
+            SnapshotFilter(accepted_from=date(2026, 2, 1), accepted_to=date(2026, 1, 1)),
+            "the last day comes before the first",
+        ),
         (SnapshotFilter(labels=("GENE",)), "The project has no label GENE; its labels are CELL"),
         (SnapshotFilter(decisions=("guessed",)), "no kind of decision called guessed"),
         (SnapshotFilter(curators=(987654,)), "no user with the number 987654"),
     ],
 )
-def test_what_can_hold_for_nothing_is_refused(filters: SnapshotFilter, sentence: str, project: Project, accepted: list[Document]) -> None:
+def test_what_can_hold_for_nothing_is_refused(
+    filters: SnapshotFilter, sentence: str, project: Project, accepted: list[Document]
+) -> None:
     with pytest.raises(UserError, match=sentence):
         add_snapshot(project=project, actor=None, filters=filters)
     assert not Snapshot.objects.exists()
@@ -123,17 +171,27 @@ def test_what_can_hold_for_nothing_is_refused(filters: SnapshotFilter, sentence:
 # Split files
 
 
-def test_a_split_file_puts_papers_where_it_says(project: Project, accepted: list[Document], manager: User, reviewer: User) -> None:
-    lines = [f"10.1000/long.{number}\t{'test' if number < 5 else 'train'}\n".encode() for number in range(20)]
+def test_a_split_file_puts_papers_where_it_says(
+    project: Project, accepted: list[Document], manager: User, reviewer: User
+) -> None:
+    lines = [
+        f"10.1000/long.{number}\t{'test' if number < 5 else 'train'}\n".encode()
+        for number in range(20)
+    ]
     with pytest.raises(PermissionDenied):
         add_split_file(project=project, actor=reviewer, name="embo.tsv", lines=lines)
     split = add_split_file(project=project, actor=manager, name="embo.tsv", lines=lines)
-    assert add_split_file(project=project, actor=manager, name="again.tsv", lines=reversed(lines)) == split
+    assert (
+        add_split_file(project=project, actor=manager, name="again.tsv", lines=reversed(lines))
+        == split
+    )
     snapshot, by_rule = frozen(project, split_file=split), frozen(project)
     side_of = {row["id"]: side for side in SIDES for row in rows_of(snapshot.folder, side)}
     fixed = {row["id"]: side for side in SIDES for row in rows_of(by_rule.folder, side)}
     assert [side_of[f"p{number}"] for number in range(20)] == ["test"] * 5 + ["train"] * 15
-    assert [side_of[f"p{number}"] for number in range(20, 30)] == [fixed[f"p{number}"] for number in range(20, 30)]
+    assert [side_of[f"p{number}"] for number in range(20, 30)] == [
+        fixed[f"p{number}"] for number in range(20, 30)
+    ]
     assert snapshot.split_rule != by_rule.split_rule
 
 
@@ -157,18 +215,32 @@ def test_a_panel_that_is_nearly_the_same_stays_where_it_is_held_out(
     assert "p80" in panels(snapshot)
     assert snapshot.report["left_out"] == {freezing.NEARLY_THE_SAME: 1}
     (gone,) = left_out(snapshot)
-    assert (gone["panel"], gone["side"], gone["like"]["panel"], gone["like"]["side"]) == ("reworded", "train", "p80", "test")
+    assert (gone["panel"], gone["side"], gone["like"]["panel"], gone["like"]["side"]) == (
+        "reworded",
+        "train",
+        "p80",
+        "test",
+    )
     assert 0.5 < gone["similarity"] < 1
-    figures = [json.loads(line)["figure_id"] for line in (snapshot.folder / "sd_figs/train.jsonl").read_text(encoding="utf-8").splitlines()]
+    figures = [
+        json.loads(line)["figure_id"]
+        for line in (
+            (snapshot.folder / "sd_figs/train.jsonl").read_text(encoding="utf-8").splitlines()
+        )
+    ]
     assert "nearly" not in figures and len(figures) == snapshot.counts["train"]["panels"]
-    change_snapshot_rules(project=project, actor=None, **{**Rules.of(project).as_json(), "near_duplicate": 1.0})
+    change_snapshot_rules(
+        project=project, actor=None, **{**Rules.of(project).as_json(), "near_duplicate": 1.0}
+    )
     assert "reworded" in panels(frozen(project))
 
 
 # The guard
 
 
-def test_the_share_of_swept_entities_is_counted_and_refused_beyond_the_limit(project: Project, swept: list[Document], manager: User) -> None:
+def test_the_share_of_swept_entities_is_counted_and_refused_beyond_the_limit(
+    project: Project, swept: list[Document], manager: User
+) -> None:
     snapshot = frozen(project)
     assert snapshot.counts["train"]["swept"] == {"CELL": 3, "GENEPROD": 4}
     rules = {"swept_cap": 0.5, "over_cap": "refuse", "swept_weight": 0.25, "near_duplicate": 0.5}
@@ -184,11 +256,19 @@ def test_the_share_of_swept_entities_is_counted_and_refused_beyond_the_limit(pro
     assert panels(thinned)["p43"]["attributes"]["lineage"]["weight"] == 0.625
 
 
-def test_only_managers_change_the_rules_and_only_to_shares(project: Project, reviewer: User, manager: User) -> None:
+def test_only_managers_change_the_rules_and_only_to_shares(
+    project: Project, reviewer: User, manager: User
+) -> None:
     rules = Rules.of(project).as_json()
     with pytest.raises(PermissionDenied):
         change_snapshot_rules(project=project, actor=reviewer, **rules)
-    for wrong in ({"swept_cap": 1.2}, {"swept_weight": -0.1}, {"near_duplicate": 0.0}, {"swept_cap": float("nan")}, {"over_cap": "shrug"}):
+    for wrong in (
+        {"swept_cap": 1.2},
+        {"swept_weight": -0.1},
+        {"near_duplicate": 0.0},
+        {"swept_cap": float("nan")},
+        {"over_cap": "shrug"},
+    ):
         with pytest.raises(UserError):
             change_snapshot_rules(project=project, actor=manager, **{**rules, **wrong})
     assert Rules.of(project).as_json() == rules
@@ -197,12 +277,21 @@ def test_only_managers_change_the_rules_and_only_to_shares(project: Project, rev
 # Where rows come from
 
 
-def test_a_row_says_who_decided_what_on_which_suggestions(project: Project, swept: list[Document], curator: User) -> None:
+def test_a_row_says_who_decided_what_on_which_suggestions(
+    project: Project, swept: list[Document], curator: User
+) -> None:
     snapshot = frozen(project)
     lineage = panels(snapshot)["p43"]["attributes"]["lineage"]
-    assert (lineage["curators"], lineage["model"], lineage["revision"]) == ([curator.pk], "model-7", 2)
+    assert (lineage["curators"], lineage["model"], lineage["revision"]) == (
+        [curator.pk],
+        "model-7",
+        2,
+    )
     assert lineage["decisions"] == {"explicit": 1, "swept": 1}
-    places = {(row.document_id, row_at(snapshot.folder, row.side, row.offset)["id"]) for row in SnapshotRow.objects.filter(snapshot=snapshot)}
+    places = {
+        (row.document_id, row_at(snapshot.folder, row.side, row.offset)["id"])
+        for row in SnapshotRow.objects.filter(snapshot=snapshot)
+    }
     assert places == {(document.pk, f"p{40 + number}") for number, document in enumerate(swept)}
 
 
@@ -213,7 +302,9 @@ def test_another_guideline_is_another_version(project: Project, accepted: list[D
     assert panels(frozen(project))["p0"]["attributes"]["lineage"]["guideline"] != before
 
 
-def test_a_legend_that_is_edited_meanwhile_is_left_out_by_name(project: Project, accepted: list[Document], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_legend_that_is_edited_meanwhile_is_left_out_by_name(
+    project: Project, accepted: list[Document], monkeypatch: pytest.MonkeyPatch
+) -> None:
     read = freezing.islice
 
     def edited_after_reading(*arguments: Any) -> list[Any]:
@@ -224,7 +315,9 @@ def test_a_legend_that_is_edited_meanwhile_is_left_out_by_name(project: Project,
     monkeypatch.setattr(freezing, "islice", edited_after_reading)
     snapshot = frozen(project)
     assert "p3" not in panels(snapshot)
-    assert [(row["panel"], row["reason"]) for row in left_out(snapshot)] == [("p3", "edited while it was frozen")]
+    assert [(row["panel"], row["reason"]) for row in left_out(snapshot)] == [
+        ("p3", "edited while it was frozen")
+    ]
 
 
 # Forms, downloads, commands
@@ -239,39 +332,78 @@ def test_the_tokenised_form_has_the_same_rows_where_the_tokenizer_is_there(
     for form, key in (("sd_panels", "panel_id"), ("sd_figs", "figure_id")):
         for side in SIDES:
             words, tokens = (
-                [json.loads(line)[key] for line in (snapshot.folder / folder / form / f"{side}.jsonl").read_text(encoding="utf-8").splitlines()]
+                [
+                    json.loads(line)[key]
+                    for line in (
+                        (snapshot.folder / folder / form / f"{side}.jsonl")
+                        .read_text(encoding="utf-8")
+                        .splitlines()
+                    )
+                ]
                 for folder in ("", "tokenized")
             )
             assert words == tokens
 
 
-def test_each_form_is_downloaded_as_the_files_that_were_frozen(project: Project, accepted: list[Document], reviewer: User, curator: User) -> None:
+def test_each_form_is_downloaded_as_the_files_that_were_frozen(
+    project: Project, accepted: list[Document], reviewer: User, curator: User
+) -> None:
     snapshot = frozen(project)
-    for form, names in (("jsonl", ["train.jsonl"]), ("sd-nlp", ["sd_panels/train.jsonl", "sd_figs/test.jsonl"])):
+    for form, names in (
+        ("jsonl", ["train.jsonl"]),
+        ("sd-nlp", ["sd_panels/train.jsonl", "sd_figs/test.jsonl"]),
+    ):
         data = b"".join(snapshot_archive(snapshot=snapshot, form=form, actor=reviewer))
         assert data == b"".join(snapshot_archive(snapshot=snapshot, form=form, actor=reviewer))
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             assert archive.testzip() is None
             for name in names:
-                assert archive.read(f"autophagy-snapshot-1-{form}/{name}") == (snapshot.folder / name).read_bytes()
+                assert (
+                    archive.read(f"autophagy-snapshot-1-{form}/{name}")
+                    == (snapshot.folder / name).read_bytes()
+                )
     with pytest.raises(UserError, match="was not written in that form"):
         snapshot_archive(snapshot=snapshot, form="sd-nlp-tokenized", actor=reviewer)
     with pytest.raises(PermissionDenied):
         snapshot_archive(snapshot=snapshot, form="jsonl", actor=curator)
 
 
-def test_the_commands_freeze_compare_and_change_the_rules(project: Project, accepted: list[Document], tmp_path: Path) -> None:
+def test_the_commands_freeze_compare_and_change_the_rules(
+    project: Project, accepted: list[Document], tmp_path: Path
+) -> None:
     split = tmp_path / "split.tsv"
     split.write_text("10.1000/long.0\ttest\n10.1000/long.1\ttrain\n", encoding="utf-8")
-    ended = run_command("freeze_snapshot", "autophagy", "--note", "first", "--label", "CELL", "--split-file", split, "--json")
+    ended = run_command(
+        "freeze_snapshot",
+        "autophagy",
+        "--note",
+        "first",
+        "--label",
+        "CELL",
+        "--split-file",
+        split,
+        "--json",
+    )
     assert (ended.code, ended.err, ended.summary["snapshot"]) == (0, "", 1)
     assert {"p0"} <= {row["id"] for row in rows_of(Path(ended.summary["folder"]), "test")}
     assert run_command("freeze_snapshot", "autophagy", "--json").summary["snapshot"] == 2
     found = run_command("diff_snapshots", "autophagy", "1", "2", "--json").summary
     assert found["legends"]["added"] == 0 and found["labels"]["GENEPROD"]["added"] == 30
-    assert run_command("diff_snapshots", "autophagy", "1", "7").err.startswith("There is no snapshot 7 in autophagy. Snapshots: 2, 1.")
-    assert run_command("snapshot_rules", "autophagy", "--swept-cap", "0.3", "--json").summary["swept_cap"] == 0.3
-    for wrong in (["--label", "GENE"], ["--accepted-from", "tomorrow"], ["--curator", "nobody"], ["--split-file", tmp_path / "none.tsv"]):
+    assert run_command("diff_snapshots", "autophagy", "1", "7").err.startswith(
+        "There is no snapshot 7 in autophagy. Snapshots: 2, 1."
+    )
+    assert (
+        run_command("snapshot_rules", "autophagy", "--swept-cap", "0.3", "--json").summary[
+            "swept_cap"
+        ]
+        == 0.3
+    )
+    for wrong in (
+        ["--label", "GENE"],
+        ["--accepted-from", "tomorrow"],
+        ["--curator", "nobody"],
+        ["--split-file", tmp_path / "none.tsv"],
+    ):
         assert run_command("freeze_snapshot", "autophagy", *wrong).code == 2
 
 
@@ -279,10 +411,19 @@ def test_the_commands_freeze_compare_and_change_the_rules(project: Project, acce
 
 
 def test_what_changed_between_two_snapshots_is_told_by_legend_and_label(
-    project: Project, accepted: list[Document], import_legends: ImportLegends, curator: User, stranger: User
+    project: Project,
+    accepted: list[Document],
+    import_legends: ImportLegends,
+    curator: User,
+    stranger: User,
 ) -> None:
     old = frozen(project)
-    assert compare_snapshots(old=old, new=frozen(project), actor=curator)["legends"] == {"added": 0, "removed": 0, "changed": 0, "same": 30}
+    assert compare_snapshots(old=old, new=frozen(project), actor=curator)["legends"] == {
+        "added": 0,
+        "removed": 0,
+        "changed": 0,
+        "same": 30,
+    }
     relabelled, lost, gone = accepted[:3]
     relabelled.layers.get().spans.filter(label="CELL").update(label="TISSUE")
     lost.layers.get().spans.filter(label="GENEPROD").delete()
@@ -296,10 +437,21 @@ def test_what_changed_between_two_snapshots_is_told_by_legend_and_label(
     found = compare_snapshots(old=old, new=new, actor=curator)
     assert found["legends"] == {"added": 1, "removed": 1, "changed": 3, "same": 26}
     cell, tissue, protein = (found["labels"][label] for label in ("CELL", "TISSUE", "GENEPROD"))
-    assert (cell["relabelled"], cell["moved"], cell["added"], cell["lost"], cell["old"], cell["new"]) == (1, 1, 1, 1, 30, 29)
+    assert (
+        cell["relabelled"],
+        cell["moved"],
+        cell["added"],
+        cell["lost"],
+        cell["old"],
+        cell["new"],
+    ) == (1, 1, 1, 1, 30, 29)
     assert (tissue["became"], protein["lost"], protein["added"]) == (1, 2, 1)
     assert found["relabelled"] == [["CELL", "TISSUE", 1]]
-    assert [each["says"] for each in found["named"]["changed"]] == ["1 relabelled", "1 lost", "1 moved"]
+    assert [each["says"] for each in found["named"]["changed"]] == [
+        "1 relabelled",
+        "1 lost",
+        "1 moved",
+    ]
     assert compare_snapshots(old=old, new=new, actor=curator) == found
     with pytest.raises(PermissionDenied):
         compare_snapshots(old=old, new=new, actor=stranger)
@@ -318,7 +470,12 @@ def found(swept: list[Document]) -> list[Document]:
 
 
 def figures(snapshot: Snapshot, side: str = "train") -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (snapshot.folder / "sd_figs" / f"{side}.jsonl").read_text(encoding="utf-8").splitlines()]
+    return [
+        json.loads(line)
+        for line in (
+            (snapshot.folder / "sd_figs" / f"{side}.jsonl").read_text(encoding="utf-8").splitlines()
+        )
+    ]
 
 
 def ruled(project: Project, manager: User, **facts: Any) -> Snapshot:
@@ -327,19 +484,30 @@ def ruled(project: Project, manager: User, **facts: Any) -> Snapshot:
     return frozen(project)
 
 
-def test_panels_that_nobody_touched_are_counted_and_named_in_their_rows(project: Project, found: list[Document], manager: User) -> None:
+def test_panels_that_nobody_touched_are_counted_and_named_in_their_rows(
+    project: Project, found: list[Document], manager: User
+) -> None:
     snapshot = ruled(project, manager)
-    assert (snapshot.counts["train"]["panels"], snapshot.counts["train"]["untouched_panels"]) == (4, 4)
-    assert {row["attributes"]["lineage"]["panels_by"] for row in panels(snapshot).values()} == {"their letters"}
+    assert (snapshot.counts["train"]["panels"], snapshot.counts["train"]["untouched_panels"]) == (
+        4,
+        4,
+    )
+    assert {row["attributes"]["lineage"]["panels_by"] for row in panels(snapshot).values()} == {
+        "their letters"
+    }
     assert (len(figures(snapshot)), snapshot.report["figures_left_out"]) == (4, 0)
 
 
-def test_beyond_the_limit_whole_figures_go_and_their_entities_stay_even_where_the_project_would_refuse(
+def test_beyond_the_limit_whole_figures_go_and_their_entities_stay_even_where_the_project_would_refuse(  # noqa: E501
     project: Project, found: list[Document], manager: User, curator: User
 ) -> None:
     Span.objects.update(decision="explicit")
     snapshot = ruled(project, manager, swept_cap=0.9)
-    assert (len(panels(snapshot)), len(figures(snapshot)), snapshot.report["figures_left_out"]) == (4, 0, 4)
+    assert (len(panels(snapshot)), len(figures(snapshot)), snapshot.report["figures_left_out"]) == (
+        4,
+        0,
+        4,
+    )
     reasons = [(row["panel"], row["reason"]) for row in left_out(snapshot)]
     assert reasons == [("", freezing.TOO_SWEPT_FIGURE)] * 4
     operate(found[0], curator, "reopen_legend")
@@ -352,15 +520,26 @@ def test_beyond_the_limit_whole_figures_go_and_their_entities_stay_even_where_th
     assert len(figures(ruled(project, manager, swept_cap=0.5))) == 3
 
 
-def test_panels_of_a_file_and_panels_with_boxes_were_looked_at(project: Project, found: list[Document], manager: User) -> None:
+def test_panels_of_a_file_and_panels_with_boxes_were_looked_at(
+    project: Project, found: list[Document], manager: User
+) -> None:
     Segment.objects.filter(document=found[0]).update(source="")
-    FigureImage.objects.create(document=found[1], boxes=[{"panel": 0, "x": 0, "y": 0, "width": 1, "height": 1}])
+    FigureImage.objects.create(
+        document=found[1], boxes=[{"panel": 0, "x": 0, "y": 0, "width": 1, "height": 1}]
+    )
     assert ruled(project, manager).counts["train"]["untouched_panels"] == 2
 
 
-def test_figures_weigh_as_much_as_their_panels_where_the_project_makes_a_difference(project: Project, found: list[Document], manager: User) -> None:
+def test_figures_weigh_as_much_as_their_panels_where_the_project_makes_a_difference(
+    project: Project, found: list[Document], manager: User
+) -> None:
     Segment.objects.filter(document=found[0]).update(source="")
     assert all("weight" not in row for row in figures(ruled(project, manager)))
     snapshot = ruled(project, manager, swept_weight=0.25)
     assert sorted(row["weight"] for row in figures(snapshot)) == [0.25, 0.25, 0.25, 1.0]
-    assert sorted(row["attributes"]["lineage"]["weight"] for row in panels(snapshot).values()) == [0.25, 0.25, 0.25, 0.625]
+    assert sorted(row["attributes"]["lineage"]["weight"] for row in panels(snapshot).values()) == [
+        0.25,
+        0.25,
+        0.25,
+        0.625,
+    ]

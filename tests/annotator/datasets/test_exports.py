@@ -38,7 +38,11 @@ ImportLegends = Callable[..., list[Document]]
 
 
 def rows(out: Path, folder: str = "") -> list[dict[str, Any]]:
-    return [json.loads(line) for side in SIDES for line in (out / folder / f"{side}.jsonl").read_text(encoding="utf-8").splitlines()]
+    return [
+        json.loads(line)
+        for side in SIDES
+        for line in (out / folder / f"{side}.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
 
 
 def read_back(out: Path, format_name: str) -> list[schema.Document]:
@@ -59,29 +63,57 @@ def files_below(folder: Path) -> set[str]:
 
 @pytest.mark.parametrize("format_name", ["jsonl", "sd-nlp", "sd-nlp-tokenized"])
 def test_the_command_writes_the_accepted_legends_and_no_others(
-    format_name: str, import_legends: ImportLegends, legend: Callable[[int], schema.Document], tmp_path: Path
+    format_name: str,
+    import_legends: ImportLegends,
+    legend: Callable[[int], schema.Document],
+    tmp_path: Path,
 ) -> None:
     from tests.ner_engine.checkpoints import save_roberta
 
     import_legends(5, labels="gold")
     import_legends([legend(90)], labels="suggestions")
     import_legends([legend(91)], labels="none")
-    out, tokenizer = tmp_path / "out", save_roberta(tmp_path / "tokenizer") if format_name == "sd-nlp-tokenized" else "none"
-    ended = run_command("export_dataset", "autophagy", "--format", format_name, "--out", out, "--tokenizer", tokenizer, "--json")
+    out, tokenizer = (
+        tmp_path / "out",
+        (save_roberta(tmp_path / "tokenizer") if format_name == "sd-nlp-tokenized" else "none"),
+    )
+    ended = run_command(
+        "export_dataset",
+        "autophagy",
+        "--format",
+        format_name,
+        "--out",
+        out,
+        "--tokenizer",
+        tokenizer,
+        "--json",
+    )
     assert (ended.code, ended.err) == (0, "")
     summary = ended.summary
-    assert (summary["project"], summary["documents"], summary["n_left_out"], summary["out"]) == ("autophagy", 5, 0, str(out))
+    assert (summary["project"], summary["documents"], summary["n_left_out"], summary["out"]) == (
+        "autophagy",
+        5,
+        0,
+        str(out),
+    )
     if format_name == "jsonl":
         assert {row["id"] for row in rows(out)} == {f"fig-{number}" for number in range(1, 6)}
     else:
         words = "tokens" if format_name.endswith("tokenized") else "words"
-        assert {row["figure_id"] for row in rows(out, "sd_figs")} == {f"fig-{number}" for number in range(1, 6)}
+        assert {row["figure_id"] for row in rows(out, "sd_figs")} == {
+            f"fig-{number}" for number in range(1, 6)
+        }
         assert len(rows(out, "sd_panels")) == 10
-        assert all(len(row[words]) == len(row["label_ids"]["entity_types"]) for row in rows(out, "sd_panels"))
+        assert all(
+            len(row[words]) == len(row["label_ids"]["entity_types"])
+            for row in rows(out, "sd_panels")
+        )
     assert {"lossy.jsonl", "report.json"} < {path.name for path in out.iterdir()}
 
 
-def test_suggestions_that_nobody_accepted_are_not_in_an_export(import_legends: ImportLegends, project: Project, tmp_path: Path) -> None:
+def test_suggestions_that_nobody_accepted_are_not_in_an_export(
+    import_legends: ImportLegends, project: Project, tmp_path: Path
+) -> None:
     (document,) = import_legends(1, labels="suggestions")
     Document.objects.update(state=DocumentState.ACCEPTED)
     export_dataset(project=project, format_name="jsonl", out_dir=tmp_path / "out", actor=None)
@@ -89,50 +121,86 @@ def test_suggestions_that_nobody_accepted_are_not_in_an_export(import_legends: I
     assert (row["text"], row["spans"], row.get("suggestions", [])) == (document.text, [], [])
 
 
-def test_a_row_finds_its_way_back_to_what_it_was_made_from(import_legends: ImportLegends, project: Project, tmp_path: Path) -> None:
+def test_a_row_finds_its_way_back_to_what_it_was_made_from(
+    import_legends: ImportLegends, project: Project, tmp_path: Path
+) -> None:
     (document,) = import_legends(1, labels="gold")
     Document.objects.update(revision=7)
     export_dataset(project=project, format_name="jsonl", out_dir=tmp_path / "out", actor=None)
     (row,) = rows(tmp_path / "out")
-    assert row["attributes"]["lineage"] == {"document": document.pk, "sha256": document.sha256, "revision": 7}
+    assert row["attributes"]["lineage"] == {
+        "document": document.pk,
+        "sha256": document.sha256,
+        "revision": 7,
+    }
     assert {span["attributes"]["decision"] for span in row["spans"]} == {"imported"}
 
 
-def test_what_words_cannot_hold_is_named_in_lossy(import_legends: ImportLegends, tmp_path: Path) -> None:
+def test_what_words_cannot_hold_is_named_in_lossy(
+    import_legends: ImportLegends, tmp_path: Path
+) -> None:
     text = "Blot of phosphoERK1 in HeLa cells."
     inside = strategies.span(text, text.index("ERK1"), text.index("ERK1") + 4, "GENEPROD", key="a")
     whole = strategies.span(text, text.index("HeLa"), text.index("HeLa") + 4, "CELL", key="b")
-    import_legends([schema.Document("f1", text, doi="10.5555/x", gold=(inside, whole))], labels="gold")
-    ended = run_command("export_dataset", "autophagy", "--format", "sd-nlp", "--out", tmp_path / "out", "--json")
+    import_legends(
+        [schema.Document("f1", text, doi="10.5555/x", gold=(inside, whole))], labels="gold"
+    )
+    ended = run_command(
+        "export_dataset", "autophagy", "--format", "sd-nlp", "--out", tmp_path / "out", "--json"
+    )
     assert (ended.code, ended.summary["n_lossy"] > 0) == (0, True)
-    lossy = [json.loads(line) for line in (tmp_path / "out/lossy.jsonl").read_text(encoding="utf-8").splitlines()]
+    lossy = [
+        json.loads(line)
+        for line in (tmp_path / "out/lossy.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
     assert len(lossy) == ended.summary["n_lossy"]
     assert all("10.5555/x" in loss["where"] for loss in lossy)
-    assert any("15" in loss["where"] + loss["message"] or "ERK1" in loss["message"] for loss in lossy), lossy
+    assert any(
+        "15" in loss["where"] + loss["message"] or "ERK1" in loss["message"] for loss in lossy
+    ), lossy
     assert not any("HeLa" in loss["message"] for loss in lossy)
 
 
 def test_no_paper_lies_on_two_sides(
-    import_legends: ImportLegends, legend: Callable[[int], schema.Document], project: Project, tmp_path: Path
+    import_legends: ImportLegends,
+    legend: Callable[[int], schema.Document],
+    project: Project,
+    tmp_path: Path,
 ) -> None:
     import_legends(
-        [replace(legend(number), doi=legend(number).doi.upper() if number % 2 else legend(number).doi) for number in range(120)], labels="gold"
+        [
+            replace(
+                legend(number), doi=legend(number).doi.upper() if number % 2 else legend(number).doi
+            )
+            for number in range(120)
+        ],
+        labels="gold",
     )
     export_dataset(project=project, format_name="sd-nlp", out_dir=tmp_path / "out", actor=None)
     for folder in ("sd_panels", "sd_figs"):
         papers = {}
         for side in SIDES:
-            lines = (tmp_path / "out" / folder / f"{side}.jsonl").read_text(encoding="utf-8").splitlines()
+            lines = (
+                (tmp_path / "out" / folder / f"{side}.jsonl")
+                .read_text(encoding="utf-8")
+                .splitlines()
+            )
             papers[side] = {json.loads(line)["doi"].lower() for line in lines}
             assert papers[side]
-        assert not papers["train"] & papers["eval"] | papers["train"] & papers["test"] | papers["eval"] & papers["test"]
+        assert (
+            not papers["train"] & papers["eval"]
+            | papers["train"] & papers["test"]
+            | papers["eval"] & papers["test"]
+        )
 
 
 # Read back
 
 
 @st.composite
-def _hostile(draw: st.DrawFn, spans_of: Callable[[str], st.SearchStrategy[list[schema.Span]]]) -> list[schema.Document]:
+def _hostile(
+    draw: st.DrawFn, spans_of: Callable[[str], st.SearchStrategy[list[schema.Span]]]
+) -> list[schema.Document]:
     """Legends with at least one entity, of nasty texts."""
     found = []
     for number in range(draw(st.integers(1, 5))):
@@ -144,36 +212,59 @@ def _hostile(draw: st.DrawFn, spans_of: Callable[[str], st.SearchStrategy[list[s
 
 
 def _spans(document: schema.Document) -> list[tuple[Any, ...]]:
-    return sorted((span.start, span.end, span.label, span.role, span.surface) for span in document.gold)
+    return sorted(
+        (span.start, span.end, span.label, span.role, span.surface) for span in document.gold
+    )
 
 
 #: The database is emptied before each example, so the fixtures may serve all of them.
-_many = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.filter_too_much])
+_many = settings(
+    max_examples=15,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.filter_too_much],
+)
 
 
 @_many
 @given(st.data())
-def test_jsonl_reads_back_equal_to_what_is_in_the_database(project: Project, tmp_path: Path, data: st.DataObject) -> None:
+def test_jsonl_reads_back_equal_to_what_is_in_the_database(
+    project: Project, tmp_path: Path, data: st.DataObject
+) -> None:
     project.documents.all().delete()
     documents = data.draw(_hostile(strategies.trimmed_spans))
-    import_documents(project=project, documents=iter(documents), source_format="jsonl", labels="gold", actor=None)
+    import_documents(
+        project=project, documents=iter(documents), source_format="jsonl", labels="gold", actor=None
+    )
     export_dataset(project=project, format_name="jsonl", out_dir=tmp_path / "out", actor=None)
-    stored = {document.attributes["external_id"]: document for document in engine_documents(project.documents.accepted(), with_suggestions=False)}
+    stored = {
+        document.attributes["external_id"]: document
+        for document in engine_documents(project.documents.accepted(), with_suggestions=False)
+    }
     read = {document.id: document for document in read_back(tmp_path / "out", "jsonl")}
     assert set(read) == set(stored) == {document.id for document in documents}
     for original in documents:
         found, kept = read[original.id], stored[original.id]
-        assert (found.text, found.doi, found.title, found.label, found.image) == (kept.text, kept.doi, kept.title, kept.label, kept.image)
+        assert (found.text, found.doi, found.title, found.label, found.image) == (
+            kept.text,
+            kept.doi,
+            kept.title,
+            kept.label,
+            kept.image,
+        )
         assert (found.segments, found.gold) == (kept.segments, kept.gold)
         assert (found.text, _spans(found)) == (original.text, _spans(original))
 
 
 @_many
 @given(st.data())
-def test_sd_nlp_reads_back_with_every_entity_that_words_can_hold(project: Project, tmp_path: Path, data: st.DataObject) -> None:
+def test_sd_nlp_reads_back_with_every_entity_that_words_can_hold(
+    project: Project, tmp_path: Path, data: st.DataObject
+) -> None:
     project.documents.all().delete()
     documents = data.draw(_hostile(strategies.word_spans))
-    import_documents(project=project, documents=iter(documents), source_format="jsonl", labels="gold", actor=None)
+    import_documents(
+        project=project, documents=iter(documents), source_format="jsonl", labels="gold", actor=None
+    )
     export_dataset(project=project, format_name="sd-nlp", out_dir=tmp_path / "out", actor=None)
     read = {document.id: document for document in read_back(tmp_path / "out/sd_figs", "sd-nlp")}
     assert {original.id: (original.text, _spans(original)) for original in documents} == {
@@ -182,7 +273,10 @@ def test_sd_nlp_reads_back_with_every_entity_that_words_can_hold(project: Projec
 
 
 def test_half_a_character_does_not_get_in_and_stops_no_export(
-    import_legends: ImportLegends, legend: Callable[[int], schema.Document], project: Project, tmp_path: Path
+    import_legends: ImportLegends,
+    legend: Callable[[int], schema.Document],
+    project: Project,
+    tmp_path: Path,
 ) -> None:
     halves = [
         replace(legend(1), id="text", text="\ud83d" + legend(1).text, gold=(), segments=()),
@@ -190,19 +284,46 @@ def test_half_a_character_does_not_get_in_and_stops_no_export(
         replace(legend(3), id="\ud800"),
         replace(legend(4), id="fact", attributes={"a": ["\udfff"]}),
     ]
-    report = import_documents(project=project, documents=iter([*halves, legend(5)]), source_format="jsonl", labels="gold", actor=None)
+    report = import_documents(
+        project=project,
+        documents=iter([*halves, legend(5)]),
+        source_format="jsonl",
+        labels="gold",
+        actor=None,
+    )
     assert (report["imported"], report["n_problems"]) == (1, 4)
-    assert export_dataset(project=project, format_name="jsonl", out_dir=tmp_path / "out", actor=None)["documents"] == 1
+    assert (
+        export_dataset(project=project, format_name="jsonl", out_dir=tmp_path / "out", actor=None)[
+            "documents"
+        ]
+        == 1
+    )
 
 
 # Damage
 
 DAMAGE: dict[str, Callable[[Document], object]] = {
-    "another surface": lambda document: Span.objects.filter(layer__document=document, label="CELL").update(surface="Hela"),
-    "moved off its word": lambda document: Span.objects.filter(layer__document=document, label="CELL").update(start=0),
-    "behind the text": lambda document: Span.objects.filter(layer__document=document, label="CELL").update(end=100_000),
-    "another text": lambda document: Document.objects.filter(pk=document.pk).update(text=document.text.replace("Western", "Eastern")),
-    "panel behind the text": lambda document: Segment.objects.filter(document=document, position=1).update(end=100_000),
+    "another surface": (
+        lambda document: Span.objects.filter(layer__document=document, label="CELL").update(
+            surface="Hela"
+        )
+    ),
+    "moved off its word": (
+        lambda document: Span.objects.filter(layer__document=document, label="CELL").update(start=0)
+    ),
+    "behind the text": (
+        lambda document: Span.objects.filter(layer__document=document, label="CELL").update(
+            end=100_000
+        )
+    ),
+    "another text": (
+        lambda document: Document.objects.filter(pk=document.pk).update(
+            text=document.text.replace("Western", "Eastern")
+        )
+    ),
+    "panel behind the text": (
+        lambda document: Segment.objects.filter(document=document, position=1).update(end=100_000)
+    ),
 }
 
 
@@ -214,40 +335,73 @@ def test_a_damaged_legend_is_refused_by_name_and_nothing_is_written(
     document = import_legends(6, labels="gold")[2]
     DAMAGE[damage](document)
     out = tmp_path / "place/out"
-    ended = run_command("export_dataset", "autophagy", "--format", format_name, "--out", out, "--json")
+    ended = run_command(
+        "export_dataset", "autophagy", "--format", format_name, "--out", out, "--json"
+    )
     assert ended.code == 2
     assert ended.summary == {"error": ended.err.strip()}
     assert "Nothing was written, because 1 accepted legend is damaged" in ended.err
     assert str(document) in ended.err or document.external_id in ended.err
     assert "HeLa" not in ended.err
     assert not out.parent.exists() or files_below(out.parent) == set()
-    ended = run_command("export_dataset", "autophagy", "--format", format_name, "--out", out, "--json", "--leave-out-damaged")
+    ended = run_command(
+        "export_dataset",
+        "autophagy",
+        "--format",
+        format_name,
+        "--out",
+        out,
+        "--json",
+        "--leave-out-damaged",
+    )
     assert (ended.code, ended.summary["documents"], ended.summary["n_left_out"]) == (1, 5, 1)
     (named,) = ended.summary["left_out"]
     assert str(document) in named or document.external_id in named
     (problem,) = json.loads((out / "report.json").read_text(encoding="utf-8"))["problems"]
     assert named in problem
-    ids = {row["id"] for row in rows(out)} if format_name == "jsonl" else {row["figure_id"] for row in rows(out, "sd_figs")}
+    ids = (
+        {row["id"] for row in rows(out)}
+        if format_name == "jsonl"
+        else {row["figure_id"] for row in rows(out, "sd_figs")}
+    )
     assert ids == {f"fig-{number}" for number in (1, 2, 4, 5, 6)}
 
 
-def test_where_every_legend_is_damaged_they_are_named_and_nothing_is_written(import_legends: ImportLegends, project: Project, tmp_path: Path) -> None:
+def test_where_every_legend_is_damaged_they_are_named_and_nothing_is_written(
+    import_legends: ImportLegends, project: Project, tmp_path: Path
+) -> None:
     import_legends(25, labels="gold")
     Span.objects.update(surface="x")
-    with pytest.raises(DamagedAnnotationsError, match=r"25 accepted legends are damaged.*And 5 more"):
-        export_dataset(project=project, format_name="jsonl", out_dir=tmp_path / "out", actor=None, leave_out_damaged=True)
+    with pytest.raises(
+        DamagedAnnotationsError, match=r"25 accepted legends are damaged.*And 5 more"
+    ):
+        export_dataset(
+            project=project,
+            format_name="jsonl",
+            out_dir=tmp_path / "out",
+            actor=None,
+            leave_out_damaged=True,
+        )
     assert not (tmp_path / "out").exists()
 
 
 # Complete or not at all
 
 
-def test_an_earlier_export_is_replaced_and_anything_else_is_left_alone(import_legends: ImportLegends, tmp_path: Path) -> None:
+def test_an_earlier_export_is_replaced_and_anything_else_is_left_alone(
+    import_legends: ImportLegends, tmp_path: Path
+) -> None:
     import_legends(2, labels="gold")
     out = tmp_path / "out"
     assert run_command("export_dataset", "autophagy", "--format", "sd-nlp", "--out", out).code == 0
     assert run_command("export_dataset", "autophagy", "--format", "jsonl", "--out", out).code == 0
-    assert {path.name for path in out.iterdir()} == {"train.jsonl", "eval.jsonl", "test.jsonl", "lossy.jsonl", "report.json"}
+    assert {path.name for path in out.iterdir()} == {
+        "train.jsonl",
+        "eval.jsonl",
+        "test.jsonl",
+        "lossy.jsonl",
+        "report.json",
+    }
     (out / "thesis.docx").touch()
     ended = run_command("export_dataset", "autophagy", "--format", "jsonl", "--out", out)
     assert ended.code == 2
@@ -261,7 +415,10 @@ def test_an_earlier_export_is_replaced_and_anything_else_is_left_alone(import_le
     [
         (["nowhere", "--format", "jsonl"], 'There is no project "nowhere". Projects: autophagy.'),
         (["autophagy", "--format", "pdf"], '"pdf" is no export format'),
-        (["autophagy", "--format", "sd-nlp-tokenized", "--tokenizer", "no-such/tokenizer"], "no such tokenizer in the cache"),
+        (
+            ["autophagy", "--format", "sd-nlp-tokenized", "--tokenizer", "no-such/tokenizer"],
+            "no such tokenizer in the cache",
+        ),
         (["autophagy", "--format", "jsonl"], "There is no accepted legend to export yet"),
     ],
 )
@@ -276,17 +433,25 @@ def test_what_cannot_be_exported_is_told_in_a_sentence_and_leaves_nothing(
     assert {path.name for path in tmp_path.iterdir()} <= {"var"}
 
 
-def test_a_folder_that_cannot_be_written_is_told_in_a_sentence(import_legends: ImportLegends, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_told_in_a_sentence(
+    import_legends: ImportLegends, tmp_path: Path
+) -> None:
     import_legends(1, labels="gold")
     (tmp_path / "file").touch()
-    ended = run_command("export_dataset", "autophagy", "--format", "jsonl", "--out", tmp_path / "file" / "out")
+    ended = run_command(
+        "export_dataset", "autophagy", "--format", "jsonl", "--out", tmp_path / "file" / "out"
+    )
     assert ended.code == 2
     assert "could not be written" in ended.err
     assert "Make room on the disk, or let the site write there" in ended.err
 
 
 def test_a_full_disk_in_the_middle_leaves_nothing_half_written(
-    import_legends: ImportLegends, project: Project, reviewer: User, var: Path, monkeypatch: pytest.MonkeyPatch
+    import_legends: ImportLegends,
+    project: Project,
+    reviewer: User,
+    var: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     import_legends(3, labels="gold")
 
@@ -304,19 +469,28 @@ def test_a_full_disk_in_the_middle_leaves_nothing_half_written(
 
 
 def test_who_may_not_export_does_not(
-    project: Project, import_legends: ImportLegends, viewer: User, stranger: User, curator: User, tmp_path: Path
+    project: Project,
+    import_legends: ImportLegends,
+    viewer: User,
+    stranger: User,
+    curator: User,
+    tmp_path: Path,
 ) -> None:
     import_legends(1, labels="gold")
     for user in (viewer, stranger, curator):
         with pytest.raises(PermissionDenied):
             start_export(project=project, format_name="jsonl", actor=user)
         with pytest.raises(PermissionDenied):
-            export_dataset(project=project, format_name="jsonl", out_dir=tmp_path / "out", actor=user)
+            export_dataset(
+                project=project, format_name="jsonl", out_dir=tmp_path / "out", actor=user
+            )
     assert not Job.objects.exists()
     assert not (tmp_path / "out").exists()
 
 
-def test_a_right_that_was_lost_while_the_job_waited_is_lost(project: Project, import_legends: ImportLegends, reviewer: User) -> None:
+def test_a_right_that_was_lost_while_the_job_waited_is_lost(
+    project: Project, import_legends: ImportLegends, reviewer: User
+) -> None:
     import_legends(1, labels="gold")
     job = start_export(project=project, format_name="jsonl", actor=reviewer)
     reviewer.memberships.all().delete()
@@ -326,9 +500,14 @@ def test_a_right_that_was_lost_while_the_job_waited_is_lost(project: Project, im
     assert "You may not export legends" in job.error
 
 
-def test_the_newest_archives_are_kept_and_older_ones_removed(project: Project, import_legends: ImportLegends, reviewer: User) -> None:
+def test_the_newest_archives_are_kept_and_older_ones_removed(
+    project: Project, import_legends: ImportLegends, reviewer: User
+) -> None:
     import_legends(1, labels="gold")
-    jobs = [start_export(project=project, format_name="jsonl", actor=reviewer) for _ in range(KEPT_ARCHIVES + 2)]
+    jobs = [
+        start_export(project=project, format_name="jsonl", actor=reviewer)
+        for _ in range(KEPT_ARCHIVES + 2)
+    ]
     for number, job in enumerate(jobs):
         run_job(job.pk)
         job.refresh_from_db()
@@ -357,7 +536,9 @@ def test_cancelled_and_killed_exports_leave_nothing_half_written(
     gate.mkdir()
     monkeypatch.setenv("SD_TEST_GATE", str(gate))
     first = start_worker(modules=["tests.annotator.gates"])
-    cancelled, killed = (start_export(project=project, format_name="jsonl", actor=reviewer) for _ in range(2))
+    cancelled, killed = (
+        start_export(project=project, format_name="jsonl", actor=reviewer) for _ in range(2)
+    )
     for job in (cancelled, killed):
         wait_for(reached(gate, job.pk).exists, what="an export half done", log=first.log)
     request_cancel(job=cancelled, actor=reviewer)
@@ -367,18 +548,28 @@ def test_cancelled_and_killed_exports_leave_nothing_half_written(
     monkeypatch.delenv("SD_TEST_GATE")
     second = start_worker()
     killed = finished(killed, log=second.log)
-    assert (killed.state, killed.n_attempts, killed.result["documents"]) == (JobState.SUCCEEDED, 2, 5)
+    assert (killed.state, killed.n_attempts, killed.result["documents"]) == (
+        JobState.SUCCEEDED,
+        2,
+        5,
+    )
     archive = archive_of(killed)
     assert archive is not None
     assert zipfile.ZipFile(archive).testzip() is None
-    assert files_below(var / "exports") == {archive.parent.name, f"{archive.parent.name}/{archive.name}"}
+    assert files_below(var / "exports") == {
+        archive.parent.name,
+        f"{archive.parent.name}/{archive.name}",
+    }
 
 
 # Memory
 
 
 def test_an_export_holds_a_few_legends_in_memory_however_many_there_are(
-    import_legends: ImportLegends, legend: Callable[[int], schema.Document], project: Project, tmp_path: Path
+    import_legends: ImportLegends,
+    legend: Callable[[int], schema.Document],
+    project: Project,
+    tmp_path: Path,
 ) -> None:
     n = 3 * CHUNK
     import_legends([legend(number) for number in range(n)], labels="gold")
@@ -388,7 +579,9 @@ def test_an_export_holds_a_few_legends_in_memory_however_many_there_are(
         for number, document in enumerate(AcceptedLegends(project)):
             if number % 100 == 99:
                 gc.collect()
-                alive.append(sum(type(thing) in {schema.Document, Document} for thing in gc.get_objects()))
+                alive.append(
+                    sum(type(thing) in {schema.Document, Document} for thing in gc.get_objects())
+                )
             yield document
 
     assert write_documents(counted(), Target("sd-nlp"), tmp_path / "out", Report()) == n
@@ -396,9 +589,21 @@ def test_an_export_holds_a_few_legends_in_memory_however_many_there_are(
     assert max(alive) <= CHUNK + 20, alive
 
 
-def test_tagging_beside_an_export_changes_nothing_of_it(import_legends: ImportLegends, project: Project, tmp_path: Path) -> None:
+def test_tagging_beside_an_export_changes_nothing_of_it(
+    import_legends: ImportLegends, project: Project, tmp_path: Path
+) -> None:
     documents = import_legends(2, labels="gold")
     export_dataset(project=project, format_name="jsonl", out_dir=tmp_path / "a", actor=None)
-    assert write_suggestions(batch=[(document, [strategies.span(document.text, 0, 6, "CELL")]) for document in documents], source="m") == 0
+    assert (
+        write_suggestions(
+            batch=[
+                (document, [strategies.span(document.text, 0, 6, "CELL")]) for document in documents
+            ],
+            source="m",
+        )
+        == 0
+    )
     export_dataset(project=project, format_name="jsonl", out_dir=tmp_path / "b", actor=None)
-    assert [(tmp_path / "a" / f"{side}.jsonl").read_bytes() for side in SIDES] == [(tmp_path / "b" / f"{side}.jsonl").read_bytes() for side in SIDES]
+    assert [(tmp_path / "a" / f"{side}.jsonl").read_bytes() for side in SIDES] == [
+        (tmp_path / "b" / f"{side}.jsonl").read_bytes() for side in SIDES
+    ]

@@ -22,11 +22,16 @@ def rules(cap: float, over_cap: str = OverCap.LEAVE_OUT, weight: float = 1.0) ->
     return Rules(cap, over_cap, weight, 0.5)
 
 
-panels = st.lists(st.integers(1, 9).flatmap(lambda n: st.builds(Panel, st.just(n), st.integers(0, n))), max_size=12)
+panels = st.lists(
+    st.integers(1, 9).flatmap(lambda n: st.builds(Panel, st.just(n), st.integers(0, n))),
+    max_size=12,
+)
 
 
 @given(panels, st.floats(0, 1))
-def test_what_is_left_is_within_the_limit_and_no_panel_less_would_do(found: list[Panel], cap: float) -> None:
+def test_what_is_left_is_within_the_limit_and_no_panel_less_would_do(
+    found: list[Panel], cap: float
+) -> None:
     out = too_swept(found, rules(cap))
     left = [panel for index, panel in enumerate(found) if index not in out]
     assert sum(panel.n_swept for panel in left) <= cap * sum(panel.n_spans for panel in left)
@@ -40,7 +45,10 @@ def test_what_is_left_is_within_the_limit_and_no_panel_less_would_do(found: list
 def test_beyond_the_limit_a_project_may_rather_have_no_snapshot() -> None:
     found = [Panel(10, 9), Panel(10, 0)]
     assert too_swept(found, rules(0.45, OverCap.REFUSE)) == []
-    with pytest.raises(UserError, match=r"45 % of the entities are suggestions .* the project allows 40 %.*Decide more"):
+    with pytest.raises(
+        UserError,
+        match=r"45 % of the entities are suggestions .* the project allows 40 %.*Decide more",
+    ):
         too_swept(found, rules(0.4, OverCap.REFUSE))
     assert too_swept(found, rules(0.0)) == [0]
 
@@ -56,5 +64,9 @@ def test_a_rows_weight_is_the_mean_of_its_entities() -> None:
 
 
 @given(panels, st.floats(0, 1), st.sampled_from(OverCap.values))
-def test_figures_go_by_the_same_limit_and_never_stop_a_snapshot(found: list[Panel], cap: float, over_cap: str) -> None:
-    assert too_swept_figures(found, rules(cap, over_cap)) == too_swept(found, rules(cap, OverCap.LEAVE_OUT))
+def test_figures_go_by_the_same_limit_and_never_stop_a_snapshot(
+    found: list[Panel], cap: float, over_cap: str
+) -> None:
+    assert too_swept_figures(found, rules(cap, over_cap)) == too_swept(
+        found, rules(cap, OverCap.LEAVE_OUT)
+    )

@@ -35,7 +35,10 @@ def unzipped(browser: Client, report: str) -> dict[str, list[dict[str, Any]]]:
     answer = browser.get(f"{report}download/")
     assert (answer.status_code, answer["Content-Type"]) == (200, "application/zip")
     with zipfile.ZipFile(io.BytesIO(b"".join(answer.streaming_content))) as archive:
-        return {name.partition("/")[2]: archive.read(name).decode().splitlines() for name in archive.namelist()}
+        return {
+            name.partition("/")[2]: archive.read(name).decode().splitlines()
+            for name in archive.namelist()
+        }
 
 
 @pytest.mark.parametrize(
@@ -47,7 +50,12 @@ def unzipped(browser: Client, report: str) -> dict[str, list[dict[str, Any]]]:
     ],
 )
 def test_each_format_is_exported_watched_and_downloaded(
-    fields: dict[str, Any], file: str, words: str, import_legends: ImportLegends, client_of: ClientOf, reviewer: User
+    fields: dict[str, Any],
+    file: str,
+    words: str,
+    import_legends: ImportLegends,
+    client_of: ClientOf,
+    reviewer: User,
 ) -> None:
     import_legends(6, labels="gold")
     browser = client_of(reviewer)
@@ -55,13 +63,21 @@ def test_each_format_is_exported_watched_and_downloaded(
     page = browser.get(report)
     assert '6</span> <span class="muted">legends written' in page.content.decode()
     files = unzipped(browser, report)
-    rows = [json.loads(line) for side in ("train", "eval", "test") for line in files[f"{file}{side}.jsonl"]]
+    rows = [
+        json.loads(line)
+        for side in ("train", "eval", "test")
+        for line in files[f"{file}{side}.jsonl"]
+    ]
     assert rows
     assert all(words in row for row in rows)
-    assert browser.get(f"{report}download/")["Content-Disposition"].startswith(f'attachment; filename="autophagy-{fields["format_name"]}-')
+    assert browser.get(f"{report}download/")["Content-Disposition"].startswith(
+        f'attachment; filename="autophagy-{fields["format_name"]}-'
+    )
 
 
-def test_the_page_lists_earlier_exports_with_what_became_of_them(import_legends: ImportLegends, client_of: ClientOf, reviewer: User) -> None:
+def test_the_page_lists_earlier_exports_with_what_became_of_them(
+    import_legends: ImportLegends, client_of: ClientOf, reviewer: User
+) -> None:
     import_legends(3, labels="gold")
     browser = client_of(reviewer)
     reports = [export(browser, format_name="jsonl") for _ in range(KEPT_ARCHIVES + 1)]
@@ -73,7 +89,9 @@ def test_the_page_lists_earlier_exports_with_what_became_of_them(import_legends:
     assert "It was removed" in browser.get(reports[0]).content.decode()
 
 
-def test_damaged_legends_stop_an_export_by_name_or_are_left_out_by_name(import_legends: ImportLegends, client_of: ClientOf, reviewer: User) -> None:
+def test_damaged_legends_stop_an_export_by_name_or_are_left_out_by_name(
+    import_legends: ImportLegends, client_of: ClientOf, reviewer: User
+) -> None:
     first, *_ = import_legends(3, labels="gold")
     Document.objects.filter(pk=first.pk).update(text=first.text.replace("HeLa", "Hela"))
     browser = client_of(reviewer)
@@ -87,7 +105,16 @@ def test_damaged_legends_stop_an_export_by_name_or_are_left_out_by_name(import_l
     assert len(unzipped(browser, report)) > 1
 
 
-@pytest.mark.parametrize("fields", [{}, {"format_name": "word"}, {"format_name": "jsonl", "public_form": "on"}, {"format_name": "sd-nlp\0"}], ids=str)
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"format_name": "word"},
+        {"format_name": "jsonl", "public_form": "on"},
+        {"format_name": "sd-nlp\0"},
+    ],
+    ids=str,
+)
 def test_a_senseless_choice_comes_back_with_the_form(
     fields: dict[str, str], import_legends: ImportLegends, client_of: ClientOf, reviewer: User
 ) -> None:
@@ -132,7 +159,9 @@ def test_a_waiting_export_polls_itself_can_be_cancelled_and_has_nothing_to_downl
     assert "<html" not in polled.content.decode()
 
 
-def test_a_viewer_sees_the_report_and_not_the_archive(import_legends: ImportLegends, client_of: ClientOf, reviewer: User, viewer: User) -> None:
+def test_a_viewer_sees_the_report_and_not_the_archive(
+    import_legends: ImportLegends, client_of: ClientOf, reviewer: User, viewer: User
+) -> None:
     import_legends(1, labels="gold")
     report = export(client_of(reviewer), format_name="jsonl")
     browser = client_of(viewer)
@@ -161,7 +190,15 @@ def test_an_export_by_a_command_is_listed_without_an_archive(
     from django.core.management import call_command
 
     import_legends(1, labels="gold")
-    call_command("export_dataset", "autophagy", "--format", "jsonl", "--out", str(tmp_path / "out"), stdout=io.StringIO())
+    call_command(
+        "export_dataset",
+        "autophagy",
+        "--format",
+        "jsonl",
+        "--out",
+        str(tmp_path / "out"),
+        stdout=io.StringIO(),
+    )
     browser = client_of(reviewer)
     assert "the command line" in browser.get(PAGE).content.decode()
     report = f"{PAGE}{Job.objects.get(kind=EXPORT_KIND).pk}/"

@@ -1,4 +1,5 @@
-"""Snapshots in the panel: freeze some of it, read what is in it, compare, download; and a legend's own rows."""
+"""Snapshots in the panel: freeze some of it, read what is in it, compare, download; and a legend's
+own rows."""
 
 from __future__ import annotations
 
@@ -40,9 +41,21 @@ def text_of(answer: Any) -> str:
     return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", answer.content.decode())).split())
 
 
-def test_some_of_it_is_frozen_by_an_uploaded_split(panel: Client, project: Project, accepted: list[Document]) -> None:
-    upload = SimpleUploadedFile("embo.tsv", b"10.1000/long.0\ttest\n10.1000/long.1\ttrain\n10.1000/long.2\teval\n")
-    answer = panel.post(reverse(f"{PAGE}_add"), {"project": project.pk, "labels": ["CELL"], "decisions": ["imported"], "split_upload": upload})
+def test_some_of_it_is_frozen_by_an_uploaded_split(
+    panel: Client, project: Project, accepted: list[Document]
+) -> None:
+    upload = SimpleUploadedFile(
+        "embo.tsv", b"10.1000/long.0\ttest\n10.1000/long.1\ttrain\n10.1000/long.2\teval\n"
+    )
+    answer = panel.post(
+        reverse(f"{PAGE}_add"),
+        {
+            "project": project.pk,
+            "labels": ["CELL"],
+            "decisions": ["imported"],
+            "split_upload": upload,
+        },
+    )
     assert answer.status_code == 302, answer.context["form"].errors
     snapshot = Snapshot.objects.get()
     run_job(snapshot.job.pk)
@@ -59,31 +72,48 @@ def test_some_of_it_is_frozen_by_an_uploaded_split(panel: Client, project: Proje
     [
         ({"accepted_from": "2031-01-01"}, "No accepted legend is as you ask for"),
         ({"accepted_from": "tomorrow"}, "Enter a valid date"),
-        ({"split_upload": SimpleUploadedFile("s.tsv", b"10.1/a\tleft\n")}, "Line 1 of the split file names a side “left”"),
+        (
+            {"split_upload": SimpleUploadedFile("s.tsv", b"10.1/a\tleft\n")},
+            "Line 1 of the split file names a side “left”",
+        ),
     ],
 )
-def test_what_cannot_be_frozen_is_told_on_the_form(panel: Client, project: Project, accepted: list[Document], fields: Any, sentence: str) -> None:
+def test_what_cannot_be_frozen_is_told_on_the_form(
+    panel: Client, project: Project, accepted: list[Document], fields: Any, sentence: str
+) -> None:
     answer = panel.post(reverse(f"{PAGE}_add"), {"project": project.pk, **fields})
     assert (answer.status_code, Snapshot.objects.exists()) == (422, False)
     assert sentence in text_of(answer)
     assert "<details open" in answer.content.decode()
 
 
-def test_its_rows_lead_to_their_legends_and_back(panel: Client, project: Project, snapshot: Snapshot, accepted: list[Document]) -> None:
+def test_its_rows_lead_to_their_legends_and_back(
+    panel: Client, project: Project, snapshot: Snapshot, accepted: list[Document]
+) -> None:
     rows = panel.get(reverse(f"{PAGE}_rows", args=[snapshot.pk]), {"side": "test"})
     found = set(re.findall(r"/projects/autophagy/review/(\d+)/", rows.content.decode()))
-    assert found == {str(row.document_id) for row in SnapshotRow.objects.filter(snapshot=snapshot, side="test")}
+    assert found == {
+        str(row.document_id) for row in SnapshotRow.objects.filter(snapshot=snapshot, side="test")
+    }
     legend = Document.objects.get(pk=int(min(found)))
     Document.objects.filter(pk=legend.pk).update(revision=5)
     page = reverse("datasets:document_rows", args=["autophagy", legend.pk])
     assert "snapshot 1 , test: " in text_of(panel.get(page))
     assert "at revision 0, edited since" in text_of(panel.get(page, headers={"HX-Request": "true"}))
-    assert page in panel.get(reverse("review:legend", args=["autophagy", legend.pk])).content.decode()
-    assert "edited since" in text_of(panel.get(reverse(f"{PAGE}_rows", args=[snapshot.pk]), {"side": "test"}))
-    assert panel.get(reverse(f"{PAGE}_rows", args=[snapshot.pk]), {"side": "moon"}).status_code == 404
+    assert (
+        page in panel.get(reverse("review:legend", args=["autophagy", legend.pk])).content.decode()
+    )
+    assert "edited since" in text_of(
+        panel.get(reverse(f"{PAGE}_rows", args=[snapshot.pk]), {"side": "test"})
+    )
+    assert (
+        panel.get(reverse(f"{PAGE}_rows", args=[snapshot.pk]), {"side": "moon"}).status_code == 404
+    )
 
 
-def test_rows_come_a_page_at_a_time(panel: Client, snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_come_a_page_at_a_time(
+    panel: Client, snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("annotator.datasets.admin.PAGE_SIZE", 10)
     n = snapshot.counts["train"]["panels"]
     address, seen = reverse(f"{PAGE}_rows", args=[snapshot.pk]), []
@@ -96,7 +126,9 @@ def test_rows_come_a_page_at_a_time(panel: Client, snapshot: Snapshot, monkeypat
     assert len(seen) == len(set(seen)) == n
 
 
-def test_two_snapshots_are_compared_on_a_page(panel: Client, project: Project, snapshot: Snapshot, accepted: list[Document]) -> None:
+def test_two_snapshots_are_compared_on_a_page(
+    panel: Client, project: Project, snapshot: Snapshot, accepted: list[Document]
+) -> None:
     address = reverse(f"{PAGE}_diff", args=[snapshot.pk])
     assert "no other snapshot" in text_of(panel.get(address))
     accepted[0].layers.get().spans.filter(label="CELL").update(label="TISSUE")
@@ -116,12 +148,19 @@ def test_it_is_downloaded_from_its_page_by_who_may_export(
 ) -> None:
     page = panel.get(reverse(f"{PAGE}_change", args=[snapshot.pk])).content.decode()
     links = re.findall(r'href="([^"]+/download/[^"]+)"', page)
-    assert [link.rstrip("/").rpartition("/")[2] for link in links] == ["jsonl", "sd-nlp", "lossy.jsonl", "left_out.jsonl"]
+    assert [link.rstrip("/").rpartition("/")[2] for link in links] == [
+        "jsonl",
+        "sd-nlp",
+        "lossy.jsonl",
+        "left_out.jsonl",
+    ]
     answers = [panel.get(link) for link in links]
     data = [b"".join(answer.streaming_content) for answer in answers]
     assert "sd_panels/train.jsonl" in str(zipfile.ZipFile(io.BytesIO(data[1])).namelist())
     assert 'filename="autophagy-snapshot-1-jsonl.zip"' in answers[0]["Content-Disposition"]
-    assert panel.get(reverse(f"{PAGE}_download", args=[snapshot.pk, "secret-key"])).status_code == 404
+    assert (
+        panel.get(reverse(f"{PAGE}_download", args=[snapshot.pk, "secret-key"])).status_code == 404
+    )
     curator.is_staff = True
     curator.save()
     browser = client_of(curator)
@@ -129,9 +168,16 @@ def test_it_is_downloaded_from_its_page_by_who_may_export(
     assert [browser.get(link).status_code for link in links] == [403] * 4
 
 
-def test_managers_change_the_rules_and_others_do_not(project: Project, client_of: ClientOf, reviewer: User, manager: User, stranger: User) -> None:
+def test_managers_change_the_rules_and_others_do_not(
+    project: Project, client_of: ClientOf, reviewer: User, manager: User, stranger: User
+) -> None:
     address = reverse(f"{PAGE}_rules", args=[project.pk])
-    fields = {"swept_cap": "40", "over_cap": "leave_out", "swept_weight": "25", "near_duplicate": "70"}
+    fields = {
+        "swept_cap": "40",
+        "over_cap": "leave_out",
+        "swept_weight": "25",
+        "near_duplicate": "70",
+    }
     User.objects.update(is_staff=True)
     for user, status in ((stranger, 404), (reviewer, 403)):
         assert client_of(User.objects.get(pk=user.pk)).post(address, fields).status_code == status
@@ -143,10 +189,17 @@ def test_managers_change_the_rules_and_others_do_not(project: Project, client_of
     assert 'value="40"' in browser.get(address).content.decode()
 
 
-def test_of_other_projects_nobody_learns_anything(snapshot: Snapshot, client_of: ClientOf, stranger: User) -> None:
+def test_of_other_projects_nobody_learns_anything(
+    snapshot: Snapshot, client_of: ClientOf, stranger: User
+) -> None:
     stranger.is_staff = True
     stranger.save()
-    for name, arguments in (("rows", [snapshot.pk]), ("diff", [snapshot.pk]), ("download", [snapshot.pk, "jsonl"]), ("part", [snapshot.pk])):
+    for name, arguments in (
+        ("rows", [snapshot.pk]),
+        ("diff", [snapshot.pk]),
+        ("download", [snapshot.pk, "jsonl"]),
+        ("part", [snapshot.pk]),
+    ):
         assert client_of(stranger).get(reverse(f"{PAGE}_{name}", args=arguments)).status_code == 403
     Membership.objects.create(project=snapshot.project, user=stranger, role=Role.VIEWER)
     assert client_of(stranger).get(reverse(f"{PAGE}_rows", args=[snapshot.pk])).status_code == 200

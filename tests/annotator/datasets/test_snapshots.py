@@ -18,7 +18,13 @@ from annotator.corpus.annotations import write_suggestions
 from annotator.corpus.models import Document, DocumentState, Project, Span
 from annotator.corpus.services import create_project
 from annotator.datasets.models import Snapshot, SnapshotState
-from annotator.datasets.services import add_snapshot, build_snapshot, freeze_snapshot, settle_snapshots, verify_snapshot
+from annotator.datasets.services import (
+    add_snapshot,
+    build_snapshot,
+    freeze_snapshot,
+    settle_snapshots,
+    verify_snapshot,
+)
 from annotator.datasets.snapshots import content_hash, rows_of
 from annotator.jobs.errors import JobConflictError
 from annotator.jobs.models import Job, JobState
@@ -45,66 +51,122 @@ def rows(snapshot: Snapshot) -> list[dict[str, Any]]:
 
 def paper_on(side: str, nth: int = 0) -> str:
     """A DOI that the split puts on that side."""
-    return [doi for doi in (f"10.2000/{number}" for number in range(200)) if side_of(doi) == side][nth]
+    return [doi for doi in (f"10.2000/{number}" for number in range(200)) if side_of(doi) == side][
+        nth
+    ]
 
 
-def test_a_snapshot_holds_every_panel_once_with_where_it_comes_from(project: Project, accepted: list[Document], manager: User) -> None:
+def test_a_snapshot_holds_every_panel_once_with_where_it_comes_from(
+    project: Project, accepted: list[Document], manager: User
+) -> None:
     Document.objects.filter(pk=accepted[0].pk).update(revision=4)
     snapshot = build_snapshot(snapshot=add_snapshot(project=project, actor=manager, note="first"))
-    assert (snapshot.number, snapshot.note, snapshot.state, snapshot.created_by) == (1, "first", SnapshotState.READY, manager)
+    assert (snapshot.number, snapshot.note, snapshot.state, snapshot.created_by) == (
+        1,
+        "first",
+        SnapshotState.READY,
+        manager,
+    )
     found = {row["id"]: row for row in rows(snapshot)}
     assert set(found) == {f"p{number}" for number in range(30)}
-    assert {row["doi"] for side in SIDES for row in rows_of(snapshot.folder, side) if side_of(row["doi"]) != side} == set()
+    assert {
+        row["doi"]
+        for side in SIDES
+        for row in rows_of(snapshot.folder, side)
+        if side_of(row["doi"]) != side
+    } == set()
     row = found["p0"]
     lineage = row["attributes"]["lineage"]
     assert lineage.pop("guideline").startswith(str(project.label_set))
     assert lineage == {
-        **{"document": accepted[0].pk, "sha256": accepted[0].sha256, "revision": 4, "paper": "10.1000/long.0"},
-        **{"panel": "p0", "start": 0, "end": len(accepted[0].text), "decisions": {"imported": 2}, "weight": 1.0},
+        **{
+            "document": accepted[0].pk,
+            "sha256": accepted[0].sha256,
+            "revision": 4,
+            "paper": "10.1000/long.0",
+        },
+        **{
+            "panel": "p0",
+            "start": 0,
+            "end": len(accepted[0].text),
+            "decisions": {"imported": 2},
+            "weight": 1.0,
+        },
         **{"curators": [], "model": ""},
     }
-    assert [row["text"][entity["start"] : entity["end"]] for entity in row["spans"]] == ["HeLa", "LC3"]
+    assert [row["text"][entity["start"] : entity["end"]] for entity in row["spans"]] == [
+        "HeLa",
+        "LC3",
+    ]
 
 
-def test_its_counts_are_those_of_its_files_and_its_hash_is_the_engines(project: Project, accepted: list[Document]) -> None:
+def test_its_counts_are_those_of_its_files_and_its_hash_is_the_engines(
+    project: Project, accepted: list[Document]
+) -> None:
     snapshot = frozen(project)
     for side in SIDES:
         lines = list(rows_of(snapshot.folder, side))
         counts = snapshot.counts[side]
-        assert (counts["panels"], counts["papers"], counts["spans"]) == (len(lines), len(lines), 2 * len(lines))
+        assert (counts["panels"], counts["papers"], counts["spans"]) == (
+            len(lines),
+            len(lines),
+            2 * len(lines),
+        )
         assert counts["labels"] == {"CELL": len(lines), "GENEPROD": len(lines)}
         assert counts["panels"] > 0
     assert snapshot.content_hash == content_hash(snapshot.folder) == data_hash(snapshot.folder)
 
 
-def test_sd_nlp_lies_beside_it_with_the_same_rows_in_the_same_order(project: Project, accepted: list[Document]) -> None:
+def test_sd_nlp_lies_beside_it_with_the_same_rows_in_the_same_order(
+    project: Project, accepted: list[Document]
+) -> None:
     snapshot = frozen(project)
     for side in SIDES:
-        panels = [json.loads(line) for line in (snapshot.folder / f"sd_panels/{side}.jsonl").read_text(encoding="utf-8").splitlines()]
-        assert [row["text"] for row in panels] == [row["text"] for row in rows_of(snapshot.folder, side)]
-        figures = (snapshot.folder / f"sd_figs/{side}.jsonl").read_text(encoding="utf-8").splitlines()
+        panels = [
+            json.loads(line)
+            for line in (
+                (snapshot.folder / f"sd_panels/{side}.jsonl")
+                .read_text(encoding="utf-8")
+                .splitlines()
+            )
+        ]
+        assert [row["text"] for row in panels] == [
+            row["text"] for row in rows_of(snapshot.folder, side)
+        ]
+        figures = (
+            (snapshot.folder / f"sd_figs/{side}.jsonl").read_text(encoding="utf-8").splitlines()
+        )
         assert len(figures) == snapshot.report["figures"].get(side, 0)
 
 
-def test_its_files_cannot_be_written_and_a_changed_one_is_noticed(project: Project, accepted: list[Document]) -> None:
+def test_its_files_cannot_be_written_and_a_changed_one_is_noticed(
+    project: Project, accepted: list[Document]
+) -> None:
     snapshot = frozen(project)
     verify_snapshot(snapshot=snapshot)
     files = list(snapshot.folder.rglob("*.jsonl"))
-    assert {str(path.relative_to(snapshot.folder)) for path in files} == set(snapshot.report["files"])
+    assert {str(path.relative_to(snapshot.folder)) for path in files} == set(
+        snapshot.report["files"]
+    )
     assert len(files) == 11
     assert all(not stat.S_IMODE(path.stat().st_mode) & 0o222 for path in files)
     train = snapshot.folder / "train.jsonl"
     before = train.read_text(encoding="utf-8")
     train.chmod(0o644)
     train.write_text(before.replace("HeLa", "MEFs", 1), encoding="utf-8")
-    with pytest.raises(UserError, match=r"The files of snapshot 1 were changed since it was frozen\. Make a new snapshot\."):
+    with pytest.raises(
+        UserError,
+        match=r"The files of snapshot 1 were changed since it was frozen\. Make a new snapshot\.",
+    ):
         verify_snapshot(snapshot=snapshot)
     train.unlink()
     with pytest.raises(UserError, match="The files of snapshot 1 are not there"):
         verify_snapshot(snapshot=snapshot)
 
 
-def test_the_same_content_has_the_same_hash_and_a_decision_changes_it(project: Project, accepted: list[Document]) -> None:
+def test_the_same_content_has_the_same_hash_and_a_decision_changes_it(
+    project: Project, accepted: list[Document]
+) -> None:
     first, again = frozen(project), frozen(project)
     assert (first.number, again.number) == (1, 2)
     assert first.content_hash == again.content_hash
@@ -114,21 +176,31 @@ def test_the_same_content_has_the_same_hash_and_a_decision_changes_it(project: P
     verify_snapshot(snapshot=first)
 
 
-def test_numbers_count_within_a_project(project: Project, accepted: list[Document], import_legends: ImportLegends, manager: User) -> None:
+def test_numbers_count_within_a_project(
+    project: Project, accepted: list[Document], import_legends: ImportLegends, manager: User
+) -> None:
     other = create_project(name="Other", slug="other", actor=None)
-    Document.objects.filter(pk__in=[document.pk for document in accepted[:15]]).update(project=other)
+    Document.objects.filter(pk__in=[document.pk for document in accepted[:15]]).update(
+        project=other
+    )
     assert [frozen(project).number, frozen(other).number, frozen(project).number] == [1, 1, 2]
     assert {snapshot.folder for snapshot in Snapshot.objects.all()} == {
-        Snapshot.objects.get(project=each, number=number).folder for each, number in ((project, 1), (project, 2), (other, 1))
+        Snapshot.objects.get(project=each, number=number).folder
+        for each, number in ((project, 1), (project, 2), (other, 1))
     }
 
 
 # What is an example
 
 
-def test_what_nobody_decided_is_not_in_it(project: Project, accepted: list[Document], import_legends: ImportLegends) -> None:
+def test_what_nobody_decided_is_not_in_it(
+    project: Project, accepted: list[Document], import_legends: ImportLegends
+) -> None:
     waiting = import_legends([long_legend(number) for number in range(40, 50)])
-    write_suggestions(batch=[(document, [span(document.text, 4, 8, "CELL")]) for document in waiting], source="model-1")
+    write_suggestions(
+        batch=[(document, [span(document.text, 4, 8, "CELL")]) for document in waiting],
+        source="model-1",
+    )
     import_legends([long_legend(number) for number in range(50, 60)], labels="suggestions")
     assert {row["id"] for row in rows(frozen(project))} == {f"p{number}" for number in range(30)}
     Document.objects.filter(pk=waiting[0].pk).update(state=DocumentState.ACCEPTED)
@@ -137,7 +209,9 @@ def test_what_nobody_decided_is_not_in_it(project: Project, accepted: list[Docum
     assert snapshot.report["left_out"] == {"no entity of the project's labels": 1}
 
 
-def test_panels_that_are_no_examples_are_counted_by_reason(project: Project, accepted: list[Document], import_legends: ImportLegends) -> None:
+def test_panels_that_are_no_examples_are_counted_by_reason(
+    project: Project, accepted: list[Document], import_legends: ImportLegends
+) -> None:
     text = "(A) HeLa. (B) " + "x" * 100
     two = schema.Document(
         "two",
@@ -146,25 +220,40 @@ def test_panels_that_are_no_examples_are_counted_by_reason(project: Project, acc
         gold=(span(text, 4, 8, "CELL", key="a"),),
         segments=(schema.Segment(0, 9, "two-A"), schema.Segment(10, 114, "two-B")),
     )
-    unlabelled = replace(long_legend(70), gold=tuple(replace(each, label="") for each in long_legend(70).gold))
+    unlabelled = replace(
+        long_legend(70), gold=tuple(replace(each, label="") for each in long_legend(70).gold)
+    )
     import_legends([two, unlabelled], labels="gold")
     snapshot = frozen(project)
-    assert snapshot.report["left_out"] == {"80 characters or fewer": 1, "no entity of the project's labels": 2}
+    assert snapshot.report["left_out"] == {
+        "80 characters or fewer": 1,
+        "no entity of the project's labels": 2,
+    }
     assert {row["id"] for row in rows(snapshot)} == {f"p{number}" for number in range(30)}
 
 
 def test_a_text_that_several_papers_hold_stays_on_the_side_that_is_held_out(
     project: Project, accepted: list[Document], import_legends: ImportLegends
 ) -> None:
-    same = [replace(long_legend(80), id=f"same-{side}", doi=paper_on(side, 3)) for side in ("train", "test", "eval")]
+    same = [
+        replace(long_legend(80), id=f"same-{side}", doi=paper_on(side, 3))
+        for side in ("train", "test", "eval")
+    ]
     import_legends(same, labels="gold")
     snapshot = frozen(project)
     assert snapshot.report["left_out"] == {"the same text as a panel of another side": 2}
-    holders = [side for side in SIDES for row in rows_of(snapshot.folder, side) if row["text"] == same[0].text]
+    holders = [
+        side
+        for side in SIDES
+        for row in rows_of(snapshot.folder, side)
+        if row["text"] == same[0].text
+    ]
     assert holders == ["test"]
 
 
-def test_a_label_that_was_retired_is_not_learned(project: Project, accepted: list[Document]) -> None:
+def test_a_label_that_was_retired_is_not_learned(
+    project: Project, accepted: list[Document]
+) -> None:
     project.label_set.labels.filter(code="CELL").update(retired_at="2026-01-01T00:00Z")
     snapshot = frozen(project)
     assert "CELL" not in snapshot.report["labels"]
@@ -174,12 +263,16 @@ def test_a_label_that_was_retired_is_not_learned(project: Project, accepted: lis
 # What cannot be frozen
 
 
-def test_without_a_panel_to_learn_from_it_fails_and_says_why(project: Project, import_legends: ImportLegends) -> None:
+def test_without_a_panel_to_learn_from_it_fails_and_says_why(
+    project: Project, import_legends: ImportLegends
+) -> None:
     with pytest.raises(UserError, match="no accepted legend to freeze yet"):
         add_snapshot(project=project, actor=None)
     import_legends([replace(long_legend(1), doi=paper_on("test"))], labels="gold")
     held_out = add_snapshot(project=project, actor=None)
-    with pytest.raises(UserError, match=r"all of them lie on the held-out sides.*Accept legends of more papers"):
+    with pytest.raises(
+        UserError, match=r"all of them lie on the held-out sides.*Accept legends of more papers"
+    ):
         build_snapshot(snapshot=held_out)
     import_legends(3, labels="gold")
     short = add_snapshot(project=project, actor=None)
@@ -194,7 +287,9 @@ def test_without_a_panel_to_learn_from_it_fails_and_says_why(project: Project, i
             verify_snapshot(snapshot=snapshot)
 
 
-def test_a_damaged_legend_is_named_and_nothing_is_frozen(project: Project, accepted: list[Document], var: Path) -> None:
+def test_a_damaged_legend_is_named_and_nothing_is_frozen(
+    project: Project, accepted: list[Document], var: Path
+) -> None:
     Span.objects.filter(layer__document=accepted[3], label="CELL").update(surface="Hela")
     snapshot = add_snapshot(project=project, actor=None)
     with pytest.raises(UserError, match=r"10\.1000/long\.3 Figure 3.*Mend them, then start again"):
@@ -216,7 +311,9 @@ def test_a_disk_that_takes_no_files_is_told_in_a_sentence(
     assert snapshot.error == snapshot.job.error
 
 
-def test_who_may_not_train_may_not_freeze(project: Project, accepted: list[Document], reviewer: User, stranger: User) -> None:
+def test_who_may_not_train_may_not_freeze(
+    project: Project, accepted: list[Document], reviewer: User, stranger: User
+) -> None:
     for user in (reviewer, stranger):
         with pytest.raises(PermissionDenied):
             freeze_snapshot(project=project, actor=user)
@@ -226,7 +323,9 @@ def test_who_may_not_train_may_not_freeze(project: Project, accepted: list[Docum
 # As jobs
 
 
-def test_one_snapshot_of_a_project_is_built_at_a_time(project: Project, accepted: list[Document], manager: User) -> None:
+def test_one_snapshot_of_a_project_is_built_at_a_time(
+    project: Project, accepted: list[Document], manager: User
+) -> None:
     first = freeze_snapshot(project=project, actor=manager)
     with pytest.raises(JobConflictError):
         freeze_snapshot(project=project, actor=manager)
@@ -237,7 +336,9 @@ def test_one_snapshot_of_a_project_is_built_at_a_time(project: Project, accepted
     assert freeze_snapshot(project=project, actor=manager).number == 2
 
 
-def test_a_snapshot_whose_job_was_cancelled_while_it_waited_is_failed(project: Project, accepted: list[Document], manager: User) -> None:
+def test_a_snapshot_whose_job_was_cancelled_while_it_waited_is_failed(
+    project: Project, accepted: list[Document], manager: User
+) -> None:
     snapshot = freeze_snapshot(project=project, actor=manager)
     settle_snapshots(project=project)
     snapshot.refresh_from_db()
@@ -245,7 +346,10 @@ def test_a_snapshot_whose_job_was_cancelled_while_it_waited_is_failed(project: P
     request_cancel(job=snapshot.job, actor=manager)
     settle_snapshots(project=project)
     snapshot.refresh_from_db()
-    assert (snapshot.state, snapshot.error) == (SnapshotState.FAILED, "It was cancelled before it was complete.")
+    assert (snapshot.state, snapshot.error) == (
+        SnapshotState.FAILED,
+        "It was cancelled before it was complete.",
+    )
 
 
 @pytest.mark.django_db(transaction=True)
@@ -267,7 +371,10 @@ def test_a_snapshot_survives_its_worker_and_a_cancelled_one_leaves_nothing(
     request_cancel(job=cancelled.job, actor=manager)
     assert finished(cancelled.job, log=first.log).state == JobState.CANCELLED
     cancelled.refresh_from_db()
-    assert (cancelled.state, cancelled.error) == (SnapshotState.FAILED, "It was cancelled before it was complete.")
+    assert (cancelled.state, cancelled.error) == (
+        SnapshotState.FAILED,
+        "It was cancelled before it was complete.",
+    )
     killed = freeze_snapshot(project=project, actor=manager)
     wait_for(reached(gate, killed.job.pk).exists, what="a snapshot half written", log=first.log)
     first.kill()

@@ -1,4 +1,5 @@
-"""Split files: read line by line, refused with the line that is wrong, and followed by snapshots."""
+"""Split files: read line by line, refused with the line that is wrong, and followed by
+snapshots."""
 
 from __future__ import annotations
 
@@ -15,7 +16,9 @@ def lines(text: str) -> list[bytes]:
     return text.encode().splitlines(keepends=True)
 
 
-papers = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Z"]), min_size=1, max_size=20).map(lambda name: f"10.1/{name}".lower())
+papers = st.text(
+    st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Z"]), min_size=1, max_size=20
+).map(lambda name: f"10.1/{name}".lower())
 
 
 @given(st.dictionaries(papers, st.sampled_from(SIDES), min_size=1, max_size=8))
@@ -26,16 +29,30 @@ def test_what_was_written_is_read_in_any_order_of_lines(sides: dict[str, str]) -
 
 
 def test_a_heading_empty_lines_addresses_and_other_names_of_sides_are_understood() -> None:
-    found = read_split(lines("\ufeffdoi\tsplit\nhttps://doi.org/10.1/A\tTrain\n\nDOI:10.1/b\tvalidation\n10.1/c \t dev\n"))
+    found = read_split(
+        lines(
+            "\ufeffdoi\tsplit\nhttps://doi.org/10.1/A\tTrain\n\nDOI:10.1/b\tvalidation\n10.1/c \t"
+            " dev\n"
+        )
+    )
     assert found == {"10.1/a": "train", "10.1/b": "eval", "10.1/c": "eval"}
 
 
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("10.1/a\ttrain\n10.1/b\n", r"Line 2 of the split file must be a DOI, a tab, and train, eval or test"),
-        ("10.1/a\ttrain\n10.1/b\ttrian\n", r"Line 2 of the split file names a side “trian”; sides are"),
-        ("10.1/a\ttrain\n\n10.1/A\ttest\n", r"Line 3 of the split file puts 10\.1/a on test, line 1 on train"),
+        (
+            "10.1/a\ttrain\n10.1/b\n",
+            r"Line 2 of the split file must be a DOI, a tab, and train, eval or test",
+        ),
+        (
+            "10.1/a\ttrain\n10.1/b\ttrian\n",
+            r"Line 2 of the split file names a side “trian”; sides are",
+        ),
+        (
+            "10.1/a\ttrain\n\n10.1/A\ttest\n",
+            r"Line 3 of the split file puts 10\.1/a on test, line 1 on train",
+        ),
         ("\ttrain\n", r"Line 1 of the split file must be"),
         ("\n\n", r"names no paper"),
     ],
@@ -45,7 +62,9 @@ def test_what_is_wrong_is_told_with_its_line(text: str, sentence: str) -> None:
         read_split(lines(text))
 
 
-def test_bytes_that_are_no_text_and_files_without_end_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bytes_that_are_no_text_and_files_without_end_are_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     with pytest.raises(UserError, match="Line 1 of the split file is not valid UTF-8"):
         read_split([b"10.1/\xff\ttrain\n"])
     monkeypatch.setattr("annotator.datasets.splits.MAX_LINES", 2)
@@ -57,5 +76,8 @@ def test_papers_that_the_file_does_not_name_lie_by_the_fixed_rule() -> None:
     rule = SplitRule({"10.1/a": "eval"})
     assert rule.side_of(" https://doi.org/10.1/A") == "eval"
     assert all(rule.side_of(f"10.2/{number}") == side_of(f"10.2/{number}") for number in range(50))
-    assert rule.version.endswith(RULE_VERSION) and rule.version != SplitRule({"10.1/a": "test"}).version
+    assert (
+        rule.version.endswith(RULE_VERSION)
+        and rule.version != SplitRule({"10.1/a": "test"}).version
+    )
     assert SplitRule().version == RULE_VERSION

@@ -1,4 +1,5 @@
-"""Jobs for tests, done by real workers: ``-I tests.annotator.jobs.handlers``. What happened is told through files."""
+"""Jobs for tests, done by real workers: ``-I tests.annotator.jobs.handlers``. What happened is told
+through files."""
 
 from __future__ import annotations
 
@@ -34,7 +35,8 @@ def tag_once(run: JobRun) -> dict[str, Any]:
 
 @handles("test_wait", title="Waiting")
 def wait_for_file(run: JobRun, *, folder: str, seconds: float = 60.0) -> dict[str, Any]:
-    """Write down that it began, then wait until ``folder/go`` exists; looks often whether it should stop."""
+    """Write down that it began, then wait until ``folder/go`` exists; looks often whether it should
+    stop."""
     place = Path(folder)
     with (place / "begun").open("a") as file:
         file.write(f"{os.getpid()}\n")

@@ -18,8 +18,17 @@ ClientOf = Callable[[User | None], Client]
 PART = {"HX-Request": "true"}
 
 
-def test_a_running_job_shows_how_far_it_is_and_polls_until_its_end(client_of: ClientOf, viewer: User, project: Project) -> None:
-    job = Job.objects.create(kind="pretag", scope=project.scope, state=JobState.RUNNING, n_done=1200, n_total=4800, message="Tagging <b>")
+def test_a_running_job_shows_how_far_it_is_and_polls_until_its_end(
+    client_of: ClientOf, viewer: User, project: Project
+) -> None:
+    job = Job.objects.create(
+        kind="pretag",
+        scope=project.scope,
+        state=JobState.RUNNING,
+        n_done=1200,
+        n_total=4800,
+        message="Tagging <b>",
+    )
     browser = client_of(viewer)
     page = browser.get(f"/jobs/{job.pk}/").content.decode()
     assert "1,200 of 4,800" in page
@@ -29,7 +38,9 @@ def test_a_running_job_shows_how_far_it_is_and_polls_until_its_end(client_of: Cl
     part = browser.get(f"/jobs/{job.pk}/", headers=PART)
     assert (part.status_code, "<html" in part.content.decode()) == (200, False)
     Job.objects.update(
-        state=JobState.SUCCEEDED, finished_at=timezone.now(), result={"documents": 1234, "model": "<i>m</i>", "models": ["m"], "ok": True}
+        state=JobState.SUCCEEDED,
+        finished_at=timezone.now(),
+        result={"documents": 1234, "model": "<i>m</i>", "models": ["m"], "ok": True},
     )
     part = browser.get(f"/jobs/{job.pk}/", headers=PART)
     assert part.status_code == 286
@@ -41,13 +52,21 @@ def test_a_running_job_shows_how_far_it_is_and_polls_until_its_end(client_of: Cl
 
 
 def test_a_failed_job_says_why(client_of: ClientOf, viewer: User, project: Project) -> None:
-    job = Job.objects.create(kind="gone_kind", scope=project.scope, state=JobState.FAILED, error="No <file>.", finished_at=timezone.now())
+    job = Job.objects.create(
+        kind="gone_kind",
+        scope=project.scope,
+        state=JobState.FAILED,
+        error="No <file>.",
+        finished_at=timezone.now(),
+    )
     page = client_of(viewer).get(f"/jobs/{job.pk}/").content.decode()
     assert "No &lt;file&gt;." in page
     assert "Gone kind" in page
 
 
-def test_a_job_that_nobody_listens_for_says_so_after_ten_seconds(client_of: ClientOf, viewer: User, project: Project) -> None:
+def test_a_job_that_nobody_listens_for_says_so_after_ten_seconds(
+    client_of: ClientOf, viewer: User, project: Project
+) -> None:
     job = Job.objects.create(kind="pretag", scope=project.scope, queue=Queue.TAG)
     browser = client_of(viewer)
     assert "Nobody is working on this" not in browser.get(f"/jobs/{job.pk}/").content.decode()
@@ -67,7 +86,9 @@ def test_who_asked_for_it_and_managers_cancel_others_see_no_button(
         assert job.state == (JobState.CANCELLED if may else JobState.PENDING)
 
 
-def test_cancelling_a_running_job_asks_it_to_stop_and_answers_htmx_with_the_card(client_of: ClientOf, manager: User, project: Project) -> None:
+def test_cancelling_a_running_job_asks_it_to_stop_and_answers_htmx_with_the_card(
+    client_of: ClientOf, manager: User, project: Project
+) -> None:
     job = Job.objects.create(kind="import_documents", scope=project.scope, state=JobState.RUNNING)
     part = client_of(manager).post(f"/jobs/{job.pk}/cancel/", headers=PART).content.decode()
     assert "stopping" in part
@@ -80,7 +101,9 @@ def test_cancelling_a_running_job_asks_it_to_stop_and_answers_htmx_with_the_card
     assert job.state == JobState.SUCCEEDED
 
 
-def test_a_job_of_others_is_not_found(client_of: ClientOf, stranger: User, viewer: User, project: Project) -> None:
+def test_a_job_of_others_is_not_found(
+    client_of: ClientOf, stranger: User, viewer: User, project: Project
+) -> None:
     job = Job.objects.create(kind="pretag", scope=project.scope)
     alone = Job.objects.create(kind="pretag", scope="", created_by=viewer)
     assert client_of(stranger).get(f"/jobs/{job.pk}/").status_code == 404

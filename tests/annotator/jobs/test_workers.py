@@ -27,26 +27,44 @@ def handlers() -> None:
     import tests.annotator.jobs.handlers  # noqa: F401
 
 
-def test_a_worker_does_the_job_and_its_report_is_kept(start_worker: StartWorker, finished: Finished) -> None:
+def test_a_worker_does_the_job_and_its_report_is_kept(
+    start_worker: StartWorker, finished: Finished
+) -> None:
     worker = start_worker(modules=HANDLERS)
-    job = finished(enqueue(kind="test_sum", scope="", arguments={"numbers": [1, 2, 39]}, actor=None), log=worker.log)
-    assert (job.state, job.result, job.n_done, job.n_attempts) == (JobState.SUCCEEDED, {"sum": 42}, 3, 1)
+    job = finished(
+        enqueue(kind="test_sum", scope="", arguments={"numbers": [1, 2, 39]}, actor=None),
+        log=worker.log,
+    )
+    assert (job.state, job.result, job.n_done, job.n_attempts) == (
+        JobState.SUCCEEDED,
+        {"sum": 42},
+        3,
+        1,
+    )
     assert job.started_at <= job.finished_at
 
 
-def test_a_job_of_a_killed_worker_is_finished_by_another(start_worker: StartWorker, finished: Finished, tmp_path: Path) -> None:
+def test_a_job_of_a_killed_worker_is_finished_by_another(
+    start_worker: StartWorker, finished: Finished, tmp_path: Path
+) -> None:
     first = start_worker(modules=HANDLERS)
     job = enqueue(kind="test_wait", scope="", arguments={"folder": str(tmp_path)}, actor=None)
     wait_for((tmp_path / "begun").exists, what="the first run", log=first.log)
     first.kill()
     second = start_worker(modules=HANDLERS)
-    wait_for(lambda: len((tmp_path / "begun").read_text().split()) == 2, what="the second run", log=second.log)
+    wait_for(
+        lambda: len((tmp_path / "begun").read_text().split()) == 2,
+        what="the second run",
+        log=second.log,
+    )
     (tmp_path / "go").touch()
     job = finished(job, log=second.log)
     assert (job.state, job.n_attempts, job.result) == (JobState.SUCCEEDED, 2, {"waited": True})
 
 
-def test_messages_that_come_twice_run_once(start_worker: StartWorker, finished: Finished, tmp_path: Path) -> None:
+def test_messages_that_come_twice_run_once(
+    start_worker: StartWorker, finished: Finished, tmp_path: Path
+) -> None:
     worker = start_worker(modules=HANDLERS, concurrency=4)
     job = enqueue(kind="test_wait", scope="", arguments={"folder": str(tmp_path)}, actor=None)
     for _ in range(5):
@@ -58,7 +76,9 @@ def test_messages_that_come_twice_run_once(start_worker: StartWorker, finished: 
     assert len((tmp_path / "begun").read_text().split()) == 1
 
 
-def test_a_running_job_stops_when_it_is_cancelled(start_worker: StartWorker, finished: Finished, tmp_path: Path, db: None) -> None:
+def test_a_running_job_stops_when_it_is_cancelled(
+    start_worker: StartWorker, finished: Finished, tmp_path: Path, db: None
+) -> None:
     worker = start_worker(modules=HANDLERS)
     job = enqueue(kind="test_wait", scope="", arguments={"folder": str(tmp_path)}, actor=None)
     wait_for((tmp_path / "begun").exists, what="the run", log=worker.log)
@@ -67,7 +87,9 @@ def test_a_running_job_stops_when_it_is_cancelled(start_worker: StartWorker, fin
     assert (tmp_path / "stopped").read_text() == "JobCancelledError"
 
 
-def test_a_worker_that_is_told_to_end_hands_its_job_back_at_once(start_worker: StartWorker, finished: Finished, tmp_path: Path) -> None:
+def test_a_worker_that_is_told_to_end_hands_its_job_back_at_once(
+    start_worker: StartWorker, finished: Finished, tmp_path: Path
+) -> None:
     first = start_worker(modules=HANDLERS)
     job = enqueue(kind="test_wait", scope="", arguments={"folder": str(tmp_path)}, actor=None)
     wait_for((tmp_path / "begun").exists, what="the run", log=first.log)
@@ -89,7 +111,9 @@ def test_a_job_asked_for_while_the_broker_was_away_is_done_once_it_is_back(
     assert finished(job, log=start_worker(modules=HANDLERS).log).state == JobState.SUCCEEDED
 
 
-def test_each_worker_says_which_queues_it_listens_on(start_worker: StartWorker, manager: User) -> None:
+def test_each_worker_says_which_queues_it_listens_on(
+    start_worker: StartWorker, manager: User
+) -> None:
     start_worker("tag")
     start_worker("default,train")
     assert live_queues() == {"default", "tag", "train"}

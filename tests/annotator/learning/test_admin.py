@@ -22,7 +22,14 @@ from annotator.datasets.snapshots import rows_of
 from annotator.jobs.models import Job, JobState
 from annotator.learning import services
 from annotator.learning.evaluation import charts as reports
-from annotator.learning.models import Evaluation, ModelOrigin, ModelVersion, Promotion, RunState, TrainingRun
+from annotator.learning.models import (
+    Evaluation,
+    ModelOrigin,
+    ModelVersion,
+    Promotion,
+    RunState,
+    TrainingRun,
+)
 from annotator.learning.serving import gate
 from tests.annotator.datasets.conftest import long_legend
 from tests.annotator.learning.conftest import judged_as, perfect
@@ -39,15 +46,23 @@ def panel(admin: User, client_of: Callable[[User], Client]) -> Client:
 
 
 @pytest.fixture
-def snapshot(project: Project, import_legends: Callable[..., list[Document]], manager: User) -> Snapshot:
-    """Enough accepted papers that each side has some, with panels that are long enough to learn from."""
+def snapshot(
+    project: Project, import_legends: Callable[..., list[Document]], manager: User
+) -> Snapshot:
+    """Enough accepted papers that each side has some, with panels that are long enough to learn
+    from."""
     import_legends([long_legend(number) for number in range(40)], labels="gold")
     return build_snapshot(snapshot=add_snapshot(project=project, actor=manager))
 
 
 def scores(f1: float) -> dict[str, Any]:
     line = {"precision": f1, "recall": f1, "f1": f1, "support": 40}
-    return {"by_label": {"GENEPROD": line, "CELL": {**line, "f1": f1 / 2}}, "micro": line, "macro": line, "seconds": 1.0}
+    return {
+        "by_label": {"GENEPROD": line, "CELL": {**line, "f1": f1 / 2}},
+        "micro": line,
+        "macro": line,
+        "seconds": 1.0,
+    }
 
 
 @pytest.fixture
@@ -63,10 +78,18 @@ def finished(project: Project, snapshot: Snapshot) -> TrainingRun:
         finished_at=timezone.now(),
         hyperparameters={"epochs": 2},
     )
-    run.candidate = ModelVersion.objects.create(name=run.candidate_name, origin=ModelOrigin.TRAINED, location="x", project=project, parent=base)
+    run.candidate = ModelVersion.objects.create(
+        name=run.candidate_name,
+        origin=ModelOrigin.TRAINED,
+        location="x",
+        project=project,
+        parent=base,
+    )
     run.save()
     for model, f1 in ((run.candidate, 0.81), (base, 0.74)):
-        Evaluation.objects.create(model_version=model, snapshot=snapshot, scores=scores(f1), micro_f1=f1)
+        Evaluation.objects.create(
+            model_version=model, snapshot=snapshot, scores=scores(f1), micro_f1=f1
+        )
     return run
 
 
@@ -75,8 +98,12 @@ def text_of(response: Any) -> str:
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", response.content.decode()))
 
 
-def test_a_snapshot_is_frozen_from_the_panel_and_shows_what_is_in_it(panel: Client, project: Project, snapshot: Snapshot) -> None:
-    response = panel.post(reverse("admin:datasets_snapshot_add"), {"project": project.pk, "note": "after the retreat"})
+def test_a_snapshot_is_frozen_from_the_panel_and_shows_what_is_in_it(
+    panel: Client, project: Project, snapshot: Snapshot
+) -> None:
+    response = panel.post(
+        reverse("admin:datasets_snapshot_add"), {"project": project.pk, "note": "after the retreat"}
+    )
     newer = Snapshot.objects.get(number=2)
     assert response["Location"] == reverse("admin:datasets_snapshot_change", args=[newer.pk])
     assert (newer.state, newer.note) == (SnapshotState.BUILDING, "after the retreat")
@@ -84,7 +111,9 @@ def test_a_snapshot_is_frozen_from_the_panel_and_shows_what_is_in_it(panel: Clie
     page = text_of(panel.get(reverse("admin:datasets_snapshot_change", args=[snapshot.pk])))
     assert "GENEPROD" in page
     assert str(snapshot.counts["train"]["panels"]) in page
-    assert "being written" in text_of(panel.get(reverse("admin:datasets_snapshot_change", args=[newer.pk])))
+    assert "being written" in text_of(
+        panel.get(reverse("admin:datasets_snapshot_change", args=[newer.pk]))
+    )
 
 
 def test_nothing_can_be_frozen_where_nothing_is_accepted(panel: Client, project: Project) -> None:
@@ -95,11 +124,21 @@ def test_nothing_can_be_frozen_where_nothing_is_accepted(panel: Client, project:
 
 
 def test_a_training_is_started_with_what_was_filled_in(panel: Client, snapshot: Snapshot) -> None:
-    asked = {"snapshot": snapshot.pk, "recipe": "quick", "epochs": "1", "warmup": "0.2", "seed": "7"}
+    asked = {
+        "snapshot": snapshot.pk,
+        "recipe": "quick",
+        "epochs": "1",
+        "warmup": "0.2",
+        "seed": "7",
+    }
     response = panel.post(reverse(f"{RUNS}_add"), asked)
     run = TrainingRun.objects.get()
     assert response["Location"] == reverse(f"{RUNS}_change", args=[run.pk])
-    assert (run.hyperparameters["epochs"], run.hyperparameters["warmup"], run.hyperparameters["seed"]) == (1.0, 0.2, 7)
+    assert (
+        run.hyperparameters["epochs"],
+        run.hyperparameters["warmup"],
+        run.hyperparameters["seed"],
+    ) == (1.0, 0.2, 7)
     assert run.base == services.serving_model(snapshot.project)
     assert run.job is not None
     assert run.job.queue == "train"
@@ -115,8 +154,12 @@ def test_a_training_is_started_with_what_was_filled_in(panel: Client, snapshot: 
         ({"recipe": "slow"}, "Select a valid choice"),
     ],
 )
-def test_a_hyperparameter_that_cannot_be_is_refused_with_a_sentence(panel: Client, snapshot: Snapshot, asked: dict[str, str], sentence: str) -> None:
-    response = panel.post(reverse(f"{RUNS}_add"), {"snapshot": snapshot.pk, "recipe": "quick", **asked})
+def test_a_hyperparameter_that_cannot_be_is_refused_with_a_sentence(
+    panel: Client, snapshot: Snapshot, asked: dict[str, str], sentence: str
+) -> None:
+    response = panel.post(
+        reverse(f"{RUNS}_add"), {"snapshot": snapshot.pk, "recipe": "quick", **asked}
+    )
     assert response.status_code == 422
     assert sentence in response.content.decode()
     assert not TrainingRun.objects.exists()
@@ -130,7 +173,9 @@ def test_a_second_training_at_once_is_refused(panel: Client, snapshot: Snapshot)
     assert TrainingRun.objects.count() == 1
 
 
-def test_the_page_of_a_run_is_polled_until_the_run_has_ended(panel: Client, snapshot: Snapshot, admin: User) -> None:
+def test_the_page_of_a_run_is_polled_until_the_run_has_ended(
+    panel: Client, snapshot: Snapshot, admin: User
+) -> None:
     run = services.start_training(project=snapshot.project, snapshot=snapshot, actor=admin)
     part = reverse(f"{RUNS}_part", args=[run.pk])
     assert panel.get(part).status_code == 200
@@ -148,12 +193,18 @@ def test_a_run_says_how_much_memory_it_took(panel: Client, finished: TrainingRun
     assert "Memory, at most 3.2 GB" in text_of(panel.get(page))
 
 
-def test_a_run_shows_its_curves_with_a_table_of_the_same_numbers(panel: Client, finished: TrainingRun) -> None:
+def test_a_run_shows_its_curves_with_a_table_of_the_same_numbers(
+    panel: Client, finished: TrainingRun
+) -> None:
     finished.folder.mkdir(parents=True)
-    steps = [{"event": "step", "step": step, "steps": 400, "loss": 1 / step} for step in range(1, 401)]
+    steps = [
+        {"event": "step", "step": step, "steps": 400, "loss": 1 / step} for step in range(1, 401)
+    ]
     micro = {"precision": 0.8, "recall": 0.7, "f1": 0.747}
     events = [*steps, {"event": "eval", "step": 200, "epoch": 1.0, "loss": 0.31, "micro": micro}]
-    Path(finished.folder, "events.jsonl").write_text("".join(json.dumps(event) + "\n" for event in events), encoding="utf-8")
+    Path(finished.folder, "events.jsonl").write_text(
+        "".join(json.dumps(event) + "\n" for event in events), encoding="utf-8"
+    )
     page = panel.get(reverse(f"{RUNS}_change", args=[finished.pk])).content.decode()
     line = re.search(r'is-line" points="([^"]+)"', page)
     assert line is not None
@@ -167,12 +218,17 @@ def test_a_run_shows_its_curves_with_a_table_of_the_same_numbers(panel: Client, 
     [
         (
             [[0.0, 0.7], [0.25, 0.7125], [0.5, 0.71]],
-            r"mixture of weights: 25 % of \S+ the rest .* 25 % 50 % F1 0\.7000 0\.7125 \(taken\) 0\.7100",
+            (
+                r"mixture of weights: 25 % of \S+ the rest .* 25 % 50 % F1 0\.7000 0\.7125"
+                r" \(taken\) 0\.7100"
+            ),
         ),
         ([], r"mixture of weights: 25 % of \S+"),
     ],
 )
-def test_a_run_says_how_much_of_its_base_is_in_the_model(panel: Client, finished: TrainingRun, measured: list[list[float]], words: str) -> None:
+def test_a_run_says_how_much_of_its_base_is_in_the_model(
+    panel: Client, finished: TrainingRun, measured: list[list[float]], words: str
+) -> None:
     page = reverse(f"{RUNS}_change", args=[finished.pk])
     assert "mixture" not in text_of(panel.get(page))
     finished.folder.mkdir(parents=True)
@@ -181,7 +237,9 @@ def test_a_run_says_how_much_of_its_base_is_in_the_model(panel: Client, finished
     assert re.search(words, text_of(panel.get(page)))
 
 
-def test_the_candidate_stands_beside_the_current_model_label_by_label(panel: Client, finished: TrainingRun) -> None:
+def test_the_candidate_stands_beside_the_current_model_label_by_label(
+    panel: Client, finished: TrainingRun
+) -> None:
     page = text_of(panel.get(reverse(f"{RUNS}_change", args=[finished.pk])))
     assert re.search(r"GENEPROD 40 0\.810 0\.810 0\.810 0\.740 0\.740 0\.740 \+7\.0", page)
     assert re.search(r"Micro average 40 0\.810 0\.810 0\.810 0\.740 0\.740 0\.740 \+7\.0", page)
@@ -195,10 +253,14 @@ def test_taking_back_is_answered_with_a_sentence_even_where_the_default_model_is
     response = panel.post(reverse(f"{MODELS}_{page}", args=[project.pk]), follow=True)
     assert response.status_code == 200
     (said,) = [str(message) for message in response.context["messages"]]
-    assert said.startswith({"roll_back": "gone is not in", "stop_canary": "No candidate is being tried"}[page])
+    assert said.startswith(
+        {"roll_back": "gone is not in", "stop_canary": "No candidate is being tried"}[page]
+    )
 
 
-def test_promotion_and_roll_back_are_a_click_each_and_are_logged(panel: Client, finished: TrainingRun, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_promotion_and_roll_back_are_a_click_each_and_are_logged(
+    panel: Client, finished: TrainingRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(services, "ancestors_of", lambda model: [finished.snapshot])
     base, candidate = finished.base, finished.candidate
     asked = {"project": finished.project_id, "reason": "better on proteins", "run": finished.pk}
@@ -219,15 +281,23 @@ def test_the_page_says_how_sure_the_difference_is_what_goes_wrong_and_where_it_g
 ) -> None:
     Evaluation.objects.all().delete()
     judged_as(snapshot, finished.base, perfect)
-    judged_as(snapshot, finished.candidate, lambda document: [found for found in perfect(document) if found.label == "CELL"])
+    judged_as(
+        snapshot,
+        finished.candidate,
+        lambda document: [found for found in perfect(document) if found.label == "CELL"],
+    )
     response = panel.get(reverse(f"{RUNS}_change", args=[finished.pk]))
     page, html = text_of(response), response.content.decode()
     assert re.search(r"−\d+\.\d points of micro F1, between −\d+\.\d and −\d+\.\d", page)
     assert 'aria-label="F1 of strict spans by label. Micro average' in html
     n = snapshot.counts["test"]["panels"]
-    assert re.search(rf"GENEPROD 0 0 −{n}|GENEPROD 0 0 {n} \+{n}", page), "all proteins became nothing"
+    assert re.search(rf"GENEPROD 0 0 −{n}|GENEPROD 0 0 {n} \+{n}", page), (
+        "all proteins became nothing"
+    )
     assert re.search(rf"LC3 GENEPROD {n} \+{n}", page)
-    worse = Document.objects.filter(doi__in=[row["doi"] for row in rows_of(snapshot.folder, "test")])
+    worse = Document.objects.filter(
+        doi__in=[row["doi"] for row in rows_of(snapshot.folder, "test")]
+    )
     links = [reverse("review:legend", args=[project.slug, document.pk]) for document in worse]
     assert all(f'href="{link}"' in html for link in links)
     assert "It does not pass the gate" in page
@@ -238,30 +308,54 @@ def test_a_worse_candidate_is_promoted_from_the_panel_with_a_written_reason_alon
     panel: Client, finished: TrainingRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(services, "ancestors_of", lambda model: [finished.snapshot])
-    Evaluation.objects.filter(model_version=finished.candidate).update(scores=scores(0.5), micro_f1=0.5)
-    for address in (reverse(f"{RUNS}_change", args=[finished.pk]), reverse(f"{MODELS}_change", args=[finished.candidate_id])):
+    Evaluation.objects.filter(model_version=finished.candidate).update(
+        scores=scores(0.5), micro_f1=0.5
+    )
+    for address in (
+        reverse(f"{RUNS}_change", args=[finished.pk]),
+        reverse(f"{MODELS}_change", args=[finished.candidate_id]),
+    ):
         response = panel.get(address)
-        assert "The micro average falls by 24 points of F1, and may not fall at all." in text_of(response)
+        assert "The micro average falls by 24 points of F1, and may not fall at all." in text_of(
+            response
+        )
         assert 'required minlength="20"' in response.content.decode()
     asked = {"project": finished.project_id, "run": finished.pk}
-    refused = panel.post(reverse(f"{MODELS}_promote", args=[finished.candidate_id]), asked, follow=True)
+    refused = panel.post(
+        reverse(f"{MODELS}_promote", args=[finished.candidate_id]), asked, follow=True
+    )
     assert "does not pass the gate" in text_of(refused)
     assert not Promotion.objects.exists()
-    panel.post(reverse(f"{MODELS}_promote", args=[finished.candidate_id]), {**asked, "reason": "It alone knows the labels of the new guideline."})
+    panel.post(
+        reverse(f"{MODELS}_promote", args=[finished.candidate_id]),
+        {**asked, "reason": "It alone knows the labels of the new guideline."},
+    )
     assert services.serving_model(finished.project) == finished.candidate
-    entry = text_of(panel.get(reverse("admin:learning_promotion_change", args=[Promotion.objects.get().pk])))
+    entry = text_of(
+        panel.get(reverse("admin:learning_promotion_change", args=[Promotion.objects.get().pk]))
+    )
     assert "It alone knows the labels" in entry
     assert "falls by 24 points" in entry
 
 
-def test_managers_change_the_rules_of_the_gate(panel: Client, project: Project, client_of: Callable[[User | None], Client], reviewer: User) -> None:
+def test_managers_change_the_rules_of_the_gate(
+    panel: Client, project: Project, client_of: Callable[[User | None], Client], reviewer: User
+) -> None:
     address = reverse(f"{RUNS}_gate", args=[project.pk])
     asked = {"max_label_loss": "3.5", "min_support": "20", "max_overall_loss": "0"}
     assert "may not fall at all" in text_of(panel.get(address))
     assert panel.post(address, asked).status_code == 302
     assert gate.Rules.of(project) == gate.Rules(20, 3.5, 0.0)
-    assert "No label with 20 or more entities in the held-out papers may fall by more than 3.5 points" in text_of(panel.get(address))
-    for bad in ({"max_label_loss": "-1"}, {"min_support": "0"}, {"max_overall_loss": "nan"}, {"min_support": ""}):
+    assert (
+        "No label with 20 or more entities in the held-out papers may fall by more than 3.5 points"
+        in text_of(panel.get(address))
+    )
+    for bad in (
+        {"max_label_loss": "-1"},
+        {"min_support": "0"},
+        {"max_overall_loss": "nan"},
+        {"min_support": ""},
+    ):
         assert panel.post(address, {**asked, **bad}).status_code == 422
     reviewer.is_staff = True
     reviewer.save()
@@ -270,26 +364,49 @@ def test_managers_change_the_rules_of_the_gate(panel: Client, project: Project, 
 
 
 def test_a_model_that_was_not_judged_is_not_promoted(panel: Client, project: Project) -> None:
-    model = ModelVersion.objects.create(name="untried", origin=ModelOrigin.TRAINED, location="y", project=project)
-    response = panel.post(reverse(f"{MODELS}_promote", args=[model.pk]), {"project": project.pk}, follow=True)
+    model = ModelVersion.objects.create(
+        name="untried", origin=ModelOrigin.TRAINED, location="y", project=project
+    )
+    response = panel.post(
+        reverse(f"{MODELS}_promote", args=[model.pk]), {"project": project.pk}, follow=True
+    )
     assert "was not judged on held-out papers" in text_of(response)
     assert services.serving_model(project) != model
 
 
-def test_a_model_says_where_it_serves_even_where_nothing_was_promoted(panel: Client, project: Project) -> None:
+def test_a_model_says_where_it_serves_even_where_nothing_was_promoted(
+    panel: Client, project: Project
+) -> None:
     model = services.serving_model(project)
-    assert f"in service in {project}" in text_of(panel.get(reverse(f"{MODELS}_change", args=[model.pk])))
+    assert f"in service in {project}" in text_of(
+        panel.get(reverse(f"{MODELS}_change", args=[model.pk]))
+    )
 
 
-def test_the_first_page_shows_what_each_project_could_learn(panel: Client, finished: TrainingRun) -> None:
+def test_the_first_page_shows_what_each_project_could_learn(
+    panel: Client, finished: TrainingRun
+) -> None:
     page = text_of(panel.get(reverse("admin:index")))
     assert "Autophagy legends" in page
     assert "Train on snapshot 1" in page
     assert "Run" in page
 
 
-LISTS = ["learning_trainingrun", "learning_modelversion", "learning_promotion", "datasets_snapshot", "corpus_project", "corpus_document"]
-FOR_SUPERUSERS = ["corpus_labelset", "jobs_job", "jobs_worker", "accounts_user", "accounts_apitoken"]
+LISTS = [
+    "learning_trainingrun",
+    "learning_modelversion",
+    "learning_promotion",
+    "datasets_snapshot",
+    "corpus_project",
+    "corpus_document",
+]
+FOR_SUPERUSERS = [
+    "corpus_labelset",
+    "jobs_job",
+    "jobs_worker",
+    "accounts_user",
+    "accounts_apitoken",
+]
 
 
 @pytest.mark.parametrize("name", [*LISTS, *FOR_SUPERUSERS])
@@ -326,15 +443,25 @@ def test_staff_without_the_right_cannot_train_judge_promote_or_cancel(
     viewer.is_staff = True
     viewer.save()
     browser = client_of(viewer)
-    run = TrainingRun.objects.create(project=finished.project, snapshot=finished.snapshot, base=finished.base, recipe="quick")
-    run.job = Job.objects.create(kind=services.TRAIN_KIND, scope=finished.project.scope, queue="train")
+    run = TrainingRun.objects.create(
+        project=finished.project, snapshot=finished.snapshot, base=finished.base, recipe="quick"
+    )
+    run.job = Job.objects.create(
+        kind=services.TRAIN_KIND, scope=finished.project.scope, queue="train"
+    )
     run.save()
     answers = [
         browser.get(reverse(f"{RUNS}_add")),
         browser.post(reverse("admin:datasets_snapshot_add"), {"project": finished.project_id}),
         browser.post(reverse(f"{RUNS}_cancel", args=[run.pk])),
-        browser.post(reverse(f"{MODELS}_promote", args=[finished.candidate_id]), {"project": finished.project_id}),
-        browser.post(reverse(f"{MODELS}_judge", args=[finished.candidate_id]), {"snapshot": finished.snapshot_id}),
+        browser.post(
+            reverse(f"{MODELS}_promote", args=[finished.candidate_id]),
+            {"project": finished.project_id},
+        ),
+        browser.post(
+            reverse(f"{MODELS}_judge", args=[finished.candidate_id]),
+            {"snapshot": finished.snapshot_id},
+        ),
         browser.post(reverse(f"{MODELS}_roll_back", args=[finished.project_id])),
     ]
     assert {answer.status_code for answer in answers} <= {403, 404}
@@ -343,23 +470,32 @@ def test_staff_without_the_right_cannot_train_judge_promote_or_cancel(
     assert not Promotion.objects.exists()
 
 
-def test_who_is_no_staff_does_not_get_into_the_panel(client_of: Callable[[User | None], Client], manager: User, finished: TrainingRun) -> None:
+def test_who_is_no_staff_does_not_get_into_the_panel(
+    client_of: Callable[[User | None], Client], manager: User, finished: TrainingRun
+) -> None:
     for name in ("admin:index", f"{RUNS}_changelist", f"{MODELS}_changelist"):
         assert client_of(manager).get(reverse(name)).status_code in {302, 403}
         assert client_of(None).get(reverse(name)).status_code == 302
 
 
 def test_buttons_answer_to_post_alone(panel: Client, finished: TrainingRun) -> None:
-    for address in (reverse(f"{MODELS}_promote", args=[finished.candidate_id]), reverse(f"{MODELS}_roll_back", args=[finished.project_id])):
+    for address in (
+        reverse(f"{MODELS}_promote", args=[finished.candidate_id]),
+        reverse(f"{MODELS}_roll_back", args=[finished.project_id]),
+    ):
         assert panel.get(address).status_code == 405
     assert not Promotion.objects.exists()
 
 
-def test_a_snapshot_of_another_project_cannot_be_trained_on(client_of: Callable[[User | None], Client], stranger: User, snapshot: Snapshot) -> None:
+def test_a_snapshot_of_another_project_cannot_be_trained_on(
+    client_of: Callable[[User | None], Client], stranger: User, snapshot: Snapshot
+) -> None:
     stranger.is_staff = True
     stranger.save()
     own = create_project(name="Other", slug="other", actor=None)
     Membership.objects.create(project=own, user=stranger, role=Role.MANAGER)
-    response = client_of(stranger).post(reverse(f"{RUNS}_add"), {"snapshot": snapshot.pk, "recipe": "quick"})
+    response = client_of(stranger).post(
+        reverse(f"{RUNS}_add"), {"snapshot": snapshot.pk, "recipe": "quick"}
+    )
     assert response.status_code == 422
     assert not TrainingRun.objects.exists()

@@ -26,7 +26,9 @@ def _empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SD_MODEL_DIR", raising=False)
 
 
-def test_each_model_is_shown_with_its_facts_and_what_fetches_those_that_are_missing(client_of: ClientOf, viewer: User) -> None:
+def test_each_model_is_shown_with_its_facts_and_what_fetches_those_that_are_missing(
+    client_of: ClientOf, viewer: User
+) -> None:
     page = client_of(viewer).get("/models/").content.decode()
     for listed in engine.known_models():
         assert listed.model.name in page
@@ -38,7 +40,9 @@ def test_each_model_is_shown_with_its_facts_and_what_fetches_those_that_are_miss
     assert "AGPL-3.0" in page
 
 
-def test_what_becomes_of_each_label_is_shown_with_what_is_lost(client_of: ClientOf, viewer: User) -> None:
+def test_what_becomes_of_each_label_is_shown_with_what_is_lost(
+    client_of: ClientOf, viewer: User
+) -> None:
     page = client_of(viewer).get("/models/").content.decode()
     for facts in engine.label_schemes():
         assert f"{facts.scheme.name} in the other schemes" in page
@@ -46,13 +50,23 @@ def test_what_becomes_of_each_label_is_shown_with_what_is_lost(client_of: Client
     assert "GENEPROD does not tell proteins from genes" in page
 
 
-def test_the_lists_of_models_lead_there(client_of: ClientOf, viewer: User, admin: User, project: Project) -> None:
-    assert 'href="/models/"' in client_of(viewer).get(f"/projects/{project.slug}/models/").content.decode()
-    assert 'href="/models/"' in client_of(admin).get("/admin/learning/modelversion/").content.decode()
+def test_the_lists_of_models_lead_there(
+    client_of: ClientOf, viewer: User, admin: User, project: Project
+) -> None:
+    assert (
+        'href="/models/"'
+        in client_of(viewer).get(f"/projects/{project.slug}/models/").content.decode()
+    )
+    assert (
+        'href="/models/"' in client_of(admin).get("/admin/learning/modelversion/").content.decode()
+    )
 
 
 def test_the_page_needs_no_torch() -> None:
-    asks = "import django, sys; django.setup(); from annotator.learning import engine; engine.known_models(); engine.label_schemes()"
+    asks = (
+        "import django, sys; django.setup(); from annotator.learning import engine;"
+        " engine.known_models(); engine.label_schemes()"
+    )
     command = [sys.executable, "-c", f"{asks}; print('torch' in sys.modules)"]
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "annotator.config.settings"}
     found = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)

@@ -12,7 +12,14 @@ from annotator.accounts.models import User
 from annotator.corpus.models import Document, Project
 from annotator.datasets.models import Snapshot, SnapshotState
 from annotator.jobs.models import Job, JobState
-from annotator.learning.models import Evaluation, ModelOrigin, ModelVersion, Promotion, PromotionKind, ServingModel
+from annotator.learning.models import (
+    Evaluation,
+    ModelOrigin,
+    ModelVersion,
+    Promotion,
+    PromotionKind,
+    ServingModel,
+)
 from annotator.learning.services import PRETAG_KIND, serving_model
 
 pytestmark = pytest.mark.django_db
@@ -25,23 +32,39 @@ def scores(f1: float, **by_label: float) -> dict[str, Any]:
     def one(value: float) -> dict[str, float]:
         return {"precision": value, "recall": value, "f1": value, "support": 1234}
 
-    return {"micro": one(f1), "macro": one(f1 - 0.1), "by_label": {label: one(value) for label, value in by_label.items()}}
+    return {
+        "micro": one(f1),
+        "macro": one(f1 - 0.1),
+        "by_label": {label: one(value) for label, value in by_label.items()},
+    }
 
 
 def judge(model: ModelVersion, snapshot: Snapshot, f1: float, **by_label: float) -> Evaluation:
-    return Evaluation.objects.create(model_version=model, snapshot=snapshot, scores=scores(f1, **by_label), micro_f1=f1)
+    return Evaluation.objects.create(
+        model_version=model, snapshot=snapshot, scores=scores(f1, **by_label), micro_f1=f1
+    )
 
 
 @pytest.fixture
 def model(project: Project) -> ModelVersion:
-    return ModelVersion.objects.create(name="autophagy-run-7", origin=ModelOrigin.TRAINED, location="run-7", project=project)
+    return ModelVersion.objects.create(
+        name="autophagy-run-7", origin=ModelOrigin.TRAINED, location="run-7", project=project
+    )
 
 
 @pytest.fixture
 def snapshot(project: Project) -> Snapshot:
-    counts = {side: {"papers": 12, "panels": 1345, "spans": 9} for side in ("train", "eval", "test")}
+    counts = {
+        side: {"papers": 12, "panels": 1345, "spans": 9} for side in ("train", "eval", "test")
+    }
     return Snapshot.objects.create(
-        project=project, number=3, note="after <b>round</b> 2", state=SnapshotState.READY, split_rule="x", tokenizer_version="x", counts=counts
+        project=project,
+        number=3,
+        note="after <b>round</b> 2",
+        state=SnapshotState.READY,
+        split_rule="x",
+        tokenizer_version="x",
+        counts=counts,
     )
 
 
@@ -62,7 +85,9 @@ def test_the_button_starts_tagging_and_the_project_page_shows_it_with_a_way_to_c
     assert job.state == JobState.CANCELLED
 
 
-def test_a_second_tagging_is_refused_with_a_sentence(client_of: ClientOf, reviewer: User, import_legends: Callable[..., list[Document]]) -> None:
+def test_a_second_tagging_is_refused_with_a_sentence(
+    client_of: ClientOf, reviewer: User, import_legends: Callable[..., list[Document]]
+) -> None:
     import_legends(1)
     browser = client_of(reviewer)
     browser.post(f"{PROJECT}pretag/")
@@ -72,7 +97,11 @@ def test_a_second_tagging_is_refused_with_a_sentence(client_of: ClientOf, review
 
 
 def test_tagging_without_a_model_is_refused_with_a_sentence(
-    client_of: ClientOf, reviewer: User, import_legends: Callable[..., list[Document]], settings: Any, tmp_path: Any
+    client_of: ClientOf,
+    reviewer: User,
+    import_legends: Callable[..., list[Document]],
+    settings: Any,
+    tmp_path: Any,
 ) -> None:
     import_legends(1)
     settings.DEFAULT_MODEL = str(tmp_path / "nothing")
@@ -83,7 +112,10 @@ def test_tagging_without_a_model_is_refused_with_a_sentence(
 
 
 def test_the_button_is_there_for_those_who_may_and_while_something_waits(
-    client_of: ClientOf, reviewer: User, curator: User, import_legends: Callable[..., list[Document]]
+    client_of: ClientOf,
+    reviewer: User,
+    curator: User,
+    import_legends: Callable[..., list[Document]],
 ) -> None:
     import_legends(1)
     assert "Tag what waits" not in client_of(curator).get(PROJECT).content.decode()
@@ -93,7 +125,9 @@ def test_the_button_is_there_for_those_who_may_and_while_something_waits(
     assert client_of(reviewer).get(f"{PROJECT}pretag/").status_code == 405
 
 
-def test_a_fresh_project_names_the_model_it_begins_with_and_says_what_is_missing(client_of: ClientOf, viewer: User, project: Project) -> None:
+def test_a_fresh_project_names_the_model_it_begins_with_and_says_what_is_missing(
+    client_of: ClientOf, viewer: User, project: Project
+) -> None:
     page = client_of(viewer).get(MODELS).content.decode()
     assert serving_model(project).name in page
     assert "the model this project began with" in page
@@ -124,9 +158,13 @@ def test_models_stand_side_by_side_on_the_snapshot_they_were_judged_on(
     assert "after &lt;b&gt;round&lt;/b&gt; 2" in page
 
 
-def test_what_other_projects_judged_is_not_shown(client_of: ClientOf, viewer: User, project: Project, model: ModelVersion) -> None:
+def test_what_other_projects_judged_is_not_shown(
+    client_of: ClientOf, viewer: User, project: Project, model: ModelVersion
+) -> None:
     other = Project.objects.create(name="Secret", slug="secret", label_set=project.label_set)
-    theirs = Snapshot.objects.create(project=other, number=9, state=SnapshotState.READY, split_rule="x", tokenizer_version="x")
+    theirs = Snapshot.objects.create(
+        project=other, number=9, state=SnapshotState.READY, split_rule="x", tokenizer_version="x"
+    )
     judge(serving_model(project), theirs, 0.99, CELL=0.9)
     answer = client_of(viewer).get(MODELS)
     assert answer.context["boards"] == []
@@ -137,8 +175,21 @@ def test_promotions_are_listed_newest_first_with_their_reasons(
     client_of: ClientOf, viewer: User, manager: User, project: Project, model: ModelVersion
 ) -> None:
     first = serving_model(project)
-    Promotion.objects.create(project=project, kind=PromotionKind.PROMOTED, model_version=model, replaced=first, actor=manager, reason="<i>better</i>")
-    Promotion.objects.create(project=project, kind=PromotionKind.ROLLED_BACK, model_version=first, replaced=model, actor=None)
+    Promotion.objects.create(
+        project=project,
+        kind=PromotionKind.PROMOTED,
+        model_version=model,
+        replaced=first,
+        actor=manager,
+        reason="<i>better</i>",
+    )
+    Promotion.objects.create(
+        project=project,
+        kind=PromotionKind.ROLLED_BACK,
+        model_version=first,
+        replaced=model,
+        actor=None,
+    )
     page = client_of(viewer).get(MODELS).content.decode()
     assert page.index("rolled back to") < page.index("promoted</span>")
     assert "&lt;i&gt;better&lt;/i&gt;" in page

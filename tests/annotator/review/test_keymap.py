@@ -40,13 +40,21 @@ def test_own_keys_replace_those_of_the_table_and_an_empty_field_switches_a_comma
         ({"label": "q w e r t y u i o p"}, "more than 9 keys"),
     ],
 )
-def test_what_makes_no_sense_is_refused_with_a_sentence(fields: dict[str, str], sentence: str) -> None:
+def test_what_makes_no_sense_is_refused_with_a_sentence(
+    fields: dict[str, str], sentence: str
+) -> None:
     with pytest.raises(UserError, match=sentence):
         read_own(fields)
 
 
 def test_keys_are_printed_as_they_stand_on_a_keyboard() -> None:
-    assert [written(key) for key in ("Shift+ArrowRight", "Escape", "A", "Ctrl++", "+")] == ["Shift+→", "Esc", "A", "Ctrl++", "+"]
+    assert [written(key) for key in ("Shift+ArrowRight", "Escape", "A", "Ctrl++", "+")] == [
+        "Shift+→",
+        "Esc",
+        "A",
+        "Ctrl++",
+        "+",
+    ]
 
 
 @pytest.mark.parametrize("own", [{"accept": "K"}, {"accept": [1]}, {"nothing": ["K"]}, None])

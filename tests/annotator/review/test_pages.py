@@ -27,7 +27,9 @@ def address(name: str, document: Document) -> str:
 
 def send(client: Client, document: Document, kind: str, base: int = 0, **facts: Any) -> Any:
     operation = {"id": str(uuid.uuid4()), "kind": kind, "base_revision": base} | facts
-    return client.post(address("operations", document), json.dumps(operation), content_type="application/json")
+    return client.post(
+        address("operations", document), json.dumps(operation), content_type="application/json"
+    )
 
 
 def entities_of(document: Document) -> list[tuple[str, str, str]]:
@@ -35,15 +37,31 @@ def entities_of(document: Document) -> list[tuple[str, str, str]]:
     return [(row.surface, row.label, row.verdict) for row in rows]
 
 
-@pytest.mark.parametrize(("name", "method"), [("queue", "get"), ("next", "get"), ("legend", "get"), ("operations", "post"), ("lease", "post")])
+@pytest.mark.parametrize(
+    ("name", "method"),
+    [
+        ("queue", "get"),
+        ("next", "get"),
+        ("legend", "get"),
+        ("operations", "post"),
+        ("lease", "post"),
+    ],
+)
 @pytest.mark.parametrize("who", ["curator", "viewer", "stranger", "anonymous"])
 def test_every_address_answers_each_kind_of_person_rightly(
-    name: str, method: str, who: str, make_legend: MakeLegend, client_of: ClientOf, request: pytest.FixtureRequest
+    name: str,
+    method: str,
+    who: str,
+    make_legend: MakeLegend,
+    client_of: ClientOf,
+    request: pytest.FixtureRequest,
 ) -> None:
     document = make_legend()
     user = None if who == "anonymous" else request.getfixturevalue(who)
     slug = document.project.slug
-    url = reverse(f"review:{name}", args=[slug] if name in ("queue", "next") else [slug, document.pk])
+    url = reverse(
+        f"review:{name}", args=[slug] if name in ("queue", "next") else [slug, document.pk]
+    )
     answer = getattr(client_of(user), method)(url)
     if who == "anonymous":
         assert answer.status_code == 302
@@ -57,20 +75,33 @@ def test_every_address_answers_each_kind_of_person_rightly(
     assert not Operation.objects.exists()
 
 
-def test_a_legend_of_another_project_is_not_found_under_this_one(make_legend: MakeLegend, client_of: ClientOf, admin: User) -> None:
+def test_a_legend_of_another_project_is_not_found_under_this_one(
+    make_legend: MakeLegend, client_of: ClientOf, admin: User
+) -> None:
     document = make_legend()
     other = Project.objects.create(name="Other", slug="other", label_set=document.project.label_set)
-    assert client_of(admin).get(reverse("review:legend", args=[other.slug, document.pk])).status_code == 404
+    assert (
+        client_of(admin).get(reverse("review:legend", args=[other.slug, document.pk])).status_code
+        == 404
+    )
 
 
-def test_the_queue_lists_legends_by_state_with_their_counts(make_legend: MakeLegend, client_of: ClientOf, curator: User) -> None:
+def test_the_queue_lists_legends_by_state_with_their_counts(
+    make_legend: MakeLegend, client_of: ClientOf, curator: User
+) -> None:
     waiting, untagged, done = make_legend(), make_legend(suggested=None), make_legend()
     services.accept_legend(document_id=done.pk, actor=curator, base_revision=0)
     client = client_of(curator)
     url = reverse("review:queue", args=[waiting.project.slug])
     listed = client.get(url).context["page"].object_list
-    assert [(document.pk, document.n_suggested, document.n_low) for document in listed] == [(waiting.pk, 3, 1), (untagged.pk, 0, 0)]
-    assert [document.pk for document in client.get(url, {"show": "accepted"}).context["page"].object_list] == [done.pk]
+    assert [(document.pk, document.n_suggested, document.n_low) for document in listed] == [
+        (waiting.pk, 3, 1),
+        (untagged.pk, 0, 0),
+    ]
+    assert [
+        document.pk
+        for document in client.get(url, {"show": "accepted"}).context["page"].object_list
+    ] == [done.pk]
     assert [n for _, n in client.get(url).context["tabs"]] == [2, 0, 1, 0, 0, 0, 1, 3]
     assert client.get(url, {"show": "nonsense", "page": "nonsense"}).status_code == 200
 
@@ -94,19 +125,30 @@ def test_the_review_page_shows_the_words_with_their_indices_and_tells_the_script
     html = answer.content.decode()
     assert "<span data-w=3>Bax</span>" in html
     facts = answer.context["facts"]
-    assert (facts["revision"], facts["mayEdit"], sorted(facts["entities"])) == (0, True, ["s0", "s1", "s2"])
+    assert (facts["revision"], facts["mayEdit"], sorted(facts["entities"])) == (
+        0,
+        True,
+        ["s0", "s1", "s2"],
+    )
     assert facts["urls"]["next"] == address("legend", after)
     assert answer["Cache-Control"].startswith("max-age=0")
 
 
-def test_text_that_looks_like_markup_is_shown_as_text(make_legend: MakeLegend, client_of: ClientOf, curator: User) -> None:
+def test_text_that_looks_like_markup_is_shown_as_text(
+    make_legend: MakeLegend, client_of: ClientOf, curator: User
+) -> None:
     document = make_legend("</script><script>alert(1)</script> & <b>", suggested=None)
     html = client_of(curator).get(address("legend", document)).content.decode()
     assert "<script>alert" not in html
-    assert "<script>alert" not in client_of(curator).get(address("legend", document) + "?list").content.decode()
+    assert (
+        "<script>alert"
+        not in client_of(curator).get(address("legend", document) + "?list").content.decode()
+    )
 
 
-def test_next_opens_the_next_waiting_legend_and_the_queue_when_none_waits(make_legend: MakeLegend, client_of: ClientOf, curator: User) -> None:
+def test_next_opens_the_next_waiting_legend_and_the_queue_when_none_waits(
+    make_legend: MakeLegend, client_of: ClientOf, curator: User
+) -> None:
     first, second = make_legend(), make_legend()
     client = client_of(curator)
     url = reverse("review:next", args=["autophagy"])
@@ -117,33 +159,49 @@ def test_next_opens_the_next_waiting_legend_and_the_queue_when_none_waits(make_l
     assert client.get(url)["Location"] == reverse("review:queue", args=["autophagy"])
 
 
-def test_an_edit_answers_with_what_changed_and_nothing_else(make_legend: MakeLegend, client_of: ClientOf, curator: User) -> None:
+def test_an_edit_answers_with_what_changed_and_nothing_else(
+    make_legend: MakeLegend, client_of: ClientOf, curator: User
+) -> None:
     document = make_legend()
-    answer = send(client_of(curator), document, "relabel", entity="s1", arguments={"label": "CELL"}).json()
-    assert (answer["revision"], answer["operationRevision"], answer["said"]) == (1, 1, "made “Bak” cell")
+    answer = send(
+        client_of(curator), document, "relabel", entity="s1", arguments={"label": "CELL"}
+    ).json()
+    assert (answer["revision"], answer["operationRevision"], answer["said"]) == (
+        1,
+        1,
+        "made “Bak” cell",
+    )
     assert list(answer["entities"]) == ["s1"]
     assert answer["entities"]["s1"]["status"] == "decided"
     assert [block["marker"] for block in answer["blocks"]] == ["A"]
     assert answer["history"] == {"undo": True, "redo": False}
 
 
-def test_a_rejected_entity_goes_from_the_screen(make_legend: MakeLegend, client_of: ClientOf, curator: User) -> None:
+def test_a_rejected_entity_goes_from_the_screen(
+    make_legend: MakeLegend, client_of: ClientOf, curator: User
+) -> None:
     answer = send(client_of(curator), make_legend(), "reject", entity="s1").json()
     assert answer["entities"] == {"s1": None}
     assert 'data-e="s1"' not in answer["blocks"][0]["html"]
 
 
-def test_new_panels_redraw_the_whole_legend(make_legend: MakeLegend, client_of: ClientOf, curator: User) -> None:
+def test_new_panels_redraw_the_whole_legend(
+    make_legend: MakeLegend, client_of: ClientOf, curator: User
+) -> None:
     answer = send(client_of(curator), make_legend(), "set_panels", arguments={"word": 4}).json()
     assert answer["all"] is True
     assert len(answer["blocks"]) == 3
 
 
-def test_accepting_names_the_next_legend(make_legend: MakeLegend, client_of: ClientOf, curator: User) -> None:
+def test_accepting_names_the_next_legend(
+    make_legend: MakeLegend, client_of: ClientOf, curator: User
+) -> None:
     document, after = make_legend(), make_legend()
     client = client_of(curator)
     assert send(client, document, "accept_legend").json()["next"] == address("legend", after)
-    assert send(client, after, "accept_legend").json()["next"] == reverse("review:queue", args=["autophagy"])
+    assert send(client, after, "accept_legend").json()["next"] == reverse(
+        "review:queue", args=["autophagy"]
+    )
 
 
 def test_a_stale_edit_answers_409_with_the_legend_as_it_is_and_what_others_did(
@@ -154,31 +212,46 @@ def test_a_stale_edit_answers_409_with_the_legend_as_it_is_and_what_others_did(
     answer = send(client_of(curator), document, "accept", entity="s1")
     assert answer.status_code == 409
     facts = answer.json()
-    assert (facts["revision"], facts["theirs"], facts["entities"]["s1"]["label"]) == (1, ["curator made “Bak” cell"], "CELL")
+    assert (facts["revision"], facts["theirs"], facts["entities"]["s1"]["label"]) == (
+        1,
+        ["curator made “Bak” cell"],
+        "CELL",
+    )
     assert len(facts["blocks"]) == 2
 
 
-def test_an_edit_of_a_legend_in_other_hands_answers_423(make_legend: MakeLegend, client_of: ClientOf, curator: User, reviewer: User) -> None:
+def test_an_edit_of_a_legend_in_other_hands_answers_423(
+    make_legend: MakeLegend, client_of: ClientOf, curator: User, reviewer: User
+) -> None:
     document = make_legend()
     services.claim_lease(document=document, actor=reviewer)
     answer = send(client_of(curator), document, "accept", entity="s1")
     assert (answer.status_code, answer.json()["holder"]) == (423, "reviewer")
     client = client_of(curator)
     assert client.post(address("lease", document)).status_code == 423
-    assert client.post(address("lease", document), {"take_over": "1"}).json() == {"revision": 0, "holder": ""}
+    assert client.post(address("lease", document), {"take_over": "1"}).json() == {
+        "revision": 0,
+        "holder": "",
+    }
     assert send(client, document, "accept", entity="s1").status_code == 200
 
 
-@pytest.mark.parametrize(("body", "status"), [(b"{", 400), (b"\xff", 400), (b"[]", 422), (b'{"id": 3}', 422)])
+@pytest.mark.parametrize(
+    ("body", "status"), [(b"{", 400), (b"\xff", 400), (b"[]", 422), (b'{"id": 3}', 422)]
+)
 def test_what_is_no_operation_is_refused_with_a_sentence(
     body: bytes, status: int, make_legend: MakeLegend, client_of: ClientOf, curator: User
 ) -> None:
-    answer = client_of(curator).post(address("operations", make_legend()), body, content_type="application/json")
+    answer = client_of(curator).post(
+        address("operations", make_legend()), body, content_type="application/json"
+    )
     assert answer.status_code == status
     assert answer.json()["sentence"].endswith(".")
 
 
-def test_a_script_that_is_signed_out_is_told_so(make_legend: MakeLegend, client_of: ClientOf) -> None:
+def test_a_script_that_is_signed_out_is_told_so(
+    make_legend: MakeLegend, client_of: ClientOf
+) -> None:
     answer = send(client_of(None), make_legend(), "accept", entity="s1")
     assert answer.status_code == 401
     assert "Sign in" in answer.json()["sentence"]
@@ -191,14 +264,17 @@ def test_edits_need_the_csrf_token(make_legend: MakeLegend, curator: User) -> No
     assert not Operation.objects.exists()
 
 
-# Without script ------------------------------------------------------------------------------------------------------------
+# Without script
+# ------------------------------------------------------------------------------------------
 
 
 def form(document: Document, edit: str, base: int = 0, **fields: Any) -> dict[str, Any]:
     return {"id": str(uuid.uuid4()), "edit": edit, "base_revision": base} | fields
 
 
-def test_the_list_edits_a_legend_from_end_to_end(make_legend: MakeLegend, client_of: ClientOf, curator: User) -> None:
+def test_the_list_edits_a_legend_from_end_to_end(
+    make_legend: MakeLegend, client_of: ClientOf, curator: User
+) -> None:
     document, after = make_legend(), make_legend()
     client = client_of(curator)
     url = address("operations", document)
@@ -213,9 +289,15 @@ def test_the_list_edits_a_legend_from_end_to_end(make_legend: MakeLegend, client
         form(document, "redo", 6),
     ]
     statuses = [client.post(url, step).status_code for step in steps]
-    # the one-word entity cannot lose its word, and the edit after the refused one is on an old revision
+    # the one-word entity cannot lose its word, and the edit after the refused one is on an old
+    # revision
     assert statuses == [302, 302, 302, 422, 409, 409, 409, 409]
-    assert client.post(url, form(document, "add", 3, text="Bax inhibitor", nth="1", label="SMALL_MOLECULE")).status_code == 302
+    assert (
+        client.post(
+            url, form(document, "add", 3, text="Bax inhibitor", nth="1", label="SMALL_MOLECULE")
+        ).status_code
+        == 302
+    )
     answer = client.post(url, form(document, "accept_legend", 4))
     assert answer["Location"] == address("legend", after) + "?list"
     assert entities_of(document) == [
@@ -226,22 +308,33 @@ def test_the_list_edits_a_legend_from_end_to_end(make_legend: MakeLegend, client
     ]
 
 
-def test_the_list_says_what_went_wrong_and_where_a_typed_string_is_not_found(make_legend: MakeLegend, client_of: ClientOf, curator: User) -> None:
+def test_the_list_says_what_went_wrong_and_where_a_typed_string_is_not_found(
+    make_legend: MakeLegend, client_of: ClientOf, curator: User
+) -> None:
     document = make_legend()
     client = client_of(curator)
-    answer = client.post(address("operations", document), form(document, "add", text="Ba", label="CELL"))
+    answer = client.post(
+        address("operations", document), form(document, "add", text="Ba", label="CELL")
+    )
     assert answer.status_code == 422
     assert "stands 0 times" in answer.content.decode()
-    again = client.post(address("operations", document), form(document, "add", text="Bax", nth="9", label="CELL"))
+    again = client.post(
+        address("operations", document), form(document, "add", text="Bax", nth="9", label="CELL")
+    )
     assert "stands 3 times" in again.content.decode()
     assert client.post(address("operations", document), {"edit": "accept"}).status_code == 422
 
 
-def test_pressing_a_button_twice_edits_once(make_legend: MakeLegend, client_of: ClientOf, curator: User) -> None:
+def test_pressing_a_button_twice_edits_once(
+    make_legend: MakeLegend, client_of: ClientOf, curator: User
+) -> None:
     document = make_legend()
     fields = form(document, "accept", entity="s0")
     client = client_of(curator)
-    assert [client.post(address("operations", document), fields).status_code for _ in range(2)] == [302, 302]
+    assert [client.post(address("operations", document), fields).status_code for _ in range(2)] == [
+        302,
+        302,
+    ]
     document.refresh_from_db()
     assert (document.revision, document.state) == (1, DocumentState.IN_REVIEW)
 
@@ -255,4 +348,7 @@ def test_the_list_shows_the_text_and_every_entity_with_its_own_form(
     assert TEXT in html
     assert [entity["surface"] for entity in page.context["entities"]] == ["Bax", "Bak", "MEFs"]
     assert html.count('name="edit" value="relabel"') == 3
-    assert 'name="edit"' not in client_of(viewer).get(address("legend", document) + "?list").content.decode()
+    assert (
+        'name="edit"'
+        not in client_of(viewer).get(address("legend", document) + "?list").content.decode()
+    )

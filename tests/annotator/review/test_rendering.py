@@ -1,4 +1,5 @@
-"""The legend's HTML: the text to the character, each word with its index, each entity as marks that are well nested."""
+"""The legend's HTML: the text to the character, each word with its index, each entity as marks that
+are well nested."""
 
 from __future__ import annotations
 
@@ -14,13 +15,23 @@ from tests.annotator.review.editing.test_operations import TEXT, edit, found, le
 
 LABELS = {
     code: Label(code=code, name=code.title(), short=code[:2], hue="blue")
-    for code in ("GENEPROD", "CELL", "SMALL_MOLECULE", "TISSUE", "ORGANISM", "SUBCELLULAR", "EXP_ASSAY", "DISEASE")
+    for code in (
+        "GENEPROD",
+        "CELL",
+        "SMALL_MOLECULE",
+        "TISSUE",
+        "ORGANISM",
+        "SUBCELLULAR",
+        "EXP_ASSAY",
+        "DISEASE",
+    )
 }
 
 
 @dataclass
 class Seen(HTMLParser):
-    """What a browser reads: the text, the text of each word by index, and of each entity by key; fails on crossed elements."""
+    """What a browser reads: the text, the text of each word by index, and of each entity by key;
+    fails on crossed elements."""
 
     text: str = ""
     words: dict[int, str] = field(default_factory=dict)
@@ -39,7 +50,9 @@ class Seen(HTMLParser):
             self.tags.append(str(found["data-tag"]))
         if "data-w" in found:
             index = int(str(found["data-w"]))
-            self.steps.append((index, int(found.get("data-c") or 0), len(self.words.get(index, ""))))
+            self.steps.append(
+                (index, int(found.get("data-c") or 0), len(self.words.get(index, "")))
+            )
 
     def handle_endtag(self, tag: str) -> None:
         assert self.stack.pop()[0] == tag
@@ -72,7 +85,9 @@ def seen(state: LegendState) -> Seen:
 
 @settings(max_examples=200, deadline=None)
 @given(legends())
-def test_the_screen_holds_the_text_its_words_and_its_entities_to_the_character(state: LegendState) -> None:
+def test_the_screen_holds_the_text_its_words_and_its_entities_to_the_character(
+    state: LegendState,
+) -> None:
     page = seen(state)
     assert page.text == state.text
     pieces = {index: state.text[word.start : word.end] for index, word in enumerate(state.words)}
@@ -83,8 +98,13 @@ def test_the_screen_holds_the_text_its_words_and_its_entities_to_the_character(s
 
 def test_panels_are_blocks_and_text_outside_them_has_no_letter() -> None:
     at = TEXT.index("(B)")
-    state = legend("Title. " + TEXT, imported_panels=(Panel(0, 7, 7 + at - 1, "A"), Panel(1, 7 + at, 7 + len(TEXT), "B")))
-    assert [(block.marker, state.text[block.start : block.end]) for block in blocks(state, LABELS)] == [
+    state = legend(
+        "Title. " + TEXT,
+        imported_panels=(Panel(0, 7, 7 + at - 1, "A"), Panel(1, 7 + at, 7 + len(TEXT), "B")),
+    )
+    assert [
+        (block.marker, state.text[block.start : block.end]) for block in blocks(state, LABELS)
+    ] == [
         ("", "Title. "),
         ("A", TEXT[:at]),
         ("B", TEXT[at:]),
@@ -107,7 +127,11 @@ def test_marks_say_label_role_and_certainty_without_colour() -> None:
 
 def test_of_nested_entities_the_outer_is_drawn_below_the_inner_and_letters_stand_aside() -> None:
     text = "Bax inhibitor peptide"
-    nested = (Entity("s1", 0, 21, "SMALL_MOLECULE"), Entity("s2", 0, 13, "SMALL_MOLECULE"), Entity("s3", 0, 3, "GENEPROD"))
+    nested = (
+        Entity("s1", 0, 21, "SMALL_MOLECULE"),
+        Entity("s2", 0, 13, "SMALL_MOLECULE"),
+        Entity("s3", 0, 3, "GENEPROD"),
+    )
     html = blocks(legend(text, suggested=nested), LABELS)[0].html
     assert 'class="e suggested depth-2" data-e="s1"' in html
     assert 'class="e suggested depth-1 shift-1" data-e="s2"' in html
@@ -115,7 +139,9 @@ def test_of_nested_entities_the_outer_is_drawn_below_the_inner_and_letters_stand
 
 
 def test_entities_that_cross_are_drawn_in_pieces_with_their_letters_once() -> None:
-    state = legend("one two three", suggested=(Entity("s1", 0, 7, "CELL"), Entity("s2", 4, 13, "TISSUE")))
+    state = legend(
+        "one two three", suggested=(Entity("s1", 0, 7, "CELL"), Entity("s2", 4, 13, "TISSUE"))
+    )
     page = seen(state)
     assert page.entities == {"s1": "one two", "s2": "two three"}
     assert page.tags == ["CE", "TI"]
@@ -129,14 +155,29 @@ def test_a_key_from_a_file_cannot_break_out_of_its_attribute() -> None:
 
 def test_an_edit_redraws_the_blocks_it_touched_and_no_others() -> None:
     at = TEXT.index("(B)")
-    state = legend(suggested=(found("s1", "Bax"), found("s2", "Bak", nth=1)), imported_panels=(Panel(0, 0, at, "A"), Panel(1, at, len(TEXT), "B")))
+    state = legend(
+        suggested=(found("s1", "Bax"), found("s2", "Bak", nth=1)),
+        imported_panels=(Panel(0, 0, at, "A"), Panel(1, at, len(TEXT), "B")),
+    )
     after, _ = apply(state, edit("relabel", entity="s2", label="CELL"))
     assert [block.marker for block in touched_blocks(state, after, blocks(after, LABELS))] == ["B"]
     everywhere, _ = apply(state, edit("propagate", entity="s1"))
-    assert [block.marker for block in touched_blocks(state, everywhere, blocks(everywhere, LABELS))] == ["A", "B"]
+    assert [
+        block.marker for block in touched_blocks(state, everywhere, blocks(everywhere, LABELS))
+    ] == ["A", "B"]
 
 
-def test_the_side_panel_is_told_what_else_the_model_thought_and_how_often_the_string_stands_here() -> None:
-    entity = found("s1", "Bax", score=0.5449, attributes={"runner_up": "CELL", "runner_up_score": 0.21})
+def test_the_side_panel_is_told_what_else_the_model_thought_and_how_often_the_string_stands_here() -> (  # noqa: E501
+    None
+):
+    entity = found(
+        "s1", "Bax", score=0.5449, attributes={"runner_up": "CELL", "runner_up_score": 0.21}
+    )
     facts = entity_facts(legend(suggested=(entity,)), entity)
-    assert (facts["score"], facts["low"], facts["runnerUp"], facts["runnerUpScore"], facts["occurrences"]) == (0.545, True, "CELL", 0.21, 3)
+    assert (
+        facts["score"],
+        facts["low"],
+        facts["runnerUp"],
+        facts["runnerUpScore"],
+        facts["occurrences"],
+    ) == (0.545, True, "CELL", 0.21, 3)

@@ -25,9 +25,16 @@ SIDES = ("train", "eval", "test")
 
 
 def document(number: int) -> Document:
-    spans = tuple(Span(start, start + len(word), label, word) for word, start, label in (("Bax", 15, "GENEPROD"), ("ERK1", 40, "GENEPROD")))
+    spans = tuple(
+        Span(start, start + len(word), label, word)
+        for word, start, label in (("Bax", 15, "GENEPROD"), ("ERK1", 40, "GENEPROD"))
+    )
     return Document(
-        f"f{number}", TEXT, doi=f"10.5555/c.{number}", segments=(Segment(11, 28, f"{number}a"), Segment(29, 52, f"{number}b")), gold=spans
+        f"f{number}",
+        TEXT,
+        doi=f"10.5555/c.{number}",
+        segments=(Segment(11, 28, f"{number}a"), Segment(29, 52, f"{number}b")),
+        gold=spans,
     )
 
 
@@ -44,7 +51,12 @@ def rows(path: Path) -> list[dict[str, Any]]:
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
     report = Report()
-    write_documents([document(number) for number in range(40)], Target("jsonl", "none"), tmp_path / "source", report)
+    write_documents(
+        [document(number) for number in range(40)],
+        Target("jsonl", "none"),
+        tmp_path / "source",
+        report,
+    )
     return tmp_path / "source" / "all.jsonl"
 
 
@@ -52,22 +64,41 @@ def files_under(folder: Path) -> set[str]:
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_sd_nlp_is_written_split_by_paper_with_every_row_on_its_papers_side(source: Path, tmp_path: Path) -> None:
+def test_sd_nlp_is_written_split_by_paper_with_every_row_on_its_papers_side(
+    source: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "out"
     assert run(source, "--from", "jsonl", "--to", "sd-nlp", "--out", out) == convert.SUCCESS
     expected = {f"{folder}/{side}.jsonl" for folder in ("sd_panels", "sd_figs") for side in SIDES}
     assert files_under(out) == expected | {"report.json", "lossy.jsonl"}
     panels = {side: rows(out / "sd_panels" / f"{side}.jsonl") for side in SIDES}
     assert all(side_of(row["doi"]) == side for side in SIDES for row in panels[side])
-    assert sorted(row["panel_id"] for side in SIDES for row in panels[side]) == sorted(f"{n}{letter}" for n in range(40) for letter in "ab")
-    assert sorted(row["figure_id"] for side in SIDES for row in rows(out / "sd_figs" / f"{side}.jsonl")) == sorted(f"f{n}" for n in range(40))
+    assert sorted(row["panel_id"] for side in SIDES for row in panels[side]) == sorted(
+        f"{n}{letter}" for n in range(40) for letter in "ab"
+    )
+    assert sorted(
+        row["figure_id"] for side in SIDES for row in rows(out / "sd_figs" / f"{side}.jsonl")
+    ) == sorted(f"f{n}" for n in range(40))
 
 
 def test_without_split_everything_is_in_one_file(source: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    assert run(source, "--from", "jsonl", "--to", "sd-nlp", "--out", out, "--split", "none", "--zip") == convert.SUCCESS
-    assert files_under(out) == {"sd_panels/all.jsonl", "sd_figs/all.jsonl", "report.json", "lossy.jsonl", "sd_panels.zip", "sd_figs.zip"}
-    assert zipfile.ZipFile(out / "sd_panels.zip").read("sd_panels/all.jsonl") == (out / "sd_panels/all.jsonl").read_bytes()
+    assert (
+        run(source, "--from", "jsonl", "--to", "sd-nlp", "--out", out, "--split", "none", "--zip")
+        == convert.SUCCESS
+    )
+    assert files_under(out) == {
+        "sd_panels/all.jsonl",
+        "sd_figs/all.jsonl",
+        "report.json",
+        "lossy.jsonl",
+        "sd_panels.zip",
+        "sd_figs.zip",
+    }
+    assert (
+        zipfile.ZipFile(out / "sd_panels.zip").read("sd_panels/all.jsonl")
+        == (out / "sd_panels/all.jsonl").read_bytes()
+    )
 
 
 def test_every_span_the_form_cannot_hold_is_listed(source: Path, tmp_path: Path) -> None:
@@ -80,15 +111,24 @@ def test_every_span_the_form_cannot_hold_is_listed(source: Path, tmp_path: Path)
 
 
 def test_jsonl_to_jsonl_changes_nothing(source: Path, tmp_path: Path) -> None:
-    assert run(source, "--from", "jsonl", "--to", "jsonl", "--out", tmp_path / "out", "--split", "none") == convert.SUCCESS
+    assert (
+        run(
+            source, "--from", "jsonl", "--to", "jsonl", "--out", tmp_path / "out", "--split", "none"
+        )
+        == convert.SUCCESS
+    )
     assert (tmp_path / "out" / "all.jsonl").read_bytes() == source.read_bytes()
 
 
-def test_sd_nlp_written_and_read_again_keeps_texts_and_entities(source: Path, tmp_path: Path) -> None:
+def test_sd_nlp_written_and_read_again_keeps_texts_and_entities(
+    source: Path, tmp_path: Path
+) -> None:
     run(source, "--from", "jsonl", "--to", "sd-nlp", "--out", tmp_path / "out", "--split", "none")
     back = list(read_inputs([tmp_path / "out" / "sd_figs"], "sd-nlp", Report()))
     assert {item.text for item in back} == {TEXT}
-    assert {(span.surface, span.label) for item in back for span in item.gold} == {("Bax", "GENEPROD")}
+    assert {(span.surface, span.label) for item in back for span in item.gold} == {
+        ("Bax", "GENEPROD")
+    }
 
 
 def test_a_text_a_file_under_names_that_any_disk_takes(tmp_path: Path) -> None:
@@ -99,12 +139,20 @@ def test_a_text_a_file_under_names_that_any_disk_takes(tmp_path: Path) -> None:
     files = sorted((tmp_path / "out" / "all").iterdir())
     assert len(files) == 6
     assert {path.read_text(encoding="utf-8") for path in files} == {item.text for item in documents}
-    assert files_under(tmp_path) == {f"out/all/{path.name}" for path in files} | {"out/report.json", "out/lossy.jsonl"}
+    assert files_under(tmp_path) == {f"out/all/{path.name}" for path in files} | {
+        "out/report.json",
+        "out/lossy.jsonl",
+    }
 
 
-def test_a_bad_line_is_named_the_rest_is_written_and_the_exit_code_says_so(source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_bad_line_is_named_the_rest_is_written_and_the_exit_code_says_so(
+    source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     source.write_bytes(source.read_bytes() + b"not json\n")
-    assert run(source, "--from", "jsonl", "--to", "jsonl", "--out", tmp_path / "out") == convert.SOME_REFUSED
+    assert (
+        run(source, "--from", "jsonl", "--to", "jsonl", "--out", tmp_path / "out")
+        == convert.SOME_REFUSED
+    )
     said = capsys.readouterr()
     assert "refused: all.jsonl, line 41: it is not JSON" in said.err
     assert json.loads(said.out)["documents"] == 40
@@ -115,27 +163,49 @@ def test_a_document_whose_span_does_not_hold_its_surface_is_refused_by_name(tmp_
     bad = replace(document(2), gold=(Span(15, 18, "GENEPROD", "Bak"),))
     assert write_documents([bad, good], Target("jsonl", "none"), tmp_path / "out", report) == 1
     assert [row["id"] for row in rows(tmp_path / "out" / "all.jsonl")] == ["f1"]
-    assert ["10.5555/c.2" in problem.where and "surface" in problem.message for problem in report.problems] == [True]
+    assert [
+        "10.5555/c.2" in problem.where and "surface" in problem.message
+        for problem in report.problems
+    ] == [True]
 
 
 @pytest.mark.parametrize("content", [b"", b"not json\n", None])
-def test_where_nothing_is_usable_nothing_is_written(tmp_path: Path, content: bytes | None, capsys: pytest.CaptureFixture[str]) -> None:
+def test_where_nothing_is_usable_nothing_is_written(
+    tmp_path: Path, content: bytes | None, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = tmp_path / "in.jsonl"
     if content is not None:
         path.write_bytes(content)
-    assert run(path, "--from", "jsonl", "--to", "sd-nlp", "--out", tmp_path / "new" / "out") == convert.NOTHING_USABLE
+    assert (
+        run(path, "--from", "jsonl", "--to", "sd-nlp", "--out", tmp_path / "new" / "out")
+        == convert.NOTHING_USABLE
+    )
     assert "in.jsonl" in capsys.readouterr().err
     assert not (tmp_path / "new").exists()
 
 
-def test_a_missing_tokenizer_is_said_before_anything_is_written(source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code = run(source, "--from", "jsonl", "--to", "sd-nlp-tokenized", "--out", tmp_path / "out", "--tokenizer", "no-such/tokenizer")
+def test_a_missing_tokenizer_is_said_before_anything_is_written(
+    source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = run(
+        source,
+        "--from",
+        "jsonl",
+        "--to",
+        "sd-nlp-tokenized",
+        "--out",
+        tmp_path / "out",
+        "--tokenizer",
+        "no-such/tokenizer",
+    )
     assert code == convert.NOTHING_USABLE
     assert "hf download no-such/tokenizer" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 
-def test_a_failure_half_way_leaves_the_former_files_and_no_halves(source: Path, tmp_path: Path) -> None:
+def test_a_failure_half_way_leaves_the_former_files_and_no_halves(
+    source: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "out"
     write_documents([document(1)], Target("jsonl", "none"), out, Report())
     before = {name: (out / name).read_bytes() for name in files_under(out)}
@@ -151,7 +221,19 @@ def test_a_failure_half_way_leaves_the_former_files_and_no_halves(source: Path, 
 
 def test_the_tokenised_form_is_written(source: Path, tmp_path: Path, shared_dir: Path) -> None:
     tokenizer = shared_dir / "tokenizers/roberta-base"
-    code = run(source, "--from", "jsonl", "--to", "sd-nlp-tokenized", "--out", tmp_path / "out", "--split", "none", "--tokenizer", tokenizer)
+    code = run(
+        source,
+        "--from",
+        "jsonl",
+        "--to",
+        "sd-nlp-tokenized",
+        "--out",
+        tmp_path / "out",
+        "--split",
+        "none",
+        "--tokenizer",
+        tokenizer,
+    )
     assert code == convert.SUCCESS
     row = rows(tmp_path / "out" / "sd_figs" / "all.jsonl")[0]
     assert row["tokens"][:2] == ["<s>", "B"]
@@ -160,8 +242,14 @@ def test_the_tokenised_form_is_written(source: Path, tmp_path: Path, shared_dir:
 
 def test_converting_needs_neither_torch_nor_transformers_nor_django() -> None:
     program = (
-        "import sys; from ner_engine.formats import convert;"
-        "print(sorted({'torch', 'transformers', 'accelerate', 'django', 'numpy'} & {name.partition('.')[0] for name in sys.modules}))"
+        "import sys; from ner_engine.formats import convert;print(sorted({'torch', 'transformers',"
+        " 'accelerate', 'django', 'numpy'} & {name.partition('.')[0] for name in sys.modules}))"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[3])
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(__file__).parents[3],
+    )
     assert done.stdout.strip() == "[]"

@@ -1,4 +1,5 @@
-"""CoNLL and IOB2 files: exact offsets into the text that their words make, and nothing lost without being named."""
+"""CoNLL and IOB2 files: exact offsets into the text that their words make, and nothing lost without
+being named."""
 
 from __future__ import annotations
 
@@ -18,7 +19,10 @@ from ner_engine.formats.report import Report
 from ner_engine.schema import Document, Span
 from tests.ner_engine.strategies import any_character, texts_with_something, word_spans
 
-MARKED = "###MEDLINE:10\n\nIL-2\tB-DNA\ngene\tI-DNA\n\nOf\tO\nmice\tO\n\n-DOCSTART- (11)\tO\n\nBax\tB-protein\n"
+MARKED = (
+    "###MEDLINE:10\n\nIL-2\tB-DNA\ngene\tI-DNA\n\nOf\tO\nmice\tO\n\n-DOCSTART-"
+    " (11)\tO\n\nBax\tB-protein\n"
+)
 
 
 def read(text: str | bytes, **options: Any) -> tuple[list[Document], Report]:
@@ -36,21 +40,45 @@ def entities(document: Document) -> list[tuple[str, str]]:
 
 iob_words = st.text(any_character, min_size=1, max_size=8).filter(
     lambda word: (
-        word == word.strip() and not any(char in word for char in "\t\r\n ") and not word.startswith(("-DOCSTART-", "###")) and len(word.split()) == 1
+        word == word.strip()
+        and not any(char in word for char in "\t\r\n ")
+        and not word.startswith(("-DOCSTART-", "###"))
+        and len(word.split()) == 1
     )
 )
 sentences = st.lists(
-    st.lists(st.tuples(iob_words, st.sampled_from(["O", "B-X", "I-X", "B-Y", "I-Y"])), min_size=1, max_size=8), min_size=1, max_size=5
+    st.lists(
+        st.tuples(iob_words, st.sampled_from(["O", "B-X", "I-X", "B-Y", "I-Y"])),
+        min_size=1,
+        max_size=8,
+    ),
+    min_size=1,
+    max_size=5,
 )
 
 
-@given(sentences, st.sampled_from(["\t", " ", "\tNN\tI-NP\t", " NN "]), st.sampled_from(["\n", "\r\n"]))
-def test_words_come_back_in_order_and_every_entity_is_its_surface(rows: list[list[tuple[str, str]]], gap: str, end: str) -> None:
-    text = end.join(f"{word}{gap}{tag}{end}" if last else f"{word}{gap}{tag}" for row in rows for word, tag, last in marked_last(row)) + end
+@given(
+    sentences, st.sampled_from(["\t", " ", "\tNN\tI-NP\t", " NN "]), st.sampled_from(["\n", "\r\n"])
+)
+def test_words_come_back_in_order_and_every_entity_is_its_surface(
+    rows: list[list[tuple[str, str]]], gap: str, end: str
+) -> None:
+    text = (
+        end.join(
+            f"{word}{gap}{tag}{end}" if last else f"{word}{gap}{tag}"
+            for row in rows
+            for word, tag, last in marked_last(row)
+        )
+        + end
+    )
     found, report = read("-DOCSTART- -X- O O" + end + end + text)
     assert report.problems == []
-    assert [line.split(" ") for document in found for line in document.text.split("\n")] == [[word for word, _ in row] for row in rows]
-    assert sum(len(document.gold) for document in found) >= sum(tag.startswith("B") for row in rows for _, tag in row)
+    assert [line.split(" ") for document in found for line in document.text.split("\n")] == [
+        [word for word, _ in row] for row in rows
+    ]
+    assert sum(len(document.gold) for document in found) >= sum(
+        tag.startswith("B") for row in rows for _, tag in row
+    )
 
 
 def marked_last(row: list[tuple[str, str]]) -> list[tuple[str, str, bool]]:
@@ -58,20 +86,29 @@ def marked_last(row: list[tuple[str, str]]) -> list[tuple[str, str, bool]]:
 
 
 @given(texts_with_something.flatmap(lambda text: st.tuples(st.just(text), word_spans(text))))
-def test_what_is_written_is_read_back_with_the_same_words_and_labels(case: tuple[str, list[Span]]) -> None:
+def test_what_is_written_is_read_back_with_the_same_words_and_labels(
+    case: tuple[str, list[Span]],
+) -> None:
     text, gold = case
     document = Document("d1", text, gold=tuple(gold))
     report = Report()
     back, problems = read(iob2.write_document(document, report))
     assert problems.problems == []
-    read_back = Counter(("".join(span.surface.split()), span.label) for found in back for span in found.gold)
-    written = Counter(("".join(span.surface.split()), span.label) for span in gold if "\n" not in span.surface)
+    read_back = Counter(
+        ("".join(span.surface.split()), span.label) for found in back for span in found.gold
+    )
+    written = Counter(
+        ("".join(span.surface.split()), span.label) for span in gold if "\n" not in span.surface
+    )
     assert written - read_back == Counter() or report.lossy
 
 
 def test_a_marked_document_holds_its_sentences_a_line_each() -> None:
     found, report = read(MARKED)
-    assert [(document.id, document.text) for document in found] == [("10", "IL-2 gene\nOf mice"), ("11", "Bax")]
+    assert [(document.id, document.text) for document in found] == [
+        ("10", "IL-2 gene\nOf mice"),
+        ("11", "Bax"),
+    ]
     assert entities(found[0]) == [("IL-2 gene", "DNA")]
     assert report.counts == {"files": 1, "documents": 2}
 
@@ -85,7 +122,10 @@ def test_sentences_of_a_marked_document_stay_together_in_a_split() -> None:
 
 def test_a_file_without_marks_gives_its_sentences_and_is_one_paper() -> None:
     found, _ = read("Bax\tB-P\n\n\nBak\tO\n")
-    assert [(document.id, document.text, document.group) for document in found] == [("in:1", "Bax", "in"), ("in:4", "Bak", "in")]
+    assert [(document.id, document.text, document.group) for document in found] == [
+        ("in:1", "Bax", "in"),
+        ("in:4", "Bak", "in"),
+    ]
 
 
 def test_an_entity_ends_with_its_sentence() -> None:
@@ -95,7 +135,10 @@ def test_an_entity_ends_with_its_sentence() -> None:
 
 def test_labels_of_other_schemes_are_read() -> None:
     assert entities(read("Bax\tI-P\nBak\tI-P\n")[0][0]) == [("Bax Bak", "P")]
-    assert entities(read("Bax\tB-P\nBak\tE-P\nBid\tS-P\n")[0][0]) == [("Bax Bak", "P"), ("Bid", "P")]
+    assert entities(read("Bax\tB-P\nBak\tE-P\nBid\tS-P\n")[0][0]) == [
+        ("Bax Bak", "P"),
+        ("Bid", "P"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -149,7 +192,9 @@ def test_a_packed_file_that_was_cut_off_is_named(tmp_path: Path) -> None:
     assert "cannot be read to its end" in report.problems[-1].message
 
 
-def test_a_packed_file_that_would_fill_the_disk_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_packed_file_that_would_fill_the_disk_is_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sources, "MAX_MEMBER_BYTES", 100_000)
     (tmp_path / "in.tsv.xz").write_bytes(lzma.compress(b"Bax\tO\n\n" * 100_000))
     report = Report()
@@ -169,10 +214,22 @@ def test_a_corpus_that_comes_split_is_converted_a_side_at_a_time(tmp_path: Path)
 
 def test_running_text_is_cut_into_sentences_and_never_inside_an_entity() -> None:
     text = "Cells (Fig. 1A) were fed. E. coli K. Pneumoniae grew for 2 h.\nNot. These."
-    document = Document("d", text, gold=(Span(26, 46, "ORGANISM", text[26:46]), Span(62, 65, "X", "Not")))
+    document = Document(
+        "d", text, gold=(Span(26, 46, "ORGANISM", text[26:46]), Span(62, 65, "X", "Not"))
+    )
     found = list(sentences_of(document))
-    assert [sentence.text for sentence in found] == ["Cells (Fig. 1A) were fed.", "E. coli K. Pneumoniae grew for 2 h.", "Not.", "These."]
-    assert [entities(sentence) for sentence in found] == [[], [("E. coli K. Pneumonia", "ORGANISM")], [("Not", "X")], []]
+    assert [sentence.text for sentence in found] == [
+        "Cells (Fig. 1A) were fed.",
+        "E. coli K. Pneumoniae grew for 2 h.",
+        "Not.",
+        "These.",
+    ]
+    assert [entities(sentence) for sentence in found] == [
+        [],
+        [("E. coli K. Pneumonia", "ORGANISM")],
+        [("Not", "X")],
+        [],
+    ]
     assert {sentence.group for sentence in found} == {"d"}
 
 
@@ -190,9 +247,18 @@ def test_corpora_of_the_other_systems_are_read_whole(shared_dir: Path) -> None:
     report = Report()
     craft = list(read_inputs([shared_dir / "craft" / "iob-devel.tsv.xz"], "iob2", report))
     jnlpba = list(read_inputs([shared_dir / "jnlpba" / "dev.iob2.tsv.xz"], "iob2", report))
-    standoff = list(read_inputs([shared_dir / "jnlpba" / "standoff_train.jsonl.xz"], "jsonl", report))
+    standoff = list(
+        read_inputs([shared_dir / "jnlpba" / "standoff_train.jsonl.xz"], "jsonl", report)
+    )
     assert not report.problems
     assert (len(craft), len(jnlpba), len(standoff)) == (3730, 200, 2000)
-    assert {span.label for document in craft for span in document.gold} == {"SO", "GGP", "Taxon", "CHEBI", "CL", "GO"}
+    assert {span.label for document in craft for span in document.gold} == {
+        "SO",
+        "GGP",
+        "Taxon",
+        "CHEBI",
+        "CL",
+        "GO",
+    }
     assert sum(len(document.gold) for document in standoff) == 51_301
     assert sum(len(document.gold) for document in jnlpba) == 4551

@@ -35,7 +35,10 @@ def test_every_document_comes_back_as_it_was(document: Document) -> None:
 
 def test_a_row_needs_nothing_but_a_text() -> None:
     back, _ = read(b'{"text": "Bax moves"}\n\n{"id": 7, "text": "Bak moves"}')
-    assert [(document.id, document.text) for document in back] == [(text_hash("Bax moves"), "Bax moves"), ("7", "Bak moves")]
+    assert [(document.id, document.text) for document in back] == [
+        (text_hash("Bax moves"), "Bax moves"),
+        ("7", "Bak moves"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -51,7 +54,9 @@ def test_a_row_needs_nothing_but_a_text() -> None:
 def test_spans_are_read_as_other_tools_write_them(labelled: dict[str, Any]) -> None:
     back, report = read(row(**labelled))
     assert not report.problems
-    assert [(span.start, span.end, span.label, span.surface) for span in back[0].gold] == [(0, 3, "GENEPROD", "Bax")]
+    assert [(span.start, span.end, span.label, span.surface) for span in back[0].gold] == [
+        (0, 3, "GENEPROD", "Bax")
+    ]
 
 
 def spans(**fields: Any) -> dict[str, Any]:
@@ -93,16 +98,23 @@ def spans(**fields: Any) -> dict[str, Any]:
         (row(**spans(score=True)), "from 0 to 1"),
         (row(**spans(label=7.5)), "plain string"),
         (row(**spans(label="L" * 51)), "50"),
-        (row(spans=[spans(id="a")["spans"][0], spans(id="a", start=8, end=11)["spans"][0]]), "same id"),
+        (
+            row(spans=[spans(id="a")["spans"][0], spans(id="a", start=8, end=11)["spans"][0]]),
+            "same id",
+        ),
         (row(segments=[{"start": 0, "end": 99}]), "outside the text"),
         (row(segments=[{"start": 0, "end": True}]), "whole numbers"),
         (row(segments=[{"start": 0, "end": 3, "aliases": ["\ud800"]}]), "aliases"),
     ],
 )
-def test_a_bad_line_is_refused_by_its_number_and_the_rest_goes_through(bad: bytes, sentence: str) -> None:
+def test_a_bad_line_is_refused_by_its_number_and_the_rest_goes_through(
+    bad: bytes, sentence: str
+) -> None:
     back, report = read(row() + bad + row(id="last"))
     assert [document.id for document in back][1:] == ["last"]
-    assert [(problem.where, sentence in problem.message) for problem in report.problems] == [("in.jsonl, line 2", True)], report.problems
+    assert [(problem.where, sentence in problem.message) for problem in report.problems] == [
+        ("in.jsonl, line 2", True)
+    ], report.problems
     assert report.counts["refused"] == 1
 
 
@@ -121,7 +133,9 @@ def test_an_unknown_label_refuses_its_line_only_where_labels_are_given() -> None
 
 
 def test_an_empty_file_is_refused_by_name() -> None:
-    assert [str(problem) for problem in read(b"")[1].problems] == ["in.jsonl: the file is empty; export it again from its source"]
+    assert [str(problem) for problem in read(b"")[1].problems] == [
+        "in.jsonl: the file is empty; export it again from its source"
+    ]
 
 
 def test_an_endless_line_is_refused_without_being_held(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,5 @@
-"""sd-nlp rows: correct by default, the public converter's to the letter on request, and read back."""
+"""sd-nlp rows: correct by default, the public converter's to the letter on request, and read
+back."""
 
 from __future__ import annotations
 
@@ -35,12 +36,21 @@ def at(surface: str, label: str, role: str = "", nth: int = 0) -> Span:
 
 def document(*gold: Span) -> Document:
     a, b = TEXT.index("(A)"), TEXT.index("(B)")
-    return Document("77", TEXT, doi="10.5555/sd.1", segments=(Segment(a, b - 1, "1", "A"), Segment(b, len(TEXT), "2", "B")), gold=gold)
+    return Document(
+        "77",
+        TEXT,
+        doi="10.5555/sd.1",
+        segments=(Segment(a, b - 1, "1", "A"), Segment(b, len(TEXT), "2", "B")),
+        gold=gold,
+    )
 
 
 def panel_rows(doc: Document, flavour: Flavour = DEFAULT) -> tuple[list[Row], Report]:
     report = Report()
-    return [sd_nlp.word_row(passage, report, flavour) for passage in sd_nlp.panel_passages(doc, report, flavour)], report
+    return [
+        sd_nlp.word_row(passage, report, flavour)
+        for passage in sd_nlp.panel_passages(doc, report, flavour)
+    ], report
 
 
 def figure_row(doc: Document, flavour: Flavour = DEFAULT) -> Row:
@@ -49,19 +59,61 @@ def figure_row(doc: Document, flavour: Flavour = DEFAULT) -> Row:
 
 def read(rows: list[Row] | bytes, **options: Any) -> tuple[list[Document], Report]:
     report = Report()
-    data = rows if isinstance(rows, bytes) else "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
+    data = (
+        rows
+        if isinstance(rows, bytes)
+        else "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
+    )
     return list(sd_nlp.read(io.BytesIO(data), name="rows.jsonl", report=report, **options)), report
 
 
 def test_a_panel_row_holds_words_labels_roles_and_whence_it_comes() -> None:
-    rows, report = panel_rows(document(at("Bax", "GENEPROD", "CONTROLLED_VAR", 1), at("Bak", "GENEPROD"), at("HeLa", "CELL", "BORING")))
-    assert rows[0]["words"] == ["(", "A", ")", "Bax", "/", "Bak", "−", "/", "−", "HeLa", "cells", "24", "h"]
+    rows, report = panel_rows(
+        document(
+            at("Bax", "GENEPROD", "CONTROLLED_VAR", 1),
+            at("Bak", "GENEPROD"),
+            at("HeLa", "CELL", "BORING"),
+        )
+    )
+    assert rows[0]["words"] == [
+        "(",
+        "A",
+        ")",
+        "Bax",
+        "/",
+        "Bak",
+        "−",
+        "/",
+        "−",
+        "HeLa",
+        "cells",
+        "24",
+        "h",
+    ]
     labels = rows[0]["label_ids"]
-    assert labels["entity_types"] == ["O", "O", "O", "B-GENEPROD", "O", "B-GENEPROD", "O", "O", "O", "B-CELL", "O", "O", "O"]
+    assert labels["entity_types"] == [
+        "O",
+        "O",
+        "O",
+        "B-GENEPROD",
+        "O",
+        "B-GENEPROD",
+        "O",
+        "O",
+        "O",
+        "B-CELL",
+        "O",
+        "O",
+        "O",
+    ]
     assert labels["geneprod_roles"][3] == "B-CONTROLLED_VAR"
     assert labels["boring"][9] == "B-BORING"
     assert labels["panel_start"] == ["B-PANEL_START"] + ["O"] * 12
-    assert (rows[0]["panel_id"], rows[0]["doi"], rows[0]["text"]) == ("1", "10.5555/sd.1", "(A) Bax/Bak−/− HeLa cells 24 h")
+    assert (rows[0]["panel_id"], rows[0]["doi"], rows[0]["text"]) == (
+        "1",
+        "10.5555/sd.1",
+        "(A) Bax/Bak−/− HeLa cells 24 h",
+    )
     assert report.lossy == []
 
 
@@ -74,13 +126,20 @@ def test_touching_entities_begin_anew_by_default_and_become_one_in_the_public_fo
     doc = document(at("Bax", "GENEPROD", nth=1), at("/", "GENEPROD"), at("Bak", "GENEPROD"))
     entities = ["B-GENEPROD", "B-GENEPROD", "B-GENEPROD"]
     assert panel_rows(doc)[0][0]["label_ids"]["entity_types"][3:6] == entities
-    assert figure_row(doc, PUBLIC)["label_ids"]["entity_types"][8:11] == ["B-GENEPROD", "I-GENEPROD", "I-GENEPROD"]
+    assert figure_row(doc, PUBLIC)["label_ids"]["entity_types"][8:11] == [
+        "B-GENEPROD",
+        "I-GENEPROD",
+        "I-GENEPROD",
+    ]
 
 
 def test_an_entity_inside_a_word_is_named_as_lossy() -> None:
     rows, report = panel_rows(document(at("FP", "GENEPROD")))
     assert set(rows[1]["label_ids"]["entity_types"]) == {"O"}
-    assert ["10.5555/sd.1, panel 2" in loss.where and "inside one word" in loss.message for loss in report.lossy] == [True]
+    assert [
+        "10.5555/sd.1, panel 2" in loss.where and "inside one word" in loss.message
+        for loss in report.lossy
+    ] == [True]
 
 
 def test_an_entity_outside_every_panel_is_named_as_lossy_and_stands_in_the_figure_row() -> None:
@@ -90,7 +149,9 @@ def test_an_entity_outside_every_panel_is_named_as_lossy_and_stands_in_the_figur
 
 
 def test_a_role_stands_only_where_its_entity_stands() -> None:
-    doc = document(at("EGFP-LC3", "GENEPROD", "MEASURED_VAR"), at("LC3", "GENEPROD", "CONTROLLED_VAR"))
+    doc = document(
+        at("EGFP-LC3", "GENEPROD", "MEASURED_VAR"), at("LC3", "GENEPROD", "CONTROLLED_VAR")
+    )
     roles = panel_rows(doc)[0][1]["label_ids"]["geneprod_roles"]
     assert roles[3:6] == ["B-MEASURED_VAR", "I-MEASURED_VAR", "I-MEASURED_VAR"]
 
@@ -114,14 +175,26 @@ def test_examples_are_panels_longer_than_eighty_characters_with_a_tag() -> None:
     long, short = "x " * 41, "x " * 30
     text = long + short + long
     segments = (Segment(0, 81, "long"), Segment(82, 141, "short"), Segment(142, 223, "untagged"))
-    doc = Document("1", text, segments=segments, gold=(span(text, 0, 1, "CELL"), span(text, 82, 83, "CELL")))
+    doc = Document(
+        "1", text, segments=segments, gold=(span(text, 0, 1, "CELL"), span(text, 82, 83, "CELL"))
+    )
     assert [row["panel_id"] for row in panel_rows(doc)[0]] == ["long", "short", "untagged"]
-    assert [row["panel_id"] for row in panel_rows(doc, replace(DEFAULT, examples_only=True))[0]] == ["long"]
+    assert [
+        row["panel_id"] for row in panel_rows(doc, replace(DEFAULT, examples_only=True))[0]
+    ] == ["long"]
 
 
 @given(st.data(), texts_with_something)
-def test_rows_read_back_give_the_same_text_entities_and_roles(data: st.DataObject, text: str) -> None:
-    doc = Document("7", text, doi="10.5555/x", segments=(Segment(0, len(text), "7"),), gold=tuple(data.draw(word_spans(text))))
+def test_rows_read_back_give_the_same_text_entities_and_roles(
+    data: st.DataObject, text: str
+) -> None:
+    doc = Document(
+        "7",
+        text,
+        doi="10.5555/x",
+        segments=(Segment(0, len(text), "7"),),
+        gold=tuple(data.draw(word_spans(text))),
+    )
     report = Report()
     row = json.loads(json.dumps(sd_nlp.word_row(sd_nlp.figure_passage(doc), report)))
     assert report.lossy == []
@@ -134,7 +207,10 @@ def test_rows_read_back_give_the_same_text_entities_and_roles(data: st.DataObjec
 
 
 def test_rows_without_text_are_read_as_words_joined_by_a_space() -> None:
-    row = {"words": ["Bax", "/", "Bak"], "label_ids": {"entity_types": ["B-GENEPROD", "O", "B-GENEPROD"]}}
+    row = {
+        "words": ["Bax", "/", "Bak"],
+        "label_ids": {"entity_types": ["B-GENEPROD", "O", "B-GENEPROD"]},
+    }
     back, _ = read([row])
     assert back[0].text == "Bax / Bak"
     assert [item.surface for item in back[0].gold] == ["Bax", "Bak"]
@@ -159,12 +235,16 @@ def test_rows_without_text_are_read_as_words_joined_by_a_space() -> None:
         ({"tokens": ["Bak", "Ġmoves"], "text": "Bax moves"}, "does not begin"),
     ],
 )
-def test_a_bad_row_is_refused_by_its_line_and_the_rest_goes_through(change: Row, sentence: str) -> None:
+def test_a_bad_row_is_refused_by_its_line_and_the_rest_goes_through(
+    change: Row, sentence: str
+) -> None:
     good = {"words": ["Bax", "moves"], "label_ids": {"entity_types": ["B-GENEPROD", "O"]}}
     lines = [json.dumps(good), json.dumps(good | change), json.dumps(good)]
     back, report = read("\n".join(lines).encode())
     assert len(back) == 2
-    assert [(problem.where, sentence in problem.message) for problem in report.problems] == [("rows.jsonl, line 2", True)]
+    assert [(problem.where, sentence in problem.message) for problem in report.problems] == [
+        ("rows.jsonl, line 2", True)
+    ]
 
 
 def test_labels_outside_the_project_refuse_their_row() -> None:
@@ -190,10 +270,16 @@ def tokenizer(shared_dir: Path) -> Tokenizer:
 class TestTokens:
     """The tokenised form, with roberta-base's vocabulary."""
 
-    def test_a_token_takes_the_label_of_the_character_where_it_starts(self, tokenizer: Tokenizer) -> None:
+    def test_a_token_takes_the_label_of_the_character_where_it_starts(
+        self, tokenizer: Tokenizer
+    ) -> None:
         doc = document(at("EGFP-LC3", "GENEPROD", "MEASURED_VAR"))
         row = sd_nlp.token_row(sd_nlp.figure_passage(doc), Report(), tokenizer)
-        labelled = [token for token, label in zip(row["tokens"], row["label_ids"]["entity_types"], strict=True) if label != "O"]
+        labelled = [
+            token
+            for token, label in zip(row["tokens"], row["label_ids"]["entity_types"], strict=True)
+            if label != "O"
+        ]
         assert "".join(labelled) == "ĠEGFP-LC3"
         assert (row["tokens"][0], row["tokens"][-1]) == ("<s>", "</s>")
         assert all(len(values) == len(row["input_ids"]) for values in row["label_ids"].values())
@@ -206,20 +292,28 @@ class TestTokens:
         assert any("512" in loss.message for loss in report.lossy)
 
     @given(data=st.data(), text=texts_with_something)
-    def test_rows_read_back_give_the_same_text_and_entities(self, tokenizer: Tokenizer, data: st.DataObject, text: str) -> None:
+    def test_rows_read_back_give_the_same_text_and_entities(
+        self, tokenizer: Tokenizer, data: st.DataObject, text: str
+    ) -> None:
         doc = Document("7", text, gold=tuple(data.draw(word_spans(text))))
         report = Report()
-        row = json.loads(json.dumps(sd_nlp.token_row(sd_nlp.figure_passage(doc), report, tokenizer)))
+        row = json.loads(
+            json.dumps(sd_nlp.token_row(sd_nlp.figure_passage(doc), report, tokenizer))
+        )
         back, problems = read([row])
         assert problems.problems == []
         assert back[0].text == text
         if not report.lossy:
-            assert {(item.start, item.end, item.label) for item in back[0].gold} == {(item.start, item.end, item.label) for item in doc.gold}
+            assert {(item.start, item.end, item.label) for item in back[0].gold} == {
+                (item.start, item.end, item.label) for item in doc.gold
+            }
 
 
 @pytest.mark.archive
 @pytest.mark.parametrize("kind", ["words", "tokens"])
-def test_the_public_form_gives_every_reference_row_to_the_letter(kind: str, shared_dir: Path, sourcedata_zip: Path) -> None:
+def test_the_public_form_gives_every_reference_row_to_the_letter(
+    kind: str, shared_dir: Path, sourcedata_zip: Path
+) -> None:
     report = Report()
     row_of: Callable[[sd_nlp.Passage], Row]
     if kind == "words":
@@ -227,7 +321,10 @@ def test_the_public_form_gives_every_reference_row_to_the_letter(kind: str, shar
     else:
         tokenizer = sd_nlp.load_tokenizer(str(shared_dir / "tokenizers/roberta-base"))
         row_of = lambda passage: sd_nlp.token_row(passage, report, tokenizer, PUBLIC)  # noqa: E731
-    panels, figures = (_reference(shared_dir / f"sd-nlp-reference/{kind}_{which}.test.jsonl.xz") for which in ("panels", "figs"))
+    panels, figures = (
+        _reference(shared_dir / f"sd-nlp-reference/{kind}_{which}.test.jsonl.xz")
+        for which in ("panels", "figs")
+    )
     assert (len(panels), len(figures)) == (275, 92)
     for doc in _documents_of({doi for doi, _ in (*panels, *figures)}, sourcedata_zip, report):
         for passage in sd_nlp.panel_passages(doc, report, PUBLIC):
@@ -242,7 +339,9 @@ def _documents_of(papers: set[str], archive: Path, report: Report) -> Iterator[D
     for source in open_inputs([archive], report):
         if Path(source.name).stem.lower() in names:
             with source.open() as stream:
-                yield from sourcedata_xml.read(stream, name=source.name, report=report, public_form=True)
+                yield from sourcedata_xml.read(
+                    stream, name=source.name, report=report, public_form=True
+                )
 
 
 def _reference(path: Path) -> dict[tuple[str, str], Row]:
@@ -250,11 +349,15 @@ def _reference(path: Path) -> dict[tuple[str, str], Row]:
         return {(row["_doi"], row["_id"]): row for row in map(json.loads, stream)}
 
 
-def _compare(expected: Row | None, row_of: Callable[[sd_nlp.Passage], Row], passage: sd_nlp.Passage) -> None:
+def _compare(
+    expected: Row | None, row_of: Callable[[sd_nlp.Passage], Row], passage: sd_nlp.Passage
+) -> None:
     if expected is None:
         return
     row = row_of(passage)
     for key in ("words", "tokens", "input_ids"):
         assert row.get(key) == expected.get(key), (passage.where, key)
-    assert {layer: row["label_ids"][layer] for layer in expected["label_ids"]} == expected["label_ids"], passage.where
+    assert {layer: row["label_ids"][layer] for layer in expected["label_ids"]} == expected[
+        "label_ids"
+    ], passage.where
     assert set(expected["label_ids"]) <= set(LAYERS)

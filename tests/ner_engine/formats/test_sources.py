@@ -35,7 +35,9 @@ def ids_in(path: Path, format_name: str = "jsonl") -> tuple[list[str], Report]:
     return [document.id for document in read_inputs([path], format_name, report)], report
 
 
-def test_files_folders_and_archives_are_read_in_a_stable_order_under_their_own_paths(tmp_path: Path) -> None:
+def test_files_folders_and_archives_are_read_in_a_stable_order_under_their_own_paths(
+    tmp_path: Path,
+) -> None:
     folder = tmp_path / "in"
     (folder / "b").mkdir(parents=True)
     (folder / "b" / "1.jsonl").write_bytes(ROW)
@@ -48,8 +50,20 @@ def test_files_folders_and_archives_are_read_in_a_stable_order_under_their_own_p
     assert problems == []
 
 
-@pytest.mark.parametrize("name", ["../out.jsonl", "/etc/out.jsonl", "a/../../out.jsonl", "..\\out.jsonl", "\\\\host\\out.jsonl", "C:\\out.jsonl"])
-def test_a_path_that_climbs_out_of_its_archive_is_refused_and_the_rest_goes_through(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../out.jsonl",
+        "/etc/out.jsonl",
+        "a/../../out.jsonl",
+        "..\\out.jsonl",
+        "\\\\host\\out.jsonl",
+        "C:\\out.jsonl",
+    ],
+)
+def test_a_path_that_climbs_out_of_its_archive_is_refused_and_the_rest_goes_through(
+    tmp_path: Path, name: str
+) -> None:
     archive = pack(tmp_path / "c.zip", {name: ROW, "good.jsonl": ROW})
     names, problems = names_in(archive)
     assert names == ["c.zip/good.jsonl"]
@@ -60,17 +74,23 @@ def test_a_zip_bomb_is_refused_by_name_and_the_rest_goes_through(tmp_path: Path)
     archive = pack(tmp_path / "c.zip", {"bomb.jsonl": b"0" * (40 * 1024**2), "good.jsonl": ROW})
     names, problems = names_in(archive)
     assert names == ["c.zip/good.jsonl"]
-    assert [(where, "zip bomb" in message) for where, message in problems] == [("c.zip/bomb.jsonl", True)]
+    assert [(where, "zip bomb" in message) for where, message in problems] == [
+        ("c.zip/bomb.jsonl", True)
+    ]
 
 
-def test_many_members_that_unpack_to_too_much_together_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_members_that_unpack_to_too_much_together_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sources, "MAX_ARCHIVE_BYTES", 50)
     names, problems = names_in(pack(tmp_path / "c.zip", {f"{n}.jsonl": ROW for n in range(3)}))
     assert names == []
     assert [where for where, _ in problems] == ["c.zip"]
 
 
-def test_an_archive_that_lies_about_its_sizes_gives_no_more_than_it_declared(tmp_path: Path) -> None:
+def test_an_archive_that_lies_about_its_sizes_gives_no_more_than_it_declared(
+    tmp_path: Path,
+) -> None:
     path = pack(tmp_path / "c.zip", {"liar.jsonl": ROW * 1000})
     data = bytearray(path.read_bytes())
     entry = data.rindex(b"PK\x01\x02")
@@ -82,7 +102,11 @@ def test_an_archive_that_lies_about_its_sizes_gives_no_more_than_it_declared(tmp
 
 
 def test_a_member_that_breaks_off_is_named_and_the_next_is_read(tmp_path: Path) -> None:
-    path = pack(tmp_path / "c.zip", {"a.jsonl": b'{"id": "a", "text": "x"}\n', "b.jsonl": b'{"id": "b", "text": "y"}\n'}, zipfile.ZIP_STORED)
+    path = pack(
+        tmp_path / "c.zip",
+        {"a.jsonl": b'{"id": "a", "text": "x"}\n', "b.jsonl": b'{"id": "b", "text": "y"}\n'},
+        zipfile.ZIP_STORED,
+    )
     data = path.read_bytes()
     path.write_bytes(data.replace(b'"id": "a"', b'"id": "A"', 1))
     ids, report = ids_in(path)
@@ -99,7 +123,11 @@ def test_encrypted_empty_and_nested_members_are_named(tmp_path: Path) -> None:
     names, problems = names_in(path)
     assert names == []
     assert [
-        (where, word) for (where, message), word in zip(problems, ["encrypted", "empty", "archive in an archive"], strict=True) if word in message
+        (where, word)
+        for (where, message), word in zip(
+            problems, ["encrypted", "empty", "archive in an archive"], strict=True
+        )
+        if word in message
     ] == [
         ("c.zip/locked.jsonl", "encrypted"),
         ("c.zip/empty.jsonl", "empty"),
@@ -134,23 +162,35 @@ def test_a_file_named_by_itself_is_read_whatever_its_suffix(tmp_path: Path) -> N
 
 
 def test_an_unknown_format_is_an_error_that_names_the_known_ones(tmp_path: Path) -> None:
-    with pytest.raises(FormatError, match="sourcedata-xml, jats, jsonl, sd-nlp, sd-nlp-tokenized, text"):
+    with pytest.raises(
+        FormatError, match="sourcedata-xml, jats, jsonl, sd-nlp, sd-nlp-tokenized, text"
+    ):
         list(read_inputs([tmp_path], "docx", Report()))
 
 
 @pytest.mark.parametrize(
     ("name", "data", "found"),
     [
-        ("a.xml", b"<?xml version='1.0'?><article doi='10.5555/x'><fig><sd-panel/></fig></article>", "sourcedata-xml"),
+        (
+            "a.xml",
+            b"<?xml version='1.0'?><article doi='10.5555/x'><fig><sd-panel/></fig></article>",
+            "sourcedata-xml",
+        ),
         ("a.xml", b"<article doi='10.5555/x'/>", "sourcedata-xml"),
         ("a.nxml", b"<!DOCTYPE article PUBLIC 'x' 'y'><article><front/></article>", "jats"),
         ("a.jsonl", ROW, "jsonl"),
         ("a.jsonl", json.dumps({"words": [], "label_ids": {}}).encode(), "sd-nlp"),
-        ("a.jsonl", json.dumps({"tokens": ["x"] * 40_000, "input_ids": []}).encode(), "sd-nlp-tokenized"),
+        (
+            "a.jsonl",
+            json.dumps({"tokens": ["x"] * 40_000, "input_ids": []}).encode(),
+            "sd-nlp-tokenized",
+        ),
         ("a.txt", b"Bax moves.", "text"),
     ],
 )
-def test_a_format_is_told_by_what_a_file_holds(tmp_path: Path, name: str, data: bytes, found: str) -> None:
+def test_a_format_is_told_by_what_a_file_holds(
+    tmp_path: Path, name: str, data: bytes, found: str
+) -> None:
     path = tmp_path / name
     path.write_bytes(data)
     assert detect(path) == found

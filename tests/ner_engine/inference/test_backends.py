@@ -15,9 +15,23 @@ from ner_engine.cli import main
 from ner_engine.errors import CalibrationError
 from ner_engine.inference.backends import LeanBackend, PackedBackend, PlainBackend, choose_backend
 from ner_engine.inference.backends import lean as lean_module
-from ner_engine.inference.backends.linear import Int8Linear, Quantizer, float_linear, has_int8_linear, has_packed_linear, weight_limit
+from ner_engine.inference.backends.linear import (
+    Int8Linear,
+    Quantizer,
+    float_linear,
+    has_int8_linear,
+    has_packed_linear,
+    weight_limit,
+)
 from ner_engine.inference.backends.packed import rows_within
-from ner_engine.inference.backends.scales import FILE, Scales, Verdict, read_scales, weights_sha256, write_scales
+from ner_engine.inference.backends.scales import (
+    FILE,
+    Scales,
+    Verdict,
+    read_scales,
+    weights_sha256,
+    write_scales,
+)
 from ner_engine.inference.calibration import judge, measure_ranges
 from ner_engine.inference.loading import load_classifier
 from ner_engine.inference.packing import read_weights
@@ -25,12 +39,15 @@ from ner_engine.registry.catalogue import Checkpoint, find
 from ner_engine.schema import Document, Span
 from tests.ner_engine.checkpoints import SENTENCES, save_bert, save_roberta
 
-#: How far probabilities may lie from those of fp32, at most and on average. The weights are random and wild; what real ones lose is measured.
+#: How far probabilities may lie from those of fp32, at most and on average. The weights are random
+#: and wild; what real ones lose is measured.
 TOLERANCE = {"fp32": (1e-5, 1e-5), "bf16": (0.1, 0.01), "int8": (0.8, 0.04)}
 
 
 @pytest.fixture(scope="module", params=["bert", "roberta"])
-def checkpoint(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
+def checkpoint(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Checkpoint:
     save = save_bert if request.param == "bert" else save_roberta
     return find(save(tmp_path_factory.mktemp("models") / request.param))
 
@@ -44,12 +61,23 @@ def some_windows(checkpoint: Checkpoint) -> list[list[int]]:
     """As many as several threads need to run side by side, of many lengths."""
     generator = np.random.default_rng(5)
     lengths = [3, 60, 17, 32, 8, 45, 3, 21, 58, 10, 33, 60]
-    return [generator.integers(5, int(checkpoint.config["vocab_size"]), length).tolist() for length in lengths]
+    return [
+        generator.integers(5, int(checkpoint.config["vocab_size"]), length).tolist()
+        for length in lengths
+    ]
 
 
-def lean(checkpoint: Checkpoint, precision: str, scales: Scales, *, fused: bool = True) -> LeanBackend:
+def lean(
+    checkpoint: Checkpoint, precision: str, scales: Scales, *, fused: bool = True
+) -> LeanBackend:
     weights = read_weights(checkpoint.folder, checkpoint.config)
-    return LeanBackend(checkpoint.config, weights, precision=precision, fused=fused, ranges=scales.ranges if precision == "int8" else None)
+    return LeanBackend(
+        checkpoint.config,
+        weights,
+        precision=precision,
+        fused=fused,
+        ranges=scales.ranges if precision == "int8" else None,
+    )
 
 
 def farthest(some: list[np.ndarray], others: list[np.ndarray]) -> float:
@@ -58,28 +86,42 @@ def farthest(some: list[np.ndarray], others: list[np.ndarray]) -> float:
 
 @pytest.mark.parametrize("fused", [False, True])
 @pytest.mark.parametrize("precision", ["fp32", "bf16", "int8"])
-def test_every_precision_agrees_with_transformers(checkpoint: Checkpoint, scales: Scales, precision: str, fused: bool) -> None:
+def test_every_precision_agrees_with_transformers(
+    checkpoint: Checkpoint, scales: Scales, precision: str, fused: bool
+) -> None:
     windows = some_windows(checkpoint)
     plain = PlainBackend(load_classifier(checkpoint)).run(windows)
     found = lean(checkpoint, precision, scales, fused=fused).run(windows)
     at_most, on_average = TOLERANCE[precision]
     assert farthest(plain, found) < at_most
-    assert np.concatenate([abs(one - other) for one, other in zip(plain, found, strict=True)]).mean() < on_average
+    assert (
+        np.concatenate([abs(one - other) for one, other in zip(plain, found, strict=True)]).mean()
+        < on_average
+    )
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16", "int8"])
-def test_a_window_gets_the_same_figures_to_the_bit_whatever_runs_beside_it(checkpoint: Checkpoint, scales: Scales, precision: str) -> None:
+def test_a_window_gets_the_same_figures_to_the_bit_whatever_runs_beside_it(
+    checkpoint: Checkpoint, scales: Scales, precision: str
+) -> None:
     backend, windows = lean(checkpoint, precision, scales), some_windows(checkpoint)
     together = backend.run(windows)
     backwards = backend.run(windows[::-1])[::-1]
     assert all(np.array_equal(one, other) for one, other in zip(together, backwards, strict=True))
-    assert all(np.array_equal(backend.run([window])[0], found) for window, found in zip(windows, together, strict=True))
+    assert all(
+        np.array_equal(backend.run([window])[0], found)
+        for window, found in zip(windows, together, strict=True)
+    )
 
 
 @pytest.mark.parametrize("scale", [1.0, 400.0])
-def test_attention_in_place_is_the_softmax_even_where_exponentials_overflow_or_vanish(scale: float) -> None:
+def test_attention_in_place_is_the_softmax_even_where_exponentials_overflow_or_vanish(
+    scale: float,
+) -> None:
     generator = torch.Generator().manual_seed(11)
-    query, key, value = (torch.randn((2, 9, 16), generator=generator).to(torch.bfloat16) for _ in range(3))
+    query, key, value = (
+        torch.randn((2, 9, 16), generator=generator).to(torch.bfloat16) for _ in range(3)
+    )
     query = query * scale
     expected = torch.bmm(torch.bmm(query, key.transpose(1, 2)).softmax(-1), value)
     found = lean_module._attend_in_place(query, key, value)
@@ -94,7 +136,9 @@ def test_attention_in_place_holds_where_exponentials_are_near_the_largest_number
 
 
 @given(lengths=st.lists(st.integers(2, 512), max_size=60), n_threads=st.integers(2, 8))
-def test_groups_hold_each_window_once_and_the_last_are_no_larger_than_the_first(lengths: list[int], n_threads: int) -> None:
+def test_groups_hold_each_window_once_and_the_last_are_no_larger_than_the_first(
+    lengths: list[int], n_threads: int
+) -> None:
     groups = lean_module._groups(lengths, n_threads)
     assert sorted(index for group in groups for index in group) == list(range(len(lengths)))
     sizes = [sum(lengths[index] for index in group) for group in groups]
@@ -102,11 +146,17 @@ def test_groups_hold_each_window_once_and_the_last_are_no_larger_than_the_first(
     assert not sizes or sizes[-1] <= max(sizes[0], *lengths)
 
 
-def test_int8_by_its_kernels_is_int8_by_plain_arithmetic(checkpoint: Checkpoint, scales: Scales) -> None:
+def test_int8_by_its_kernels_is_int8_by_plain_arithmetic(
+    checkpoint: Checkpoint, scales: Scales
+) -> None:
     windows = some_windows(checkpoint)
-    fused, plain = (lean(checkpoint, "int8", scales, fused=fused).run(windows) for fused in (True, False))
+    fused, plain = (
+        lean(checkpoint, "int8", scales, fused=fused).run(windows) for fused in (True, False)
+    )
     # A figure that lies between two steps may be rounded either way.
-    assert np.mean([abs(one - other).mean() for one, other in zip(fused, plain, strict=True)]) < 0.005
+    assert (
+        np.mean([abs(one - other).mean() for one, other in zip(fused, plain, strict=True)]) < 0.005
+    )
 
 
 # Linear layers
@@ -115,8 +165,12 @@ def test_int8_by_its_kernels_is_int8_by_plain_arithmetic(checkpoint: Checkpoint,
 @pytest.mark.parametrize("gelu", [False, True])
 def test_packed_layers_are_used_only_where_they_agree_with_plain_ones(gelu: bool) -> None:
     generator = torch.Generator().manual_seed(3)
-    weight, bias, x = (torch.randn(shape, generator=generator) for shape in ((48, 32), (48,), (7, 32)))
-    plain, packed = (float_linear(weight, bias, torch.float32, gelu=gelu, fused=fused) for fused in (False, True))
+    weight, bias, x = (
+        torch.randn(shape, generator=generator) for shape in ((48, 32), (48,), (7, 32))
+    )
+    plain, packed = (
+        float_linear(weight, bias, torch.float32, gelu=gelu, fused=fused) for fused in (False, True)
+    )
     assert torch.allclose(plain(x), packed(x), atol=1e-4)
     if not gelu:
         add = torch.randn(7, 48, generator=generator)
@@ -133,8 +187,14 @@ def test_unknown_kernels_mean_the_plain_way(monkeypatch: pytest.MonkeyPatch) -> 
     assert not has_int8_linear.__wrapped__()
 
 
-@given(low=st.floats(-100, 0), high=st.floats(0, 100), values=st.lists(st.floats(-200, 200, width=32), min_size=1, max_size=20))
-def test_a_quantizer_loses_half_a_step_within_its_range_and_clamps_what_lies_outside(low: float, high: float, values: list[float]) -> None:
+@given(
+    low=st.floats(-100, 0),
+    high=st.floats(0, 100),
+    values=st.lists(st.floats(-200, 200, width=32), min_size=1, max_size=20),
+)
+def test_a_quantizer_loses_half_a_step_within_its_range_and_clamps_what_lies_outside(
+    low: float, high: float, values: list[float]
+) -> None:
     quantizer, x = Quantizer.for_range(low, high), torch.tensor(values)
     q = quantizer(x)
     assert q.dtype == torch.uint8
@@ -162,15 +222,22 @@ def test_the_largest_figures_this_processor_may_get_do_not_overflow() -> None:
 @pytest.mark.parametrize("row_tokens", [1, 70, 10_000])
 def test_packed_rows_give_what_windows_give_alone(checkpoint: Checkpoint, row_tokens: int) -> None:
     windows, weights = some_windows(checkpoint), read_weights(checkpoint.folder, checkpoint.config)
-    packed = PackedBackend(checkpoint.config, weights, device="cpu", precision="fp32", row_tokens=row_tokens)
-    assert farthest(PlainBackend(load_classifier(checkpoint)).run(windows), packed.run(windows)) < 1e-5
+    packed = PackedBackend(
+        checkpoint.config, weights, device="cpu", precision="fp32", row_tokens=row_tokens
+    )
+    assert (
+        farthest(PlainBackend(load_classifier(checkpoint)).run(windows), packed.run(windows)) < 1e-5
+    )
     assert packed.is_sound()
 
 
 def test_packed_rows_in_bf16_stay_close(checkpoint: Checkpoint) -> None:
     windows, weights = some_windows(checkpoint), read_weights(checkpoint.folder, checkpoint.config)
     packed = PackedBackend(checkpoint.config, weights, device="cpu", row_tokens=100)
-    assert farthest(PlainBackend(load_classifier(checkpoint)).run(windows), packed.run(windows)) < TOLERANCE["bf16"][0]
+    assert (
+        farthest(PlainBackend(load_classifier(checkpoint)).run(windows), packed.run(windows))
+        < TOLERANCE["bf16"][0]
+    )
 
 
 def test_nothing_to_run_gives_nothing(checkpoint: Checkpoint, scales: Scales) -> None:
@@ -180,7 +247,9 @@ def test_nothing_to_run_gives_nothing(checkpoint: Checkpoint, scales: Scales) ->
 
 
 @given(lengths=st.lists(st.integers(1, 60), max_size=40), budget=st.integers(1, 300))
-def test_rows_hold_each_window_once_in_order_within_the_budget(lengths: list[int], budget: int) -> None:
+def test_rows_hold_each_window_once_in_order_within_the_budget(
+    lengths: list[int], budget: int
+) -> None:
     rows = list(rows_within(lengths, budget))
     assert [index for row in rows for index in row] == list(range(len(lengths)))
     assert all(len(row) == 1 or sum(lengths[index] for index in row) <= budget for row in rows)
@@ -194,20 +263,34 @@ def test_scales_are_read_as_they_were_written(checkpoint: Checkpoint, scales: Sc
     write_scales(checkpoint.folder, Scales(scales.weights_sha256, 5, scales.ranges, verdict))
     found = read_scales(checkpoint)
     assert found is not None
-    assert (found.weights_sha256, found.n_texts, found.verdict) == (scales.weights_sha256, 5, verdict)
-    assert all(found.ranges[name] == pytest.approx(ends, abs=1e-5) for name, ends in scales.ranges.items())
+    assert (found.weights_sha256, found.n_texts, found.verdict) == (
+        scales.weights_sha256,
+        5,
+        verdict,
+    )
+    assert all(
+        found.ranges[name] == pytest.approx(ends, abs=1e-5) for name, ends in scales.ranges.items()
+    )
     (checkpoint.folder / FILE).unlink()
 
 
 @pytest.mark.parametrize(
     ("int8", "weights", "chosen"),
-    [(80.0, None, True), (79.6, None, True), (79.4, None, False), (None, None, False), (80.0, "another", False)],
+    [
+        (80.0, None, True),
+        (79.6, None, True),
+        (79.4, None, False),
+        (None, None, False),
+        (80.0, "another", False),
+    ],
 )
 def test_int8_is_chosen_only_with_scales_that_fit_and_cost_little(
     checkpoint: Checkpoint, scales: Scales, int8: float | None, weights: str | None, chosen: bool
 ) -> None:
     verdict = Verdict(20, 80.0, {127: int8, 64: int8}) if int8 is not None else None
-    write_scales(checkpoint.folder, Scales(weights or scales.weights_sha256, 5, scales.ranges, verdict))
+    write_scales(
+        checkpoint.folder, Scales(weights or scales.weights_sha256, 5, scales.ranges, verdict)
+    )
     try:
         backend = choose_backend(checkpoint, device="cpu")
     finally:
@@ -224,9 +307,18 @@ def test_a_verdict_counts_for_the_processors_it_was_measured_for() -> None:
 
 
 @pytest.mark.parametrize(
-    "content", ["", "[]", "{}", '{"format": 9}', '{"format": 1, "weights_sha256": "", "texts": 1, "ranges": {"0.qkv": [1e9, 0]}}']
+    "content",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"format": 9}',
+        '{"format": 1, "weights_sha256": "", "texts": 1, "ranges": {"0.qkv": [1e9, 0]}}',
+    ],
 )
-def test_a_broken_file_is_told_where_int8_is_asked_for_and_left_aside_elsewhere(checkpoint: Checkpoint, content: str) -> None:
+def test_a_broken_file_is_told_where_int8_is_asked_for_and_left_aside_elsewhere(
+    checkpoint: Checkpoint, content: str
+) -> None:
     (checkpoint.folder / FILE).write_text(content)
     try:
         with pytest.raises(CalibrationError, match="cannot be read; measure them again"):
@@ -254,7 +346,9 @@ def test_no_text_is_told(checkpoint: Checkpoint) -> None:
             measure_ranges(checkpoint, texts)
 
 
-def test_the_verdict_is_about_all_kinds_of_processors(checkpoint: Checkpoint, scales: Scales) -> None:
+def test_the_verdict_is_about_all_kinds_of_processors(
+    checkpoint: Checkpoint, scales: Scales
+) -> None:
     gold = [Document(id="1", text=SENTENCES[0], gold=(Span(0, 4, "CELL", "HeLa"),))]
     verdict = judge(checkpoint, scales, gold).verdict
     assert verdict is not None
@@ -263,10 +357,17 @@ def test_the_verdict_is_about_all_kinds_of_processors(checkpoint: Checkpoint, sc
         judge(checkpoint, scales, [])
 
 
-def test_the_command_writes_scales_and_says_what_they_cost(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_writes_scales_and_says_what_they_cost(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     model, rows = save_bert(tmp_path / "model"), tmp_path / "rows.jsonl"
     entity = {"start": 0, "end": 4, "label": "CELL", "text": "HeLa"}
-    rows.write_text("".join(json.dumps({"id": str(n), "text": SENTENCES[0], "spans": [entity]}) + "\n" for n in range(4)))
+    rows.write_text(
+        "".join(
+            json.dumps({"id": str(n), "text": SENTENCES[0], "spans": [entity]}) + "\n"
+            for n in range(4)
+        )
+    )
     assert main(["calibrate", "--model", str(model)]) == 2
     assert "--texts" in capsys.readouterr().err
     assert main(["calibrate", "--model", str(model), "--texts", str(rows)]) == 0
@@ -297,7 +398,9 @@ def test_the_environment_says_how_many_threads(monkeypatch: pytest.MonkeyPatch) 
 
 @settings(max_examples=20)
 @given(window=st.lists(st.integers(5, 90), min_size=1, max_size=60))
-def test_probabilities_are_probabilities(checkpoint: Checkpoint, scales: Scales, window: list[int]) -> None:
+def test_probabilities_are_probabilities(
+    checkpoint: Checkpoint, scales: Scales, window: list[int]
+) -> None:
     found = lean(checkpoint, "int8", scales).run([window])[0]
     assert found.shape == (len(window), 5)
     assert np.allclose(found.sum(axis=1), 1, atol=1e-5)

@@ -1,4 +1,5 @@
-"""Judging a tagger: the scores of many texts are those of their parts, and whoever watches is told of each text."""
+"""Judging a tagger: the scores of many texts are those of their parts, and whoever watches is told
+of each text."""
 
 from __future__ import annotations
 
@@ -12,11 +13,21 @@ from ner_engine.inference.evaluation import evaluate
 from ner_engine.schema import Document, Span
 from ner_engine.scoring.metrics import Scores, score
 
-_TEXTS = ["Bax in HeLa cells", "p53 and Bax blot", "LC3 in HeLa", "nothing at all", "Bax, Bax and p53"]
+_TEXTS = [
+    "Bax in HeLa cells",
+    "p53 and Bax blot",
+    "LC3 in HeLa",
+    "nothing at all",
+    "Bax, Bax and p53",
+]
 
 
 def spans_of(text: str, words: dict[str, str]) -> list[Span]:
-    return [Span(text.index(word), text.index(word) + len(word), label, word) for word, label in words.items() if word in text]
+    return [
+        Span(text.index(word), text.index(word) + len(word), label, word)
+        for word, label in words.items()
+        if word in text
+    ]
 
 
 class Reader:
@@ -25,14 +36,26 @@ class Reader:
     name = "reader"
 
     def tag(self, texts: Sequence[str]) -> list[list[Span]]:
-        return [spans_of(text, {"Bax": "GENEPROD", "HeLa": "GENEPROD", "blot": "EXP_ASSAY"}) for text in texts]
+        return [
+            spans_of(text, {"Bax": "GENEPROD", "HeLa": "GENEPROD", "blot": "EXP_ASSAY"})
+            for text in texts
+        ]
 
 
-DOCUMENTS = [Document(id=text, text=text, gold=tuple(spans_of(text, {"Bax": "GENEPROD", "p53": "GENEPROD", "HeLa": "CELL"}))) for text in _TEXTS]
+DOCUMENTS = [
+    Document(
+        id=text,
+        text=text,
+        gold=tuple(spans_of(text, {"Bax": "GENEPROD", "p53": "GENEPROD", "HeLa": "CELL"})),
+    )
+    for text in _TEXTS
+]
 
 
 @pytest.mark.parametrize("chunk", [1, 2, 512])
-def test_a_judging_in_chunks_says_what_one_of_all_texts_says(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_judging_in_chunks_says_what_one_of_all_texts_says(
+    chunk: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     whole = evaluate(Reader(), DOCUMENTS).as_json()
     monkeypatch.setattr(judging, "_CHUNK", chunk)
     assert evaluate(Reader(), iter(DOCUMENTS)).as_json() | {"seconds": 0} == whole | {"seconds": 0}
@@ -42,7 +65,9 @@ def test_who_watches_is_told_of_each_text_and_the_scores_follow_from_it() -> Non
     told: list[tuple[Document, Sequence[Labelled], Sequence[Labelled]]] = []
     found = evaluate(Reader(), DOCUMENTS, watch=lambda *facts: told.append(facts))
     assert [document for document, _, _ in told] == DOCUMENTS
-    assert score([gold for _, gold, _ in told], [predicted for _, _, predicted in told]) == found.spans
+    assert (
+        score([gold for _, gold, _ in told], [predicted for _, _, predicted in told]) == found.spans
+    )
 
 
 def test_nothing_judged_scores_nothing() -> None:

@@ -1,4 +1,5 @@
-"""The three steps: which texts teach what, roles read from masked entities, and panels, entities and roles over whole legends."""
+"""The three steps: which texts teach what, roles read from masked entities, and panels, entities
+and roles over whole legends."""
 
 from __future__ import annotations
 
@@ -46,16 +47,25 @@ def document() -> Document:
         span(TEXT, "rapamycin", "SMALL_MOLECULE", CONTROLLED_VAR),
     )
     b = TEXT.index("(B)")
-    return Document("f1", TEXT, doi="10.1/x", segments=(Segment(10, b - 1, "p1"), Segment(b, len(TEXT), "p2")), gold=gold)
+    return Document(
+        "f1",
+        TEXT,
+        doi="10.1/x",
+        segments=(Segment(10, b - 1, "p1"), Segment(b, len(TEXT), "p2")),
+        gold=gold,
+    )
 
 
 @pytest.fixture(scope="module")
 def encoder(tmp_path_factory: pytest.TempPathFactory) -> TextEncoder:
-    return TextEncoder(load_tokenizer(save_bert(tmp_path_factory.mktemp("bert") / "model")), max_length=64)
+    return TextEncoder(
+        load_tokenizer(save_bert(tmp_path_factory.mktemp("bert") / "model")), max_length=64
+    )
 
 
 class Reader:
-    """A model that knows one rule: what is masked first in a text was perturbed, every other mask was measured."""
+    """A model that knows one rule: what is masked first in a text was perturbed, every other mask
+    was measured."""
 
     def __init__(self, encoder: TextEncoder) -> None:
         self.encoder = encoder
@@ -78,17 +88,28 @@ def test_a_text_teaches_each_step_what_that_step_is_about(document: Document) ->
     panels = list(TASKS["entities"].texts([document]))
     assert [panel.text[:3] for panel in panels] == ["(A)", "(B)"]
     assert list(TASKS["panels"].texts([document])) == [document]
-    assert [(found.surface, found.label) for found in TASKS["panels"].targets(document)] == [("(", PANEL_START)] * 2
-    assert [(found.surface, found.label) for found in TASKS["geneprod_roles"].targets(document)] == [
+    assert [(found.surface, found.label) for found in TASKS["panels"].targets(document)] == [
+        ("(", PANEL_START)
+    ] * 2
+    assert [
+        (found.surface, found.label) for found in TASKS["geneprod_roles"].targets(document)
+    ] == [
         ("Bax", CONTROLLED_VAR),
         ("Bax", MEASURED_VAR),
         ("p53", MEASURED_VAR),
     ]
-    assert [found.surface for found in TASKS["geneprod_roles"].masked(document)] == ["Bax", "Bak", "Bax", "p53"]
+    assert [found.surface for found in TASKS["geneprod_roles"].masked(document)] == [
+        "Bax",
+        "Bak",
+        "Bax",
+        "p53",
+    ]
     assert [TASKS["small_mol_roles"].is_example(panel) for panel in panels] == [False, True]
 
 
-def test_a_role_example_holds_masks_in_place_of_the_entities_and_labels_for_them(document: Document, encoder: TextEncoder) -> None:
+def test_a_role_example_holds_masks_in_place_of_the_entities_and_labels_for_them(
+    document: Document, encoder: TextEncoder
+) -> None:
     label2id = {label: index for index, label in enumerate(ROLE_LABELS)}
     panel = next(iter(TASKS["geneprod_roles"].texts([document])))
     [example] = Examples([panel], encoder, label2id, TASKS["geneprod_roles"])
@@ -105,20 +126,31 @@ def test_a_role_example_holds_masks_in_place_of_the_entities_and_labels_for_them
     assert "O" in labels  # Bak, which has no role
 
 
-def test_panel_starts_label_the_first_token_of_a_panel_alone(document: Document, encoder: TextEncoder) -> None:
+def test_panel_starts_label_the_first_token_of_a_panel_alone(
+    document: Document, encoder: TextEncoder
+) -> None:
     [example] = Examples([document], encoder, {"O": 0, "B-PANEL_START": 1}, TASKS["panels"])
     assert example.labels.count(1) == 2
 
 
 def test_touching_repeated_and_many_entities_each_get_their_own_role(encoder: TextEncoder) -> None:
     text = "Bax Bak blot of Bax, Bak and p53."
-    entities = [span(text, "Bax", "GENEPROD"), span(text, "Bak", "GENEPROD"), span(text, "Bax", "GENEPROD", nth=1), span(text, "p53", "GENEPROD")]
+    entities = [
+        span(text, "Bax", "GENEPROD"),
+        span(text, "Bak", "GENEPROD"),
+        span(text, "Bax", "GENEPROD", nth=1),
+        span(text, "p53", "GENEPROD"),
+    ]
     reader = Reader(encoder)
     tagger = Tagger("reader", reader, encoder, ROLE_LABELS)
     [told] = roles_of(tagger, [text], [entities])
-    assert [(found.start, found.surface) for found in told] == [(entity.start, entity.surface) for entity in entities]
+    assert [(found.start, found.surface) for found in told] == [
+        (entity.start, entity.surface) for entity in entities
+    ]
     assert {found.label for found in told[1:]} == {MEASURED_VAR}
-    assert told[0].label == CONTROLLED_VAR or len(encoder.tokens(["Bax"])[0]) > 1  # the first token of several says so little
+    assert (
+        told[0].label == CONTROLLED_VAR or len(encoder.tokens(["Bax"])[0]) > 1
+    )  # the first token of several says so little
     [tokens] = encoder.tokens([text])
     n_masked = sum(len(tokens.within(entity.start, entity.end)) for entity in entities)
     assert reader.seen[0].count(encoder.mask_id or -1) == n_masked
@@ -126,7 +158,10 @@ def test_touching_repeated_and_many_entities_each_get_their_own_role(encoder: Te
 
 def test_a_text_without_entities_is_not_read_for_roles(encoder: TextEncoder) -> None:
     reader = Reader(encoder)
-    assert roles_of(Tagger("reader", reader, encoder, ROLE_LABELS), ["Cells.", ""], [[], []]) == [[], []]
+    assert roles_of(Tagger("reader", reader, encoder, ROLE_LABELS), ["Cells.", ""], [[], []]) == [
+        [],
+        [],
+    ]
     assert reader.seen == []
 
 
@@ -138,9 +173,13 @@ def test_a_vocabulary_without_a_mask_token_is_refused_for_roles(encoder: TextEnc
         maskless.masked(tokens, [Span(0, 3, "GENEPROD", "Bax")])
 
 
-def test_roles_are_judged_on_the_entities_people_marked(document: Document, encoder: TextEncoder) -> None:
+def test_roles_are_judged_on_the_entities_people_marked(
+    document: Document, encoder: TextEncoder
+) -> None:
     task = TASKS["geneprod_roles"]
-    found = evaluate(Tagger("reader", Reader(encoder), encoder, ROLE_LABELS), task.texts([document]), task)
+    found = evaluate(
+        Tagger("reader", Reader(encoder), encoder, ROLE_LABELS), task.texts([document]), task
+    )
     assert found.spans.micro.support == 3
     assert found.spans.by_label[MEASURED_VAR].support == 2
 
@@ -149,30 +188,46 @@ def test_roles_are_judged_on_the_entities_people_marked(document: Document, enco
 def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Tagger]:
     folder = tmp_path_factory.mktemp("models")
     return {
-        "panels": load_tagger(save_bert(folder / "panels", labels=("O", "B-PANEL_START"), seed=1), precision="fp32"),
+        "panels": load_tagger(
+            save_bert(folder / "panels", labels=("O", "B-PANEL_START"), seed=1), precision="fp32"
+        ),
         "entities": load_tagger(save_bert(folder / "entities", seed=0), precision="fp32"),
-        "roles": load_tagger(save_bert(folder / "roles", labels=ROLE_LABELS, seed=3), precision="fp32"),
+        "roles": load_tagger(
+            save_bert(folder / "roles", labels=ROLE_LABELS, seed=3), precision="fp32"
+        ),
     }
 
 
 def test_each_step_is_optional(models: dict[str, Tagger]) -> None:
     texts = [TEXT, "Western blot of p53 in mouse liver.", ""]
     only_panels = Pipeline().run(texts)
-    assert [[panel.marker for panel in found.segments] for found in only_panels] == [["A", "B"], [""], []]
+    assert [[panel.marker for panel in found.segments] for found in only_panels] == [
+        ["A", "B"],
+        [""],
+        [],
+    ]
     assert all(not found.spans for found in only_panels)
     without_roles = Pipeline(entities=models["entities"]).run(texts)
     assert any(found.spans for found in without_roles)
     assert all(not entity.role for found in without_roles for entity in found.spans)
-    whole = Pipeline(panels=models["panels"], entities=models["entities"], roles={"GENEPROD": models["roles"]}).run(texts)
-    assert {entity.role for found in whole for entity in found.spans if entity.label != "GENEPROD"} <= {""}
-    assert any(entity.role for found in whole for entity in found.spans if entity.label == "GENEPROD")
+    whole = Pipeline(
+        panels=models["panels"], entities=models["entities"], roles={"GENEPROD": models["roles"]}
+    ).run(texts)
+    assert {
+        entity.role for found in whole for entity in found.spans if entity.label != "GENEPROD"
+    } <= {""}
+    assert any(
+        entity.role for found in whole for entity in found.spans if entity.label == "GENEPROD"
+    )
     for text, found in zip(texts, whole, strict=True):
         for entity in found.spans:
             entity.check(text)
 
 
 def test_what_is_tagged_beside_a_legend_changes_nothing(models: dict[str, Tagger]) -> None:
-    pipeline = Pipeline(panels=models["panels"], entities=models["entities"], roles={"GENEPROD": models["roles"]})
+    pipeline = Pipeline(
+        panels=models["panels"], entities=models["entities"], roles={"GENEPROD": models["roles"]}
+    )
     texts = [TEXT, "Levels of IκBα and β-catenin after TNFα, mean ± SEM, n = 3.", TEXT[10:]]
     together = pipeline.run(texts)
     assert together == [pipeline.run([text])[0] for text in texts]
@@ -204,9 +259,18 @@ def test_the_task_of_a_model_is_read_from_its_config_or_its_labels() -> None:
 
 
 @given(st.text(alphabet="(A) b.\n😀", max_size=60), st.lists(st.integers(0, 60), max_size=6))
-def test_passages_cover_the_text_in_order_and_panels_never_overlap(text: str, cuts: list[int]) -> None:
+def test_passages_cover_the_text_in_order_and_panels_never_overlap(
+    text: str, cuts: list[int]
+) -> None:
     edges = sorted({min(cut, len(text)) for cut in cuts})
-    segments = panels_from(text, [Span(start, start + 1, PANEL_START, text[start : start + 1]) for start in edges if start < len(text)])
+    segments = panels_from(
+        text,
+        [
+            Span(start, start + 1, PANEL_START, text[start : start + 1])
+            for start in edges
+            if start < len(text)
+        ],
+    )
     for left, right in pairwise(segments):
         assert left.start <= left.end <= right.start
     passages = passages_of(text, segments)
@@ -216,26 +280,51 @@ def test_passages_cover_the_text_in_order_and_panels_never_overlap(text: str, cu
 
 
 def test_a_panel_without_a_word_has_no_start() -> None:
-    assert panel_starts(Document("d", "  A", segments=(Segment(0, 2), Segment(2, 3)))) == [Span(2, 3, PANEL_START, "A")]
+    assert panel_starts(Document("d", "  A", segments=(Segment(0, 2), Segment(2, 3)))) == [
+        Span(2, 3, PANEL_START, "A")
+    ]
 
 
-def test_the_command_tags_in_three_steps(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_tags_in_three_steps(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     model = save_bert(tmp_path / "entities", seed=0)
     roles = save_bert(tmp_path / "roles", labels=ROLE_LABELS, seed=3)
     source, target = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
     source.write_text(json.dumps({"id": "f1", "text": TEXT}) + "\n", encoding="utf-8")
-    command = ["tag", "--model", str(model), "--panels", "letters", "--geneprod-roles", str(roles), "--in", str(source), "--out", str(target)]
+    command = [
+        "tag",
+        "--model",
+        str(model),
+        "--panels",
+        "letters",
+        "--geneprod-roles",
+        str(roles),
+        "--in",
+        str(source),
+        "--out",
+        str(target),
+    ]
     assert main(command) == 0
     [row] = [json.loads(line) for line in target.read_text(encoding="utf-8").splitlines()]
     assert [segment["marker"] for segment in row["segments"]] == ["A", "B"]
-    assert {found.get("role") for found in row["spans"] if found["label"] == "GENEPROD"} & {CONTROLLED_VAR, MEASURED_VAR}
+    assert {found.get("role") for found in row["spans"] if found["label"] == "GENEPROD"} & {
+        CONTROLLED_VAR,
+        MEASURED_VAR,
+    }
     assert main([*command[:4], "letters", "--geneprod-roles", str(model), "--in", str(source)]) == 2
     assert "cannot stand for geneprod_roles" in capsys.readouterr().err
 
 
 def test_the_bundled_panel_model_finds_panels_with_and_without_letters() -> None:
-    lettered = "Autophagy in cells. Figure 1 (A) Western blot of LC3 in HeLa cells. (B) Immunofluorescence of p62 in HEK293 cells. Scale bar, 10 µm."
-    plain = "Figure 2 Western blot of LC3 in HeLa cells treated with rapamycin. Scale bar, 10 µm. Quantification of LC3 puncta per cell."
+    lettered = (
+        "Autophagy in cells. Figure 1 (A) Western blot of LC3 in HeLa cells. (B) Immunofluorescence"
+        " of p62 in HEK293 cells. Scale bar, 10 µm."
+    )
+    plain = (
+        "Figure 2 Western blot of LC3 in HeLa cells treated with rapamycin. Scale bar, 10 µm."
+        " Quantification of LC3 puncta per cell."
+    )
     found = Pipeline(panels=load_tagger("bundled-panels")).run([lettered, plain])
     assert [panel.marker for panel in found[0].segments] == ["A", "B"]
     assert found[1].segments[0].start == plain.index("Western")

@@ -25,8 +25,11 @@ from ner_engine.text import words
 from tests.ner_engine.checkpoints import LABELS, SENTENCES, edit_config, save_bert, save_roberta
 from tests.ner_engine.strategies import texts, word_spans
 
-#: What breaks offsets elsewhere: beyond the BMP, joined emoji, combining marks, odd spaces, line ends, right to left, soft hyphens.
-AWKWARD = "😀 👩‍🔬 e\u0301 NB\u00a0SP thin\u2009space\r\nCRLF שלום β-catenin ﬁ so\u00adft x²⁺\u200b\tend"
+#: What breaks offsets elsewhere: beyond the BMP, joined emoji, combining marks, odd spaces, line
+#: ends, right to left, soft hyphens.
+AWKWARD = (
+    "😀 👩‍🔬 e\u0301 NB\u00a0SP thin\u2009space\r\nCRLF שלום β-catenin ﬁ so\u00adft x²⁺\u200b\tend"
+)
 
 
 @pytest.fixture(scope="module", params=["bert", "roberta"])
@@ -41,7 +44,8 @@ def tagger(folder: Path) -> Tagger:
 
 
 def check(text: str, spans: list[Span]) -> None:
-    """Every span lies in the text, holds its surface, has no white space at its ends, and none overlaps the next."""
+    """Every span lies in the text, holds its surface, has no white space at its ends, and none
+    overlaps the next."""
     for span in spans:
         span.check(text)
         assert 0 <= span.score <= 1
@@ -78,7 +82,9 @@ def test_empty_and_blank_texts_have_no_entities(tagger: Tagger) -> None:
 
 @settings(max_examples=15, deadline=None)
 @given(others=st.lists(texts, max_size=6), seed=st.randoms(use_true_random=False))
-def test_a_text_gets_the_same_tags_whatever_is_tagged_beside_it(tagger: Tagger, others: list[str], seed) -> None:
+def test_a_text_gets_the_same_tags_whatever_is_tagged_beside_it(
+    tagger: Tagger, others: list[str], seed
+) -> None:
     alone = tagger.tag([SENTENCES[2]])[0]
     batch = [SENTENCES[2], *others, *SENTENCES]
     seed.shuffle(batch)
@@ -104,7 +110,11 @@ MARKERS = ("<s>", "</s>", "[CLS]", "[SEP]")
 
 
 @settings(max_examples=60, deadline=None)
-@given(parts=st.lists(st.one_of(st.sampled_from(MARKERS), st.sampled_from(SENTENCES), texts), max_size=6))
+@given(
+    parts=st.lists(
+        st.one_of(st.sampled_from(MARKERS), st.sampled_from(SENTENCES), texts), max_size=6
+    )
+)
 def test_no_entity_holds_a_marker(tagger: Tagger, parts: list[str]) -> None:
     text = "".join(parts)
     spans = tagger.tag([text])[0]
@@ -115,7 +125,9 @@ def test_no_entity_holds_a_marker(tagger: Tagger, parts: list[str]) -> None:
 def test_a_marker_is_read_as_white_space(tagger: Tagger) -> None:
     marked, blank = tagger.tag([f"<s> {SENTENCES[1]} </s>", f"    {SENTENCES[1]}     "])
     assert marked
-    assert [(span.start, span.end, span.label, span.score) for span in marked] == [(span.start, span.end, span.label, span.score) for span in blank]
+    assert [(span.start, span.end, span.label, span.score) for span in marked] == [
+        (span.start, span.end, span.label, span.score) for span in blank
+    ]
 
 
 # Words of several tokens
@@ -126,7 +138,14 @@ def pooled(rows: np.ndarray, first: list[int], aggregation: Aggregation) -> np.n
 
 
 #: A word of three tokens, B-GENEPROD and then surely inside CELL, and a word of one.
-ROWS = np.array([[0.1, 0.5, 0.1, 0.2, 0.1], [0.02, 0.01, 0.01, 0.01, 0.95], [0.3, 0.2, 0.2, 0.1, 0.2], [0.9, 0.1, 0.0, 0.0, 0.0]])
+ROWS = np.array(
+    [
+        [0.1, 0.5, 0.1, 0.2, 0.1],
+        [0.02, 0.01, 0.01, 0.01, 0.95],
+        [0.3, 0.2, 0.2, 0.1, 0.2],
+        [0.9, 0.1, 0.0, 0.0, 0.0],
+    ]
+)
 
 
 def test_the_first_token_speaks_for_its_word() -> None:
@@ -148,11 +167,17 @@ def test_the_surest_token_may_speak_for_its_word() -> None:
 
 
 @given(
-    rows=arrays.arrays(np.float32, st.tuples(st.integers(1, 9), st.just(5)), elements=st.floats(0.015625, 1, width=32)),
+    rows=arrays.arrays(
+        np.float32,
+        st.tuples(st.integers(1, 9), st.just(5)),
+        elements=st.floats(0.015625, 1, width=32),
+    ),
     cuts=st.sets(st.integers(1, 8)),
     aggregation=st.sampled_from(AGGREGATIONS),
 )
-def test_pooled_rows_are_probabilities_as_their_tokens_were(rows: np.ndarray, cuts: set[int], aggregation: Aggregation) -> None:
+def test_pooled_rows_are_probabilities_as_their_tokens_were(
+    rows: np.ndarray, cuts: set[int], aggregation: Aggregation
+) -> None:
     rows = rows / rows.sum(axis=1, keepdims=True)
     found = pooled(rows, [0, *sorted(cut for cut in cuts if cut < len(rows))], aggregation)
     assert found.min() >= 0
@@ -161,7 +186,9 @@ def test_pooled_rows_are_probabilities_as_their_tokens_were(rows: np.ndarray, cu
 
 @settings(max_examples=30, deadline=None)
 @given(text=texts, aggregation=st.sampled_from(AGGREGATIONS))
-def test_any_aggregation_gives_exact_pieces_that_are_whole_words(folder: Path, text: str, aggregation: Aggregation) -> None:
+def test_any_aggregation_gives_exact_pieces_that_are_whole_words(
+    folder: Path, text: str, aggregation: Aggregation
+) -> None:
     spans = tagger_by(folder, aggregation).tag([text], scores=True)[0]
     check(text, spans)
     cut = words(text)
@@ -178,16 +205,24 @@ def tagger_by(folder: Path, aggregation: Aggregation) -> Tagger:
 
 
 @given(n=st.integers(0, 3000), size=st.integers(8, 300), overlap=st.integers(0, 80))
-def test_windows_cover_everything_and_neighbours_overlap(folder: Path, n: int, size: int, overlap: int) -> None:
+def test_windows_cover_everything_and_neighbours_overlap(
+    folder: Path, n: int, size: int, overlap: int
+) -> None:
     encoder = TextEncoder(load_tokenizer(folder), max_length=size, overlap=overlap)
     windows = encoder.windows(n)
     assert [window for window in windows if window[1] - window[0] > encoder.window] == []
-    assert sorted({index for start, end in windows for index in range(start, end)}) == list(range(n))
-    assert all(after[0] > before[0] and before[1] - after[0] >= encoder.overlap for before, after in itertools.pairwise(windows))
+    assert sorted({index for start, end in windows for index in range(start, end)}) == list(
+        range(n)
+    )
+    assert all(
+        after[0] > before[0] and before[1] - after[0] >= encoder.overlap
+        for before, after in itertools.pairwise(windows)
+    )
 
 
 def blind(folder: Path, target: Path) -> Path:
-    """A copy of the model that sees neither neighbours nor positions, which are as many as wanted: a token's label depends on the token alone."""
+    """A copy of the model that sees neither neighbours nor positions, which are as many as wanted:
+    a token's label depends on the token alone."""
     shutil.copytree(folder, target)
     weights = load_file(target / "model.safetensors")
     for name, tensor in weights.items():
@@ -200,13 +235,19 @@ def blind(folder: Path, target: Path) -> Path:
 
 
 @pytest.mark.parametrize("size", [8, 13, 40])
-def test_where_windows_are_cut_loses_doubles_and_cuts_nothing(folder: Path, tmp_path: Path, size: int) -> None:
+def test_where_windows_are_cut_loses_doubles_and_cuts_nothing(
+    folder: Path, tmp_path: Path, size: int
+) -> None:
     model = blind(folder, tmp_path / "blind")
     text = " ".join(SENTENCES * 12)
     whole = load_tagger(model, device="cpu", precision="fp32").tag([text])[0]
-    cut = load_tagger(edit_config(model, window_tokens=size), device="cpu", precision="fp32").tag([text])[0]
+    cut = load_tagger(edit_config(model, window_tokens=size), device="cpu", precision="fp32").tag(
+        [text]
+    )[0]
     assert len(whole) > 12
-    assert [(span.start, span.end, span.label) for span in cut] == [(span.start, span.end, span.label) for span in whole]
+    assert [(span.start, span.end, span.label) for span in cut] == [
+        (span.start, span.end, span.label) for span in whole
+    ]
 
 
 # Labels
@@ -233,7 +274,11 @@ def test_touching_entities_of_one_type_stay_two() -> None:
 
 
 def test_a_scheme_without_b_reads_runs_of_i() -> None:
-    assert entities(("O", "I-protein", "I-DNA"), one_hot([1, 1, 2, 0, 1], 3)) == [(0, 1, "protein"), (2, 2, "DNA"), (4, 4, "protein")]
+    assert entities(("O", "I-protein", "I-DNA"), one_hot([1, 1, 2, 0, 1], 3)) == [
+        (0, 1, "protein"),
+        (2, 2, "DNA"),
+        (4, 4, "protein"),
+    ]
 
 
 def test_an_entity_does_not_begin_with_i_where_b_is_nearly_as_likely() -> None:
@@ -243,10 +288,20 @@ def test_an_entity_does_not_begin_with_i_where_b_is_nearly_as_likely() -> None:
 
 
 @settings(max_examples=100, deadline=None)
-@given(scores=arrays.arrays(np.float32, st.tuples(st.integers(1, 5), st.just(5)), elements=st.floats(0.015625, 1, width=32)))
+@given(
+    scores=arrays.arrays(
+        np.float32,
+        st.tuples(st.integers(1, 5), st.just(5)),
+        elements=st.floats(0.015625, 1, width=32),
+    )
+)
 def test_the_chosen_labels_are_the_most_probable_that_are_possible(scores: np.ndarray) -> None:
     scheme = _Scheme(LABELS)
-    possible = [np.array(path) for path in itertools.product(range(5), repeat=len(scores)) if scheme._is_possible(np.array(path))]
+    possible = [
+        np.array(path)
+        for path in itertools.product(range(5), repeat=len(scores))
+        if scheme._is_possible(np.array(path))
+    ]
     best = max(np.log(scores[np.arange(len(scores)), path]).sum() for path in possible)
     chosen = scheme.best_paths([scores, scores[:1]])[0]
     assert scheme._is_possible(chosen)
@@ -257,21 +312,32 @@ def test_the_chosen_labels_are_the_most_probable_that_are_possible(scores: np.nd
 def test_labels_of_words_hold_the_spans_they_were_made_of(data: st.DataObject, text: str) -> None:
     spans = data.draw(word_spans(text))
     cut = words(text)
-    assert [tuple(found) for found in decode(cut, encode(cut, spans).labels)] == [(span.start, span.end, span.label) for span in spans]
+    assert [tuple(found) for found in decode(cut, encode(cut, spans).labels)] == [
+        (span.start, span.end, span.label) for span in spans
+    ]
 
 
 # Backends
 
 
 @pytest.mark.parametrize(
-    ("precision", "fused", "tolerance"), [("fp32", False, 1e-5), ("fp32", True, 1e-5), ("bf16", False, 0.08), ("bf16", True, 0.08)]
+    ("precision", "fused", "tolerance"),
+    [("fp32", False, 1e-5), ("fp32", True, 1e-5), ("bf16", False, 0.08), ("bf16", True, 0.08)],
 )
-def test_the_lean_backend_computes_what_transformers_computes(folder: Path, precision: str, fused: bool, tolerance: float) -> None:
+def test_the_lean_backend_computes_what_transformers_computes(
+    folder: Path, precision: str, fused: bool, tolerance: float
+) -> None:
     checkpoint = find(folder)
     encoder = TextEncoder(load_tokenizer(folder), max_length=checkpoint.max_length)
-    windows = [encoder.input_ids(tokens, window) for tokens in encoder.tokens(SENTENCES) for window in encoder.windows(len(tokens))]
+    windows = [
+        encoder.input_ids(tokens, window)
+        for tokens in encoder.tokens(SENTENCES)
+        for window in encoder.windows(len(tokens))
+    ]
     plain = PlainBackend(load_classifier(checkpoint)).run(windows)
-    lean = LeanBackend(checkpoint.config, read_weights(folder, checkpoint.config), precision=precision, fused=fused).run(windows)
+    lean = LeanBackend(
+        checkpoint.config, read_weights(folder, checkpoint.config), precision=precision, fused=fused
+    ).run(windows)
     assert max(abs(one - other).max() for one, other in zip(plain, lean, strict=True)) < tolerance
 
 
@@ -280,7 +346,9 @@ def test_the_lean_backend_computes_what_transformers_computes(folder: Path, prec
 def test_the_backend_does_not_change_the_entities(folder: Path, text: str) -> None:
     lean, plain = tagger_by(folder, "first"), plain_tagger(folder)
     one, other = lean.tag([text])[0], plain.tag([text])[0]
-    assert [(span.start, span.end, span.label) for span in one] == [(span.start, span.end, span.label) for span in other]
+    assert [(span.start, span.end, span.label) for span in one] == [
+        (span.start, span.end, span.label) for span in other
+    ]
     assert [span.score for span in one] == pytest.approx([span.score for span in other], abs=1e-3)
 
 
@@ -294,18 +362,28 @@ def plain_tagger(folder: Path) -> Tagger:
 def test_padded_batches_give_what_single_windows_give(folder: Path) -> None:
     checkpoint = find(folder)
     encoder = TextEncoder(load_tokenizer(folder), max_length=checkpoint.max_length)
-    windows = [encoder.input_ids(tokens, window) for tokens in encoder.tokens(SENTENCES) for window in encoder.windows(len(tokens))]
+    windows = [
+        encoder.input_ids(tokens, window)
+        for tokens in encoder.tokens(SENTENCES)
+        for window in encoder.windows(len(tokens))
+    ]
     backend = PlainBackend(load_classifier(checkpoint))
     single = backend.run(windows)
     backend._budget = 150
-    assert max(abs(one - other).max() for one, other in zip(single, backend.run(windows), strict=True)) < 1e-5
+    assert (
+        max(abs(one - other).max() for one, other in zip(single, backend.run(windows), strict=True))
+        < 1e-5
+    )
 
 
 @given(lengths=st.lists(st.integers(1, 60), max_size=40), budget=st.integers(1, 300))
 def test_batches_hold_each_window_once_within_the_budget(lengths: list[int], budget: int) -> None:
     batches = list(batches_by_length(lengths, budget))
     assert sorted(index for batch in batches for index in batch) == list(range(len(lengths)))
-    assert all(len(batch) == 1 or len(batch) * max(lengths[index] for index in batch) <= budget for batch in batches)
+    assert all(
+        len(batch) == 1 or len(batch) * max(lengths[index] for index in batch) <= budget
+        for batch in batches
+    )
 
 
 # Packed checkpoints
@@ -313,17 +391,28 @@ def test_batches_hold_each_window_once_within_the_budget(lengths: list[int], bud
 
 def test_a_packed_model_tags_as_its_parent_does(folder: Path, tmp_path: Path) -> None:
     pack(folder, tmp_path / "packed", SENTENCES)
-    parent, packed = load_tagger(folder, device="cpu", precision="fp32"), load_tagger(tmp_path / "packed", device="cpu", precision="fp32")
-    size, packed_size = (sum(path.stat().st_size for path in place.glob("*.safetensors")) for place in (folder, tmp_path / "packed"))
+    parent, packed = (
+        load_tagger(folder, device="cpu", precision="fp32"),
+        load_tagger(tmp_path / "packed", device="cpu", precision="fp32"),
+    )
+    size, packed_size = (
+        sum(path.stat().st_size for path in place.glob("*.safetensors"))
+        for place in (folder, tmp_path / "packed")
+    )
     assert packed_size < 0.45 * size
-    before, after = (np.concatenate(tagger.probabilities(tagger.encoder.tokens(SENTENCES))) for tagger in (parent, packed))
+    before, after = (
+        np.concatenate(tagger.probabilities(tagger.encoder.tokens(SENTENCES)))
+        for tagger in (parent, packed)
+    )
     assert np.abs(before - after).mean() < 0.02
     assert (before.argmax(axis=1) == after.argmax(axis=1)).mean() > 0.9
 
 
 @settings(max_examples=40, deadline=None)
 @given(text=texts)
-def test_a_cut_vocabulary_makes_nothing_unknown_that_was_known(packed_bert: tuple[Path, Path], text: str) -> None:
+def test_a_cut_vocabulary_makes_nothing_unknown_that_was_known(
+    packed_bert: tuple[Path, Path], text: str
+) -> None:
     before, after = (load_tokenizer(place) for place in packed_bert)
     assert after.get_vocab_size() < before.get_vocab_size()
     assert after.encode(text).tokens.count("[UNK]") <= before.encode(text).tokens.count("[UNK]")
@@ -336,25 +425,45 @@ def packed_bert(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return place / "whole", place / "packed"
 
 
-def test_the_training_text_keeps_its_tokens_under_new_numbers(packed_bert: tuple[Path, Path]) -> None:
+def test_the_training_text_keeps_its_tokens_under_new_numbers(
+    packed_bert: tuple[Path, Path],
+) -> None:
     before, after = (load_tokenizer(place) for place in packed_bert)
     assert after.encode(SENTENCES[0]).tokens == before.encode(SENTENCES[0]).tokens
     assert after.encode("HeLa").tokens[0] == "[CLS]"
 
 
-def test_an_unpacked_model_is_read_by_transformers_and_tags_the_same(packed_bert: tuple[Path, Path], tmp_path: Path) -> None:
+def test_an_unpacked_model_is_read_by_transformers_and_tags_the_same(
+    packed_bert: tuple[Path, Path], tmp_path: Path
+) -> None:
     from transformers import AutoModelForTokenClassification, AutoTokenizer
 
     unpack(packed_bert[1], tmp_path / "plain")
     model = AutoModelForTokenClassification.from_pretrained(tmp_path / "plain")
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "plain")
-    expected = model(**tokenizer(SENTENCES[0], return_tensors="pt")).logits.softmax(-1)[0, 1:-1].detach().numpy()
+    expected = (
+        model(**tokenizer(SENTENCES[0], return_tensors="pt"))
+        .logits.softmax(-1)[0, 1:-1]
+        .detach()
+        .numpy()
+    )
     tagger = load_tagger(packed_bert[1], device="cpu", precision="fp32")
     found = tagger.probabilities(tagger.encoder.tokens([SENTENCES[0]]))[0]
     assert abs(found - expected).max() < 1e-5
 
 
 def test_the_bundled_model_finds_what_a_biologist_would() -> None:
-    text = "HeLa cells were treated with rapamycin and p53 was analysed by Western blot in mouse liver."
-    found = {(span.surface, span.label) for span in load_tagger("bundled", device="cpu").tag([text])[0]}
-    assert {("HeLa", "CELL"), ("rapamycin", "SMALL_MOLECULE"), ("p53", "GENEPROD"), ("mouse", "ORGANISM"), ("liver", "TISSUE")} <= found
+    text = (
+        "HeLa cells were treated with rapamycin and p53 was analysed by Western blot in mouse"
+        " liver."
+    )
+    found = {
+        (span.surface, span.label) for span in load_tagger("bundled", device="cpu").tag([text])[0]
+    }
+    assert {
+        ("HeLa", "CELL"),
+        ("rapamycin", "SMALL_MOLECULE"),
+        ("p53", "GENEPROD"),
+        ("mouse", "ORGANISM"),
+        ("liver", "TISSUE"),
+    } <= found

@@ -8,13 +8,26 @@ from typing import Any
 import pytest
 
 from ner_engine.errors import TrainingError
-from ner_engine.registry.recipes import FILL_MASK, RECIPES, Recipe, checked_value, hyperparameters, recipe_named
+from ner_engine.registry.recipes import (
+    FILL_MASK,
+    RECIPES,
+    Recipe,
+    checked_value,
+    hyperparameters,
+    recipe_named,
+)
 from ner_engine.registry.tasks import TASKS
 from ner_engine.schema import ENTITY_LABELS
 
 #: What the authors of the five systems state of their runs.
 PUBLISHED: dict[str, dict[str, Any]] = {
-    "sd-ner": {"epochs": 0.6, "batch_size": 16, "learning_rate": 1e-4, "max_length": 512, "labels": ENTITY_LABELS[:7]},
+    "sd-ner": {
+        "epochs": 0.6,
+        "batch_size": 16,
+        "learning_rate": 1e-4,
+        "max_length": 512,
+        "labels": ENTITY_LABELS[:7],
+    },
     "scibert-jnlpba": {
         "epochs": 6.0,
         "batch_size": 32,
@@ -26,16 +39,40 @@ PUBLISHED: dict[str, dict[str, Any]] = {
         "evals_per_epoch": 1.0,
         "labels": ("protein", "cell_type", "DNA", "cell_line", "RNA"),
     },
-    "bio-lm": {"epochs": 3.0, "batch_size": 16, "learning_rate": 5e-5, "max_length": 512, "task": FILL_MASK},
-    "craft-augmented-transfer": {"epochs": 4.0, "batch_size": 8, "learning_rate": 3e-5, "seed": 42, "augment_share": 0.2},
-    "biobert-craft": {"epochs": 4.0, "batch_size": 8, "learning_rate": 3e-5, "seed": 42, "augment_share": 0.0},
+    "bio-lm": {
+        "epochs": 3.0,
+        "batch_size": 16,
+        "learning_rate": 5e-5,
+        "max_length": 512,
+        "task": FILL_MASK,
+    },
+    "craft-augmented-transfer": {
+        "epochs": 4.0,
+        "batch_size": 8,
+        "learning_rate": 3e-5,
+        "seed": 42,
+        "augment_share": 0.2,
+    },
+    "biobert-craft": {
+        "epochs": 4.0,
+        "batch_size": 8,
+        "learning_rate": 3e-5,
+        "seed": 42,
+        "augment_share": 0.0,
+    },
 }
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_the_five_systems_have_the_hyperparameters_that_their_authors_state(name: str) -> None:
     recipe = recipe_named(name)
-    wanted = {"weight_decay": 0.0, "adam_beta1": 0.9, "adam_beta2": 0.999, "adam_epsilon": 1e-8, "schedule": "linear"} | PUBLISHED[name]
+    wanted = {
+        "weight_decay": 0.0,
+        "adam_beta1": 0.9,
+        "adam_beta2": 0.999,
+        "adam_epsilon": 1e-8,
+        "schedule": "linear",
+    } | PUBLISHED[name]
     assert {field: getattr(recipe, field) for field in wanted} == wanted
 
 
@@ -49,15 +86,34 @@ def test_every_recipe_can_be_run_and_none_can_be_changed_in_place(recipe: Recipe
 
 
 def test_other_values_are_read_as_their_fields_types() -> None:
-    settings = {"epochs": "0.5", "batch_size": "4", "keep": "best", "labels": "A, B", "gradient_checkpointing": "on", "label_smoothing": "0.1"}
+    settings = {
+        "epochs": "0.5",
+        "batch_size": "4",
+        "keep": "best",
+        "labels": "A, B",
+        "gradient_checkpointing": "on",
+        "label_smoothing": "0.1",
+    }
     changed = recipe_named("sd-ner").with_settings(settings)
-    assert (changed.epochs, changed.batch_size, changed.keep, changed.labels) == (0.5, 4, "best", ("A", "B"))
+    assert (changed.epochs, changed.batch_size, changed.keep, changed.labels) == (
+        0.5,
+        4,
+        "best",
+        ("A", "B"),
+    )
     assert (changed.gradient_checkpointing, changed.label_smoothing) == (True, 0.1)
-    assert recipe_named("sd-ner").with_settings({"gradient_checkpointing": str(False)}).gradient_checkpointing is False
+    assert (
+        recipe_named("sd-ner")
+        .with_settings({"gradient_checkpointing": str(False)})
+        .gradient_checkpointing
+        is False
+    )
 
 
 def test_what_a_recipe_was_run_with_makes_the_same_recipe_again() -> None:
-    asked = recipe_named("quick").with_settings({"class_weights": "balanced", "gradient_checkpointing": "True", "patience": "3"})
+    asked = recipe_named("quick").with_settings(
+        {"class_weights": "balanced", "gradient_checkpointing": "True", "patience": "3"}
+    )
     told = {name: str(value) for name, value in asked.hyperparameters().items() if name != "task"}
     assert recipe_named("quick").with_settings(told) == asked
 
@@ -94,9 +150,16 @@ def test_an_unknown_recipe_is_answered_with_those_there_are() -> None:
         recipe_named("sd-nerd")
 
 
-def test_every_field_but_what_makes_a_recipe_this_one_has_a_meaning_and_says_what_it_may_be() -> None:
+def test_every_field_but_what_makes_a_recipe_this_one_has_a_meaning_and_says_what_it_may_be() -> (
+    None
+):
     told = {each.name: each for each in hyperparameters()}
-    assert set(told) == {field.name for field in dataclasses.fields(Recipe)} - {"name", "about", "base", "task"}
+    assert set(told) == {field.name for field in dataclasses.fields(Recipe)} - {
+        "name",
+        "about",
+        "base",
+        "task",
+    }
     assert all(each.meaning and each.permitted for each in told.values())
     assert told["warmup"].permitted == "0 to 1"
     assert told["batch_size"].permitted == "whole number, 1 to 4,096"
@@ -106,6 +169,10 @@ def test_every_field_but_what_makes_a_recipe_this_one_has_a_meaning_and_says_wha
 
 def test_a_value_is_checked_by_itself_whatever_the_others_are() -> None:
     assert checked_value("average", "3") == 3
-    for name, value, sentence in (("average", "-1", "average must lie between"), ("seed", "9" * 60, "not 9999"), ("base", "x", "no hyperparameter")):
+    for name, value, sentence in (
+        ("average", "-1", "average must lie between"),
+        ("seed", "9" * 60, "not 9999"),
+        ("base", "x", "no hyperparameter"),
+    ):
         with pytest.raises(TrainingError, match=sentence):
             checked_value(name, value)

@@ -7,13 +7,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ner_engine.align import Labelled
-from ner_engine.scoring.comparison import Counts, counts_of, errors_of, paired_bootstrap, pairs, partial_scores, worsened
+from ner_engine.scoring.comparison import (
+    Counts,
+    counts_of,
+    errors_of,
+    paired_bootstrap,
+    pairs,
+    partial_scores,
+    worsened,
+)
 from ner_engine.scoring.metrics import score
 
 ranges = st.builds(
-    lambda start, length, label: Labelled(start, start + length, label), st.integers(0, 20), st.integers(1, 6), st.sampled_from(["CELL", "GENEPROD"])
+    lambda start, length, label: Labelled(start, start + length, label),
+    st.integers(0, 20),
+    st.integers(1, 6),
+    st.sampled_from(["CELL", "GENEPROD"]),
 )
-texts_of_ranges = st.lists(st.tuples(st.lists(ranges, max_size=6), st.lists(ranges, max_size=6)), max_size=4)
+texts_of_ranges = st.lists(
+    st.tuples(st.lists(ranges, max_size=6), st.lists(ranges, max_size=6)), max_size=4
+)
 
 
 def test_an_overlap_of_the_same_label_counts_in_part() -> None:
@@ -31,17 +44,24 @@ def test_one_long_entity_stands_for_one_other_alone() -> None:
 
 
 @given(texts_of_ranges)
-def test_partial_scores_are_never_below_strict_ones_and_equal_for_equal_sides(texts: list[tuple[list[Labelled], list[Labelled]]]) -> None:
+def test_partial_scores_are_never_below_strict_ones_and_equal_for_equal_sides(
+    texts: list[tuple[list[Labelled], list[Labelled]]],
+) -> None:
     gold, predicted = [left for left, _ in texts], [right for _, right in texts]
     partial, strict = partial_scores(gold, predicted), score(gold, predicted)
     for label, value in strict.by_label.items():
         assert partial.by_label[label].n_correct >= value.n_correct
-        assert (partial.by_label[label].n_predicted, partial.by_label[label].support) == (value.n_predicted, value.support)
+        assert (partial.by_label[label].n_predicted, partial.by_label[label].support) == (
+            value.n_predicted,
+            value.support,
+        )
     assert partial_scores(gold, gold).micro.n_correct == strict.micro.support
 
 
 @given(st.lists(ranges, max_size=6), st.lists(ranges, max_size=6))
-def test_pairs_overlap_and_use_nobody_twice(gold: list[Labelled], predicted: list[Labelled]) -> None:
+def test_pairs_overlap_and_use_nobody_twice(
+    gold: list[Labelled], predicted: list[Labelled]
+) -> None:
     left, right = sorted(set(gold)), sorted(set(predicted))
     found = pairs(left, right)
     assert all(a.start < b.end and b.start < a.end for a, b in found)
@@ -54,7 +74,12 @@ def test_errors_are_told_apart_by_what_is_wrong() -> None:
     gold = [Labelled(0, 3, "GENEPROD"), Labelled(7, 17, "CELL"), Labelled(22, 25, "GENEPROD")]
     predicted = [Labelled(0, 3, "CELL"), Labelled(7, 11, "CELL"), Labelled(26, 30, "EXP_ASSAY")]
     found = errors_of([text], [gold], [predicted])
-    assert dict(found.confusion) == {("GENEPROD", "CELL"): 1, ("CELL", "CELL"): 1, ("GENEPROD", ""): 1, ("", "EXP_ASSAY"): 1}
+    assert dict(found.confusion) == {
+        ("GENEPROD", "CELL"): 1,
+        ("CELL", "CELL"): 1,
+        ("GENEPROD", ""): 1,
+        ("", "EXP_ASSAY"): 1,
+    }
     assert dict(found.edges) == {("CELL", "ends"): 1}
     assert dict(found.missed) == {("GENEPROD", "p53"): 1}
     assert dict(found.invented) == {("EXP_ASSAY", "blot"): 1}
@@ -88,4 +113,6 @@ def test_legends_that_got_worse_come_worst_first() -> None:
     old = [Counts(2, 2, 2), Counts(1, 1, 2), Counts(1, 2, 2)]
     new = [Counts(0, 1, 2), Counts(2, 2, 2), Counts(1, 3, 2)]
     assert worsened(old, new) == [(0, 3), (2, 1)]
-    assert counts_of([Labelled(0, 1, "A"), Labelled(2, 3, "B")], [Labelled(0, 1, "A")], "A") == Counts(1, 1, 1)
+    assert counts_of(
+        [Labelled(0, 1, "A"), Labelled(2, 3, "B")], [Labelled(0, 1, "A")], "A"
+    ) == Counts(1, 1, 1)

@@ -27,36 +27,57 @@ def iob2(tags: list[str]) -> list[str]:
 
 
 sentences = st.integers(1, 4).flatmap(
-    lambda n: st.lists(st.tuples(*[st.lists(st.sampled_from(TAGS), min_size=n, max_size=n).map(iob2)] * 2), min_size=1, max_size=5)
+    lambda n: st.lists(
+        st.tuples(*[st.lists(st.sampled_from(TAGS), min_size=n, max_size=n).map(iob2)] * 2),
+        min_size=1,
+        max_size=5,
+    )
 )
 
 
 @given(sentences)
-def test_figures_equal_seqeval_by_label_micro_and_macro(pairs: list[tuple[list[str], list[str]]]) -> None:
+def test_figures_equal_seqeval_by_label_micro_and_macro(
+    pairs: list[tuple[list[str], list[str]]],
+) -> None:
     gold, predicted = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
     ours = score_iob2(gold, predicted)
     if not ours.by_label:
         return
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        theirs = classification_report(gold, predicted, mode="strict", scheme=IOB2, output_dict=True, zero_division=0)
+        theirs = classification_report(
+            gold, predicted, mode="strict", scheme=IOB2, output_dict=True, zero_division=0
+        )
     for label, result in ours.by_label.items():
         expected = theirs[label]
-        assert (result.precision, result.recall, result.f1) == pytest.approx((expected["precision"], expected["recall"], expected["f1-score"]))
+        assert (result.precision, result.recall, result.f1) == pytest.approx(
+            (expected["precision"], expected["recall"], expected["f1-score"])
+        )
         assert result.support == expected["support"]
     micro, macro = ours.micro, ours.macro
-    assert (micro.precision, micro.recall, micro.f1) == pytest.approx(tuple(theirs["micro avg"][key] for key in ("precision", "recall", "f1-score")))
-    assert tuple(macro.values()) == pytest.approx(tuple(theirs["macro avg"][key] for key in ("precision", "recall", "f1-score")))
+    assert (micro.precision, micro.recall, micro.f1) == pytest.approx(
+        tuple(theirs["micro avg"][key] for key in ("precision", "recall", "f1-score"))
+    )
+    assert tuple(macro.values()) == pytest.approx(
+        tuple(theirs["macro avg"][key] for key in ("precision", "recall", "f1-score"))
+    )
 
 
 @given(sentences)
-def test_figures_word_by_word_equal_those_of_sklearn_without_o_and_the_accuracy_that_of_seqeval(pairs: list[tuple[list[str], list[str]]]) -> None:
+def test_figures_word_by_word_equal_those_of_sklearn_without_o_and_the_accuracy_that_of_seqeval(
+    pairs: list[tuple[list[str], list[str]]],
+) -> None:
     gold, predicted = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
     scores, accuracy = score_words(gold, predicted)
     assert accuracy == pytest.approx(accuracy_score(gold, predicted))
     flat = [[tag for tags in side for tag in tags] for side in (gold, predicted)]
-    for names, ours in [(TAGS[1:], scores.micro), *(([f"B-{label}", f"I-{label}"], found) for label, found in scores.by_label.items())]:
-        theirs = precision_recall_fscore_support(*flat, labels=names, average="micro", zero_division=0)
+    for names, ours in [
+        (TAGS[1:], scores.micro),
+        *(([f"B-{label}", f"I-{label}"], found) for label, found in scores.by_label.items()),
+    ]:
+        theirs = precision_recall_fscore_support(
+            *flat, labels=names, average="micro", zero_division=0
+        )
         assert (ours.precision, ours.recall, ours.f1) == pytest.approx(theirs[:3])
 
 
@@ -64,7 +85,14 @@ def test_an_entity_counts_only_with_the_same_edges_and_label() -> None:
     gold = [[Labelled(0, 3, "GENEPROD"), Labelled(5, 9, "CELL")]]
     predicted = [[Labelled(0, 3, "GENEPROD"), Labelled(5, 8, "CELL"), Labelled(5, 9, "TISSUE")]]
     result = score(gold, predicted)
-    assert result.micro.as_json() == {"precision": 0.333333, "recall": 0.5, "f1": 0.4, "support": 2, "n_predicted": 3, "n_correct": 1}
+    assert result.micro.as_json() == {
+        "precision": 0.333333,
+        "recall": 0.5,
+        "f1": 0.4,
+        "support": 2,
+        "n_predicted": 3,
+        "n_correct": 1,
+    }
     assert (result.by_label["CELL"].f1, result.by_label["TISSUE"].precision) == (0.0, 0.0)
 
 
@@ -79,7 +107,14 @@ def test_lists_of_different_length_are_an_error_and_not_a_score() -> None:
 
 
 def test_nothing_to_find_and_nothing_found_is_zero_and_not_an_error() -> None:
-    assert score([[]], [[]]).as_json()["micro"] == {"precision": 0.0, "recall": 0.0, "f1": 0.0, "support": 0, "n_predicted": 0, "n_correct": 0}
+    assert score([[]], [[]]).as_json()["micro"] == {
+        "precision": 0.0,
+        "recall": 0.0,
+        "f1": 0.0,
+        "support": 0,
+        "n_predicted": 0,
+        "n_correct": 0,
+    }
 
 
 def test_the_table_names_each_label_and_both_means() -> None:
@@ -88,7 +123,9 @@ def test_the_table_names_each_label_and_both_means() -> None:
 
 
 @given(sentences, st.integers(0, 5))
-def test_the_scores_of_many_texts_are_those_of_their_parts_together(pairs: list[tuple[list[str], list[str]]], at: int) -> None:
+def test_the_scores_of_many_texts_are_those_of_their_parts_together(
+    pairs: list[tuple[list[str], list[str]]], at: int
+) -> None:
     gold, predicted = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
     parts = score_iob2(gold[:at], predicted[:at]) + score_iob2(gold[at:], predicted[at:])
     assert parts == score_iob2(gold, predicted)

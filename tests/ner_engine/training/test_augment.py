@@ -1,4 +1,5 @@
-"""Entity replacement: new names in old sentences, every other character and every span where it was."""
+"""Entity replacement: new names in old sentences, every other character and every span where it
+was."""
 
 from __future__ import annotations
 
@@ -15,11 +16,20 @@ from ner_engine.cli import main
 from ner_engine.errors import FormatError, TrainingError
 from ner_engine.formats import jsonl
 from ner_engine.schema import ENTITY_LABELS, Document, Segment, Span
-from ner_engine.training.augment import MAX_NAME_CHARACTERS, augment_documents, augment_folder, cased_as, lists_of, read_lists
+from ner_engine.training.augment import (
+    MAX_NAME_CHARACTERS,
+    augment_documents,
+    augment_folder,
+    cased_as,
+    lists_of,
+    read_lists,
+)
 from tests.ner_engine.strategies import any_character, documents, texts_with_something, word_spans
 
 names = st.text(any_character, min_size=1, max_size=6).filter(lambda name: name == name.strip())
-lists = st.dictionaries(st.sampled_from(ENTITY_LABELS), st.lists(names, min_size=1, max_size=3, unique=True), max_size=8)
+lists = st.dictionaries(
+    st.sampled_from(ENTITY_LABELS), st.lists(names, min_size=1, max_size=3, unique=True), max_size=8
+)
 panels_of_whole_words = texts_with_something.flatmap(
     lambda text: st.builds(lambda gold: Document("d", text, gold=tuple(gold)), word_spans(text)),
 )
@@ -27,7 +37,15 @@ panels_of_whole_words = texts_with_something.flatmap(
 
 def outside(document: Document) -> list[str]:
     """The pieces of the text between its entities, for spans that do not overlap."""
-    edges = [0, *(edge for span in sorted(document.gold, key=lambda span: span.start) for edge in (span.start, span.end)), len(document.text)]
+    edges = [
+        0,
+        *(
+            edge
+            for span in sorted(document.gold, key=lambda span: span.start)
+            for edge in (span.start, span.end)
+        ),
+        len(document.text),
+    ]
     return [document.text[start:end] for start, end in zip(edges[::2], edges[1::2], strict=True)]
 
 
@@ -35,42 +53,70 @@ def outside(document: Document) -> list[str]:
 def test_every_span_of_a_copy_is_its_surface_and_none_is_lost(
     originals: list[Document], share: float, given_lists: dict[str, list[str]], seed: int
 ) -> None:
-    originals = [dataclasses.replace(document, id=f"d{index}") for index, document in enumerate(originals)]
+    originals = [
+        dataclasses.replace(document, id=f"d{index}") for index, document in enumerate(originals)
+    ]
     by_id = {document.id: document for document in originals}
     for copy in augment_documents(originals, share, given_lists, seed):
         copy.check()
         original = by_id[copy.id.removesuffix("+augmented")]
-        assert [(span.label, span.role, span.id) for span in copy.gold] == [(span.label, span.role, span.id) for span in original.gold]
+        assert [(span.label, span.role, span.id) for span in copy.gold] == [
+            (span.label, span.role, span.id) for span in original.gold
+        ]
         assert len(copy.segments) == len(original.segments)
         assert copy.text != original.text
         assert copy.group == original.group
-        changed = {new.surface: old.surface for new, old in zip(copy.gold, original.gold, strict=True) if new.surface != old.surface}
+        changed = {
+            new.surface: old.surface
+            for new, old in zip(copy.gold, original.gold, strict=True)
+            if new.surface != old.surface
+        }
         assert changed
 
 
-@given(st.lists(panels_of_whole_words, min_size=1, max_size=4), st.floats(0, 1), lists, st.integers(0, 9))
-def test_text_outside_of_entities_is_untouched(originals: list[Document], share: float, given_lists: dict[str, list[str]], seed: int) -> None:
-    originals = [dataclasses.replace(document, id=f"d{index}") for index, document in enumerate(originals)]
+@given(
+    st.lists(panels_of_whole_words, min_size=1, max_size=4),
+    st.floats(0, 1),
+    lists,
+    st.integers(0, 9),
+)
+def test_text_outside_of_entities_is_untouched(
+    originals: list[Document], share: float, given_lists: dict[str, list[str]], seed: int
+) -> None:
+    originals = [
+        dataclasses.replace(document, id=f"d{index}") for index, document in enumerate(originals)
+    ]
     by_id = {document.id: document for document in originals}
     for copy in augment_documents(originals, share, given_lists, seed):
         assert outside(copy) == outside(by_id[copy.id.removesuffix("+augmented")])
 
 
 @given(st.lists(documents(), min_size=1, max_size=4), st.floats(0, 1), st.integers(0, 9))
-def test_the_same_seed_gives_the_same_copies(originals: list[Document], share: float, seed: int) -> None:
-    assert augment_documents(originals, share, seed=seed) == augment_documents(originals, share, seed=seed)
+def test_the_same_seed_gives_the_same_copies(
+    originals: list[Document], share: float, seed: int
+) -> None:
+    assert augment_documents(originals, share, seed=seed) == augment_documents(
+        originals, share, seed=seed
+    )
 
 
 def document(text: str, *spans: tuple[str, str], **fields: Any) -> Document:
-    gold = tuple(Span(text.index(surface), text.index(surface) + len(surface), label, surface) for surface, label in spans)
+    gold = tuple(
+        Span(text.index(surface), text.index(surface) + len(surface), label, surface)
+        for surface, label in spans
+    )
     return Document("d", text, gold=gold, **fields)
 
 
 def test_the_share_counts_entities_of_all_texts_together() -> None:
-    originals = [document(f"Bax{number} moves", (f"Bax{number}", "GENEPROD")) for number in range(50)]
+    originals = [
+        document(f"Bax{number} moves", (f"Bax{number}", "GENEPROD")) for number in range(50)
+    ]
     assert len(augment_documents(originals, 0.2)) == 10
     assert augment_documents(originals, 0.0) == []
-    assert {copy.text for copy in augment_documents(originals, 0.2, seed=1)} != {copy.text for copy in augment_documents(originals, 0.2, seed=2)}
+    assert {copy.text for copy in augment_documents(originals, 0.2, seed=1)} != {
+        copy.text for copy in augment_documents(originals, 0.2, seed=2)
+    }
 
 
 def test_a_share_out_of_range_is_refused() -> None:
@@ -108,9 +154,17 @@ def test_what_no_other_name_can_stand_for_is_left_alone(original: Document) -> N
 
 
 def test_panels_move_with_their_text() -> None:
-    original = document("A Bax B Bak", ("Bax", "GENEPROD"), ("Bak", "GENEPROD"), segments=(Segment(0, 6, "a"), Segment(6, 11, "b")))
+    original = document(
+        "A Bax B Bak",
+        ("Bax", "GENEPROD"),
+        ("Bak", "GENEPROD"),
+        segments=(Segment(0, 6, "a"), Segment(6, 11, "b")),
+    )
     (copy,) = augment_documents([original], 1.0, {"GENEPROD": ["caspase"]})
-    assert [copy.text[segment.start : segment.end] for segment in copy.segments] == ["A Caspase ", "B Caspase"]
+    assert [copy.text[segment.start : segment.end] for segment in copy.segments] == [
+        "A Caspase ",
+        "B Caspase",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -155,14 +209,31 @@ name: part of
 
 def test_lists_are_read_from_ontologies_tables_and_lines(tmp_path: Path) -> None:
     (tmp_path / "cl.obo").write_text(OBO)
-    (tmp_path / "table.tsv").write_text(f"GENEPROD\tBax\nGENEPROD\t{'x' * (MAX_NAME_CHARACTERS + 1)}\nCELL\tHeLa\n\n")
+    (tmp_path / "table.tsv").write_text(
+        f"GENEPROD\tBax\nGENEPROD\t{'x' * (MAX_NAME_CHARACTERS + 1)}\nCELL\tHeLa\n\n"
+    )
     (tmp_path / "lines.txt").write_text("mouse \n\n house  mouse\n")
-    found = read_lists([f"CELL={tmp_path}/cl.obo", f"{tmp_path}/table.tsv", f"ORGANISM={tmp_path}/lines.txt"])
-    assert found == {"CELL": ["HeLa", 'nerve "cell"', "neuron"], "GENEPROD": ["Bax"], "ORGANISM": ["house mouse", "mouse"]}
+    found = read_lists(
+        [f"CELL={tmp_path}/cl.obo", f"{tmp_path}/table.tsv", f"ORGANISM={tmp_path}/lines.txt"]
+    )
+    assert found == {
+        "CELL": ["HeLa", 'nerve "cell"', "neuron"],
+        "GENEPROD": ["Bax"],
+        "ORGANISM": ["house mouse", "mouse"],
+    }
 
 
-@pytest.mark.parametrize(("content", "said"), [(OBO, "LABEL="), ("Bax\n", "line 1: it must be a label, a tab and a name"), (None, "cannot be read")])
-def test_a_list_that_cannot_be_used_says_what_to_do(tmp_path: Path, content: str | None, said: str) -> None:
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (OBO, "LABEL="),
+        ("Bax\n", "line 1: it must be a label, a tab and a name"),
+        (None, "cannot be read"),
+    ],
+)
+def test_a_list_that_cannot_be_used_says_what_to_do(
+    tmp_path: Path, content: str | None, said: str
+) -> None:
     if content is not None:
         (tmp_path / "list.txt").write_text(content)
     with pytest.raises(FormatError, match=said):
@@ -177,20 +248,39 @@ def fill(folder: Path, **sides: list[Document]) -> Path:
     return folder
 
 
-def test_copies_follow_the_originals_and_held_out_texts_stay_as_they_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    train = [document("the Bax gene", ("Bax", "GENEPROD")), document("the Bak gene", ("Bak", "GENEPROD"))]
+def test_copies_follow_the_originals_and_held_out_texts_stay_as_they_are(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train = [
+        document("the Bax gene", ("Bax", "GENEPROD")),
+        document("the Bak gene", ("Bak", "GENEPROD")),
+    ]
     data = fill(tmp_path / "data", train=train, eval=[document("of Bid", ("Bid", "GENEPROD"))])
-    assert main(["augment", "--data", str(data), "--out", str(tmp_path / "out"), "--share", "0.5"]) == 0
-    rows = [json.loads(line) for line in (tmp_path / "out" / "train.jsonl").read_text().splitlines()]
+    assert (
+        main(["augment", "--data", str(data), "--out", str(tmp_path / "out"), "--share", "0.5"])
+        == 0
+    )
+    rows = [
+        json.loads(line) for line in (tmp_path / "out" / "train.jsonl").read_text().splitlines()
+    ]
     assert [row["text"] for row in rows[:2]] == ["the Bax gene", "the Bak gene"]
     assert (len(rows), rows[2]["attributes"]["augmented"]) == (3, True)
     assert {row["text"] for row in rows} == {"the Bax gene", "the Bak gene"}
     assert (tmp_path / "out" / "eval.jsonl").read_bytes() == (data / "eval.jsonl").read_bytes()
-    assert json.loads(capsys.readouterr().out) == {"texts": 2, "copies": 1, "names": {"GENEPROD": 2}, "out": str(tmp_path / "out")}
+    assert json.loads(capsys.readouterr().out) == {
+        "texts": 2,
+        "copies": 1,
+        "names": {"GENEPROD": 2},
+        "out": str(tmp_path / "out"),
+    }
 
 
 def test_names_come_from_the_training_side_alone(tmp_path: Path) -> None:
-    data = fill(tmp_path / "data", train=[document("Bax", ("Bax", "A")), document("Bak", ("Bak", "A"))], eval=[document("Bid", ("Bid", "A"))])
+    data = fill(
+        tmp_path / "data",
+        train=[document("Bax", ("Bax", "A")), document("Bak", ("Bak", "A"))],
+        eval=[document("Bid", ("Bid", "A"))],
+    )
     augment_folder(data, tmp_path / "out", share=1.0, lists=None, seed=1)
     assert "Bid" not in (tmp_path / "out" / "train.jsonl").read_text()
 
@@ -205,4 +295,6 @@ def test_a_folder_that_is_there_or_lists_that_fit_nothing_are_refused(tmp_path: 
 
 
 def test_lists_of_a_training_set_hold_its_surfaces_by_label() -> None:
-    assert lists_of([document("Bax in HeLa", ("Bax", "A"), ("HeLa", "B")), document("Bak", ("Bak", "A"))]) == {"A": ["Bak", "Bax"], "B": ["HeLa"]}
+    assert lists_of(
+        [document("Bax in HeLa", ("Bax", "A"), ("HeLa", "B")), document("Bak", ("Bak", "A"))]
+    ) == {"A": ["Bak", "Bax"], "B": ["HeLa"]}

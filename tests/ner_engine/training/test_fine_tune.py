@@ -1,4 +1,5 @@
-"""Training runs: what they leave behind, that interruptions change nothing, and which weights a model ends with."""
+"""Training runs: what they leave behind, that interruptions change nothing, and which weights a
+model ends with."""
 
 from __future__ import annotations
 
@@ -32,30 +33,62 @@ from ner_engine.training.weight_averaging import Blend, blend
 from tests.ner_engine.checkpoints import save_bert
 
 #: A few seconds' run of a tiny model; nothing is dropped out, so that runs can be compared.
-BRIEF = {"epochs": "3", "batch_size": "8", "min_characters": "0", "labels": "auto", "dropout": "0", "precision": "fp32", "evals_per_epoch": "1"}
+BRIEF = {
+    "epochs": "3",
+    "batch_size": "8",
+    "min_characters": "0",
+    "labels": "auto",
+    "dropout": "0",
+    "precision": "fp32",
+    "evals_per_epoch": "1",
+}
 
 
 def rows(n: int, side: str, *, papers: str = "") -> list[dict[str, Any]]:
     found = []
     for number in range(n):
         name = f"Prot{number % 7}"
-        text = f"Levels of {name} in HeLa cells treated for {number} h, panel {side}" + " and so on" * (number % 4) + "."
+        text = (
+            f"Levels of {name} in HeLa cells treated for {number} h, panel {side}"
+            + " and so on" * (number % 4)
+            + "."
+        )
         at = {"GENEPROD": (text.index(name), len(name)), "CELL": (text.index("HeLa"), 10)}
-        spans = [{"start": start, "end": start + size, "label": label, "text": text[start : start + size]} for label, (start, size) in at.items()]
-        found.append({"id": f"{side}{number}", "doi": f"10.1/{papers or side}{number % 3}", "text": text, "spans": spans})
+        spans = [
+            {
+                "start": start,
+                "end": start + size,
+                "label": label,
+                "text": text[start : start + size],
+            }
+            for label, (start, size) in at.items()
+        ]
+        found.append(
+            {
+                "id": f"{side}{number}",
+                "doi": f"10.1/{papers or side}{number % 3}",
+                "text": text,
+                "spans": spans,
+            }
+        )
     return found
 
 
 def write(folder: Path, sides: Mapping[str, list[dict[str, Any]]]) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for side, found in sides.items():
-        (folder / f"{side}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in found), encoding="utf-8")
+        (folder / f"{side}.jsonl").write_text(
+            "".join(json.dumps(row) + "\n" for row in found), encoding="utf-8"
+        )
     return folder
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write(tmp_path_factory.mktemp("data"), {"train": rows(37, "train"), "eval": rows(9, "eval"), "test": rows(5, "test")})
+    return write(
+        tmp_path_factory.mktemp("data"),
+        {"train": rows(37, "train"), "eval": rows(9, "eval"), "test": rows(5, "test")},
+    )
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +121,15 @@ Run = Callable[..., Told]
 
 @pytest.fixture
 def run(data: Path, base: Path) -> Run:
-    def go(out: Path, *, begin: Path = base, resume: bool = False, stop_at: int | None = None, die_at: int | None = None, **settings: str) -> Told:
+    def go(
+        out: Path,
+        *,
+        begin: Path = base,
+        resume: bool = False,
+        stop_at: int | None = None,
+        die_at: int | None = None,
+        **settings: str,
+    ) -> Told:
         told = Told()
 
         def emit(event: Mapping[str, Any]) -> None:
@@ -116,31 +157,57 @@ def weights(out: Path) -> dict[str, torch.Tensor]:
 
 def same(left: Path, right: Path) -> bool:
     one, other = weights(left), weights(right)
-    return one.keys() == other.keys() and all(torch.equal(tensor, other[name]) for name, tensor in one.items())
+    return one.keys() == other.keys() and all(
+        torch.equal(tensor, other[name]) for name, tensor in one.items()
+    )
 
 
 # What a run leaves behind
 
 
-def test_a_run_leaves_a_model_that_tags_and_a_card_with_its_figures(run: Run, tmp_path: Path) -> None:
+def test_a_run_leaves_a_model_that_tags_and_a_card_with_its_figures(
+    run: Run, tmp_path: Path
+) -> None:
     told = run(tmp_path / "out")
-    assert [event["event"] for event in told if event["event"] != "step"] == ["start", "eval", "eval", "eval", "done"]
+    assert [event["event"] for event in told if event["event"] != "step"] == [
+        "start",
+        "eval",
+        "eval",
+        "eval",
+        "done",
+    ]
     assert told[0]["labels"] == ["GENEPROD", "CELL"]
     assert (told[0]["examples_per_step"], told[0]["processes"], told[0]["packed"]) == (8, 1, True)
     assert all(event["memory_bytes"] > 10_000_000 for event in told.of("step"))
     assert set(load_tagger(tmp_path / "out/model").labels) == {"GENEPROD", "CELL"}
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["history.jsonl", "model", "run.json"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "history.jsonl",
+        "model",
+        "run.json",
+    ]
 
-    history = [json.loads(line) for line in (tmp_path / "out/history.jsonl").read_text().splitlines()]
+    history = [
+        json.loads(line) for line in (tmp_path / "out/history.jsonl").read_text().splitlines()
+    ]
     assert history == told.of("eval")
     card = (tmp_path / "out/model/README.md").read_text()
     for event in history:
-        assert f"| {event['epoch']:.2f} | {event['step']} | {event['loss']:.4f} | {event['eval_loss']:.4f} |" in card
+        assert (
+            f"| {event['epoch']:.2f} | {event['step']} | {event['loss']:.4f} |"
+            f" {event['eval_loss']:.4f} |" in card
+        )
         assert {"accuracy", "by_word", "micro"} <= event["words"].keys()
     assert set(told[-1]["scores"]) == {"eval", "test"}
     assert "Each word by itself" in card
     headings = [line.strip("# ") for line in card.splitlines() if line.startswith("## ")]
-    assert headings == ["Model description", "Intended uses & limitations", "Training data", "Training procedure", "Eval results", "Licence"]
+    assert headings == [
+        "Model description",
+        "Intended uses & limitations",
+        "Training data",
+        "Training procedure",
+        "Eval results",
+        "Licence",
+    ]
     assert "on CPU in" in card
     assert "### On eval (9 texts)" in card
 
@@ -157,8 +224,12 @@ def test_the_same_seed_gives_the_same_model(run: Run, tmp_path: Path) -> None:
 # Interruptions
 
 
-@pytest.mark.parametrize("settings", [{}, {"packing": "off"}, {"keep": "best"}], ids=["packed", "padded", "best"])
-def test_a_run_that_was_stopped_and_then_killed_ends_as_if_nothing_had_happened(run: Run, tmp_path: Path, settings: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    "settings", [{}, {"packing": "off"}, {"keep": "best"}], ids=["packed", "padded", "best"]
+)
+def test_a_run_that_was_stopped_and_then_killed_ends_as_if_nothing_had_happened(
+    run: Run, tmp_path: Path, settings: dict[str, str]
+) -> None:
     settings = settings | {"dropout": "0.1"}
     whole = run(tmp_path / "whole", **settings)
     stopped = run(tmp_path / "out", stop_at=7, **settings)
@@ -171,9 +242,13 @@ def test_a_run_that_was_stopped_and_then_killed_ends_as_if_nothing_had_happened(
         run(tmp_path / "out", resume=True, die_at=12, **settings)
     resumed = run(tmp_path / "out", resume=True, **settings)
     assert resumed[0]["resumed_at"] == stopped[-1]["step"]
-    assert resumed.losses[1:] == whole.losses[-len(resumed.losses) + 1 :]  # the first one after a checkpoint is a mean over fewer steps
+    assert (
+        resumed.losses[1:] == whole.losses[-len(resumed.losses) + 1 :]
+    )  # the first one after a checkpoint is a mean over fewer steps
     assert same(tmp_path / "whole", tmp_path / "out")
-    assert [event["micro"] for event in resumed.of("eval")] == [event["micro"] for event in whole.of("eval")][-len(resumed.of("eval")) :]
+    assert [event["micro"] for event in resumed.of("eval")] == [
+        event["micro"] for event in whole.of("eval")
+    ][-len(resumed.of("eval")) :]
     with pytest.raises(TrainingError, match="already holds a finished model"):
         run(tmp_path / "out", resume=True, **settings)
 
@@ -181,24 +256,39 @@ def test_a_run_that_was_stopped_and_then_killed_ends_as_if_nothing_had_happened(
 # Steps
 
 
-def test_neither_micro_batches_nor_checkpointed_activations_change_what_is_learned(run: Run, tmp_path: Path) -> None:
+def test_neither_micro_batches_nor_checkpointed_activations_change_what_is_learned(
+    run: Run, tmp_path: Path
+) -> None:
     ways: list[dict[str, str]] = [{}, {"micro_tokens": "40"}, {"gradient_checkpointing": "on"}]
-    losses = [run(tmp_path / str(number), epochs="1", **way).losses for number, way in enumerate(ways)]
+    losses = [
+        run(tmp_path / str(number), epochs="1", **way).losses for number, way in enumerate(ways)
+    ]
     assert losses[1] == pytest.approx(losses[0], rel=1e-3)
     assert losses[2] == pytest.approx(losses[0], rel=1e-3)
 
 
-def test_bf16_learns_what_fp32_does_within_its_rounding(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bf16_learns_what_fp32_does_within_its_rounding(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     exact = run(tmp_path / "fp32", epochs="1", micro_tokens="60")
-    monkeypatch.setattr("ner_engine.training.loop.cpu_precision", lambda: "bf16")  # here in software, where the processor has none
+    monkeypatch.setattr(
+        "ner_engine.training.loop.cpu_precision", lambda: "bf16"
+    )  # here in software, where the processor has none
     rounded = run(tmp_path / "bf16", epochs="1", micro_tokens="60", precision="bf16")
     assert (exact[0]["precision"], rounded[0]["precision"]) == ("fp32", "bf16")
     assert rounded.losses == pytest.approx(exact.losses, rel=0.03)
     assert rounded.losses != exact.losses
 
 
-def test_the_loss_is_weighted_by_label_and_smoothed_as_the_recipe_says(run: Run, data: Path, base: Path, tmp_path: Path) -> None:
-    settings = {"class_weights": "balanced", "label_smoothing": "0.1", "batch_size": "64", "epochs": "1"}
+def test_the_loss_is_weighted_by_label_and_smoothed_as_the_recipe_says(
+    run: Run, data: Path, base: Path, tmp_path: Path
+) -> None:
+    settings = {
+        "class_weights": "balanced",
+        "label_smoothing": "0.1",
+        "batch_size": "64",
+        "epochs": "1",
+    }
     first = run(tmp_path / "out", **settings).losses[0]
     asked = recipe(**settings)
     panels = read_sides(data, asked)
@@ -209,24 +299,62 @@ def test_the_loss_is_weighted_by_label_and_smoothed_as_the_recipe_says(run: Run,
     with torch.no_grad():
         logits = model.network.eval()(**batch).logits
     weight = balanced_weights(labels[labels != IGNORED].tolist(), logits.shape[-1])
-    summed = functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), weight=weight, label_smoothing=0.1, reduction="sum")
+    summed = functional.cross_entropy(
+        logits.flatten(0, 1), labels.flatten(), weight=weight, label_smoothing=0.1, reduction="sum"
+    )
     assert first == pytest.approx(float(summed / weight[labels[labels != IGNORED]].sum()), rel=1e-3)
 
 
 @pytest.mark.slow
-def test_two_processes_make_one_model_and_one_stream_of_events(run: Run, data: Path, base: Path, tmp_path: Path) -> None:
+def test_two_processes_make_one_model_and_one_stream_of_events(
+    run: Run, data: Path, base: Path, tmp_path: Path
+) -> None:
     alone = run(tmp_path / "alone", epochs="2", keep="best")
-    launch = ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1", "--main_process_port", "0"]
-    command = [*launch, "-m", "ner_engine", "train", "--recipe", "sd-ner-mini", "--data", str(data), "--base", str(base)]
+    launch = [
+        "-m",
+        "accelerate.commands.launch",
+        "--multi_gpu",
+        "--num_processes",
+        "2",
+        "--num_machines",
+        "1",
+        "--main_process_port",
+        "0",
+    ]
+    command = [
+        *launch,
+        "-m",
+        "ner_engine",
+        "train",
+        "--recipe",
+        "sd-ner-mini",
+        "--data",
+        str(data),
+        "--base",
+        str(base),
+    ]
     settings = BRIEF | {"epochs": "2", "keep": "best"}
-    command += ["--out", str(tmp_path / "out"), *(part for name, value in settings.items() for part in ("--set", f"{name}={value}"))]
+    command += [
+        "--out",
+        str(tmp_path / "out"),
+        *(part for name, value in settings.items() for part in ("--set", f"{name}={value}")),
+    ]
     done = subprocess.run(
-        [sys.executable, *command], capture_output=True, text=True, check=False, timeout=600, env=os.environ | {"OMP_NUM_THREADS": "1"}
+        [sys.executable, *command],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
     )
     assert done.returncode == 0, done.stderr[-3000:]
     told = Told(json.loads(line) for line in done.stdout.splitlines() if line.strip())
     assert [event["event"] for event in told] == [event["event"] for event in alone]
-    assert (told[0]["processes"], told[0]["examples_per_step"], told[0]["steps"]) == (2, 8, alone[0]["steps"])
+    assert (told[0]["processes"], told[0]["examples_per_step"], told[0]["steps"]) == (
+        2,
+        8,
+        alone[0]["steps"],
+    )
     assert told.losses == pytest.approx(alone.losses, rel=1e-3)
     assert find(tmp_path / "out/model").labels == find(tmp_path / "alone/model").labels
 
@@ -234,7 +362,9 @@ def test_two_processes_make_one_model_and_one_stream_of_events(run: Run, data: P
 # Which weights
 
 
-def test_the_best_evaluations_weights_are_kept_and_score_as_they_did(run: Run, tmp_path: Path) -> None:
+def test_the_best_evaluations_weights_are_kept_and_score_as_they_did(
+    run: Run, tmp_path: Path
+) -> None:
     told = run(tmp_path / "out", keep="best", learning_rate="0.01", epochs="4")
     best = best_of(told.of("eval"))
     assert told[-1]["weights_of_steps"] == [best["step"]]
@@ -252,8 +382,11 @@ def events(*f1: float) -> list[dict[str, Any]]:
     return [{"step": 10 * number, "micro": {"f1": value}} for number, value in enumerate(f1, 1)]
 
 
-def kept_of(folder: Path, asked: Recipe, history: list[dict[str, Any]]) -> tuple[list[int], float, list[str]]:
-    """A network that at step s has s everywhere, evaluated as ``history`` says: the steps kept, its weight in the end, what lies in the folder."""
+def kept_of(
+    folder: Path, asked: Recipe, history: list[dict[str, Any]]
+) -> tuple[list[int], float, list[str]]:
+    """A network that at step s has s everywhere, evaluated as ``history`` says: the steps kept, its
+    weight in the end, what lies in the folder."""
     network, kept = torch.nn.Linear(2, 2), KeptWeights(folder, asked)
     for number, event in enumerate(history, 1):
         with torch.no_grad():
@@ -262,11 +395,19 @@ def kept_of(folder: Path, asked: Recipe, history: list[dict[str, Any]]) -> tuple
         kept.keep(network, history[:number])
         kept.let_go(history[:number])
     steps = kept.put_into(network, history)
-    return steps, float(network.weight.detach()[0, 0]), sorted(path.name for path in folder.glob("*"))
+    return (
+        steps,
+        float(network.weight.detach()[0, 0]),
+        sorted(path.name for path in folder.glob("*")),
+    )
 
 
 def test_the_first_of_equally_good_evaluations_is_the_best(tmp_path: Path) -> None:
-    assert kept_of(tmp_path, recipe(keep="best"), events(0.2, 0.5, 0.5, 0.1)) == ([20], 20.0, ["weights-20.safetensors"])
+    assert kept_of(tmp_path, recipe(keep="best"), events(0.2, 0.5, 0.5, 0.1)) == (
+        [20],
+        20.0,
+        ["weights-20.safetensors"],
+    )
 
 
 def test_the_mean_is_over_the_last_evaluations(tmp_path: Path) -> None:
@@ -287,13 +428,19 @@ def test_weights_that_are_gone_are_told_and_not_replaced_by_others(tmp_path: Pat
         KeptWeights(tmp_path, recipe(keep="best")).put_into(torch.nn.Linear(2, 2), history)
 
 
-def test_a_mixture_with_the_base_scores_as_it_was_measured_and_is_told_on_the_card(run: Run, tmp_path: Path) -> None:
+def test_a_mixture_with_the_base_scores_as_it_was_measured_and_is_told_on_the_card(
+    run: Run, tmp_path: Path
+) -> None:
     run(tmp_path / "first", epochs="2")
-    told = run(tmp_path / "second", begin=tmp_path / "first/model", blend="auto", learning_rate="0.01")
+    told = run(
+        tmp_path / "second", begin=tmp_path / "first/model", blend="auto", learning_rate="0.01"
+    )
     (found,) = told.of("blend")
     measured = dict(found["micro_f1"])
     assert list(measured) == list(SHARES_OF_BASE)
-    assert told[-1]["scores"]["eval"]["micro"]["f1"] == pytest.approx(measured[found["share_of_base"]], abs=1e-4)
+    assert told[-1]["scores"]["eval"]["micro"]["f1"] == pytest.approx(
+        measured[found["share_of_base"]], abs=1e-4
+    )
     card = (tmp_path / "second/model/README.md").read_text()
     assert f"a mixture: {found['share_of_base']:.0%} of the base's" in card
     assert "### On eval, by which the weights were chosen (9 texts)" in card
@@ -301,7 +448,11 @@ def test_a_mixture_with_the_base_scores_as_it_was_measured_and_is_told_on_the_ca
 
 def test_the_share_that_was_asked_for_is_kept_of_the_base(run: Run, tmp_path: Path) -> None:
     run(tmp_path / "first", epochs="1")
-    settings: dict[str, Any] = {"begin": tmp_path / "first/model", "epochs": "1", "learning_rate": "0.01"}
+    settings: dict[str, Any] = {
+        "begin": tmp_path / "first/model",
+        "epochs": "1",
+        "learning_rate": "0.01",
+    }
     run(tmp_path / "trained", **settings)
     told = run(tmp_path / "mixed", blend="0.75", **settings)
     assert told.of("blend") == [{"event": "blend", "share_of_base": 0.75, "micro_f1": []}]
@@ -317,8 +468,8 @@ def test_where_the_base_tells_other_labels_nothing_is_mixed(run: Run, tmp_path: 
 
 
 def mixture(*right: tuple[int, int, int, int]) -> tuple[Blend, float]:
-    """A network that is 0 everywhere, mixed with a base that is 1: how, and its weight then. Of ten entities in each paper so many are ``right`` by
-    share of the base, and none is invented."""
+    """A network that is 0 everywhere, mixed with a base that is 1: how, and its weight then. Of ten
+    entities in each paper so many are ``right`` by share of the base, and none is invented."""
     network = torch.nn.Linear(2, 2)
     base = {name: torch.ones_like(tensor) for name, tensor in network.named_parameters()}
     with torch.no_grad():
@@ -331,13 +482,19 @@ def mixture(*right: tuple[int, int, int, int]) -> tuple[Blend, float]:
     def counts_now() -> list[Counts]:
         return [Counts(of_paper[SHARES_OF_BASE.index(weight())], 10, 10) for of_paper in right]
 
-    return blend(network, base, None, [f"paper {number}" for number in range(len(right))], counts_now), weight()
+    return (
+        blend(network, base, None, [f"paper {number}" for number in range(len(right))], counts_now),
+        weight(),
+    )
 
 
 def test_where_nothing_is_to_be_found_in_the_held_out_papers_half_of_the_base_is_kept() -> None:
     network = torch.nn.Linear(2, 2)
     papers = [f"paper {number}" for number in range(12)]
-    assert blend(network, network.state_dict(), None, papers, lambda: [Counts(0, 0, 0)] * 12).share == 0.5
+    assert (
+        blend(network, network.state_dict(), None, papers, lambda: [Counts(0, 0, 0)] * 12).share
+        == 0.5
+    )
 
 
 @pytest.mark.parametrize(
@@ -351,20 +508,42 @@ def test_where_nothing_is_to_be_found_in_the_held_out_papers_half_of_the_base_is
         ([(9, 6, 5, 3)] * 9, 0.5),
         ([], 0.5),
     ],
-    ids=["none is far better", "most is far better", "all alike", "papers disagree", "one is best", "too few papers to tell", "nothing is held out"],
+    ids=[
+        "none is far better",
+        "most is far better",
+        "all alike",
+        "papers disagree",
+        "one is best",
+        "too few papers to tell",
+        "nothing is held out",
+    ],
 )
-def test_as_much_of_the_base_is_kept_as_the_held_out_papers_allow(right: list[tuple[int, int, int, int]], share: float) -> None:
+def test_as_much_of_the_base_is_kept_as_the_held_out_papers_allow(
+    right: list[tuple[int, int, int, int]], share: float
+) -> None:
     found, weight = mixture(*right)
     assert (found.share, weight) == (share, share)
     assert list(found.f1) == (list(SHARES_OF_BASE) if right else [])
     assert found.f1 == pytest.approx(
-        {each: sum(of[index] for of in right) / (10 * len(right)) for index, each in enumerate(SHARES_OF_BASE)} if right else {}
+        {
+            each: sum(of[index] for of in right) / (10 * len(right))
+            for index, each in enumerate(SHARES_OF_BASE)
+        }
+        if right
+        else {}
     )
 
 
-def test_what_was_learned_in_two_steps_is_mixed_with_the_base_that_the_first_began_with(run: Run, tmp_path: Path) -> None:
+def test_what_was_learned_in_two_steps_is_mixed_with_the_base_that_the_first_began_with(
+    run: Run, tmp_path: Path
+) -> None:
     run(tmp_path / "first", epochs="1")
-    settings: dict[str, Any] = {"begin": tmp_path / "first/model", "epochs": "1", "learning_rate": "0.01", "augment_share": "0.5"}
+    settings: dict[str, Any] = {
+        "begin": tmp_path / "first/model",
+        "epochs": "1",
+        "learning_rate": "0.01",
+        "augment_share": "0.5",
+    }
     run(tmp_path / "trained", **settings)
     told = run(tmp_path / "mixed", blend="0.75", **settings)
     assert [event.get("phase") for event in told.of("blend")] == [None]
@@ -378,19 +557,35 @@ def test_what_was_learned_in_two_steps_is_mixed_with_the_base_that_the_first_beg
 
 
 def test_a_paper_on_two_sides_stops_the_run_and_is_named(base: Path, tmp_path: Path) -> None:
-    leaking = write(tmp_path / "data", {"train": rows(8, "train", papers="same"), "eval": rows(3, "eval", papers="same")})
+    leaking = write(
+        tmp_path / "data",
+        {"train": rows(8, "train", papers="same"), "eval": rows(3, "eval", papers="same")},
+    )
     with pytest.raises(TrainingError, match=r"the paper 10\.1/same\d lies in train and in eval"):
         train(recipe(), data=leaking, base=base, out=tmp_path / "out")
 
 
 def test_a_loss_that_is_no_number_ends_the_run_with_what_to_do(data: Path, tmp_path: Path) -> None:
-    broken = save_bert(tmp_path / "base", labels=None, texts=[row["text"] for row in rows(30, "train")])
+    broken = save_bert(
+        tmp_path / "base", labels=None, texts=[row["text"] for row in rows(30, "train")]
+    )
     tensors = load_file(broken / "model.safetensors")
     name = next(key for key in tensors if key.endswith("output.dense.weight"))
-    save_file({**tensors, name: torch.full_like(tensors[name], math.nan)}, broken / "model.safetensors", metadata={"format": "pt"})
+    save_file(
+        {**tensors, name: torch.full_like(tensors[name], math.nan)},
+        broken / "model.safetensors",
+        metadata={"format": "pt"},
+    )
     told = Told()
     with pytest.raises(TrainingError, match=r"no longer a number.*lower learning_rate"):
-        train(recipe(), data=data, base=broken, out=tmp_path / "out", emit=told.append, stop_requested=lambda: False)
+        train(
+            recipe(),
+            data=data,
+            base=broken,
+            out=tmp_path / "out",
+            emit=told.append,
+            stop_requested=lambda: False,
+        )
     assert told.losses == []
     assert not (tmp_path / "out/model").exists()
 
@@ -404,8 +599,12 @@ def test_equal_texts_stay_held_out(tmp_path: Path) -> None:
 
 def test_iob2_files_are_trained_on_as_they_are(base: Path, tmp_path: Path) -> None:
     sentence = "Levels O\nof O\nProt1 B-protein\nin O\nHeLa B-cell_line\ncells I-cell_line\n\n"
-    (tmp_path / "train.iob2").write_text(sentence + sentence.replace("Prot1", "Prot2"), encoding="utf-8")
-    (tmp_path / "eval.tsv").write_text(sentence.replace("Prot1", "Prot3").replace(" ", "\t"), encoding="utf-8")
+    (tmp_path / "train.iob2").write_text(
+        sentence + sentence.replace("Prot1", "Prot2"), encoding="utf-8"
+    )
+    (tmp_path / "eval.tsv").write_text(
+        sentence.replace("Prot1", "Prot3").replace(" ", "\t"), encoding="utf-8"
+    )
     told: list[Mapping[str, Any]] = []
     train(recipe(epochs="1"), data=tmp_path, base=base, out=tmp_path / "out", emit=told.append)
     assert (told[0]["labels"], told[0]["examples"]) == (["cell_line", "protein"], 2)
@@ -422,20 +621,30 @@ def test_labels_come_from_the_data_or_must_occur_in_it() -> None:
         with_labels(recipe(), [Document("1", "text")])
 
 
-def test_a_language_models_recipe_is_sent_to_its_own_command(data: Path, base: Path, tmp_path: Path) -> None:
+def test_a_language_models_recipe_is_sent_to_its_own_command(
+    data: Path, base: Path, tmp_path: Path
+) -> None:
     with pytest.raises(TrainingError, match="ner_engine pretrain"):
         train(recipe_named("bio-lm"), data=data, base=base, out=tmp_path / "out")
 
 
-def test_an_augmenting_recipe_learns_twice_and_goes_on_from_where_it_was_stopped(run: Run, data: Path, tmp_path: Path) -> None:
+def test_an_augmenting_recipe_learns_twice_and_goes_on_from_where_it_was_stopped(
+    run: Run, data: Path, tmp_path: Path
+) -> None:
     settings = {"augment_share": "0.5", "epochs": "1"}
     whole = run(tmp_path / "whole", **settings)
     starts = whole.of("start")
     assert [event.get("phase", "") for event in starts] == ["augmented", ""]
     assert starts[0]["examples"] > starts[1]["examples"] == 37
     assert [event["event"] for event in whole].count("done") == 1
-    assert sorted(path.name for path in (tmp_path / "whole").iterdir()) == ["history.jsonl", "model", "run.json"]
-    assert "Base model: base" in (tmp_path / "whole/model/README.md").read_text().replace("base0", "base")
+    assert sorted(path.name for path in (tmp_path / "whole").iterdir()) == [
+        "history.jsonl",
+        "model",
+        "run.json",
+    ]
+    assert "Base model: base" in (tmp_path / "whole/model/README.md").read_text().replace(
+        "base0", "base"
+    )
 
     run(tmp_path / "out", stop_at=2, **settings)
     with pytest.raises(InterruptedError):
@@ -449,15 +658,30 @@ def test_an_augmenting_recipe_learns_twice_and_goes_on_from_where_it_was_stopped
 
 def figure(number: int) -> Document:
     text = f"(A) Bax{number} in HeLa cells. (B) Bak{number} and Bax{number} in liver."
-    gold = [Span(at, at + 4, "GENEPROD", text[at : at + 4], role=CONTROLLED_VAR) for at in (4, text.index("Bak"))]
+    gold = [
+        Span(at, at + 4, "GENEPROD", text[at : at + 4], role=CONTROLLED_VAR)
+        for at in (4, text.index("Bak"))
+    ]
     cut = text.index("(B)")
-    return Document(f"f{number}", text, f"10.1/{number}", segments=(Segment(0, cut - 1, "a"), Segment(cut, len(text), "b")), gold=tuple(gold))
+    return Document(
+        f"f{number}",
+        text,
+        f"10.1/{number}",
+        segments=(Segment(0, cut - 1, "a"), Segment(cut, len(text), "b")),
+        gold=tuple(gold),
+    )
 
 
 @pytest.mark.parametrize("name", ["sd-ner-mini", "panelization", "geneprod-roles"])
-def test_the_validation_loss_is_the_cross_entropy_of_the_held_out_labels(name: str, base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ner_engine.training.fine_tune.cpu_precision", lambda: "fp32")  # in bf16 chance weights may differ by some percent
-    asked = dataclasses.replace(recipe_named(name), labels=("auto",), layers=0, panels="all", min_characters=0)
+def test_the_validation_loss_is_the_cross_entropy_of_the_held_out_labels(
+    name: str, base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "ner_engine.training.fine_tune.cpu_precision", lambda: "fp32"
+    )  # in bf16 chance weights may differ by some percent
+    asked = dataclasses.replace(
+        recipe_named(name), labels=("auto",), layers=0, panels="all", min_characters=0
+    )
     documents = [figure(number) for number in range(5)]
     from ner_engine.registry.tasks import TASKS
 
@@ -480,21 +704,44 @@ def test_the_validation_loss_is_the_cross_entropy_of_the_held_out_labels(name: s
 
 def weighted(found: list[dict[str, Any]], weight: Callable[[int], Any]) -> list[dict[str, Any]]:
     """The rows as a snapshot writes them, with what each counts."""
-    return [{**row, "attributes": {"lineage": {"weight": weight(number)}}} for number, row in enumerate(found)]
+    return [
+        {**row, "attributes": {"lineage": {"weight": weight(number)}}}
+        for number, row in enumerate(found)
+    ]
 
 
-def losses_and_model(folder: Path, base: Path, train_rows: list[dict[str, Any]], **settings: str) -> tuple[Told, Path]:
+def losses_and_model(
+    folder: Path, base: Path, train_rows: list[dict[str, Any]], **settings: str
+) -> tuple[Told, Path]:
     told = Told()
     data = write(folder / "data", {"train": train_rows, "eval": rows(9, "eval")})
-    train(recipe(**settings), data=data, base=base, out=folder / "out", emit=lambda event: told.append(json.loads(json.dumps(event))))
+    train(
+        recipe(**settings),
+        data=data,
+        base=base,
+        out=folder / "out",
+        emit=lambda event: told.append(json.loads(json.dumps(event))),
+    )
     return told, folder / "out"
 
 
 @pytest.mark.parametrize("augment", ["0", "0.5"])
 def test_a_row_of_weight_0_is_as_good_as_left_out(base: Path, tmp_path: Path, augment: str) -> None:
     found = rows(24, "train")
-    told, out = losses_and_model(tmp_path / "a", base, weighted(found, lambda number: float(number % 3 > 0)), augment_share=augment, epochs="2")
-    _, without = losses_and_model(tmp_path / "b", base, [row for number, row in enumerate(found) if number % 3], augment_share=augment, epochs="2")
+    told, out = losses_and_model(
+        tmp_path / "a",
+        base,
+        weighted(found, lambda number: float(number % 3 > 0)),
+        augment_share=augment,
+        epochs="2",
+    )
+    _, without = losses_and_model(
+        tmp_path / "b",
+        base,
+        [row for number, row in enumerate(found) if number % 3],
+        augment_share=augment,
+        epochs="2",
+    )
     assert same(out, without)
     assert told.of("start")[-1]["texts_of_no_weight_left_out"] == 8
 
@@ -503,27 +750,43 @@ def test_only_the_proportion_of_weights_matters_and_it_does(base: Path, tmp_path
     found = rows(24, "train")
     plain, _ = losses_and_model(tmp_path / "a", base, found)
     halved, _ = losses_and_model(tmp_path / "b", base, weighted(found, lambda number: 0.5))
-    mixed, _ = losses_and_model(tmp_path / "c", base, weighted(found, lambda number: 0.1 + number % 2))
+    mixed, _ = losses_and_model(
+        tmp_path / "c", base, weighted(found, lambda number: 0.1 + number % 2)
+    )
     assert halved.losses == pytest.approx(plain.losses, abs=2e-4)
     assert mixed.losses != pytest.approx(plain.losses, abs=2e-4)
-    assert [told.of("start")[0]["mean_weight"] for told in (plain, halved, mixed)] == [1.0, 0.5, 0.6]
+    assert [told.of("start")[0]["mean_weight"] for told in (plain, halved, mixed)] == [
+        1.0,
+        0.5,
+        0.6,
+    ]
 
 
 def test_class_weights_and_the_weights_of_rows_multiply(base: Path, tmp_path: Path) -> None:
     found = rows(24, "train")
     balanced, _ = losses_and_model(tmp_path / "a", base, found, class_weights="balanced")
-    halved, _ = losses_and_model(tmp_path / "b", base, weighted(found, lambda number: 0.5), class_weights="balanced")
+    halved, _ = losses_and_model(
+        tmp_path / "b", base, weighted(found, lambda number: 0.5), class_weights="balanced"
+    )
     assert halved.losses == pytest.approx(balanced.losses, abs=2e-4)
 
 
 @pytest.mark.parametrize("weight", [-1, "much", None, True])
-def test_a_weight_that_is_none_stops_the_run_and_names_the_row(base: Path, tmp_path: Path, weight: Any) -> None:
+def test_a_weight_that_is_none_stops_the_run_and_names_the_row(
+    base: Path, tmp_path: Path, weight: Any
+) -> None:
     with pytest.raises(TrainingError, match="the weight of train0 is"):
         losses_and_model(tmp_path / "a", base, weighted(rows(9, "train"), lambda number: weight))
 
 
 def test_figures_carry_their_weight_too(tmp_path: Path) -> None:
-    row = {"words": ["Figure", "1"], "panel_id": "f", "label_ids": {"entity_types": ["O", "O"]}, "text": "Figure 1", "weight": 0.25}
+    row = {
+        "words": ["Figure", "1"],
+        "panel_id": "f",
+        "label_ids": {"entity_types": ["O", "O"]},
+        "text": "Figure 1",
+        "weight": 0.25,
+    }
     write(tmp_path, {"train": [row]})
     (document,) = read_documents(tmp_path / "train.jsonl")
     assert weight_of(document) == 0.25

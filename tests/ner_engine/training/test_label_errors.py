@@ -1,4 +1,5 @@
-"""Label errors: what the probabilities of a model say of a decided entity, and that planted errors come first."""
+"""Label errors: what the probabilities of a model say of a decided entity, and that planted errors
+come first."""
 
 from __future__ import annotations
 
@@ -41,11 +42,23 @@ TEXT = "Bax in HeLa cells of mice"
 STARTS, ENDS = [0, 4, 7, 12, 18, 21], [3, 6, 11, 17, 20, 25]
 
 
-def reading(kinds: list[list[float]], spans: list[tuple[int, int, str, float]], inside: list[list[float]] | None = None) -> Reading:
+def reading(
+    kinds: list[list[float]],
+    spans: list[tuple[int, int, str, float]],
+    inside: list[list[float]] | None = None,
+) -> Reading:
     """Six words; ``kinds`` are the probabilities of gene product, cell, and nothing."""
-    found = [Span(start, end, label, TEXT[start:end], score=score) for start, end, label, score in spans]
+    found = [
+        Span(start, end, label, TEXT[start:end], score=score) for start, end, label, score in spans
+    ]
     rows = np.array(kinds, dtype=np.float32)
-    return Reading(np.array(STARTS), np.array(ENDS), rows, np.zeros((6, 2), np.float32) if inside is None else np.array(inside, np.float32), found)
+    return Reading(
+        np.array(STARTS),
+        np.array(ENDS),
+        rows,
+        np.zeros((6, 2), np.float32) if inside is None else np.array(inside, np.float32),
+        found,
+    )
 
 
 NOTHING = [0.0, 0.0, 1.0]
@@ -57,22 +70,37 @@ def test_a_decision_is_as_suspicious_as_the_model_disbelieves_its_label_and_its_
     model = reading(kinds, [(0, 3, "GENEPROD", 0.9), (7, 17, "CELL", 0.7)], inside)
     gene, cells = Labelled(0, 3, "GENEPROD"), Labelled(7, 17, "CELL")
     right = judge([gene, cells], model, TYPES)
-    assert [(each.kind, round(each.probability, 3)) for each in right] == [(Kind.AGREES, 0.9), (Kind.AGREES, 0.7)]
+    assert [(each.kind, round(each.probability, 3)) for each in right] == [
+        (Kind.AGREES, 0.9),
+        (Kind.AGREES, 0.7),
+    ]
 
-    (_, short) = judge([gene, Labelled(7, 11, "CELL")], model, TYPES)
+    _, short = judge([gene, Labelled(7, 11, "CELL")], model, TYPES)
     assert (short.kind, short.found, round(short.probability, 3)) == (Kind.BOUNDARY, cells, 0.4)
-    (_, late) = judge([gene, Labelled(12, 17, "CELL")], model, TYPES)
-    assert (late.kind, round(late.probability, 3)) == (Kind.BOUNDARY, round(0.6 * (1 - 0.5 / 0.6), 3))
-    (other, _) = judge([Labelled(0, 3, "CELL"), cells], model, TYPES)
+    _, late = judge([gene, Labelled(12, 17, "CELL")], model, TYPES)
+    assert (late.kind, round(late.probability, 3)) == (
+        Kind.BOUNDARY,
+        round(0.6 * (1 - 0.5 / 0.6), 3),
+    )
+    other, _ = judge([Labelled(0, 3, "CELL"), cells], model, TYPES)
     assert (other.kind, other.found, other.suspicion) == (Kind.LABEL, gene, 1.0)
-    (_, nobody) = judge([gene], model, TYPES)
-    assert (nobody.kind, nobody.decided, nobody.found, nobody.suspicion) == (Kind.MISSING, None, cells, 0.7)
+    _, nobody = judge([gene], model, TYPES)
+    assert (nobody.kind, nobody.decided, nobody.found, nobody.suspicion) == (
+        Kind.MISSING,
+        None,
+        cells,
+        0.7,
+    )
     *_, spurious = judge([gene, cells, Labelled(21, 25, "CELL")], model, TYPES)
     assert (spurious.kind, spurious.found, spurious.suspicion) == (Kind.SPURIOUS, None, 1.0)
-    assert judge([Labelled(21, 25, "ORGANISM")], model, TYPES)[-1].decided is None, "what the model does not know it cannot doubt"
+    assert judge([Labelled(21, 25, "ORGANISM")], model, TYPES)[-1].decided is None, (
+        "what the model does not know it cannot doubt"
+    )
 
 
-def test_an_entity_that_nobody_marked_counts_only_where_the_model_is_as_sure_as_of_decided_ones() -> None:
+def test_an_entity_that_nobody_marked_counts_only_where_the_model_is_as_sure_as_of_decided_ones() -> (  # noqa: E501
+    None
+):
     def decided(probability: float) -> Judged:
         return Judged(Kind.AGREES, Labelled(0, 3, "CELL"), Labelled(0, 3, "CELL"), probability)
 
@@ -86,7 +114,12 @@ def test_an_entity_that_nobody_marked_counts_only_where_the_model_is_as_sure_as_
     assert suspicion_of_text([decided(0.9), missing(0.79)], thresholds) == pytest.approx(0.1)
     assert 0.5 < suspicion_of_text([decided(0.9), missing(0.9)], thresholds) < 0.9
     alike = [decided(0.9)] * 9
-    assert 0.1 < suspicion_of_text([*alike, decided(0.0)], thresholds) < suspicion_of_text([*alike[2:], *[decided(0.0)] * 3], thresholds) < 1
+    assert (
+        0.1
+        < suspicion_of_text([*alike, decided(0.0)], thresholds)
+        < suspicion_of_text([*alike[2:], *[decided(0.0)] * 3], thresholds)
+        < 1
+    )
     assert suspicion_of_text([], thresholds) == 0
 
 
@@ -98,14 +131,25 @@ def test_what_a_model_reads_agrees_with_what_it_tags(tmp_path: Path) -> None:
         assert np.allclose(read.kinds.sum(axis=1), 1, atol=1e-4)
         assert (read.inside <= read.kinds[:, :-1] + 1e-6).all()
         for span in spans:
-            words = [index for index, (start, end) in enumerate(zip(read.starts, read.ends, strict=True)) if start < span.end and end > span.start]
-            assert span.score == pytest.approx(float(read.kinds[words, tagger.labels.index(span.label)].mean()), abs=1e-3)
+            words = [
+                index
+                for index, (start, end) in enumerate(zip(read.starts, read.ends, strict=True))
+                if start < span.end and end > span.start
+            ]
+            assert span.score == pytest.approx(
+                float(read.kinds[words, tagger.labels.index(span.label)].mean()), abs=1e-3
+            )
 
 
 def test_a_model_without_b_labels_never_says_that_an_entity_goes_on(tmp_path: Path) -> None:
     checkpoint = find(save_bert(tmp_path / "model", labels=("O", "GENEPROD", "CELL", "X", "Y")))
     tagger = load_tagger(checkpoint.folder)
-    plain = Tagger("io", tagger.backend, TextEncoder(load_tokenizer(checkpoint), max_length=64), ["O", "I-GENEPROD", "I-CELL", "I-X", "I-Y"])
+    plain = Tagger(
+        "io",
+        tagger.backend,
+        TextEncoder(load_tokenizer(checkpoint), max_length=64),
+        ["O", "I-GENEPROD", "I-CELL", "I-X", "I-Y"],
+    )
     assert not any(read.inside.any() for read in plain.read(SENTENCES))
 
 
@@ -118,9 +162,15 @@ def test_a_model_without_b_labels_never_says_that_an_entity_goes_on(tmp_path: Pa
         ([0.9, 0.8, 0.7, 0.1], [True, False, True, False], 0.75, 1.0),
     ],
 )
-def test_a_ranking_is_judged_by_how_far_up_the_wrong_ones_stand(suspicion: list[float], wrong: list[bool], auc: float, precision: float) -> None:
+def test_a_ranking_is_judged_by_how_far_up_the_wrong_ones_stand(
+    suspicion: list[float], wrong: list[bool], auc: float, precision: float
+) -> None:
     found = ranking_quality(suspicion, wrong)
-    assert (found["auc"], found["precision_top_tenth"], found["lift"]) == (auc, precision, precision / found["share"])
+    assert (found["auc"], found["precision_top_tenth"], found["lift"]) == (
+        auc,
+        precision,
+        precision / found["share"],
+    )
 
 
 @pytest.mark.parametrize("wrong", [[True, True], [False, False]])
@@ -142,41 +192,68 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def planted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Every tenth panel has the labels of its entities mixed up; they lie on all three sides."""
-    documents = [mixed_up(legend(number)) if number % EVERY == 0 else legend(number) for number in range(N)]
-    return write(tmp_path_factory.mktemp("planted"), train=documents[:120], eval=documents[120:140], test=documents[140:])
+    documents = [
+        mixed_up(legend(number)) if number % EVERY == 0 else legend(number) for number in range(N)
+    ]
+    return write(
+        tmp_path_factory.mktemp("planted"),
+        train=documents[:120],
+        eval=documents[120:140],
+        test=documents[140:],
+    )
 
 
 def lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-def test_panels_with_labels_that_were_mixed_up_rank_far_above_chance(planted: Path, base: Path, tmp_path: Path) -> None:
+def test_panels_with_labels_that_were_mixed_up_rank_far_above_chance(
+    planted: Path, base: Path, tmp_path: Path
+) -> None:
     told: list[Mapping[str, Any]] = []
-    summary = find_label_errors(Search(thorough(), base, max_steps=0), data=planted, out=tmp_path / "out", emit=told.append)
+    summary = find_label_errors(
+        Search(thorough(), base, max_steps=0), data=planted, out=tmp_path / "out", emit=told.append
+    )
     assert summary is not None
     texts = lines(tmp_path / "out/texts.jsonl")
-    quality = ranking_quality([row["suspicion"] for row in texts], [row["text"] % EVERY == 0 for row in texts])
+    quality = ranking_quality(
+        [row["suspicion"] for row in texts], [row["text"] % EVERY == 0 for row in texts]
+    )
     assert quality["auc"] > 0.9
     assert quality["precision_top_tenth"] > 0.7
     assert (summary["texts"], summary["entities"], len(texts)) == (N, 3 * N, N)
 
     found = lines(tmp_path / "out/disagreements.jsonl")
-    assert len(found) == summary["disagreements"] == sum(sum(counts.values()) - counts["entities"] for counts in summary["by_label"].values())
-    assert [row["suspicion"] for row in found] == sorted((row["suspicion"] for row in found), reverse=True)
+    assert (
+        len(found)
+        == summary["disagreements"]
+        == sum(sum(counts.values()) - counts["entities"] for counts in summary["by_label"].values())
+    )
+    assert [row["suspicion"] for row in found] == sorted(
+        (row["suspicion"] for row in found), reverse=True
+    )
     wrong = [row for row in found[: N // EVERY] if row["text"] % EVERY == 0]
     assert len(wrong) > 0.7 * N // EVERY
     for row in wrong[:3]:
         document = mixed_up(legend(row["text"]))
         start, end, label = row["decided"]
         assert (document.text[start:end], document.id) == (row["surface"], row["id"])
-        assert Labelled(start, end, label) in {Labelled(span.start, span.end, span.label) for span in document.gold}
-        assert document.text.startswith(row["context"][0] + row["surface"] + row["context"][1], start - len(row["context"][0]))
+        assert Labelled(start, end, label) in {
+            Labelled(span.start, span.end, span.label) for span in document.gold
+        }
+        assert document.text.startswith(
+            row["context"][0] + row["surface"] + row["context"][1], start - len(row["context"][0])
+        )
     assert not list((tmp_path / "out").rglob("*.safetensors")), "no model is kept"
 
     steps = [event["step"] for event in told if event["event"] == "step"]
     assert steps == sorted(set(steps)), "steps count through all trainings"
     assert told[-1]["event"] == "done"
-    assert [event["part"] for event in told if event["event"] == "part_done"] == ["fold-1", "fold-2", "fold-3"]
+    assert [event["part"] for event in told if event["event"] == "part_done"] == [
+        "fold-1",
+        "fold-2",
+        "fold-3",
+    ]
 
 
 def test_no_fold_is_read_by_a_model_that_has_seen_one_of_its_papers(
@@ -202,14 +279,42 @@ def test_no_fold_is_read_by_a_model_that_has_seen_one_of_its_papers(
 
 
 def command(data: Path, base: Path, out: Path, *more: str) -> list[str]:
-    settings = ["epochs=6", "learning_rate=3e-3", "batch_size=8", "dropout=0", "precision=fp32", "max_length=64", "checkpoint_seconds=1"]
+    settings = [
+        "epochs=6",
+        "learning_rate=3e-3",
+        "batch_size=8",
+        "dropout=0",
+        "precision=fp32",
+        "max_length=64",
+        "checkpoint_seconds=1",
+    ]
     told = [part for setting in settings for part in ("--set", setting)]
-    return [sys.executable, "-m", "ner_engine", "label-errors", "--data", str(data), "--base", str(base), "--out", str(out), *told, *more]
+    return [
+        sys.executable,
+        "-m",
+        "ner_engine",
+        "label-errors",
+        "--data",
+        str(data),
+        "--base",
+        str(base),
+        "--out",
+        str(out),
+        *told,
+        *more,
+    ]
 
 
-def test_a_search_that_was_stopped_goes_on_without_training_a_finished_fold_again(planted: Path, base: Path, tmp_path: Path) -> None:
+def test_a_search_that_was_stopped_goes_on_without_training_a_finished_fold_again(
+    planted: Path, base: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "out"
-    child = subprocess.Popen(command(planted, base, out, "--max-steps", "0"), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    child = subprocess.Popen(
+        command(planted, base, out, "--max-steps", "0"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
     assert child.stdout is not None
     for line in child.stdout:
         event = json.loads(line)
@@ -220,13 +325,23 @@ def test_a_search_that_was_stopped_goes_on_without_training_a_finished_fold_agai
     assert (child.wait(), rest[-1]["event"]) == (3, "cancelled")
     first = (out / "fold-1/result.json").stat().st_mtime_ns
 
-    done = subprocess.run(command(planted, base, out, "--max-steps", "0", "--resume"), capture_output=True, text=True, check=True, env=os.environ)
+    done = subprocess.run(
+        command(planted, base, out, "--max-steps", "0", "--resume"),
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ,
+    )
     events = [json.loads(line) for line in done.stdout.splitlines()]
     assert {event["part"] for event in events if event["event"] == "start"} == {"fold-2", "fold-3"}
     assert next(event["resumed_at"] for event in events if event["event"] == "start") > 0
     assert (out / "fold-1/result.json").stat().st_mtime_ns == first
-    find_label_errors(Search(thorough(epochs="6"), base, max_steps=0), data=planted, out=tmp_path / "whole")
-    assert (out / "texts.jsonl").read_text() == (tmp_path / "whole/texts.jsonl").read_text(), "as if it had never been stopped"
+    find_label_errors(
+        Search(thorough(epochs="6"), base, max_steps=0), data=planted, out=tmp_path / "whole"
+    )
+    assert (out / "texts.jsonl").read_text() == (tmp_path / "whole/texts.jsonl").read_text(), (
+        "as if it had never been stopped"
+    )
 
 
 @pytest.mark.parametrize(
@@ -239,19 +354,27 @@ def test_a_search_that_was_stopped_goes_on_without_training_a_finished_fold_agai
         (["--set", "labels"], "must be NAME=VALUE"),
     ],
 )
-def test_what_cannot_be_is_refused_with_a_sentence(planted: Path, base: Path, tmp_path: Path, more: list[str], sentence: str) -> None:
-    done = subprocess.run(command(planted, base, tmp_path / "out", *more), capture_output=True, text=True, check=False)
+def test_what_cannot_be_is_refused_with_a_sentence(
+    planted: Path, base: Path, tmp_path: Path, more: list[str], sentence: str
+) -> None:
+    done = subprocess.run(
+        command(planted, base, tmp_path / "out", *more), capture_output=True, text=True, check=False
+    )
     assert (done.returncode, sentence in done.stderr) == (2, True)
     assert not (tmp_path / "out").exists()
 
 
-def test_a_search_is_gone_on_with_as_it_was_started_or_not_at_all(planted: Path, base: Path, tmp_path: Path) -> None:
+def test_a_search_is_gone_on_with_as_it_was_started_or_not_at_all(
+    planted: Path, base: Path, tmp_path: Path
+) -> None:
     out, search = tmp_path / "out", Search(thorough(), base, max_steps=1)
     find_label_errors(search, data=planted, out=out)
     with pytest.raises(TrainingError, match="holds another run"):
         find_label_errors(search, data=planted, out=out)
     with pytest.raises(TrainingError, match="started with another folds"):
-        find_label_errors(Search(thorough(), base, folds=2, max_steps=1), data=planted, out=out, resume=True)
+        find_label_errors(
+            Search(thorough(), base, folds=2, max_steps=1), data=planted, out=out, resume=True
+        )
     assert find_label_errors(search, data=planted, out=out, resume=True) is not None
 
 

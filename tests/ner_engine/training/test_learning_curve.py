@@ -1,4 +1,5 @@
-"""Learning curves: nested parts, the same held-out papers, and a sentence that says no more than the figures."""
+"""Learning curves: nested parts, the same held-out papers, and a sentence that says no more than
+the figures."""
 
 from __future__ import annotations
 
@@ -25,8 +26,16 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Forty papers to learn from, twelve others held out."""
-    train, held_out = [legend(number) for number in range(120)], [legend(1000 + number, papers=12) for number in range(36)]
-    held_out = [type(each)(id=each.id, text=each.text, doi=each.doi.replace("paper", "held"), gold=each.gold) for each in held_out]
+    train, held_out = (
+        [legend(number) for number in range(120)],
+        [legend(1000 + number, papers=12) for number in range(36)],
+    )
+    held_out = [
+        type(each)(
+            id=each.id, text=each.text, doi=each.doi.replace("paper", "held"), gold=each.gold
+        )
+        for each in held_out
+    ]
     return write(tmp_path_factory.mktemp("data"), train=train, test=held_out)
 
 
@@ -34,12 +43,20 @@ def point(papers: int, counts: list[list[int]]) -> dict[str, Any]:
     return {"papers": papers, "counts": counts}
 
 
-def test_more_papers_give_a_better_model_and_the_curve_says_so(data: Path, base: Path, tmp_path: Path) -> None:
+def test_more_papers_give_a_better_model_and_the_curve_says_so(
+    data: Path, base: Path, tmp_path: Path
+) -> None:
     told: list[Mapping[str, Any]] = []
-    found = learning_curve(Curve(thorough(), base, (0.1, 0.5, 1.0)), data=data, out=tmp_path / "out", emit=told.append)
+    found = learning_curve(
+        Curve(thorough(), base, (0.1, 0.5, 1.0)), data=data, out=tmp_path / "out", emit=told.append
+    )
     assert found is not None
     assert found["held_out"] == {"papers": 12, "texts": 36}
-    assert [(each["share"], each["papers"], each["texts"]) for each in found["points"]] == [(0.1, 4, 12), (0.5, 20, 60), (1.0, 40, 120)]
+    assert [(each["share"], each["papers"], each["texts"]) for each in found["points"]] == [
+        (0.1, 4, 12),
+        (0.5, 20, 60),
+        (1.0, 40, 120),
+    ]
     f1 = [each["micro"]["f1"] for each in found["points"]]
     assert f1[0] < f1[-1]
     assert {each["micro"]["support"] for each in found["points"]} == {108}
@@ -47,19 +64,33 @@ def test_more_papers_give_a_better_model_and_the_curve_says_so(data: Path, base:
     assert found["tendency"]["gain"] == pytest.approx(100 * (f1[2] - f1[1]), abs=0.01)
     assert found == json.loads((tmp_path / "out/result.json").read_text(encoding="utf-8"))
     assert not list((tmp_path / "out").rglob("*.safetensors"))
-    assert told[-1] == {"event": "done", "out": str(tmp_path / "out"), "sentence": found["sentence"]}
+    assert told[-1] == {
+        "event": "done",
+        "out": str(tmp_path / "out"),
+        "sentence": found["sentence"],
+    }
 
 
 @pytest.mark.parametrize(
     ("before", "last", "direction", "words"),
     [
-        ([1, 2, 2], [2, 2, 2], "rising", "still rising, by 50.0 points per doubling. More papers are likely to help."),
+        (
+            [1, 2, 2],
+            [2, 2, 2],
+            "rising",
+            "still rising, by 50.0 points per doubling. More papers are likely to help.",
+        ),
         ([2, 2, 2], [1, 2, 2], "falling", "falling. Papers that came last"),
         ([1, 2, 2], [1, 2, 2], "flat", "flat, as far as the held-out papers can tell."),
     ],
 )
-def test_the_sentence_says_what_the_last_stretch_shows(before: list[int], last: list[int], direction: str, words: str) -> None:
-    found = tendency_of([point(5, []), point(10, [before] * 20), point(20, [last] * 20)], [f"paper {number}" for number in range(20)])
+def test_the_sentence_says_what_the_last_stretch_shows(
+    before: list[int], last: list[int], direction: str, words: str
+) -> None:
+    found = tendency_of(
+        [point(5, []), point(10, [before] * 20), point(20, [last] * 20)],
+        [f"paper {number}" for number in range(20)],
+    )
     assert (found["direction"], found["from_papers"], found["to_papers"]) == (direction, 10, 20)
     assert words in sentence_of(found)
     assert "chance" not in sentence_of(found)
@@ -67,16 +98,26 @@ def test_the_sentence_says_what_the_last_stretch_shows(before: list[int], last: 
 
 def test_what_may_be_chance_is_not_called_a_rise() -> None:
     mixed = [[1, 2, 2], [2, 2, 2]] * 10
-    found = tendency_of([point(10, mixed), point(20, [*mixed[1:], [2, 2, 2]])], [f"paper {number}" for number in range(20)])
+    found = tendency_of(
+        [point(10, mixed), point(20, [*mixed[1:], [2, 2, 2]])],
+        [f"paper {number}" for number in range(20)],
+    )
     assert found["gain"] > 0
     assert found["direction"] == "flat"
-    assert "it may rise or not, the held-out papers cannot tell" in sentence_of(found), "a gain of points lies within the interval"
-    few = tendency_of([point(10, [[1, 2, 2]] * 4), point(20, [[2, 2, 2]] * 4)], ["a", "a", "b", "b"])
+    assert "it may rise or not, the held-out papers cannot tell" in sentence_of(found), (
+        "a gain of points lies within the interval"
+    )
+    few = tendency_of(
+        [point(10, [[1, 2, 2]] * 4), point(20, [[2, 2, 2]] * 4)], ["a", "a", "b", "b"]
+    )
     assert "Only 2 papers are held out, so this may be chance." in sentence_of(few)
 
 
 def test_gain_is_counted_per_doubling_of_papers() -> None:
-    found = tendency_of([point(10, [[1, 2, 2]] * 12), point(40, [[2, 2, 2]] * 12)], [str(number) for number in range(12)])
+    found = tendency_of(
+        [point(10, [[1, 2, 2]] * 12), point(40, [[2, 2, 2]] * 12)],
+        [str(number) for number in range(12)],
+    )
     assert (found["gain"], found["per_doubling"]) == (50.0, 25.0)
 
 
@@ -90,7 +131,9 @@ def test_gain_is_counted_per_doubling_of_papers() -> None:
         ({"shares": (0.001, 0.002)}, "come to the same papers"),
     ],
 )
-def test_a_curve_that_cannot_be_drawn_is_refused_with_a_sentence(data: Path, base: Path, tmp_path: Path, changes: Any, sentence: str) -> None:
+def test_a_curve_that_cannot_be_drawn_is_refused_with_a_sentence(
+    data: Path, base: Path, tmp_path: Path, changes: Any, sentence: str
+) -> None:
     with pytest.raises(TrainingError, match=sentence):
         learning_curve(Curve(thorough(), base, **changes), data=data, out=tmp_path / "out")
 
@@ -102,19 +145,47 @@ def test_without_held_out_papers_there_is_no_curve(base: Path, tmp_path: Path) -
 
 
 def test_a_paper_on_two_sides_stops_the_curve_and_is_named(base: Path, tmp_path: Path) -> None:
-    data = write(tmp_path / "data", train=[legend(number) for number in range(9)], test=[legend(40)])
+    data = write(
+        tmp_path / "data", train=[legend(number) for number in range(9)], test=[legend(40)]
+    )
     with pytest.raises(TrainingError, match=r"10\.1/paper\.0 lies in"):
         learning_curve(Curve(thorough(), base), data=data, out=tmp_path / "out")
 
 
-def test_the_command_draws_a_curve_and_a_finished_point_is_not_trained_again(data: Path, base: Path, tmp_path: Path) -> None:
+def test_the_command_draws_a_curve_and_a_finished_point_is_not_trained_again(
+    data: Path, base: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "out"
-    command = [sys.executable, "-m", "ner_engine", "curve", "--data", str(data), "--base", str(base), "--out", str(out), "--shares", "0.25,1"]
-    command += [part for setting in ("labels=auto", "precision=fp32", "max_length=64") for part in ("--set", setting)] + ["--max-steps", "2"]
+    command = [
+        sys.executable,
+        "-m",
+        "ner_engine",
+        "curve",
+        "--data",
+        str(data),
+        "--base",
+        str(base),
+        "--out",
+        str(out),
+        "--shares",
+        "0.25,1",
+    ]
+    command += [
+        part
+        for setting in ("labels=auto", "precision=fp32", "max_length=64")
+        for part in ("--set", setting)
+    ] + ["--max-steps", "2"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert json.loads(done.stdout.splitlines()[-1])["event"] == "done"
     (out / "share-1/result.json").unlink()
-    again = [json.loads(line) for line in subprocess.run([*command, "--resume"], capture_output=True, text=True, check=True).stdout.splitlines()]
+    again = [
+        json.loads(line)
+        for line in subprocess.run(
+            [*command, "--resume"], capture_output=True, text=True, check=True
+        ).stdout.splitlines()
+    ]
     assert {event["part"] for event in again if event["event"] == "start"} == {"share-1"}
-    refused = subprocess.run([*command, "--shares", "half"], capture_output=True, text=True, check=False)
+    refused = subprocess.run(
+        [*command, "--shares", "half"], capture_output=True, text=True, check=False
+    )
     assert (refused.returncode, "numbers with commas" in refused.stderr) == (2, True)

@@ -1,4 +1,5 @@
-"""Domain pre-training: what is masked, what is held out, and a model that fine-tuning can begin from."""
+"""Domain pre-training: what is masked, what is held out, and a model that fine-tuning can begin
+from."""
 
 from __future__ import annotations
 
@@ -27,16 +28,43 @@ from ner_engine.registry.recipes import Recipe, recipe_named
 from ner_engine.schema import Document
 from ner_engine.split import side_of
 from ner_engine.training.fine_tune import train
-from ner_engine.training.pretrain import MaskedWindows, Vocabulary, choose, hide, pretrain, read_texts, word_numbers
+from ner_engine.training.pretrain import (
+    MaskedWindows,
+    Vocabulary,
+    choose,
+    hide,
+    pretrain,
+    read_texts,
+    word_numbers,
+)
 from tests.ner_engine.checkpoints import LABELS, save_bert, save_mpnet, save_roberta
 
-CELLS, VERBS, GENES = ("HeLa", "HEK293", "MEFs", "neurons"), ("treated with", "stained for", "depleted of"), ("p53", "Bax", "LC3", "actin")
-TEXTS = [f"{cell} were {verb} {gene} in experiment {number}." for number in range(2) for cell in CELLS for verb in VERBS for gene in GENES]
+CELLS, VERBS, GENES = (
+    ("HeLa", "HEK293", "MEFs", "neurons"),
+    ("treated with", "stained for", "depleted of"),
+    ("p53", "Bax", "LC3", "actin"),
+)
+TEXTS = [
+    f"{cell} were {verb} {gene} in experiment {number}."
+    for number in range(2)
+    for cell in CELLS
+    for verb in VERBS
+    for gene in GENES
+]
 
 
 def recipe(**settings: object) -> Recipe:
-    quick = {"epochs": 2, "batch_size": 8, "learning_rate": 0.005, "checkpoint_seconds": 3600, "dropout": 0, "attention_dropout": 0}
-    return recipe_named("bio-lm").with_settings({name: str(value) for name, value in (quick | settings).items()})
+    quick = {
+        "epochs": 2,
+        "batch_size": 8,
+        "learning_rate": 0.005,
+        "checkpoint_seconds": 3600,
+        "dropout": 0,
+        "attention_dropout": 0,
+    }
+    return recipe_named("bio-lm").with_settings(
+        {name: str(value) for name, value in (quick | settings).items()}
+    )
 
 
 def texts_file(folder: Path) -> Path:
@@ -45,18 +73,31 @@ def texts_file(folder: Path) -> Path:
     return path
 
 
-def run(folder: Path, base: Path, out: str = "out", **options: Any) -> tuple[Path | None, list[Mapping[str, Any]]]:
+def run(
+    folder: Path, base: Path, out: str = "out", **options: Any
+) -> tuple[Path | None, list[Mapping[str, Any]]]:
     events: list[Mapping[str, Any]] = []
     settings = options.pop("settings", {})
-    done = pretrain(recipe(**settings), texts=[texts_file(folder)], base=base, out=folder / out, emit=events.append, **options)
+    done = pretrain(
+        recipe(**settings),
+        texts=[texts_file(folder)],
+        base=base,
+        out=folder / out,
+        emit=events.append,
+        **options,
+    )
     return done, events
 
 
 # Masking
 
 
-@given(st.lists(st.integers(1, 5), min_size=1, max_size=60), st.floats(0.01, 0.9), st.integers(0, 99))
-def test_whole_units_are_chosen_until_the_share_is_reached(sizes: list[int], share: float, seed: int) -> None:
+@given(
+    st.lists(st.integers(1, 5), min_size=1, max_size=60), st.floats(0.01, 0.9), st.integers(0, 99)
+)
+def test_whole_units_are_chosen_until_the_share_is_reached(
+    sizes: list[int], share: float, seed: int
+) -> None:
     units = np.repeat(np.arange(len(sizes), dtype=np.int32), sizes)
     chosen = choose(units, share, np.random.default_rng(seed))
     wanted = max(1, round(share * len(units)))
@@ -65,10 +106,14 @@ def test_whole_units_are_chosen_until_the_share_is_reached(sizes: list[int], sha
         assert chosen[units == unit].all() or not chosen[units == unit].any()
 
 
-def test_of_the_chosen_tokens_80_percent_are_masked_and_10_replaced_and_no_other_is_touched() -> None:
+def test_of_the_chosen_tokens_80_percent_are_masked_and_10_replaced_and_no_other_is_touched() -> (
+    None
+):
     ids = np.full(40_000, 7, dtype=np.int32)
     chosen = np.arange(40_000) % 2 == 0
-    hidden = hide(ids, chosen, Vocabulary(4, np.array([5, 6], dtype=np.int32)), np.random.default_rng(1))
+    hidden = hide(
+        ids, chosen, Vocabulary(4, np.array([5, 6], dtype=np.int32)), np.random.default_rng(1)
+    )
     assert (hidden[~chosen] == 7).all()
     shares = {index: float((hidden[chosen] == index).mean()) for index in (4, 5, 6, 7)}
     assert shares[4] == pytest.approx(0.8, abs=0.02)
@@ -81,7 +126,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_bert(tmp_path_factory.mktemp("bert"), labels=None, texts=TEXTS)
 
 
-def windows_of(folder: Path, texts: list[str], **settings: object) -> tuple[MaskedWindows, TextEncoder, Vocabulary]:
+def windows_of(
+    folder: Path, texts: list[str], **settings: object
+) -> tuple[MaskedWindows, TextEncoder, Vocabulary]:
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     encoder = TextEncoder(tokenizer, max_length=16, overlap=0)
     vocabulary = Vocabulary.of(tokenizer, encoder)
@@ -89,20 +136,33 @@ def windows_of(folder: Path, texts: list[str], **settings: object) -> tuple[Mask
 
 
 @pytest.mark.parametrize("unit", ["token", "word"])
-def test_windows_lose_no_token_of_a_long_text_and_say_what_was_hidden(folder: Path, unit: str) -> None:
+def test_windows_lose_no_token_of_a_long_text_and_say_what_was_hidden(
+    folder: Path, unit: str
+) -> None:
     text = " ".join(TEXTS)
     windows, encoder, vocabulary = windows_of(folder, [text], mask_unit=unit)
     told: list[list[int]] = []
     for example in (windows[index] for index in range(len(windows))):
         assert len(example.input_ids) == len(example.labels) <= 16
         assert any(label != IGNORED for label in example.labels)
-        told.append([seen if label == IGNORED else label for seen, label in zip(example.input_ids, example.labels, strict=True)][1:-1])
+        told.append(
+            [
+                seen if label == IGNORED else label
+                for seen, label in zip(example.input_ids, example.labels, strict=True)
+            ][1:-1]
+        )
         for seen, label in zip(example.input_ids, example.labels, strict=True):
-            assert label == IGNORED or seen in {label, vocabulary.mask_id} or seen in vocabulary.ordinary
+            assert (
+                label == IGNORED
+                or seen in {label, vocabulary.mask_id}
+                or seen in vocabulary.ordinary
+            )
     ids = encoder.tokens([text])[0].ids
     ranges = encoder.windows(len(ids))
     assert told == [ids[start:end] for start, end in ranges]
-    assert sorted({index for start, end in ranges for index in range(start, end)}) == list(range(len(ids)))
+    assert sorted({index for start, end in ranges for index in range(start, end)}) == list(
+        range(len(ids))
+    )
 
 
 def test_each_epoch_masks_anew_and_the_same_epoch_masks_the_same(folder: Path) -> None:
@@ -116,7 +176,9 @@ def test_each_epoch_masks_anew_and_the_same_epoch_masks_the_same(folder: Path) -
 
 def test_special_tokens_are_never_put_in_place_of_others(folder: Path) -> None:
     _, encoder, vocabulary = windows_of(folder, TEXTS)
-    assert not {0, 1, *encoder.prefix, *encoder.suffix, vocabulary.mask_id} & set(vocabulary.ordinary.tolist())
+    assert not {0, 1, *encoder.prefix, *encoder.suffix, vocabulary.mask_id} & set(
+        vocabulary.ordinary.tolist()
+    )
 
 
 def test_pieces_of_a_word_count_as_one(folder: Path) -> None:
@@ -133,17 +195,25 @@ def test_pieces_of_a_word_count_as_one(folder: Path) -> None:
 
 
 def test_texts_are_split_by_paper_with_the_rule_that_taggers_are_tested_by(tmp_path: Path) -> None:
-    documents = [Document(f"f{number}", f"Text {number}", doi=f"10.5555/{number}") for number in range(60)]
+    documents = [
+        Document(f"f{number}", f"Text {number}", doi=f"10.5555/{number}") for number in range(60)
+    ]
     with (tmp_path / "in.jsonl").open("w") as stream:
         jsonl.write(documents, stream)
     found = read_texts([tmp_path / "in.jsonl"])
     for side in ("train", "eval", "test"):
-        assert list(found.sides[side]) == [document.text for document in documents if side_of(document.doi) == side]  # type: ignore[index]
+        assert list(found.sides[side]) == [
+            document.text for document in documents if side_of(document.doi) == side
+        ]  # type: ignore[index]
 
 
-def test_a_folder_of_training_data_brings_its_sides_and_a_text_is_held_out_where_it_is_on_two(tmp_path: Path) -> None:
+def test_a_folder_of_training_data_brings_its_sides_and_a_text_is_held_out_where_it_is_on_two(
+    tmp_path: Path,
+) -> None:
     for side, texts in {"train": ["Bax", "Bak", "Bid"], "eval": ["Bak"], "test": ["Bid"]}.items():
-        (tmp_path / f"{side}.jsonl").write_text("\n".join(json.dumps({"text": text}) for text in texts))
+        (tmp_path / f"{side}.jsonl").write_text(
+            "\n".join(json.dumps({"text": text}) for text in texts)
+        )
     found = read_texts([tmp_path])
     assert found.sides == {"train": ["Bax"], "eval": ["Bak"], "test": ["Bid"]}
     assert found.n_repeated == 2
@@ -153,7 +223,9 @@ def test_texts_that_cannot_be_read_or_leave_nothing_are_refused(tmp_path: Path) 
     (tmp_path / "broken.jsonl").write_text('{"text": "Bax"}\n{"text": 1}\n')
     with pytest.raises(TrainingError, match=r"broken.jsonl, line 2: .*refused in all: 1"):
         read_texts([tmp_path / "broken.jsonl"])
-    held_out = next(f"10.5555/{number}" for number in range(99) if side_of(f"10.5555/{number}") == "test")
+    held_out = next(
+        f"10.5555/{number}" for number in range(99) if side_of(f"10.5555/{number}") == "test"
+    )
     (tmp_path / "one.jsonl").write_text(json.dumps({"text": "Bax", "doi": held_out}))
     with pytest.raises(TrainingError, match="no text to learn from"):
         read_texts([tmp_path / "one.jsonl"])
@@ -163,18 +235,27 @@ def test_texts_that_cannot_be_read_or_leave_nothing_are_refused(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("save", [save_bert, save_roberta, save_mpnet])
-def test_a_base_learns_to_fill_in_and_is_a_base_to_fine_tune(tmp_path: Path, save: Callable[..., Path]) -> None:
+def test_a_base_learns_to_fill_in_and_is_a_base_to_fine_tune(
+    tmp_path: Path, save: Callable[..., Path]
+) -> None:
     base = save(tmp_path / "base", labels=LABELS, texts=TEXTS)
     network, has_new_head = load_masked_lm(catalog.find_base(base))
     assert has_new_head
     assert network.get_output_embeddings().weight is network.get_input_embeddings().weight
     done, events = run(tmp_path, base, settings={"epochs": 6, "mask_unit": "word"})
     assert done == tmp_path / "out" / "model"
-    assert [event["event"] for event in events if event["event"] != "step"] == ["start", *["eval"] * 6, "done"]
+    assert [event["event"] for event in events if event["event"] != "step"] == [
+        "start",
+        *["eval"] * 6,
+        "done",
+    ]
     evals = [event for event in events if event["event"] == "eval"]
     assert evals[-1]["masked_loss"] < evals[0]["masked_loss"]
     assert evals[-1]["recall"] == events[-1]["scores"]["eval"]["recall"]
-    assert sorted(path.name for path in done.iterdir() if path.suffix not in {".json", ".txt"}) == ["README.md", "model.safetensors"]
+    assert sorted(path.name for path in done.iterdir() if path.suffix not in {".json", ".txt"}) == [
+        "README.md",
+        "model.safetensors",
+    ]
     assert not (tmp_path / "out" / "checkpoints").exists()
 
     checkpoint = catalog.find_base(done)
@@ -186,16 +267,29 @@ def test_a_base_learns_to_fill_in_and_is_a_base_to_fine_tune(tmp_path: Path, sav
     with torch.inference_mode():
         torch.testing.assert_close(again.eval()(ids).logits, theirs.eval()(ids).logits)
 
-    rows = [json.dumps({"id": str(n), "text": text, "spans": [{"start": 0, "end": 4, "label": "CELL"}]}) for n, text in enumerate(TEXTS[:12])]
+    rows = [
+        json.dumps({"id": str(n), "text": text, "spans": [{"start": 0, "end": 4, "label": "CELL"}]})
+        for n, text in enumerate(TEXTS[:12])
+    ]
     (tmp_path / "train.jsonl").write_text("\n".join(rows))
-    quick = recipe_named("quick").with_settings({"epochs": "1", "batch_size": "12", "keep": "last", "evals_per_epoch": "0", "labels": "CELL"})
+    quick = recipe_named("quick").with_settings(
+        {
+            "epochs": "1",
+            "batch_size": "12",
+            "keep": "last",
+            "evals_per_epoch": "0",
+            "labels": "CELL",
+        }
+    )
     assert train(quick, data=tmp_path, base=done, out=tmp_path / "tagger")
 
 
 def test_a_run_that_was_stopped_goes_on_to_the_same_weights(tmp_path: Path, folder: Path) -> None:
     whole, _ = run(tmp_path, folder, "whole")
     asked: list[int] = []
-    stopped, events = run(tmp_path, folder, "parts", stop_requested=lambda: bool(asked.append(1)) or len(asked) > 7)
+    stopped, events = run(
+        tmp_path, folder, "parts", stop_requested=lambda: bool(asked.append(1)) or len(asked) > 7
+    )
     assert stopped is None
     assert events[-1]["event"] == "cancelled"
     assert events[-1]["step"] < events[-1]["steps"]
@@ -229,8 +323,20 @@ def own_signals() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("own_signals")
-def test_the_command_prints_events_and_stops_at_a_signal(tmp_path: Path, folder: Path, capfd: pytest.CaptureFixture[str], monkeypatch: Any) -> None:
-    arguments = ["pretrain", "--texts", str(texts_file(tmp_path)), "--base", str(folder), "--set", "epochs=1", "--set", "learning_rate=0.001"]
+def test_the_command_prints_events_and_stops_at_a_signal(
+    tmp_path: Path, folder: Path, capfd: pytest.CaptureFixture[str], monkeypatch: Any
+) -> None:
+    arguments = [
+        "pretrain",
+        "--texts",
+        str(texts_file(tmp_path)),
+        "--base",
+        str(folder),
+        "--set",
+        "epochs=1",
+        "--set",
+        "learning_rate=0.001",
+    ]
     assert main([*arguments, "--out", str(tmp_path / "out")]) == SUCCESS
     events = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
     assert (events[0]["event"], events[-1]["event"]) == ("start", "done")
@@ -239,4 +345,7 @@ def test_the_command_prints_events_and_stops_at_a_signal(tmp_path: Path, folder:
     monkeypatch.setattr("ner_engine.cli._stop_requests", lambda: lambda: True)
     assert main([*arguments, "--out", str(tmp_path / "stopped")]) == CANCELLED
     assert main([*arguments, "--out", str(tmp_path / "out")]) == FAILED
-    assert '{"event": "error", "message": "out already holds a finished model; give another folder"}' in "".join(capfd.readouterr())
+    assert (
+        '{"event": "error", "message": "out already holds a finished model; give another folder"}'
+        in "".join(capfd.readouterr())
+    )

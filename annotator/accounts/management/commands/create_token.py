@@ -18,13 +18,24 @@ class Command(JsonCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
         parser.add_argument("username")
-        parser.add_argument("--name", default="made on the command line", help="what will use it (default: %(default)s)")
-        parser.add_argument("--days", type=int, help="days until it expires (default: valid until it is revoked)")
+        parser.add_argument(
+            "--name",
+            default="made on the command line",
+            help="what will use it (default: %(default)s)",
+        )
+        parser.add_argument(
+            "--days", type=int, help="days until it expires (default: valid until it is revoked)"
+        )
 
     def perform(self, *, username: str, name: str, days: int | None, **options: Any) -> Outcome:
         user = User.objects.filter(username=username, is_active=True).first()
         if user is None:
             raise UserError(f'There is no active user "{username}".')
         token, secret = create_token(user=user, name=name, days=days, actor=None)
-        summary = {"token": secret, "id": token.pk, "name": token.name, "expires_at": token.expires_at}
+        summary = {
+            "token": secret,
+            "id": token.pk,
+            "name": token.name,
+            "expires_at": token.expires_at,
+        }
         return Outcome(summary=summary, lines=[secret])

@@ -14,19 +14,32 @@ from annotator.corpus.models import Document
 
 
 class Command(JsonCommand):
-    help = "Hold every text against its hash, and every panel and entity against its text. Exit code 1: something is damaged, and named."
+    help = (
+        "Hold every text against its hash, and every panel and entity against its text. Exit code"
+        " 1: something is damaged, and named."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("project", metavar="PROJECT", nargs="?", default="", help="only this project")
+        parser.add_argument(
+            "project", metavar="PROJECT", nargs="?", default="", help="only this project"
+        )
 
     def perform(self, *, project: str, **_: Any) -> Outcome:
-        documents: QuerySet[Document] = project_named(project).documents.all() if project else Document.objects.all()
+        documents: QuerySet[Document] = (
+            project_named(project).documents.all() if project else Document.objects.all()
+        )
         total = documents.count()
-        rows = documents.order_by("pk").prefetch_related("segments", "layers__spans").iterator(chunk_size=CHUNK)
+        rows = (
+            documents.order_by("pk")
+            .prefetch_related("segments", "layers__spans")
+            .iterator(chunk_size=CHUNK)
+        )
         found: list[str] = []
         for n, document in enumerate(rows, start=1):
             self.progress(n, total, "legends checked")
-            found += [f"legend {document.pk} ({document}): {damage}" for damage in damage_of(document)]
+            found += [
+                f"legend {document.pk} ({document}): {damage}" for damage in damage_of(document)
+            ]
         lines = [*found, f"{total:,} legends checked, {len(found):,} damaged places."]
         return Outcome({"documents": total, "damaged": found}, lines, is_partial=bool(found))

@@ -20,15 +20,22 @@ class Command(JsonCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
         parser.add_argument("name", metavar="NAME")
-        parser.add_argument("--slug", default="", help="its address; made from the name where not given")
+        parser.add_argument(
+            "--slug", default="", help="its address; made from the name where not given"
+        )
         parser.add_argument("--manager", default="", metavar="USERNAME", help="who manages it")
 
     def perform(self, *, name: str, slug: str, manager: str, **_: Any) -> Outcome:
         user = User.objects.filter(username=manager).first()
         if manager and user is None:
-            raise UserError(f'There is no user "{manager}". Make one with manage.py createsuperuser, or on the admin pages.')
+            raise UserError(
+                f'There is no user "{manager}". Make one with manage.py createsuperuser, or on the'
+                " admin pages."
+            )
         with transaction.atomic():
             project = create_project(name=name, slug=slug, actor=None)
             if user is not None:
                 add_member(project=project, user=user, role=Role.MANAGER, actor=None)
-        return Outcome({"project": project.slug, "id": project.pk}, [f"Made project {project.slug}."])
+        return Outcome(
+            {"project": project.slug, "id": project.pk}, [f"Made project {project.slug}."]
+        )

@@ -1,4 +1,5 @@
-"""``manage.py import_documents PROJECT FILE… [--from FORMAT] [--labels gold|suggestions|none] [--json]``"""
+"""``manage.py import_documents PROJECT FILE… [--from FORMAT] [--labels gold|suggestions|none]
+[--json]``"""
 
 from __future__ import annotations
 
@@ -17,41 +18,71 @@ from ner_engine.formats import FORMATS
 
 class Command(JobCommand):
     help = (
-        "Import figure legends into a project: files, folders and zips. What is in the project already is passed over, what cannot be imported "
-        "is named. Exit code 0: all is in; 1: some of it was refused; 2: nothing could be imported."
+        "Import figure legends into a project: files, folders and zips. What is in the project"
+        " already is passed over, what cannot be imported is named. Exit code 0: all is in; 1: some"
+        " of it was refused; 2: nothing could be imported."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("project", metavar="PROJECT", help="the project's address, such as demo")
+        parser.add_argument(
+            "project", metavar="PROJECT", help="the project's address, such as demo"
+        )
         parser.add_argument("files", metavar="FILE", nargs="+", help="a file, a folder or a zip")
-        parser.add_argument("--from", dest="source_format", default="", metavar="FORMAT", help=f"{', '.join(FORMATS)}; guessed where not given")
+        parser.add_argument(
+            "--from",
+            dest="source_format",
+            default="",
+            metavar="FORMAT",
+            help=f"{', '.join(FORMATS)}; guessed where not given",
+        )
         parser.add_argument(
             "--labels",
             default=str(FileLabels.GOLD),
             metavar="|".join(FileLabels),
-            help="gold: what people labelled in the file is decided, the legend accepted (default); suggestions: it waits for review; none: left out",
+            help=(
+                "gold: what people labelled in the file is decided, the legend accepted (default);"
+                " suggestions: it waits for review; none: left out"
+            ),
         )
 
-    def perform(self, *, project: str, files: list[str], source_format: str, labels: str, **_: Any) -> Outcome:
+    def perform(
+        self, *, project: str, files: list[str], source_format: str, labels: str, **_: Any
+    ) -> Outcome:
         target = project_named(project)
         check_choices(source_format, labels)
         paths = [str(Path(file).resolve()) for file in files]
         job = self.run_job(
-            kind=JOB_KIND, scope=target.scope, arguments={"project": target.pk, "paths": paths, "source_format": source_format, "labels": labels}
+            kind=JOB_KIND,
+            scope=target.scope,
+            arguments={
+                "project": target.pk,
+                "paths": paths,
+                "source_format": source_format,
+                "labels": labels,
+            },
         )
         report = job.result
         counts = report["counts"]
-        nothing = not (report["imported"] or report["already_there"] or counts.get("images") or counts.get("images_already_there"))
+        nothing = not (
+            report["imported"]
+            or report["already_there"]
+            or counts.get("images")
+            or counts.get("images_already_there")
+        )
         return Outcome(
-            {"project": target.slug, "job": job.pk, **report}, self._lines(report), is_partial=bool(report["n_problems"]), is_failed=nothing
+            {"project": target.slug, "job": job.pk, **report},
+            self._lines(report),
+            is_partial=bool(report["n_problems"]),
+            is_failed=nothing,
         )
 
     def _lines(self, report: dict[str, Any]) -> list[str]:
         lines = [f"{name:32}{n:>12,}" for name, n in report["counts"].items()]
         lines.append(
-            f"Imported {report['imported']:,} legends with {report['panels']:,} panels and {report['spans']:,} entities "
-            f"in {report['seconds']:.1f} s; {report['already_there']:,} were there already, {report['n_problems']:,} problems."
+            f"Imported {report['imported']:,} legends with {report['panels']:,} panels and"
+            f" {report['spans']:,} entities in {report['seconds']:.1f} s;"
+            f" {report['already_there']:,} were there already, {report['n_problems']:,} problems."
         )
         shown = report["problems"]
         lines += [f"  {problem}" for problem in shown]
@@ -64,6 +95,9 @@ def project_named(slug: str) -> Project:
     """The project at that address. Raises ``UserError`` that names the ones there are."""
     project = Project.objects.filter(slug=slug).select_related("label_set").first()
     if project is None:
-        known = ", ".join(Project.objects.values_list("slug", flat=True)[:10]) or "none yet; make one with manage.py create_project"
+        known = (
+            ", ".join(Project.objects.values_list("slug", flat=True)[:10])
+            or "none yet; make one with manage.py create_project"
+        )
         raise UserError(f'There is no project "{slug}". Projects: {known}.')
     return project

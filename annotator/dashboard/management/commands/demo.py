@@ -9,33 +9,62 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from annotator.common.commands import JsonCommand, Outcome
-from annotator.dashboard.demo import Demo, credentials_path, legends_to_tag, prepare_demo, summary_of, tag_legends
+from annotator.dashboard.demo import (
+    Demo,
+    credentials_path,
+    legends_to_tag,
+    prepare_demo,
+    summary_of,
+    tag_legends,
+)
 from annotator.dashboard.serving import Site, local_site
 
 
 class Command(JsonCommand):
     help = (
-        "Make a demo project, have a worker tag it, and serve the site until Ctrl-C. With --once: all of it but serving; the last line of output "
-        "is a JSON summary. Running it again changes nothing that is there."
+        "Make a demo project, have a worker tag it, and serve the site until Ctrl-C. With --once:"
+        " all of it but serving; the last line of output is a JSON summary. Running it again"
+        " changes nothing that is there."
     )
     requires_migrations_checks = False
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
         parser.add_argument(
-            "--once", action="store_true", help="do not serve: wait for the worker's tags, print a JSON summary, leave nothing running"
+            "--once",
+            action="store_true",
+            help=(
+                "do not serve: wait for the worker's tags, print a JSON summary, leave nothing"
+                " running"
+            ),
         )
-        parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-        parser.add_argument("--port", type=int, default=8000, help="port to listen on, or the next free one (default: %(default)s)")
-        parser.add_argument("--timeout", type=float, default=900.0, help="seconds to wait for the worker's tags (default: %(default)s)")
+        parser.add_argument(
+            "--host", default="127.0.0.1", help="address to listen on (default: %(default)s)"
+        )
+        parser.add_argument(
+            "--port",
+            type=int,
+            default=8000,
+            help="port to listen on, or the next free one (default: %(default)s)",
+        )
+        parser.add_argument(
+            "--timeout",
+            type=float,
+            default=900.0,
+            help="seconds to wait for the worker's tags (default: %(default)s)",
+        )
 
     def handle(self, *args: Any, as_json: bool, once: bool, **options: Any) -> None:
         super().handle(*args, as_json=as_json or once, once=once, **options)
 
-    def perform(self, *, once: bool, host: str, port: int, timeout: float, **options: Any) -> Outcome:
+    def perform(
+        self, *, once: bool, host: str, port: int, timeout: float, **options: Any
+    ) -> Outcome:
         self._voice = self.stderr if once else self.stdout
         began_at = time.monotonic()
-        logging.getLogger("annotator").setLevel(logging.WARNING)  # what is worth a person's eye is said below
+        logging.getLogger("annotator").setLevel(
+            logging.WARNING
+        )  # what is worth a person's eye is said below
         with local_site() as site:
             demo = prepare_demo()
             site.start_worker()
@@ -45,11 +74,17 @@ class Command(JsonCommand):
             if n_waiting:
                 self.say(f"The worker tags {n_waiting} legends with the bundled model …")
                 job = tag_legends(site, demo, timeout=timeout, on_progress=self.progress)
-                self.say(f"Tagged {n_waiting - legends_to_tag(demo.project)} of them; job {job.pk} has the report.")
+                self.say(
+                    f"Tagged {n_waiting - legends_to_tag(demo.project)} of them; job {job.pk} has"
+                    " the report."
+                )
             summary = summary_of(demo) | {"seconds": round(time.monotonic() - began_at, 1)}
             if not once:
                 self._serve(site)
-        return Outcome(summary=summary, lines=["Everything has ended. What you did is kept; make demo goes on with it."])
+        return Outcome(
+            summary=summary,
+            lines=["Everything has ended. What you did is kept; make demo goes on with it."],
+        )
 
     def say(self, line: str) -> None:
         """For a person: on standard output, or beside it where that is for the JSON summary."""
@@ -67,13 +102,25 @@ class Command(JsonCommand):
 
     def _say_address(self, address: str, wanted_port: int, demo: Demo) -> None:
         is_other = not address.endswith(f":{wanted_port}/")
-        self.say(f"\nsd-curator runs at {address}" + (f" (port {wanted_port} is in use)" if is_other else ""))
+        self.say(
+            f"\nsd-curator runs at {address}"
+            + (f" (port {wanted_port} is in use)" if is_other else "")
+        )
         for account in demo.accounts:
-            password = account.password if account.is_new else "password as before" if account.password else "password changed"
+            password = (
+                account.password
+                if account.is_new
+                else "password as before"
+                if account.password
+                else "password changed"
+            )
             self.say(f"  {account.username:<14} {password:<20} ({account.what})")
         if any(account.is_new for account in demo.accounts):
             self.say(f"These passwords are kept in {credentials_path()}, readable by you alone.")
         elif any(account.password for account in demo.accounts):
             self.say(f"Passwords are kept in {credentials_path()}.")
         if demo.accounts:
-            self.say(f"Sign in as {demo.accounts[-1].username}, open “{demo.project}” and press Review.\n")
+            self.say(
+                f"Sign in as {demo.accounts[-1].username}, open “{demo.project}” and press"
+                " Review.\n"
+            )

@@ -1,4 +1,5 @@
-"""``manage.py serve``: the site on one machine without a demo: broker, worker and web server until Ctrl-C."""
+"""``manage.py serve``: the site on one machine without a demo: broker, worker and web server until
+Ctrl-C."""
 
 from __future__ import annotations
 
@@ -12,20 +13,32 @@ from annotator.dashboard.serving import local_site
 
 
 class Command(JsonCommand):
-    help = "Serve the site until Ctrl-C: database brought up to date, broker (REDIS_URL or embedded), worker and web server."
+    help = (
+        "Serve the site until Ctrl-C: database brought up to date, broker (REDIS_URL or embedded),"
+        " worker and web server."
+    )
     requires_migrations_checks = False
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-        parser.add_argument("--port", type=int, default=8000, help="port to listen on, or the next free one (default: %(default)s)")
+        parser.add_argument(
+            "--host", default="127.0.0.1", help="address to listen on (default: %(default)s)"
+        )
+        parser.add_argument(
+            "--port",
+            type=int,
+            default=8000,
+            help="port to listen on, or the next free one (default: %(default)s)",
+        )
 
     def perform(self, *, host: str, port: int, **options: Any) -> Outcome:
         with local_site() as site:
             call_command("migrate", verbosity=0, interactive=False)
             site.start_worker()
             address = site.start_web(host=host, port=port)
-            self.stdout.write(f"sd-curator runs at {address}\nLogs: {site.log_dir}. Ctrl-C ends everything.")
+            self.stdout.write(
+                f"sd-curator runs at {address}\nLogs: {site.log_dir}. Ctrl-C ends everything."
+            )
             self.stdout.flush()
             try:
                 site.watch()

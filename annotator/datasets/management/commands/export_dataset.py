@@ -16,31 +16,68 @@ from annotator.jobs.commands import JobCommand
 
 class Command(JobCommand):
     help = (
-        "Write a project's accepted legends into a folder, split by paper; complete or not at all. Exit code 0: all are in; 1: damaged legends "
-        "were left out as asked; 2: nothing was written."
+        "Write a project's accepted legends into a folder, split by paper; complete or not at all."
+        " Exit code 0: all are in; 1: damaged legends were left out as asked; 2: nothing was"
+        " written."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("project", metavar="PROJECT", help="the project's address, such as demo")
-        parser.add_argument("--format", dest="format_name", required=True, metavar="FORMAT", help=f"one of {', '.join(EXPORT_FORMATS)}")
         parser.add_argument(
-            "--out", dest="out_dir", required=True, metavar="DIR", help="a new folder, or one of an earlier export, which is replaced"
+            "project", metavar="PROJECT", help="the project's address, such as demo"
         )
-        parser.add_argument("--public-form", action="store_true", help="sd-nlp exactly as the public converter writes it, its defects included")
-        parser.add_argument("--tokenizer", default="", metavar="DIR_OR_NAME", help="for sd-nlp-tokenized: a folder or a cached name (SD_TOKENIZER)")
-        parser.add_argument("--leave-out-damaged", action="store_true", help="leave out and name what is damaged, instead of writing nothing")
+        parser.add_argument(
+            "--format",
+            dest="format_name",
+            required=True,
+            metavar="FORMAT",
+            help=f"one of {', '.join(EXPORT_FORMATS)}",
+        )
+        parser.add_argument(
+            "--out",
+            dest="out_dir",
+            required=True,
+            metavar="DIR",
+            help="a new folder, or one of an earlier export, which is replaced",
+        )
+        parser.add_argument(
+            "--public-form",
+            action="store_true",
+            help="sd-nlp exactly as the public converter writes it, its defects included",
+        )
+        parser.add_argument(
+            "--tokenizer",
+            default="",
+            metavar="DIR_OR_NAME",
+            help="for sd-nlp-tokenized: a folder or a cached name (SD_TOKENIZER)",
+        )
+        parser.add_argument(
+            "--leave-out-damaged",
+            action="store_true",
+            help="leave out and name what is damaged, instead of writing nothing",
+        )
 
     def perform(self, *, project: str, out_dir: str, **options: Any) -> Outcome:
         source = project_named(project)
-        choices = {name: options[name] for name in ("format_name", "public_form", "tokenizer", "leave_out_damaged")}
+        choices = {
+            name: options[name]
+            for name in ("format_name", "public_form", "tokenizer", "leave_out_damaged")
+        }
         out = str(Path(out_dir).resolve())
-        job = self.run_job(kind=EXPORT_KIND, scope=source.scope, arguments={"project": source.pk, "out_dir": out, **choices})
+        job = self.run_job(
+            kind=EXPORT_KIND,
+            scope=source.scope,
+            arguments={"project": source.pk, "out_dir": out, **choices},
+        )
         report = job.result
         lines = [f"{name:32}{n:>12,}" for name, n in report["counts"].items()]
-        lines.append(f"Exported {report['documents']:,} accepted legends as {report['format']} into {out}.")
+        lines.append(
+            f"Exported {report['documents']:,} accepted legends as {report['format']} into {out}."
+        )
         if report["n_lossy"]:
-            lines.append(f"{report['n_lossy']:,} entities do not fit words exactly; lossy.jsonl names each.")
+            lines.append(
+                f"{report['n_lossy']:,} entities do not fit words exactly; lossy.jsonl names each."
+            )
         lines += [f"left out: {problem}" for problem in report["left_out"]]
         summary = {"project": source.slug, "job": job.pk, "out": out, **report}
         return Outcome(summary, lines, is_partial=bool(report["n_left_out"]))

@@ -1,4 +1,5 @@
-"""``manage.py automatic_training PROJECT [--on | --off] [--panels N] [--days N] [--recipe NAME] [--set NAME=VALUE] [--look] [--json]``"""
+"""``manage.py automatic_training PROJECT [--on | --off] [--panels N] [--days N] [--recipe NAME]
+[--set NAME=VALUE] [--look] [--json]``"""
 
 from __future__ import annotations
 
@@ -15,23 +16,47 @@ from annotator.learning.training.automatic import change_automatic_training, loo
 
 class Command(JsonCommand):
     help = (
-        "Have a project train by itself, up to the gate and never past it; without --on and --off, tell how it stands. Exit code 0: it is as asked "
-        "for; 2: nothing changed."
+        "Have a project train by itself, up to the gate and never past it; without --on and --off,"
+        " tell how it stands. Exit code 0: it is as asked for; 2: nothing changed."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("project", metavar="PROJECT", help="the project's address, such as demo")
-        switch = parser.add_mutually_exclusive_group()
-        switch.add_argument("--on", action="store_true", help="train after --panels newly accepted panels, or after --days days")
-        switch.add_argument("--off", action="store_true", help="train only when somebody starts it")
-        parser.add_argument("--panels", type=int, metavar="N", help="newly accepted panels after which it trains")
-        parser.add_argument("--days", type=int, metavar="N", help="days after which it trains if anything is new")
-        parser.add_argument("--recipe", default=DEFAULT_RECIPE, metavar="NAME", help="hyperparameters to begin with (default: %(default)s)")
         parser.add_argument(
-            "--set", dest="hyperparameters", action="append", default=[], metavar="NAME=VALUE", help="another value for a hyperparameter"
+            "project", metavar="PROJECT", help="the project's address, such as demo"
         )
-        parser.add_argument("--look", action="store_true", help="look now whether it is time, as a worker does every minute")
+        switch = parser.add_mutually_exclusive_group()
+        switch.add_argument(
+            "--on",
+            action="store_true",
+            help="train after --panels newly accepted panels, or after --days days",
+        )
+        switch.add_argument("--off", action="store_true", help="train only when somebody starts it")
+        parser.add_argument(
+            "--panels", type=int, metavar="N", help="newly accepted panels after which it trains"
+        )
+        parser.add_argument(
+            "--days", type=int, metavar="N", help="days after which it trains if anything is new"
+        )
+        parser.add_argument(
+            "--recipe",
+            default=DEFAULT_RECIPE,
+            metavar="NAME",
+            help="hyperparameters to begin with (default: %(default)s)",
+        )
+        parser.add_argument(
+            "--set",
+            dest="hyperparameters",
+            action="append",
+            default=[],
+            metavar="NAME=VALUE",
+            help="another value for a hyperparameter",
+        )
+        parser.add_argument(
+            "--look",
+            action="store_true",
+            help="look now whether it is time, as a worker does every minute",
+        )
 
     def perform(
         self,
@@ -50,14 +75,31 @@ class Command(JsonCommand):
         if on or off:
             settings = settings_of(hyperparameters)
             change_automatic_training(
-                project=target, actor=None, is_on=on, every_panels=panels, every_days=days, recipe=recipe, hyperparameters=settings
+                project=target,
+                actor=None,
+                is_on=on,
+                every_panels=panels,
+                every_days=days,
+                recipe=recipe,
+                hyperparameters=settings,
             )
         if look:
             look_at(target)
         standing = standing_of(project=target, actor=None)
         now = standing.settings
-        facts = {name: getattr(now, name) for name in ("is_on", "every_panels", "every_days", "recipe", "hyperparameters", "said")}
-        rounds = [{"reason": each.reason, "run": each.run_id, "outcome": each.outcome} for each in standing.rounds]
-        lines = [f"{target.slug} {'trains' if now.is_on else 'does not train'} by itself. {now.said}".strip()]
-        lines += [f"{each.created_at:%Y-%m-%d %H:%M}  {each.reason} {each.outcome or 'Under way.'}" for each in standing.rounds]
+        facts = {
+            name: getattr(now, name)
+            for name in ("is_on", "every_panels", "every_days", "recipe", "hyperparameters", "said")
+        }
+        rounds = [
+            {"reason": each.reason, "run": each.run_id, "outcome": each.outcome}
+            for each in standing.rounds
+        ]
+        lines = [
+            f"{target.slug} {'trains' if now.is_on else 'does not train'} by itself. {now.said}".strip()  # noqa: E501
+        ]
+        lines += [
+            f"{each.created_at:%Y-%m-%d %H:%M}  {each.reason} {each.outcome or 'Under way.'}"
+            for each in standing.rounds
+        ]
         return Outcome({"project": target.slug, **facts, "rounds": rounds}, lines)

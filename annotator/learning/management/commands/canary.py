@@ -14,36 +14,73 @@ from annotator.learning.serving.canary import Compared, canary_of
 
 class Command(JsonCommand):
     help = (
-        "Try a candidate on a share of a project's newly tagged legends, or stop that; without --start and --stop, tell what curators made of it. "
-        "Exit code 0: it is as asked for; 2: nothing changed."
+        "Try a candidate on a share of a project's newly tagged legends, or stop that; without"
+        " --start and --stop, tell what curators made of it. Exit code 0: it is as asked for; 2:"
+        " nothing changed."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("project", metavar="PROJECT", help="the project's address, such as demo")
+        parser.add_argument(
+            "project", metavar="PROJECT", help="the project's address, such as demo"
+        )
         switch = parser.add_mutually_exclusive_group()
-        switch.add_argument("--start", metavar="MODEL", default="", help="a judged model version's name, such as demo-run-1")
-        switch.add_argument("--stop", action="store_true", help="have all legends tagged by what serves again")
-        parser.add_argument("--share", type=float, default=0.2, metavar="SHARE", help="of newly tagged legends, 0-1 (default: %(default)s)")
+        switch.add_argument(
+            "--start",
+            metavar="MODEL",
+            default="",
+            help="a judged model version's name, such as demo-run-1",
+        )
+        switch.add_argument(
+            "--stop", action="store_true", help="have all legends tagged by what serves again"
+        )
+        parser.add_argument(
+            "--share",
+            type=float,
+            default=0.2,
+            metavar="SHARE",
+            help="of newly tagged legends, 0-1 (default: %(default)s)",
+        )
 
     def perform(self, *, project: str, start: str, stop: bool, share: float, **_: Any) -> Outcome:
         target = project_named(project)
         if start:
-            start_canary(project=target, model_version=find_model(name=start, project=target), share=share, actor=None)
+            start_canary(
+                project=target,
+                model_version=find_model(name=start, project=target),
+                share=share,
+                actor=None,
+            )
         if stop:
             stop_canary(project=target, actor=None)
         found = canary_of(project=target, actor=None)
         if found is None:
-            return Outcome({"project": target.slug, "canary": None}, ["No candidate was tried in the project yet."])
+            return Outcome(
+                {"project": target.slug, "canary": None},
+                ["No candidate was tried in the project yet."],
+            )
         canary = found.canary
         now = "was tried" if canary.stopped_at is not None else "is being tried"
-        lines = [f"{canary.model_version} {now} on {canary.percent}% of newly tagged legends beside {canary.beside}."]
-        lines.append(f"Accepted since: {found.n_candidate:,} of its legends, {found.n_serving:,} of the others.")
+        lines = [
+            f"{canary.model_version} {now} on {canary.percent}% of newly tagged legends beside"
+            f" {canary.beside}."
+        ]
+        lines.append(
+            f"Accepted since: {found.n_candidate:,} of its legends, {found.n_serving:,} of the"
+            " others."
+        )
         lines += [_line(row) for row in (*found.work, *found.labels)]
         return Outcome({"project": target.slug, "canary": found.as_json()}, lines)
 
 
 def _line(row: Compared) -> str:
-    values = " beside ".join("-" if value is None else f"{value:.1f} {row.unit}".strip() for value in (row.candidate, row.serving))
-    interval = f" ({row.low:+.1f} to {row.high:+.1f})" if row.low is not None and row.high is not None else ""
+    values = " beside ".join(
+        "-" if value is None else f"{value:.1f} {row.unit}".strip()
+        for value in (row.candidate, row.serving)
+    )
+    interval = (
+        f" ({row.low:+.1f} to {row.high:+.1f})"
+        if row.low is not None and row.high is not None
+        else ""
+    )
     return f"  {row.name:34} {values}{interval}: {row.in_words}"

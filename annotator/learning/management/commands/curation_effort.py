@@ -13,13 +13,15 @@ from annotator.learning.evaluation.effort import count_efforts, effort_in
 
 class Command(JsonCommand):
     help = (
-        "Tell what became of each model's suggestions in the legends that people accepted, label by label, and what a legend took. "
-        "Exit code 0: it is told."
+        "Tell what became of each model's suggestions in the legends that people accepted, label by"
+        " label, and what a legend took. Exit code 0: it is told."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("project", metavar="PROJECT", help="the project's address, such as demo")
+        parser.add_argument(
+            "project", metavar="PROJECT", help="the project's address, such as demo"
+        )
 
     def perform(self, *, project: str, **_: Any) -> Outcome:
         target = project_named(project)
@@ -29,12 +31,29 @@ class Command(JsonCommand):
         for effort in found.models:
             total = effort.total
             lines.append(
-                f"{effort.source}, {effort.task.label}: of {total.suggested:,} suggestions {total.accepted:,} accepted, {total.added:,} added"
+                f"{effort.source}, {effort.task.label}: of {total.suggested:,} suggestions"
+                f" {total.accepted:,} accepted, {total.added:,} added"
             )
             if effort.work is not None:
-                seconds = f", median {effort.work.median_seconds:.0f} s" if effort.work.median_seconds is not None else ""
-                lines.append(f"  {effort.work.n_legends:,} legends, {effort.work.actions:.1f} actions each{seconds}")
+                seconds = (
+                    f", median {effort.work.median_seconds:.0f} s"
+                    if effort.work.median_seconds is not None
+                    else ""
+                )
+                lines.append(
+                    f"  {effort.work.n_legends:,} legends, {effort.work.actions:.1f} actions"
+                    f" each{seconds}"
+                )
             for row in effort.labels:
-                told = f"{row.accepted:,} accepted ({row.swept:,} without a look), {row.edge:,} other edges, {row.relabelled:,} another label"
-                lines.append(f"  {row.label:20} {told}, {row.rejected:,} rejected, {row.left_out:,} left out, {row.added:,} added")
-        return Outcome({"project": target.slug, **found.as_json()}, lines or ["Nobody has accepted a legend with suggestions here yet."])
+                told = (
+                    f"{row.accepted:,} accepted ({row.swept:,} without a look), {row.edge:,} other"
+                    f" edges, {row.relabelled:,} another label"
+                )
+                lines.append(
+                    f"  {row.label:20} {told}, {row.rejected:,} rejected, {row.left_out:,} left"
+                    f" out, {row.added:,} added"
+                )
+        return Outcome(
+            {"project": target.slug, **found.as_json()},
+            lines or ["Nobody has accepted a legend with suggestions here yet."],
+        )

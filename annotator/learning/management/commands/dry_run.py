@@ -1,4 +1,5 @@
-"""``manage.py dry_run PROJECT --recipe NAME [--snapshot N] [--base NAME] [--set NAME=VALUE] [--no-steps] [--json]``"""
+"""``manage.py dry_run PROJECT --recipe NAME [--snapshot N] [--base NAME] [--set NAME=VALUE]
+[--no-steps] [--json]``"""
 
 from __future__ import annotations
 
@@ -23,24 +24,48 @@ from ner_engine.split import SIDES
 
 class Command(JobCommand):
     help = (
-        "Say what a training would learn from, what is new since the last one, what speaks against it, and how long it would take here, by a few "
-        "steps that are tried. Exit code 0: it can be started; 1: it would end before it begins, and the reason is named; 2: it cannot be."
+        "Say what a training would learn from, what is new since the last one, what speaks against"
+        " it, and how long it would take here, by a few steps that are tried. Exit code 0: it can"
+        " be started; 1: it would end before it begins, and the reason is named; 2: it cannot be."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
         add_training_arguments(parser, snapshot="the newest")
-        parser.add_argument("--no-steps", action="store_true", help="try no steps: how long it would take is not told")
+        parser.add_argument(
+            "--no-steps",
+            action="store_true",
+            help="try no steps: how long it would take is not told",
+        )
 
-    def perform(self, *, project: str, recipe: str, snapshot: int | None, base: str, hyperparameters: list[str], no_steps: bool, **_: Any) -> Outcome:
+    def perform(
+        self,
+        *,
+        project: str,
+        recipe: str,
+        snapshot: int | None,
+        base: str,
+        hyperparameters: list[str],
+        no_steps: bool,
+        **_: Any,
+    ) -> Outcome:
         target, asked = project_named(project), settings_of(hyperparameters)
         frozen = snapshot_numbered(target, snapshot) if snapshot is not None else _newest(target)
         chosen = find_model(name=base, project=target) if base else None
-        plan = plan_training(project=target, snapshot=frozen, actor=None, recipe=recipe, hyperparameters=asked, base=chosen)
+        plan = plan_training(
+            project=target,
+            snapshot=frozen,
+            actor=None,
+            recipe=recipe,
+            hyperparameters=asked,
+            base=chosen,
+        )
         found = dry_run_of(plan)
         stops, measured = list(found.stops), {}
         if not stops and not no_steps:
-            measured = self.run_job(kind=TRIAL_KIND, scope=target.scope, arguments=trial_arguments(plan, asked=asked)).result
+            measured = self.run_job(
+                kind=TRIAL_KIND, scope=target.scope, arguments=trial_arguments(plan, asked=asked)
+            ).result
             stops += [measured["leak"]] if measured["leak"] else []
         summary = {"project": target.slug, **found.as_json(), "stops": stops, "measured": measured}
         return Outcome(summary, list(_lines(found, measured, stops)), is_partial=bool(stops))
@@ -49,24 +74,45 @@ class Command(JobCommand):
 def _newest(project: Project) -> Snapshot:
     found = project.snapshots.filter(state=SnapshotState.READY).first()
     if found is None:
-        raise UserError(f"{project.slug} has no snapshot yet. Make one with: manage.py freeze_snapshot {project.slug}")
+        raise UserError(
+            f"{project.slug} has no snapshot yet. Make one with: manage.py freeze_snapshot"
+            f" {project.slug}"
+        )
     return found
 
 
 def _lines(found: DryRun, measured: dict[str, Any], stops: list[str]) -> Iterator[str]:
     plan = found.plan
-    yield f"{plan.recipe} from {plan.base} on snapshot {plan.snapshot.number}: {' / '.join(f'{n:,}' for n in found.texts)} texts to {_SIDES}."
+    yield (
+        f"{plan.recipe} from {plan.base} on snapshot {plan.snapshot.number}:"
+        f" {' / '.join(f'{n:,}' for n in found.texts)} texts to {_SIDES}."
+    )
     yield f"{found.task.label:24}" + "".join(f"{side:>10}" for side in SIDES)
     for row in found.rows:
         more = "" if row.more is None else f"   {row.more:+,} since the last run"
-        yield f"{row.label:24}" + "".join(f"{count.entities:>10,}" for count in row.sides) + more + ("   new to the base" if row.is_new else "")
+        yield (
+            f"{row.label:24}"
+            + "".join(f"{count.entities:>10,}" for count in row.sides)
+            + more
+            + ("   new to the base" if row.is_new else "")
+        )
     if found.changes is not None:
-        yield "Legends since the last run: " + ", ".join(f"{n:,} {kind}" for kind, n in found.changes.items()) + "."
-    yield f"Not decided by themselves: {found.swept_share:.1%} of the entities; the project allows {found.swept_cap:.0%}."
+        yield (
+            "Legends since the last run: "
+            + ", ".join(f"{n:,} {kind}" for kind, n in found.changes.items())
+            + "."
+        )
+    yield (
+        f"Not decided by themselves: {found.swept_share:.1%} of the entities; the project allows"
+        f" {found.swept_cap:.0%}."
+    )
     yield from (f"Mind: {sentence}" for sentence in found.warnings)
     yield from (f"It would end before it begins. {sentence}" for sentence in stops)
     if "seconds" in measured:
-        yield f"About {in_words_of(measured['seconds'])} on {measured['device']}: {measured['steps']:,} steps of {measured['seconds_per_step']} s."
+        yield (
+            f"About {in_words_of(measured['seconds'])} on {measured['device']}:"
+            f" {measured['steps']:,} steps of {measured['seconds_per_step']} s."
+        )
 
 
 _SIDES = "learn from / choose by / judge by"

@@ -1,4 +1,5 @@
-"""``manage.py label_errors PROJECT [--snapshot N] [--folds N] [--max-steps N] [--send N] [--json]``"""
+"""``manage.py label_errors PROJECT [--snapshot N] [--folds N] [--max-steps N] [--send N]
+[--json]``"""
 
 from __future__ import annotations
 
@@ -17,25 +18,45 @@ _PRINTED = 10
 
 class Command(SeriesCommand):
     help = (
-        "Look for label errors among a project's accepted legends: short trainings, each on a part of the papers, read the others and say where they "
-        "disagree with what was decided. Here and now, without a worker; no model is kept. Exit code 0: done; 2: not done, run it again with "
-        "the same --snapshot to go on."
+        "Look for label errors among a project's accepted legends: short trainings, each on a part"
+        " of the papers, read the others and say where they disagree with what was decided. Here"
+        " and now, without a worker; no model is kept. Exit code 0: done; 2: not done, run it again"
+        " with the same --snapshot to go on."
     )
     kind = SeriesKind.LABEL_ERRORS
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
         parser.add_argument(
-            "--folds", type=int, default=3, metavar="N", help="trainings; each leaves out a part of the papers (default: %(default)s)"
+            "--folds",
+            type=int,
+            default=3,
+            metavar="N",
+            help="trainings; each leaves out a part of the papers (default: %(default)s)",
         )
-        parser.add_argument("--max-steps", type=int, default=150, metavar="N", help="of each training; 0: the recipe's (default: %(default)s)")
-        parser.add_argument("--send", type=int, default=0, metavar="N", help="send so many legends to review, the most suspicious first")
+        parser.add_argument(
+            "--max-steps",
+            type=int,
+            default=150,
+            metavar="N",
+            help="of each training; 0: the recipe's (default: %(default)s)",
+        )
+        parser.add_argument(
+            "--send",
+            type=int,
+            default=0,
+            metavar="N",
+            help="send so many legends to review, the most suspicious first",
+        )
 
     def perform(self, *, send: int, **asked: Any) -> Outcome:
         series = self.done_series(**asked)
         lines = [*_table(series), *_first(series)]
         summary: dict[str, Any] = {"project": series.project.slug, "series": series.pk}
-        summary |= {name: series.result[name] for name in ("texts", "papers", "entities", "disagreements", "legends")}
+        summary |= {
+            name: series.result[name]
+            for name in ("texts", "papers", "entities", "disagreements", "legends")
+        }
         if send:
             sent = send_to_review(series=series, n=send, actor=None)
             summary["sent"] = sent.n_sent
@@ -46,12 +67,21 @@ class Command(SeriesCommand):
 def _table(series: TrainingSeries) -> list[str]:
     rows = table_by_label(series.result)
     head = f"{'':24}{'entities':>10}{'label':>9}{'edges':>9}{'spurious':>10}{'missing':>9}"
-    return [head, *(f"{label:24}{n:>10,}{kinds[0]:>9,}{kinds[1]:>9,}{kinds[2]:>10,}{kinds[3]:>9,}" for label, n, kinds in rows)]
+    return [
+        head,
+        *(
+            f"{label:24}{n:>10,}{kinds[0]:>9,}{kinds[1]:>9,}{kinds[2]:>10,}{kinds[3]:>9,}"
+            for label, n, kinds in rows
+        ),
+    ]
 
 
 def _first(series: TrainingSeries) -> list[str]:
     lines = []
     for each in ranked(series).rows[:_PRINTED]:
         decided, found = each.decided or "not marked", each.found or "nothing"
-        lines.append(f"{each.rank:>3}. {each.suspicion:3.0f} %  {each.paper}: {each.surface!r} is {decided}; the model: {found}")
+        lines.append(
+            f"{each.rank:>3}. {each.suspicion:3.0f} %  {each.paper}: {each.surface!r} is {decided};"
+            f" the model: {found}"
+        )
     return lines

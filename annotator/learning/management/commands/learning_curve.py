@@ -14,24 +14,42 @@ from annotator.learning.training.learning_curve import CurveReport, curve_report
 
 class Command(SeriesCommand):
     help = (
-        "Draw the learning curve of a project's accepted legends: trainings on growing parts of the papers, judged on the same held-out ones. Here "
-        "and now, without a worker; no model is kept. Exit code 0: done; 2: not done, run it again with the same --snapshot to go on."
+        "Draw the learning curve of a project's accepted legends: trainings on growing parts of the"
+        " papers, judged on the same held-out ones. Here and now, without a worker; no model is"
+        " kept. Exit code 0: done; 2: not done, run it again with the same --snapshot to go on."
     )
     kind = SeriesKind.LEARNING_CURVE
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("--shares", default="0.1,0.25,0.5,1", metavar="LIST", help="of the papers to learn from (default: %(default)s)")
-        parser.add_argument("--max-steps", type=int, default=0, metavar="N", help="of each training (default: as many as the recipe has)")
+        parser.add_argument(
+            "--shares",
+            default="0.1,0.25,0.5,1",
+            metavar="LIST",
+            help="of the papers to learn from (default: %(default)s)",
+        )
+        parser.add_argument(
+            "--max-steps",
+            type=int,
+            default=0,
+            metavar="N",
+            help="of each training (default: as many as the recipe has)",
+        )
 
     def perform(self, **asked: Any) -> Outcome:
         series = self.done_series(**asked)
-        return Outcome({"project": series.project.slug, "series": series.pk, **series.result}, _lines(curve_report(series.result)))
+        return Outcome(
+            {"project": series.project.slug, "series": series.pk, **series.result},
+            _lines(curve_report(series.result)),
+        )
 
 
 def _lines(curve: CurveReport) -> list[str]:
     width = max(13, *(len(name) + 2 for name in curve.columns))
-    lines = [f"{'papers':>8}{'panels':>9}{'steps':>7}" + "".join(f"{name:>{width}}" for name in curve.columns)]
+    lines = [
+        f"{'papers':>8}{'panels':>9}{'steps':>7}"
+        + "".join(f"{name:>{width}}" for name in curve.columns)
+    ]
     for point in curve.points:
         cells = "".join(f"{'–' if f1 is None else format(f1, '.1f'):>{width}}" for f1 in point.f1)
         lines.append(f"{point.papers:>8,}{point.panels:>9,}{point.steps:>7,}{cells}")

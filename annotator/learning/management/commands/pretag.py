@@ -10,39 +10,70 @@ from annotator.common.commands import Outcome
 from annotator.corpus.management.commands.import_documents import project_named
 from annotator.jobs.commands import JobCommand
 from annotator.learning.models import ModelTask
-from annotator.learning.services import PRETAG_KIND, find_model, pretag_arguments, waiting_pretagging
+from annotator.learning.services import (
+    PRETAG_KIND,
+    find_model,
+    pretag_arguments,
+    waiting_pretagging,
+)
 
 
 class Command(JobCommand):
     help = (
-        "Have a model suggest entities for every legend that nobody has begun to review, here and now, without a worker. Decided legends stay as "
-        "they are. Exit code 0: all are tagged; 1: the model could not tag some, which are named; 2: nothing was tagged."
+        "Have a model suggest entities for every legend that nobody has begun to review, here and"
+        " now, without a worker. Decided legends stay as they are. Exit code 0: all are tagged; 1:"
+        " the model could not tag some, which are named; 2: nothing was tagged."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("project", metavar="PROJECT", help="the project's address, such as demo")
+        parser.add_argument(
+            "project", metavar="PROJECT", help="the project's address, such as demo"
+        )
         parser.add_argument(
             "--model",
             default="",
             metavar="NAME",
-            help="a model version's name, bundled, a folder, or a name in the local Hugging Face cache (default: the project's serving model)",
+            help=(
+                "a model version's name, bundled, a folder, or a name in the local Hugging Face"
+                " cache (default: the project's serving model)"
+            ),
         )
 
     def perform(self, *, project: str, model: str, **_: Any) -> Outcome:
         target = project_named(project)
         chosen = find_model(name=model, project=target) if model else None
         waiting = waiting_pretagging(project=target, model_version=chosen)
-        job = self.run_job(kind=PRETAG_KIND, scope=target.scope, arguments=pretag_arguments(target, chosen), waiting=waiting)
+        job = self.run_job(
+            kind=PRETAG_KIND,
+            scope=target.scope,
+            arguments=pretag_arguments(target, chosen),
+            waiting=waiting,
+        )
         report = job.result
-        lines = [f"Tagged {report['documents']:,} legends with {report['model']}: {report['spans']:,} suggestions."]
+        lines = [
+            f"Tagged {report['documents']:,} legends with {report['model']}: {report['spans']:,}"
+            " suggestions."
+        ]
         if not report["documents"]:
-            lines = [f"Nothing waited to be tagged: no legend is unreviewed without suggestions by {report['model']}."]
+            lines = [
+                "Nothing waited to be tagged: no legend is unreviewed without suggestions by"
+                f" {report['model']}."
+            ]
         else:
-            lines += [f"{ModelTask(task).label.capitalize()} by {name}." for task, name in report["steps"].items()]
-            lines.append(f"Roles on {report['roles']:,} of them; {report['panels']:,} panels found.")
+            lines += [
+                f"{ModelTask(task).label.capitalize()} by {name}."
+                for task, name in report["steps"].items()
+            ]
+            lines.append(
+                f"Roles on {report['roles']:,} of them; {report['panels']:,} panels found."
+            )
         if report["unknown_labels"]:
             left_out = ", ".join(f"{label} {n:,}" for label, n in report["unknown_labels"].items())
             lines.append(f"Left out, because the project has no such label: {left_out}.")
         lines += report["refused"]
-        return Outcome({"project": target.slug, "job": job.pk, **report}, lines, is_partial=bool(report["n_refused"]))
+        return Outcome(
+            {"project": target.slug, "job": job.pk, **report},
+            lines,
+            is_partial=bool(report["n_refused"]),
+        )

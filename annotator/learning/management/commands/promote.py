@@ -16,19 +16,33 @@ from annotator.learning.services import find_model, promote
 
 class Command(JsonCommand):
     help = (
-        "Put a judged model into service: workers tag with it what is unreviewed again, decided legends stay as they are. manage.py roll_back takes "
-        "it back. Exit code 0: it serves; 2: nothing changed."
+        "Put a judged model into service: workers tag with it what is unreviewed again, decided"
+        " legends stay as they are. manage.py roll_back takes it back. Exit code 0: it serves; 2:"
+        " nothing changed."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("model", metavar="MODEL", help="a model version's name, such as demo-run-1")
-        parser.add_argument("--project", default="", help="the project's address; needed for a model that several may use")
+        parser.add_argument(
+            "model", metavar="MODEL", help="a model version's name, such as demo-run-1"
+        )
+        parser.add_argument(
+            "--project",
+            default="",
+            help="the project's address; needed for a model that several may use",
+        )
         parser.add_argument("--reason", default="", help="why; kept in the log of promotions")
 
     def perform(self, *, model: str, project: str, reason: str, **_: Any) -> Outcome:
         target = project_named(project) if project else _project_of(model)
-        return outcome_of(promote(project=target, model_version=find_model(name=model, project=target), actor=None, reason=reason))
+        return outcome_of(
+            promote(
+                project=target,
+                model_version=find_model(name=model, project=target),
+                actor=None,
+                reason=reason,
+            )
+        )
 
 
 def outcome_of(promotion: Promotion) -> Outcome:
@@ -43,8 +57,13 @@ def outcome_of(promotion: Promotion) -> Outcome:
         "waiting_for_tags": project.documents.undecided().count(),
     }
     what = "" if model.task == ModelTask.ENTITIES else f" for {model.get_task_display()}"
-    lines = [f"{model} serves {project.slug} now{what}, in place of {summary['replaced'] or 'nothing'}."]
-    lines.append(f"A worker tags its {summary['waiting_for_tags']:,} unreviewed legends again; manage.py pretag {project.slug} does it here.")
+    lines = [
+        f"{model} serves {project.slug} now{what}, in place of {summary['replaced'] or 'nothing'}."
+    ]
+    lines.append(
+        f"A worker tags its {summary['waiting_for_tags']:,} unreviewed legends again; manage.py"
+        f" pretag {project.slug} does it here."
+    )
     return Outcome(summary, lines)
 
 
@@ -52,8 +71,15 @@ def _project_of(name: str) -> Project:
     """The one project that a model was trained for."""
     model = ModelVersion.objects.filter(name=name).select_related("project__label_set").first()
     if model is None:
-        known = ", ".join(ModelVersion.objects.filter(retired_at=None).values_list("name", flat=True)[:10]) or "none yet"
+        known = (
+            ", ".join(
+                ModelVersion.objects.filter(retired_at=None).values_list("name", flat=True)[:10]
+            )
+            or "none yet"
+        )
         raise UserError(f'There is no model "{name}". Models: {known}.')
     if model.project is None:
-        raise UserError(f"Every project may use {name}. Say in which it is to serve: --project PROJECT.")
+        raise UserError(
+            f"Every project may use {name}. Say in which it is to serve: --project PROJECT."
+        )
     return model.project

@@ -1,4 +1,5 @@
-"""``manage.py push_model MODEL OWNER/NAME [--project PROJECT] [--licence ID] [--public] [--json]``"""
+"""``manage.py push_model MODEL OWNER/NAME [--project PROJECT] [--licence ID] [--public]
+[--json]``"""
 
 from __future__ import annotations
 
@@ -14,22 +15,40 @@ from annotator.learning.serving.hub import PUSH_KIND, offer_of, push_arguments
 
 
 class Command(JobCommand):
-    help = "Give a model with its card to a hub, here and now; SD_HUB_TOKEN holds the token. Exit code 0: it is there; 2: it is not."
+    help = (
+        "Give a model with its card to a hub, here and now; SD_HUB_TOKEN holds the token. Exit code"
+        " 0: it is there; 2: it is not."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("model", metavar="MODEL", help="a model version's name, such as demo-run-1")
-        parser.add_argument("repository", metavar="OWNER/NAME", help="where it goes; it is made where there is none")
         parser.add_argument(
-            "--licence", default="", metavar="ID", help="such as cc-by-4.0 (default: the one that its card, or that of its base, names)"
+            "model", metavar="MODEL", help="a model version's name, such as demo-run-1"
+        )
+        parser.add_argument(
+            "repository", metavar="OWNER/NAME", help="where it goes; it is made where there is none"
+        )
+        parser.add_argument(
+            "--licence",
+            default="",
+            metavar="ID",
+            help="such as cc-by-4.0 (default: the one that its card, or that of its base, names)",
         )
         parser.add_argument("--public", action="store_true", help="make a new repository public")
 
-    def perform(self, *, model: str, repository: str, licence: str, public: bool, **_: Any) -> Outcome:
+    def perform(
+        self, *, model: str, repository: str, licence: str, public: bool, **_: Any
+    ) -> Outcome:
         found = ModelVersion.objects.select_related("project", "parent").filter(name=model).first()
         if found is None:
             raise UserError(f'There is no model "{model}".')
         named = licence or offer_of(model=found, actor=None).proposed
-        arguments = push_arguments(model=found, repository=repository, licence=named, is_private=not public, actor=None)
-        job = self.run_job(kind=PUSH_KIND, scope=found.project.scope if found.project is not None else "", arguments=arguments)
+        arguments = push_arguments(
+            model=found, repository=repository, licence=named, is_private=not public, actor=None
+        )
+        job = self.run_job(
+            kind=PUSH_KIND,
+            scope=found.project.scope if found.project is not None else "",
+            arguments=arguments,
+        )
         return Outcome(job.result, [f"{found} lies at {job.result['url']}, under {named}."])

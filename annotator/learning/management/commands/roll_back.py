@@ -14,13 +14,25 @@ from annotator.learning.services import roll_back
 
 
 class Command(JsonCommand):
-    help = "Take back a project's last promotion that still stands: the model before it serves again. Exit code 0: it does; 2: nothing changed."
+    help = (
+        "Take back a project's last promotion that still stands: the model before it serves again."
+        " Exit code 0: it does; 2: nothing changed."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("project", metavar="PROJECT", help="the project's address, such as demo")
-        parser.add_argument("--task", default=ModelTask.ENTITIES.value, choices=ModelTask.values, help="of which step (default: %(default)s)")
+        parser.add_argument(
+            "project", metavar="PROJECT", help="the project's address, such as demo"
+        )
+        parser.add_argument(
+            "--task",
+            default=ModelTask.ENTITIES.value,
+            choices=ModelTask.values,
+            help="of which step (default: %(default)s)",
+        )
         parser.add_argument("--reason", default="", help="why; kept in the log of promotions")
 
     def perform(self, *, project: str, task: str, reason: str, **_: Any) -> Outcome:
-        return outcome_of(roll_back(project=project_named(project), task=task, actor=None, reason=reason))
+        return outcome_of(
+            roll_back(project=project_named(project), task=task, actor=None, reason=reason)
+        )

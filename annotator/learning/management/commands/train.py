@@ -1,4 +1,5 @@
-"""``manage.py train PROJECT --recipe NAME [--snapshot N] [--base NAME] [--set NAME=VALUE] [--json]``"""
+"""``manage.py train PROJECT --recipe NAME [--snapshot N] [--base NAME] [--set NAME=VALUE]
+[--json]``"""
 
 from __future__ import annotations
 
@@ -13,45 +14,85 @@ from annotator.datasets.commands import SnapshotCommand, snapshot_numbered
 from annotator.learning.commands import add_training_arguments, settings_of
 from annotator.learning.engine import checked_hyperparameters
 from annotator.learning.models import TrainingRun
-from annotator.learning.services import TRAIN_KIND, Comparison, add_training_run, compare, find_model, settle_runs
+from annotator.learning.services import (
+    TRAIN_KIND,
+    Comparison,
+    add_training_run,
+    compare,
+    find_model,
+    settle_runs,
+)
 
 
 class Command(SnapshotCommand):
     help = (
-        "Freeze a project's accepted legends, fine-tune a model on them, and judge it beside the serving one on the papers that are held out; here "
-        "and now, without a worker. The candidate serves only once it is promoted. Exit code 0: there is a candidate; 2: there is none."
+        "Freeze a project's accepted legends, fine-tune a model on them, and judge it beside the"
+        " serving one on the papers that are held out; here and now, without a worker. The"
+        " candidate serves only once it is promoted. Exit code 0: there is a candidate; 2: there is"
+        " none."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
         add_training_arguments(parser)
 
-    def perform(self, *, project: str, recipe: str, snapshot: int | None, base: str, hyperparameters: list[str], **_: Any) -> Outcome:
+    def perform(
+        self,
+        *,
+        project: str,
+        recipe: str,
+        snapshot: int | None,
+        base: str,
+        hyperparameters: list[str],
+        **_: Any,
+    ) -> Outcome:
         target = project_named(project)
         settings = settings_of(hyperparameters)
         chosen = find_model(name=base, project=target) if base else None
         checked_hyperparameters(recipe, settings)
-        frozen = snapshot_numbered(target, snapshot) if snapshot is not None else self.freeze(target)
-        run = add_training_run(project=target, snapshot=frozen, actor=None, recipe=recipe, hyperparameters=settings, base=chosen)
+        frozen = (
+            snapshot_numbered(target, snapshot) if snapshot is not None else self.freeze(target)
+        )
+        run = add_training_run(
+            project=target,
+            snapshot=frozen,
+            actor=None,
+            recipe=recipe,
+            hyperparameters=settings,
+            base=chosen,
+        )
         try:
-            job = self.run_job(kind=TRAIN_KIND, scope=target.scope, arguments={"training_run": run.pk})
+            job = self.run_job(
+                kind=TRAIN_KIND, scope=target.scope, arguments={"training_run": run.pk}
+            )
         except UserError:
-            TrainingRun.objects.filter(pk=run.pk, job=None).delete()  # another training of the project is unfinished
+            TrainingRun.objects.filter(
+                pk=run.pk, job=None
+            ).delete()  # another training of the project is unfinished
             raise
         except KeyboardInterrupt as stop:
-            raise UserError("Stopped. It left no model; run the command again to start anew.") from stop
+            raise UserError(
+                "Stopped. It left no model; run the command again to start anew."
+            ) from stop
         finally:
             settle_runs(project=target)
         run.refresh_from_db()
         comparison = compare(run)
-        lines = [f"{run.candidate} was trained on snapshot {frozen.number}.", *(_table(comparison) if comparison is not None else [])]
+        lines = [
+            f"{run.candidate} was trained on snapshot {frozen.number}.",
+            *(_table(comparison) if comparison is not None else []),
+        ]
         lines.append(f"Put it into service with: manage.py promote {run.candidate}")
         return Outcome({"project": target.slug, "job": job.pk, **job.result}, lines)
 
 
 def _table(comparison: Comparison) -> list[str]:
-    """F1 of candidate and serving model, a line a label, with how many entities it was measured on."""
-    lines = [f"{'F1 on held-out papers':24}{'entities':>10}{'candidate':>11}{'current':>10}   ({comparison.current_model} is in service)"]
+    """F1 of candidate and serving model, a line a label, with how many entities it was measured
+    on."""
+    lines = [
+        f"{'F1 on held-out papers':24}{'entities':>10}{'candidate':>11}{'current':>10}  "
+        f" ({comparison.current_model} is in service)"
+    ]
     for row in (*comparison.labels, *comparison.averages):
         current = f"{row.current_percent:>10.1f}" if row.current is not None else f"{'-':>10}"
         lines.append(f"{row.name:24}{row.support or 0:>10,}{row.candidate_percent:>11.1f}{current}")

@@ -14,7 +14,14 @@ from annotator.datasets.models import Snapshot
 from annotator.datasets.snapshots import rows_of
 from annotator.jobs.services import run_job
 from annotator.learning.evaluation import comparison as judging
-from annotator.learning.evaluation.comparison import Findings, Recorder, compare_evaluations, details_of, difference_in_words, points
+from annotator.learning.evaluation.comparison import (
+    Findings,
+    Recorder,
+    compare_evaluations,
+    details_of,
+    difference_in_words,
+    points,
+)
 from annotator.learning.models import Evaluation, ModelVersion
 from annotator.learning.services import start_judging
 from ner_engine import schema
@@ -24,9 +31,19 @@ from ner_engine.scoring.metrics import score
 from tests.annotator.learning.conftest import judged_as, perfect, scores
 
 ranges = st.builds(
-    lambda start, length, label: Labelled(start, start + length, label), st.integers(0, 20), st.integers(1, 6), st.sampled_from(["CELL", "GENEPROD"])
+    lambda start, length, label: Labelled(start, start + length, label),
+    st.integers(0, 20),
+    st.integers(1, 6),
+    st.sampled_from(["CELL", "GENEPROD"]),
 )
-judged_texts = st.lists(st.tuples(st.lists(ranges, max_size=5), st.lists(ranges, max_size=5), st.sampled_from(["10.1/a", "10.1/b", ""])), max_size=6)
+judged_texts = st.lists(
+    st.tuples(
+        st.lists(ranges, max_size=5),
+        st.lists(ranges, max_size=5),
+        st.sampled_from(["10.1/a", "10.1/b", ""]),
+    ),
+    max_size=6,
+)
 TEXT = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 
@@ -38,7 +55,9 @@ def recorded(texts: list[tuple[list[Labelled], list[Labelled], str]]) -> Recorde
 
 
 @given(judged_texts)
-def test_what_is_kept_gives_the_scores_the_errors_and_the_counts_of_each_text_again(texts: list[tuple[list[Labelled], list[Labelled], str]]) -> None:
+def test_what_is_kept_gives_the_scores_the_errors_and_the_counts_of_each_text_again(
+    texts: list[tuple[list[Labelled], list[Labelled], str]],
+) -> None:
     gold, found = [each[0] for each in texts], [each[1] for each in texts]
     recorder = recorded(texts)
     kept = Findings.of(Evaluation(findings=json.loads(json.dumps(recorder.findings()))))
@@ -46,11 +65,24 @@ def test_what_is_kept_gives_the_scores_the_errors_and_the_counts_of_each_text_ag
     strict, errors = score(gold, found), errors_of([TEXT] * len(texts), gold, found)
     assert kept.totals == [counts_of(*each) for each in zip(gold, found, strict=True)]
     for label, of_label in strict.by_label.items():
-        total = sum((text.counts[label] for text in kept.texts if label in text.counts), Counts(0, 0, 0))
-        assert (total.n_correct, total.n_predicted, total.support) == (of_label.n_correct, of_label.n_predicted, of_label.support)
+        total = sum(
+            (text.counts[label] for text in kept.texts if label in text.counts), Counts(0, 0, 0)
+        )
+        assert (total.n_correct, total.n_predicted, total.support) == (
+            of_label.n_correct,
+            of_label.n_predicted,
+            of_label.support,
+        )
     assert recorder.partial == partial_scores(gold, found).as_json()
-    assert (kept.confusion, kept.edges, kept.missed, kept.invented) == (errors.confusion, errors.edges, errors.missed, errors.invented)
-    assert [text.paper for text in kept.texts] == [paper or f"p{number}" for number, (_, _, paper) in enumerate(texts)]
+    assert (kept.confusion, kept.edges, kept.missed, kept.invented) == (
+        errors.confusion,
+        errors.edges,
+        errors.missed,
+        errors.invented,
+    )
+    assert [text.paper for text in kept.texts] == [
+        paper or f"p{number}" for number, (_, _, paper) in enumerate(texts)
+    ]
 
 
 def test_what_was_kept_in_another_form_is_not_read() -> None:
@@ -63,9 +95,15 @@ def test_a_difference_is_said_in_one_sentence() -> None:
     assert points(-0.0004) == "0.0"
     assert points(-0.02) == "−2.0"
     sure = difference_in_words(Difference(0.018, 0.009, 0.026, 0.0, 70))
-    assert sure == "+1.8 points of micro F1, between +0.9 and +2.6 with 95 % certainty, on 70 papers."
-    assert difference_in_words(Difference(0.018, -0.009, 0.026, 0.2, 70)).endswith("The two may well be equally good.")
-    assert "on 1 paper. From so few papers" in difference_in_words(Difference(0.018, 0.018, 0.018, 0.0, 1))
+    assert (
+        sure == "+1.8 points of micro F1, between +0.9 and +2.6 with 95 % certainty, on 70 papers."
+    )
+    assert difference_in_words(Difference(0.018, -0.009, 0.026, 0.2, 70)).endswith(
+        "The two may well be equally good."
+    )
+    assert "on 1 paper. From so few papers" in difference_in_words(
+        Difference(0.018, 0.018, 0.018, 0.0, 1)
+    )
 
 
 # Two models beside each other
@@ -78,42 +116,75 @@ def test_the_legends_in_which_a_candidate_is_worse_are_named_and_what_it_misses_
     first = next(rows_of(learned.folder, "test"))["id"]
 
     def worse(document: schema.Document) -> list[Labelled]:
-        return [Labelled(span.start, span.end, "CELL") for span in document.gold if document.id != first or span.label == "CELL"]
+        return [
+            Labelled(span.start, span.end, "CELL")
+            for span in document.gold
+            if document.id != first or span.label == "CELL"
+        ]
 
-    comparison = compare_evaluations(judged_as(learned, other, worse), judged_as(learned, tiny, perfect), tiny)
+    comparison = compare_evaluations(
+        judged_as(learned, other, worse), judged_as(learned, tiny, perfect), tiny
+    )
     details = details_of(comparison, learned.project)
     assert details is not None
     n = learned.counts["test"]["panels"]
     assert (details.n_legends, details.n_worse, details.n_better) == (n, n, 0)
     assert {(legend.n_candidate, legend.n_current) for legend in details.worse} == {(2, 0), (1, 0)}
-    assert [legend.more for legend in details.worse] == sorted((legend.more for legend in details.worse), reverse=True)
-    held_out = set(Document.objects.filter(doi__in=[row["doi"] for row in rows_of(learned.folder, "test")]))
+    assert [legend.more for legend in details.worse] == sorted(
+        (legend.more for legend in details.worse), reverse=True
+    )
+    held_out = set(
+        Document.objects.filter(doi__in=[row["doi"] for row in rows_of(learned.folder, "test")])
+    )
     assert {legend.document for legend in details.worse} <= held_out
-    assert [(each.label, each.surface, each.cell.candidate, each.cell.more) for each in details.missed] == [("GENEPROD", "LC3", 1, 1)]
-    confusion = {gold: dict(zip([*details.labels, ""], cells, strict=True)) for gold, cells in details.confusion}
-    assert (confusion["GENEPROD"]["CELL"].candidate, confusion["GENEPROD"]["CELL"].current) == (n - 1, 0)
+    assert [
+        (each.label, each.surface, each.cell.candidate, each.cell.more) for each in details.missed
+    ] == [("GENEPROD", "LC3", 1, 1)]
+    confusion = {
+        gold: dict(zip([*details.labels, ""], cells, strict=True))
+        for gold, cells in details.confusion
+    }
+    assert (confusion["GENEPROD"]["CELL"].candidate, confusion["GENEPROD"]["CELL"].current) == (
+        n - 1,
+        0,
+    )
     assert (confusion["GENEPROD"][""].candidate, confusion["CELL"]["CELL"].more) == (1, 0)
     assert details.in_words.startswith("−")
     assert f"on {learned.counts['test']['papers']} paper" in details.in_words
 
 
 @pytest.mark.django_db
-def test_a_legend_that_was_removed_since_is_named_by_its_paper(learned: Snapshot, tiny: ModelVersion, other: ModelVersion) -> None:
-    comparison = compare_evaluations(judged_as(learned, other, lambda _: []), judged_as(learned, tiny, perfect), tiny)
+def test_a_legend_that_was_removed_since_is_named_by_its_paper(
+    learned: Snapshot, tiny: ModelVersion, other: ModelVersion
+) -> None:
+    comparison = compare_evaluations(
+        judged_as(learned, other, lambda _: []), judged_as(learned, tiny, perfect), tiny
+    )
     Document.objects.all().delete()
     details = details_of(comparison, learned.project)
     assert details is not None
     assert {legend.document for legend in details.worse} == {None}
-    assert {legend.paper for legend in details.worse} == {row["doi"] for row in rows_of(learned.folder, "test")}
+    assert {legend.paper for legend in details.worse} == {
+        row["doi"] for row in rows_of(learned.folder, "test")
+    }
 
 
 @pytest.mark.django_db
-def test_where_only_one_side_was_kept_there_is_no_difference_but_its_errors(learned: Snapshot, tiny: ModelVersion, other: ModelVersion) -> None:
+def test_where_only_one_side_was_kept_there_is_no_difference_but_its_errors(
+    learned: Snapshot, tiny: ModelVersion, other: ModelVersion
+) -> None:
     of_candidate = judged_as(learned, other, lambda _: [])
-    of_current = Evaluation.objects.create(model_version=tiny, snapshot=learned, scores=scores(0.7), micro_f1=0.7)
+    of_current = Evaluation.objects.create(
+        model_version=tiny, snapshot=learned, scores=scores(0.7), micro_f1=0.7
+    )
     details = details_of(compare_evaluations(of_candidate, of_current, tiny), learned.project)
     assert details is not None
-    assert (details.difference, details.in_words, list(details.worse), details.missed[0].cell.current) == (None, "", [], None)
+    assert (
+        details.difference,
+        details.in_words,
+        list(details.worse),
+        details.missed[0].cell.current,
+    ) == (None, "", [], None)
     assert details_of(compare_evaluations(of_current, of_candidate, other), learned.project) is None
 
 
@@ -121,25 +192,37 @@ def test_where_only_one_side_was_kept_there_is_no_difference_but_its_errors(lear
 def test_a_worker_keeps_what_it_finds_and_measures_again_what_was_judged_before_that(
     learned: Snapshot, tiny: ModelVersion, other: ModelVersion
 ) -> None:
-    old = Evaluation.objects.create(model_version=tiny, snapshot=learned, scores=scores(0.7), micro_f1=0.7)
-    run_job(start_judging(project=learned.project, snapshot=learned, model_version=other, actor=None).pk)
+    old = Evaluation.objects.create(
+        model_version=tiny, snapshot=learned, scores=scores(0.7), micro_f1=0.7
+    )
+    run_job(
+        start_judging(project=learned.project, snapshot=learned, model_version=other, actor=None).pk
+    )
     found: dict[Any, Evaluation] = {each.model_version: each for each in Evaluation.objects.all()}
     assert set(found) == {tiny, other}
     assert found[tiny].pk == old.pk
     details = details_of(compare_evaluations(found[other], found[tiny], tiny), learned.project)
     assert details is not None
     assert details.difference is not None
-    assert details.difference.measured == pytest.approx(found[other].micro_f1 - found[tiny].micro_f1, abs=1e-6)
+    assert details.difference.measured == pytest.approx(
+        found[other].micro_f1 - found[tiny].micro_f1, abs=1e-6
+    )
     for each in found.values():
         kept = Findings.of(each)
         assert kept is not None
         assert sum(kept.totals, Counts(0, 0, 0)).support == learned.counts["test"]["spans"]
-        assert {text.document for text in kept.texts} <= set(Document.objects.values_list("pk", flat=True))
+        assert {text.document for text in kept.texts} <= set(
+            Document.objects.values_list("pk", flat=True)
+        )
 
 
 @pytest.mark.django_db
-def test_lists_of_evaluations_leave_the_findings_in_the_database(learned: Snapshot, tiny: ModelVersion) -> None:
-    Evaluation.objects.create(model_version=tiny, snapshot=learned, scores=scores(0.7), micro_f1=0.7, findings={"form": 0})
+def test_lists_of_evaluations_leave_the_findings_in_the_database(
+    learned: Snapshot, tiny: ModelVersion
+) -> None:
+    Evaluation.objects.create(
+        model_version=tiny, snapshot=learned, scores=scores(0.7), micro_f1=0.7, findings={"form": 0}
+    )
     assert "findings" in Evaluation.objects.get().get_deferred_fields()
     assert "findings" in tiny.evaluations.get().get_deferred_fields()
     assert Evaluation.objects.get().findings == {"form": 0}

@@ -20,7 +20,14 @@ from annotator.jobs.models import Job
 from annotator.jobs.services import run_job
 from annotator.learning.evaluation import effort
 from annotator.learning.evaluation.effort import Logged, effort_in, projects_tagged_by, seconds_of
-from annotator.learning.models import LegendEffort, ModelOrigin, ModelTask, ModelVersion, Promotion, PromotionKind
+from annotator.learning.models import (
+    LegendEffort,
+    ModelOrigin,
+    ModelTask,
+    ModelVersion,
+    Promotion,
+    PromotionKind,
+)
 from annotator.review.editing.services import apply_operation
 from annotator.review.models import Operation
 from ner_engine.schema import Span
@@ -32,16 +39,27 @@ NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 
 @pytest.fixture
-def suggested(project: Project, import_legends: Callable[..., list[Document]], tiny: ModelVersion) -> Callable[..., list[Document]]:
-    """Legends with five suggestions each, ATG and LC3 (gene products), bafilomycin A1, a blot and HeLa, by ``source``."""
+def suggested(
+    project: Project, import_legends: Callable[..., list[Document]], tiny: ModelVersion
+) -> Callable[..., list[Document]]:
+    """Legends with five suggestions each, ATG and LC3 (gene products), bafilomycin A1, a blot and
+    HeLa, by ``source``."""
     from annotator.corpus.annotations import write_suggestions
     from tests.annotator.conftest import _legend
 
-    def make(n: int = 1, *, source: str = tiny.name, steps: dict[str, str] | None = None, first: int = 1) -> list[Document]:
+    def make(
+        n: int = 1, *, source: str = tiny.name, steps: dict[str, str] | None = None, first: int = 1
+    ) -> list[Document]:
         wanted = [_legend(number) for number in range(first, first + n)]
         documents = import_legends(wanted)
         batch = [
-            (document, [Span(span.start, span.end, span.label, span.surface, span.role, 0.9) for span in legend.gold])
+            (
+                document,
+                [
+                    Span(span.start, span.end, span.label, span.surface, span.role, 0.9)
+                    for span in legend.gold
+                ],
+            )
             for document, legend in zip(documents, wanted, strict=True)
         ]
         write_suggestions(batch=batch, source=source, steps=steps)
@@ -56,13 +74,24 @@ def suggested(project: Project, import_legends: Callable[..., list[Document]], t
 def edit(curator: User) -> Callable[..., Operation]:
     """``edit(document, "relabel", "HeLa", label="TISSUE")``: on the suggestion of that string."""
 
-    def run(document: Document, kind: str, surface: str = "", *, actor: User | None = None, **arguments: Any) -> Operation:
+    def run(
+        document: Document,
+        kind: str,
+        surface: str = "",
+        *,
+        actor: User | None = None,
+        **arguments: Any,
+    ) -> Operation:
         operation: dict[str, Any] = {"id": str(uuid.uuid4()), "kind": kind, "arguments": arguments}
         if surface:
             layer = Layer.objects.current().get(document=document, kind=LayerKind.SUGGESTED)
             operation["entity"] = layer.spans.filter(surface=surface).first().key
-        operation["base_revision"] = Document.objects.values_list("revision", flat=True).get(pk=document.pk)
-        return apply_operation(document_id=document.pk, actor=actor or curator, operation=operation).operation
+        operation["base_revision"] = Document.objects.values_list("revision", flat=True).get(
+            pk=document.pk
+        )
+        return apply_operation(
+            document_id=document.pk, actor=actor or curator, operation=operation
+        ).operation
 
     return run
 
@@ -82,7 +111,10 @@ def by_label(found: effort.ModelEffort) -> dict[str, dict[str, int]]:
 
 
 def test_each_suggestion_has_one_outcome_and_each_entity_that_was_missed_counts_as_added(
-    project: Project, suggested: Callable[..., list[Document]], edit: Callable[..., Operation], tiny: ModelVersion
+    project: Project,
+    suggested: Callable[..., list[Document]],
+    edit: Callable[..., Operation],
+    tiny: ModelVersion,
 ) -> None:
     (legend,) = suggested()
     at_blot, at_cells = legend.text.index("Western"), legend.text.index("HeLa cells")
@@ -102,7 +134,11 @@ def test_each_suggestion_has_one_outcome_and_each_entity_that_was_missed_counts_
         "EXP_ASSAY": {"accepted": 1, "swept": 1},
     }
     assert legend.text[at_blot:].startswith("Western blot")
-    assert (found.total.suggested, found.total.accepted, found.total.accepted_percent) == (5, 2, 40.0)
+    assert (found.total.suggested, found.total.accepted, found.total.accepted_percent) == (
+        5,
+        2,
+        40.0,
+    )
 
 
 def test_what_was_removed_and_drawn_again_over_the_suggestion_is_a_correction_and_not_two_errors(
@@ -128,7 +164,10 @@ def test_what_the_threshold_leaves_out_is_nobodys_rejection(
 
 
 def test_roles_and_found_panels_are_told_of_the_models_that_told_them(
-    project: Project, suggested: Callable[..., list[Document]], edit: Callable[..., Operation], tiny: ModelVersion
+    project: Project,
+    suggested: Callable[..., list[Document]],
+    edit: Callable[..., Operation],
+    tiny: ModelVersion,
 ) -> None:
     (legend,) = suggested(steps={"geneprod_roles": "gene-roles"})
     middle = legend.text.index("(B)")
@@ -139,8 +178,15 @@ def test_roles_and_found_panels_are_told_of_the_models_that_told_them(
     edit(legend, "accept_legend")
     entities, panels, roles = effort_in(project=project, actor=None).models
     assert counts(entities.total) == {"accepted": 5, "swept": 3}
-    assert (panels.task, panels.source, counts(panels.total)) == (ModelTask.PANELS, "their letters", {"accepted": 1, "rejected": 1, "added": 1})
-    assert (roles.source, by_label(roles)) == ("gene-roles", {"MEASURED_VAR": {"relabelled": 1, "added": 1}})
+    assert (panels.task, panels.source, counts(panels.total)) == (
+        ModelTask.PANELS,
+        "their letters",
+        {"accepted": 1, "rejected": 1, "added": 1},
+    )
+    assert (roles.source, by_label(roles)) == (
+        "gene-roles",
+        {"MEASURED_VAR": {"relabelled": 1, "added": 1}},
+    )
     assert (entities.work is not None, panels.work, roles.work) == (True, None, None)
 
 
@@ -150,26 +196,51 @@ def test_panels_that_nobody_touched_are_accepted_without_a_look(
     (legend,) = suggested()
     Segment.objects.filter(document=legend).update(source="their letters")
     edit(legend, "accept_legend")
-    assert counts(effort_in(project=project, actor=None).models[1].total) == {"accepted": 2, "swept": 2}
+    assert counts(effort_in(project=project, actor=None).models[1].total) == {
+        "accepted": 2,
+        "swept": 2,
+    }
 
 
 def test_actions_and_seconds_are_those_of_the_work_without_pauses(
     project: Project, suggested: Callable[..., list[Document]], edit: Callable[..., Operation]
 ) -> None:
     first, second, third = suggested(3)
-    done = [edit(first, "accept_legend"), edit(second, "accept", "HeLa"), edit(second, "accept", "LC3"), edit(second, "accept_legend")]
+    done = [
+        edit(first, "accept_legend"),
+        edit(second, "accept", "HeLa"),
+        edit(second, "accept", "LC3"),
+        edit(second, "accept_legend"),
+    ]
     done += [edit(third, "accept", "HeLa"), edit(third, "accept_legend")]
     at(done, 0, 20, 50, 60, 1000, 1030)
     found = effort_in(project=project, actor=None).models[0]
-    assert found.work == effort.Work(n_legends=3, actions=2.0, n_timed=1, seconds=60.0, median_seconds=60.0)
-    assert dict(LegendEffort.objects.values_list("document", "seconds")) == {first.pk: None, second.pk: 60.0, third.pk: None}
+    assert found.work == effort.Work(
+        n_legends=3, actions=2.0, n_timed=1, seconds=60.0, median_seconds=60.0
+    )
+    assert dict(LegendEffort.objects.values_list("document", "seconds")) == {
+        first.pk: None,
+        second.pk: 60.0,
+        third.pk: None,
+    }
 
 
-def test_a_pause_in_the_middle_of_a_legend_is_not_counted_and_a_second_person_only_where_their_beginning_is_known() -> None:
+def test_a_pause_in_the_middle_of_a_legend_is_not_counted_and_a_second_person_only_where_their_beginning_is_known() -> (  # noqa: E501
+    None
+):
     def action(actor: int, seconds: float, before: float | None) -> Logged:
-        return Logged(actor, NOON + timedelta(seconds=seconds), None if before is None else NOON + timedelta(seconds=before))
+        return Logged(
+            actor,
+            NOON + timedelta(seconds=seconds),
+            None if before is None else NOON + timedelta(seconds=before),
+        )
 
-    assert seconds_of([action(1, 10, 0), action(1, 20, 10), action(1, 5000, 20), action(1, 5005, 5000)]) == 25
+    assert (
+        seconds_of(
+            [action(1, 10, 0), action(1, 20, 10), action(1, 5000, 20), action(1, 5005, 5000)]
+        )
+        == 25
+    )
     assert seconds_of([action(1, 10, 0), action(2, 100, 95)]) == 15
     assert seconds_of([action(1, 10, 0), action(2, 100, None)]) is None
     assert seconds_of([]) is None
@@ -185,7 +256,10 @@ def test_what_a_propagation_does_in_other_legends_is_one_action_where_it_was_mad
     done += [edit(here, "accept_legend"), edit(there, "accept_legend")]
     at(done, 0, 10, 20, 40)
     effort_in(project=project, actor=None)
-    assert dict(LegendEffort.objects.values_list("document", "n_actions")) == {here.pk: 3, there.pk: 1}
+    assert dict(LegendEffort.objects.values_list("document", "n_actions")) == {
+        here.pk: 3,
+        there.pk: 1,
+    }
     assert LegendEffort.objects.get(document=there).seconds == 20
 
 
@@ -206,23 +280,35 @@ def test_a_legend_that_is_opened_again_counts_no_more_until_it_is_accepted_and_t
 ) -> None:
     (legend,) = suggested()
     edit(legend, "accept_legend")
-    assert counts(effort_in(project=project, actor=None).models[0].total) == {"accepted": 5, "swept": 5}
+    assert counts(effort_in(project=project, actor=None).models[0].total) == {
+        "accepted": 5,
+        "swept": 5,
+    }
     edit(legend, "reopen_legend")
     assert effort_in(project=project, actor=None).models == []
     edit(legend, "reject", "HeLa")
     edit(legend, "accept_legend")
-    assert counts(effort_in(project=project, actor=None).models[0].total) == {"accepted": 4, "swept": 4, "rejected": 1}
+    assert counts(effort_in(project=project, actor=None).models[0].total) == {
+        "accepted": 4,
+        "swept": 4,
+        "rejected": 1,
+    }
     assert LegendEffort.objects.count() == 1
 
 
-def test_labels_of_a_file_that_nobody_accepted_are_nobodys_work(project: Project, import_legends: Callable[..., list[Document]]) -> None:
+def test_labels_of_a_file_that_nobody_accepted_are_nobodys_work(
+    project: Project, import_legends: Callable[..., list[Document]]
+) -> None:
     import_legends(3, labels="gold")
     found = effort_in(project=project, actor=None)
     assert (found.models, found.without.n_legends, found.n_uncounted) == ([], 0, 0)
 
 
 def test_what_is_too_much_for_a_page_is_counted_by_a_job(
-    project: Project, suggested: Callable[..., list[Document]], edit: Callable[..., Operation], monkeypatch: pytest.MonkeyPatch
+    project: Project,
+    suggested: Callable[..., list[Document]],
+    edit: Callable[..., Operation],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(effort, "CHUNK", 1)
     monkeypatch.setattr(effort, "AT_ONCE", 1)
@@ -238,7 +324,9 @@ def test_what_is_too_much_for_a_page_is_counted_by_a_job(
     assert (found.n_uncounted, found.models[0].total.accepted) == (0, 15)
 
 
-def test_where_all_is_counted_a_page_only_reads(project: Project, suggested: Callable[..., list[Document]], edit: Callable[..., Operation]) -> None:
+def test_where_all_is_counted_a_page_only_reads(
+    project: Project, suggested: Callable[..., list[Document]], edit: Callable[..., Operation]
+) -> None:
     (legend,) = suggested()
     edit(legend, "accept_legend")
     effort_in(project=project, actor=None)
@@ -249,13 +337,21 @@ def test_where_all_is_counted_a_page_only_reads(project: Project, suggested: Cal
 
 
 def test_a_model_knows_the_projects_that_worked_on_what_it_told_and_each_once(
-    project: Project, suggested: Callable[..., list[Document]], edit: Callable[..., Operation], tiny: ModelVersion
+    project: Project,
+    suggested: Callable[..., list[Document]],
+    edit: Callable[..., Operation],
+    tiny: ModelVersion,
 ) -> None:
-    roles = ModelVersion.objects.create(name="gene-roles", origin=ModelOrigin.FOLDER, location="x", task=ModelTask.GENEPROD_ROLES)
+    roles = ModelVersion.objects.create(
+        name="gene-roles", origin=ModelOrigin.FOLDER, location="x", task=ModelTask.GENEPROD_ROLES
+    )
     (legend,) = suggested(steps={"geneprod_roles": roles.name})
     edit(legend, "set_role", "LC3", role="MEASURED_VAR")
     edit(legend, "accept_legend")
-    assert [list(projects_tagged_by(model)) for model in (tiny, roles)] == [[], []], "not counted yet"
+    assert [list(projects_tagged_by(model)) for model in (tiny, roles)] == [
+        [],
+        [],
+    ], "not counted yet"
     effort_in(project=project, actor=None)
     assert [list(projects_tagged_by(model)) for model in (tiny, roles)] == [[project], [project]]
     for kind in (PromotionKind.PROMOTED, PromotionKind.ROLLED_BACK, PromotionKind.PROMOTED):
@@ -282,7 +378,10 @@ def test_the_panel_shows_each_model_with_bars_and_a_table_and_the_models_page_le
     edit(legend, "reject", "HeLa")
     edit(legend, "accept_legend")
     edit(older, "accept_legend")
-    panel, address = client_of(admin), reverse("admin:learning_modelversion_effort", args=[project.pk])
+    panel, address = (
+        client_of(admin),
+        reverse("admin:learning_modelversion_effort", args=[project.pk]),
+    )
     page = panel.get(address).content.decode()
     assert page.count("<svg") >= 2
     assert page.count('<table class="effort">') == 2
@@ -290,11 +389,15 @@ def test_the_panel_shows_each_model_with_bars_and_a_table_and_the_models_page_le
     one = panel.get(f"{address}?model={tiny.pk}").content.decode()
     assert "an older model" not in one
     assert panel.get(f"{address}?model={'9' * 5000}").status_code == 200
-    of_model = panel.get(reverse("admin:learning_modelversion_change", args=[tiny.pk])).content.decode()
+    of_model = panel.get(
+        reverse("admin:learning_modelversion_change", args=[tiny.pk])
+    ).content.decode()
     assert f"{address}?model={tiny.pk}" in of_model
 
 
-def test_a_command_tells_the_same(project: Project, suggested: Callable[..., list[Document]], edit: Callable[..., Operation]) -> None:
+def test_a_command_tells_the_same(
+    project: Project, suggested: Callable[..., list[Document]], edit: Callable[..., Operation]
+) -> None:
     (legend,) = suggested()
     edit(legend, "accept_legend")
     ended = run_command("curation_effort", project.slug, "--json")

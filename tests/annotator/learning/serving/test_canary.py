@@ -1,4 +1,5 @@
-"""A canary: a candidate tags a share of the new legends, always the same ones, and curators' work is compared."""
+"""A canary: a candidate tags a share of the new legends, always the same ones, and curators' work
+is compared."""
 
 from __future__ import annotations
 
@@ -23,8 +24,24 @@ from annotator.corpus.models import Document, Layer, LayerKind, Project
 from annotator.datasets.models import Snapshot
 from annotator.jobs.models import Job, JobState
 from annotator.jobs.services import run_job
-from annotator.learning.models import Canary, Evaluation, LabelEffort, LegendEffort, ModelVersion, Promotion, TrainingRun
-from annotator.learning.services import PRETAG_KIND, promote, roll_back, serving_model, start_canary, start_pretagging, stop_canary
+from annotator.learning.models import (
+    Canary,
+    Evaluation,
+    LabelEffort,
+    LegendEffort,
+    ModelVersion,
+    Promotion,
+    TrainingRun,
+)
+from annotator.learning.services import (
+    PRETAG_KIND,
+    promote,
+    roll_back,
+    serving_model,
+    start_canary,
+    start_pretagging,
+    stop_canary,
+)
 from annotator.learning.serving import canary as canaries
 from annotator.learning.serving.canary import Ratio, canary_of, compared
 from annotator.learning.serving.gate import GateError
@@ -40,7 +57,9 @@ CandidateOf = Callable[..., ModelVersion]
 @pytest.fixture
 def judged(learned: Snapshot, other: ModelVersion) -> ModelVersion:
     """A candidate that can tag, and was judged beside the model in service."""
-    Evaluation.objects.create(model_version=other, snapshot=learned, scores=scores(0.8), micro_f1=0.8)
+    Evaluation.objects.create(
+        model_version=other, snapshot=learned, scores=scores(0.8), micro_f1=0.8
+    )
     judge_beside(learned, 0.7)
     return other
 
@@ -55,7 +74,11 @@ def tag(project: Project) -> None:
 
 
 def sources(documents: list[Document]) -> dict[int, str]:
-    return dict(Layer.objects.current().filter(document__in=documents, kind=LayerKind.SUGGESTED).values_list("document", "source"))
+    return dict(
+        Layer.objects.current()
+        .filter(document__in=documents, kind=LayerKind.SUGGESTED)
+        .values_list("document", "source")
+    )
 
 
 def new_legends(import_legends: ImportLegends, first: int, n: int = 12) -> list[Document]:
@@ -100,7 +123,12 @@ def test_the_candidate_tags_its_share_of_what_is_new_and_the_model_in_service_th
 
 @pytest.mark.django_db
 def test_when_it_ends_what_waits_is_tagged_by_what_serves_and_what_was_decided_stays(
-    learned: Snapshot, judged: ModelVersion, tiny: ModelVersion, import_legends: ImportLegends, curator: User, manager: User
+    learned: Snapshot,
+    judged: ModelVersion,
+    tiny: ModelVersion,
+    import_legends: ImportLegends,
+    curator: User,
+    manager: User,
 ) -> None:
     project = learned.project
     canary = start_canary(project=project, model_version=judged, share=0.5, actor=manager)
@@ -113,7 +141,11 @@ def test_when_it_ends_what_waits_is_tagged_by_what_serves_and_what_was_decided_s
     tag(project)
     assert Counter(sources(new).values()) == {tiny.name: 11, judged.name: 1}
     assert sources([decided]) == {decided.pk: judged.name}
-    log = list(Promotion.objects.order_by("pk").values_list("kind", "model_version", "actor__username", "reason"))
+    log = list(
+        Promotion.objects.order_by("pk").values_list(
+            "kind", "model_version", "actor__username", "reason"
+        )
+    )
     assert log == [
         ("canary_started", judged.pk, "manager", "50% of newly tagged legends"),
         ("canary_stopped", judged.pk, "manager", "seen enough"),
@@ -139,7 +171,9 @@ def test_somebody_who_names_a_model_gets_that_model_for_all(
 
 
 @pytest.mark.django_db
-def test_it_is_no_way_round_the_gate_and_ends_with_a_promotion(learned: Snapshot, candidate_of: CandidateOf, tiny: ModelVersion) -> None:
+def test_it_is_no_way_round_the_gate_and_ends_with_a_promotion(
+    learned: Snapshot, candidate_of: CandidateOf, tiny: ModelVersion
+) -> None:
     project, worse = learned.project, candidate_of(learned, f1=0.5)
     canary = start_canary(project=project, model_version=worse, share=0.1, actor=None)
     assert serving_model(project) == tiny
@@ -147,17 +181,30 @@ def test_it_is_no_way_round_the_gate_and_ends_with_a_promotion(learned: Snapshot
         promote(project=project, model_version=worse, actor=None)
     canary.refresh_from_db()
     assert canary.stopped_at is None
-    promote(project=project, model_version=worse, actor=None, reason="It knows the labels that we need now.")
+    promote(
+        project=project,
+        model_version=worse,
+        actor=None,
+        reason="It knows the labels that we need now.",
+    )
     canary.refresh_from_db()
     assert canary.stopped_at is not None
-    assert [each.kind for each in Promotion.objects.order_by("pk")] == ["canary_started", "canary_stopped", "promoted"]
+    assert [each.kind for each in Promotion.objects.order_by("pk")] == [
+        "canary_started",
+        "canary_stopped",
+        "promoted",
+    ]
     roll_back(project=project, actor=None)
     assert serving_model(project) == tiny
 
 
 @pytest.mark.django_db
 def test_it_is_refused_to_models_that_cannot_be_and_to_people_who_may_not(
-    learned: Snapshot, candidate_of: CandidateOf, tiny: ModelVersion, other: ModelVersion, reviewer: User
+    learned: Snapshot,
+    candidate_of: CandidateOf,
+    tiny: ModelVersion,
+    other: ModelVersion,
+    reviewer: User,
 ) -> None:
     project, candidate = learned.project, candidate_of(learned)
     with pytest.raises(PermissionDenied):
@@ -167,7 +214,12 @@ def test_it_is_refused_to_models_that_cannot_be_and_to_people_who_may_not(
     with pytest.raises(UserError, match="is in service already"):
         start_canary(project=project, model_version=tiny, share=0.2, actor=None)
     with pytest.raises(UserError, match="only models of entities"):
-        start_canary(project=project, model_version=candidate_of(learned, task="panels"), share=0.2, actor=None)
+        start_canary(
+            project=project,
+            model_version=candidate_of(learned, task="panels"),
+            share=0.2,
+            actor=None,
+        )
     for share in (0, 1, -0.5, float("nan"), True):
         with pytest.raises(UserError, match="must lie between 0 and 100 %"):
             start_canary(project=project, model_version=candidate, share=share, actor=None)
@@ -191,7 +243,9 @@ def test_a_ratio_over_legends_is_that_of_sums_and_varies_with_the_legends() -> N
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(5, 9)), min_size=2, max_size=30))
-def test_the_same_work_on_both_sides_differs_by_nothing_that_is_more_than_chance(pairs: list[tuple[float, float]]) -> None:
+def test_the_same_work_on_both_sides_differs_by_nothing_that_is_more_than_chance(
+    pairs: list[tuple[float, float]],
+) -> None:
     row = compared("x", "%", pairs, pairs)
     assert (row.difference, row.in_words) == (0, "may be chance")
     assert row.low == -row.high
@@ -200,31 +254,70 @@ def test_the_same_work_on_both_sides_differs_by_nothing_that_is_more_than_chance
 def test_a_clear_difference_is_told_from_chance_and_one_of_too_few_legends_is_not() -> None:
     good, bad = [(9, 10), (10, 10), (8, 10)] * 10, [(5, 10), (6, 10), (4, 10)] * 10
     row = compared("accepted", "%", good, bad)
-    assert (row.candidate, row.serving, row.difference, row.in_words) == (90, 50, 40, "more than chance")
+    assert (row.candidate, row.serving, row.difference, row.in_words) == (
+        90,
+        50,
+        40,
+        "more than chance",
+    )
     assert row.low > 30
     assert compared("accepted", "%", good[:1], bad).in_words == "too few legends to say"
     assert compared("accepted", "%", [], bad).in_words == "nothing to compare yet"
 
 
-def worked_on(document: Document, source: str, *, accepted: int, rejected: int, seconds: float | None, actions: int = 3) -> None:
+def worked_on(
+    document: Document,
+    source: str,
+    *,
+    accepted: int,
+    rejected: int,
+    seconds: float | None,
+    actions: int = 3,
+) -> None:
     """As if somebody had accepted the legend with that effort."""
-    Document.objects.filter(pk=document.pk).update(state="accepted", accepted_at=timezone.now(), revision=7)
-    effort = LegendEffort.objects.create(
-        document=document, revision=7, source=source, suggested_at=timezone.now(), n_actions=actions, seconds=seconds
+    Document.objects.filter(pk=document.pk).update(
+        state="accepted", accepted_at=timezone.now(), revision=7
     )
-    LabelEffort.objects.create(legend=effort, source=source, label="CELL", accepted=accepted, rejected=rejected)
+    effort = LegendEffort.objects.create(
+        document=document,
+        revision=7,
+        source=source,
+        suggested_at=timezone.now(),
+        n_actions=actions,
+        seconds=seconds,
+    )
+    LabelEffort.objects.create(
+        legend=effort, source=source, label="CELL", accepted=accepted, rejected=rejected
+    )
 
 
 @pytest.fixture
-def tried(learned: Snapshot, candidate_of: CandidateOf, tiny: ModelVersion, import_legends: ImportLegends) -> Canary:
-    """A canary under which curators accepted most of the candidate's suggestions, and half of the others."""
+def tried(
+    learned: Snapshot, candidate_of: CandidateOf, tiny: ModelVersion, import_legends: ImportLegends
+) -> Canary:
+    """A canary under which curators accepted most of the candidate's suggestions, and half of the
+    others."""
     candidate = candidate_of(learned)
     canary = start_canary(project=learned.project, model_version=candidate, share=0.5, actor=None)
     for number, document in enumerate(new_legends(import_legends, 300, 24)):
         if document.sha256 < canary.bound:
-            worked_on(document, candidate.name, accepted=9, rejected=number % 2, seconds=20.0 + number, actions=2)
+            worked_on(
+                document,
+                candidate.name,
+                accepted=9,
+                rejected=number % 2,
+                seconds=20.0 + number,
+                actions=2,
+            )
         else:
-            worked_on(document, tiny.name, accepted=5, rejected=5 + number % 2, seconds=60.0 + number if number % 3 else None, actions=6)
+            worked_on(
+                document,
+                tiny.name,
+                accepted=5,
+                rejected=5 + number % 2,
+                seconds=60.0 + number if number % 3 else None,
+                actions=6,
+            )
     return canary
 
 
@@ -242,13 +335,23 @@ def test_it_compares_acceptance_seconds_and_actions_in_all_and_by_label(tried: C
 
 
 @pytest.mark.django_db
-def test_legends_of_other_times_and_those_dealt_to_the_other_side_do_not_count(tried: Canary, import_legends: ImportLegends) -> None:
+def test_legends_of_other_times_and_those_dealt_to_the_other_side_do_not_count(
+    tried: Canary, import_legends: ImportLegends
+) -> None:
     before = canary_of(project=tried.project, actor=None)
     early, *others = new_legends(import_legends, 400, 10)
     chosen = next(each for each in others if each.sha256 < tried.bound)
     worked_on(chosen, tried.beside.name, accepted=1, rejected=9, seconds=None)
-    worked_on(early, tried.beside.name if early.sha256 >= tried.bound else tried.model_version.name, accepted=1, rejected=9, seconds=None)
-    LegendEffort.objects.filter(document=early).update(suggested_at=tried.started_at - timedelta(seconds=1))
+    worked_on(
+        early,
+        tried.beside.name if early.sha256 >= tried.bound else tried.model_version.name,
+        accepted=1,
+        rejected=9,
+        seconds=None,
+    )
+    LegendEffort.objects.filter(document=early).update(
+        suggested_at=tried.started_at - timedelta(seconds=1)
+    )
     assert canaries.report_on(tried) == before
     assert canary_of(project=tried.project, actor=None, model=tried.beside) is None
 
@@ -266,7 +369,9 @@ def test_the_candidates_run_page_starts_and_stops_it_with_a_click_and_shows_what
     assert 'id="stop-canary"' in page
     assert "more than chance" in page
     assert "Cell" in page
-    stopped = panel.post(reverse("admin:learning_modelversion_stop_canary", args=[tried.project_id]), {"run": run.pk})
+    stopped = panel.post(
+        reverse("admin:learning_modelversion_stop_canary", args=[tried.project_id]), {"run": run.pk}
+    )
     assert stopped["Location"] == address
     tried.refresh_from_db()
     assert tried.stopped_by == admin
@@ -277,15 +382,26 @@ def test_the_candidates_run_page_starts_and_stops_it_with_a_click_and_shows_what
     assert panel.post(start, asked)["Location"] == address
     assert Canary.objects.running().get().share == 0.125
     assert "tags 12.5 % of what is newly tagged" in panel.get(address).content.decode()
-    assert Promotion.objects.filter(kind="canary_started").first().reason == "12.5% of newly tagged legends"
-    assert "must be a number of percent" in panel.post(start, {**asked, "percent": "some"}, follow=True).content.decode()
+    assert (
+        Promotion.objects.filter(kind="canary_started").first().reason
+        == "12.5% of newly tagged legends"
+    )
+    assert (
+        "must be a number of percent"
+        in panel.post(start, {**asked, "percent": "some"}, follow=True).content.decode()
+    )
 
 
 @pytest.mark.django_db
 def test_a_command_tells_starts_and_stops_it(learned: Snapshot, candidate_of: CandidateOf) -> None:
     slug, candidate = learned.project.slug, candidate_of(learned)
     assert run_command("canary", slug, "--json").summary["canary"] is None
-    assert run_command("canary", slug, "--start", candidate.name, "--share", 0.3, "--json").summary["canary"]["share"] == 0.3
+    assert (
+        run_command("canary", slug, "--start", candidate.name, "--share", 0.3, "--json").summary[
+            "canary"
+        ]["share"]
+        == 0.3
+    )
     assert run_command("canary", slug, "--start", candidate.name).code == 2
     told = run_command("canary", slug).out
     assert f"{candidate.name} is being tried on 30% of newly tagged legends" in told
@@ -293,9 +409,15 @@ def test_a_command_tells_starts_and_stops_it(learned: Snapshot, candidate_of: Ca
 
 
 @pytest.mark.django_db
-def test_members_read_in_the_log_that_a_candidate_was_tried(tried: Canary, viewer: User, client_of: Callable[[User], Client]) -> None:
+def test_members_read_in_the_log_that_a_candidate_was_tried(
+    tried: Canary, viewer: User, client_of: Callable[[User], Client]
+) -> None:
     stop_canary(project=tried.project, actor=None)
-    page = client_of(viewer).get(reverse("learning:models", args=[tried.project.slug])).content.decode()
+    page = (
+        client_of(viewer)
+        .get(reverse("learning:models", args=[tried.project.slug]))
+        .content.decode()
+    )
     assert "tried on a share" in page
     assert "tried no longer" in page
     assert "switched on" not in page

@@ -50,7 +50,13 @@ python -m ner_engine | <b>
 
 
 def told(markdown: str) -> list[Any]:
-    return [(block.kind, [["".join(piece.text for piece in cell) for cell in row] for row in block.rows]) for block in blocks_of(markdown)]
+    return [
+        (
+            block.kind,
+            [["".join(piece.text for piece in cell) for cell in row] for row in block.rows],
+        )
+        for block in blocks_of(markdown)
+    ]
 
 
 def test_a_card_is_cut_into_blocks() -> None:
@@ -61,7 +67,12 @@ def test_a_card_is_cut_into_blocks() -> None:
         ("code", [["python -m ner_engine | <b>"]]),
         ("table", [["label", "F1"], ["CELL", "0.8"]]),
     ]
-    assert blocks_of("a **b** `c`")[0].pieces == [Piece("text", "a "), Piece("strong", "b"), Piece("text", " "), Piece("code", "c")]
+    assert blocks_of("a **b** `c`")[0].pieces == [
+        Piece("text", "a "),
+        Piece("strong", "b"),
+        Piece("text", " "),
+        Piece("code", "c"),
+    ]
 
 
 @given(st.text())
@@ -74,7 +85,11 @@ def test_no_text_is_too_odd_for_a_card(text: str) -> None:
 words = st.text(st.characters(categories=["L", "Nd"]), min_size=1, max_size=8)
 
 
-@given(st.integers(1, 4).flatmap(lambda n: st.lists(st.lists(words, min_size=n, max_size=n), min_size=2, max_size=5)))
+@given(
+    st.integers(1, 4).flatmap(
+        lambda n: st.lists(st.lists(words, min_size=n, max_size=n), min_size=2, max_size=5)
+    )
+)
 def test_tables_of_our_own_cards_are_read_as_they_were_written(rows: list[list[str]]) -> None:
     assert told(table(rows[0], rows[1:])) == [("table", rows)]
 
@@ -83,7 +98,9 @@ def test_tables_of_our_own_cards_are_read_as_they_were_written(rows: list[list[s
 
 
 @pytest.fixture
-def trained(project: Project, tiny_folders: list[Path], tiny: ModelVersion, settings: Any) -> ModelVersion:
+def trained(
+    project: Project, tiny_folders: list[Path], tiny: ModelVersion, settings: Any
+) -> ModelVersion:
     """A model of the project with a card and a file that is nobody's business."""
     folder = Path(settings.MODELS_DIR) / "run-7"
     shutil.copytree(tiny_folders[0], folder)
@@ -91,7 +108,12 @@ def trained(project: Project, tiny_folders: list[Path], tiny: ModelVersion, sett
     (folder / "notes.txt").write_bytes(b"secret")
     facts = engine.inspect_model(folder)
     return ModelVersion.objects.create(
-        name="autophagy-run-7", origin=ModelOrigin.TRAINED, location="run-7", project=project, labels=list(facts.labels), weights_sha256=facts.sha256
+        name="autophagy-run-7",
+        origin=ModelOrigin.TRAINED,
+        location="run-7",
+        project=project,
+        labels=list(facts.labels),
+        weights_sha256=facts.sha256,
     )
 
 
@@ -102,7 +124,11 @@ def test_a_card_counts_curators_and_names_nobody_and_no_file(
     learned: Snapshot, candidate_of: Callable[..., ModelVersion], tiny: ModelVersion, manager: User
 ) -> None:
     split = SplitFile(project=learned.project, name="for-doctor-who.tsv", sides={}, sha256="0" * 64)
-    learned.filters, learned.split_file, learned.split_rule = {"curators": [manager.pk]}, split, "file-ab12+sha256-80-10-10"
+    learned.filters, learned.split_file, learned.split_rule = (
+        {"curators": [manager.pk]},
+        split,
+        "file-ab12+sha256-80-10-10",
+    )
     judged = Evaluation.objects.get(model_version=candidate_of(learned))
     run = TrainingRun.objects.get()
     run.snapshot = learned
@@ -112,7 +138,13 @@ def test_a_card_counts_curators_and_names_nobody_and_no_file(
     assert f"| F1 of {tiny.name} | difference of F1, points |" in card
     assert not {manager.username, split.name} & set(re.split(r"[\s|,;]+", card))
     headings = [line for line in card.splitlines() if line.startswith("#")]
-    assert headings == [f"# {run.candidate_name}", "## Model description", "## Where it comes from", "## Judged before service", "## Licence"]
+    assert headings == [
+        f"# {run.candidate_name}",
+        "## Model description",
+        "## Where it comes from",
+        "## Judged before service",
+        "## Licence",
+    ]
 
 
 def test_a_snapshot_of_an_older_program_and_a_step_that_nothing_did_before_have_their_card(
@@ -138,8 +170,14 @@ def unzipped(pieces: Any, folder: Path) -> Path:
 
 
 @pytest.mark.django_db
-def test_the_card_is_a_page_on_which_nothing_of_it_is_markup(trained: ModelVersion, client_of: Callable[[User], Client], admin: User) -> None:
-    page = client_of(admin).get(reverse("admin:learning_modelversion_card", args=[trained.pk])).content.decode()
+def test_the_card_is_a_page_on_which_nothing_of_it_is_markup(
+    trained: ModelVersion, client_of: Callable[[User], Client], admin: User
+) -> None:
+    page = (
+        client_of(admin)
+        .get(reverse("admin:learning_modelversion_card", args=[trained.pk]))
+        .content.decode()
+    )
     assert "A &lt;script&gt;alert(1)&lt;/script&gt; model" in page
     assert "<script>alert" not in page
     assert '<th scope="row">CELL</th><td>0.8</td>' in page
@@ -147,7 +185,9 @@ def test_the_card_is_a_page_on_which_nothing_of_it_is_markup(trained: ModelVersi
 
 
 @pytest.mark.django_db
-def test_a_model_without_a_card_or_without_its_folder_says_so(tiny: ModelVersion, client_of: Callable[[User], Client], admin: User) -> None:
+def test_a_model_without_a_card_or_without_its_folder_says_so(
+    tiny: ModelVersion, client_of: Callable[[User], Client], admin: User
+) -> None:
     browser, address = client_of(admin), reverse("admin:learning_modelversion_card", args=[tiny.pk])
     assert "There is no card in its folder" in browser.get(address).content.decode()
     ModelVersion.objects.filter(pk=tiny.pk).update(location="/nowhere/at/all")
@@ -160,13 +200,19 @@ def test_a_downloaded_model_loads_with_plain_transformers_and_holds_nothing_else
 ) -> None:
     from transformers import AutoModelForTokenClassification, AutoTokenizer
 
-    response = client_of(admin).get(reverse("admin:learning_modelversion_download", args=[trained.pk]))
+    response = client_of(admin).get(
+        reverse("admin:learning_modelversion_download", args=[trained.pk])
+    )
     assert response["Content-Disposition"] == 'attachment; filename="autophagy-run-7.zip"'
     folder = unzipped(response.streaming_content, tmp_path / "out")
-    assert {"config.json", "model.safetensors", "tokenizer.json", "README.md"} <= {path.name for path in folder.iterdir()}
+    assert {"config.json", "model.safetensors", "tokenizer.json", "README.md"} <= {
+        path.name for path in folder.iterdir()
+    }
     assert not (folder / "notes.txt").exists()
     model = AutoModelForTokenClassification.from_pretrained(folder)
-    assert set(trained.labels) <= {label.removeprefix("B-") for label in model.config.id2label.values()}
+    assert set(trained.labels) <= {
+        label.removeprefix("B-") for label in model.config.id2label.values()
+    }
     assert AutoTokenizer.from_pretrained(folder)("HeLa cells")["input_ids"]
 
 
@@ -182,15 +228,21 @@ def test_the_bundled_model_is_unpacked_for_a_download(project: Project, tmp_path
 
 
 @pytest.mark.django_db
-def test_who_may_not_export_does_not_get_a_projects_model(trained: ModelVersion, curator: User, reviewer: User, tiny_folders: list[Path]) -> None:
+def test_who_may_not_export_does_not_get_a_projects_model(
+    trained: ModelVersion, curator: User, reviewer: User, tiny_folders: list[Path]
+) -> None:
     with pytest.raises(PermissionDenied):
         model_archive(model=trained, actor=curator)
     assert next(iter(model_archive(model=trained, actor=reviewer)))
 
 
 @pytest.mark.django_db
-def test_changed_files_and_models_of_a_hub_are_not_given_away(trained: ModelVersion, tiny: ModelVersion, tiny_folders: list[Path]) -> None:
-    (Path(trained.path) / "config.json").write_text((Path(trained.path) / "config.json").read_text() + " ", encoding="utf-8")
+def test_changed_files_and_models_of_a_hub_are_not_given_away(
+    trained: ModelVersion, tiny: ModelVersion, tiny_folders: list[Path]
+) -> None:
+    (Path(trained.path) / "config.json").write_text(
+        (Path(trained.path) / "config.json").read_text() + " ", encoding="utf-8"
+    )
     with pytest.raises(UserError, match="are not those it was registered with"):
         model_archive(model=trained, actor=None)
     ModelVersion.objects.filter(pk=tiny.pk).update(origin=ModelOrigin.HUB)

@@ -30,7 +30,11 @@ def judged(overall: float, **by_label: tuple[float, int]) -> dict[str, Any]:
 
 
 shares = st.integers(0, 1_000_000).map(lambda n: n / 1_000_000)
-labels = st.dictionaries(st.sampled_from(["CELL", "GENEPROD", "TISSUE"]), st.tuples(shares, st.integers(0, 200)), max_size=3)
+labels = st.dictionaries(
+    st.sampled_from(["CELL", "GENEPROD", "TISSUE"]),
+    st.tuples(shares, st.integers(0, 200)),
+    max_size=3,
+)
 scores_of = st.builds(lambda overall, of_labels: judged(overall, **of_labels), shares, labels)
 rules_of = st.builds(Rules, st.integers(1, 200), st.floats(0, 100), st.floats(0, 100))
 
@@ -46,21 +50,29 @@ def test_where_nothing_falls_everything_passes_and_a_better_model_never_does_wor
 ) -> None:
     better = judged(
         max(current["micro"]["f1"], candidate["micro"]["f1"]),
-        **{label: (max(line["f1"], candidate["by_label"].get(label, line)["f1"]), line["support"]) for label, line in current["by_label"].items()},
+        **{
+            label: (max(line["f1"], candidate["by_label"].get(label, line)["f1"]), line["support"])
+            for label, line in current["by_label"].items()
+        },
     )
     assert verdict(rules, current, better) == []
     assert len(verdict(rules, current, candidate)) >= len(verdict(rules, current, better))
 
 
 @given(rules_of, scores_of, scores_of)
-def test_each_reason_is_a_rule_that_is_broken_and_each_broken_rule_a_reason(rules: Rules, current: dict[str, Any], candidate: dict[str, Any]) -> None:
+def test_each_reason_is_a_rule_that_is_broken_and_each_broken_rule_a_reason(
+    rules: Rules, current: dict[str, Any], candidate: dict[str, Any]
+) -> None:
     def falls(before: float, after: float, allowed: float) -> bool:
         return before > after and round(100 * (before - after), 4) > allowed
 
     broken = [
         label
         for label, line in sorted(current["by_label"].items())
-        if line["support"] >= rules.min_support and falls(line["f1"], candidate["by_label"].get(label, {"f1": 0.0})["f1"], rules.max_label_loss)
+        if line["support"] >= rules.min_support
+        and falls(
+            line["f1"], candidate["by_label"].get(label, {"f1": 0.0})["f1"], rules.max_label_loss
+        )
     ]
     if falls(current["micro"]["f1"], candidate["micro"]["f1"], rules.max_overall_loss):
         broken.insert(0, "The micro average")
@@ -71,9 +83,17 @@ def test_each_reason_is_a_rule_that_is_broken_and_each_broken_rule_a_reason(rule
 
 @given(scores_of, scores_of, rules_of, st.floats(0, 100), st.integers(0, 200))
 def test_looser_rules_never_find_more(
-    current: dict[str, Any], candidate: dict[str, Any], rules: Rules, more_points: float, more_entities: int
+    current: dict[str, Any],
+    candidate: dict[str, Any],
+    rules: Rules,
+    more_points: float,
+    more_entities: int,
 ) -> None:
-    looser = Rules(rules.min_support + more_entities, rules.max_label_loss + more_points, rules.max_overall_loss + more_points)
+    looser = Rules(
+        rules.min_support + more_entities,
+        rules.max_label_loss + more_points,
+        rules.max_overall_loss + more_points,
+    )
     assert len(verdict(looser, current, candidate)) <= len(verdict(rules, current, candidate))
 
 
@@ -82,13 +102,18 @@ def test_the_reasons_say_what_falls_by_how_much_and_what_is_allowed() -> None:
     candidate = judged(0.79996, CELL=(0.7, 50), TISSUE=(0.1, 49), GENEPROD=(0.781, 500))
     assert verdict(Rules(), current, candidate) == [
         "The micro average falls by 0.004 points of F1, and may not fall at all.",
-        "CELL falls by 5 points of F1, from 0.750 to 0.700 on 50 entities, and 2 points are allowed.",
+        (
+            "CELL falls by 5 points of F1, from 0.750 to 0.700 on 50 entities, and 2 points are"
+            " allowed."
+        ),
     ]
     assert verdict(Rules(max_overall_loss=1, max_label_loss=5), current, candidate) == []
 
 
 def test_a_label_that_the_candidate_does_not_know_falls_to_nothing() -> None:
-    assert "CELL falls by 75 points" in verdict(Rules(), judged(0.8, CELL=(0.75, 50)), judged(0.8))[0]
+    assert (
+        "CELL falls by 75 points" in verdict(Rules(), judged(0.8, CELL=(0.75, 50)), judged(0.8))[0]
+    )
 
 
 # In a project
@@ -100,13 +125,21 @@ def test_a_worse_model_is_stopped_and_goes_into_service_only_with_a_written_reas
 ) -> None:
     project, worse = learned.project, candidate_of(learned, f1=0.6)
     for reason in ("", "  ", "x" * (MIN_REASON - 1), f"  {'x' * (MIN_REASON - 1)}  "):
-        with pytest.raises(GateError, match=r"falls by 10 points of F1.*Held against .* on the held-out papers of snapshot 1.*write why"):
+        with pytest.raises(
+            GateError,
+            match=(
+                r"falls by 10 points of F1.*Held against .* on the held-out papers of snapshot"
+                r" 1.*write why"
+            ),
+        ):
             promote(project=project, model_version=worse, actor=manager, reason=reason)
     assert (serving_model(project), Promotion.objects.count()) == (tiny, 0)
     promotion = promote(project=project, model_version=worse, actor=manager, reason=REASON)
     assert serving_model(project) == worse
     assert promotion.reason == REASON
-    assert "The micro average falls by 10 points of F1, and may not fall at all." in promotion.verdict
+    assert (
+        "The micro average falls by 10 points of F1, and may not fall at all." in promotion.verdict
+    )
 
 
 @pytest.mark.django_db
@@ -114,7 +147,10 @@ def test_a_model_that_passes_needs_no_reason_and_the_log_says_on_what_it_was_hel
     learned: Snapshot, tiny: ModelVersion, candidate_of: CandidateOf, manager: User
 ) -> None:
     promotion = promote(project=learned.project, model_version=candidate_of(learned), actor=manager)
-    assert promotion.verdict == f"It passes the gate. Held against {tiny} on the held-out papers of snapshot 1."
+    assert (
+        promotion.verdict
+        == f"It passes the gate. Held against {tiny} on the held-out papers of snapshot 1."
+    )
     assert roll_back(project=learned.project, actor=manager).verdict == ""
 
 
@@ -124,9 +160,17 @@ def test_where_the_model_in_service_was_not_judged_on_the_same_papers_nobody_kno
 ) -> None:
     candidate = candidate_of(learned)
     Evaluation.objects.filter(model_version=tiny).delete()
-    with pytest.raises(GateError, match=f"{tiny}, which does this now, was not judged on the held-out papers of snapshot 1"):
+    with pytest.raises(
+        GateError,
+        match=f"{tiny}, which does this now, was not judged on the held-out papers of snapshot 1",
+    ):
         promote(project=learned.project, model_version=candidate, actor=manager)
-    assert "was not judged" in promote(project=learned.project, model_version=candidate, actor=manager, reason=REASON).verdict
+    assert (
+        "was not judged"
+        in promote(
+            project=learned.project, model_version=candidate, actor=manager, reason=REASON
+        ).verdict
+    )
 
 
 @pytest.mark.django_db
@@ -143,17 +187,31 @@ def test_the_newest_snapshot_on_which_both_were_judged_decides(
 
 
 @pytest.mark.django_db
-def test_the_project_says_by_which_rules(learned: Snapshot, tiny: ModelVersion, candidate_of: CandidateOf, manager: User) -> None:
+def test_the_project_says_by_which_rules(
+    learned: Snapshot, tiny: ModelVersion, candidate_of: CandidateOf, manager: User
+) -> None:
     project, worse = learned.project, candidate_of(learned, f1=0.6)
-    change_gate_rules(project=project, actor=manager, min_support=50, max_label_loss=10, max_overall_loss=10)
+    change_gate_rules(
+        project=project, actor=manager, min_support=50, max_label_loss=10, max_overall_loss=10
+    )
     assert Rules.of(project) == Rules(50, 10, 10)
-    assert promote(project=project, model_version=worse, actor=manager).verdict.startswith("It passes the gate.")
+    assert promote(project=project, model_version=worse, actor=manager).verdict.startswith(
+        "It passes the gate."
+    )
 
 
 @pytest.mark.django_db
-def test_rules_that_cannot_be_are_refused_also_by_the_database(project: Project, manager: User, reviewer: User) -> None:
+def test_rules_that_cannot_be_are_refused_also_by_the_database(
+    project: Project, manager: User, reviewer: User
+) -> None:
     good = {"min_support": 50, "max_label_loss": 2.0, "max_overall_loss": 0.0}
-    for bad in ({"min_support": 0}, {"min_support": True}, {"max_label_loss": -1}, {"max_overall_loss": 101}, {"max_label_loss": float("nan")}):
+    for bad in (
+        {"min_support": 0},
+        {"min_support": True},
+        {"max_label_loss": -1},
+        {"max_overall_loss": 101},
+        {"max_label_loss": float("nan")},
+    ):
         with pytest.raises(UserError, match="must"):
             change_gate_rules(project=project, actor=manager, **{**good, **bad})
     with pytest.raises(PermissionDenied):

@@ -1,4 +1,5 @@
-"""Models are given to a hub: to one of our own that listens to what the hub's own library says to it."""
+"""Models are given to a hub: to one of our own that listens to what the hub's own library says to
+it."""
 
 from __future__ import annotations
 
@@ -38,7 +39,8 @@ CARD = "---\nlibrary_name: transformers\n---\n\n# Ours\n"
 
 @dataclass
 class Hub:
-    """A hub that keeps what it is given; ``refuses`` is the status it answers with instead; where it ``babbles``, it is none."""
+    """A hub that keeps what it is given; ``refuses`` is the status it answers with instead; where
+    it ``babbles``, it is none."""
 
     address: str = ""
     refuses: int = 0
@@ -54,12 +56,21 @@ class Hub:
             return {"url": f"{self.address}/us/ours", "name": "us/ours", "id": "us/ours"}
         if "/preupload/" in path:
             wanted = json.loads(body)["files"]
-            return {"files": [{"path": each["path"], "uploadMode": "regular", "shouldIgnore": False} for each in wanted]}
+            return {
+                "files": [
+                    {"path": each["path"], "uploadMode": "regular", "shouldIgnore": False}
+                    for each in wanted
+                ]
+            }
         if "/commit/" in path:
             for line in map(json.loads, body.splitlines()):
                 if line["key"] == "file":
                     self.files[line["value"]["path"]] = base64.b64decode(line["value"]["content"])
-            return {"commitUrl": f"{self.address}/us/ours/commit/1", "commitOid": "1", "success": True}
+            return {
+                "commitUrl": f"{self.address}/us/ours/commit/1",
+                "commitOid": "1",
+                "success": True,
+            }
         return {"id": "us/ours", "sha": "0", "siblings": []}
 
 
@@ -77,7 +88,11 @@ def fake(settings: Any) -> Iterator[Hub]:
                 while size := int(self.rfile.readline(), 16):
                     body += self.rfile.read(size)
                     self.rfile.readline()
-            answer = json.dumps({"error": "no"} if found.refuses else found.answer(self.path.partition("?")[0], body)).encode()
+            answer = json.dumps(
+                {"error": "no"}
+                if found.refuses
+                else found.answer(self.path.partition("?")[0], body)
+            ).encode()
             answer = b"<html>Welcome</html>" if found.babbles else answer
             self.send_response(found.refuses or 200)
             self.send_header("Content-Type", "application/json")
@@ -100,12 +115,19 @@ def fake(settings: Any) -> Iterator[Hub]:
 
 
 @pytest.fixture
-def ours(project: Project, tiny: ModelVersion, settings: Any, tiny_folders: list[Path]) -> ModelVersion:
+def ours(
+    project: Project, tiny: ModelVersion, settings: Any, tiny_folders: list[Path]
+) -> ModelVersion:
     """A model of the project, with its card."""
     folder = Path(settings.MODELS_DIR) / "autophagy-run-1"
     shutil.copytree(tiny_folders[0], folder)
     (folder / "README.md").write_text(CARD, encoding="utf-8")
-    facts = {"origin": ModelOrigin.TRAINED, "location": folder.name, "project": project, "parent": tiny}
+    facts = {
+        "origin": ModelOrigin.TRAINED,
+        "location": folder.name,
+        "project": project,
+        "parent": tiny,
+    }
     return ModelVersion.objects.create(name="autophagy-run-1", **facts)
 
 
@@ -118,22 +140,37 @@ def push(model: ModelVersion, actor: User | None = None, **facts: Any) -> Job:
 
 
 @pytest.mark.django_db
-def test_a_model_goes_to_the_hub_with_its_card_and_licence_and_nothing_else(fake: Hub, ours: ModelVersion, manager: User, capfd: Any) -> None:
+def test_a_model_goes_to_the_hub_with_its_card_and_licence_and_nothing_else(
+    fake: Hub, ours: ModelVersion, manager: User, capfd: Any
+) -> None:
     (Path(ours.path) / "notes.txt").write_text("not for others")
     job = push(ours, manager)
     assert (job.state, job.error) == (JobState.SUCCEEDED, "")
-    assert job.result == {"model": ours.name, "repository": "us/ours", "url": f"{fake.address}/us/ours", "licence": "cc-by-4.0"}
+    assert job.result == {
+        "model": ours.name,
+        "repository": "us/ours",
+        "url": f"{fake.address}/us/ours",
+        "licence": "cc-by-4.0",
+    }
     assert set(fake.files) >= {"README.md", "config.json", "model.safetensors", "tokenizer.json"}
     assert "notes.txt" not in fake.files
     assert fake.files["model.safetensors"] == (Path(ours.path) / "model.safetensors").read_bytes()
-    assert fake.files["README.md"].decode() == "---\nlicense: cc-by-4.0\nlibrary_name: transformers\n---\n\n# Ours\n"
+    assert (
+        fake.files["README.md"].decode()
+        == "---\nlicense: cc-by-4.0\nlibrary_name: transformers\n---\n\n# Ours\n"
+    )
     assert (Path(ours.path) / "README.md").read_text() == CARD
-    assert [made.get("visibility", "private" if made.get("private") else "public") for made in fake.made] == ["private"]
+    assert [
+        made.get("visibility", "private" if made.get("private") else "public") for made in fake.made
+    ] == ["private"]
 
 
 @pytest.mark.django_db
 def test_the_token_is_sent_to_the_hub_and_stands_nowhere_else(
-    fake: Hub, ours: ModelVersion, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+    fake: Hub,
+    ours: ModelVersion,
+    capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     for status in (0, 401):
         fake.refuses = status
@@ -147,9 +184,15 @@ def test_the_token_is_sent_to_the_hub_and_stands_nowhere_else(
 @pytest.mark.django_db
 @pytest.mark.parametrize(
     ("status", "sentence"),
-    [(401, "does not know the token"), (403, "may not write to us/ours"), (500, r"refused it \(500\)")],
+    [
+        (401, "does not know the token"),
+        (403, "may not write to us/ours"),
+        (500, r"refused it \(500\)"),
+    ],
 )
-def test_what_the_hub_refuses_is_told_in_a_sentence(fake: Hub, ours: ModelVersion, status: int, sentence: str) -> None:
+def test_what_the_hub_refuses_is_told_in_a_sentence(
+    fake: Hub, ours: ModelVersion, status: int, sentence: str
+) -> None:
     fake.refuses = status
     job = push(ours)
     assert (job.state, bool(re.search(sentence, job.error))) == (JobState.FAILED, True), job.error
@@ -159,14 +202,20 @@ def test_what_the_hub_refuses_is_told_in_a_sentence(fake: Hub, ours: ModelVersio
 def test_a_hub_that_does_not_answer_is_named(ours: ModelVersion, settings: Any) -> None:
     settings.HUB_ENDPOINT, settings.HUB_TOKEN = "http://127.0.0.1:9", TOKEN
     job = push(ours)
-    assert (job.state, "http://127.0.0.1:9 does not answer" in job.error) == (JobState.FAILED, True), job.error
+    assert (job.state, "http://127.0.0.1:9 does not answer" in job.error) == (
+        JobState.FAILED,
+        True,
+    ), job.error
 
 
 @pytest.mark.django_db
 def test_what_answers_but_is_no_hub_is_named(fake: Hub, ours: ModelVersion) -> None:
     fake.babbles = True
     job = push(ours)
-    assert (job.state, f"What answers at {fake.address} is no hub" in job.error) == (JobState.FAILED, True), job.error
+    assert (job.state, f"What answers at {fake.address} is no hub" in job.error) == (
+        JobState.FAILED,
+        True,
+    ), job.error
 
 
 @pytest.mark.django_db
@@ -176,15 +225,21 @@ def test_a_licence_may_be_written_in_capitals(fake: Hub, ours: ModelVersion) -> 
 
 
 @pytest.mark.django_db
-def test_without_a_token_nothing_is_pushed_and_it_says_what_to_set(ours: ModelVersion, settings: Any) -> None:
+def test_without_a_token_nothing_is_pushed_and_it_says_what_to_set(
+    ours: ModelVersion, settings: Any
+) -> None:
     settings.HUB_TOKEN = ""
-    with pytest.raises(UserError, match="set SD_HUB_TOKEN to a token that may write, SD_HUB_ENDPOINT"):
+    with pytest.raises(
+        UserError, match="set SD_HUB_TOKEN to a token that may write, SD_HUB_ENDPOINT"
+    ):
         push(ours)
     assert Job.objects.count() == 0
 
 
 @pytest.mark.django_db
-def test_a_model_without_a_card_a_hubs_own_and_one_that_was_changed_are_refused(fake: Hub, ours: ModelVersion, tiny: ModelVersion) -> None:
+def test_a_model_without_a_card_a_hubs_own_and_one_that_was_changed_are_refused(
+    fake: Hub, ours: ModelVersion, tiny: ModelVersion
+) -> None:
     (Path(ours.path) / "README.md").unlink()
     with pytest.raises(UserError, match=r"has no card \(README.md\)"):
         push(ours)
@@ -200,9 +255,18 @@ def test_a_model_without_a_card_a_hubs_own_and_one_that_was_changed_are_refused(
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(
-    ("field", "value"), [("repository", "ours"), ("repository", "a/b/c"), ("repository", "us/.."), ("licence", ""), ("licence", "Do what\nyou want")]
+    ("field", "value"),
+    [
+        ("repository", "ours"),
+        ("repository", "a/b/c"),
+        ("repository", "us/.."),
+        ("licence", ""),
+        ("licence", "Do what\nyou want"),
+    ],
 )
-def test_a_repository_or_licence_that_cannot_be_is_refused(fake: Hub, ours: ModelVersion, field: str, value: str) -> None:
+def test_a_repository_or_licence_that_cannot_be_is_refused(
+    fake: Hub, ours: ModelVersion, field: str, value: str
+) -> None:
     with pytest.raises(UserError, match=r"owner/name|by its identifier"):
         push(ours, **{field: value})
     assert fake.paths == []
@@ -218,11 +282,17 @@ def test_managers_alone_give_a_projects_model_away_and_superusers_alone_what_bel
     with pytest.raises(PermissionDenied):
         offer_of(model=bundled, actor=manager)
     offer = offer_of(model=bundled, actor=admin)
-    assert (offer.licence, offer.proposed, offer.n_bytes > 10_000_000) == ("cc-by-4.0", "cc-by-4.0", True)
+    assert (offer.licence, offer.proposed, offer.n_bytes > 10_000_000) == (
+        "cc-by-4.0",
+        "cc-by-4.0",
+        True,
+    )
 
 
 @pytest.mark.django_db
-def test_where_a_card_names_no_licence_that_of_its_base_is_proposed(ours: ModelVersion, manager: User) -> None:
+def test_where_a_card_names_no_licence_that_of_its_base_is_proposed(
+    ours: ModelVersion, manager: User
+) -> None:
     offer = offer_of(model=ours, actor=manager)
     assert (offer.licence, [name for name, _ in offer.licences]) == ("", [ours.parent.name])
     ModelVersion.objects.filter(pk=ours.pk).update(parent=register_model(location="bundled"))
@@ -231,19 +301,38 @@ def test_where_a_card_names_no_licence_that_of_its_base_is_proposed(ours: ModelV
 
 
 @given(st.text(max_size=200), st.sampled_from(["mit", "cc-by-4.0"]))
-def test_a_card_names_the_licence_it_is_given_and_says_all_that_it_said(text: str, licence: str) -> None:
-    for card in (text, f"---\ntags:\n- a\n---\n{text}", f"---\nlicense: other\ntags: a\n---\n{text}"):
+def test_a_card_names_the_licence_it_is_given_and_says_all_that_it_said(
+    text: str, licence: str
+) -> None:
+    for card in (
+        text,
+        f"---\ntags:\n- a\n---\n{text}",
+        f"---\nlicense: other\ntags: a\n---\n{text}",
+    ):
         given = with_licence(card, licence)
         assert licence_in(given) == licence
         assert given.endswith(text.replace("\r\n", "\n"))
 
 
-@pytest.mark.parametrize("named", ["license: [mit, other]", "license:\n- mit\n- other", "license: 'MIT' # as said", "license:\n  - mit"])
+@pytest.mark.parametrize(
+    "named",
+    [
+        "license: [mit, other]",
+        "license:\n- mit\n- other",
+        "license: 'MIT' # as said",
+        "license:\n  - mit",
+    ],
+)
 def test_of_a_card_that_names_several_licences_none_stays_beside_the_given_one(named: str) -> None:
     card = f"---\ntags: a\n{named}\nlanguage: en\n---\n# Ours\n"
     assert licence_in(card) == "mit"
-    assert with_licence(card, "cc-by-4.0") == "---\ntags: a\nlicense: cc-by-4.0\nlanguage: en\n---\n# Ours\n"
-    assert with_licence("---\nlicense:\ntags: a\n---\n", "mit") == "---\nlicense: mit\ntags: a\n---\n"
+    assert (
+        with_licence(card, "cc-by-4.0")
+        == "---\ntags: a\nlicense: cc-by-4.0\nlanguage: en\n---\n# Ours\n"
+    )
+    assert (
+        with_licence("---\nlicense:\ntags: a\n---\n", "mit") == "---\nlicense: mit\ntags: a\n---\n"
+    )
 
 
 # Where people meet it
@@ -254,7 +343,10 @@ def test_the_panel_shows_the_licence_first_and_then_gives_it_away(
     fake: Hub, ours: ModelVersion, admin: User, client_of: Callable[[User], Client]
 ) -> None:
     panel, address = client_of(admin), reverse("admin:learning_modelversion_push", args=[ours.pk])
-    assert address in panel.get(reverse("admin:learning_modelversion_change", args=[ours.pk])).content.decode()
+    assert (
+        address
+        in panel.get(reverse("admin:learning_modelversion_change", args=[ours.pk])).content.decode()
+    )
     page = panel.get(address).content.decode()
     assert "Its card names no licence." in page
     assert page.index("licence") < page.index('id="push"')
@@ -262,13 +354,24 @@ def test_the_panel_shows_the_licence_first_and_then_gives_it_away(
     answer = panel.post(address, {"repository": "us/ours", "licence": "mit", "is_private": "on"})
     job = Job.objects.get(kind=hub.PUSH_KIND)
     assert answer["Location"] == reverse("jobs:detail", args=[job.pk])
-    assert job.arguments == {"model": ours.pk, "repository": "us/ours", "licence": "mit", "is_private": True}
+    assert job.arguments == {
+        "model": ours.pk,
+        "repository": "us/ours",
+        "licence": "mit",
+        "is_private": True,
+    }
 
 
 @pytest.mark.django_db
-def test_the_panel_says_what_to_set_where_no_token_is(ours: ModelVersion, admin: User, client_of: Callable[[User], Client], settings: Any) -> None:
+def test_the_panel_says_what_to_set_where_no_token_is(
+    ours: ModelVersion, admin: User, client_of: Callable[[User], Client], settings: Any
+) -> None:
     settings.HUB_TOKEN = ""
-    page = client_of(admin).get(reverse("admin:learning_modelversion_push", args=[ours.pk])).content.decode()
+    page = (
+        client_of(admin)
+        .get(reverse("admin:learning_modelversion_push", args=[ours.pk]))
+        .content.decode()
+    )
     assert "SD_HUB_TOKEN" in page
     assert 'id="push"' not in page
 

@@ -1,4 +1,5 @@
-"""Promotion and roll-back: nothing goes into service on trust, and every change can be taken back."""
+"""Promotion and roll-back: nothing goes into service on trust, and every change can be taken
+back."""
 
 from __future__ import annotations
 
@@ -19,8 +20,24 @@ from annotator.jobs.models import Job, JobState
 from annotator.jobs.runs import JobRun
 from annotator.jobs.services import run_job
 from annotator.learning import services
-from annotator.learning.models import Evaluation, ModelOrigin, ModelVersion, Promotion, PromotionKind, ServingModel, TrainingRun
-from annotator.learning.services import PRETAG_KIND, lineup_of, promote, roll_back, serving_model, start_judging, start_pretagging
+from annotator.learning.models import (
+    Evaluation,
+    ModelOrigin,
+    ModelVersion,
+    Promotion,
+    PromotionKind,
+    ServingModel,
+    TrainingRun,
+)
+from annotator.learning.services import (
+    PRETAG_KIND,
+    lineup_of,
+    promote,
+    roll_back,
+    serving_model,
+    start_judging,
+    start_pretagging,
+)
 from annotator.learning.tagging.pretagging import Pretagging
 from ner_engine.split import side_of
 from tests.annotator.commands import run_command
@@ -34,7 +51,9 @@ CandidateOf = Callable[..., ModelVersion]
 
 def judge(model: ModelVersion, snapshot: Snapshot, f1: float = 0.7, support: int = 40) -> None:
     """Scores of the model, and lower ones of the model in service."""
-    Evaluation.objects.create(model_version=model, snapshot=snapshot, scores=scores(f1, support), micro_f1=f1)
+    Evaluation.objects.create(
+        model_version=model, snapshot=snapshot, scores=scores(f1, support), micro_f1=f1
+    )
     judge_beside(snapshot, 0.6)
 
 
@@ -42,13 +61,24 @@ def test_a_candidate_goes_into_service_with_its_log_and_new_suggestions_are_aske
     learned: Snapshot, tiny: ModelVersion, candidate_of: CandidateOf, manager: User
 ) -> None:
     project, candidate = learned.project, candidate_of(learned)
-    promotion = promote(project=project, model_version=candidate, actor=manager, reason="  better on cells \n")
+    promotion = promote(
+        project=project, model_version=candidate, actor=manager, reason="  better on cells \n"
+    )
     assert serving_model(project) == candidate
     assert Promotion.objects.get() == promotion
-    assert (promotion.kind, promotion.model_version, promotion.replaced) == (PromotionKind.PROMOTED, candidate, tiny)
+    assert (promotion.kind, promotion.model_version, promotion.replaced) == (
+        PromotionKind.PROMOTED,
+        candidate,
+        tiny,
+    )
     assert (promotion.actor, promotion.reason) == (manager, "better on cells")
     job = Job.objects.get(kind=PRETAG_KIND)
-    assert (job.state, job.queue, job.created_by, job.arguments["serving"]) == (JobState.PENDING, "tag", manager, [candidate.pk, 0, 0, 0])
+    assert (job.state, job.queue, job.created_by, job.arguments["serving"]) == (
+        JobState.PENDING,
+        "tag",
+        manager,
+        [candidate.pk, 0, 0, 0],
+    )
 
 
 def test_unreviewed_legends_are_tagged_again_and_decided_ones_stay(
@@ -59,16 +89,26 @@ def test_unreviewed_legends_are_tagged_again_and_decided_ones_stay(
     run_job(start_pretagging(project=project, actor=None).pk)
     decided = list(Layer.objects.filter(kind=LayerKind.IMPORTED).values())
     judge(other, learned)
-    for change, source in ((lambda: promote(project=project, model_version=other, actor=None), other.name), (None, tiny.name)):
+    for change, source in (
+        (lambda: promote(project=project, model_version=other, actor=None), other.name),
+        (None, tiny.name),
+    ):
         (change or (lambda: roll_back(project=project, actor=None)))()
         run_job(Job.objects.filter(kind=PRETAG_KIND).latest("id").pk)
         current = Layer.objects.current().filter(kind=LayerKind.SUGGESTED)
-        assert {(layer.document_id, layer.source) for layer in current} == {(document.pk, source) for document in waiting}
+        assert {(layer.document_id, layer.source) for layer in current} == {
+            (document.pk, source) for document in waiting
+        }
     assert list(Layer.objects.filter(kind=LayerKind.IMPORTED).values()) == decided
     assert Layer.objects.filter(kind=LayerKind.SUGGESTED).count() == 3 * len(waiting)
 
 
-def test_promotion_is_whole_or_not_at_all(learned: Snapshot, tiny: ModelVersion, candidate_of: CandidateOf, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_promotion_is_whole_or_not_at_all(
+    learned: Snapshot,
+    tiny: ModelVersion,
+    candidate_of: CandidateOf,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     def broken(**_: object) -> Job:
         raise RuntimeError
 
@@ -91,7 +131,9 @@ def test_a_promotion_while_a_tagging_ends_is_not_forgotten(
     before = lineup_of(project)
     Pretagging(project, JobRun(job), lambda: lineup_of(project)).tag(before, before.keys)
     judge(other, learned)
-    promote(project=project, model_version=other, actor=None)  # the first job has looked for the last time, but has not ended
+    promote(
+        project=project, model_version=other, actor=None
+    )  # the first job has looked for the last time, but has not ended
     newer = Job.objects.filter(kind=PRETAG_KIND).latest("id")
     assert newer != job
     run_job(newer.pk)
@@ -106,37 +148,65 @@ def test_a_model_that_was_not_judged_on_held_out_papers_of_the_project_is_refuse
 ) -> None:
     project = learned.project
     elsewhere = create_project(name="Other", slug="other", actor=None)
-    judge(other, Snapshot.objects.create(project=elsewhere, number=1, state="ready", split_rule="x", tokenizer_version="x"))
+    judge(
+        other,
+        Snapshot.objects.create(
+            project=elsewhere, number=1, state="ready", split_rule="x", tokenizer_version="x"
+        ),
+    )
     nothing_found = candidate_of(learned, support=0)
     on_another_side = candidate_of(learned)
     Evaluation.objects.filter(model_version=on_another_side).update(side="eval")
     for model in (other, nothing_found, on_another_side):
-        with pytest.raises(UserError, match=f"{model.name} was not judged on held-out papers of this project. Judge it on a snapshot first"):
+        with pytest.raises(
+            UserError,
+            match=(
+                f"{model.name} was not judged on held-out papers of this project. Judge it on a"
+                " snapshot first"
+            ),
+        ):
             promote(project=project, model_version=model, actor=None)
     assert serving_model(project) == tiny
     assert not Promotion.objects.exists()
 
 
-def test_a_model_that_is_judged_on_a_snapshot_can_be_promoted(learned: Snapshot, tiny: ModelVersion, other: ModelVersion, manager: User) -> None:
-    job = start_judging(project=learned.project, snapshot=learned, model_version=other, actor=manager)
+def test_a_model_that_is_judged_on_a_snapshot_can_be_promoted(
+    learned: Snapshot, tiny: ModelVersion, other: ModelVersion, manager: User
+) -> None:
+    job = start_judging(
+        project=learned.project, snapshot=learned, model_version=other, actor=manager
+    )
     run_job(job.pk)
     job.refresh_from_db()
     evaluation = Evaluation.objects.get(model_version=other)
     assert (job.state, job.result["micro_f1"]) == (JobState.SUCCEEDED, evaluation.micro_f1)
     assert evaluation.scores["micro"]["support"] == learned.counts["test"]["spans"]
-    assert Evaluation.objects.filter(model_version=tiny, snapshot=learned).exists(), "the model in service is judged with it"
-    promote(project=learned.project, model_version=other, actor=manager, reason="Its weights are as random as the others.")
+    assert Evaluation.objects.filter(model_version=tiny, snapshot=learned).exists(), (
+        "the model in service is judged with it"
+    )
+    promote(
+        project=learned.project,
+        model_version=other,
+        actor=manager,
+        reason="Its weights are as random as the others.",
+    )
     assert serving_model(learned.project) == other
 
 
-def test_a_trained_model_of_which_nobody_knows_what_it_learned_from_is_refused(learned: Snapshot, tiny: ModelVersion) -> None:
-    model = ModelVersion.objects.create(name="found", origin=ModelOrigin.TRAINED, location="found", project=learned.project)
+def test_a_trained_model_of_which_nobody_knows_what_it_learned_from_is_refused(
+    learned: Snapshot, tiny: ModelVersion
+) -> None:
+    model = ModelVersion.objects.create(
+        name="found", origin=ModelOrigin.TRAINED, location="found", project=learned.project
+    )
     judge(model, learned)
     with pytest.raises(UserError, match="It is not known what found learned from"):
         promote(project=learned.project, model_version=model, actor=None)
 
 
-def test_models_in_service_retired_or_of_another_project_are_refused(learned: Snapshot, tiny: ModelVersion, candidate_of: CandidateOf) -> None:
+def test_models_in_service_retired_or_of_another_project_are_refused(
+    learned: Snapshot, tiny: ModelVersion, candidate_of: CandidateOf
+) -> None:
     project = learned.project
     judge(tiny, learned)
     with pytest.raises(UserError, match="is in service already"):
@@ -151,19 +221,28 @@ def test_models_in_service_retired_or_of_another_project_are_refused(learned: Sn
     assert not Promotion.objects.exists()
 
 
-def test_scores_on_a_snapshot_that_was_changed_since_do_not_count(learned: Snapshot, tiny: ModelVersion, candidate_of: CandidateOf) -> None:
+def test_scores_on_a_snapshot_that_was_changed_since_do_not_count(
+    learned: Snapshot, tiny: ModelVersion, candidate_of: CandidateOf
+) -> None:
     candidate = candidate_of(learned)
     test = learned.folder / "test.jsonl"
     test.chmod(0o644)
-    test.write_text("".join(test.read_text(encoding="utf-8").splitlines(keepends=True)[:1]), encoding="utf-8")
+    test.write_text(
+        "".join(test.read_text(encoding="utf-8").splitlines(keepends=True)[:1]), encoding="utf-8"
+    )
     with pytest.raises(UserError, match="were changed since it was frozen"):
         promote(project=learned.project, model_version=candidate, actor=None)
 
 
 def test_a_model_that_learned_from_a_text_it_was_judged_on_is_refused_by_the_papers_name(
-    learned: Snapshot, tiny: ModelVersion, candidate_of: CandidateOf, import_legends: ImportLegends, project: Project
+    learned: Snapshot,
+    tiny: ModelVersion,
+    candidate_of: CandidateOf,
+    import_legends: ImportLegends,
+    project: Project,
 ) -> None:
-    """The grandparent learned from the text under another DOI, before the paper that is held out came in."""
+    """The grandparent learned from the text under another DOI, before the paper that is held out
+    came in."""
     text_of = next(rows_of(learned.folder, "train"))
     number = int(text_of["id"].removeprefix("p"))
     held_out = next(doi for doi in (f"10.3000/{n}" for n in range(100)) if side_of(doi) == "test")
@@ -176,15 +255,28 @@ def test_a_model_that_learned_from_a_text_it_was_judged_on_is_refused_by_the_pap
     promote(project=project, model_version=candidate_of(newer, base=tiny), actor=None)
 
 
-def test_a_paper_planted_among_those_held_out_is_named(learned: Snapshot, tiny: ModelVersion, candidate_of: CandidateOf) -> None:
+def test_a_paper_planted_among_those_held_out_is_named(
+    learned: Snapshot, tiny: ModelVersion, candidate_of: CandidateOf
+) -> None:
     candidate = candidate_of(learned)
-    plant(learned, side="test", row={**next(rows_of(learned.folder, "train")), "text": "Another text."})
+    plant(
+        learned,
+        side="test",
+        row={**next(rows_of(learned.folder, "train")), "text": "Another text."},
+    )
     with pytest.raises(LeakError, match=next(rows_of(learned.folder, "train"))["doi"]):
         promote(project=learned.project, model_version=candidate, actor=None)
 
 
 def test_only_managers_promote_and_roll_back(
-    learned: Snapshot, tiny: ModelVersion, candidate_of: CandidateOf, reviewer: User, curator: User, viewer: User, stranger: User, manager: User
+    learned: Snapshot,
+    tiny: ModelVersion,
+    candidate_of: CandidateOf,
+    reviewer: User,
+    curator: User,
+    viewer: User,
+    stranger: User,
+    manager: User,
 ) -> None:
     project, candidate = learned.project, candidate_of(learned)
     for user in (reviewer, curator, viewer, stranger):
@@ -213,7 +305,9 @@ def test_promotions_are_taken_back_one_by_one_to_the_beginning_and_no_further(
     assert serving_model(project) == tiny
     with pytest.raises(UserError, match="No promotion is left to take back"):
         roll_back(project=project, actor=manager)
-    log = [(each.kind, each.model_version, each.replaced) for each in Promotion.objects.order_by("id")]
+    log = [
+        (each.kind, each.model_version, each.replaced) for each in Promotion.objects.order_by("id")
+    ]
     assert log == [
         (PromotionKind.PROMOTED, first, tiny),
         (PromotionKind.PROMOTED, second, first),
@@ -227,23 +321,36 @@ def test_promotions_are_taken_back_one_by_one_to_the_beginning_and_no_further(
 # The commands
 
 
-def test_the_commands_promote_and_take_back(learned: Snapshot, tiny: ModelVersion, candidate_of: CandidateOf, import_legends: ImportLegends) -> None:
+def test_the_commands_promote_and_take_back(
+    learned: Snapshot, tiny: ModelVersion, candidate_of: CandidateOf, import_legends: ImportLegends
+) -> None:
     import_legends([long_legend(50)])
     candidate = candidate_of(learned)
     promoted = run_command("promote", candidate, "--reason", "better", "--json")
     assert (promoted.code, promoted.err) == (0, "")
     assert promoted.summary == {
-        **{"project": "autophagy", "kind": "promoted", "task": "entities", "model": candidate.name, "replaced": tiny.name},
+        **{
+            "project": "autophagy",
+            "kind": "promoted",
+            "task": "entities",
+            "model": candidate.name,
+            "replaced": tiny.name,
+        },
         "waiting_for_tags": 1,
     }
     assert Promotion.objects.get().reason == "better"
     back = run_command("roll_back", "autophagy")
-    assert (back.code, f"{tiny.name} serves autophagy now, in place of {candidate.name}." in back.out) == (0, True)
+    assert (
+        back.code,
+        f"{tiny.name} serves autophagy now, in place of {candidate.name}." in back.out,
+    ) == (0, True)
     again = run_command("roll_back", "autophagy", "--json")
     assert (again.code, "No promotion is left" in again.summary["error"]) == (2, True)
 
 
-def test_the_command_says_what_it_needs(learned: Snapshot, tiny: ModelVersion, other: ModelVersion) -> None:
+def test_the_command_says_what_it_needs(
+    learned: Snapshot, tiny: ModelVersion, other: ModelVersion
+) -> None:
     for arguments, sentence in (
         (["nothing"], 'There is no model "nothing". Models: '),
         ([other.name], "--project PROJECT"),

@@ -1,4 +1,5 @@
-"""Panels, entities and roles: each step by a model of its own, chosen, judged, switched off and taken back by itself."""
+"""Panels, entities and roles: each step by a model of its own, chosen, judged, switched off and
+taken back by itself."""
 
 from __future__ import annotations
 
@@ -17,15 +18,42 @@ from django.urls import reverse
 from annotator.accounts.models import User
 from annotator.common.errors import UserError
 from annotator.corpus.annotations import engine_documents
-from annotator.corpus.models import Document, DocumentState, FigureImage, Layer, LayerKind, Project, Segment, Span
+from annotator.corpus.models import (
+    Document,
+    DocumentState,
+    FigureImage,
+    Layer,
+    LayerKind,
+    Project,
+    Segment,
+    Span,
+)
 from annotator.corpus.models import Label as LabelRow
 from annotator.datasets.models import Snapshot
 from annotator.datasets.services import add_snapshot, build_snapshot
 from annotator.jobs.models import Job, JobState
 from annotator.jobs.services import run_job
 from annotator.learning import engine
-from annotator.learning.models import Evaluation, ModelTask, ModelVersion, Promotion, PromotionKind, RunState, ServingModel, TrainingRun
-from annotator.learning.services import lineup_of, promote, register_model, roll_back, serving_model, start_pretagging, start_training, switch_step
+from annotator.learning.models import (
+    Evaluation,
+    ModelTask,
+    ModelVersion,
+    Promotion,
+    PromotionKind,
+    RunState,
+    ServingModel,
+    TrainingRun,
+)
+from annotator.learning.services import (
+    lineup_of,
+    promote,
+    register_model,
+    roll_back,
+    serving_model,
+    start_pretagging,
+    start_training,
+    switch_step,
+)
 from annotator.learning.tagging.lineup import LETTERS
 from annotator.learning.training.runs import TEST, data_of, documents_of
 from annotator.review.editing.services import apply_operation, legend_state
@@ -114,7 +142,10 @@ def test_panels_are_found_by_their_letters_where_no_model_finds_them(
 ) -> None:
     (document,) = import_legends(bare(legend, 1))
     tagged(project)
-    assert [(document.text[start : start + 3], marker, source) for start, _, marker, source in panels(document)] == [
+    assert [
+        (document.text[start : start + 3], marker, source)
+        for start, _, marker, source in panels(document)
+    ] == [
         ("(A)", "A", LETTERS),
         ("(B)", "B", LETTERS),
     ]
@@ -150,7 +181,9 @@ def test_a_default_model_that_tells_something_else_is_left_out(
         serving_model(project)
 
 
-def test_roles_are_told_of_labels_that_take_them_alone(project: Project, all_steps: Models, import_legends: ImportLegends) -> None:
+def test_roles_are_told_of_labels_that_take_them_alone(
+    project: Project, all_steps: Models, import_legends: ImportLegends
+) -> None:
     LabelRow.objects.filter(label_set=project.label_set, code="GENEPROD").update(takes_role=False)
     (document,) = import_legends(1)
     job = tagged(project)
@@ -170,10 +203,14 @@ def test_a_default_model_that_comes_later_has_nothing_tagged_again_and_one_that_
     (document,) = import_legends([long_legend(50)])
     tagged(project)
     first = suggestions(document)
-    set_default(settings, monkeypatch, "DEFAULT_GENEPROD_ROLES_MODEL", str(step_folders["geneprod_roles"]))
+    set_default(
+        settings, monkeypatch, "DEFAULT_GENEPROD_ROLES_MODEL", str(step_folders["geneprod_roles"])
+    )
     assert tagged(project).result["documents"] == 0
     roles = register_model(location=str(step_folders["small_mol_roles"]))
-    Evaluation.objects.create(model_version=roles, snapshot=learned, scores=scores(0.8), micro_f1=0.8)
+    Evaluation.objects.create(
+        model_version=roles, snapshot=learned, scores=scores(0.8), micro_f1=0.8
+    )
     promote(project=project, model_version=roles, actor=None, reason=REASON)
     Job.objects.all().delete()
     assert tagged(project).result["documents"] == 1
@@ -194,37 +231,63 @@ def test_found_panels_are_replaced_until_somebody_makes_them_their_own(
 ) -> None:
     waiting, begun, drawn, whole = import_legends([*bare(legend, 1, 2, 3), legend(4)])
     tagged(project)
-    operation = {"id": "00000000-0000-4000-8000-000000000001", "kind": "set_panels", "arguments": {"starts": [0]}, "base_revision": 0}
+    operation = {
+        "id": "00000000-0000-4000-8000-000000000001",
+        "kind": "set_panels",
+        "arguments": {"starts": [0]},
+        "base_revision": 0,
+    }
     apply_operation(document_id=begun.pk, actor=curator, operation=operation)
-    FigureImage.objects.create(document=drawn, boxes=[{"panel": panels(drawn)[0][0], "x": 0, "y": 0, "width": 1, "height": 1}])
+    FigureImage.objects.create(
+        document=drawn,
+        boxes=[{"panel": panels(drawn)[0][0], "x": 0, "y": 0, "width": 1, "height": 1}],
+    )
     before = {document.pk: panels(document) for document in (begun, drawn, whole)}
-    entities_before = {document.pk: [layer.pk for layer in document.layers.all()] for document in (begun,)}
+    entities_before = {
+        document.pk: [layer.pk for layer in document.layers.all()] for document in (begun,)
+    }
     set_default(settings, monkeypatch, "DEFAULT_PANELS_MODEL", "")
     assert tagged(project, model_version=other).result["documents"] == 3
     assert {source for *_, source in panels(waiting)} == {LETTERS}
     assert {document.pk: panels(document) for document in (begun, drawn, whole)} == before
-    assert {document.pk: [layer.pk for layer in document.layers.all()] for document in (begun,)} == entities_before
+    assert {
+        document.pk: [layer.pk for layer in document.layers.all()] for document in (begun,)
+    } == entities_before
     begun.refresh_from_db()
     assert [panel.start for panel in legend_state(begun).panels] == [0]
 
 
 def test_what_is_found_is_exported_with_what_was_accepted(
-    project: Project, all_steps: Models, import_legends: ImportLegends, legend: Legend, curator: User
+    project: Project,
+    all_steps: Models,
+    import_legends: ImportLegends,
+    legend: Legend,
+    curator: User,
 ) -> None:
     (document,) = import_legends(bare(legend, 1))
     tagged(project)
     state = legend_state(document)
     with_role = next(entity for entity in state.undecided.values() if entity.role)
-    assert (state.suggested_by, "roles of gene products by" in state.credits) == (all_steps["entities"].name, True)
+    assert (state.suggested_by, "roles of gene products by" in state.credits) == (
+        all_steps["entities"].name,
+        True,
+    )
     for number, (kind, entity) in enumerate((("accept", with_role.key), ("accept_legend", None))):
-        operation = {"id": f"00000000-0000-4000-8000-00000000000{number}", "kind": kind, "entity": entity, "base_revision": number}
+        operation = {
+            "id": f"00000000-0000-4000-8000-00000000000{number}",
+            "kind": kind,
+            "entity": entity,
+            "base_revision": number,
+        }
         apply_operation(document_id=document.pk, actor=curator, operation=operation)
     (read,) = engine_documents(project.documents.accepted())
     assert [segment.start for segment in read.segments] == [start for start, *_ in panels(document)]
     assert next(span for span in read.gold if span.id == with_role.key).role == with_role.role
 
 
-def test_a_model_of_another_step_cannot_tell_entities(project: Project, all_steps: Models, import_legends: ImportLegends) -> None:
+def test_a_model_of_another_step_cannot_tell_entities(
+    project: Project, all_steps: Models, import_legends: ImportLegends
+) -> None:
     import_legends(1)
     with pytest.raises(UserError, match="tells panels, not entities"):
         start_pretagging(project=project, actor=None, model_version=all_steps["panels"])
@@ -240,7 +303,9 @@ def test_models_stay_loaded_while_there_is_room_and_those_asked_for_together_alw
 
     loaded: list[str] = []
     real = tagger.load_tagger
-    monkeypatch.setattr(tagger, "load_tagger", lambda folder: loaded.append(Path(folder).name) or real(folder))
+    monkeypatch.setattr(
+        tagger, "load_tagger", lambda folder: loaded.append(Path(folder).name) or real(folder)
+    )
     monkeypatch.setattr(engine, "_taggers", engine._Taggers())
 
     def tag(models: Iterable[str]) -> list[str]:
@@ -263,7 +328,9 @@ def test_models_stay_loaded_while_there_is_room_and_those_asked_for_together_alw
 # What serves
 
 
-def test_each_step_is_promoted_and_rolled_back_by_itself(learned: Snapshot, all_steps: Models, candidate_of: CandidateOf, manager: User) -> None:
+def test_each_step_is_promoted_and_rolled_back_by_itself(
+    learned: Snapshot, all_steps: Models, candidate_of: CandidateOf, manager: User
+) -> None:
     project = learned.project
     entities, roles = candidate_of(learned), candidate_of(learned, task="geneprod_roles")
     promote(project=project, model_version=roles, actor=manager, reason=REASON)
@@ -271,7 +338,11 @@ def test_each_step_is_promoted_and_rolled_back_by_itself(learned: Snapshot, all_
     promote(project=project, model_version=entities, actor=manager, reason=REASON)
     assert lineup_of(project).models == {**all_steps, "geneprod_roles": roles, "entities": entities}
     back = roll_back(project=project, task="geneprod_roles", actor=manager)
-    assert (back.model_version, back.replaced, serving_model(project)) == (all_steps["geneprod_roles"], roles, entities)
+    assert (back.model_version, back.replaced, serving_model(project)) == (
+        all_steps["geneprod_roles"],
+        roles,
+        entities,
+    )
     with pytest.raises(UserError, match="No promotion is left"):
         roll_back(project=project, task="geneprod_roles", actor=manager)
     assert roll_back(project=project, actor=manager).model_version == all_steps["entities"]
@@ -283,7 +354,9 @@ def test_what_nothing_did_before_is_switched_off_and_not_rolled_back(
     learned: Snapshot, tiny: ModelVersion, candidate_of: CandidateOf, manager: User
 ) -> None:
     project, model = learned.project, candidate_of(learned, task="panels")
-    assert promote(project=project, model_version=model, actor=manager, reason=REASON).replaced is None
+    assert (
+        promote(project=project, model_version=model, actor=manager, reason=REASON).replaced is None
+    )
     with pytest.raises(UserError, match="Nothing did this step before"):
         roll_back(project=project, task="panels", actor=manager)
     switch_step(project=project, task="panels", is_on=False, actor=manager)
@@ -310,12 +383,23 @@ def test_a_step_is_switched_off_and_on_and_both_are_logged(
         switch_step(project=project, task=task, is_on=True, actor=manager)
     Job.objects.all().delete()
     assert tagged(project).result["documents"] == 1
-    assert (set(suggestions(document).steps), len(panels(document)) > 1) == ({"panels", "geneprod_roles", "small_mol_roles"}, True)
-    log = [(each.kind, each.model_version, each.reason) for each in Promotion.objects.of_task("panels").order_by("id")]
-    assert log == [(PromotionKind.SWITCHED_OFF, all_steps["panels"], "too slow"), (PromotionKind.SWITCHED_ON, all_steps["panels"], "")]
+    assert (set(suggestions(document).steps), len(panels(document)) > 1) == (
+        {"panels", "geneprod_roles", "small_mol_roles"},
+        True,
+    )
+    log = [
+        (each.kind, each.model_version, each.reason)
+        for each in Promotion.objects.of_task("panels").order_by("id")
+    ]
+    assert log == [
+        (PromotionKind.SWITCHED_OFF, all_steps["panels"], "too slow"),
+        (PromotionKind.SWITCHED_ON, all_steps["panels"], ""),
+    ]
 
 
-def test_what_cannot_be_switched_is_said(project: Project, tiny: ModelVersion, manager: User) -> None:
+def test_what_cannot_be_switched_is_said(
+    project: Project, tiny: ModelVersion, manager: User
+) -> None:
     for task, is_on, sentence in (
         ("entities", False, "Entities are always tagged"),
         ("panels", True, "switched on already"),
@@ -328,7 +412,13 @@ def test_what_cannot_be_switched_is_said(project: Project, tiny: ModelVersion, m
 
 
 def test_only_managers_switch_steps_and_take_their_models_back(
-    learned: Snapshot, all_steps: Models, reviewer: User, curator: User, viewer: User, stranger: User, candidate_of: CandidateOf
+    learned: Snapshot,
+    all_steps: Models,
+    reviewer: User,
+    curator: User,
+    viewer: User,
+    stranger: User,
+    candidate_of: CandidateOf,
 ) -> None:
     project, model = learned.project, candidate_of(learned, task="panels")
     for user in (reviewer, curator, viewer, stranger):
@@ -341,7 +431,9 @@ def test_only_managers_switch_steps_and_take_their_models_back(
     assert not Promotion.objects.exists()
 
 
-def test_the_database_holds_one_model_of_a_step_in_a_project_and_one_for_entities_always(project: Project, all_steps: Models) -> None:
+def test_the_database_holds_one_model_of_a_step_in_a_project_and_one_for_entities_always(
+    project: Project, all_steps: Models
+) -> None:
     panels_model = all_steps["panels"]
     ServingModel.objects.create(project=project, task="panels", model_version=panels_model)
     for task, model in (("panels", panels_model), ("entities", None), ("colours", panels_model)):
@@ -353,7 +445,9 @@ def test_the_tasks_of_models_are_those_of_the_engine() -> None:
     assert ModelTask.values == list(TASKS)
 
 
-def test_a_model_that_does_not_say_whose_roles_it_tells_is_refused(tmp_path: Path, step_folders: dict[str, Path]) -> None:
+def test_a_model_that_does_not_say_whose_roles_it_tells_is_refused(
+    tmp_path: Path, step_folders: dict[str, Path]
+) -> None:
     from tests.ner_engine.checkpoints import edit_config
 
     shutil.copytree(step_folders["geneprod_roles"], tmp_path / "roles")
@@ -369,7 +463,13 @@ def with_roles(project: Project, import_legends: ImportLegends, tiny: ModelVersi
     """A snapshot of thirty papers whose proteins were measured."""
     legends = [long_legend(number) for number in range(30)]
     measured = [
-        replace(legend, gold=tuple(replace(span, role="MEASURED_VAR" if span.label == "GENEPROD" else "") for span in legend.gold))
+        replace(
+            legend,
+            gold=tuple(
+                replace(span, role="MEASURED_VAR" if span.label == "GENEPROD" else "")
+                for span in legend.gold
+            ),
+        )
         for legend in legends
     ]
     import_legends(measured, labels="gold")
@@ -389,7 +489,9 @@ def test_a_snapshots_rows_are_examples_for_every_step(recipe: str, with_roles: S
 
 
 @pytest.fixture
-def trained_at_once(monkeypatch: pytest.MonkeyPatch, step_folders: dict[str, Path]) -> list[dict[str, Any]]:
+def trained_at_once(
+    monkeypatch: pytest.MonkeyPatch, step_folders: dict[str, Path]
+) -> list[dict[str, Any]]:
     """A training process that has its model ready before anybody looks; how each was asked for."""
     import sys
 
@@ -398,40 +500,67 @@ def trained_at_once(monkeypatch: pytest.MonkeyPatch, step_folders: dict[str, Pat
     def command(**facts: Any) -> list[str]:
         asked.append(facts)
         source = step_folders[RECIPES[facts["recipe"]].task]
-        script = f'import shutil; shutil.copytree({str(source)!r}, {str(facts["out"] / "model")!r}); print(\'{{"event": "done"}}\', flush=True)'
+        script = (
+            f"import shutil; shutil.copytree({str(source)!r}, {str(facts['out'] / 'model')!r});"
+            ' print(\'{"event": "done"}\', flush=True)'
+        )
         return [sys.executable, "-c", script]
 
     monkeypatch.setattr(engine, "training_command", command)
     return asked
 
 
-@pytest.mark.parametrize(("recipe", "labels"), [("panelization", {"PANEL_START"}), ("geneprod-roles", {"MEASURED_VAR"})])
+@pytest.mark.parametrize(
+    ("recipe", "labels"), [("panelization", {"PANEL_START"}), ("geneprod-roles", {"MEASURED_VAR"})]
+)
 def test_a_candidate_is_trained_judged_and_promoted_for_its_own_step(
-    recipe: str, labels: set[str], with_roles: Snapshot, trained_at_once: list[dict[str, Any]], manager: User
+    recipe: str,
+    labels: set[str],
+    with_roles: Snapshot,
+    trained_at_once: list[dict[str, Any]],
+    manager: User,
 ) -> None:
     project, task = with_roles.project, RECIPES[recipe].task
-    run = start_training(project=project, snapshot=with_roles, recipe=recipe, hyperparameters=BRIEF, actor=manager)
+    run = start_training(
+        project=project, snapshot=with_roles, recipe=recipe, hyperparameters=BRIEF, actor=manager
+    )
     assert (run.task, run.base) == (task, serving_model(project))
     run_job(run.job_id)
     run = TrainingRun.objects.select_related("candidate").get(pk=run.pk)
     assert (run.state, run.error) == (RunState.SUCCEEDED, "")
-    assert ("labels" in trained_at_once[0]["settings"], trained_at_once[0]["data"]) == (False, data_of(with_roles, task))
+    assert ("labels" in trained_at_once[0]["settings"], trained_at_once[0]["data"]) == (
+        False,
+        data_of(with_roles, task),
+    )
     evaluation = Evaluation.objects.get()
     assert (evaluation.model_version, run.candidate.task) == (run.candidate, task)
     assert labels <= set(evaluation.scores["by_label"]) <= {*labels, "CONTROLLED_VAR"}
     assert evaluation.scores["micro"]["support"] == with_roles.counts["test"]["panels"]
     promote(project=project, model_version=run.candidate, actor=manager, reason=REASON)
     assert lineup_of(project).models == {"entities": run.base, task: run.candidate}
-    again = start_training(project=project, snapshot=with_roles, recipe=recipe, hyperparameters=BRIEF, actor=manager)
+    again = start_training(
+        project=project, snapshot=with_roles, recipe=recipe, hyperparameters=BRIEF, actor=manager
+    )
     assert again.base == run.candidate
 
 
-def test_a_run_whose_papers_hold_nothing_to_judge_by_does_not_begin(learned: Snapshot, trained_at_once: list[dict[str, Any]], manager: User) -> None:
-    run = start_training(project=learned.project, snapshot=learned, recipe="small-mol-roles", hyperparameters=BRIEF, actor=manager)
+def test_a_run_whose_papers_hold_nothing_to_judge_by_does_not_begin(
+    learned: Snapshot, trained_at_once: list[dict[str, Any]], manager: User
+) -> None:
+    run = start_training(
+        project=learned.project,
+        snapshot=learned,
+        recipe="small-mol-roles",
+        hyperparameters=BRIEF,
+        actor=manager,
+    )
     run_job(run.job_id)
     run.refresh_from_db()
     assert (run.state, trained_at_once) == (RunState.FAILED, [])
-    assert f"The held-out papers of snapshot {learned.number} have no roles of small molecules" in run.error
+    assert (
+        f"The held-out papers of snapshot {learned.number} have no roles of small molecules"
+        in run.error
+    )
 
 
 def test_a_recipe_that_there_is_not_is_named(learned: Snapshot, manager: User) -> None:
@@ -442,17 +571,29 @@ def test_a_recipe_that_there_is_not_is_named(learned: Snapshot, manager: User) -
 # Pages and programs
 
 
-def test_the_panels_first_page_switches_steps(client_of: Callable[[User], Client], admin: User, project: Project, all_steps: Models) -> None:
+def test_the_panels_first_page_switches_steps(
+    client_of: Callable[[User], Client], admin: User, project: Project, all_steps: Models
+) -> None:
     panel = client_of(admin)
     page = panel.get(reverse("admin:index")).content.decode()
     assert f">{all_steps['geneprod_roles']}</a>" in page
     address = reverse("admin:learning_modelversion_switch", args=[project.pk])
-    answer = panel.post(address, {"task": "geneprod_roles", "is_on": "0"}, follow=True).content.decode()
+    answer = panel.post(
+        address, {"task": "geneprod_roles", "is_on": "0"}, follow=True
+    ).content.decode()
     assert "is tagged without roles of gene products from now on" in answer
     assert "nothing, switched off" in answer
     assert lineup_of(project).step("geneprod_roles").is_off
-    assert "Entities are always tagged" in panel.post(address, {"task": "entities", "is_on": "0"}, follow=True).content.decode()
-    assert "is tagged with roles of gene products" in panel.post(address, {"task": "geneprod_roles", "is_on": "1"}, follow=True).content.decode()
+    assert (
+        "Entities are always tagged"
+        in panel.post(address, {"task": "entities", "is_on": "0"}, follow=True).content.decode()
+    )
+    assert (
+        "is tagged with roles of gene products"
+        in panel.post(
+            address, {"task": "geneprod_roles", "is_on": "1"}, follow=True
+        ).content.decode()
+    )
 
 
 def test_nobody_switches_steps_of_projects_they_do_not_manage(
@@ -460,39 +601,65 @@ def test_nobody_switches_steps_of_projects_they_do_not_manage(
 ) -> None:
     reviewer.is_staff = True
     reviewer.save()
-    answer = client_of(reviewer).post(reverse("admin:learning_modelversion_switch", args=[project.pk]), {"task": "panels", "is_on": "0"})
+    answer = client_of(reviewer).post(
+        reverse("admin:learning_modelversion_switch", args=[project.pk]),
+        {"task": "panels", "is_on": "0"},
+    )
     assert (answer.status_code, Promotion.objects.exists()) == (404, False)
 
 
 def test_the_models_page_shows_a_step_at_a_time(
-    client_of: Callable[[User], Client], viewer: User, learned: Snapshot, all_steps: Models, candidate_of: CandidateOf
+    client_of: Callable[[User], Client],
+    viewer: User,
+    learned: Snapshot,
+    all_steps: Models,
+    candidate_of: CandidateOf,
 ) -> None:
     entities, roles = candidate_of(learned), candidate_of(learned, task="geneprod_roles")
     address = reverse("learning:models", args=["autophagy"])
-    for query, shown, hidden in (("", entities, roles), ("?task=geneprod_roles", roles, entities), ("?task=colours", entities, roles)):
+    for query, shown, hidden in (
+        ("", entities, roles),
+        ("?task=geneprod_roles", roles, entities),
+        ("?task=colours", entities, roles),
+    ):
         page = client_of(viewer).get(address + query).content.decode()
         assert f">{shown.name}</strong>" in page
         assert f">{hidden.name}</strong>" not in page
 
 
 def test_a_legends_page_and_its_review_name_the_models_of_all_steps(
-    client_of: Callable[[User], Client], curator: User, project: Project, all_steps: Models, import_legends: ImportLegends
+    client_of: Callable[[User], Client],
+    curator: User,
+    project: Project,
+    all_steps: Models,
+    import_legends: ImportLegends,
 ) -> None:
     (document,) = import_legends(1)
     tagged(project)
     Document.objects.filter(pk=document.pk).update(state=DocumentState.SUGGESTED)
     for name in ("corpus:document", "review:legend"):
-        page = client_of(curator).get(reverse(name, args=["autophagy", document.pk])).content.decode()
+        page = (
+            client_of(curator).get(reverse(name, args=["autophagy", document.pk])).content.decode()
+        )
         assert f"oles of gene products by {all_steps['geneprod_roles'].name}" in page
     assert "▲" in page or "●" in page
 
 
-def test_the_command_takes_back_a_step(learned: Snapshot, all_steps: Models, candidate_of: CandidateOf) -> None:
+def test_the_command_takes_back_a_step(
+    learned: Snapshot, all_steps: Models, candidate_of: CandidateOf
+) -> None:
     roles = candidate_of(learned, task="geneprod_roles")
     done = run_command("promote", roles, "--reason", REASON, "--json")
-    assert (done.code, done.summary["task"], done.summary["replaced"]) == (0, "geneprod_roles", all_steps["geneprod_roles"].name)
+    assert (done.code, done.summary["task"], done.summary["replaced"]) == (
+        0,
+        "geneprod_roles",
+        all_steps["geneprod_roles"].name,
+    )
     back = run_command("roll_back", "autophagy", "--task", "geneprod_roles")
-    assert (back.code, "serves autophagy now for roles of gene products, in place of" in back.out) == (0, True)
+    assert (
+        back.code,
+        "serves autophagy now for roles of gene products, in place of" in back.out,
+    ) == (0, True)
     assert run_command("roll_back", "autophagy").code == 2
 
 

@@ -1,4 +1,5 @@
-"""Pre-tagging: suggestions on what nobody has begun to review, once by each model, whatever happens on the way."""
+"""Pre-tagging: suggestions on what nobody has begun to review, once by each model, whatever happens
+on the way."""
 
 from __future__ import annotations
 
@@ -47,7 +48,19 @@ def suggestions(document: Document) -> list[Layer]:
 def state_of(project: Project) -> list[tuple[Any, ...]]:
     """Everything that stands on the project's layers."""
     spans = Span.objects.filter(layer__document__project=project)
-    fields = ("layer", "layer__kind", "layer__superseded_at", "key", "start", "end", "label", "role", "score", "verdict", "decision")
+    fields = (
+        "layer",
+        "layer__kind",
+        "layer__superseded_at",
+        "key",
+        "start",
+        "end",
+        "label",
+        "role",
+        "score",
+        "verdict",
+        "decision",
+    )
     return sorted(spans.values_list(*fields), key=str)
 
 
@@ -61,7 +74,11 @@ def test_suggestions_are_a_layer_of_their_own_with_model_and_confidence(
     for document in documents:
         document.refresh_from_db()
         (layer,) = document.layers.all()
-        assert (document.state, layer.kind, layer.source) == (DocumentState.SUGGESTED, LayerKind.SUGGESTED, tiny.name)
+        assert (document.state, layer.kind, layer.source) == (
+            DocumentState.SUGGESTED,
+            LayerKind.SUGGESTED,
+            tiny.name,
+        )
         for span in layer.spans.all():
             assert document.text[span.start : span.end] == span.surface
             assert span.score is not None
@@ -69,10 +86,16 @@ def test_suggestions_are_a_layer_of_their_own_with_model_and_confidence(
             assert (span.verdict, span.decision) == ("", "")
             n_spans += 1
     assert n_spans > 0
-    assert (job.result["model"], job.result["documents"], job.result["spans"]) == (tiny.name, 3, n_spans)
+    assert (job.result["model"], job.result["documents"], job.result["spans"]) == (
+        tiny.name,
+        3,
+        n_spans,
+    )
 
 
-def test_what_is_decided_or_in_review_is_not_touched(project: Project, tiny: ModelVersion, import_legends: ImportLegends, legend: Any) -> None:
+def test_what_is_decided_or_in_review_is_not_touched(
+    project: Project, tiny: ModelVersion, import_legends: ImportLegends, legend: Any
+) -> None:
     import_legends(2, labels="gold")
     (in_review,) = import_legends([legend(50)], labels="suggestions")
     Document.objects.filter(pk=in_review.pk).update(state=DocumentState.IN_REVIEW)
@@ -80,8 +103,12 @@ def test_what_is_decided_or_in_review_is_not_touched(project: Project, tiny: Mod
     import_legends([legend(60)])
     assert done(start_pretagging(project=project, actor=None)).result["documents"] == 1
     assert [row for row in state_of(project) if row in before] == before
-    assert {document.external_id for document in Document.objects.filter(layers__source=tiny.name)} == {"fig-60"}
-    assert set(Document.objects.filter(external_id__in=["fig-1", "fig-2"]).values_list("state", flat=True)) == {DocumentState.ACCEPTED}
+    assert {
+        document.external_id for document in Document.objects.filter(layers__source=tiny.name)
+    } == {"fig-60"}
+    assert set(
+        Document.objects.filter(external_id__in=["fig-1", "fig-2"]).values_list("state", flat=True)
+    ) == {DocumentState.ACCEPTED}
 
 
 def test_tagging_again_adds_a_set_and_the_same_model_adds_none(
@@ -93,9 +120,17 @@ def test_tagging_again_adds_a_set_and_the_same_model_adds_none(
     kept = list(first.spans.values())
     assert done(start_pretagging(project=project, actor=None)).result["documents"] == 0
     assert suggestions(document) == [first]
-    assert done(start_pretagging(project=project, actor=None, model_version=other)).result["model"] == other.name
+    assert (
+        done(start_pretagging(project=project, actor=None, model_version=other)).result["model"]
+        == other.name
+    )
     old, new = suggestions(document)
-    assert (old.pk, old.source, old.superseded_at is not None, list(old.spans.values())) == (first.pk, tiny.name, True, kept)
+    assert (old.pk, old.source, old.superseded_at is not None, list(old.spans.values())) == (
+        first.pk,
+        tiny.name,
+        True,
+        kept,
+    )
     assert (new.source, new.superseded_at) == (other.name, None)
 
 
@@ -105,7 +140,11 @@ def test_labels_that_the_project_does_not_have_are_left_out_and_counted(
     from tests.ner_engine.checkpoints import save_bert
 
     import_legends(3)
-    alien = register_model(location=str(save_bert(tmp_path / "alien", labels=("O", "B-ALIEN", "I-ALIEN", "B-CELL", "I-CELL"))))
+    alien = register_model(
+        location=str(
+            save_bert(tmp_path / "alien", labels=("O", "B-ALIEN", "I-ALIEN", "B-CELL", "I-CELL"))
+        )
+    )
     report = done(start_pretagging(project=project, actor=None, model_version=alien)).result
     assert report["unknown_labels"]["ALIEN"] > 0
     assert set(Span.objects.values_list("label", flat=True)) <= {"CELL"}
@@ -117,13 +156,19 @@ def tagging(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[..., list[Tag
     real = engine.tag
 
     def replace(around: Callable[..., list[Tagged]]) -> None:
-        monkeypatch.setattr(engine, "tag", lambda models, texts, segments: around(real, models, texts, segments))
+        monkeypatch.setattr(
+            engine, "tag", lambda models, texts, segments: around(real, models, texts, segments)
+        )
 
     return replace
 
 
 def test_a_promotion_in_the_middle_is_followed(
-    project: Project, tiny: ModelVersion, other: ModelVersion, import_legends: ImportLegends, tagging: Any
+    project: Project,
+    tiny: ModelVersion,
+    other: ModelVersion,
+    import_legends: ImportLegends,
+    tagging: Any,
 ) -> None:
     documents = import_legends(3)
     job = start_pretagging(project=project, actor=None)
@@ -135,7 +180,10 @@ def test_a_promotion_in_the_middle_is_followed(
     tagging(promoted_meanwhile)
     assert done(job).result["models"] == [tiny.name, other.name]
     for document in documents:
-        assert [(layer.source, layer.superseded_at is None) for layer in suggestions(document)] == [(tiny.name, False), (other.name, True)]
+        assert [(layer.source, layer.superseded_at is None) for layer in suggestions(document)] == [
+            (tiny.name, False),
+            (other.name, True),
+        ]
 
 
 def test_a_legend_that_is_taken_up_meanwhile_is_left_to_who_took_it(
@@ -186,7 +234,10 @@ def test_a_legend_that_the_model_chokes_on_is_named_and_the_rest_goes_through(
     browser = client_of(viewer)
     address = f"/jobs/{ended.summary['job']}/"
     assert sentence in html.unescape(browser.get(address).content.decode())
-    assert f'<a href="{address}">See which</a>' in browser.get(address, headers={"HX-Request": "true"}).content.decode()
+    assert (
+        f'<a href="{address}">See which</a>'
+        in browser.get(address, headers={"HX-Request": "true"}).content.decode()
+    )
 
 
 def test_a_model_that_cannot_tag_anything_fails_with_a_sentence(
@@ -204,7 +255,9 @@ def test_a_model_that_cannot_tag_anything_fails_with_a_sentence(
     assert not Layer.objects.exists()
 
 
-def test_a_model_whose_files_were_changed_does_not_tag(project: Project, tiny: ModelVersion, import_legends: ImportLegends, tmp_path: Path) -> None:
+def test_a_model_whose_files_were_changed_does_not_tag(
+    project: Project, tiny: ModelVersion, import_legends: ImportLegends, tmp_path: Path
+) -> None:
     from tests.ner_engine.checkpoints import edit_config, save_bert
 
     import_legends(1)
@@ -221,7 +274,12 @@ def test_a_model_whose_files_were_changed_does_not_tag(project: Project, tiny: M
 
 
 def test_one_tagging_of_a_project_at_a_time_and_only_by_those_who_may(
-    project: Project, tiny: ModelVersion, import_legends: ImportLegends, reviewer: User, curator: User, stranger: User
+    project: Project,
+    tiny: ModelVersion,
+    import_legends: ImportLegends,
+    reviewer: User,
+    curator: User,
+    stranger: User,
 ) -> None:
     for user in (curator, stranger):
         with pytest.raises(PermissionDenied):
@@ -235,11 +293,15 @@ def test_one_tagging_of_a_project_at_a_time_and_only_by_those_who_may(
 # The command
 
 
-def test_the_command_tags_here_and_now(project: Project, tiny: ModelVersion, other: ModelVersion, import_legends: ImportLegends) -> None:
+def test_the_command_tags_here_and_now(
+    project: Project, tiny: ModelVersion, other: ModelVersion, import_legends: ImportLegends
+) -> None:
     import_legends(3)
     ended = run_command("pretag", "autophagy", "--json")
     assert (ended.code, ended.err) == (0, "")
-    assert {name: ended.summary[name] for name in ("project", "model", "documents", "n_refused")} == {
+    assert {
+        name: ended.summary[name] for name in ("project", "model", "documents", "n_refused")
+    } == {
         **{"project": "autophagy", "model": tiny.name},
         **{"documents": 3, "n_refused": 0},
     }
@@ -249,7 +311,11 @@ def test_the_command_tags_here_and_now(project: Project, tiny: ModelVersion, oth
 
 
 def test_the_command_does_what_waits_for_a_worker_and_refuses_what_is_another_work(
-    project: Project, tiny: ModelVersion, other: ModelVersion, import_legends: ImportLegends, reviewer: User
+    project: Project,
+    tiny: ModelVersion,
+    other: ModelVersion,
+    import_legends: ImportLegends,
+    reviewer: User,
 ) -> None:
     import_legends(2)
     waiting = start_pretagging(project=project, actor=reviewer)
@@ -257,7 +323,9 @@ def test_the_command_does_what_waits_for_a_worker_and_refuses_what_is_another_wo
     assert (refused.code, "waiting or running already" in refused.err) == (2, True)
     ended = run_command("pretag", "autophagy", "--json")
     assert (ended.code, ended.summary["job"], ended.summary["documents"]) == (0, waiting.pk, 2)
-    Job.objects.filter(pk=start_pretagging(project=project, actor=reviewer).pk).move(JobState.PENDING, JobState.RUNNING)
+    Job.objects.filter(pk=start_pretagging(project=project, actor=reviewer).pk).move(
+        JobState.PENDING, JobState.RUNNING
+    )
     refused = run_command("pretag", "autophagy")
     assert (refused.code, "waiting or running already" in refused.err) == (2, True)
 
@@ -271,7 +339,11 @@ def test_the_command_does_what_waits_for_a_worker_and_refuses_what_is_another_wo
     ],
 )
 def test_what_cannot_be_tagged_is_told_in_a_sentence(
-    arguments: list[str], sentence: str, project: Project, tiny: ModelVersion, import_legends: ImportLegends
+    arguments: list[str],
+    sentence: str,
+    project: Project,
+    tiny: ModelVersion,
+    import_legends: ImportLegends,
 ) -> None:
     import_legends(1)
     ended = run_command("pretag", *arguments, "--json")
@@ -297,10 +369,20 @@ def poisoned(folder: Path, how: str) -> Path:
 
 @pytest.mark.parametrize(
     ("how", "sentence"),
-    [("pickle", "as a pickle"), ("pickle beside", "holds pickled files"), ("no labels", "has no label list"), ("remote code", "asks to run code")],
+    [
+        ("pickle", "as a pickle"),
+        ("pickle beside", "holds pickled files"),
+        ("no labels", "has no label list"),
+        ("remote code", "asks to run code"),
+    ],
 )
 def test_a_checkpoint_that_must_not_be_loaded_neither_tags_nor_is_trained_from(
-    how: str, sentence: str, project: Project, tiny: ModelVersion, import_legends: ImportLegends, tmp_path: Path
+    how: str,
+    sentence: str,
+    project: Project,
+    tiny: ModelVersion,
+    import_legends: ImportLegends,
+    tmp_path: Path,
 ) -> None:
     import_legends(1, labels="gold")
     folder = poisoned(tmp_path / "poisoned", how)
@@ -345,6 +427,12 @@ def test_a_killed_worker_costs_nothing_and_a_cancelled_job_keeps_what_it_did(
     monkeypatch.delenv("SD_TEST_GATE")
     second = start_worker("tag")
     killed = finished(killed, log=second.log)
-    assert (killed.state, killed.n_attempts, killed.result["documents"]) == (JobState.SUCCEEDED, 2, 7 - 2 * BEFORE)
+    assert (killed.state, killed.n_attempts, killed.result["documents"]) == (
+        JobState.SUCCEEDED,
+        2,
+        7 - 2 * BEFORE,
+    )
     assert tagged < set(Layer.objects.values_list("pk", flat=True))
-    assert set(Document.objects.annotate(n=Count("layers")).values_list("n", "state")) == {(1, DocumentState.SUGGESTED)}
+    assert set(Document.objects.annotate(n=Count("layers")).values_list("n", "state")) == {
+        (1, DocumentState.SUGGESTED)
+    }

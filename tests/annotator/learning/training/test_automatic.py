@@ -1,4 +1,5 @@
-"""Automatic retraining: it begins when enough is new, says why not when it does not, and ends at the gate."""
+"""Automatic retraining: it begins when enough is new, says why not when it does not, and ends at
+the gate."""
 
 from __future__ import annotations
 
@@ -22,9 +23,22 @@ from annotator.jobs import periodic
 from annotator.jobs.models import Job, JobState, PeriodicWork, Worker
 from annotator.jobs.services import request_cancel, run_job
 from annotator.learning import tasks
-from annotator.learning.models import AutomaticRound, AutomaticTraining, ModelVersion, Promotion, RunState, ServingModel, TrainingRun
+from annotator.learning.models import (
+    AutomaticRound,
+    AutomaticTraining,
+    ModelVersion,
+    Promotion,
+    RunState,
+    ServingModel,
+    TrainingRun,
+)
 from annotator.learning.training import automatic
-from annotator.learning.training.automatic import change_automatic_training, look_at, look_at_all, newly_accepted
+from annotator.learning.training.automatic import (
+    change_automatic_training,
+    look_at,
+    look_at_all,
+    newly_accepted,
+)
 from tests.annotator.commands import run_command
 from tests.annotator.conftest import WorkerProcess, wait_for
 from tests.annotator.datasets.conftest import long_legend
@@ -38,7 +52,9 @@ PATIENCE = 400
 @pytest.fixture
 def listening(db: None) -> Worker:
     """A worker that listens on every queue, as far as rows tell, however long the test takes."""
-    return Worker.objects.create(name="w", queues=["default", "tag", "train"], seen_at=timezone.now() + timedelta(hours=1))
+    return Worker.objects.create(
+        name="w", queues=["default", "tag", "train"], seen_at=timezone.now() + timedelta(hours=1)
+    )
 
 
 @pytest.fixture
@@ -49,7 +65,9 @@ def thirty(project: Project, import_legends: ImportLegends, tiny: ModelVersion) 
 
 
 def switch_on(project: Project, **facts: Any) -> AutomaticTraining:
-    return change_automatic_training(project=project, actor=None, is_on=True, hyperparameters=BRIEF, **facts)
+    return change_automatic_training(
+        project=project, actor=None, is_on=True, hyperparameters=BRIEF, **facts
+    )
 
 
 def frozen_by(round_: AutomaticRound) -> Snapshot:
@@ -69,8 +87,11 @@ def test_it_is_off_unless_somebody_switches_it_on(thirty: Project, listening: Wo
 
 
 @pytest.mark.django_db(transaction=True)
-def test_enough_new_panels_are_frozen_trained_on_and_judged_by_workers_alone_and_nothing_is_promoted(
-    thirty: Project, start_worker: Callable[..., WorkerProcess], tiny: ModelVersion, monkeypatch: pytest.MonkeyPatch
+def test_enough_new_panels_are_frozen_trained_on_and_judged_by_workers_alone_and_nothing_is_promoted(  # noqa: E501
+    thirty: Project,
+    start_worker: Callable[..., WorkerProcess],
+    tiny: ModelVersion,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     switch_on(thirty, every_panels=30)
     worker = start_worker()
@@ -82,7 +103,11 @@ def test_enough_new_panels_are_frozen_trained_on_and_judged_by_workers_alone_and
     wait_for(look_again_soon, what="the round to end", timeout=PATIENCE, log=worker.log)
     round_ = AutomaticRound.objects.get()
     run = round_.run
-    assert (run.state, run.created_by, run.job.created_by) == (RunState.SUCCEEDED, None, None), run.error
+    assert (run.state, run.created_by, run.job.created_by) == (
+        RunState.SUCCEEDED,
+        None,
+        None,
+    ), run.error
     assert run.reason == round_.reason == "30 panels were newly accepted so far; 30 were asked for."
     assert (run.base, run.hyperparameters["epochs"]) == (tiny, 1)
     assert run.candidate is not None
@@ -99,7 +124,9 @@ def test_panels_count_and_not_legends_and_only_those_accepted_since_the_last_tra
     assert newly_accepted(thirty, "quick") == (30, None)
     snapshot = build_snapshot(snapshot=add_snapshot(project=thirty, actor=None))
     assert newly_accepted(thirty, "quick") == (30, None)
-    TrainingRun.objects.create(project=thirty, snapshot=snapshot, base=tiny, recipe="quick", state=RunState.FAILED)
+    TrainingRun.objects.create(
+        project=thirty, snapshot=snapshot, base=tiny, recipe="quick", state=RunState.FAILED
+    )
     assert newly_accepted(thirty, "quick") == (0, snapshot.created_at)
     assert newly_accepted(thirty, "panelization") == (30, None)
     import_legends(2, labels="gold")
@@ -108,15 +135,27 @@ def test_panels_count_and_not_legends_and_only_those_accepted_since_the_last_tra
 
 def test_it_says_how_much_is_missing(thirty: Project, listening: Worker) -> None:
     switch_on(thirty, every_panels=50)
-    assert look_at(thirty) == "Too little is new: 30 panels were newly accepted so far. It begins with 20 more."
+    assert (
+        look_at(thirty)
+        == "Too little is new: 30 panels were newly accepted so far. It begins with 20 more."
+    )
     row = AutomaticTraining.objects.get()
-    assert (row.said, row.looked_at is not None) == ("Too little is new: 30 panels were newly accepted so far. It begins with 20 more.", True)
+    assert (row.said, row.looked_at is not None) == (
+        "Too little is new: 30 panels were newly accepted so far. It begins with 20 more.",
+        True,
+    )
 
 
-def test_in_time_it_trains_on_whatever_is_new_and_on_nothing_never(thirty: Project, import_legends: ImportLegends, listening: Worker) -> None:
+def test_in_time_it_trains_on_whatever_is_new_and_on_nothing_never(
+    thirty: Project, import_legends: ImportLegends, listening: Worker
+) -> None:
     switch_on(thirty, every_days=7, every_panels=100)
-    assert look_at(thirty).startswith("It began: 30 panels were newly accepted so far, and it trains every 7 days.")
-    AutomaticRound.objects.update(ended_at=timezone.now(), created_at=timezone.now() - timedelta(days=6))
+    assert look_at(thirty).startswith(
+        "It began: 30 panels were newly accepted so far, and it trains every 7 days."
+    )
+    AutomaticRound.objects.update(
+        ended_at=timezone.now(), created_at=timezone.now() - timedelta(days=6)
+    )
     Document.objects.update(accepted_at=timezone.now() - timedelta(days=30))
     Job.objects.update(state=JobState.SUCCEEDED)
     assert "0 panels were newly accepted since" in look_at(thirty)
@@ -129,9 +168,18 @@ def test_in_time_it_trains_on_whatever_is_new_and_on_nothing_never(thirty: Proje
     assert AutomaticRound.objects.count() == 2
 
 
-def test_while_the_project_is_busy_it_waits_and_says_for_what(thirty: Project, listening: Worker, tiny: ModelVersion) -> None:
+def test_while_the_project_is_busy_it_waits_and_says_for_what(
+    thirty: Project, listening: Worker, tiny: ModelVersion
+) -> None:
     snapshot = build_snapshot(snapshot=add_snapshot(project=thirty, actor=None))
-    run = TrainingRun.objects.create(project=thirty, snapshot=snapshot, base=tiny, recipe="panelization", task="panels", state=RunState.TRAINING)
+    run = TrainingRun.objects.create(
+        project=thirty,
+        snapshot=snapshot,
+        base=tiny,
+        recipe="panelization",
+        task="panels",
+        state=RunState.TRAINING,
+    )
     switch_on(thirty, every_panels=30)
     assert f"run {run.pk} is not finished. It begins once that has ended." in look_at(thirty)
     TrainingRun.objects.update(state=RunState.CANCELLED)
@@ -142,7 +190,9 @@ def test_while_the_project_is_busy_it_waits_and_says_for_what(thirty: Project, l
     assert look_at(thirty).startswith("It began")
 
 
-def test_where_no_worker_could_train_it_does_not_begin_and_says_which_queue(thirty: Project, listening: Worker) -> None:
+def test_where_no_worker_could_train_it_does_not_begin_and_says_which_queue(
+    thirty: Project, listening: Worker
+) -> None:
     switch_on(thirty, every_panels=30)
     Worker.objects.update(queues=["default", "tag"])
     assert "but no worker listens on queue “train”. Start one" in look_at(thirty)
@@ -151,7 +201,9 @@ def test_where_no_worker_could_train_it_does_not_begin_and_says_which_queue(thir
     assert Snapshot.objects.count() == 0
 
 
-def test_a_snapshot_that_cannot_be_frozen_ends_the_round_and_is_not_tried_again_with_the_same_panels(thirty: Project, listening: Worker) -> None:
+def test_a_snapshot_that_cannot_be_frozen_ends_the_round_and_is_not_tried_again_with_the_same_panels(  # noqa: E501
+    thirty: Project, listening: Worker
+) -> None:
     switch_on(thirty, every_panels=30)
     look_at(thirty)
     round_ = AutomaticRound.objects.get()
@@ -163,7 +215,9 @@ def test_a_snapshot_that_cannot_be_frozen_ends_the_round_and_is_not_tried_again_
     assert AutomaticRound.objects.count() == 1
 
 
-def test_a_cancelled_or_failed_run_ends_the_round_with_its_sentence(thirty: Project, listening: Worker) -> None:
+def test_a_cancelled_or_failed_run_ends_the_round_with_its_sentence(
+    thirty: Project, listening: Worker
+) -> None:
     switch_on(thirty, every_panels=30)
     assert "Snapshot 1 is being frozen" in look_at(thirty)
     assert look_at(thirty) == "Snapshot 1 is being frozen."
@@ -171,7 +225,11 @@ def test_a_cancelled_or_failed_run_ends_the_round_with_its_sentence(thirty: Proj
     run_pk = TrainingRun.objects.count()
     assert "was started on snapshot 1" in look_at(thirty)
     run = TrainingRun.objects.get()
-    assert (run_pk, run.reason, look_at(thirty)) == (0, AutomaticRound.objects.get().reason, f"Run {run.pk} is queued.")
+    assert (run_pk, run.reason, look_at(thirty)) == (
+        0,
+        AutomaticRound.objects.get().reason,
+        f"Run {run.pk} is queued.",
+    )
     request_cancel(job=run.job, actor=None)
     assert look_at(thirty) == f"Run {run.pk} was cancelled."
     TrainingRun.objects.update(state=RunState.FAILED, error="The disk is full.")
@@ -179,7 +237,9 @@ def test_a_cancelled_or_failed_run_ends_the_round_with_its_sentence(thirty: Proj
     assert look_at(thirty) == f"Run {run.pk} failed: The disk is full."
 
 
-def test_a_training_that_cannot_begin_ends_the_round_and_one_that_must_wait_does_not(thirty: Project, listening: Worker, tiny: ModelVersion) -> None:
+def test_a_training_that_cannot_begin_ends_the_round_and_one_that_must_wait_does_not(
+    thirty: Project, listening: Worker, tiny: ModelVersion
+) -> None:
     switch_on(thirty, every_panels=30)
     look_at(thirty)
     frozen_by(AutomaticRound.objects.get())
@@ -191,7 +251,11 @@ def test_a_training_that_cannot_begin_ends_the_round_and_one_that_must_wait_does
     assert (TrainingRun.objects.count(), AutomaticRound.objects.get().ended_at) == (0, None)
     other.delete()
     AutomaticTraining.objects.update(recipe="gone")
-    assert look_at(thirty) == "The training on snapshot 1 could not begin: There is no recipe gone; there are " + look_at_recipes()
+    assert (
+        look_at(thirty)
+        == "The training on snapshot 1 could not begin: There is no recipe gone; there are "
+        + look_at_recipes()
+    )
     assert AutomaticRound.objects.get().ended_at is not None
 
 
@@ -201,7 +265,9 @@ def look_at_recipes() -> str:
     return f"{', '.join(recipes())}."
 
 
-def test_switched_off_it_gives_up_before_the_training_and_lets_a_running_one_end(thirty: Project, listening: Worker) -> None:
+def test_switched_off_it_gives_up_before_the_training_and_lets_a_running_one_end(
+    thirty: Project, listening: Worker
+) -> None:
     switch_on(thirty, every_panels=30)
     look_at(thirty)
     change_automatic_training(project=thirty, actor=None, is_on=False)
@@ -231,14 +297,24 @@ def test_a_project_that_fails_in_an_unforeseen_way_does_not_keep_the_others_from
     assert "It begins with 50 more" in AutomaticTraining.objects.get(project=other).said
 
 
-def test_what_cannot_be_is_refused_also_by_the_database_and_managers_alone_decide(thirty: Project, manager: User, reviewer: User) -> None:
-    for facts in ({}, {"every_panels": 0}, {"every_days": -1}, {"every_panels": True}, {"every_panels": 1.5}):
+def test_what_cannot_be_is_refused_also_by_the_database_and_managers_alone_decide(
+    thirty: Project, manager: User, reviewer: User
+) -> None:
+    for facts in (
+        {},
+        {"every_panels": 0},
+        {"every_days": -1},
+        {"every_panels": True},
+        {"every_panels": 1.5},
+    ):
         with pytest.raises(UserError, match=r"Say after how many|must be a whole number"):
             switch_on(thirty, **facts)
     with pytest.raises(UserError, match="no recipe"):
         switch_on(thirty, every_panels=1, recipe="slow")
     with pytest.raises(UserError, match="no hyperparameter warmth"):
-        change_automatic_training(project=thirty, actor=manager, is_on=True, every_panels=1, hyperparameters={"warmth": 3})
+        change_automatic_training(
+            project=thirty, actor=manager, is_on=True, every_panels=1, hyperparameters={"warmth": 3}
+        )
     with pytest.raises(PermissionDenied):
         change_automatic_training(project=thirty, actor=reviewer, is_on=False)
     with pytest.raises(IntegrityError), transaction.atomic():
@@ -249,7 +325,9 @@ def test_what_cannot_be_is_refused_also_by_the_database_and_managers_alone_decid
 # What comes round
 
 
-def test_of_many_workers_one_does_what_is_due_and_what_fails_comes_round_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_many_workers_one_does_what_is_due_and_what_fails_comes_round_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     done = []
     monkeypatch.setattr(periodic, "_works", {})
 
@@ -275,14 +353,28 @@ def test_workers_know_of_automatic_training() -> None:
 def test_a_manager_switches_it_on_in_the_panel_and_reads_what_came_of_it(
     thirty: Project, listening: Worker, admin: User, client_of: Callable[[User], Client]
 ) -> None:
-    panel, address = client_of(admin), reverse("admin:learning_trainingrun_automatic", args=[thirty.pk])
+    panel, address = (
+        client_of(admin),
+        reverse("admin:learning_trainingrun_automatic", args=[thirty.pk]),
+    )
     page = panel.get(address).content.decode()
     assert "The project trains when somebody starts it." in page
     refused = panel.post(address, {"is_on": "on", "recipe": "quick"})
-    assert (refused.status_code, "Say after how many newly accepted panels" in refused.content.decode()) == (422, True)
-    refused = panel.post(address, {"is_on": "on", "recipe": "quick", "every_panels": "30", "hyperparameters": "epochs"})
+    assert (
+        refused.status_code,
+        "Say after how many newly accepted panels" in refused.content.decode(),
+    ) == (422, True)
+    refused = panel.post(
+        address,
+        {"is_on": "on", "recipe": "quick", "every_panels": "30", "hyperparameters": "epochs"},
+    )
     assert "is no hyperparameter" in refused.content.decode()
-    asked = {"is_on": "on", "recipe": "quick", "every_panels": "30", "hyperparameters": "epochs = 1"}
+    asked = {
+        "is_on": "on",
+        "recipe": "quick",
+        "every_panels": "30",
+        "hyperparameters": "epochs = 1",
+    }
     assert panel.post(address, asked)["Location"] == address
     assert AutomaticTraining.objects.get().hyperparameters == {"epochs": "1"}
     look_at_all()
@@ -293,7 +385,10 @@ def test_a_manager_switches_it_on_in_the_panel_and_reads_what_came_of_it(
     first = panel.get(reverse("admin:index")).content.decode()
     assert address in first
     assert "It began: 30 panels were newly accepted" in first
-    assert address in panel.get(reverse("admin:corpus_project_change", args=[thirty.pk])).content.decode()
+    assert (
+        address
+        in panel.get(reverse("admin:corpus_project_change", args=[thirty.pk])).content.decode()
+    )
 
 
 def test_a_viewers_page_of_the_project_leads_to_nothing_that_would_refuse_them(
@@ -301,15 +396,23 @@ def test_a_viewers_page_of_the_project_leads_to_nothing_that_would_refuse_them(
 ) -> None:
     viewer.is_staff = True
     viewer.save()
-    panel, address = client_of(viewer), reverse("admin:learning_trainingrun_automatic", args=[project.pk])
+    panel, address = (
+        client_of(viewer),
+        reverse("admin:learning_trainingrun_automatic", args=[project.pk]),
+    )
     assert panel.get(address).status_code == 403
     answer = panel.get(reverse("admin:corpus_project_change", args=[project.pk]))
     assert (answer.status_code, address in answer.content.decode()) == (200, False)
 
 
-def test_the_page_says_when_no_worker_looks(thirty: Project, admin: User, client_of: Callable[[User], Client]) -> None:
+def test_the_page_says_when_no_worker_looks(
+    thirty: Project, admin: User, client_of: Callable[[User], Client]
+) -> None:
     switch_on(thirty, every_panels=30)
-    panel, address = client_of(admin), reverse("admin:learning_trainingrun_automatic", args=[thirty.pk])
+    panel, address = (
+        client_of(admin),
+        reverse("admin:learning_trainingrun_automatic", args=[thirty.pk]),
+    )
     assert "No worker has looked for minutes" not in panel.get(address).content.decode()
     AutomaticTraining.objects.update(changed_at=timezone.now() - timedelta(minutes=6))
     assert "No worker has looked for minutes" in panel.get(address).content.decode()
@@ -322,15 +425,31 @@ def test_the_page_of_a_run_that_began_by_itself_says_why(
     look_at(thirty)
     frozen_by(AutomaticRound.objects.get())
     look_at(thirty)
-    page = client_of(admin).get(reverse("admin:learning_trainingrun_change", args=[TrainingRun.objects.get().pk])).content.decode()
+    page = (
+        client_of(admin)
+        .get(reverse("admin:learning_trainingrun_change", args=[TrainingRun.objects.get().pk]))
+        .content.decode()
+    )
     assert "Started by itself" in page
     assert "30 were asked for" in page
 
 
 def test_a_command_switches_it_and_looks(thirty: Project, listening: Worker) -> None:
-    ended = run_command("automatic_training", thirty.slug, "--on", "--panels", 40, "--set", "epochs=1", "--look", "--json")
+    ended = run_command(
+        "automatic_training",
+        thirty.slug,
+        "--on",
+        "--panels",
+        40,
+        "--set",
+        "epochs=1",
+        "--look",
+        "--json",
+    )
     assert (ended.code, ended.summary["is_on"], ended.summary["every_panels"]) == (0, True, 40)
     assert "It begins with 10 more" in ended.summary["said"]
     assert run_command("automatic_training", thirty.slug, "--on").code == 2
     assert "trains by itself" in run_command("automatic_training", thirty.slug).out
-    assert run_command("automatic_training", thirty.slug, "--off", "--json").summary["is_on"] is False
+    assert (
+        run_command("automatic_training", thirty.slug, "--off", "--json").summary["is_on"] is False
+    )

@@ -1,4 +1,5 @@
-"""What is said of a training before it begins, and what a worker finds out by trying a few of its steps."""
+"""What is said of a training before it begins, and what a worker finds out by trying a few of its
+steps."""
 
 from __future__ import annotations
 
@@ -47,7 +48,13 @@ DRY_RUN = "admin:learning_trainingrun_dry_run"
 def tried(snapshot: Snapshot, **facts: Any) -> Job:
     asked = BRIEF | facts.pop("hyperparameters", {})
     return start_dry_run(
-        project=snapshot.project, snapshot=snapshot, actor=None, recipe="quick", hyperparameters=asked, base=facts.pop("base", None), **facts
+        project=snapshot.project,
+        snapshot=snapshot,
+        actor=None,
+        recipe="quick",
+        hyperparameters=asked,
+        base=facts.pop("base", None),
+        **facts,
     )
 
 
@@ -69,21 +76,32 @@ def text_of(response: Any) -> str:
 # What is known at once
 
 
-def test_texts_and_entities_are_told_by_label_and_side_as_the_snapshot_has_them(learned: Snapshot, tiny: ModelVersion) -> None:
+def test_texts_and_entities_are_told_by_label_and_side_as_the_snapshot_has_them(
+    learned: Snapshot, tiny: ModelVersion
+) -> None:
     found = found_of(learned)
     assert found.texts == [learned.counts[side]["panels"] for side in ("train", "eval", "test")]
     rows = {row.label: row for row in found.rows}
     assert set(rows) == set(learned.report["labels"])
     for label in ("GENEPROD", "CELL"):
-        assert [count.entities for count in rows[label].sides] == [learned.counts[side]["labels"][label] for side in ("train", "eval", "test")]
-        assert [count.texts for count in rows[label].sides] == found.texts, "each text of these has one of both"
+        assert [count.entities for count in rows[label].sides] == [
+            learned.counts[side]["labels"][label] for side in ("train", "eval", "test")
+        ]
+        assert [count.texts for count in rows[label].sides] == found.texts, (
+            "each text of these has one of both"
+        )
         assert (rows[label].more, rows[label].is_new) == (None, False)
     assert (found.last_run, found.changes, found.stops) == (None, None, [])
 
 
-def test_labels_that_are_few_and_labels_that_the_base_does_not_know_are_named(learned: Snapshot, tiny: ModelVersion) -> None:
+def test_labels_that_are_few_and_labels_that_the_base_does_not_know_are_named(
+    learned: Snapshot, tiny: ModelVersion
+) -> None:
     found = found_of(learned)
-    few, new = (next(each for each in found.warnings if words in each) for words in ("Few to learn from", "does not know"))
+    few, new = (
+        next(each for each in found.warnings if words in each)
+        for words in ("Few to learn from", "does not know")
+    )
     assert f"GENEPROD {learned.counts['train']['labels']['GENEPROD']}" in few
     assert "DISEASE 0" in few
     assert "DISEASE" in new
@@ -100,7 +118,10 @@ def test_what_came_since_the_last_run_is_counted(
     found = found_of(newer)
     assert found.last_run.snapshot == learned
     assert found.changes == {"added": 7, "removed": 0, "changed": 0, "same": 30}
-    assert {row.label: row.more for row in found.rows if row.sides[0].entities} == {"GENEPROD": 7, "CELL": 7}
+    assert {row.label: row.more for row in found.rows if row.sides[0].entities} == {
+        "GENEPROD": 7,
+        "CELL": 7,
+    }
     assert not [each for each in found.warnings if "snapshot" in each and "learned from" in each]
     assert any("learned from this very snapshot" in each for each in found_of(learned).warnings)
     candidate_of(newer)
@@ -119,7 +140,9 @@ def test_a_last_snapshot_whose_files_are_gone_is_named_and_the_rest_is_told(
     assert found.texts[0] == newer.counts["train"]["panels"]
 
 
-def test_a_share_of_suggestions_that_nobody_decided_beyond_the_limit_is_warned_of(learned: Snapshot, tiny: ModelVersion) -> None:
+def test_a_share_of_suggestions_that_nobody_decided_beyond_the_limit_is_warned_of(
+    learned: Snapshot, tiny: ModelVersion
+) -> None:
     counts = learned.counts
     counts["train"]["swept"] = {"CELL": counts["train"]["labels"]["CELL"]}
     Snapshot.objects.filter(pk=learned.pk).update(counts=counts)
@@ -134,38 +157,66 @@ def test_a_share_of_suggestions_that_nobody_decided_beyond_the_limit_is_warned_o
 
 def test_a_leak_is_named_before_anything_starts(learned: Snapshot, tiny: ModelVersion) -> None:
     row = next(rows_of(learned.folder, "test"))
-    plant(learned, side="train", row={**row, "id": "planted", "text": "Another panel of the same paper.", "spans": []})
+    plant(
+        learned,
+        side="train",
+        row={**row, "id": "planted", "text": "Another panel of the same paper.", "spans": []},
+    )
     assert any(f"The paper {row['doi']} is among those" in each for each in found_of(learned).stops)
 
 
-def test_nothing_to_judge_by_is_named_before_anything_starts(learned: Snapshot, tiny: ModelVersion) -> None:
-    job = start_dry_run(project=learned.project, snapshot=learned, actor=None, recipe="geneprod-roles", hyperparameters={}, base=None)
+def test_nothing_to_judge_by_is_named_before_anything_starts(
+    learned: Snapshot, tiny: ModelVersion
+) -> None:
+    job = start_dry_run(
+        project=learned.project,
+        snapshot=learned,
+        actor=None,
+        recipe="geneprod-roles",
+        hyperparameters={},
+        base=None,
+    )
     found = dry_run_of(plan_of(job.arguments))
     assert any("have no roles of gene products" in each for each in found.stops)
     assert [row.label for row in found.rows] == ["CONTROLLED_VAR", "MEASURED_VAR"]
 
 
-def test_a_disk_that_is_too_small_is_named_with_what_is_missing(learned: Snapshot, tiny: ModelVersion, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_that_is_too_small_is_named_with_what_is_missing(
+    learned: Snapshot, tiny: ModelVersion, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(room, "free_bytes", lambda folder: 200 * 1024**2)
     (sentence,) = found_of(learned).stops
     assert "are missing. Make room on that disk" in sentence
     assert str(room.settings.RUNS_DIR) in sentence
 
 
-def test_what_a_run_needs_on_disk_follows_from_the_base_and_the_recipe(learned: Snapshot, tiny: ModelVersion) -> None:
+def test_what_a_run_needs_on_disk_follows_from_the_base_and_the_recipe(
+    learned: Snapshot, tiny: ModelVersion
+) -> None:
     weights = 4 * engine.n_parameters(tiny.path)
     assert found_of(learned).room == room.Room(runs=9 * weights, models=weights)
-    assert found_of(learned, hyperparameters={"keep": "best", "evals_per_epoch": 1}).room.runs == 12 * weights
-    assert found_of(learned, hyperparameters={"average": 5, "evals_per_epoch": 1}).room.runs == 16 * weights
+    assert (
+        found_of(learned, hyperparameters={"keep": "best", "evals_per_epoch": 1}).room.runs
+        == 12 * weights
+    )
+    assert (
+        found_of(learned, hyperparameters={"average": 5, "evals_per_epoch": 1}).room.runs
+        == 16 * weights
+    )
     stored = Path(tiny.path, "model.safetensors").stat().st_size
     assert weights <= stored < weights + 20_000
 
 
 @pytest.mark.parametrize(
     ("facts", "sentence"),
-    [({"hyperparameters": {"epochs": 0}}, "epochs must lie between"), ({"hyperparameters": {"warmth": 1}}, "there is no hyperparameter warmth")],
+    [
+        ({"hyperparameters": {"epochs": 0}}, "epochs must lie between"),
+        ({"hyperparameters": {"warmth": 1}}, "there is no hyperparameter warmth"),
+    ],
 )
-def test_what_could_not_be_started_cannot_be_tried(facts: dict[str, Any], sentence: str, learned: Snapshot, tiny: ModelVersion) -> None:
+def test_what_could_not_be_started_cannot_be_tried(
+    facts: dict[str, Any], sentence: str, learned: Snapshot, tiny: ModelVersion
+) -> None:
     with pytest.raises(UserError, match=sentence):
         tried(learned, **facts)
     assert not Job.objects.filter(kind=TRIAL_KIND).exists()
@@ -177,16 +228,27 @@ def test_a_snapshot_that_was_changed_is_not_tried(learned: Snapshot, tiny: Model
         tried(learned)
 
 
-def test_only_managers_try_trainings(learned: Snapshot, tiny: ModelVersion, reviewer: User, stranger: User) -> None:
+def test_only_managers_try_trainings(
+    learned: Snapshot, tiny: ModelVersion, reviewer: User, stranger: User
+) -> None:
     for user in (reviewer, stranger):
         with pytest.raises(PermissionDenied):
-            start_dry_run(project=learned.project, snapshot=learned, actor=user, recipe="quick", hyperparameters={}, base=None)
+            start_dry_run(
+                project=learned.project,
+                snapshot=learned,
+                actor=user,
+                recipe="quick",
+                hyperparameters={},
+                base=None,
+            )
 
 
 # What a worker finds out
 
 
-def test_a_few_steps_of_the_real_recipe_tell_how_long_it_would_take_and_leave_nothing(learned: Snapshot, tiny: ModelVersion) -> None:
+def test_a_few_steps_of_the_real_recipe_tell_how_long_it_would_take_and_leave_nothing(
+    learned: Snapshot, tiny: ModelVersion
+) -> None:
     asked = {"epochs": 3, "batch_size": 4, "evals_per_epoch": 2, "keep": "best"}
     job = done(tried(learned, hyperparameters=asked))
     assert (job.state, job.error) == (JobState.SUCCEEDED, "")
@@ -200,7 +262,9 @@ def test_a_few_steps_of_the_real_recipe_tell_how_long_it_would_take_and_leave_no
     assert ("choosing the share of the base" in {words for words, _ in found["parts"]}) == is_alike
     assert not list(Path(room.settings.RUNS_DIR).glob("trial-*"))
     assert not ModelVersion.objects.filter(origin=ModelOrigin.TRAINED).exists()
-    run = start_training(project=learned.project, snapshot=learned, actor=None, hyperparameters=BRIEF | asked)
+    run = start_training(
+        project=learned.project, snapshot=learned, actor=None, hyperparameters=BRIEF | asked
+    )
     run_job(run.job.pk)
     start = next(event for event in read_events(run.folder) if event["event"] == "start")
     assert (found["steps"], found["examples"]) == (start["steps"], start["examples"])
@@ -217,37 +281,65 @@ def test_a_worker_that_lost_the_job_leaves_the_folder_to_the_one_that_has_it(
     assert (Path(room.settings.RUNS_DIR) / f"trial-{job.pk}/data/train.jsonl").is_file()
 
 
-def test_texts_that_are_nearly_the_same_are_found_by_the_worker(learned: Snapshot, tiny: ModelVersion) -> None:
+def test_texts_that_are_nearly_the_same_are_found_by_the_worker(
+    learned: Snapshot, tiny: ModelVersion
+) -> None:
     row = next(rows_of(learned.folder, "test"))
     lineage = {**row["attributes"]["lineage"], "paper": "10.9999/copy"}
     text = row["text"].replace("as before", "as above")
-    plant(learned, side="train", row={**row, "id": "planted", "doi": "10.9999/copy", "text": text, "attributes": {"lineage": lineage}})
+    plant(
+        learned,
+        side="train",
+        row={
+            **row,
+            "id": "planted",
+            "doi": "10.9999/copy",
+            "text": text,
+            "attributes": {"lineage": lineage},
+        },
+    )
     job = done(tried(learned))
     assert job.state == JobState.SUCCEEDED
     assert "is nearly the same as panel planted of 10.9999/copy" in job.result["leak"]
     assert "seconds" not in job.result
 
 
-def test_a_training_that_would_fail_fails_when_it_is_tried(learned: Snapshot, tiny: ModelVersion, monkeypatch: pytest.MonkeyPatch) -> None:
-    program = "import json, sys; print(json.dumps({'event': 'error', 'message': 'the vocabulary is empty'})); sys.exit(2)"
+def test_a_training_that_would_fail_fails_when_it_is_tried(
+    learned: Snapshot, tiny: ModelVersion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = (
+        "import json, sys; print(json.dumps({'event': 'error', 'message': 'the vocabulary is"
+        " empty'})); sys.exit(2)"
+    )
     monkeypatch.setattr(engine, "training_command", lambda **_: [sys.executable, "-c", program])
     job = done(tried(learned))
     assert (job.state, job.error) == (JobState.FAILED, "the vocabulary is empty.")
     assert not list(Path(room.settings.RUNS_DIR).glob("trial-*"))
 
 
-def test_slow_steps_are_not_waited_for_to_the_end(learned: Snapshot, tiny: ModelVersion, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slow_steps_are_not_waited_for_to_the_end(
+    learned: Snapshot, tiny: ModelVersion, monkeypatch: pytest.MonkeyPatch
+) -> None:
     start = {"event": "start", "examples": 24, "device": "cpu", "precision": "fp32"}
     step = {"event": "step", "step": 1, "steps": 6, "examples_per_second": 0.02}
-    program = f"import json, time; print(json.dumps({start!r})); print(json.dumps({step!r}), flush=True); time.sleep(600)"
+    program = (
+        f"import json, time; print(json.dumps({start!r})); print(json.dumps({step!r}), flush=True);"
+        " time.sleep(600)"
+    )
     monkeypatch.setattr(engine, "training_command", lambda **_: [sys.executable, "-c", program])
     job = done(tried(learned, hyperparameters={"batch_size": 8, "epochs": 10}))
     assert (job.state, job.error) == (JobState.SUCCEEDED, "")
-    assert (job.result["seconds_per_step"], job.result["n_measured"], job.result["steps"]) == (400, 1, 30)
+    assert (job.result["seconds_per_step"], job.result["n_measured"], job.result["steps"]) == (
+        400,
+        1,
+        30,
+    )
     assert job.result["seconds"] > 30 * 400
 
 
-def test_what_was_tried_before_is_stopped_when_something_else_is_or_the_run_begins(learned: Snapshot, tiny: ModelVersion) -> None:
+def test_what_was_tried_before_is_stopped_when_something_else_is_or_the_run_begins(
+    learned: Snapshot, tiny: ModelVersion
+) -> None:
     first, second = tried(learned), tried(learned, hyperparameters={"epochs": 2})
     assert Job.objects.get(pk=first.pk).state == JobState.CANCELLED
     assert Job.objects.get(pk=second.pk).state == JobState.PENDING
@@ -263,7 +355,9 @@ def panel(admin: User, client_of: ClientOf) -> Client:
     return client_of(admin)
 
 
-def test_the_dry_run_stands_before_the_launch_which_is_one_click_from_it(panel: Client, learned: Snapshot, tiny: ModelVersion) -> None:
+def test_the_dry_run_stands_before_the_launch_which_is_one_click_from_it(
+    panel: Client, learned: Snapshot, tiny: ModelVersion
+) -> None:
     asked = {"snapshot": learned.pk, "recipe": "quick", "dry_run": "1", **BRIEF}
     response = panel.post(reverse(ADD), asked)
     job = Job.objects.get(kind=TRIAL_KIND)
@@ -275,13 +369,22 @@ def test_the_dry_run_stands_before_the_launch_which_is_one_click_from_it(panel: 
     assert re.search(rf"GENEPROD {n[0]} {n[0]} {n[1]} {n[1]} {n[2]} {n[2]} known", text_of(page))
     assert "Few to learn from" in text_of(page)
     part = panel.get(response["Location"], headers={"HX-Request": "true"})
-    assert (part.status_code, "waiting" in text_of(part), "<html" in part.content.decode()) == (200, True, False)
+    assert (part.status_code, "waiting" in text_of(part), "<html" in part.content.decode()) == (
+        200,
+        True,
+        False,
+    )
 
     done(job)
     part = panel.get(response["Location"], headers={"HX-Request": "true"})
     assert part.status_code == 286
     assert re.search(r"About \d+ (s|min) on cpu", text_of(part))
-    fields = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', panel.get(response["Location"]).content.decode()))
+    fields = dict(
+        re.findall(
+            r'<input type="hidden" name="(\w+)" value="([^"]*)"',
+            panel.get(response["Location"]).content.decode(),
+        )
+    )
     fields.pop("csrfmiddlewaretoken")
     launched = panel.post(reverse(ADD), fields)
     run = TrainingRun.objects.get()
@@ -290,7 +393,9 @@ def test_the_dry_run_stands_before_the_launch_which_is_one_click_from_it(panel: 
     assert (run.snapshot, run.base) == (learned, tiny)
 
 
-def test_a_dry_run_that_nobody_works_on_says_so_after_ten_seconds(panel: Client, learned: Snapshot, tiny: ModelVersion) -> None:
+def test_a_dry_run_that_nobody_works_on_says_so_after_ten_seconds(
+    panel: Client, learned: Snapshot, tiny: ModelVersion
+) -> None:
     job = tried(learned)
     address = reverse(DRY_RUN, args=[job.pk])
     assert "Nobody is working on this" not in text_of(panel.get(address))
@@ -299,7 +404,9 @@ def test_a_dry_run_that_nobody_works_on_says_so_after_ten_seconds(panel: Client,
         assert "no worker listens on queue “train”" in text_of(panel.get(address, headers=headers))
 
 
-def test_a_dry_run_is_changed_by_going_back_with_what_was_chosen(panel: Client, learned: Snapshot, tiny: ModelVersion) -> None:
+def test_a_dry_run_is_changed_by_going_back_with_what_was_chosen(
+    panel: Client, learned: Snapshot, tiny: ModelVersion
+) -> None:
     job = tried(learned, hyperparameters={"warmup": 0.3})
     page = panel.get(reverse(DRY_RUN, args=[job.pk])).content.decode()
     change = re.search(r'id="change" href="([^"]+)"', page)
@@ -309,17 +416,29 @@ def test_a_dry_run_is_changed_by_going_back_with_what_was_chosen(panel: Client, 
     assert '<details open id="hyperparameters">' in form
 
 
-def test_what_a_worker_found_against_it_stands_on_the_page(panel: Client, learned: Snapshot, tiny: ModelVersion) -> None:
+def test_what_a_worker_found_against_it_stands_on_the_page(
+    panel: Client, learned: Snapshot, tiny: ModelVersion
+) -> None:
     job = tried(learned)
     Job.objects.filter(pk=job.pk).move(JobState.PENDING, JobState.RUNNING)
-    Job.objects.filter(pk=job.pk).move(JobState.RUNNING, JobState.SUCCEEDED, result={"leak": "Panel 3 is nearly the same."})
-    assert "It would end before it begins. Panel 3 is nearly the same." in text_of(panel.get(reverse(DRY_RUN, args=[job.pk])))
+    Job.objects.filter(pk=job.pk).move(
+        JobState.RUNNING, JobState.SUCCEEDED, result={"leak": "Panel 3 is nearly the same."}
+    )
+    assert "It would end before it begins. Panel 3 is nearly the same." in text_of(
+        panel.get(reverse(DRY_RUN, args=[job.pk]))
+    )
     other = tried(learned)
-    Job.objects.filter(pk=other.pk).move(JobState.PENDING, JobState.FAILED, error="The files of tiny are not those.")
-    assert "It was tried and failed, as the run would: The files of tiny are not those." in text_of(panel.get(reverse(DRY_RUN, args=[other.pk])))
+    Job.objects.filter(pk=other.pk).move(
+        JobState.PENDING, JobState.FAILED, error="The files of tiny are not those."
+    )
+    assert "It was tried and failed, as the run would: The files of tiny are not those." in text_of(
+        panel.get(reverse(DRY_RUN, args=[other.pk]))
+    )
 
 
-def test_a_dry_run_whose_snapshot_is_gone_says_so(panel: Client, learned: Snapshot, tiny: ModelVersion) -> None:
+def test_a_dry_run_whose_snapshot_is_gone_says_so(
+    panel: Client, learned: Snapshot, tiny: ModelVersion
+) -> None:
     job = tried(learned)
     (learned.folder / "test.jsonl").unlink()
     page = panel.get(reverse(DRY_RUN, args=[job.pk]))
@@ -328,7 +447,12 @@ def test_a_dry_run_whose_snapshot_is_gone_says_so(panel: Client, learned: Snapsh
 
 
 def test_a_dry_run_is_seen_by_those_who_may_train_in_its_project_alone(
-    client_of: ClientOf, learned: Snapshot, tiny: ModelVersion, manager: User, viewer: User, stranger: User
+    client_of: ClientOf,
+    learned: Snapshot,
+    tiny: ModelVersion,
+    manager: User,
+    viewer: User,
+    stranger: User,
 ) -> None:
     own = create_project(name="Other", slug="other", actor=None)
     Membership.objects.create(project=own, user=stranger, role=Role.MANAGER)
@@ -337,13 +461,23 @@ def test_a_dry_run_is_seen_by_those_who_may_train_in_its_project_alone(
         user.save()
     job = tried(learned)
     other = Job.objects.create(kind="train_model", scope=learned.project.scope)
-    answers = {user.username: client_of(user).get(reverse(DRY_RUN, args=[job.pk])).status_code for user in (manager, viewer, stranger)}
+    answers = {
+        user.username: client_of(user).get(reverse(DRY_RUN, args=[job.pk])).status_code
+        for user in (manager, viewer, stranger)
+    }
     assert answers == {"manager": 200, "viewer": 404, "stranger": 404}
     assert client_of(manager).get(reverse(DRY_RUN, args=[other.pk])).status_code == 404
-    assert client_of(stranger).post(reverse(ADD), {"snapshot": learned.pk, "recipe": "quick", "dry_run": "1"}).status_code == 422
+    assert (
+        client_of(stranger)
+        .post(reverse(ADD), {"snapshot": learned.pk, "recipe": "quick", "dry_run": "1"})
+        .status_code
+        == 422
+    )
 
 
-def test_every_hyperparameter_is_shown_with_its_meaning_its_range_and_its_default(panel: Client, learned: Snapshot, tiny: ModelVersion) -> None:
+def test_every_hyperparameter_is_shown_with_its_meaning_its_range_and_its_default(
+    panel: Client, learned: Snapshot, tiny: ModelVersion
+) -> None:
     page = panel.get(reverse(ADD))
     html, words = page.content.decode(), text_of(page)
     recipe = engine.recipes()["quick"]
@@ -371,7 +505,9 @@ def test_a_value_out_of_its_range_is_refused_beside_its_field(
     panel: Client, learned: Snapshot, tiny: ModelVersion, name: str, value: str, sentence: str
 ) -> None:
     for also in ({}, {"dry_run": "1"}):
-        response = panel.post(reverse(ADD), {"snapshot": learned.pk, "recipe": "quick", name: value, **also})
+        response = panel.post(
+            reverse(ADD), {"snapshot": learned.pk, "recipe": "quick", name: value, **also}
+        )
         assert response.status_code == 422
         assert re.search(rf'id="id_{name}_error">{re.escape(sentence)}', response.content.decode())
     assert not Job.objects.exists()
@@ -380,7 +516,9 @@ def test_a_value_out_of_its_range_is_refused_beside_its_field(
 # On the command line
 
 
-def test_the_command_says_the_same_and_tries_the_steps_here(learned: Snapshot, tiny: ModelVersion) -> None:
+def test_the_command_says_the_same_and_tries_the_steps_here(
+    learned: Snapshot, tiny: ModelVersion
+) -> None:
     settings = [part for name, value in BRIEF.items() for part in ("--set", f"{name}={value}")]
     ended = run_command("dry_run", "autophagy", *settings, "--json")
     assert (ended.code, ended.err) == (0, "")
@@ -392,11 +530,20 @@ def test_the_command_says_the_same_and_tries_the_steps_here(learned: Snapshot, t
     assert not TrainingRun.objects.exists()
 
 
-def test_the_command_ends_otherwise_where_the_run_would_end_before_it_begins(learned: Snapshot, tiny: ModelVersion) -> None:
+def test_the_command_ends_otherwise_where_the_run_would_end_before_it_begins(
+    learned: Snapshot, tiny: ModelVersion
+) -> None:
     row = next(rows_of(learned.folder, "test"))
-    plant(learned, side="train", row={**row, "id": "planted", "text": "Another panel of the same paper.", "spans": []})
+    plant(
+        learned,
+        side="train",
+        row={**row, "id": "planted", "text": "Another panel of the same paper.", "spans": []},
+    )
     ended = run_command("dry_run", "autophagy")
-    assert (ended.code, f"It would end before it begins. The paper {row['doi']}" in ended.out) == (1, True)
+    assert (ended.code, f"It would end before it begins. The paper {row['doi']}" in ended.out) == (
+        1,
+        True,
+    )
     assert not Job.objects.filter(kind=TRIAL_KIND).exists()
 
 

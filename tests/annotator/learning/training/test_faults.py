@@ -1,4 +1,5 @@
-"""Trainings through faults of the machine: killed children and workers, a full disk, a broker that is gone, a device that is taken."""
+"""Trainings through faults of the machine: killed children and workers, a full disk, a broker that
+is gone, a device that is taken."""
 
 from __future__ import annotations
 
@@ -33,8 +34,20 @@ from annotator.jobs.broker import is_reachable, start_embedded_broker
 from annotator.jobs.models import Job, JobState
 from annotator.jobs.services import hand_out_again, run_job
 from annotator.learning import engine
-from annotator.learning.models import Evaluation, ModelOrigin, ModelVersion, RunState, TrainingRun, TrainingSeries
-from annotator.learning.services import cancel_training, serving_model, start_pretagging, start_training
+from annotator.learning.models import (
+    Evaluation,
+    ModelOrigin,
+    ModelVersion,
+    RunState,
+    TrainingRun,
+    TrainingSeries,
+)
+from annotator.learning.services import (
+    cancel_training,
+    serving_model,
+    start_pretagging,
+    start_training,
+)
 from annotator.learning.training import devices
 from annotator.learning.training import disk_space as room
 from annotator.learning.training.child_process import read_events
@@ -46,7 +59,8 @@ pytestmark = pytest.mark.django_db
 StartWorker = Callable[..., WorkerProcess]
 Finished = Callable[..., Job]
 ImportLegends = Callable[..., list[Document]]
-#: Children give way to everything else on the machine, so on a busy one they may take long to start.
+#: Children give way to everything else on the machine, so on a busy one they may take long to
+#: start.
 PATIENCE = 400
 #: Long enough to be disturbed in the middle, short enough to be waited for.
 LONG: dict[str, Any] = {"epochs": 60, "batch_size": 1, "checkpoint_seconds": 1}
@@ -62,7 +76,9 @@ def own_broker() -> Iterator[ExitStack]:
 
 @pytest.fixture
 def broker(settings: Any, own_broker: ExitStack, short_folder: Path) -> str:
-    settings.CELERY_BROKER_URL = own_broker.enter_context(start_embedded_broker(short_folder / "b" / "valkey.sock"))
+    settings.CELERY_BROKER_URL = own_broker.enter_context(
+        start_embedded_broker(short_folder / "b" / "valkey.sock")
+    )
     return settings.CELERY_BROKER_URL
 
 
@@ -74,7 +90,12 @@ def short_folder() -> Iterator[Path]:
 
 
 def started(snapshot: Snapshot, **hyperparameters: Any) -> TrainingRun:
-    return start_training(project=snapshot.project, snapshot=snapshot, actor=None, hyperparameters=BRIEF | hyperparameters)
+    return start_training(
+        project=snapshot.project,
+        snapshot=snapshot,
+        actor=None,
+        hyperparameters=BRIEF | hyperparameters,
+    )
 
 
 def done(run: TrainingRun) -> TrainingRun:
@@ -90,14 +111,18 @@ def starts_of(run: TrainingRun) -> list[int]:
 
 
 def last_step_of(run: TrainingRun) -> int:
-    return max((event["step"] for event in read_events(run.folder) if event["event"] == "step"), default=0)
+    return max(
+        (event["step"] for event in read_events(run.folder) if event["event"] == "step"), default=0
+    )
 
 
 def has_checkpoint(run: TrainingRun) -> bool:
     return any((run.folder / "out/checkpoints").glob("checkpoint-*/trainer_state.json"))
 
 
-def assert_failed_and_the_old_model_serves(run: TrainingRun, snapshot: Snapshot, tiny: ModelVersion, import_legends: ImportLegends) -> None:
+def assert_failed_and_the_old_model_serves(
+    run: TrainingRun, snapshot: Snapshot, tiny: ModelVersion, import_legends: ImportLegends
+) -> None:
     assert (run.state, run.job.state, run.candidate) == (RunState.FAILED, JobState.FAILED, None)
     assert not (run.folder / "out").exists()
     assert not (Path(room.settings.MODELS_DIR) / run.candidate_name).exists()
@@ -106,7 +131,10 @@ def assert_failed_and_the_old_model_serves(run: TrainingRun, snapshot: Snapshot,
     assert serving_model(snapshot.project) == tiny
     waiting = import_legends([long_legend(90)])
     run_job(start_pretagging(project=snapshot.project, actor=None).pk)
-    assert Layer.objects.current().get(kind=LayerKind.SUGGESTED, document=waiting[0]).source == tiny.name
+    assert (
+        Layer.objects.current().get(kind=LayerKind.SUGGESTED, document=waiting[0]).source
+        == tiny.name
+    )
 
 
 # Killed
@@ -123,8 +151,15 @@ def test_a_run_whose_child_and_worker_are_killed_gives_the_model_that_an_undistu
     run = started(learned, **LONG)
     wait_for(lambda: has_checkpoint(run), what="a checkpoint", timeout=PATIENCE, log=first.log)
     os.kill(int((run.folder / "pid").read_text()), signal.SIGKILL)
-    wait_for(lambda: len(starts_of(run)) == 2, what="a second child", timeout=PATIENCE, log=first.log)
-    wait_for(lambda: last_step_of(run) > starts_of(run)[1], what="a step of the second child", timeout=PATIENCE, log=first.log)
+    wait_for(
+        lambda: len(starts_of(run)) == 2, what="a second child", timeout=PATIENCE, log=first.log
+    )
+    wait_for(
+        lambda: last_step_of(run) > starts_of(run)[1],
+        what="a step of the second child",
+        timeout=PATIENCE,
+        log=first.log,
+    )
     first.kill()
     second = start_worker("train")
     job = finished(run.job, timeout=PATIENCE, log=second.log)
@@ -134,20 +169,41 @@ def test_a_run_whose_child_and_worker_are_killed_gives_the_model_that_an_undistu
     assert 0 < began[1] <= began[2], "nothing was begun from the start again"
     run = TrainingRun.objects.select_related("candidate").get(pk=run.pk)
     assert run.candidate.weights_sha256 == undisturbed.candidate.weights_sha256
-    scores = {each.model_version_id: each.micro_f1 for each in Evaluation.objects.filter(model_version__in=[run.candidate, undisturbed.candidate])}
+    scores = {
+        each.model_version_id: each.micro_f1
+        for each in Evaluation.objects.filter(
+            model_version__in=[run.candidate, undisturbed.candidate]
+        )
+    }
     assert len(scores) == 2
     assert len(set(scores.values())) == 1
 
 
 def test_what_waits_after_its_worker_died_says_so_on_its_page(
-    client_of: Callable[[User | None], Client], admin: User, learned: Snapshot, tiny: ModelVersion, settings: Any
+    client_of: Callable[[User | None], Client],
+    admin: User,
+    learned: Snapshot,
+    tiny: ModelVersion,
+    settings: Any,
 ) -> None:
     run = started(learned)
-    Job.objects.filter(pk=run.job_id).move(JobState.PENDING, JobState.RUNNING, token="gone", heartbeat_at=timezone.now() - timedelta(hours=1))
+    Job.objects.filter(pk=run.job_id).move(
+        JobState.PENDING,
+        JobState.RUNNING,
+        token="gone",
+        heartbeat_at=timezone.now() - timedelta(hours=1),
+    )
     TrainingRun.objects.filter(pk=run.pk).move(RunState.TRAINING)
     hand_out_again()
-    page = client_of(admin).get(reverse("admin:learning_trainingrun_change", args=[run.pk])).content.decode()
-    assert "The worker that did this ended without a word. Another one goes on from where it was." in page
+    page = (
+        client_of(admin)
+        .get(reverse("admin:learning_trainingrun_change", args=[run.pk]))
+        .content.decode()
+    )
+    assert (
+        "The worker that did this ended without a word. Another one goes on from where it was."
+        in page
+    )
 
 
 # No room
@@ -156,13 +212,20 @@ def test_what_waits_after_its_worker_died_says_so_on_its_page(
 def limited_to(n_bytes: int) -> Callable[..., list[str]]:
     """A training that can make no file larger than that."""
     real = engine.training_command
-    program = f"import os, resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, ({n_bytes}, {n_bytes})); os.execv(sys.argv[1], sys.argv[1:])"
+    program = (
+        f"import os, resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, ({n_bytes},"
+        f" {n_bytes})); os.execv(sys.argv[1], sys.argv[1:])"
+    )
     return lambda **facts: [sys.executable, "-c", program, *real(**facts)]
 
 
 @pytest.mark.parametrize("share", [0.5, 1.5], ids=["its weights", "its optimiser"])
 def test_a_disk_that_takes_no_more_of_a_checkpoint_ends_the_run_and_is_named(
-    share: float, learned: Snapshot, tiny: ModelVersion, monkeypatch: pytest.MonkeyPatch, import_legends: ImportLegends
+    share: float,
+    learned: Snapshot,
+    tiny: ModelVersion,
+    monkeypatch: pytest.MonkeyPatch,
+    import_legends: ImportLegends,
 ) -> None:
     n_bytes = int(share * 4 * engine.n_parameters(tiny.path))
     monkeypatch.setattr(engine, "training_command", limited_to(n_bytes))
@@ -176,7 +239,11 @@ def test_a_disk_that_takes_no_more_of_a_checkpoint_ends_the_run_and_is_named(
 def small_disk(place: Path) -> Iterator[Path]:
     """A disk of four megabytes at ``place``; skips where this machine may not mount one."""
     place.mkdir(parents=True, exist_ok=True)
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(place)], capture_output=True, check=False).returncode:
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(place)],
+        capture_output=True,
+        check=False,
+    ).returncode:
         pytest.skip("this machine lets nobody mount a small disk")
     try:
         yield place
@@ -190,7 +257,11 @@ def fill(place: Path, *, leave: int) -> None:
 
 
 def test_a_disk_that_fills_up_while_it_trains_ends_the_run_and_is_named(
-    learned: Snapshot, tiny: ModelVersion, monkeypatch: pytest.MonkeyPatch, import_legends: ImportLegends, settings: Any
+    learned: Snapshot,
+    tiny: ModelVersion,
+    monkeypatch: pytest.MonkeyPatch,
+    import_legends: ImportLegends,
+    settings: Any,
 ) -> None:
     monkeypatch.setattr(room, "RESERVE_BYTES", 0)
     real = engine.training_command
@@ -211,15 +282,26 @@ def test_a_disk_that_fills_up_while_it_trains_ends_the_run_and_is_named(
 
 
 def test_a_disk_that_is_full_when_the_model_is_put_away_ends_the_run_and_is_named(
-    learned: Snapshot, tiny: ModelVersion, tiny_folders: list[Path], monkeypatch: pytest.MonkeyPatch, import_legends: ImportLegends, settings: Any
+    learned: Snapshot,
+    tiny: ModelVersion,
+    tiny_folders: list[Path],
+    monkeypatch: pytest.MonkeyPatch,
+    import_legends: ImportLegends,
+    settings: Any,
 ) -> None:
     monkeypatch.setattr(room, "RESERVE_BYTES", 0)
     with small_disk(Path(settings.MODELS_DIR)) as disk:
 
         def trained_at_once(*, out: Path, **_: Any) -> list[str]:
             fill(disk, leave=100_000)
-            begin = f"import json, pathlib, shutil; out = pathlib.Path({str(out)!r}); out.mkdir(parents=True)"
-            end = f"shutil.copytree({str(tiny_folders[1])!r}, out / 'model'); print(json.dumps({{'event': 'done'}}))"
+            begin = (
+                f"import json, pathlib, shutil; out = pathlib.Path({str(out)!r});"
+                " out.mkdir(parents=True)"
+            )
+            end = (
+                f"shutil.copytree({str(tiny_folders[1])!r}, out / 'model');"
+                " print(json.dumps({'event': 'done'}))"
+            )
             return [sys.executable, "-c", f"{begin}; {end}"]
 
         monkeypatch.setattr(engine, "training_command", trained_at_once)
@@ -231,18 +313,26 @@ def test_a_disk_that_is_full_when_the_model_is_put_away_ends_the_run_and_is_name
 
 
 def test_a_run_does_not_begin_where_there_is_too_little_room_for_it(
-    learned: Snapshot, tiny: ModelVersion, monkeypatch: pytest.MonkeyPatch, import_legends: ImportLegends
+    learned: Snapshot,
+    tiny: ModelVersion,
+    monkeypatch: pytest.MonkeyPatch,
+    import_legends: ImportLegends,
 ) -> None:
     monkeypatch.setattr(room, "free_bytes", lambda folder: room.RESERVE_BYTES)
     monkeypatch.setattr(engine, "training_command", None)
     run = done(started(learned))
     needed = 10 * 4 * engine.n_parameters(tiny.path)
-    assert f"The training needs {room.in_bytes(needed)} on the disk of {room.settings.RUNS_DIR}" in run.error
+    assert (
+        f"The training needs {room.in_bytes(needed)} on the disk of {room.settings.RUNS_DIR}"
+        in run.error
+    )
     assert f"{room.in_bytes(needed)} are missing" in run.error
     assert_failed_and_the_old_model_serves(run, learned, tiny, import_legends)
 
 
-def test_what_a_run_has_written_already_counts_as_room_that_it_has(learned: Snapshot, tiny: ModelVersion, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_run_has_written_already_counts_as_room_that_it_has(
+    learned: Snapshot, tiny: ModelVersion, monkeypatch: pytest.MonkeyPatch
+) -> None:
     needs = room.Room(runs=9_000_000, models=1_000_000)
     monkeypatch.setattr(room, "free_bytes", lambda folder: room.RESERVE_BYTES + 4_000_000)
     assert "6 MB are missing" in room.shortage(needs)
@@ -251,14 +341,35 @@ def test_what_a_run_has_written_already_counts_as_room_that_it_has(learned: Snap
         room.refuse_without_room(needs, taken=5_000_000)
 
 
-def test_what_ended_runs_left_goes_before_the_next_begins_and_what_lives_stays(learned: Snapshot, tiny: ModelVersion) -> None:
+def test_what_ended_runs_left_goes_before_the_next_begins_and_what_lives_stays(
+    learned: Snapshot, tiny: ModelVersion
+) -> None:
     runs = Path(room.settings.RUNS_DIR)
     waiting = started(learned)
-    ended = TrainingRun.objects.create(project=learned.project, snapshot=learned, base=tiny, recipe="quick", state=RunState.FAILED)
+    ended = TrainingRun.objects.create(
+        project=learned.project, snapshot=learned, base=tiny, recipe="quick", state=RunState.FAILED
+    )
     over = Job.objects.create(kind="try_training", state=JobState.FAILED)
-    series = TrainingSeries.objects.create(project=learned.project, snapshot=learned, base=tiny, kind="curve", recipe="quick", result={"done": 1})
-    left = [runs / ended.folder.name / "out", runs / "run-99999" / "out", runs / f"trial-{over.pk}" / "out", runs / "series-99999" / "found"]
-    stays = [waiting.folder / "out", runs / "run-88888" / "out", runs / f"trial-{waiting.job_id}" / "out", series.folder / "found"]
+    series = TrainingSeries.objects.create(
+        project=learned.project,
+        snapshot=learned,
+        base=tiny,
+        kind="curve",
+        recipe="quick",
+        result={"done": 1},
+    )
+    left = [
+        runs / ended.folder.name / "out",
+        runs / "run-99999" / "out",
+        runs / f"trial-{over.pk}" / "out",
+        runs / "series-99999" / "found",
+    ]
+    stays = [
+        waiting.folder / "out",
+        runs / "run-88888" / "out",
+        runs / f"trial-{waiting.job_id}" / "out",
+        series.folder / "found",
+    ]
     for folder in (*left, *stays):
         (folder / "checkpoints").mkdir(parents=True)
     (ended.folder / "events.jsonl").touch()
@@ -289,7 +400,9 @@ def test_a_child_is_not_left_alone_where_its_number_cannot_be_written_down(
 # No broker
 
 
-def test_whether_the_broker_answers_is_known_without_a_pause(monkeypatch: pytest.MonkeyPatch, settings: Any, tmp_path: Path) -> None:
+def test_whether_the_broker_answers_is_known_without_a_pause(
+    monkeypatch: pytest.MonkeyPatch, settings: Any, tmp_path: Path
+) -> None:
     def pause(seconds: float) -> None:
         raise AssertionError(f"a page would wait for {seconds} s")
 
@@ -298,7 +411,9 @@ def test_whether_the_broker_answers_is_known_without_a_pause(monkeypatch: pytest
     assert not is_reachable()
 
 
-def test_a_broker_that_hangs_is_asked_once_for_a_whole_page(monkeypatch: pytest.MonkeyPatch, settings: Any, tmp_path: Path) -> None:
+def test_a_broker_that_hangs_is_asked_once_for_a_whole_page(
+    monkeypatch: pytest.MonkeyPatch, settings: Any, tmp_path: Path
+) -> None:
     monkeypatch.setattr(broker_module, "_silence", broker_module._Silence())
     asked: list[socket.socket] = []
     with socket.socket(socket.AF_UNIX) as deaf:
@@ -338,12 +453,20 @@ def test_a_run_goes_on_while_the_broker_is_gone_and_what_waits_for_it_says_so(
     wait_for(lambda: last_step_of(run) > 0, what="a step", timeout=PATIENCE, log=worker.log)
     own_broker.close()
     reached = last_step_of(run)
-    wait_for(lambda: last_step_of(run) > reached or not starts_of(run), what="a further step", timeout=PATIENCE, log=worker.log)
+    wait_for(
+        lambda: last_step_of(run) > reached or not starts_of(run),
+        what="a further step",
+        timeout=PATIENCE,
+        log=worker.log,
+    )
     page = panel.get(reverse("admin:learning_trainingrun_change", args=[run.pk])).content.decode()
     assert "the broker does not answer" not in page
     waiting = start_pretagging(project=learned.project, actor=None)
     Job.objects.filter(pk=waiting.pk).update(created_at=timezone.now() - timedelta(seconds=11))
-    assert "the broker does not answer" in panel.get(reverse("jobs:detail", args=[waiting.pk])).content.decode()
+    assert (
+        "the broker does not answer"
+        in panel.get(reverse("jobs:detail", args=[waiting.pk])).content.decode()
+    )
     assert finished(run.job, timeout=PATIENCE, log=worker.log).state == JobState.SUCCEEDED
     run.refresh_from_db()
     assert (run.state, len(starts_of(run))) == (RunState.SUCCEEDED, 1)
@@ -373,9 +496,14 @@ def two_accelerators(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 def tells_its_device(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A child that only says on which device it was put; the file in which it does."""
     told = tmp_path / "told"
-    program = f"import json, os; open({str(told)!r}, 'a').write(os.environ.get('CUDA_VISIBLE_DEVICES', '-') + ' ')"
+    program = (
+        f"import json, os; open({str(told)!r}, 'a').write(os.environ.get('CUDA_VISIBLE_DEVICES',"
+        " '-') + ' ')"
+    )
     end = "print(json.dumps({'event': 'error', 'message': 'that was all'}))"
-    monkeypatch.setattr(engine, "training_command", lambda **_: [sys.executable, "-c", f"{program}; {end}"])
+    monkeypatch.setattr(
+        engine, "training_command", lambda **_: [sys.executable, "-c", f"{program}; {end}"]
+    )
     return told
 
 
@@ -400,8 +528,15 @@ def test_a_training_waits_where_every_accelerator_is_taken_and_holds_no_thread_m
     with taken(two_accelerators[0]), taken(two_accelerators[1]):
         run = done(run)
     assert (run.state, run.job.state, run.job.n_attempts) == (RunState.QUEUED, JobState.PENDING, 0)
-    page = client_of(admin).get(reverse("admin:learning_trainingrun_change", args=[run.pk])).content.decode()
-    assert "Another training uses the accelerator of this machine. This one begins by itself when that has ended." in page
+    page = (
+        client_of(admin)
+        .get(reverse("admin:learning_trainingrun_change", args=[run.pk]))
+        .content.decode()
+    )
+    assert (
+        "Another training uses the accelerator of this machine. This one begins by itself when that"
+        " has ended." in page
+    )
     assert not tells_its_device.exists()
     assert "that was all" in done(run).error
     assert tells_its_device.read_text().split() == ["0"]
@@ -410,27 +545,52 @@ def test_a_training_waits_where_every_accelerator_is_taken_and_holds_no_thread_m
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_two_projects_train_one_after_the_other_on_one_device(
-    start_worker: StartWorker, finished: Finished, learned: Snapshot, tiny: ModelVersion, manager: User
+    start_worker: StartWorker,
+    finished: Finished,
+    learned: Snapshot,
+    tiny: ModelVersion,
+    manager: User,
 ) -> None:
     other = create_project(name="Other", slug="other", actor=manager)
     legends = iter([long_legend(number) for number in range(30)])
-    import_documents(project=other, documents=legends, source_format="jsonl", labels="gold", actor=manager)
+    import_documents(
+        project=other, documents=legends, source_format="jsonl", labels="gold", actor=manager
+    )
     beside = build_snapshot(snapshot=add_snapshot(project=other, actor=None))
     workers = [start_worker("train"), start_worker("train")]
     runs = [started(learned, **ENDLESS), started(beside, **ENDLESS)]
 
     def waiting() -> list[TrainingRun]:
-        return [run for run in runs if "Another training uses the processor" in Job.objects.get(pk=run.job_id).message]
+        return [
+            run
+            for run in runs
+            if "Another training uses the processor" in Job.objects.get(pk=run.job_id).message
+        ]
 
-    wait_for(lambda: len(waiting()) == 1, what="one to wait for the other", timeout=PATIENCE, log=workers[0].log)
+    wait_for(
+        lambda: len(waiting()) == 1,
+        what="one to wait for the other",
+        timeout=PATIENCE,
+        log=workers[0].log,
+    )
     (second,) = waiting()
     (first,) = (run for run in runs if run != second)
-    wait_for(lambda: last_step_of(first) > 0, what="the first to train", timeout=PATIENCE, log=workers[0].log)
+    wait_for(
+        lambda: last_step_of(first) > 0,
+        what="the first to train",
+        timeout=PATIENCE,
+        log=workers[0].log,
+    )
     assert psutil.pid_exists(int((first.folder / "pid").read_text()))
     assert starts_of(second) == []
     assert Job.objects.get(pk=second.job_id).state == JobState.PENDING
     cancel_training(run=first, actor=None)
-    wait_for(lambda: last_step_of(second) > 0, what="the second to train", timeout=PATIENCE, log=workers[1].log)
+    wait_for(
+        lambda: last_step_of(second) > 0,
+        what="the second to train",
+        timeout=PATIENCE,
+        log=workers[1].log,
+    )
     assert TrainingRun.objects.get(pk=first.pk).state == RunState.CANCELLED
     cancel_training(run=second, actor=None)
     assert finished(second.job, timeout=PATIENCE, log=workers[1].log).state == JobState.CANCELLED

@@ -1,4 +1,5 @@
-"""Training runs: from the queue to a judged candidate, through deaths of children and workers, or to a sentence that says why not."""
+"""Training runs: from the queue to a judged candidate, through deaths of children and workers, or
+to a sentence that says why not."""
 
 from __future__ import annotations
 
@@ -50,12 +51,19 @@ from tests.annotator.learning.conftest import BRIEF, plant
 pytestmark = pytest.mark.django_db
 ImportLegends = Callable[..., list[Document]]
 CandidateOf = Callable[..., ModelVersion]
-#: Children give way to everything else on the machine, so on a busy one they may take long to start.
+#: Children give way to everything else on the machine, so on a busy one they may take long to
+#: start.
 PATIENCE = 400
 
 
 def started(snapshot: Snapshot, **facts: Any) -> TrainingRun:
-    return start_training(project=snapshot.project, snapshot=snapshot, actor=None, hyperparameters=BRIEF | facts.pop("hyperparameters", {}), **facts)
+    return start_training(
+        project=snapshot.project,
+        snapshot=snapshot,
+        actor=None,
+        hyperparameters=BRIEF | facts.pop("hyperparameters", {}),
+        **facts,
+    )
 
 
 def done(run: TrainingRun) -> TrainingRun:
@@ -102,19 +110,31 @@ def test_a_run_goes_from_the_queue_to_a_judged_candidate_that_can_serve(
     run.refresh_from_db()
     candidate = run.candidate
     assert (run.state, run.finished_at is not None) == (RunState.SUCCEEDED, True)
-    assert (candidate.name, candidate.parent, candidate.project, candidate.origin) == (run.candidate_name, tiny, project, ModelOrigin.TRAINED)
-    assert set(find(candidate.path).labels) == set(candidate.labels) == set(learned.report["labels"])
+    assert (candidate.name, candidate.parent, candidate.project, candidate.origin) == (
+        run.candidate_name,
+        tiny,
+        project,
+        ModelOrigin.TRAINED,
+    )
+    assert (
+        set(find(candidate.path).labels) == set(candidate.labels) == set(learned.report["labels"])
+    )
     assert not (run.folder / "out").exists()
     assert run.progress["memory_bytes"] > 10_000_000
 
     evaluations = {evaluation.model_version: evaluation for evaluation in Evaluation.objects.all()}
     assert set(evaluations) == {candidate, tiny}
-    assert {evaluation.scores["micro"]["support"] for evaluation in evaluations.values()} == {learned.counts["test"]["spans"]}
+    assert {evaluation.scores["micro"]["support"] for evaluation in evaluations.values()} == {
+        learned.counts["test"]["spans"]
+    }
     card = (Path(candidate.path) / "README.md").read_text(encoding="utf-8")
     assert learned.content_hash in card
     assert tiny.weights_sha256 in card
     judged = evaluations[candidate].scores["micro"]["f1"], evaluations[tiny].scores["micro"]["f1"]
-    assert f"| {judged[0]:.4f} | {learned.counts['test']['spans']} | {judged[1]:.4f} | {100 * (judged[0] - judged[1]):+.1f} |" in card
+    assert (
+        f"| {judged[0]:.4f} | {learned.counts['test']['spans']} | {judged[1]:.4f} |"
+        f" {100 * (judged[0] - judged[1]):+.1f} |" in card
+    )
     assert card.index("## Judged before service") < card.index("## Licence")
     comparison = compare(run)
     assert (comparison.candidate, comparison.current) == (evaluations[candidate], evaluations[tiny])
@@ -122,21 +142,36 @@ def test_a_run_goes_from_the_queue_to_a_judged_candidate_that_can_serve(
     assert (kinds[0], kinds[-1], "step" in kinds) == ("start", "done", True)
 
     assert serving_model(project) == tiny
-    promote(project=project, model_version=candidate, actor=manager, reason="One short epoch proves that the way is open.")
+    promote(
+        project=project,
+        model_version=candidate,
+        actor=manager,
+        reason="One short epoch proves that the way is open.",
+    )
     finished(Job.objects.filter(kind=PRETAG_KIND).latest("id"), log=worker.log)
     current = Layer.objects.current().filter(kind=LayerKind.SUGGESTED)
-    assert {(layer.document_id, layer.source) for layer in current} == {(document.pk, candidate.name) for document in waiting}
+    assert {(layer.document_id, layer.source) for layer in current} == {
+        (document.pk, candidate.name) for document in waiting
+    }
 
 
 @pytest.mark.django_db(transaction=True)
 def test_a_killed_child_and_a_killed_worker_cost_minutes_and_a_cancelled_run_leaves_no_candidate(
-    start_worker: Callable[..., WorkerProcess], finished: Callable[..., Job], learned: Snapshot, tiny: ModelVersion, manager: User
+    start_worker: Callable[..., WorkerProcess],
+    finished: Callable[..., Job],
+    learned: Snapshot,
+    tiny: ModelVersion,
+    manager: User,
 ) -> None:
     first = start_worker("train")
-    run = started(learned, hyperparameters={"epochs": 1000, "batch_size": 1, "checkpoint_seconds": 1})
+    run = started(
+        learned, hyperparameters={"epochs": 1000, "batch_size": 1, "checkpoint_seconds": 1}
+    )
 
     def starts() -> list[int]:
-        return [event["resumed_at"] for event in read_events(run.folder) if event["event"] == "start"]
+        return [
+            event["resumed_at"] for event in read_events(run.folder) if event["event"] == "start"
+        ]
 
     def has_checkpoint() -> bool:
         return any((run.folder / "out/checkpoints").glob("checkpoint-*/trainer_state.json"))
@@ -150,7 +185,9 @@ def test_a_killed_child_and_a_killed_worker_cost_minutes_and_a_cancelled_run_lea
     first.kill()
 
     second = start_worker("train")
-    wait_for(lambda: len(starts()) == 3, what="another worker's child", timeout=PATIENCE, log=second.log)
+    wait_for(
+        lambda: len(starts()) == 3, what="another worker's child", timeout=PATIENCE, log=second.log
+    )
     assert not left_behind.is_running() or left_behind.status() == psutil.STATUS_ZOMBIE
     assert 0 == starts()[0] < starts()[1] <= starts()[2]
     job = Job.objects.get(pk=run.job_id)
@@ -164,18 +201,29 @@ def test_a_killed_child_and_a_killed_worker_cost_minutes_and_a_cancelled_run_lea
     assert not (run.folder / "pid").exists()
 
 
-def test_the_commands_train_promote_and_tag_without_a_worker(project: Project, tiny: ModelVersion, import_legends: ImportLegends) -> None:
+def test_the_commands_train_promote_and_tag_without_a_worker(
+    project: Project, tiny: ModelVersion, import_legends: ImportLegends
+) -> None:
     import_legends([long_legend(number) for number in range(30)], labels="gold")
     settings = [part for name, value in BRIEF.items() for part in ("--set", f"{name}={value}")]
     trained = run_command("train", "autophagy", "--recipe", "quick", *settings, "--json")
     assert (trained.code, trained.err) == (0, "")
     run = TrainingRun.objects.get()
     assert run.job.is_inline
-    assert (trained.summary["project"], trained.summary["run"], trained.summary["snapshot"]) == ("autophagy", run.pk, 1)
+    assert (trained.summary["project"], trained.summary["run"], trained.summary["snapshot"]) == (
+        "autophagy",
+        run.pk,
+        1,
+    )
     assert trained.summary["candidate"] == run.candidate.name
     assert set(trained.summary["micro_f1"]) == {run.candidate.name, tiny.name}
     assert Snapshot.objects.get().state == SnapshotState.READY
-    assert run_command("promote", run.candidate, "--reason", "One short epoch proves that the way is open.").code == 0
+    assert (
+        run_command(
+            "promote", run.candidate, "--reason", "One short epoch proves that the way is open."
+        ).code
+        == 0
+    )
     import_legends([long_legend(70)])
     assert run_command("pretag", "autophagy", "--json").summary["model"] == run.candidate.name
 
@@ -189,47 +237,66 @@ def child(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
 
     def replace(script: str) -> None:
         def command(*, out: Path, **_: Any) -> list[str]:
-            return [sys.executable, "-c", f"import json, os, pathlib, sys, time\nout = pathlib.Path({str(out)!r})\n{script}"]
+            return [
+                sys.executable,
+                "-c",
+                f"import json, os, pathlib, sys, time\nout = pathlib.Path({str(out)!r})\n{script}",
+            ]
 
         monkeypatch.setattr(engine, "training_command", command)
 
     return replace
 
 
-def test_a_child_that_dies_at_the_same_place_again_and_again_is_given_up(learned: Snapshot, tiny: ModelVersion, child: Any) -> None:
+def test_a_child_that_dies_at_the_same_place_again_and_again_is_given_up(
+    learned: Snapshot, tiny: ModelVersion, child: Any
+) -> None:
     child("os.kill(os.getpid(), 9)")
     run = done(started(learned))
-    assert_failed_without_a_trace(run, f"ended {MAX_DEATHS} times at the same place (SIGKILL)", "Choose a smaller batch_size")
+    assert_failed_without_a_trace(
+        run, f"ended {MAX_DEATHS} times at the same place (SIGKILL)", "Choose a smaller batch_size"
+    )
     assert [event["event"] for event in read_events(run.folder)] == ["died"] * MAX_DEATHS
 
 
-def test_a_child_that_gets_further_each_time_is_taken_up_more_often(learned: Snapshot, tiny: ModelVersion, child: Any) -> None:
+def test_a_child_that_gets_further_each_time_is_taken_up_more_often(
+    learned: Snapshot, tiny: ModelVersion, child: Any
+) -> None:
     child(
-        "out.mkdir(parents=True, exist_ok=True)\n"
-        "step = len(list(out.iterdir())) + 1\n"
-        "(out / str(step)).touch()\n"
-        "print(json.dumps({'event': 'step', 'step': step, 'steps': 9}), flush=True)\n"
-        "print(json.dumps({'event': 'error', 'message': 'the well is dry'}), flush=True) if step == 6 else None\n"
-        "os.kill(os.getpid(), 9)"
+        "out.mkdir(parents=True, exist_ok=True)\nstep = len(list(out.iterdir())) + 1\n(out /"
+        " str(step)).touch()\nprint(json.dumps({'event': 'step', 'step': step, 'steps': 9}),"
+        " flush=True)\nprint(json.dumps({'event': 'error', 'message': 'the well is dry'}),"
+        " flush=True) if step == 6 else None\nos.kill(os.getpid(), 9)"
     )
     run = done(started(learned))
     assert_failed_without_a_trace(run, "the well is dry.")
     assert run.progress["n_resumed"] == 5 > MAX_DEATHS
 
 
-def test_what_a_child_says_beside_its_events_disturbs_nothing(learned: Snapshot, tiny: ModelVersion, child: Any) -> None:
-    child('print(\'Loading …\'); print(\'[1, 2]\'); print(\'{"event"\'); print(\'{"event": "error", "message": "no room"}\'); sys.exit(2)')
+def test_what_a_child_says_beside_its_events_disturbs_nothing(
+    learned: Snapshot, tiny: ModelVersion, child: Any
+) -> None:
+    child(
+        "print('Loading …'); print('[1, 2]'); print('{\"event\"'); print('{\"event\": \"error\","
+        ' "message": "no room"}\'); sys.exit(2)'
+    )
     run = done(started(learned))
     assert_failed_without_a_trace(run, "no room.")
     assert [event["event"] for event in read_events(run.folder)] == ["error"]
 
 
-def test_a_child_that_stops_without_a_word_is_told_apart_from_one_that_was_killed(learned: Snapshot, tiny: ModelVersion, child: Any) -> None:
+def test_a_child_that_stops_without_a_word_is_told_apart_from_one_that_was_killed(
+    learned: Snapshot, tiny: ModelVersion, child: Any
+) -> None:
     child("sys.exit(2)")
-    assert_failed_without_a_trace(done(started(learned)), "train.log of the run's folder says which")
+    assert_failed_without_a_trace(
+        done(started(learned)), "train.log of the run's folder says which"
+    )
 
 
-def test_a_run_is_cancelled_while_its_child_is_silent(learned: Snapshot, tiny: ModelVersion, child: Any) -> None:
+def test_a_run_is_cancelled_while_its_child_is_silent(
+    learned: Snapshot, tiny: ModelVersion, child: Any
+) -> None:
     child("time.sleep(600)")
     run = started(learned)
     real = engine.training_command
@@ -252,8 +319,8 @@ def test_a_run_is_cancelled_while_its_child_is_silent(learned: Snapshot, tiny: M
 def trained_at_once(child: Any, tiny_folders: list[Path]) -> None:
     """A child that has its model ready before anybody looks."""
     child(
-        f"import shutil; out.mkdir(parents=True); shutil.copytree({str(tiny_folders[1])!r}, out / 'model')\n"
-        "print(json.dumps({'event': 'done'}), flush=True)"
+        f"import shutil; out.mkdir(parents=True); shutil.copytree({str(tiny_folders[1])!r}, out /"
+        " 'model')\nprint(json.dumps({'event': 'done'}), flush=True)"
     )
 
 
@@ -285,15 +352,23 @@ def test_a_run_that_is_interrupted_while_it_judges_does_not_train_again(
 
 
 @pytest.mark.usefixtures("trained_at_once")
-def test_a_run_that_is_cancelled_while_it_judges_leaves_no_candidate(learned: Snapshot, tiny: ModelVersion, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_is_cancelled_while_it_judges_leaves_no_candidate(
+    learned: Snapshot, tiny: ModelVersion, monkeypatch: pytest.MonkeyPatch
+) -> None:
     stop_judging(monkeypatch, JobCancelledError)
     run = done(started(learned))
-    assert (run.state, run.job.state, run.candidate) == (RunState.CANCELLED, JobState.CANCELLED, None)
+    assert (run.state, run.job.state, run.candidate) == (
+        RunState.CANCELLED,
+        JobState.CANCELLED,
+        None,
+    )
     assert_nothing_left(run)
 
 
 @pytest.mark.usefixtures("trained_at_once")
-def test_scores_that_there_are_already_are_not_measured_again(learned: Snapshot, tiny: ModelVersion) -> None:
+def test_scores_that_there_are_already_are_not_measured_again(
+    learned: Snapshot, tiny: ModelVersion
+) -> None:
     first, second = done(started(learned)), done(started(learned))
     assert first.candidate != second.candidate
     assert Evaluation.objects.filter(model_version=tiny).count() == 1
@@ -304,13 +379,19 @@ def test_scores_that_there_are_already_are_not_measured_again(learned: Snapshot,
 # Disks
 
 
-def test_a_folder_that_takes_no_files_is_told_in_a_sentence(learned: Snapshot, tiny: ModelVersion, settings: Any, var: Path) -> None:
+def test_a_folder_that_takes_no_files_is_told_in_a_sentence(
+    learned: Snapshot, tiny: ModelVersion, settings: Any, var: Path
+) -> None:
     (var / "file").touch()
     settings.RUNS_DIR = var / "file"
-    assert_failed_without_a_trace(done(started(learned)), "could not be written", "Make room on the disk")
+    assert_failed_without_a_trace(
+        done(started(learned)), "could not be written", "Make room on the disk"
+    )
 
 
-def test_a_full_disk_under_the_runs_log_is_told_in_a_sentence(learned: Snapshot, tiny: ModelVersion, child: Any) -> None:
+def test_a_full_disk_under_the_runs_log_is_told_in_a_sentence(
+    learned: Snapshot, tiny: ModelVersion, child: Any
+) -> None:
     child("print(json.dumps({'event': 'start'}), flush=True)\ntime.sleep(600)")
     run = started(learned)
     run.folder.mkdir(parents=True)
@@ -319,7 +400,9 @@ def test_a_full_disk_under_the_runs_log_is_told_in_a_sentence(learned: Snapshot,
     assert_failed_without_a_trace(run, "No space left on device", "Make room on the disk")
 
 
-def test_a_folder_in_which_the_child_cannot_write_is_told_in_a_sentence(learned: Snapshot, tiny: ModelVersion) -> None:
+def test_a_folder_in_which_the_child_cannot_write_is_told_in_a_sentence(
+    learned: Snapshot, tiny: ModelVersion
+) -> None:
     run = started(learned)
     run.folder.mkdir(parents=True)
     (run.folder / "out").touch()
@@ -332,25 +415,55 @@ def test_a_folder_in_which_the_child_cannot_write_is_told_in_a_sentence(learned:
 # Leaks and changed files
 
 
-def test_a_paper_on_both_sides_stops_the_run_and_is_named(learned: Snapshot, tiny: ModelVersion) -> None:
+def test_a_paper_on_both_sides_stops_the_run_and_is_named(
+    learned: Snapshot, tiny: ModelVersion
+) -> None:
     row = next(rows_of(learned.folder, "test"))
-    plant(learned, side="train", row={**row, "id": "planted", "text": "Another panel of the same paper."})
-    assert_failed_without_a_trace(done(started(learned)), f"The paper {row['doi']} is among those the model learned from")
+    plant(
+        learned,
+        side="train",
+        row={**row, "id": "planted", "text": "Another panel of the same paper."},
+    )
+    assert_failed_without_a_trace(
+        done(started(learned)), f"The paper {row['doi']} is among those the model learned from"
+    )
 
 
-def test_the_same_text_under_another_doi_stops_the_run_and_both_papers_are_named(learned: Snapshot, tiny: ModelVersion) -> None:
+def test_the_same_text_under_another_doi_stops_the_run_and_both_papers_are_named(
+    learned: Snapshot, tiny: ModelVersion
+) -> None:
     row = next(rows_of(learned.folder, "test"))
     lineage = {**row["attributes"]["lineage"], "paper": "10.9999/copy"}
-    plant(learned, side="train", row={**row, "id": "planted", "doi": "10.9999/copy", "attributes": {"lineage": lineage}})
-    assert_failed_without_a_trace(done(started(learned)), row["doi"], "10.9999/copy", "has the same text as panel planted")
+    plant(
+        learned,
+        side="train",
+        row={**row, "id": "planted", "doi": "10.9999/copy", "attributes": {"lineage": lineage}},
+    )
+    assert_failed_without_a_trace(
+        done(started(learned)), row["doi"], "10.9999/copy", "has the same text as panel planted"
+    )
 
 
-def test_nearly_the_same_text_stops_the_run_and_both_papers_are_named(learned: Snapshot, tiny: ModelVersion) -> None:
+def test_nearly_the_same_text_stops_the_run_and_both_papers_are_named(
+    learned: Snapshot, tiny: ModelVersion
+) -> None:
     row = next(rows_of(learned.folder, "test"))
     lineage = {**row["attributes"]["lineage"], "paper": "10.9999/copy"}
     text = row["text"].replace("as before", "as above")
-    plant(learned, side="train", row={**row, "id": "planted", "doi": "10.9999/copy", "text": text, "attributes": {"lineage": lineage}})
-    assert_failed_without_a_trace(done(started(learned)), row["doi"], "is nearly the same as panel planted of 10.9999/copy")
+    plant(
+        learned,
+        side="train",
+        row={
+            **row,
+            "id": "planted",
+            "doi": "10.9999/copy",
+            "text": text,
+            "attributes": {"lineage": lineage},
+        },
+    )
+    assert_failed_without_a_trace(
+        done(started(learned)), row["doi"], "is nearly the same as panel planted of 10.9999/copy"
+    )
 
 
 def test_nearly_the_same_text_that_an_ancestor_learned_from_stops_the_run(
@@ -359,11 +472,18 @@ def test_nearly_the_same_text_that_an_ancestor_learned_from_stops_the_run(
     ancestor = candidate_of(learned)
     row = next(rows_of(learned.folder, "train"))
     held_out = next(doi for doi in (f"10.3000/{n}" for n in range(100)) if side_of(doi) == "test")
-    import_legends([long_legend(int(row["id"].removeprefix("p")), doi=held_out, protein="LC3B")], labels="gold")
+    import_legends(
+        [long_legend(int(row["id"].removeprefix("p")), doi=held_out, protein="LC3B")], labels="gold"
+    )
     newer = build_snapshot(snapshot=add_snapshot(project=learned.project, actor=None))
     run = done(started(newer, base=ancestor))
     assert run.state == RunState.FAILED
-    for said in (held_out, row["doi"], "is nearly the same", "train on it from a model that did not learn from this paper"):
+    for said in (
+        held_out,
+        row["doi"],
+        "is nearly the same",
+        "train on it from a model that did not learn from this paper",
+    ):
         assert said in run.error
 
 
@@ -382,7 +502,9 @@ def test_a_text_that_an_ancestor_learned_from_stops_the_run_and_another_base_is_
     assert "train on it from a model that did not learn from this paper" in run.error
 
 
-def test_a_snapshot_that_was_changed_is_not_learned_from(learned: Snapshot, tiny: ModelVersion) -> None:
+def test_a_snapshot_that_was_changed_is_not_learned_from(
+    learned: Snapshot, tiny: ModelVersion
+) -> None:
     run = started(learned)
     train = learned.folder / "train.jsonl"
     train.chmod(0o644)
@@ -390,13 +512,18 @@ def test_a_snapshot_that_was_changed_is_not_learned_from(learned: Snapshot, tiny
     assert_failed_without_a_trace(done(run), "were changed since it was frozen")
 
 
-def test_a_base_whose_files_were_changed_or_poisoned_is_not_trained_from(learned: Snapshot, tiny: ModelVersion, tmp_path: Path) -> None:
+def test_a_base_whose_files_were_changed_or_poisoned_is_not_trained_from(
+    learned: Snapshot, tiny: ModelVersion, tmp_path: Path
+) -> None:
     from tests.ner_engine.checkpoints import edit_config, save_bert
 
     folder = save_bert(tmp_path / "own", seed=5)
     own = register_model(location=str(folder))
     edit_config(folder, window_tokens=16)
-    assert_failed_without_a_trace(done(started(learned, base=own)), f"The files of {own.name} are not those it was registered with")
+    assert_failed_without_a_trace(
+        done(started(learned, base=own)),
+        f"The files of {own.name} are not those it was registered with",
+    )
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
     assert_failed_without_a_trace(done(started(learned, base=own)), "as a pickle")
 
@@ -418,11 +545,23 @@ def test_a_base_whose_files_were_changed_or_poisoned_is_not_trained_from(learned
     ],
 )
 def test_bad_hyperparameters_are_refused_before_anything_starts(
-    recipe: str, hyperparameters: dict[str, Any], sentence: str, learned: Snapshot, tiny: ModelVersion
+    recipe: str,
+    hyperparameters: dict[str, Any],
+    sentence: str,
+    learned: Snapshot,
+    tiny: ModelVersion,
 ) -> None:
     with pytest.raises(UserError, match=sentence):
-        start_training(project=learned.project, snapshot=learned, actor=None, recipe=recipe, hyperparameters=hyperparameters)
-    settings = [part for name, value in hyperparameters.items() for part in ("--set", f"{name}={value}")]
+        start_training(
+            project=learned.project,
+            snapshot=learned,
+            actor=None,
+            recipe=recipe,
+            hyperparameters=hyperparameters,
+        )
+    settings = [
+        part for name, value in hyperparameters.items() for part in ("--set", f"{name}={value}")
+    ]
     ended = run_command("train", "autophagy", "--recipe", recipe, *settings, "--json")
     assert (ended.code, sentence in ended.summary["error"]) == (2, True)
     assert not TrainingRun.objects.exists()
@@ -430,24 +569,46 @@ def test_bad_hyperparameters_are_refused_before_anything_starts(
     assert Snapshot.objects.count() == 1
 
 
-def test_a_snapshot_that_cannot_be_judged_on_is_refused(learned: Snapshot, tiny: ModelVersion) -> None:
+def test_a_snapshot_that_cannot_be_judged_on_is_refused(
+    learned: Snapshot, tiny: ModelVersion
+) -> None:
     project = learned.project
     elsewhere = create_project(name="Other", slug="other", actor=None)
     counts = {**learned.counts, "test": {"panels": 0}}
     facts = {"split_rule": "x", "tokenizer_version": "x"}
     for snapshot, sentence in (
-        (Snapshot.objects.create(project=project, number=2, state=SnapshotState.BUILDING, **facts), "Snapshot 2 is not ready"),
-        (Snapshot.objects.create(project=project, number=3, state=SnapshotState.READY, counts=counts, **facts), "Snapshot 3 holds no paper that is"),
-        (Snapshot.objects.create(project=elsewhere, number=1, state=SnapshotState.READY, counts=counts, **facts), "belongs to another project"),
+        (
+            Snapshot.objects.create(
+                project=project, number=2, state=SnapshotState.BUILDING, **facts
+            ),
+            "Snapshot 2 is not ready",
+        ),
+        (
+            Snapshot.objects.create(
+                project=project, number=3, state=SnapshotState.READY, counts=counts, **facts
+            ),
+            "Snapshot 3 holds no paper that is",
+        ),
+        (
+            Snapshot.objects.create(
+                project=elsewhere, number=1, state=SnapshotState.READY, counts=counts, **facts
+            ),
+            "belongs to another project",
+        ),
     ):
         with pytest.raises(UserError, match=sentence):
             start_training(project=project, snapshot=snapshot, actor=None)
     ended = run_command("train", "autophagy", "--snapshot", 9)
-    assert (ended.code, "There is no snapshot 9 in autophagy. Snapshots: 3, 2, 1." in ended.err) == (2, True), ended.err
+    assert (
+        ended.code,
+        "There is no snapshot 9 in autophagy. Snapshots: 3, 2, 1." in ended.err,
+    ) == (2, True), ended.err
     assert not TrainingRun.objects.exists()
 
 
-def test_a_base_of_another_project_or_retired_is_refused(learned: Snapshot, tiny: ModelVersion, other: ModelVersion) -> None:
+def test_a_base_of_another_project_or_retired_is_refused(
+    learned: Snapshot, tiny: ModelVersion, other: ModelVersion
+) -> None:
     elsewhere = create_project(name="Other", slug="other", actor=None)
     for changes in ({"project": elsewhere}, {"project": None, "retired_at": "2026-01-01T00:00Z"}):
         ModelVersion.objects.filter(pk=other.pk).update(**changes)
@@ -457,7 +618,9 @@ def test_a_base_of_another_project_or_retired_is_refused(learned: Snapshot, tiny
     assert not TrainingRun.objects.exists()
 
 
-def test_one_training_of_a_project_at_a_time(learned: Snapshot, tiny: ModelVersion, import_legends: ImportLegends) -> None:
+def test_one_training_of_a_project_at_a_time(
+    learned: Snapshot, tiny: ModelVersion, import_legends: ImportLegends
+) -> None:
     run = started(learned)
     with pytest.raises(JobConflictError):
         started(learned)
@@ -469,10 +632,14 @@ def test_one_training_of_a_project_at_a_time(learned: Snapshot, tiny: ModelVersi
     assert started(learned).state == RunState.QUEUED
 
 
-def test_a_training_whose_command_was_killed_does_not_stand_in_the_way_of_the_next(learned: Snapshot, tiny: ModelVersion) -> None:
+def test_a_training_whose_command_was_killed_does_not_stand_in_the_way_of_the_next(
+    learned: Snapshot, tiny: ModelVersion
+) -> None:
     dead = started(learned)
     TrainingRun.objects.filter(pk=dead.pk).move(RunState.TRAINING)
-    Job.objects.filter(pk=dead.job_id).update(is_inline=True, state=JobState.RUNNING, heartbeat_at=timezone.now())
+    Job.objects.filter(pk=dead.job_id).update(
+        is_inline=True, state=JobState.RUNNING, heartbeat_at=timezone.now()
+    )
     with pytest.raises(JobConflictError):
         started(learned)  # the command may live: it spoke a moment ago
     Job.objects.filter(pk=dead.job_id).update(heartbeat_at=timezone.now() - timedelta(hours=1))
@@ -480,11 +647,20 @@ def test_a_training_whose_command_was_killed_does_not_stand_in_the_way_of_the_ne
     assert (run.state, run.job.state) == (RunState.QUEUED, JobState.PENDING)
     settle_runs(project=learned.project)
     dead.refresh_from_db()
-    assert (dead.state, "The command that did this ended before its work was done" in dead.error) == (RunState.FAILED, True)
+    assert (
+        dead.state,
+        "The command that did this ended before its work was done" in dead.error,
+    ) == (RunState.FAILED, True)
 
 
 def test_only_managers_train_and_cancel(
-    learned: Snapshot, tiny: ModelVersion, reviewer: User, curator: User, viewer: User, stranger: User, manager: User
+    learned: Snapshot,
+    tiny: ModelVersion,
+    reviewer: User,
+    curator: User,
+    viewer: User,
+    stranger: User,
+    manager: User,
 ) -> None:
     run = start_training(project=learned.project, snapshot=learned, actor=manager)
     for user in (reviewer, curator, viewer, stranger):
@@ -496,11 +672,15 @@ def test_only_managers_train_and_cancel(
     assert list(TrainingRun.objects.all()) == [run]
 
 
-def test_a_run_whose_job_was_given_up_is_ended_with_the_jobs_sentence(learned: Snapshot, tiny: ModelVersion) -> None:
+def test_a_run_whose_job_was_given_up_is_ended_with_the_jobs_sentence(
+    learned: Snapshot, tiny: ModelVersion
+) -> None:
     run = started(learned)
     TrainingRun.objects.filter(pk=run.pk).move(RunState.TRAINING)
     (run.folder / "out/checkpoints").mkdir(parents=True)
-    Job.objects.filter(pk=run.job_id).move(JobState.PENDING, JobState.FAILED, error="The worker died 3 times while doing this.")
+    Job.objects.filter(pk=run.job_id).move(
+        JobState.PENDING, JobState.FAILED, error="The worker died 3 times while doing this."
+    )
     settle_runs(project=learned.project)
     run.refresh_from_db()
     assert_failed_without_a_trace(run, "The worker died 3 times")

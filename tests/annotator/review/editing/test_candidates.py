@@ -1,4 +1,5 @@
-"""What curators chose before for the same string, and one string with two identifiers in a paper."""
+"""What curators chose before for the same string, and one string with two identifiers in a
+paper."""
 
 from __future__ import annotations
 
@@ -32,10 +33,13 @@ Bring = Callable[..., list[Document]]
 
 @pytest.fixture
 def bring(project: Project) -> Bring:
-    """``bring([("Bax", "GENEPROD", [MOUSE]), …], times=3, doi="10.1000/1")``: imported legends, each holding these entities."""
+    """``bring([("Bax", "GENEPROD", [MOUSE]), …], times=3, doi="10.1000/1")``: imported legends,
+    each holding these entities."""
     count = iter(range(1, 10_000))
 
-    def run(entities: Sequence[Entity], *, times: int = 1, doi: str = "", into: Project | None = None) -> list[Document]:
+    def run(
+        entities: Sequence[Entity], *, times: int = 1, doi: str = "", into: Project | None = None
+    ) -> list[Document]:
         made = []
         for _ in range(times):
             number = next(count)
@@ -43,17 +47,48 @@ def bring(project: Project) -> Bring:
             for n, (surface, label, identifiers) in enumerate(entities):
                 start = len(text) + 1
                 text += f" {surface}"
-                spans.append(schema.Span(start, len(text), label, surface, id=f"e{n}", attributes=with_identifiers({"id": f"t{n}"}, identifiers)))
-            made.append(schema.Document(id=f"l{number}", text=text, doi=doi or f"10.2000/{number}", label=f"Figure {number}", gold=tuple(spans)))
-        import_documents(project=into or project, documents=made, source_format="jsonl", labels="gold", actor=None)
-        return list(Document.objects.filter(external_id__in=[each.id for each in made]).select_related("project").order_by("pk"))
+                spans.append(
+                    schema.Span(
+                        start,
+                        len(text),
+                        label,
+                        surface,
+                        id=f"e{n}",
+                        attributes=with_identifiers({"id": f"t{n}"}, identifiers),
+                    )
+                )
+            made.append(
+                schema.Document(
+                    id=f"l{number}",
+                    text=text,
+                    doi=doi or f"10.2000/{number}",
+                    label=f"Figure {number}",
+                    gold=tuple(spans),
+                )
+            )
+        import_documents(
+            project=into or project,
+            documents=made,
+            source_format="jsonl",
+            labels="gold",
+            actor=None,
+        )
+        return list(
+            Document.objects.filter(external_id__in=[each.id for each in made])
+            .select_related("project")
+            .order_by("pk")
+        )
 
     return run
 
 
-def offered(document: Document, surface: str, actor: User, label: str = "GENEPROD") -> list[tuple[str, int]]:
+def offered(
+    document: Document, surface: str, actor: User, label: str = "GENEPROD"
+) -> list[tuple[str, int]]:
     """Ids and how often, in order."""
-    found: list[Candidate] = candidates(document=Document.objects.get(pk=document.pk), surface=surface, actor=actor, label=label)
+    found: list[Candidate] = candidates(
+        document=Document.objects.get(pk=document.pk), surface=surface, actor=actor, label=label
+    )
     return [(" ".join(each.id for each in one.identifiers), one.n) for one in found]
 
 
@@ -62,18 +97,25 @@ def said(document: Document) -> list[str]:
     return identifier_warnings(document, legend_state(document))
 
 
-# Candidates ----------------------------------------------------------------------------------------------------------------------
+# Candidates
+# ------------------------------------------------------------------------------------------
 
 
-def test_what_was_used_most_for_the_string_comes_first_in_whatever_case_it_was_written(bring: Bring, curator: User) -> None:
+def test_what_was_used_most_for_the_string_comes_first_in_whatever_case_it_was_written(
+    bring: Bring, curator: User
+) -> None:
     bring([("Bax", "GENEPROD", [MOUSE])], times=2)
     bring([("BAX", "GENEPROD", [HUMAN])], times=3)
     bring([("bax", "GENEPROD", [HUMAN]), ("Bak", "GENEPROD", [MOUSE]), ("Bax", "GENEPROD", [])])
     (here,) = bring([])
-    assert offered(here, "Bax", curator) == offered(here, "BAX", curator) == [("581", 4), ("12028", 2)]
+    assert (
+        offered(here, "Bax", curator) == offered(here, "BAX", curator) == [("581", 4), ("12028", 2)]
+    )
 
 
-def test_one_entry_written_in_several_ways_is_one_candidate_as_full_as_any(bring: Bring, curator: User) -> None:
+def test_one_entry_written_in_several_ways_is_one_candidate_as_full_as_any(
+    bring: Bring, curator: User
+) -> None:
     bring([("Bax", "GENEPROD", [Identifier("12028", database="NCBI gene")])], times=2)
     bring([("Bax", "GENEPROD", [MOUSE])])
     bring([("Bax", "GENEPROD", [MOUSE, MOUSE])])
@@ -89,30 +131,58 @@ def test_several_entries_of_one_entity_stay_together(bring: Bring, curator: User
     bring([("Akt", "GENEPROD", [HUMAN])])
     (here,) = bring([])
     found = candidates(document=here, surface="Akt", actor=curator, label="GENEPROD")
-    assert [({each.id for each in one.identifiers}, one.n) for one in found] == [({"12028", "581"}, 2), ({"581"}, 1)]
+    assert [({each.id for each in one.identifiers}, one.n) for one in found] == [
+        ({"12028", "581"}, 2),
+        ({"581"}, 1),
+    ]
 
 
-def test_those_of_species_in_the_paper_come_first_and_what_the_paper_calls_the_string_before_them(bring: Bring, curator: User) -> None:
+def test_those_of_species_in_the_paper_come_first_and_what_the_paper_calls_the_string_before_them(
+    bring: Bring, curator: User
+) -> None:
     bring([("Bax", "GENEPROD", [HUMAN])], times=3)
     bring([("Bax", "GENEPROD", [MOUSE])], times=2)
     bring([("Bax", "GENEPROD", [Identifier("Q07813", "Bax", "10090", "UniProt", "Mus musculus")])])
-    (of_mice, _) = bring([("mice", "ORGANISM", [MICE])], times=2, doi="10.1000/mice")
+    of_mice, _ = bring([("mice", "ORGANISM", [MICE])], times=2, doi="10.1000/mice")
     assert [id for id, _ in offered(of_mice, "Bax", curator)] == ["12028", "Q07813", "581"]
-    bring([("Bax", "GENEPROD", [Identifier("Q07813", "Bax", "10090", "UniProt", "Mus musculus")])], doi="10.1000/mice")
+    bring(
+        [("Bax", "GENEPROD", [Identifier("Q07813", "Bax", "10090", "UniProt", "Mus musculus")])],
+        doi="10.1000/mice",
+    )
     assert offered(of_mice, "Bax", curator) == [("Q07813", 2), ("12028", 2), ("581", 3)]
 
 
-@pytest.mark.parametrize(("surface", "label", "identifier", "first"), [("mice", "ORGANISM", MICE, "12028"), ("HeLa", "CELL", HELA, "581")])
+@pytest.mark.parametrize(
+    ("surface", "label", "identifier", "first"),
+    [("mice", "ORGANISM", MICE, "12028"), ("HeLa", "CELL", HELA, "581")],
+)
 def test_a_paper_without_identifiers_is_told_its_species_by_its_organisms_and_cells(
-    surface: str, label: str, identifier: Identifier, first: str, bring: Bring, make_legend: MakeLegend, curator: User
+    surface: str,
+    label: str,
+    identifier: Identifier,
+    first: str,
+    bring: Bring,
+    make_legend: MakeLegend,
+    curator: User,
 ) -> None:
-    bring([("Bax", "GENEPROD", [HUMAN]), ("Bax", "GENEPROD", [MOUSE]), (surface, label, [identifier])], times=2)
-    here = make_legend(f"Bax in {surface}.", suggested=[("Bax", "GENEPROD", 0.9), (surface, label, 0.9)])
+    bring(
+        [
+            ("Bax", "GENEPROD", [HUMAN]),
+            ("Bax", "GENEPROD", [MOUSE]),
+            (surface, label, [identifier]),
+        ],
+        times=2,
+    )
+    here = make_legend(
+        f"Bax in {surface}.", suggested=[("Bax", "GENEPROD", 0.9), (surface, label, 0.9)]
+    )
     assert next(id for id, _ in offered(here, "Bax", curator)) == first
 
 
 def test_those_of_entities_of_another_kind_come_last(bring: Bring, curator: User) -> None:
-    bring([("DIC", "EXP_ASSAY", [Identifier("BAO_0002511", database="BioAssay Ontology")])], times=3)
+    bring(
+        [("DIC", "EXP_ASSAY", [Identifier("BAO_0002511", database="BioAssay Ontology")])], times=3
+    )
     bring([("DIC", "GENEPROD", [HUMAN])])
     (here,) = bring([])
     assert offered(here, "DIC", curator) == [("581", 1), ("BAO_0002511", 3)]
@@ -126,12 +196,16 @@ def test_at_most_five_are_offered(bring: Bring, curator: User) -> None:
     assert len(offered(here, "Bax", curator)) == 5
 
 
-def test_an_edited_legend_counts_as_decided_and_no_longer_as_imported(bring: Bring, operate: Operate, curator: User) -> None:
+def test_an_edited_legend_counts_as_decided_and_no_longer_as_imported(
+    bring: Bring, operate: Operate, curator: User
+) -> None:
     one, _ = bring([("Bax", "GENEPROD", [HUMAN])], times=2)
     (here,) = bring([])
     operate(one, "reopen_legend")
     assert offered(here, "Bax", curator) == [("581", 2)]
-    operate(one, "set_identifiers", entity="e0", identifiers=[{"id": "12028", "database": "NCBI gene"}])
+    operate(
+        one, "set_identifiers", entity="e0", identifiers=[{"id": "12028", "database": "NCBI gene"}]
+    )
     assert offered(here, "Bax", curator) == [("12028", 1), ("581", 1)]
     operate(one, "reject", entity="e0")
     assert offered(here, "Bax", curator) == [("581", 1)]
@@ -143,10 +217,14 @@ def test_suggestions_are_nobodys_choice(make_legend: MakeLegend, curator: User) 
     assert offered(document, "Bax", curator) == []
 
 
-def test_projects_that_one_may_not_see_or_that_have_other_labels_are_not_looked_at(bring: Bring, curator: User, admin: User) -> None:
+def test_projects_that_one_may_not_see_or_that_have_other_labels_are_not_looked_at(
+    bring: Bring, curator: User, admin: User
+) -> None:
     hidden = create_project(name="hidden", actor=None)
     shared = create_project(name="shared", actor=None)
-    others = create_project(name="others", actor=None, label_set=LabelSet.objects.create(name="others"))
+    others = create_project(
+        name="others", actor=None, label_set=LabelSet.objects.create(name="others")
+    )
     for each in (shared, others):
         Membership.objects.create(project=each, user=curator, role=Role.VIEWER)
     (here,) = bring([])
@@ -169,15 +247,29 @@ def test_strings_of_every_kind_can_be_asked_for(surface: str, bring: Bring, cura
     assert offered(here, surface, curator) == []
 
 
-@pytest.mark.parametrize("odd", [{"ext_ids": 7}, {"ext_ids": None}, {"ext_ids": ""}, {"ext_ids": " /// "}, {"ext_ids": ["a"]}, {"ext_ids": {"a": 1}}])
-def test_attributes_of_any_kind_do_no_harm(odd: dict[str, Any], bring: Bring, curator: User) -> None:
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"ext_ids": 7},
+        {"ext_ids": None},
+        {"ext_ids": ""},
+        {"ext_ids": " /// "},
+        {"ext_ids": ["a"]},
+        {"ext_ids": {"a": 1}},
+    ],
+)
+def test_attributes_of_any_kind_do_no_harm(
+    odd: dict[str, Any], bring: Bring, curator: User
+) -> None:
     (here,) = bring([("Bax", "GENEPROD", [HUMAN]), ("Bax", "GENEPROD", [])])
     Span.objects.filter(key="e1").update(attributes=odd)
     assert ("581", 1) in offered(here, "Bax", curator)
     said(here)
 
 
-def test_the_search_begins_at_the_index_of_strings_however_often_one_stands_there(bring: Bring, curator: User) -> None:
+def test_the_search_begins_at_the_index_of_strings_however_often_one_stands_there(
+    bring: Bring, curator: User
+) -> None:
     bring([("Bax", "GENEPROD", [HUMAN])], times=3)
     (here,) = bring([])
     with CaptureQueriesContext(
@@ -187,27 +279,44 @@ def test_the_search_begins_at_the_index_of_strings_however_often_one_stands_ther
     bring([("Bax", "GENEPROD", [MOUSE]), ("Bax", "GENEPROD", [HUMAN])], times=30)
     with CaptureQueriesContext(connection) as many:
         offered(here, "Bax", curator)
-    assert len(many) - len(few) <= 1  # the paper's strings are asked for once there is more than one species to tell apart
+    assert (
+        len(many) - len(few) <= 1
+    )  # the paper's strings are asked for once there is more than one species to tell apart
     if connection.vendor == "sqlite":
         plan = Span.objects.alias(head=SurfaceHead("surface")).filter(head__in=["Bax"]).explain()
         assert "span_surface_head" in plan
 
 
-# Warnings ------------------------------------------------------------------------------------------------------------------------
+# Warnings
+# ------------------------------------------------------------------------------------------
 
 
-def test_one_string_with_two_identifiers_in_a_paper_is_a_warning_that_says_where(bring: Bring) -> None:
+def test_one_string_with_two_identifiers_in_a_paper_is_a_warning_that_says_where(
+    bring: Bring,
+) -> None:
     one, *_ = bring([("Bax", "GENEPROD", [MOUSE])], times=2, doi="10.1000/one")
     other, *_ = bring([("BAX", "GENEPROD", [HUMAN])], doi="10.1000/one")
     elsewhere, *_ = bring([("Bax", "GENEPROD", [HUMAN])])
-    told = "has 2 different identifiers in this paper: 12028 Bax (Mus musculus) 2 times; 581 BAX (Homo sapiens) once, in"
+    told = (
+        "has 2 different identifiers in this paper: 12028 Bax (Mus musculus) 2 times; 581 BAX (Homo"
+        " sapiens) once, in"
+    )
     assert said(one) == [f"“Bax” {told} {other.figure_label}."]
     assert said(other) == [f"“BAX” {told} this legend."]
     assert said(elsewhere) == []
 
 
-def test_the_same_entries_in_another_order_or_twice_or_none_at_all_are_no_warning(bring: Bring) -> None:
-    one, *_ = bring([("Bax", "GENEPROD", [MOUSE, HUMAN]), ("Bax", "GENEPROD", [HUMAN, MOUSE, MOUSE]), ("Bax", "GENEPROD", [])], doi="10.1000/one")
+def test_the_same_entries_in_another_order_or_twice_or_none_at_all_are_no_warning(
+    bring: Bring,
+) -> None:
+    one, *_ = bring(
+        [
+            ("Bax", "GENEPROD", [MOUSE, HUMAN]),
+            ("Bax", "GENEPROD", [HUMAN, MOUSE, MOUSE]),
+            ("Bax", "GENEPROD", []),
+        ],
+        doi="10.1000/one",
+    )
     assert said(one) == []
 
 
@@ -215,7 +324,9 @@ def test_a_warning_ends_when_the_curator_makes_them_agree(bring: Bring, operate:
     one, *_ = bring([("Bax", "GENEPROD", [MOUSE]), ("Bax", "GENEPROD", [HUMAN])], doi="10.1000/one")
     assert len(said(one)) == 1
     operate(one, "reopen_legend")
-    operate(one, "set_identifiers", entity="e1", identifiers=[{"id": "12028", "database": "NCBI gene"}])
+    operate(
+        one, "set_identifiers", entity="e1", identifiers=[{"id": "12028", "database": "NCBI gene"}]
+    )
     assert said(one) == []
 
 

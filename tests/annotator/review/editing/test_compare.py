@@ -38,37 +38,71 @@ def entity(start: int, end: int, label: str = "CELL", role: str = "", key: str =
 
 def test_entities_are_the_same_moved_relabelled_given_a_role_lost_or_added() -> None:
     old = [entity(0, 3), entity(5, 9), entity(12, 15), entity(20, 22), entity(30, 33, "GENEPROD")]
-    new = [entity(0, 3), entity(5, 11), entity(12, 15, "TISSUE"), entity(26, 28), entity(30, 33, "GENEPROD", "BORING")]
+    new = [
+        entity(0, 3),
+        entity(5, 11),
+        entity(12, 15, "TISSUE"),
+        entity(26, 28),
+        entity(30, 33, "GENEPROD", "BORING"),
+    ]
     differences = [("moved", 5), ("relabelled", 12), ("lost", 20), ("added", 26), ("role", 30)]
-    assert [(each.change.value, each.start) for each in paired(old, new)] == [("same", 0), *differences]
+    assert [(each.change.value, each.start) for each in paired(old, new)] == [
+        ("same", 0),
+        *differences,
+    ]
     assert [(each.change.value, each.start) for each in compare(old, new)] == differences
 
 
 def test_of_several_partners_the_one_of_the_best_overlap_is_taken_and_each_once() -> None:
     found = paired([entity(0, 10), entity(2, 5)], [entity(2, 5), entity(0, 8)])
-    assert [(each.change, each.old and each.old.end, each.new and each.new.end) for each in found] == [(Change.MOVED, 10, 8), (Change.SAME, 5, 5)]
+    assert [
+        (each.change, each.old and each.old.end, each.new and each.new.end) for each in found
+    ] == [(Change.MOVED, 10, 8), (Change.SAME, 5, 5)]
     split = paired([entity(0, 20)], [entity(0, 4), entity(5, 20, "TISSUE")])
-    assert [(each.change, each.start) for each in split] == [(Change.RELABELLED, 0), (Change.ADDED, 0)]
+    assert [(each.change, each.start) for each in split] == [
+        (Change.RELABELLED, 0),
+        (Change.ADDED, 0),
+    ]
     even = paired([entity(0, 9)], [entity(0, 4, "TISSUE"), entity(5, 9)])
-    assert [(each.change, each.new and each.new.start) for each in even] == [(Change.MOVED, 5), (Change.ADDED, 0)]
+    assert [(each.change, each.new and each.new.start) for each in even] == [
+        (Change.MOVED, 5),
+        (Change.ADDED, 0),
+    ]
 
 
 spans = st.lists(
-    st.tuples(st.integers(0, 20), st.integers(1, 6), st.sampled_from(["CELL", "TISSUE"]), st.sampled_from(["", "BORING"])), max_size=8
-).map(lambda rows: [Entity(str(number), start, start + n, label, role) for number, (start, n, label, role) in enumerate(rows)])
+    st.tuples(
+        st.integers(0, 20),
+        st.integers(1, 6),
+        st.sampled_from(["CELL", "TISSUE"]),
+        st.sampled_from(["", "BORING"]),
+    ),
+    max_size=8,
+).map(
+    lambda rows: [
+        Entity(str(number), start, start + n, label, role)
+        for number, (start, n, label, role) in enumerate(rows)
+    ]
+)
 
 
 @given(spans, st.randoms(use_true_random=False))
-def test_a_version_compared_with_itself_shows_no_difference_in_whatever_order(found: list[Entity], random: Random) -> None:
+def test_a_version_compared_with_itself_shows_no_difference_in_whatever_order(
+    found: list[Entity], random: Random
+) -> None:
     assert compare(found, random.sample(found, len(found))) == []
 
 
 @given(spans, spans)
-def test_every_entity_of_both_sides_stands_in_exactly_one_pair(old: list[Entity], new: list[Entity]) -> None:
+def test_every_entity_of_both_sides_stands_in_exactly_one_pair(
+    old: list[Entity], new: list[Entity]
+) -> None:
     found = paired(old, new)
     assert sorted(each.old.key for each in found if each.old) == sorted(each.key for each in old)
     assert sorted(each.new.key for each in found if each.new) == sorted(each.key for each in new)
-    assert all(each.old.overlaps(each.new.start, each.new.end) for each in found if each.old and each.new)
+    assert all(
+        each.old.overlaps(each.new.start, each.new.end) for each in found if each.old and each.new
+    )
     tally = counts(found)
     kept = tally[Change.SAME] + tally[Change.ROLE] + tally[Change.MOVED] + tally[Change.RELABELLED]
     assert (kept + tally[Change.LOST], kept + tally[Change.ADDED]) == (len(old), len(new))
@@ -76,21 +110,28 @@ def test_every_entity_of_both_sides_stands_in_exactly_one_pair(old: list[Entity]
 
 
 @given(spans, spans)
-def test_exchanged_what_was_added_is_lost_and_all_else_is_the_same(old: list[Entity], new: list[Entity]) -> None:
+def test_exchanged_what_was_added_is_lost_and_all_else_is_the_same(
+    old: list[Entity], new: list[Entity]
+) -> None:
     other_name = {Change.ADDED: Change.LOST, Change.LOST: Change.ADDED}
 
     def look(found: Entity | None) -> tuple[object, ...]:
         return (found.start, found.end, found.label, found.role) if found else ()
 
     forth = sorted((each.change, look(each.old), look(each.new)) for each in paired(old, new))
-    back = sorted((other_name.get(each.change, each.change), look(each.new), look(each.old)) for each in paired(new, old))
+    back = sorted(
+        (other_name.get(each.change, each.change), look(each.new), look(each.old))
+        for each in paired(new, old)
+    )
     assert forth == back
 
 
 def test_thousands_of_entities_find_each_their_own_partner() -> None:
     old = [entity(10 * n, 10 * n + 6) for n in range(3000)]
     found = compare(old, [entity(10 * n + 1, 10 * n + 6) for n in range(3000)])
-    assert [(pair.old.start, pair.new.start) for pair in found if pair.old and pair.new] == [(10 * n, 10 * n + 1) for n in range(3000)]
+    assert [(pair.old.start, pair.new.start) for pair in found if pair.old and pair.new] == [
+        (10 * n, 10 * n + 1) for n in range(3000)
+    ]
 
 
 def seen(document: Document) -> list[Version]:
@@ -99,16 +140,28 @@ def seen(document: Document) -> list[Version]:
 
 
 @pytest.mark.django_db
-def test_versions_are_the_models_the_file_each_acceptance_and_now(make_legend: MakeLegend, operate: Operate) -> None:
+def test_versions_are_the_models_the_file_each_acceptance_and_now(
+    make_legend: MakeLegend, operate: Operate
+) -> None:
     document = make_legend(imported=[("inhibitor", "SMALL_MOLECULE", None)])
-    assert [version.title.split(",")[0] for version in seen(document)] == ["as imported", "suggested by bundled"]
+    assert [version.title.split(",")[0] for version in seen(document)] == [
+        "as imported",
+        "suggested by bundled",
+    ]
     operate(document, "relabel", entity="s0", label="CELL")
     operate(document, "accept_legend")
-    assert [version.title.split(",")[0] for version in seen(document)] == ["as accepted", "as imported", "suggested by bundled"]
+    assert [version.title.split(",")[0] for version in seen(document)] == [
+        "as accepted",
+        "as imported",
+        "suggested by bundled",
+    ]
     operate(document, "reopen_legend")
     operate(document, "reject", entity="s1")
     found = seen(document)
-    assert [(version.title.split(",")[0], len(version.entities), version.is_machine) for version in found] == [
+    assert [
+        (version.title.split(",")[0], len(version.entities), version.is_machine)
+        for version in found
+    ] == [
         ("decided so far", 3, False),
         ("accepted by curator", 4, False),
         ("as imported", 1, False),
@@ -130,7 +183,10 @@ def test_two_models_are_compared_where_nobody_decided_yet(make_legend: MakeLegen
     old, new = pair_to_compare(seen(document)) or (None, None)
     assert old
     assert new
-    assert (old.title.split(",")[0], new.title.split(",")[0]) == ("suggested by bundled", "suggested by newer")
+    assert (old.title.split(",")[0], new.title.split(",")[0]) == (
+        "suggested by bundled",
+        "suggested by newer",
+    )
 
 
 @pytest.mark.django_db
@@ -159,7 +215,12 @@ def test_the_page_tells_what_differs_with_its_surroundings_and_how_well_they_agr
     operate(document, "add", start=0, end=3, label="ORGANISM")
     answer = client_of(viewer).get(url(document))
     context, page = answer.context, answer.content.decode()
-    assert [(sign, n) for sign, _, n in context["tally"]] == [("+", 1), ("≠", 1), ("?", 1), ("=", 1)]
+    assert [(sign, n) for sign, _, n in context["tally"]] == [
+        ("+", 1),
+        ("≠", 1),
+        ("?", 1),
+        ("=", 1),
+    ]
     assert [(line.words, line.before, line.after, line.key) for line in context["lines"]] == [
         ("added", "", "“(A)” organism", ""),
         ("relabelled", "“Bax” gene product", "“Bax” cell", ""),
@@ -191,7 +252,11 @@ def take_from_page(curator: User, client_of: ClientOf) -> Callable[..., Any]:
 
     def press(document: Document, surface: str, **query: str) -> Any:
         client, address = client_of(curator), f"{url(document)}?{urlencode(query)}"
-        return client.post(address, pressed(client.get(address).content.decode(), surface), headers={"HX-Request": "true"})
+        return client.post(
+            address,
+            pressed(client.get(address).content.decode(), surface),
+            headers={"HX-Request": "true"},
+        )
 
     return press
 
@@ -212,7 +277,11 @@ def test_what_was_rejected_or_not_decided_yet_is_taken_over_and_keeps_its_identi
     assert json.loads(answer["HX-Trigger"]) == {"legend-changed": {"revision": 3}}
     assert "Taken over into the legend." in answer.content.decode()
     take_from_page(document, "MEFs")
-    assert standing(document) == {("s0", "Bax", "GENEPROD", ""), ("s1", "Bak", "GENEPROD", ""), ("s2", "MEFs", "CELL", "")}
+    assert standing(document) == {
+        ("s0", "Bax", "GENEPROD", ""),
+        ("s1", "Bak", "GENEPROD", ""),
+        ("s2", "MEFs", "CELL", ""),
+    }
     assert [operation.kind for operation in document.operations.all()[2:]] == ["accept", "accept"]
 
 
@@ -231,11 +300,16 @@ def test_range_label_and_role_are_taken_over_from_an_earlier_acceptance_together
     operate(document, "set_role", entity="s0", role="BORING")
     operate(document, "remove", entity=next(key for key, *_ in accepted if key != "s0"))
     earlier = next(version.key for version in seen(document) if version.key.startswith("revision"))
-    assert json.loads(take_from_page(document, "Bax", old=earlier)["HX-Trigger"]) == {"legend-changed": {"revision": 11}}
+    assert json.loads(take_from_page(document, "Bax", old=earlier)["HX-Trigger"]) == {
+        "legend-changed": {"revision": 11}
+    }
     take_from_page(document, "inhibitor", old="now", new=earlier)  # the other way round
     assert {row[1:] for row in standing(document)} == {row[1:] for row in accepted}
     assert ("s0", "Bax", "GENEPROD", "MEASURED_VAR") in standing(document)
-    assert services.rebuilt_state(document).decided == services.legend_state(Document.objects.get(pk=document.pk)).decided
+    assert (
+        services.rebuilt_state(document).decided
+        == services.legend_state(Document.objects.get(pk=document.pk)).decided
+    )
 
 
 @pytest.mark.django_db
@@ -252,7 +326,10 @@ def test_a_taking_over_that_comes_too_late_or_into_other_hands_changes_nothing(
         assert "HX-Trigger" not in answer
         return answer.status_code, re.findall(r'role="alert">([^<]*)', answer.content.decode())[0]
 
-    assert send(take="nobody") == (422, "The two versions do not differ in this entity any more. Reload the comparison.")
+    assert send(take="nobody") == (
+        422,
+        "The two versions do not differ in this entity any more. Reload the comparison.",
+    )
     assert send(base_revision="x")[0] == send(take="")[0] == send(id="no uuid")[0] == 422
     services.claim_lease(document=document, actor=reviewer, take_over=True)
     assert send()[1].startswith("reviewer is working on this legend now")
@@ -263,18 +340,24 @@ def test_a_taking_over_that_comes_too_late_or_into_other_hands_changes_nothing(
 
 
 @pytest.mark.django_db
-def test_of_an_accepted_legend_nothing_is_taken_over(make_legend: MakeLegend, operate: Operate, curator: User, client_of: ClientOf) -> None:
+def test_of_an_accepted_legend_nothing_is_taken_over(
+    make_legend: MakeLegend, operate: Operate, curator: User, client_of: ClientOf
+) -> None:
     document = make_legend()
     operate(document, "reject", entity="s1")
     fields = pressed(client_of(curator).get(url(document)).content.decode(), "Bak")
     operate(document, "accept_legend")
     page = client_of(curator).get(url(document)).content.decode()
     assert ("1 lost" in page, "Take this" in page) == (True, False)
-    assert client_of(curator).post(url(document), fields | {"base_revision": "2"}).status_code == 422
+    assert (
+        client_of(curator).post(url(document), fields | {"base_revision": "2"}).status_code == 422
+    )
 
 
 @pytest.mark.django_db
-def test_the_comparison_takes_few_queries(make_legend: MakeLegend, operate: Operate, curator: User, client_of: ClientOf) -> None:
+def test_the_comparison_takes_few_queries(
+    make_legend: MakeLegend, operate: Operate, curator: User, client_of: ClientOf
+) -> None:
     document = make_legend()
     for _ in range(3):
         operate(document, "accept_legend")

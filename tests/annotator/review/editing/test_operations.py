@@ -32,7 +32,13 @@ LABELS = frozenset(ENTITY_LABELS)
 TEXT = "(A) Bax and Bak in MEFs. (B) Bax/Bak-deficient MEFs with Bax inhibitor."
 
 
-def legend(text: str = TEXT, *, decided: tuple[Entity, ...] = (), suggested: tuple[Entity, ...] = (), **others: Any) -> LegendState:
+def legend(
+    text: str = TEXT,
+    *,
+    decided: tuple[Entity, ...] = (),
+    suggested: tuple[Entity, ...] = (),
+    **others: Any,
+) -> LegendState:
     return LegendState(
         text=text,
         decided={entity.key: entity for entity in decided},
@@ -43,7 +49,15 @@ def legend(text: str = TEXT, *, decided: tuple[Entity, ...] = (), suggested: tup
     )
 
 
-def found(key: str, surface: str, label: str = "GENEPROD", *, nth: int = 0, text: str = TEXT, **others: Any) -> Entity:
+def found(
+    key: str,
+    surface: str,
+    label: str = "GENEPROD",
+    *,
+    nth: int = 0,
+    text: str = TEXT,
+    **others: Any,
+) -> Entity:
     at = -1
     for _ in range(nth + 1):
         at = text.index(surface, at + 1)
@@ -56,7 +70,11 @@ def edit(kind: str, *, number: int = 1, **arguments: Any) -> Edit:
 
 def words_of(state: LegendState, surface: str) -> list[int]:
     start = state.text.index(surface)
-    inside = [index for index, word in enumerate(state.words) if start <= word.start and word.end <= start + len(surface)]
+    inside = [
+        index
+        for index, word in enumerate(state.words)
+        if start <= word.start and word.end <= start + len(surface)
+    ]
     return [inside[0], inside[-1]]
 
 
@@ -65,7 +83,9 @@ def shown(state: LegendState) -> list[tuple[str, str, str]]:
 
 
 def test_accepting_a_suggestion_keeps_its_key_and_marks_the_decision_explicit() -> None:
-    state, _ = apply(legend(suggested=(found("s1", "Bax", score=0.5),)), edit("accept", entity="s1"))
+    state, _ = apply(
+        legend(suggested=(found("s1", "Bax", score=0.5),)), edit("accept", entity="s1")
+    )
     assert state.decided["s1"].verdict == "accepted"
     assert state.decided["s1"].decision == "explicit"
     assert state.decided["s1"].score == 0.5
@@ -137,23 +157,41 @@ def test_an_unknown_label_is_refused() -> None:
 
 
 def test_a_decision_over_a_suggestion_withdraws_the_suggestion() -> None:
-    state = legend(suggested=(found("s1", "Bax", nth=1), found("s2", "Bak", nth=1), found("s3", "MEFs")))
+    state = legend(
+        suggested=(found("s1", "Bax", nth=1), found("s2", "Bak", nth=1), found("s3", "MEFs"))
+    )
     added, _ = apply(state, edit("add", words=words_of(state, "Bax/Bak"), label="GENEPROD"))
     assert [surface for surface, _, _ in shown(added)] == ["MEFs", "Bax/Bak"]
 
 
 def test_suggestions_made_one_within_the_other_can_both_be_accepted() -> None:
-    state = legend(suggested=(found("s1", "Bax inhibitor", "SMALL_MOLECULE"), found("s2", "Bax", nth=2)))
-    both, _ = apply(apply(state, edit("accept", entity="s1"))[0], edit("accept", number=2, entity="s2"))
-    assert [key for key, entity in both.decided.items() if entity.verdict == "accepted"] == ["s1", "s2"]
+    state = legend(
+        suggested=(found("s1", "Bax inhibitor", "SMALL_MOLECULE"), found("s2", "Bax", nth=2))
+    )
+    both, _ = apply(
+        apply(state, edit("accept", entity="s1"))[0], edit("accept", number=2, entity="s2")
+    )
+    assert [key for key, entity in both.decided.items() if entity.verdict == "accepted"] == [
+        "s1",
+        "s2",
+    ]
 
 
 def test_moving_an_edge_keeps_identity_label_role_score_and_attributes() -> None:
-    before = found("s1", "Bax", nth=1, role="CONTROLLED_VAR", score=0.9, attributes={"ext_ids": "Q07813"})
-    state, _ = apply(legend(suggested=(before,)), edit("move_edges", entity="s1", edge="end", unit="word", by=1))
+    before = found(
+        "s1", "Bax", nth=1, role="CONTROLLED_VAR", score=0.9, attributes={"ext_ids": "Q07813"}
+    )
+    state, _ = apply(
+        legend(suggested=(before,)), edit("move_edges", entity="s1", edge="end", unit="word", by=1)
+    )
     after = state.decided["s1"]
     assert state.surface(after) == "Bax/"
-    assert (after.label, after.role, after.score, after.attributes) == (before.label, before.role, before.score, before.attributes)
+    assert (after.label, after.role, after.score, after.attributes) == (
+        before.label,
+        before.role,
+        before.score,
+        before.attributes,
+    )
 
 
 @pytest.mark.parametrize(
@@ -167,13 +205,21 @@ def test_moving_an_edge_keeps_identity_label_role_score_and_attributes() -> None
         ("end", "character", 1, "Bak i"),
     ],
 )
-def test_edges_step_by_word_and_by_character_over_space(edge: str, unit: str, by: int, surface: str) -> None:
-    state, _ = apply(legend(suggested=(found("s1", "Bak"),)), edit("move_edges", entity="s1", edge=edge, unit=unit, by=by))
+def test_edges_step_by_word_and_by_character_over_space(
+    edge: str, unit: str, by: int, surface: str
+) -> None:
+    state, _ = apply(
+        legend(suggested=(found("s1", "Bak"),)),
+        edit("move_edges", entity="s1", edge=edge, unit=unit, by=by),
+    )
     assert shown(state)[0][0] == surface
 
 
 def test_an_edge_inside_a_word_steps_to_that_words_own_edge() -> None:
-    state, _ = apply(legend(suggested=(found("s1", "ax and"),)), edit("move_edges", entity="s1", edge="start", unit="word", by=-1))
+    state, _ = apply(
+        legend(suggested=(found("s1", "ax and"),)),
+        edit("move_edges", entity="s1", edge="start", unit="word", by=-1),
+    )
     assert shown(state)[0][0] == "Bax and"
 
 
@@ -197,11 +243,19 @@ def test_roles_of_variables_stay_with_the_labels_that_bear_them() -> None:
 
 @pytest.mark.parametrize(
     ("role", "label", "left"),
-    [("MEASURED_VAR", "SMALL_MOLECULE", "MEASURED_VAR"), ("MEASURED_VAR", "CELL", ""), ("BORING", "CELL", "BORING"), ("", "CELL", "")],
+    [
+        ("MEASURED_VAR", "SMALL_MOLECULE", "MEASURED_VAR"),
+        ("MEASURED_VAR", "CELL", ""),
+        ("BORING", "CELL", "BORING"),
+        ("", "CELL", ""),
+    ],
 )
 def test_a_role_stays_where_the_new_label_bears_it(role: str, label: str, left: str) -> None:
     state = legend(suggested=(found("s1", "Bax", role=role),))
-    for changed in (edit("relabel", entity="s1", label=label), edit("add", words=words_of(state, "Bax"), label=label)):
+    for changed in (
+        edit("relabel", entity="s1", label=label),
+        edit("add", words=words_of(state, "Bax"), label=label),
+    ):
         after, _ = apply(state, changed)
         assert (after.decided["s1"].label, after.decided["s1"].role) == (label, left)
 
@@ -209,7 +263,8 @@ def test_a_role_stays_where_the_new_label_bears_it(role: str, label: str, left: 
 @pytest.mark.parametrize("kind", ["accept", "accept_legend"])
 def test_a_suggested_role_is_accepted_with_its_suggestion(kind: str) -> None:
     state, _ = apply(
-        legend(suggested=(found("s1", "Bax", role="MEASURED_VAR", score=0.9),)), edit(kind, **({"entity": "s1"} if kind == "accept" else {}))
+        legend(suggested=(found("s1", "Bax", role="MEASURED_VAR", score=0.9),)),
+        edit(kind, **({"entity": "s1"} if kind == "accept" else {})),
     )
     assert (state.decided["s1"].verdict, state.decided["s1"].role) == ("accepted", "MEASURED_VAR")
 
@@ -237,9 +292,12 @@ def test_propagation_does_not_bring_back_what_was_rejected_or_cut_words() -> Non
 
 def test_a_panel_start_is_put_and_taken_away_by_the_same_edit() -> None:
     state = legend(imported_panels=(Panel(0, 0, len(TEXT), "A"),))
-    (index, _) = words_of(state, "(B)")
+    index, _ = words_of(state, "(B)")
     two, _ = apply(state, edit("set_panels", word=index))
-    assert [(panel.marker, panel.start) for panel in two.panels] == [("A", 0), ("B", TEXT.index("(B)"))]
+    assert [(panel.marker, panel.start) for panel in two.panels] == [
+        ("A", 0),
+        ("B", TEXT.index("(B)")),
+    ]
     one, _ = apply(two, edit("set_panels", number=2, word=index))
     assert [panel.start for panel in one.panels] == [0]
 
@@ -285,7 +343,16 @@ def test_an_unknown_kind_is_refused(kind: str) -> None:
 
 
 def test_history_knows_what_can_be_undone_and_redone() -> None:
-    log = [Logged(name, kind, 1) for name, kind in (("a", "add"), ("b", "relabel"), ("u1", "undo"), ("u2", "undo"), ("r1", "redo"))]
+    log = [
+        Logged(name, kind, 1)
+        for name, kind in (
+            ("a", "add"),
+            ("b", "relabel"),
+            ("u1", "undo"),
+            ("u2", "undo"),
+            ("r1", "redo"),
+        )
+    ]
     done, undone = history(log)
     assert [operation.id for operation in done] == ["a"]
     assert [operation.id for operation in undone] == ["b"]
@@ -293,16 +360,23 @@ def test_history_knows_what_can_be_undone_and_redone() -> None:
     assert ([operation.id for operation in done], undone) == (["a", "c"], [])
 
 
-# Whatever curators do, in whatever order -----------------------------------------------------------------------------------
+# Whatever curators do, in whatever order
+# -----------------------------------------------------------------------------------
 
 NASTY = "aB é1\u0301\u00a0\u2009\t\r\n/–(x)😀👩‍👩‍👧\u200d\u05d0\u05d1<b>&"
-texts = st.text(alphabet=st.sampled_from(sorted(set(NASTY + "abc "))), min_size=1, max_size=60).filter(lambda text: text.strip())
+texts = st.text(
+    alphabet=st.sampled_from(sorted(set(NASTY + "abc "))), min_size=1, max_size=60
+).filter(lambda text: text.strip())
 
 
 @st.composite
 def legends(draw: st.DrawFn) -> LegendState:
     text = draw(texts)
-    return legend(text, decided=_spans(draw, text, "d", verdict="accepted", decision="imported"), suggested=_spans(draw, text, "s", score=0.5))
+    return legend(
+        text,
+        decided=_spans(draw, text, "d", verdict="accepted", decision="imported"),
+        suggested=_spans(draw, text, "s", score=0.5),
+    )
 
 
 def _spans(draw: st.DrawFn, text: str, prefix: str, **others: Any) -> tuple[Entity, ...]:
@@ -311,17 +385,33 @@ def _spans(draw: st.DrawFn, text: str, prefix: str, **others: Any) -> tuple[Enti
         start = draw(st.integers(0, len(text) - 1))
         start, end = trim(text, start, draw(st.integers(start + 1, len(text))))
         if start < end:
-            spans.append(Entity(f"{prefix}{number}", start, end, draw(st.sampled_from(ENTITY_LABELS)), **others))
+            spans.append(
+                Entity(
+                    f"{prefix}{number}", start, end, draw(st.sampled_from(ENTITY_LABELS)), **others
+                )
+            )
     return tuple(spans)
 
 
 def an_edit(draw: st.DrawFn, state: LegendState, number: int) -> Edit:
     keys = [*state.decided, *state.suggested, "nobody"]
-    arguments: dict[str, Any] = {"entity": draw(st.sampled_from(keys)), "label": draw(st.sampled_from(ENTITY_LABELS))}
+    arguments: dict[str, Any] = {
+        "entity": draw(st.sampled_from(keys)),
+        "label": draw(st.sampled_from(ENTITY_LABELS)),
+    }
     kind = draw(
         st.sampled_from(
             [
-                *("add", "accept", "reject", "remove", "relabel", "set_role", "set_identifiers", "move_edges"),
+                *(
+                    "add",
+                    "accept",
+                    "reject",
+                    "remove",
+                    "relabel",
+                    "set_role",
+                    "set_identifiers",
+                    "move_edges",
+                ),
                 *("propagate", "set_panels", "accept_legend", "reopen_legend"),
             ]
         )
@@ -329,15 +419,31 @@ def an_edit(draw: st.DrawFn, state: LegendState, number: int) -> Edit:
     if kind == "set_role":
         arguments["role"] = draw(st.sampled_from(["", *ROLES]))
     if kind == "set_identifiers":
-        arguments["identifiers"] = draw(st.lists(st.fixed_dictionaries({"id": st.sampled_from(["12028", "P10415"])}), max_size=2))
+        arguments["identifiers"] = draw(
+            st.lists(
+                st.fixed_dictionaries({"id": st.sampled_from(["12028", "P10415"])}), max_size=2
+            )
+        )
     if kind == "propagate" and draw(st.booleans()):
-        arguments |= {"surface": draw(st.sampled_from([state.text[:1], "a", "abc", "ab c"])), "role": ""}
+        arguments |= {
+            "surface": draw(st.sampled_from([state.text[:1], "a", "abc", "ab c"])),
+            "role": "",
+        }
     if kind == "move_edges":
-        step = draw(st.tuples(st.sampled_from(["start", "end"]), st.sampled_from(["word", "character"]), st.sampled_from([-1, 1])))
+        step = draw(
+            st.tuples(
+                st.sampled_from(["start", "end"]),
+                st.sampled_from(["word", "character"]),
+                st.sampled_from([-1, 1]),
+            )
+        )
         arguments |= dict(zip(("edge", "unit", "by"), step, strict=True))
     if kind == "add":
         first = draw(st.integers(0, len(state.words) - 1))
-        arguments |= {"words": [first, draw(st.integers(first, len(state.words) - 1))], "steps": [draw(st.integers(-2, 2)), draw(st.integers(-2, 2))]}
+        arguments |= {
+            "words": [first, draw(st.integers(first, len(state.words) - 1))],
+            "steps": [draw(st.integers(-2, 2)), draw(st.integers(-2, 2))],
+        }
     if kind == "set_panels":
         arguments["word"] = draw(st.integers(0, len(state.words) - 1))
     return Edit(f"op{number}", kind, arguments)
@@ -345,7 +451,8 @@ def an_edit(draw: st.DrawFn, state: LegendState, number: int) -> Edit:
 
 @st.composite
 def sessions(draw: st.DrawFn) -> tuple[list[LegendState], list[Edit], list[Effect]]:
-    """A legend, the states it went through, and the edits and effects that led from one to the next."""
+    """A legend, the states it went through, and the edits and effects that led from one to the
+    next."""
     states, edits, effects = [draw(legends())], [], []
     for number in range(draw(st.integers(1, 8))):
         wish = an_edit(draw, states[-1], number)
@@ -366,7 +473,9 @@ def facts(state: LegendState) -> tuple[Any, ...]:
 
 @settings(max_examples=150, deadline=None)
 @given(sessions())
-def test_replaying_the_log_rebuilds_the_state(session: tuple[list[LegendState], list[Edit], list[Effect]]) -> None:
+def test_replaying_the_log_rebuilds_the_state(
+    session: tuple[list[LegendState], list[Edit], list[Effect]],
+) -> None:
     states, edits, effects = session
     stored = [Effect.from_json(effect.as_json()) for effect in effects]
     assert facts(replay(states[0], stored)) == facts(states[-1])
@@ -391,7 +500,9 @@ def test_undoing_any_sequence_restores_every_state_on_the_way_and_redoing_return
 
 @settings(max_examples=150, deadline=None)
 @given(sessions())
-def test_every_entity_stays_within_the_text_trimmed_and_under_its_own_key(session: tuple[list[LegendState], list[Edit], list[Effect]]) -> None:
+def test_every_entity_stays_within_the_text_trimmed_and_under_its_own_key(
+    session: tuple[list[LegendState], list[Edit], list[Effect]],
+) -> None:
     for state in session[0]:
         for key, entity in state.decided.items():
             assert entity.key == key
@@ -406,7 +517,9 @@ def test_every_entity_stays_within_the_text_trimmed_and_under_its_own_key(sessio
 
 @settings(max_examples=150, deadline=None)
 @given(legends(), st.data())
-def test_propagation_never_overlaps_or_changes_a_decided_entity(state: LegendState, data: st.DataObject) -> None:
+def test_propagation_never_overlaps_or_changes_a_decided_entity(
+    state: LegendState, data: st.DataObject
+) -> None:
     assume(state.entities)
     model = data.draw(st.sampled_from(state.entities))
     try:
@@ -414,31 +527,54 @@ def test_propagation_never_overlaps_or_changes_a_decided_entity(state: LegendSta
     except OperationError:
         return
     assert all(after.decided[key] == entity for key, entity in state.decided.items())
-    made = [entity for key, entity in after.decided.items() if key not in state.decided and key != model.key]
+    made = [
+        entity
+        for key, entity in after.decided.items()
+        if key not in state.decided and key != model.key
+    ]
     for entity in made:
         assert after.surface(entity) == state.surface(model)
         assert entity.label == model.label
-        assert not any(other.overlaps(entity.start, entity.end) for key, other in after.decided.items() if key != entity.key and other not in made)
+        assert not any(
+            other.overlaps(entity.start, entity.end)
+            for key, other in after.decided.items()
+            if key != entity.key and other not in made
+        )
 
 
 @settings(max_examples=150, deadline=None)
 @given(legends())
 def test_accepting_the_legend_decides_everything_that_was_shown(state: LegendState) -> None:
     after, _ = apply(state, edit("accept_legend"))
-    assert [(e.key, e.start, e.end, e.label) for e in after.entities] == [(e.key, e.start, e.end, e.label) for e in state.entities]
+    assert [(e.key, e.start, e.end, e.label) for e in after.entities] == [
+        (e.key, e.start, e.end, e.label) for e in state.entities
+    ]
     assert all(entity.verdict == "accepted" for entity in after.entities)
 
 
-# Modes -----------------------------------------------------------------------------------------------------------------------
+# Modes
+# ------------------------------------------------------------------------------------------
 
 
 def scored(mode: str, threshold: float) -> LegendState:
     scores = {"high": 0.9, "edge": 0.5, "low": 0.4, "file": None}
-    spans = {key: Entity(key, at * 4, at * 4 + 3, "CELL", score=score) for at, (key, score) in enumerate(scores.items())}
-    return LegendState(text="abc def ghi jkl", decided={}, suggested=spans, labels=frozenset(LABELS), mode=mode, threshold=threshold)
+    spans = {
+        key: Entity(key, at * 4, at * 4 + 3, "CELL", score=score)
+        for at, (key, score) in enumerate(scores.items())
+    }
+    return LegendState(
+        text="abc def ghi jkl",
+        decided={},
+        suggested=spans,
+        labels=frozenset(LABELS),
+        mode=mode,
+        threshold=threshold,
+    )
 
 
-def test_sweeping_accepts_what_stands_at_or_above_the_threshold_and_leaves_out_what_lies_below() -> None:
+def test_sweeping_accepts_what_stands_at_or_above_the_threshold_and_leaves_out_what_lies_below() -> (  # noqa: E501
+    None
+):
     after, _ = apply(scored("sweep", 0.5), edit("accept_legend"))
     assert {key: entity.verdict for key, entity in after.decided.items()} == {
         "high": "accepted",
@@ -449,7 +585,9 @@ def test_sweeping_accepts_what_stands_at_or_above_the_threshold_and_leaves_out_w
     assert {entity.decision for entity in after.decided.values()} == {"swept"}
 
 
-def test_deciding_asks_for_each_suggestion_below_the_threshold_and_for_each_without_a_score() -> None:
+def test_deciding_asks_for_each_suggestion_below_the_threshold_and_for_each_without_a_score() -> (
+    None
+):
     state = scored("decide", 0.5)
     with pytest.raises(OperationError, match="2 suggestions wait for a decision"):
         apply(state, edit("accept_legend"))
@@ -466,14 +604,23 @@ def test_deciding_asks_for_each_suggestion_below_the_threshold_and_for_each_with
     }
 
 
-# Identifiers, panels' letters ---------------------------------------------------------------------------------------------------
+# Identifiers, panels' letters
+# ------------------------------------------------------------------------------------------
 
 
-def test_identifiers_are_put_on_an_entity_survive_its_other_edits_and_go_along_to_the_same_string() -> None:
+def test_identifiers_are_put_on_an_entity_survive_its_other_edits_and_go_along_to_the_same_string() -> (  # noqa: E501
+    None
+):
     suggested = {"a": Entity("a", 0, 3, "GENEPROD", attributes={"runner_up": "CELL"})}
-    state = LegendState(text="Bax or Bax", decided={}, suggested=suggested, labels=frozenset(LABELS))
+    state = LegendState(
+        text="Bax or Bax", decided={}, suggested=suggested, labels=frozenset(LABELS)
+    )
     told = [{"id": "12028", "name": "Bax", "taxon": "10090", "database": "NCBI gene"}]
-    for step in (edit("set_identifiers", entity="a", identifiers=told), edit("relabel", entity="a", label="CELL"), edit("propagate", entity="a")):
+    for step in (
+        edit("set_identifiers", entity="a", identifiers=told),
+        edit("relabel", entity="a", label="CELL"),
+        edit("propagate", entity="a"),
+    ):
         state, _ = apply(state, step)
     assert [(entity.label, identifiers_of(entity.attributes)) for entity in state.entities] == [
         ("CELL", [Identifier("12028", "Bax", "10090", "NCBI gene", "Mus musculus")])
@@ -483,14 +630,34 @@ def test_identifiers_are_put_on_an_entity_survive_its_other_edits_and_go_along_t
     assert state.decided["a"].attributes == {"runner_up": "CELL"}
 
 
-@pytest.mark.parametrize("told", [None, "12028", [{}], [{"id": " "}], [{"id": "a///b"}], [{"id": 1}], [{"id": "x" * 201}], [{"id": "1"}] * 61])
+@pytest.mark.parametrize(
+    "told",
+    [
+        None,
+        "12028",
+        [{}],
+        [{"id": " "}],
+        [{"id": "a///b"}],
+        [{"id": 1}],
+        [{"id": "x" * 201}],
+        [{"id": "1"}] * 61,
+    ],
+)
 def test_identifiers_that_cannot_be_stored_are_refused(told: Any) -> None:
-    state = LegendState(text="Bax", decided={}, suggested={"a": Entity("a", 0, 3, "GENEPROD")}, labels=frozenset(LABELS))
+    state = LegendState(
+        text="Bax",
+        decided={},
+        suggested={"a": Entity("a", 0, 3, "GENEPROD")},
+        labels=frozenset(LABELS),
+    )
     with pytest.raises(OperationError):
         apply(state, edit("set_identifiers", entity="a", identifiers=told))
 
 
-parts = st.text(alphabet=st.characters(exclude_characters="/", exclude_categories=("Cs", "Zs", "Cc")), max_size=8)
+parts = st.text(
+    alphabet=st.characters(exclude_characters="/", exclude_categories=("Cs", "Zs", "Cc")),
+    max_size=8,
+)
 
 
 @given(st.lists(st.builds(Identifier, parts.filter(bool), parts, parts, parts), max_size=4))
@@ -516,15 +683,34 @@ def test_identifiers_are_read_as_they_were_written(told: list[Identifier]) -> No
         ([], []),
     ],
 )
-def test_letters_of_panels_are_held_against_the_alphabet(markers: list[str], problems: list[str]) -> None:
-    assert panel_problems([Panel(index, index, index + 1, marker) for index, marker in enumerate(markers)]) == problems
+def test_letters_of_panels_are_held_against_the_alphabet(
+    markers: list[str], problems: list[str]
+) -> None:
+    assert (
+        panel_problems(
+            [Panel(index, index, index + 1, marker) for index, marker in enumerate(markers)]
+        )
+        == problems
+    )
 
 
 @pytest.mark.parametrize(
     ("opening", "marker"),
-    [("(a) One", "A"), ("(b, c) Two", "B–C"), ("C–E, three", "C–E"), ("d and e, four", "D–E"), ("A cell", "A"), ("Cells", "A"), ("(B) one", "B")],
+    [
+        ("(a) One", "A"),
+        ("(b, c) Two", "B–C"),
+        ("C–E, three", "C–E"),
+        ("d and e, four", "D–E"),
+        ("A cell", "A"),
+        ("Cells", "A"),
+        ("(B) one", "B"),
+    ],
 )
-def test_a_panel_that_is_begun_takes_its_letters_from_its_first_words(opening: str, marker: str) -> None:
-    state = LegendState(text=f"{opening} of some", decided={}, suggested={}, labels=frozenset(LABELS))
+def test_a_panel_that_is_begun_takes_its_letters_from_its_first_words(
+    opening: str, marker: str
+) -> None:
+    state = LegendState(
+        text=f"{opening} of some", decided={}, suggested={}, labels=frozenset(LABELS)
+    )
     after, _ = apply(state, edit("set_panels", starts=[0]))
     assert [panel.marker for panel in after.panels] == [marker]

@@ -17,7 +17,9 @@ pytestmark = pytest.mark.django_db
 
 
 def decided(document: Document) -> list[tuple[str, str, str]]:
-    rows = Span.objects.filter(layer__document=document, layer__kind="decided", verdict="accepted").order_by("start")
+    rows = Span.objects.filter(
+        layer__document=document, layer__kind="decided", verdict="accepted"
+    ).order_by("start")
     return [(row.surface, row.label, row.decision) for row in rows]
 
 
@@ -25,30 +27,44 @@ def decided(document: Document) -> list[tuple[str, str, str]]:
 def paper(make_legend: MakeLegend) -> list[Document]:
     """Three legends of one paper, and one of another."""
     legends = [make_legend() for _ in range(4)]
-    Document.objects.filter(pk__in=[legend.pk for legend in legends[:3]]).update(doi="10.1000/paper")
+    Document.objects.filter(pk__in=[legend.pk for legend in legends[:3]]).update(
+        doi="10.1000/paper"
+    )
     return legends
 
 
-def test_a_label_reaches_the_same_string_in_the_papers_other_legends_and_no_further(paper: list[Document], operate: Operate) -> None:
+def test_a_label_reaches_the_same_string_in_the_papers_other_legends_and_no_further(
+    paper: list[Document], operate: Operate
+) -> None:
     operate(paper[0], "relabel", entity="s0", label="CELL")
     outcome = operate(paper[0], "propagate", entity="s0", scope="paper")
     assert outcome.n_others == 2
-    assert decided(paper[0]) == [("Bax", "CELL", "explicit"), ("Bax", "CELL", "propagated"), ("Bax", "CELL", "propagated")]
+    assert decided(paper[0]) == [
+        ("Bax", "CELL", "explicit"),
+        ("Bax", "CELL", "propagated"),
+        ("Bax", "CELL", "propagated"),
+    ]
     assert decided(paper[1]) == decided(paper[2]) == [("Bax", "CELL", "propagated")] * 3
     assert decided(paper[3]) == []
     for legend in paper:
         assert services.rebuilt_state(legend).decided == services.legend_state(legend).decided
 
 
-def test_the_preview_counts_what_a_propagation_then_does(paper: list[Document], operate: Operate, curator: User) -> None:
+def test_the_preview_counts_what_a_propagation_then_does(
+    paper: list[Document], operate: Operate, curator: User
+) -> None:
     operate(paper[0], "relabel", entity="s0", label="CELL")
     legend = Document.objects.get(pk=paper[0].pk)
     assert services.paper_preview(document=legend, actor=curator, key="s0") == (2, 6)
     operate(paper[0], "propagate", entity="s0", scope="paper")
-    assert services.paper_preview(document=Document.objects.get(pk=legend.pk), actor=curator, key="s0") == (0, 0)
+    assert services.paper_preview(
+        document=Document.objects.get(pk=legend.pk), actor=curator, key="s0"
+    ) == (0, 0)
 
 
-def test_accepted_legends_and_those_in_other_hands_are_left_alone(paper: list[Document], operate: Operate, reviewer: User) -> None:
+def test_accepted_legends_and_those_in_other_hands_are_left_alone(
+    paper: list[Document], operate: Operate, reviewer: User
+) -> None:
     operate(paper[1], "accept_legend")
     before = decided(paper[1])
     services.claim_lease(document=paper[2], actor=reviewer)
@@ -58,7 +74,9 @@ def test_accepted_legends_and_those_in_other_hands_are_left_alone(paper: list[Do
     assert decided(paper[2]) == []
 
 
-def test_one_undo_takes_it_back_everywhere_and_one_redo_brings_it_back(paper: list[Document], operate: Operate) -> None:
+def test_one_undo_takes_it_back_everywhere_and_one_redo_brings_it_back(
+    paper: list[Document], operate: Operate
+) -> None:
     operate(paper[0], "propagate", entity="s0", scope="paper")
     undone = operate(paper[0], "undo")
     assert (undone.n_others, undone.n_left) == (2, 0)
@@ -72,7 +90,9 @@ def test_one_undo_takes_it_back_everywhere_and_one_redo_brings_it_back(paper: li
         assert services.rebuilt_state(legend).decided == services.legend_state(legend).decided
 
 
-def test_undo_leaves_a_legend_alone_that_was_edited_since_and_says_so(paper: list[Document], operate: Operate) -> None:
+def test_undo_leaves_a_legend_alone_that_was_edited_since_and_says_so(
+    paper: list[Document], operate: Operate
+) -> None:
     operate(paper[0], "propagate", entity="s0", scope="paper")
     operate(paper[2], "reject", entity="s1")
     undone = operate(paper[0], "undo")
@@ -80,7 +100,9 @@ def test_undo_leaves_a_legend_alone_that_was_edited_since_and_says_so(paper: lis
     assert [len(decided(legend)) for legend in paper] == [0, 0, 3, 0]
 
 
-def test_with_nothing_to_change_here_the_others_are_still_reached(paper: list[Document], operate: Operate) -> None:
+def test_with_nothing_to_change_here_the_others_are_still_reached(
+    paper: list[Document], operate: Operate
+) -> None:
     operate(paper[0], "propagate", entity="s0")
     outcome = operate(paper[0], "propagate", entity="s0", scope="paper")
     assert outcome.n_others == 2
@@ -100,12 +122,26 @@ def test_sent_twice_it_is_done_once(paper: list[Document], operate: Operate) -> 
 
 
 def test_identifiers_go_along(paper: list[Document], operate: Operate) -> None:
-    operate(paper[0], "set_identifiers", entity="s0", identifiers=[{"id": "12028", "database": "NCBI gene"}])
+    operate(
+        paper[0],
+        "set_identifiers",
+        entity="s0",
+        identifiers=[{"id": "12028", "database": "NCBI gene"}],
+    )
     operate(paper[0], "propagate", entity="s0", scope="paper")
-    assert {span.attributes.get("ext_ids") for span in Span.objects.filter(layer__kind="decided", layer__document=paper[1])} == {"12028"}
+    assert {
+        span.attributes.get("ext_ids")
+        for span in Span.objects.filter(layer__kind="decided", layer__document=paper[1])
+    } == {"12028"}
 
 
-def test_an_acceptance_is_logged_with_the_rules_it_was_made_under(paper: list[Document], operate: Operate) -> None:
+def test_an_acceptance_is_logged_with_the_rules_it_was_made_under(
+    paper: list[Document], operate: Operate
+) -> None:
     Project.objects.update(threshold=0.6)
     operation = operate(paper[0], "accept_legend").operation
-    assert {"mode": "sweep", "threshold": 0.6, "blind": False}.items() <= operation.arguments.items()
+    assert {
+        "mode": "sweep",
+        "threshold": 0.6,
+        "blind": False,
+    }.items() <= operation.arguments.items()

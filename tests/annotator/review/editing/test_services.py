@@ -1,4 +1,5 @@
-"""Operations on legends in the database: once, in order, by one person at a time, and never lost."""
+"""Operations on legends in the database: once, in order, by one person at a time, and never
+lost."""
 
 from __future__ import annotations
 
@@ -16,19 +17,30 @@ from annotator.common.errors import UserError
 from annotator.corpus.models import Document, DocumentState, Layer, LayerKind, Project, Span
 from annotator.review.editing import services
 from annotator.review.editing.operations import OperationError
-from annotator.review.editing.services import LeaseError, StaleRevisionError, legend_state, rebuilt_state
+from annotator.review.editing.services import (
+    LeaseError,
+    StaleRevisionError,
+    legend_state,
+    rebuilt_state,
+)
 from annotator.review.models import Lease, Operation
 from tests.annotator.review.conftest import MakeLegend, Operate
 
 pytestmark = pytest.mark.django_db
 
 
-def stored(document: Document, kind: str = LayerKind.DECIDED) -> dict[str, tuple[str, str, str, str]]:
-    rows = Span.objects.filter(layer__document=document, layer__kind=kind, layer__superseded_at=None)
+def stored(
+    document: Document, kind: str = LayerKind.DECIDED
+) -> dict[str, tuple[str, str, str, str]]:
+    rows = Span.objects.filter(
+        layer__document=document, layer__kind=kind, layer__superseded_at=None
+    )
     return {row.key: (row.surface, row.label, row.verdict, row.decision) for row in rows}
 
 
-def test_an_edit_is_stored_logged_and_moves_the_revision(make_legend: MakeLegend, operate: Operate, curator: User) -> None:
+def test_an_edit_is_stored_logged_and_moves_the_revision(
+    make_legend: MakeLegend, operate: Operate, curator: User
+) -> None:
     document = make_legend()
     outcome = operate(document, "relabel", entity="s1", label="CELL")
     document.refresh_from_db()
@@ -48,10 +60,17 @@ def test_suggestions_stay_as_they_were_suggested(make_legend: MakeLegend, operat
     assert stored(document, LayerKind.SUGGESTED) == before
 
 
-def test_decisions_begin_from_what_was_imported_and_leave_the_import_alone(make_legend: MakeLegend, operate: Operate) -> None:
-    document = make_legend(suggested=None, imported=[("Bax", "GENEPROD", None), ("MEFs", "CELL", None)])
+def test_decisions_begin_from_what_was_imported_and_leave_the_import_alone(
+    make_legend: MakeLegend, operate: Operate
+) -> None:
+    document = make_legend(
+        suggested=None, imported=[("Bax", "GENEPROD", None), ("MEFs", "CELL", None)]
+    )
     operate(document, "relabel", entity="g1", label="TISSUE")
-    assert stored(document) == {"g0": ("Bax", "GENEPROD", "accepted", "imported"), "g1": ("MEFs", "TISSUE", "accepted", "explicit")}
+    assert stored(document) == {
+        "g0": ("Bax", "GENEPROD", "accepted", "imported"),
+        "g1": ("MEFs", "TISSUE", "accepted", "explicit"),
+    }
     assert stored(document, LayerKind.IMPORTED)["g1"][1] == "CELL"
 
 
@@ -65,7 +84,9 @@ def test_an_operation_sent_twice_is_done_once(make_legend: MakeLegend, operate: 
     assert document.operations.count() == 2
 
 
-def test_an_id_used_for_another_legend_or_by_somebody_else_is_refused(make_legend: MakeLegend, operate: Operate, reviewer: User) -> None:
+def test_an_id_used_for_another_legend_or_by_somebody_else_is_refused(
+    make_legend: MakeLegend, operate: Operate, reviewer: User
+) -> None:
     one, other, once = make_legend(), make_legend(), uuid.uuid4()
     operate(one, "accept", entity="s0", id=once)
     for document, actor in ((other, None), (one, reviewer)):
@@ -73,7 +94,9 @@ def test_an_id_used_for_another_legend_or_by_somebody_else_is_refused(make_legen
             operate(document, "accept", entity="s0", id=once, actor=actor)
 
 
-def test_a_write_on_an_older_revision_is_refused_and_told_what_came_between(make_legend: MakeLegend, operate: Operate) -> None:
+def test_a_write_on_an_older_revision_is_refused_and_told_what_came_between(
+    make_legend: MakeLegend, operate: Operate
+) -> None:
     document = make_legend()
     operate(document, "accept", entity="s0", base=0)
     with pytest.raises(StaleRevisionError) as caught:
@@ -111,18 +134,45 @@ def test_a_refused_edit_leaves_no_trace(make_legend: MakeLegend, operate: Operat
         {"id": str(uuid.uuid4()), "kind": ["accept"], "base_revision": 0},
         {"id": str(uuid.uuid4()), "kind": "accept", "base_revision": 0, "arguments": "s0"},
         {"id": str(uuid.uuid4()), "kind": "accept", "base_revision": 0, "entity": ["s0"]},
-        {"id": str(uuid.uuid4()), "kind": "relabel", "base_revision": 0, "entity": "s0", "arguments": {"label": {}}},
-        {"id": str(uuid.uuid4()), "kind": "set_role", "base_revision": 0, "entity": "s0", "arguments": {"role": []}},
-        {"id": str(uuid.uuid4()), "kind": "move_edges", "base_revision": 0, "entity": "s0", "arguments": {"edge": [], "by": 1}},
-        {"id": str(uuid.uuid4()), "kind": "set_panels", "base_revision": 0, "arguments": {"starts": [{}]}},
+        {
+            "id": str(uuid.uuid4()),
+            "kind": "relabel",
+            "base_revision": 0,
+            "entity": "s0",
+            "arguments": {"label": {}},
+        },
+        {
+            "id": str(uuid.uuid4()),
+            "kind": "set_role",
+            "base_revision": 0,
+            "entity": "s0",
+            "arguments": {"role": []},
+        },
+        {
+            "id": str(uuid.uuid4()),
+            "kind": "move_edges",
+            "base_revision": 0,
+            "entity": "s0",
+            "arguments": {"edge": [], "by": 1},
+        },
+        {
+            "id": str(uuid.uuid4()),
+            "kind": "set_panels",
+            "base_revision": 0,
+            "arguments": {"starts": [{}]},
+        },
     ],
 )
-def test_a_misshapen_operation_is_refused_with_a_sentence(make_legend: MakeLegend, curator: User, operation: dict[str, Any]) -> None:
+def test_a_misshapen_operation_is_refused_with_a_sentence(
+    make_legend: MakeLegend, curator: User, operation: dict[str, Any]
+) -> None:
     with pytest.raises(OperationError):
         services.apply_operation(document_id=make_legend().pk, actor=curator, operation=operation)
 
 
-def test_only_those_who_may_review_edit(make_legend: MakeLegend, operate: Operate, viewer: User, stranger: User) -> None:
+def test_only_those_who_may_review_edit(
+    make_legend: MakeLegend, operate: Operate, viewer: User, stranger: User
+) -> None:
     document = make_legend()
     for actor in (viewer, stranger):
         with pytest.raises(PermissionDenied):
@@ -144,7 +194,9 @@ def test_a_legend_in_somebodys_hands_is_not_edited_by_another_until_it_is_free_o
     assert services.holder_of(document) == curator
 
 
-def test_accepting_a_legend_decides_the_rest_lets_go_of_it_and_names_who(make_legend: MakeLegend, curator: User) -> None:
+def test_accepting_a_legend_decides_the_rest_lets_go_of_it_and_names_who(
+    make_legend: MakeLegend, curator: User
+) -> None:
     document = make_legend()
     services.accept_legend(document_id=document.pk, actor=curator, base_revision=0)
     document.refresh_from_db()
@@ -154,7 +206,9 @@ def test_accepting_a_legend_decides_the_rest_lets_go_of_it_and_names_who(make_le
     assert services.holder_of(document) is None
 
 
-def test_undo_takes_back_an_acceptance_with_all_it_swept_and_redo_repeats_it(make_legend: MakeLegend, operate: Operate) -> None:
+def test_undo_takes_back_an_acceptance_with_all_it_swept_and_redo_repeats_it(
+    make_legend: MakeLegend, operate: Operate
+) -> None:
     document = make_legend()
     operate(document, "relabel", entity="s0", label="CELL")
     before = stored(document)
@@ -170,7 +224,9 @@ def test_undo_takes_back_an_acceptance_with_all_it_swept_and_redo_repeats_it(mak
     assert document.state == DocumentState.ACCEPTED
 
 
-def test_undo_and_redo_walk_the_whole_history_and_stop_at_its_ends(make_legend: MakeLegend, operate: Operate) -> None:
+def test_undo_and_redo_walk_the_whole_history_and_stop_at_its_ends(
+    make_legend: MakeLegend, operate: Operate
+) -> None:
     document = make_legend()
     states = [legend_state(document)]
     steps: list[tuple[str, dict[str, Any]]] = [
@@ -196,7 +252,9 @@ def test_undo_and_redo_walk_the_whole_history_and_stop_at_its_ends(make_legend: 
         operate(document, "redo")
 
 
-def test_undo_never_takes_back_somebody_elses_edit(make_legend: MakeLegend, operate: Operate, curator: User, reviewer: User) -> None:
+def test_undo_never_takes_back_somebody_elses_edit(
+    make_legend: MakeLegend, operate: Operate, curator: User, reviewer: User
+) -> None:
     document = make_legend()
     operate(document, "accept", entity="s0")
     services.claim_lease(document=document, actor=reviewer, take_over=True)
@@ -206,7 +264,9 @@ def test_undo_never_takes_back_somebody_elses_edit(make_legend: MakeLegend, oper
 
 def test_the_log_alone_rebuilds_what_is_stored(make_legend: MakeLegend, operate: Operate) -> None:
     rng = random.Random(7)
-    document = make_legend(imported=[("deficient", "DISEASE", None), ("inhibitor", "SMALL_MOLECULE", None)])
+    document = make_legend(
+        imported=[("deficient", "DISEASE", None), ("inhibitor", "SMALL_MOLECULE", None)]
+    )
     for _ in range(40):
         document.refresh_from_db()
         state = legend_state(document)
@@ -257,7 +317,11 @@ def test_offsets_are_code_points_in_any_text(make_legend: MakeLegend, operate: O
             continue
         operate(document, "add", words=[index, index], label="CELL")
     rows = Span.objects.filter(layer__document=document)
-    assert [row.surface for row in rows] == [NASTY[word.start : word.end] for word in state.words if not NASTY[word.start : word.end].isspace()]
+    assert [row.surface for row in rows] == [
+        NASTY[word.start : word.end]
+        for word in state.words
+        if not NASTY[word.start : word.end].isspace()
+    ]
 
 
 def test_the_next_legend_is_one_that_waits_and_that_nobody_else_holds(

@@ -1,4 +1,5 @@
-"""Orders of the queue, the next legend, a legend's place, and the share that is handed out by lot."""
+"""Orders of the queue, the next legend, a legend's place, and the share that is handed out by
+lot."""
 
 from __future__ import annotations
 
@@ -33,7 +34,8 @@ SORTED: dict[str, Callable[[Document], Any]] = {
 
 @pytest.fixture
 def make_queue(project: Project) -> Callable[..., list[Document]]:
-    """``make_queue(n)``: so many waiting legends with facts drawn from few values, so that there are ties; lots 0, 1/n, 2/n … in some order."""
+    """``make_queue(n)``: so many waiting legends with facts drawn from few values, so that there
+    are ties; lots 0, 1/n, 2/n … in some order."""
 
     def make(n: int, **facts: Any) -> list[Document]:
         chance = random.Random(7)
@@ -47,7 +49,9 @@ def make_queue(project: Project) -> Callable[..., list[Document]]:
                 certainty=chance.choice([None, 0.25, 0.5, 0.1 + 0.2]),
                 disagreement=chance.choice([0, 1, 5]),
                 text="x",
-                state=chance.choice([DocumentState.IMPORTED, DocumentState.SUGGESTED, DocumentState.IN_REVIEW]),
+                state=chance.choice(
+                    [DocumentState.IMPORTED, DocumentState.SUGGESTED, DocumentState.IN_REVIEW]
+                ),
                 lot=lots[number],
             )
             for number in range(n)
@@ -57,11 +61,18 @@ def make_queue(project: Project) -> Callable[..., list[Document]]:
     return make
 
 
-def walk(project: Project, actor: User, *, order: str = "", accept: bool = False, limit: int = 1000) -> list[int]:
-    """The legends as they are handed out one after the other, until none or the first comes again."""
+def walk(
+    project: Project, actor: User, *, order: str = "", accept: bool = False, limit: int = 1000
+) -> list[int]:
+    """The legends as they are handed out one after the other, until none or the first comes
+    again."""
     found: list[int] = []
     after = 0
-    while (after := next_legend(project=project, actor=actor, after=after, order=order) or 0) and after not in found and len(found) < limit:
+    while (
+        (after := next_legend(project=project, actor=actor, after=after, order=order) or 0)
+        and after not in found
+        and len(found) < limit
+    ):
         found.append(after)
         if accept:
             Document.objects.filter(pk=after).update(state=DocumentState.ACCEPTED)
@@ -72,7 +83,11 @@ def walk(project: Project, actor: User, *, order: str = "", accept: bool = False
 @pytest.mark.parametrize("order", QueueOrder.values)
 @pytest.mark.parametrize("accept", [False, True])
 def test_legends_are_handed_out_in_the_projects_order_each_once(
-    order: str, accept: bool, make_queue: Callable[..., list[Document]], project: Project, curator: User
+    order: str,
+    accept: bool,
+    make_queue: Callable[..., list[Document]],
+    project: Project,
+    curator: User,
 ) -> None:
     project.queue_order = order
     documents = sorted(make_queue(25), key=SORTED[order])
@@ -85,19 +100,31 @@ def test_from_the_last_legend_the_queue_goes_round_to_the_first(
     order: str, make_queue: Callable[..., list[Document]], project: Project, curator: User
 ) -> None:
     documents = sorted(make_queue(12), key=SORTED[order])
-    assert next_legend(project=project, actor=curator, after=documents[-1].pk, order=order) == documents[0].pk
+    assert (
+        next_legend(project=project, actor=curator, after=documents[-1].pk, order=order)
+        == documents[0].pk
+    )
     assert next_legend(project=project, actor=curator, after=10**9, order=order) == documents[0].pk
     Document.objects.exclude(pk=documents[4].pk).update(state=DocumentState.ACCEPTED)
-    assert next_legend(project=project, actor=curator, after=documents[8].pk, order=order) == documents[4].pk
+    assert (
+        next_legend(project=project, actor=curator, after=documents[8].pk, order=order)
+        == documents[4].pk
+    )
     assert next_legend(project=project, actor=curator, after=documents[4].pk, order=order) is None
 
 
 @pytest.mark.django_db
-def test_a_persons_own_order_goes_before_the_projects(make_queue: Callable[..., list[Document]], project: Project, curator: User) -> None:
+def test_a_persons_own_order_goes_before_the_projects(
+    make_queue: Callable[..., list[Document]], project: Project, curator: User
+) -> None:
     documents = make_queue(5)
     project.queue_order = QueueOrder.CERTAINTY
-    assert walk(project, curator, order="newest") == [document.pk for document in reversed(documents)]
-    assert walk(project, curator, order="nonsense") == [document.pk for document in sorted(documents, key=SORTED[QueueOrder.CERTAINTY])]
+    assert walk(project, curator, order="newest") == [
+        document.pk for document in reversed(documents)
+    ]
+    assert walk(project, curator, order="nonsense") == [
+        document.pk for document in sorted(documents, key=SORTED[QueueOrder.CERTAINTY])
+    ]
 
 
 @pytest.mark.django_db
@@ -116,23 +143,34 @@ def test_a_legends_number_and_neighbours_are_those_among_all_of_the_project(
     order: str, make_queue: Callable[..., list[Document]], project: Project
 ) -> None:
     documents = sorted(make_queue(15), key=SORTED[order])
-    Document.objects.filter(pk__in=[documents[3].pk, documents[4].pk]).update(state=DocumentState.ACCEPTED)
+    Document.objects.filter(pk__in=[documents[3].pk, documents[4].pk]).update(
+        state=DocumentState.ACCEPTED
+    )
     ids: list[int | None] = [None, *(document.pk for document in documents), None]
     for number, document in enumerate(documents, start=1):
         place = place_of(document, order)
-        assert (place.number, place.before, place.after) == (number, ids[number - 1], ids[number + 1])
+        assert (place.number, place.before, place.after) == (
+            number,
+            ids[number - 1],
+            ids[number + 1],
+        )
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("order", QueueOrder.values)
-def test_pages_of_the_queue_put_together_are_the_queue(order: str, make_queue: Callable[..., list[Document]], project: Project) -> None:
+def test_pages_of_the_queue_put_together_are_the_queue(
+    order: str, make_queue: Callable[..., list[Document]], project: Project
+) -> None:
     documents = [document.pk for document in sorted(make_queue(23), key=SORTED[order])]
     rows = Document.objects.filter(project=project)
-    assert [pk for start in range(0, 30, 5) for pk in slice_in_order(rows, order, start, start + 5)] == documents
+    assert [
+        pk for start in range(0, 30, 5) for pk in slice_in_order(rows, order, start, start + 5)
+    ] == documents
     assert slice_in_order(rows, order, 0, 0) == []
 
 
-# The draw -------------------------------------------------------------------------------------------------------------------
+# The draw
+# ------------------------------------------------------------------------------------------
 
 
 @given(share=st.floats(0, 1), n=st.integers(0, 400))
@@ -140,7 +178,10 @@ def test_the_draw_is_due_as_often_as_the_share_says(share: float, n: int) -> Non
     assert abs(sum(draw_is_due(number, share) for number in range(n)) - n * share) < 1 + 1e-6
 
 
-@pytest.mark.parametrize(("share", "due"), [(0.1, [9, 19, 29]), (0.25, [3, 7, 11, 15, 19, 23, 27]), (0.0, []), (1.0, list(range(30)))])
+@pytest.mark.parametrize(
+    ("share", "due"),
+    [(0.1, [9, 19, 29]), (0.25, [3, 7, 11, 15, 19, 23, 27]), (0.0, []), (1.0, list(range(30)))],
+)
 def test_of_every_so_many_legends_the_last_is_drawn(share: float, due: Sequence[int]) -> None:
     assert [number for number in range(30) if draw_is_due(number, share)] == due
 
@@ -153,8 +194,14 @@ def test_every_fifth_legend_comes_by_lot_and_the_others_in_order(
     project.random_share = 0.2
     project.queue_order = order
     documents = make_queue(40)
-    drawn = [document.pk for document in sorted(documents, key=lambda document: document.lot) if document.lot < 0.2]
-    others = [document.pk for document in sorted(documents, key=SORTED[order]) if document.lot >= 0.2]
+    drawn = [
+        document.pk
+        for document in sorted(documents, key=lambda document: document.lot)
+        if document.lot < 0.2
+    ]
+    others = [
+        document.pk for document in sorted(documents, key=SORTED[order]) if document.lot >= 0.2
+    ]
     handed_out = walk(project, curator, accept=True)
     assert handed_out[4::5] == drawn
     assert [pk for pk in handed_out if pk not in drawn] == others
@@ -176,7 +223,9 @@ def test_what_is_fetched_ahead_is_what_comes_after_the_legend_was_accepted(
 
 
 @pytest.mark.django_db
-def test_when_one_side_of_the_draw_has_run_out_the_other_goes_on(make_queue: Callable[..., list[Document]], project: Project, curator: User) -> None:
+def test_when_one_side_of_the_draw_has_run_out_the_other_goes_on(
+    make_queue: Callable[..., list[Document]], project: Project, curator: User
+) -> None:
     documents = make_queue(10)
     project.random_share = 0.5
     Document.objects.filter(lot__gte=0.5).update(state=DocumentState.ACCEPTED)
@@ -192,13 +241,16 @@ def test_a_drawn_legend_that_somebody_leaves_aside_comes_again_when_the_draw_is_
 ) -> None:
     project.random_share = 0.25
     make_queue(20)
-    Document.objects.filter(pk__in=walk(project, curator, accept=True, limit=3)).update(state=DocumentState.ACCEPTED)
+    Document.objects.filter(pk__in=walk(project, curator, accept=True, limit=3)).update(
+        state=DocumentState.ACCEPTED
+    )
     handed_out = walk(project, curator, limit=4)
     lots = dict(project.documents.values_list("pk", "lot"))
     assert [lots[pk] < 0.25 for pk in handed_out] == [True, False, False, False]
 
 
-# On the pages ---------------------------------------------------------------------------------------------------------------
+# On the pages
+# ------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -229,35 +281,64 @@ def test_the_queue_page_lists_in_the_order_one_chose_and_remembers_it(
     assert "in order of import (the project’s)" in page
     assert "46 %" in page
     Project.objects.update(queue_order="newest")
-    assert [document.pk for document in client_of(curator).get(url).context["page"].object_list] == [third, second, first]
+    assert [
+        document.pk for document in client_of(curator).get(url).context["page"].object_list
+    ] == [third, second, first]
     assert listed() == [second, third, first]
     assert listed(order="newest") == [third, second, first]
     Project.objects.update(queue_order="import")
-    assert listed() == [first, second, third], "who chose the project's order goes along when the project changes it"
+    assert listed() == [
+        first,
+        second,
+        third,
+    ], "who chose the project's order goes along when the project changes it"
 
 
 @pytest.mark.django_db
 def test_one_goes_on_from_legend_to_legend_in_the_order_one_chose(
     three: list[Document], project: Project, client_of: ClientOf, curator: User
 ) -> None:
-    first, second, third = (reverse("review:legend", args=[project.slug, document.pk]) for document in three)
+    first, second, third = (
+        reverse("review:legend", args=[project.slug, document.pk]) for document in three
+    )
     client = client_of(curator)
-    assert client.get(reverse("review:next", args=[project.slug]), {"order": "certainty"})["Location"] == second
+    assert (
+        client.get(reverse("review:next", args=[project.slug]), {"order": "certainty"})["Location"]
+        == second
+    )
     page = client.get(second).context
     assert (page["facts"]["urls"]["next"], page["facts"]["order"]) == (third, "least certain first")
-    assert (page["place"].number, page["place"].before, page["place"].after) == (1, None, three[2].pk)
-    assert client.get(reverse("review:next", args=[project.slug]), {"after": three[2].pk})["Location"] == first
+    assert (page["place"].number, page["place"].before, page["place"].after) == (
+        1,
+        None,
+        three[2].pk,
+    )
+    assert (
+        client.get(reverse("review:next", args=[project.slug]), {"after": three[2].pk})["Location"]
+        == first
+    )
     for after in ("x", "²", "9" * 40, "-1"):
-        assert client.get(reverse("review:next", args=[project.slug]), {"after": after})["Location"] == second
+        assert (
+            client.get(reverse("review:next", args=[project.slug]), {"after": after})["Location"]
+            == second
+        )
 
 
 @pytest.mark.django_db
-def test_accepting_goes_on_in_the_order_one_chose(three: list[Document], project: Project, client_of: ClientOf, curator: User) -> None:
+def test_accepting_goes_on_in_the_order_one_chose(
+    three: list[Document], project: Project, client_of: ClientOf, curator: User
+) -> None:
     client = client_of(curator)
     client.get(reverse("review:queue", args=[project.slug]), {"order": "certainty"})
-    fields = {"id": "7f3f4b1e-96d4-4a26-bb3c-5f3a2b6d5c10", "edit": "accept_legend", "base_revision": 0}
+    fields = {
+        "id": "7f3f4b1e-96d4-4a26-bb3c-5f3a2b6d5c10",
+        "edit": "accept_legend",
+        "base_revision": 0,
+    }
     answer = client.post(reverse("review:operations", args=[project.slug, three[1].pk]), fields)
-    assert answer["Location"] == reverse("review:legend", args=[project.slug, three[2].pk]) + "?list"
+    assert (
+        answer["Location"] == reverse("review:legend", args=[project.slug, three[2].pk]) + "?list"
+    )
 
 
 @pytest.mark.django_db
@@ -267,17 +348,28 @@ def test_nothing_of_a_blind_legends_suggestions_stands_on_the_queue_page_until_i
     Project.objects.update(blind_share=1.0)
     services.accept_legend(document_id=three[0].pk, actor=curator, base_revision=0)
     page = client_of(curator).get(reverse("review:queue", args=[project.slug]), {"show": "all"})
-    shown = [(document.n_suggested, document.n_low, document.percent) for document in page.context["page"].object_list]
+    shown = [
+        (document.n_suggested, document.n_low, document.percent)
+        for document in page.context["page"].object_list
+    ]
     assert shown == [(3, 1, 90), (None, None, None), (None, None, None)]
     assert page.content.decode().count(">blind<") == 2
 
 
-# What an acceptance tells of itself -----------------------------------------------------------------------------------------
+# What an acceptance tells of itself
+# -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.django_db
-def test_an_acceptance_is_logged_with_the_rules_it_was_made_under(make_legend: MakeLegend, operate: Operate, project: Project) -> None:
-    project.review_mode, project.threshold, project.blind_share, project.random_share = "sweep", 0.6, 0.0, 1.0
+def test_an_acceptance_is_logged_with_the_rules_it_was_made_under(
+    make_legend: MakeLegend, operate: Operate, project: Project
+) -> None:
+    project.review_mode, project.threshold, project.blind_share, project.random_share = (
+        "sweep",
+        0.6,
+        0.0,
+        1.0,
+    )
     project.save()
     logged = operate(make_legend(), "accept_legend").operation.arguments
     assert logged == {"mode": "sweep", "threshold": 0.6, "blind": False, "drawn": True}

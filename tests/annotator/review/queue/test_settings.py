@@ -1,4 +1,5 @@
-"""How a project is reviewed: its settings, what they mean for what waits, and what chance tells of the suggestions."""
+"""How a project is reviewed: its settings, what they mean for what waits, and what chance tells of
+the suggestions."""
 
 from __future__ import annotations
 
@@ -25,15 +26,28 @@ from annotator.review.queue.settings import change_review_settings, waiting_by_c
 from tests.annotator.review.conftest import MakeLegend, Operate
 
 ClientOf = Callable[[User | None], Client]
-SETTINGS: dict[str, Any] = {"review_mode": "decide", "threshold": 0.8, "queue_order": "certainty", "random_share": 0.1, "blind_share": 0.05}
-FIELDS = {"review_mode": "decide", "threshold": "0.8", "queue_order": "certainty", "random_percent": "10", "blind_percent": "5"}
+SETTINGS: dict[str, Any] = {
+    "review_mode": "decide",
+    "threshold": 0.8,
+    "queue_order": "certainty",
+    "random_share": 0.1,
+    "blind_share": 0.05,
+}
+FIELDS = {
+    "review_mode": "decide",
+    "threshold": "0.8",
+    "queue_order": "certainty",
+    "random_percent": "10",
+    "blind_percent": "5",
+}
 
 
 def settings_of(project: Project) -> dict[str, Any]:
     return Project.objects.values(*SETTINGS).get(pk=project.pk)
 
 
-# Settings -------------------------------------------------------------------------------------------------------------------
+# Settings
+# ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.django_db
@@ -71,7 +85,9 @@ def test_nobody_else_does(who: str, project: Project, request: pytest.FixtureReq
         {"random_share": True},
     ],
 )
-def test_nonsense_is_refused_with_a_sentence_and_changes_nothing(wrong: dict[str, Any], project: Project, manager: User) -> None:
+def test_nonsense_is_refused_with_a_sentence_and_changes_nothing(
+    wrong: dict[str, Any], project: Project, manager: User
+) -> None:
     before = settings_of(project)
     with pytest.raises(UserError, match=r"\.$"):
         change_review_settings(project=project, actor=manager, **(SETTINGS | wrong))
@@ -79,7 +95,9 @@ def test_nonsense_is_refused_with_a_sentence_and_changes_nothing(wrong: dict[str
 
 
 @pytest.mark.django_db
-def test_the_settings_page_shows_and_takes_the_settings(project: Project, client_of: ClientOf, manager: User) -> None:
+def test_the_settings_page_shows_and_takes_the_settings(
+    project: Project, client_of: ClientOf, manager: User
+) -> None:
     url = reverse("review:settings", args=[project.slug])
     client = client_of(manager)
     assert client.get(url).context["form"].initial["random_percent"] == 0
@@ -90,10 +108,23 @@ def test_the_settings_page_shows_and_takes_the_settings(project: Project, client
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("wrong", [{"threshold": "2"}, {"threshold": "NaN"}, {"random_percent": "101"}, {"queue_order": "x"}, {"review_mode": ""}])
-def test_bad_input_answers_422_with_the_form(wrong: dict[str, str], project: Project, client_of: ClientOf, manager: User) -> None:
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"threshold": "2"},
+        {"threshold": "NaN"},
+        {"random_percent": "101"},
+        {"queue_order": "x"},
+        {"review_mode": ""},
+    ],
+)
+def test_bad_input_answers_422_with_the_form(
+    wrong: dict[str, str], project: Project, client_of: ClientOf, manager: User
+) -> None:
     before = settings_of(project)
-    answer = client_of(manager).post(reverse("review:settings", args=[project.slug]), FIELDS | wrong)
+    answer = client_of(manager).post(
+        reverse("review:settings", args=[project.slug]), FIELDS | wrong
+    )
     assert answer.status_code == 422
     assert b'class="field-error"' in answer.content
     assert settings_of(project) == before
@@ -105,7 +136,10 @@ def test_managers_find_the_settings_from_the_queue_and_from_the_project(
 ) -> None:
     make_legend()
     url = reverse("review:settings", args=[project.slug])
-    for page in (reverse("review:queue", args=[project.slug]), reverse("corpus:project", args=[project.slug])):
+    for page in (
+        reverse("review:queue", args=[project.slug]),
+        reverse("corpus:project", args=[project.slug]),
+    ):
         assert url in client_of(manager).get(page).content.decode()
         assert url not in client_of(curator).get(page).content.decode()
 
@@ -118,29 +152,51 @@ def test_the_table_of_thresholds_counts_waiting_suggestions_below_each_tenth(
     make_legend(suggested=[("Bax", "GENEPROD", None), ("Bak", "GENEPROD", 0.1)])
     services.accept_legend(document_id=make_legend().pk, actor=curator, base_revision=0)
     waiting = waiting_by_confidence(project)
-    assert (waiting.n_legends, waiting.is_sample, waiting.n_suggestions, waiting.n_without_score) == (2, False, 5, 1)
+    assert (
+        waiting.n_legends,
+        waiting.is_sample,
+        waiting.n_suggestions,
+        waiting.n_without_score,
+    ) == (2, False, 5, 1)
     assert [n for _, n in waiting.below] == [0, 1, 1, 1, 1, 2, 2, 2, 2, 4]
     assert waiting.rows[-1] == (1.0, 4, 80.0)
     project.threshold = 0.85
-    assert (0.85, 2) in waiting_by_confidence(project).below, "the project's own threshold stands among the tenths"
+    assert (0.85, 2) in waiting_by_confidence(project).below, (
+        "the project's own threshold stands among the tenths"
+    )
     monkeypatch.setattr(review_settings, "SAMPLE", 1)
-    assert (waiting_by_confidence(project).n_legends, waiting_by_confidence(project).is_sample) == (1, True)
+    assert (waiting_by_confidence(project).n_legends, waiting_by_confidence(project).is_sample) == (
+        1,
+        True,
+    )
 
 
-# What the review page is told -----------------------------------------------------------------------------------------------
+# What the review page is told
+# ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.django_db
 def test_the_review_page_is_told_the_rules_and_which_entities_need_a_decision(
     make_legend: MakeLegend, project: Project, client_of: ClientOf, curator: User
 ) -> None:
-    change_review_settings(project=project, actor=None, **(SETTINGS | {"threshold": 0.92, "blind_share": 0.0}))
+    change_review_settings(
+        project=project, actor=None, **(SETTINGS | {"threshold": 0.92, "blind_share": 0.0})
+    )
     document = make_legend()
     Document.objects.update(n_questions=2)
     page = client_of(curator).get(reverse("review:legend", args=[project.slug, document.pk]))
     facts = page.context["facts"]
-    told = {name: facts[name] for name in ("mode", "threshold", "order", "blind", "questions", "needs")}
-    assert told == {"mode": "decide", "threshold": 0.92, "order": "least certain first", "blind": False, "questions": 2, "needs": ["s1", "s2"]}
+    told = {
+        name: facts[name] for name in ("mode", "threshold", "order", "blind", "questions", "needs")
+    }
+    assert told == {
+        "mode": "decide",
+        "threshold": 0.92,
+        "order": "least certain first",
+        "blind": False,
+        "questions": 2,
+        "needs": ["s1", "s2"],
+    }
     assert {key: (entity["below"], entity["low"]) for key, entity in facts["entities"].items()} == {
         "s0": (False, False),
         "s1": (True, True),
@@ -155,12 +211,22 @@ def test_an_unsure_suggestion_is_drawn_dotted_even_where_the_threshold_is_lower(
 ) -> None:
     Project.objects.update(threshold=0.1)
     document = make_legend()
-    facts = client_of(curator).get(reverse("review:legend", args=[project.slug, document.pk])).context["facts"]
-    assert (facts["needs"], facts["entities"]["s1"]["low"], facts["entities"]["s1"]["below"]) == ([], True, False)
+    facts = (
+        client_of(curator)
+        .get(reverse("review:legend", args=[project.slug, document.pk]))
+        .context["facts"]
+    )
+    assert (facts["needs"], facts["entities"]["s1"]["low"], facts["entities"]["s1"]["below"]) == (
+        [],
+        True,
+        False,
+    )
 
 
 @pytest.mark.django_db
-def test_deciding_a_legend_waits_for_what_lies_below_the_threshold(make_legend: MakeLegend, operate: Operate, project: Project) -> None:
+def test_deciding_a_legend_waits_for_what_lies_below_the_threshold(
+    make_legend: MakeLegend, operate: Operate, project: Project
+) -> None:
     change_review_settings(project=project, actor=None, **(SETTINGS | {"blind_share": 0.0}))
     document = make_legend()
     with pytest.raises(OperationError, match="1 suggestion waits"):
@@ -182,7 +248,12 @@ def test_deciding_a_legend_waits_for_what_lies_below_the_threshold(make_legend: 
     ],
 )
 def test_odd_letters_of_panels_are_told_on_opening_and_after_panels_changed(
-    text: str, problems: list[str], make_legend: MakeLegend, project: Project, client_of: ClientOf, curator: User
+    text: str,
+    problems: list[str],
+    make_legend: MakeLegend,
+    project: Project,
+    client_of: ClientOf,
+    curator: User,
 ) -> None:
     starts = [index for index, char in enumerate(text) if char == "("] or [0, text.index("D")]
     document = make_legend(text, suggested=None, panels=[("", 0, len(text))])
@@ -194,7 +265,12 @@ def test_odd_letters_of_panels_are_told_on_opening_and_after_panels_changed(
         "arguments": {"starts": starts},
     }
     url = reverse("review:operations", args=[project.slug, document.pk])
-    assert client.post(url, json.dumps(operation), content_type="application/json").json()["panelProblems"] == problems
+    assert (
+        client.post(url, json.dumps(operation), content_type="application/json").json()[
+            "panelProblems"
+        ]
+        == problems
+    )
     facts = client.get(reverse("review:legend", args=[project.slug, document.pk])).context["facts"]
     assert facts["panelProblems"] == problems
 
@@ -203,27 +279,50 @@ def test_panels_without_letters_are_no_problem() -> None:
     assert panel_problems([]) == []
 
 
-# Kinds of decisions ---------------------------------------------------------------------------------------------------------
+# Kinds of decisions
+# ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.django_db
-def test_an_exported_legend_says_how_each_entity_was_decided(make_legend: MakeLegend, operate: Operate, project: Project, tmp_path: Path) -> None:
+def test_an_exported_legend_says_how_each_entity_was_decided(
+    make_legend: MakeLegend, operate: Operate, project: Project, tmp_path: Path
+) -> None:
     from annotator.datasets.services import export_dataset
 
     text = "Bax Bax Bak MEFs HeLa"
-    found = [("Bax", "GENEPROD", 0.9), ("Bak", "GENEPROD", 0.95), ("MEFs", "CELL", 0.2), ("HeLa", "CELL", 0.9)]
+    found = [
+        ("Bax", "GENEPROD", 0.9),
+        ("Bak", "GENEPROD", 0.95),
+        ("MEFs", "CELL", 0.2),
+        ("HeLa", "CELL", 0.9),
+    ]
     document = make_legend(text, suggested=found, imported=[("HeLa", "CELL", None)])
     operate(document, "accept", entity="s0")
     operate(document, "propagate", entity="s0")
     operate(document, "accept_legend")
     export_dataset(project=project, format_name="jsonl", out_dir=tmp_path / "out", actor=None)
-    rows = [json.loads(line) for file in (tmp_path / "out").rglob("*.jsonl") for line in file.read_text().splitlines()]
+    rows = [
+        json.loads(line)
+        for file in (tmp_path / "out").rglob("*.jsonl")
+        for line in file.read_text().splitlines()
+    ]
     spans = [span for row in rows for span in row.get("spans", row.get("gold", []))]
-    kinds = {(span["start"], span["text"] if "text" in span else span["surface"]): span["attributes"]["decision"] for span in spans}
-    assert kinds == {(0, "Bax"): "explicit", (4, "Bax"): "propagated", (8, "Bak"): "swept", (17, "HeLa"): "imported"}
+    kinds = {
+        (span["start"], span["text"] if "text" in span else span["surface"]): span["attributes"][
+            "decision"
+        ]
+        for span in spans
+    }
+    assert kinds == {
+        (0, "Bax"): "explicit",
+        (4, "Bax"): "propagated",
+        (8, "Bak"): "swept",
+        (17, "HeLa"): "imported",
+    }
 
 
-# What chance tells ----------------------------------------------------------------------------------------------------------
+# What chance tells
+# ------------------------------------------------------------------------------------------
 
 
 def row(key: str, start: int, end: int, label: str = "CELL", **facts: str) -> Row:
@@ -231,7 +330,14 @@ def row(key: str, start: int, end: int, label: str = "CELL", **facts: str) -> Ro
 
 
 def test_each_suggestion_and_each_entity_is_counted_once() -> None:
-    suggested = [row("a", 0, 3), row("b", 4, 7), row("c", 8, 11), row("d", 12, 15), row("e", 16, 19), row("f", 20, 23)]
+    suggested = [
+        row("a", 0, 3),
+        row("b", 4, 7),
+        row("c", 8, 11),
+        row("d", 12, 15),
+        row("e", 16, 19),
+        row("f", 20, 23),
+    ]
     decided = [
         row("a", 0, 3),  # as suggested
         row("b", 4, 7, "TISSUE"),  # relabelled
@@ -250,10 +356,20 @@ def test_each_suggestion_and_each_entity_is_counted_once() -> None:
 def legends(draw: st.DrawFn) -> tuple[list[Row], list[Row]]:
     ranges = st.tuples(st.integers(0, 30), st.integers(1, 5), st.sampled_from("XY"))
     made = [
-        [row(f"{side}{n}", start, start + long, label) for n, (start, long, label) in enumerate(draw(st.lists(ranges, max_size=8)))] for side in "sd"
+        [
+            row(f"{side}{n}", start, start + long, label)
+            for n, (start, long, label) in enumerate(draw(st.lists(ranges, max_size=8)))
+        ]
+        for side in "sd"
     ]
     shared = draw(st.integers(0, 8))
-    return made[0], [*(Row(each.key, *other[1:]) for each, other in zip(made[0][:shared], made[1], strict=False)), *made[1][shared:]]
+    return made[0], [
+        *(
+            Row(each.key, *other[1:])
+            for each, other in zip(made[0][:shared], made[1], strict=False)
+        ),
+        *made[1][shared:],
+    ]
 
 
 @given(legends())
@@ -317,11 +433,15 @@ def test_the_estimate_comes_from_drawn_legends_alone_and_agreement_from_blind_on
     ]
     assert (estimate.n_drawn, estimate.n_blind) == (2, 1)
     assert estimate.agreement is not None
-    assert (estimate.agreement.n_correct, estimate.agreement.n_predicted, estimate.agreement.support) == (1, 3, 2)
+    assert (
+        estimate.agreement.n_correct,
+        estimate.agreement.n_predicted,
+        estimate.agreement.support,
+    ) == (1, 3, 2)
 
 
 @pytest.mark.django_db
-def test_what_was_accepted_before_the_draw_began_does_not_count_and_a_reopened_legend_counts_by_its_last_acceptance(
+def test_what_was_accepted_before_the_draw_began_does_not_count_and_a_reopened_legend_counts_by_its_last_acceptance(  # noqa: E501
     make_legend: MakeLegend, operate: Operate, project: Project
 ) -> None:
     document = make_legend()

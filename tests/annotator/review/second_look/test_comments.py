@@ -1,4 +1,5 @@
-"""Comments, flags and questions: who may, what is counted, and what a question keeps from happening."""
+"""Comments, flags and questions: who may, what is counted, and what a question keeps from
+happening."""
 
 from __future__ import annotations
 
@@ -18,7 +19,14 @@ from annotator.corpus.models import Document, Project
 from annotator.review.editing import services
 from annotator.review.editing.operations import OperationError
 from annotator.review.models import Remark
-from annotator.review.second_look.comments import miscounted, remark, remarks_of, reopen_remark, resolve_remark, toggle_question
+from annotator.review.second_look.comments import (
+    miscounted,
+    remark,
+    remarks_of,
+    reopen_remark,
+    resolve_remark,
+    toggle_question,
+)
 from tests.annotator.review.conftest import MakeLegend, Operate
 
 pytestmark = pytest.mark.django_db
@@ -34,20 +42,30 @@ def open_counts(document: Document) -> tuple[int, int]:
     return document.n_flags, document.n_questions
 
 
-def test_remarks_stand_on_the_legend_or_on_an_entity_and_are_counted_while_they_are_open(make_legend: MakeLegend, curator: User) -> None:
+def test_remarks_stand_on_the_legend_or_on_an_entity_and_are_counted_while_they_are_open(
+    make_legend: MakeLegend, curator: User
+) -> None:
     document = make_legend()
     remark(document_id=document.pk, actor=curator, kind="note", text="Odd panel order")
     flag = remark(document_id=document.pk, actor=curator, kind="flag", entity="s0")
-    question = remark(document_id=document.pk, actor=curator, kind="question", text="Gene or family?", entity="s1")
+    question = remark(
+        document_id=document.pk, actor=curator, kind="question", text="Gene or family?", entity="s1"
+    )
     assert (flag.surface, question.surface) == ("Bax", "Bak")
     assert open_counts(document) == (1, 1)
-    assert [each.remark.entity for each in remarks_of(document, curator, entity="s1")] == ["s1", "", "s0"]
+    assert [each.remark.entity for each in remarks_of(document, curator, entity="s1")] == [
+        "s1",
+        "",
+        "s0",
+    ]
     resolve_remark(remark_id=flag.pk, actor=curator)
     resolve_remark(remark_id=question.pk, actor=curator)  # taken back
     assert open_counts(document) == (0, 0)
 
 
-def test_a_question_hands_the_legend_to_a_reviewer(make_legend: MakeLegend, operate: Operate, curator: User, reviewer: User) -> None:
+def test_a_question_hands_the_legend_to_a_reviewer(
+    make_legend: MakeLegend, operate: Operate, curator: User, reviewer: User
+) -> None:
     document, following = make_legend(), make_legend()
     assert toggle_question(document_id=document.pk, actor=curator, entity="s1")[1]
     assert services.next_legend(project=document.project, actor=curator) == following.pk
@@ -60,7 +78,9 @@ def test_a_question_hands_the_legend_to_a_reviewer(make_legend: MakeLegend, oper
     assert document.remarks.get().resolved_by == reviewer
 
 
-def test_a_question_is_the_reviewers_or_its_authors_to_settle(make_legend: MakeLegend, curator: User, reviewer: User, manager: User) -> None:
+def test_a_question_is_the_reviewers_or_its_authors_to_settle(
+    make_legend: MakeLegend, curator: User, reviewer: User, manager: User
+) -> None:
     document = make_legend()
     asked = remark(document_id=document.pk, actor=manager, kind="question")
     with pytest.raises(PermissionDenied):
@@ -82,29 +102,45 @@ def test_a_question_is_the_reviewers_or_its_authors_to_settle(make_legend: MakeL
         ({"kind": "flag", "entity": "nobody"}, "no longer in the legend"),
     ],
 )
-def test_what_makes_no_sense_is_refused_with_a_sentence(make_legend: MakeLegend, curator: User, facts: dict[str, str], sentence: str) -> None:
+def test_what_makes_no_sense_is_refused_with_a_sentence(
+    make_legend: MakeLegend, curator: User, facts: dict[str, str], sentence: str
+) -> None:
     document = make_legend()
     with pytest.raises(UserError, match=sentence):
         remark(document_id=document.pk, actor=curator, **facts)
     assert not Remark.objects.exists()
 
 
-def test_an_accepted_legend_takes_comments_and_flags_but_no_question(make_legend: MakeLegend, operate: Operate, curator: User) -> None:
+def test_an_accepted_legend_takes_comments_and_flags_but_no_question(
+    make_legend: MakeLegend, operate: Operate, curator: User
+) -> None:
     document = make_legend()
     operate(document, "accept_legend")
     remark(document_id=document.pk, actor=curator, kind="flag", text="Look again")
     with pytest.raises(UserError, match="is accepted"):
         remark(document_id=document.pk, actor=curator, kind="question")
     with pytest.raises(UserError, match="nothing to settle"):
-        resolve_remark(remark_id=remark(document_id=document.pk, actor=curator, kind="note", text="x").pk, actor=curator)
+        resolve_remark(
+            remark_id=remark(document_id=document.pk, actor=curator, kind="note", text="x").pk,
+            actor=curator,
+        )
 
 
-def test_the_page_takes_remarks_and_the_part_tells_the_screen(make_legend: MakeLegend, curator: User, client_of: ClientOf) -> None:
+def test_the_page_takes_remarks_and_the_part_tells_the_screen(
+    make_legend: MakeLegend, curator: User, client_of: ClientOf
+) -> None:
     document, client = make_legend(), client_of(curator)
-    assert client.post(url(document), {"kind": "flag", "text": "<b>Odd</b>", "entity": "s0"}).status_code == 302
+    assert (
+        client.post(
+            url(document), {"kind": "flag", "text": "<b>Odd</b>", "entity": "s0"}
+        ).status_code
+        == 302
+    )
     page = client.get(url(document) + "?entity=s0").content.decode()
     assert "&lt;b&gt;Odd&lt;/b&gt;" in page
-    part = client.post(url(document), {"kind": "question", "entity": "s1"}, headers={"HX-Request": "true"})
+    part = client.post(
+        url(document), {"kind": "question", "entity": "s1"}, headers={"HX-Request": "true"}
+    )
     assert json.loads(part["HX-Trigger"]) == {"remarks-changed": {"questions": 1, "flags": 1}}
     assert "<html" not in part.content.decode()
     assert client.post(url(document), {"resolve": "999999"}).status_code == 404
@@ -112,7 +148,9 @@ def test_the_page_takes_remarks_and_the_part_tells_the_screen(make_legend: MakeL
     assert (empty.status_code, "Write the comment first" in empty.content.decode()) == (422, True)
 
 
-def test_one_key_asks_the_reviewer_and_takes_it_back(make_legend: MakeLegend, operate: Operate, curator: User, client_of: ClientOf) -> None:
+def test_one_key_asks_the_reviewer_and_takes_it_back(
+    make_legend: MakeLegend, operate: Operate, curator: User, client_of: ClientOf
+) -> None:
     document, client = make_legend(), client_of(curator)
     added = operate(document, "add", start=61, end=70, label="CELL").state
     key = next(entity.key for entity in added.entities if entity.start == 61)
@@ -124,7 +162,12 @@ def test_one_key_asks_the_reviewer_and_takes_it_back(make_legend: MakeLegend, op
     assert back.json() == {"said": "The question about “inhibitor” is taken back", "questions": 0}
     gone = client.post(url(document), quick, headers={"Accept": "application/json"})
     assert (gone.status_code, "no longer in the legend" in gone.json()["sentence"]) == (422, True)
-    assert client.post(url(document), {"quick": "1"}, headers={"Accept": "text/html,*/*;q=0.8"}).status_code == 302
+    assert (
+        client.post(
+            url(document), {"quick": "1"}, headers={"Accept": "text/html,*/*;q=0.8"}
+        ).status_code
+        == 302
+    )
     assert open_counts(document) == (0, 1)
 
 
@@ -159,13 +202,23 @@ def test_each_sees_the_buttons_that_work_for_them_and_how_a_remark_ended(
     theirs = remark(document_id=document.pk, actor=reviewer, kind="question", entity="s1")
 
     def buttons(user: User) -> list[str]:
-        return re.findall(r">(Settle|Take back|Answered|Open again)</button>", client_of(user).get(url(document)).content.decode())
+        return re.findall(
+            r">(Settle|Take back|Answered|Open again)</button>",
+            client_of(user).get(url(document)).content.decode(),
+        )
 
-    assert [buttons(user) for user in (viewer, curator, reviewer)] == [[], ["Settle", "Take back"], ["Settle", "Answered", "Take back"]]
+    assert [buttons(user) for user in (viewer, curator, reviewer)] == [
+        [],
+        ["Settle", "Take back"],
+        ["Settle", "Answered", "Take back"],
+    ]
     client_of(curator).post(url(document), {"resolve": mine.pk})
     client_of(reviewer).post(url(document), {"resolve": theirs.pk})
     assert buttons(curator) == ["Settle", "Open again"]
-    assert "question to the reviewer, taken back" in client_of(viewer).get(url(document)).content.decode()
+    assert (
+        "question to the reviewer, taken back"
+        in client_of(viewer).get(url(document)).content.decode()
+    )
     assert client_of(curator).post(url(document), {"resolve": theirs.pk}).status_code == 403
     client_of(curator).post(url(document), {"reopen": mine.pk})
     assert open_counts(document) == (1, 1)
@@ -175,38 +228,56 @@ def test_the_text_of_a_refused_remark_is_kept_in_the_form_and_never_logged(
     make_legend: MakeLegend, curator: User, client_of: ClientOf, capsys: pytest.CaptureFixture[str]
 ) -> None:
     document, client = make_legend(), client_of(curator)
-    kept = client.post(url(document), {"kind": "shout", "text": "secret doubt\0", "whole": "1"}).content.decode()
+    kept = client.post(
+        url(document), {"kind": "shout", "text": "secret doubt\0", "whole": "1"}
+    ).content.decode()
     assert "secret doubt" in kept
     client.post(url(document), {"kind": "flag", "text": "secret doubt\0"})
     assert Remark.objects.get().text == "secret doubt\\x00"
     assert "secret doubt" not in capsys.readouterr().err
 
 
-def test_a_part_takes_the_focus_in_a_sheet_only(make_legend: MakeLegend, curator: User, client_of: ClientOf) -> None:
+def test_a_part_takes_the_focus_in_a_sheet_only(
+    make_legend: MakeLegend, curator: User, client_of: ClientOf
+) -> None:
     document, client = make_legend(), client_of(curator)
     in_sheet, folded = (
-        client.get(url(document), headers={"HX-Request": "true"} | headers).content.decode() for headers in ({"HX-Target": "sheet-body"}, {})
+        client.get(url(document), headers={"HX-Request": "true"} | headers).content.decode()
+        for headers in ({"HX-Target": "sheet-body"}, {})
     )
     assert ("autofocus" in in_sheet, "autofocus" in folded) == (True, False)
 
 
-def test_a_legend_of_another_project_and_its_remarks_are_not_found_under_this_one(make_legend: MakeLegend, admin: User, client_of: ClientOf) -> None:
+def test_a_legend_of_another_project_and_its_remarks_are_not_found_under_this_one(
+    make_legend: MakeLegend, admin: User, client_of: ClientOf
+) -> None:
     document, other = make_legend(), make_legend()
     flag = remark(document_id=other.pk, actor=admin, kind="flag")
     assert client_of(admin).post(url(document), {"resolve": flag.pk}).status_code == 404
-    elsewhere = Project.objects.create(name="Other", slug="other", label_set=document.project.label_set)
+    elsewhere = Project.objects.create(
+        name="Other", slug="other", label_set=document.project.label_set
+    )
     for name in ("remarks", "history", "compare"):
-        assert client_of(admin).get(reverse(f"review:{name}", args=[elsewhere.slug, document.pk])).status_code == 404
+        assert (
+            client_of(admin)
+            .get(reverse(f"review:{name}", args=[elsewhere.slug, document.pk]))
+            .status_code
+            == 404
+        )
 
 
-def test_the_numbers_of_open_remarks_are_checked_and_repaired(make_legend: MakeLegend, curator: User, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_numbers_of_open_remarks_are_checked_and_repaired(
+    make_legend: MakeLegend, curator: User, capsys: pytest.CaptureFixture[str]
+) -> None:
     right, wrong = make_legend(), make_legend()
     for document in (right, wrong):
         remark(document_id=document.pk, actor=curator, kind="flag")
         remark(document_id=document.pk, actor=curator, kind="question")
     assert list(miscounted(Document.objects.all())) == []
     Document.objects.filter(pk=wrong.pk).update(n_flags=0, n_questions=7)
-    assert [(document.pk, counts) for document, counts in miscounted(Document.objects.all())] == [(wrong.pk, {"n_flags": 1, "n_questions": 1})]
+    assert [(document.pk, counts) for document, counts in miscounted(Document.objects.all())] == [
+        (wrong.pk, {"n_flags": 1, "n_questions": 1})
+    ]
     call_command("check_remarks", wrong.project.slug)
     assert f"legend {wrong.pk}" in capsys.readouterr().out
     call_command("check_remarks", "--repair")
@@ -215,13 +286,17 @@ def test_the_numbers_of_open_remarks_are_checked_and_repaired(make_legend: MakeL
     assert "2 legends checked, 0 miscounted." in capsys.readouterr().out
 
 
-def test_the_history_names_each_edit_and_marks_what_was_undone(make_legend: MakeLegend, operate: Operate, curator: User, client_of: ClientOf) -> None:
+def test_the_history_names_each_edit_and_marks_what_was_undone(
+    make_legend: MakeLegend, operate: Operate, curator: User, client_of: ClientOf
+) -> None:
     document = make_legend()
     operate(document, "relabel", entity="s0", label="CELL")
     operate(document, "reject", entity="s1")
     operate(document, "undo")
     page = client_of(curator).get(url(document, "history")).content.decode()
-    assert page.index("undid an edit") < page.index("rejected “Bak”") < page.index("made “Bax” cell")
+    assert (
+        page.index("undid an edit") < page.index("rejected “Bak”") < page.index("made “Bax” cell")
+    )
     assert page.count(">undone<") == 1
 
 
@@ -238,7 +313,12 @@ def test_fifty_edits_are_shown_at_once_and_those_before_them_are_fetched_as_furt
     assert (rest.count(" made “Bax”"), rest.count("<ol"), "Earlier edits" in rest) == (5, 0, False)
     page = client.get(url(document, "history"), {"before": "6"}).content.decode()
     assert (page.count(" made “Bax”"), page.count("<ol")) == (5, 1)
-    assert client.get(url(document, "history"), {"before": "nonsense"}).content.decode().count(" made “Bax”") == 50
+    assert (
+        client.get(url(document, "history"), {"before": "nonsense"})
+        .content.decode()
+        .count(" made “Bax”")
+        == 50
+    )
 
 
 def test_legends_with_open_questions_and_flags_have_tabs_of_their_own(
@@ -254,7 +334,10 @@ def test_legends_with_open_questions_and_flags_have_tabs_of_their_own(
     client, queue = client_of(curator), reverse("review:queue", args=[asked.project.slug])
     tabs = {tab.name: n for tab, n in client.get(queue).context["tabs"]}
     assert (tabs["questions"], tabs["flagged"]) == (1, 1)
-    for name, document, words in (("questions", asked, "2 questions</a>"), ("flagged", flagged, "1 flag</a>")):
+    for name, document, words in (
+        ("questions", asked, "2 questions</a>"),
+        ("flagged", flagged, "1 flag</a>"),
+    ):
         answer = client.get(queue, {"show": name})
         assert [row.pk for row in answer.context["page"].object_list] == [document.pk]
         assert words in answer.content.decode()

@@ -1,4 +1,5 @@
-"""Possible label errors in review: a queue of accepted legends, what the model would have said, and what becomes of it."""
+"""Possible label errors in review: a queue of accepted legends, what the model would have said, and
+what becomes of it."""
 
 from __future__ import annotations
 
@@ -16,30 +17,45 @@ from annotator.corpus.models import Document, DocumentState, Project, QueueOrder
 from annotator.review.editing import services
 from annotator.review.models import Suspicion
 from annotator.review.queue.order import next_legend, place_of, slice_in_order
-from annotator.review.second_look.label_errors import keep_as_it_is, replace_suspicions, shown_suspicions
+from annotator.review.second_look.label_errors import (
+    keep_as_it_is,
+    replace_suspicions,
+    shown_suspicions,
+)
 from tests.annotator.review.conftest import MakeLegend, Operate
 
 pytestmark = pytest.mark.django_db
 ClientOf = Callable[[User | None], Client]
 NAMES = {"GENEPROD": "Gene product", "CELL": "Cell", "TISSUE": "Tissue"}
-#: Decided, what the model says, and its probability of the decision (of what it says, where nothing is decided); score.
+#: Decided, what the model says, and its probability of the decision (of what it says, where nothing
+#: is decided); score.
 RELABEL = ("Bax", "GENEPROD", "Bax", "CELL", 0.03, 0.97)
 MISSING = ("Bak", "", "Bak", "GENEPROD", 0.9, 0.9)
 
 
 @pytest.fixture
 def suspect(project: Project, make_legend: MakeLegend, operate: Operate) -> Callable[..., Document]:
-    """An accepted legend with suspicions, which lie in the project's queue with what lies there already."""
+    """An accepted legend with suspicions, which lie in the project's queue with what lies there
+    already."""
 
     def make(score: float, *rows: Sequence[Any]) -> Document:
         document = make_legend(suggested=[("Bax", "GENEPROD", 0.95), ("MEFs", "CELL", 0.9)])
         operate(document, "accept_legend")
         document.refresh_from_db()
         kept = {
-            each.pk: (each.suspicion or 0.0, [_copy(row) for row in each.suspicions.filter(settled_at=None)])
+            each.pk: (
+                each.suspicion or 0.0,
+                [_copy(row) for row in each.suspicions.filter(settled_at=None)],
+            )
             for each in project.documents.exclude(suspicion=None)
         }
-        replace_suspicions(project=project, found={**kept, document.pk: (score, [_row(document, *row) for row in rows or [RELABEL]])})
+        replace_suspicions(
+            project=project,
+            found={
+                **kept,
+                document.pk: (score, [_row(document, *row) for row in rows or [RELABEL]]),
+            },
+        )
         document.refresh_from_db()
         return document
 
@@ -51,7 +67,15 @@ def _copy(row: Suspicion) -> Suspicion:
     return row
 
 
-def _row(document: Document, surface: str, label: str, found: str, found_label: str, probability: float, score: float) -> Suspicion:
+def _row(
+    document: Document,
+    surface: str,
+    label: str,
+    found: str,
+    found_label: str,
+    probability: float,
+    score: float,
+) -> Suspicion:
     start, at = document.text.index(surface), document.text.index(found) if found else None
     return Suspicion(
         document=document,
@@ -69,7 +93,10 @@ def _row(document: Document, surface: str, label: str, found: str, found_label: 
 
 def queue_of(project: Project, actor: User, *, after: int = 0) -> list[int]:
     found: list[int] = []
-    while (after := next_legend(project=project, actor=actor, after=after, order=QueueOrder.SUSPICION) or 0) and after not in found:
+    while (
+        after := next_legend(project=project, actor=actor, after=after, order=QueueOrder.SUSPICION)
+        or 0
+    ) and after not in found:
         found.append(after)
     return found
 
@@ -80,9 +107,19 @@ def test_what_may_be_wrong_comes_first_accepted_or_not_and_what_waits_after_it(
     waiting = make_legend()
     low, high = suspect(0.2), suspect(0.8)
     assert queue_of(project, curator) == [high.pk, low.pk, waiting.pk]
-    assert queue_of(project, curator, after=waiting.pk) == [high.pk, low.pk, waiting.pk], "it goes round"
-    assert next_legend(project=project, actor=curator) == waiting.pk, "other orders hand out what waits alone"
-    assert slice_in_order(project.documents.all(), QueueOrder.SUSPICION, 0, 9) == [high.pk, low.pk, waiting.pk]
+    assert queue_of(project, curator, after=waiting.pk) == [
+        high.pk,
+        low.pk,
+        waiting.pk,
+    ], "it goes round"
+    assert next_legend(project=project, actor=curator) == waiting.pk, (
+        "other orders hand out what waits alone"
+    )
+    assert slice_in_order(project.documents.all(), QueueOrder.SUSPICION, 0, 9) == [
+        high.pk,
+        low.pk,
+        waiting.pk,
+    ]
     place = place_of(low, QueueOrder.SUSPICION)
     assert (place.number, place.before, place.after) == (2, high.pk, waiting.pk)
     Project.objects.update(random_share=1.0)
@@ -94,7 +131,10 @@ def test_one_that_is_held_is_passed_over_and_one_that_was_left_aside_comes_again
     suspect: Callable[..., Document], project: Project, curator: User, reviewer: User
 ) -> None:
     low, high = suspect(0.2), suspect(0.8)
-    assert next_legend(project=project, actor=curator, after=low.pk, order=QueueOrder.SUSPICION) == high.pk
+    assert (
+        next_legend(project=project, actor=curator, after=low.pk, order=QueueOrder.SUSPICION)
+        == high.pk
+    )
     services.claim_lease(document=high, actor=reviewer)
     assert next_legend(project=project, actor=curator, order=QueueOrder.SUSPICION) == low.pk
     assert next_legend(project=project, actor=reviewer, order=QueueOrder.SUSPICION) == high.pk
@@ -110,14 +150,24 @@ def test_keeping_a_legend_settles_it_and_leads_to_the_next(
     assert "Bak" in page
     assert "Keep as it is, next" in page
     for url in ("?list", ""):
-        assert b"Possible label error" in client.get(reverse("review:legend", args=[project.slug, low.pk]) + url).content
+        assert (
+            b"Possible label error"
+            in client.get(reverse("review:legend", args=[project.slug, low.pk]) + url).content
+        )
     answer = client.post(reverse("review:suspicions", args=[project.slug, high.pk]))
     assert answer["Location"] == reverse("review:legend", args=[project.slug, low.pk])
-    assert [(row.was_right, row.settled_by) for row in high.suspicions.all()] == [(False, curator)] * 2
+    assert [(row.was_right, row.settled_by) for row in high.suspicions.all()] == [
+        (False, curator)
+    ] * 2
     high.refresh_from_db()
     assert (high.suspicion, high.state, high.revision) == (None, DocumentState.ACCEPTED, 1)
-    assert b"Possible label error" not in client.get(reverse("review:legend", args=[project.slug, high.pk])).content
-    assert client.post(reverse("review:suspicions", args=[project.slug, low.pk]))["Location"] == reverse("review:queue", args=[project.slug])
+    assert (
+        b"Possible label error"
+        not in client.get(reverse("review:legend", args=[project.slug, high.pk])).content
+    )
+    assert client.post(reverse("review:suspicions", args=[project.slug, low.pk]))[
+        "Location"
+    ] == reverse("review:queue", args=[project.slug])
 
 
 def test_a_legend_that_was_corrected_says_which_suspicions_were_right(
@@ -129,15 +179,22 @@ def test_a_legend_that_was_corrected_says_which_suspicions_were_right(
     assert document.suspicion == 0.8
     with pytest.raises(UserError, match="is open again"):
         keep_as_it_is(document=document, actor=curator)
-    entity = next(entity for entity in services.legend_state(document).entities if entity.label == "GENEPROD")
+    entity = next(
+        entity for entity in services.legend_state(document).entities if entity.label == "GENEPROD"
+    )
     operate(document, "relabel", entity=entity.key, label="CELL")
     operate(document, "accept_legend")
     document.refresh_from_db()
     assert document.suspicion is None
-    assert {(row.label, row.was_right, row.settled_by) for row in document.suspicions.all()} == {("GENEPROD", True, curator), ("", False, curator)}
+    assert {(row.label, row.was_right, row.settled_by) for row in document.suspicions.all()} == {
+        ("GENEPROD", True, curator),
+        ("", False, curator),
+    }
 
 
-def test_what_nobody_had_marked_was_right_once_somebody_marks_it(suspect: Callable[..., Document], operate: Operate) -> None:
+def test_what_nobody_had_marked_was_right_once_somebody_marks_it(
+    suspect: Callable[..., Document], operate: Operate
+) -> None:
     document = suspect(0.8, MISSING)
     operate(document, "reopen_legend")
     start = document.text.index("Bak")
@@ -163,18 +220,30 @@ def test_a_suspicion_is_said_in_words(suspect: Callable[..., Document]) -> None:
     )
 
 
-def test_new_suspicions_take_the_place_of_open_ones_and_settled_ones_stay(suspect: Callable[..., Document], project: Project, curator: User) -> None:
+def test_new_suspicions_take_the_place_of_open_ones_and_settled_ones_stay(
+    suspect: Callable[..., Document], project: Project, curator: User
+) -> None:
     kept, open_one = suspect(0.2), suspect(0.8)
     keep_as_it_is(document=kept, actor=curator)
     replace_suspicions(project=project, found={})
     open_one.refresh_from_db()
-    assert (open_one.suspicion, open_one.suspicions.count(), kept.suspicions.count()) == (None, 0, 1)
+    assert (open_one.suspicion, open_one.suspicions.count(), kept.suspicions.count()) == (
+        None,
+        0,
+        1,
+    )
     assert next_legend(project=project, actor=curator, order=QueueOrder.SUSPICION) is None
 
 
-def test_viewers_see_them_and_settle_nothing(suspect: Callable[..., Document], project: Project, client_of: ClientOf, viewer: User) -> None:
+def test_viewers_see_them_and_settle_nothing(
+    suspect: Callable[..., Document], project: Project, client_of: ClientOf, viewer: User
+) -> None:
     document = suspect(0.8)
-    page = client_of(viewer).get(reverse("review:legend", args=[project.slug, document.pk])).content.decode()
+    page = (
+        client_of(viewer)
+        .get(reverse("review:legend", args=[project.slug, document.pk]))
+        .content.decode()
+    )
     assert "Possible label error" in page
     assert "Keep as it is" not in page
     with pytest.raises(PermissionDenied):
@@ -182,7 +251,11 @@ def test_viewers_see_them_and_settle_nothing(suspect: Callable[..., Document], p
 
 
 def test_the_queue_page_has_a_tab_for_them_and_a_way_in(
-    suspect: Callable[..., Document], make_legend: MakeLegend, project: Project, client_of: ClientOf, curator: User
+    suspect: Callable[..., Document],
+    make_legend: MakeLegend,
+    project: Project,
+    client_of: ClientOf,
+    curator: User,
 ) -> None:
     make_legend()
     low, high = suspect(0.2), suspect(0.8)
@@ -191,7 +264,10 @@ def test_the_queue_page_has_a_tab_for_them_and_a_way_in(
     assert [document.pk for document in page.context["page"].object_list] == [high.pk, low.pk]
     assert "Look through them" in page.content.decode()
     page = client.get(url, {"show": "suspicious", "order": "import"})
-    assert [document.pk for document in page.context["page"].object_list] == [high.pk, low.pk], "in whatever order somebody goes through the queue"
-    assert client.get(reverse("review:next", args=[project.slug]), {"order": "suspicion"})["Location"] == reverse(
-        "review:legend", args=[project.slug, high.pk]
-    )
+    assert [document.pk for document in page.context["page"].object_list] == [
+        high.pk,
+        low.pk,
+    ], "in whatever order somebody goes through the queue"
+    assert client.get(reverse("review:next", args=[project.slug]), {"order": "suspicion"})[
+        "Location"
+    ] == reverse("review:legend", args=[project.slug, high.pk])

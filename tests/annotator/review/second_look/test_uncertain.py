@@ -25,7 +25,10 @@ pytestmark = pytest.mark.django_db
 def suggest(document: Document, source: str, *entities: tuple[str, str]) -> None:
     """(surface, label) of each, where it stands first."""
     at = document.text.index
-    spans = [schema.Span(at(surface), at(surface) + len(surface), label, surface, "", 0.9) for surface, label in entities]
+    spans = [
+        schema.Span(at(surface), at(surface) + len(surface), label, surface, "", 0.9)
+        for surface, label in entities
+    ]
     write_suggestions(batch=[(document, spans)], source=source)
 
 
@@ -44,7 +47,14 @@ def test_there_is_no_doubt_where_nobody_says_otherwise(make_legend: MakeLegend) 
 def test_what_another_model_said_of_it_is_told(make_legend: MakeLegend) -> None:
     document = make_legend(suggested=None)
     suggest(document, "model-1", ("Bax", "GENEPROD"), ("Bak", "CELL"), ("Bak in MEFs", "TISSUE"))
-    suggest(document, "model-2", ("Bax", "GENEPROD"), ("Bak", "GENEPROD"), ("MEFs", "CELL"), ("inhibitor", "SMALL_MOLECULE"))
+    suggest(
+        document,
+        "model-2",
+        ("Bax", "GENEPROD"),
+        ("Bak", "GENEPROD"),
+        ("MEFs", "CELL"),
+        ("inhibitor", "SMALL_MOLECULE"),
+    )
     assert sentences(document) == {
         "Bak": ["model-1 calls it cell."],
         "MEFs": ["model-1 marks “Bak in MEFs” as tissue."],
@@ -54,12 +64,19 @@ def test_what_another_model_said_of_it_is_told(make_legend: MakeLegend) -> None:
 
 def test_only_the_newest_set_of_another_source_counts(make_legend: MakeLegend) -> None:
     document = make_legend(suggested=None)
-    for source, label in (("model-1", "CELL"), ("model-2", "TISSUE"), ("model-3", "GENEPROD"), ("model-3", "GENEPROD")):
+    for source, label in (
+        ("model-1", "CELL"),
+        ("model-2", "TISSUE"),
+        ("model-3", "GENEPROD"),
+        ("model-3", "GENEPROD"),
+    ):
         suggest(document, source, ("Bax", label))
     assert sentences(document) == {"Bax": ["model-2 calls it tissue."]}
 
 
-def test_earlier_decisions_on_the_same_string_are_told_where_most_of_them_differ(make_legend: MakeLegend, operate: Operate) -> None:
+def test_earlier_decisions_on_the_same_string_are_told_where_most_of_them_differ(
+    make_legend: MakeLegend, operate: Operate
+) -> None:
     for number in range(3):
         earlier = make_legend()
         operate(earlier, "relabel", entity="s0", label="CELL")
@@ -73,41 +90,59 @@ def test_earlier_decisions_on_the_same_string_are_told_where_most_of_them_differ
     }
 
 
-def test_decisions_that_are_divided_or_agree_raise_no_doubt(make_legend: MakeLegend, operate: Operate) -> None:
+def test_decisions_that_are_divided_or_agree_raise_no_doubt(
+    make_legend: MakeLegend, operate: Operate
+) -> None:
     for label in ("CELL", "TISSUE"):
         operate(make_legend(), "relabel", entity="s0", label=label)
     operate(make_legend(), "accept", entity="s2")
     assert sentences(make_legend()) == {}
 
 
-def test_a_file_counts_as_earlier_decisions_until_edits_replace_it(make_legend: MakeLegend, operate: Operate) -> None:
+def test_a_file_counts_as_earlier_decisions_until_edits_replace_it(
+    make_legend: MakeLegend, operate: Operate
+) -> None:
     imported = make_legend(suggested=None, imported=[("Bax", "CELL", None)])
     assert sentences(make_legend()) == {"Bax": ["“Bax” was decided as cell before."]}
     operate(imported, "relabel", entity="g0", label="GENEPROD")
     assert sentences(make_legend()) == {}
 
 
-def test_what_a_threshold_left_out_is_nobodys_decision(make_legend: MakeLegend, operate: Operate, project: Project) -> None:
+def test_what_a_threshold_left_out_is_nobodys_decision(
+    make_legend: MakeLegend, operate: Operate, project: Project
+) -> None:
     project.threshold = 0.99
     project.save()
     operate(make_legend(), "accept_legend")
     assert sentences(make_legend()) == {}
 
 
-def test_other_strings_other_projects_and_superseded_layers_do_not_count(make_legend: MakeLegend, operate: Operate, project: Project) -> None:
+def test_other_strings_other_projects_and_superseded_layers_do_not_count(
+    make_legend: MakeLegend, operate: Operate, project: Project
+) -> None:
     elsewhere = make_legend()
     operate(elsewhere, "relabel", entity="s0", label="CELL")
-    elsewhere.project = Project.objects.create(name="Other", slug="other", label_set=project.label_set)
+    elsewhere.project = Project.objects.create(
+        name="Other", slug="other", label_set=project.label_set
+    )
     elsewhere.save()
     head = "x" * 80
     longer = make_legend(f"{head}1 {head}2", suggested=[(f"{head}1", "GENEPROD", 0.9)])
     operate(longer, "relabel", entity="s0", label="CELL")
-    document = make_legend(f"Bax {head}2", suggested=[("Bax", "GENEPROD", 0.9), (f"{head}2", "GENEPROD", 0.9)])
+    document = make_legend(
+        f"Bax {head}2", suggested=[("Bax", "GENEPROD", 0.9), (f"{head}2", "GENEPROD", 0.9)]
+    )
     assert sentences(document) == {}
-    assert strings_of(document, ["Bax", f"{head}1", f"{head}2"]).queue == {"Bax": 1, f"{head}1": 1, f"{head}2": 1}
+    assert strings_of(document, ["Bax", f"{head}1", f"{head}2"]).queue == {
+        "Bax": 1,
+        f"{head}1": 1,
+        f"{head}2": 1,
+    }
 
 
-def test_how_often_a_string_waits_counts_legends_that_are_not_accepted(make_legend: MakeLegend, curator: User) -> None:
+def test_how_often_a_string_waits_counts_legends_that_are_not_accepted(
+    make_legend: MakeLegend, curator: User
+) -> None:
     document, other, done = make_legend(), make_legend(), make_legend()
     services.accept_legend(document_id=done.pk, actor=curator, base_revision=0)
     suggest(other, "model-2", ("Bax", "GENEPROD"), ("Bak", "GENEPROD"))
@@ -118,12 +153,20 @@ def test_how_often_a_string_waits_counts_legends_that_are_not_accepted(make_lege
 def test_strings_are_found_by_their_index(make_legend: MakeLegend) -> None:
     if connection.vendor != "sqlite":
         pytest.skip("PostgreSQL reads a small table whole")
-    rows = Span.objects.alias(head=SurfaceHead("surface")).filter(head__in=SurfaceHead.of(["Bax", "Bak"])).order_by()
+    rows = (
+        Span.objects.alias(head=SurfaceHead("surface"))
+        .filter(head__in=SurfaceHead.of(["Bax", "Bak"]))
+        .order_by()
+    )
     assert "span_surface_head" in rows.explain()
 
 
 def test_the_page_is_told_doubts_by_entity_and_counts_by_string(
-    make_legend: MakeLegend, operate: Operate, client_of: Callable[[User | None], Client], viewer: User, django_assert_max_num_queries: Any
+    make_legend: MakeLegend,
+    operate: Operate,
+    client_of: Callable[[User | None], Client],
+    viewer: User,
+    django_assert_max_num_queries: Any,
 ) -> None:
     operate(make_legend(), "relabel", entity="s0", label="CELL")
     document = make_legend()
@@ -131,6 +174,10 @@ def test_the_page_is_told_doubts_by_entity_and_counts_by_string(
     client = client_of(viewer)
     with django_assert_max_num_queries(14):
         answer = client.get(url)
-    assert answer.json() == {"doubts": {"s0": ["“Bax” was decided as cell before."]}, "queue": {"Bax": 2, "Bak": 2, "MEFs": 2}, "warnings": []}
+    assert answer.json() == {
+        "doubts": {"s0": ["“Bax” was decided as cell before."]},
+        "queue": {"Bax": 2, "Bak": 2, "MEFs": 2},
+        "warnings": [],
+    }
     Project.objects.update(blind_share=1.0)
     assert client.get(url).json() == {"doubts": {}, "queue": {}, "warnings": []}
