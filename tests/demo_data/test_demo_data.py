@@ -263,7 +263,9 @@ def test_a_paper_is_read_with_exact_offsets() -> None:
         ("test-f1-A", "A", "(A) HeLa cells without ATG5."),
         ("test-f1-B,C", "B, C", "(B, C) BaxBak and\u2009LC3."),
     ]
-    assert (second.id, second.gold, second.attributes["gold"]) == ("test-f2", (), False)
+    assert second.id == "test-f2"
+    assert second.gold == ()
+    assert second.attributes["gold"] is False
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,8 @@ def test_people_sign_in_by_name_or_address_and_come_where_they_wanted(
     browser = Client()
     wanted = browser.get("/accounts/tokens/")["Location"]
     answer = browser.post(wanted, {"login": login, "password": "correct horse battery"})
-    assert (answer.status_code, answer["Location"]) == (302, "/accounts/tokens/")
+    assert answer.status_code == 302
+    assert answer["Location"] == "/accounts/tokens/"
     assert browser.get("/").status_code == 200
 
 

@@ -62,7 +62,8 @@ def test_models_are_listed_with_their_scores_and_the_one_in_service(
     assert rows[serving.name]["is_serving"] is True
     assert rows["from-elsewhere"]["is_serving"] is False
     (evaluation,) = rows["from-elsewhere"]["evaluations"]
-    assert (evaluation["snapshot"], evaluation["micro_f1"]) == (1, 0.646)
+    assert evaluation["snapshot"] == 1
+    assert evaluation["micro_f1"] == 0.646
 
 
 def test_a_judged_model_is_promoted_and_rolled_back_and_both_are_logged(
@@ -70,17 +71,13 @@ def test_a_judged_model_is_promoted_and_rolled_back_and_both_are_logged(
 ) -> None:
     program, before = program_of(manager), serving_model(project)
     refused = program.post(f"{P}models/{judged.pk}/promote/", {"reason": "why not"})
-    assert (refused.status_code, "does not pass the gate" in refused.json()["detail"]) == (
-        400,
-        True,
-    )
+    assert refused.status_code == 400
+    assert ("does not pass the gate" in refused.json()["detail"]) is True
     reason = "It is far better on genes."
     promoted = program.post(f"{P}models/{judged.pk}/promote/", {"reason": reason})
     assert promoted.status_code == 201, promoted.content
-    assert (promoted.json()["model_version"], promoted.json()["replaced"]) == (
-        "from-elsewhere",
-        before.name,
-    )
+    assert promoted.json()["model_version"] == "from-elsewhere"
+    assert promoted.json()["replaced"] == before.name
     assert serving_model(project) == judged
     assert program.post(f"{P}models/{judged.pk}/promote/").status_code == 400
     assert program.post(f"{P}models/roll-back/", {"reason": "worse on cells"}).status_code == 201
@@ -113,11 +110,9 @@ def test_pretagging_is_started_once_at_a_time(
     import_legends(1)
     program = program_of(reviewer)
     first = program.post(f"{P}pretag/")
-    assert (first.status_code, first.json()["kind"], first.json()["queue"]) == (
-        202,
-        "pretag",
-        "tag",
-    )
+    assert first.status_code == 202
+    assert first.json()["kind"] == "pretag"
+    assert first.json()["queue"] == "tag"
     assert program.post(f"{P}pretag/").status_code == 409
     assert Job.objects.count() == 1
 
@@ -147,12 +142,10 @@ def test_a_training_run_is_started_watched_and_cancelled(
     assert started.status_code == 202, started.content
     path = f"{P}training-runs/{started.json()['id']}/"
     facts = program.get(path).json()
-    assert (
-        facts["state"],
-        facts["recipe"],
-        facts["hyperparameters"]["epochs"],
-        facts["comparison"],
-    ) == ("queued", "quick", 1, None)
+    assert facts["state"] == "queued"
+    assert facts["recipe"] == "quick"
+    assert facts["hyperparameters"]["epochs"] == 1
+    assert facts["comparison"] is None
     assert [row["id"] for row in program.get(f"{P}training-runs/").json()["results"]] == [
         facts["id"]
     ]
@@ -168,24 +161,18 @@ def test_a_training_is_tried_out_before_it_is_started(
     )
     assert answer.status_code == 202, answer.content
     found = answer.json()
-    assert (found["texts"]["train"], found["hyperparameters"]["epochs"]) == (
-        frozen.counts["train"]["panels"],
-        1,
-    )
-    assert (found["job"]["state"], found["job"]["queue"], found["stops"]) == (
-        "pending",
-        "train",
-        [],
-    )
+    assert found["texts"]["train"] == frozen.counts["train"]["panels"]
+    assert found["hyperparameters"]["epochs"] == 1
+    assert found["job"]["state"] == "pending"
+    assert found["job"]["queue"] == "train"
+    assert found["stops"] == []
     assert any("Few to learn from" in warning for warning in found["warnings"])
     assert program.get(f"{P}jobs/{found['job']['id']}/").json()["kind"] == "try_training"
     refused = program.post(
         f"{P}training-runs/dry-run/", {"snapshot": frozen.number, "hyperparameters": {"epochs": -1}}
     )
-    assert (refused.status_code, "epochs must lie between" in refused.json()["detail"]) == (
-        400,
-        True,
-    )
+    assert refused.status_code == 400
+    assert ("epochs must lie between" in refused.json()["detail"]) is True
     assert not TrainingRun.objects.exists()
 
 

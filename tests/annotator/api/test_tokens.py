@@ -150,6 +150,7 @@ def test_the_command_prints_a_working_secret(curator: User) -> None:
     summary = json.loads(out.getvalue().splitlines()[-1])
     token = token_of(summary["token"])
     assert token is not None
-    assert (token.user, token.name) == (curator, "from cron")
+    assert token.user == curator
+    assert token.name == "from cron"
     with pytest.raises(CommandError, match="no active user"):
         call_command("create_token", "nobody")

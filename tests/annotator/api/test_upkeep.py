@@ -39,15 +39,15 @@ def test_a_program_reads_what_became_of_suggestions(
     answer = program_of(viewer).get(f"{P}effort/")
     assert answer.status_code == 200, answer.content
     (model,) = answer.json()["models"]
-    assert (model["model"], model["task"], model["work"]["n_legends"]) == ("model-7", "entities", 1)
+    assert model["model"] == "model-7"
+    assert model["task"] == "entities"
+    assert model["work"]["n_legends"] == 1
     (cells,) = model["labels"]
-    assert (
-        cells["code"],
-        cells["suggested"],
-        cells["accepted"],
-        cells["swept"],
-        cells["accepted_percent"],
-    ) == ("CELL", 1, 1, 1, 100.0)
+    assert cells["code"] == "CELL"
+    assert cells["suggested"] == 1
+    assert cells["accepted"] == 1
+    assert cells["swept"] == 1
+    assert cells["accepted_percent"] == 100.0
 
 
 def test_a_program_has_a_project_train_by_itself(
@@ -59,14 +59,13 @@ def test_a_program_has_a_project_train_by_itself(
     answer = program.put(f"{P}automatic-training/", asked)
     assert answer.status_code == 200, answer.content
     facts = answer.json()
-    assert (
-        facts["every_panels"],
-        facts["every_days"],
-        facts["hyperparameters"],
-        facts["rounds"],
-    ) == (200, None, {"epochs": 2}, [])
+    assert facts["every_panels"] == 200
+    assert facts["every_days"] is None
+    assert facts["hyperparameters"] == {"epochs": 2}
+    assert facts["rounds"] == []
     refused: Any = program.put(f"{P}automatic-training/", {"is_on": True})
-    assert (refused.status_code, "Say after how many" in refused.json()["detail"]) == (400, True)
+    assert refused.status_code == 400
+    assert ("Say after how many" in refused.json()["detail"]) is True
     assert AutomaticTraining.objects.get().changed_by == manager
 
 
@@ -79,7 +78,8 @@ def test_a_program_is_told_why_a_candidate_cannot_be_tried_and_where_none_was(
     )
     assert program.get(f"{P}canary/").status_code == 404
     refused = program.post(f"{P}models/{model.pk}/canary/", {"share": 0.2})
-    assert (refused.status_code, "was not judged" in refused.json()["detail"]) == (400, True)
+    assert refused.status_code == 400
+    assert ("was not judged" in refused.json()["detail"]) is True
     assert program.post(f"{P}models/{model.pk}/canary/", {"share": 3}).status_code == 400
 
 

@@ -78,26 +78,24 @@ def test_gold_labels_make_an_accepted_legend_with_panels_and_entities(
         "n_problems": 0,
     }
     document = project.documents.get(external_id="fig-1")
-    assert (document.state, document.figure_label, document.text, document.n_panels) == (
-        "accepted",
-        "Figure 1",
-        legend(1).text,
-        2,
-    )
+    assert document.state == "accepted"
+    assert document.figure_label == "Figure 1"
+    assert document.text == legend(1).text
+    assert document.n_panels == 2
     layer = document.layers.get()
-    assert (layer.kind, layer.spans.count()) == (LayerKind.IMPORTED, 5)
+    assert layer.kind == LayerKind.IMPORTED
+    assert layer.spans.count() == 5
     bafilomycin = layer.spans.get(surface="bafilomycin A1")
-    assert (bafilomycin.label, bafilomycin.role, bafilomycin.verdict, bafilomycin.decision) == (
-        "SMALL_MOLECULE",
-        "CONTROLLED_VAR",
-        "accepted",
-        "imported",
-    )
+    assert bafilomycin.label == "SMALL_MOLECULE"
+    assert bafilomycin.role == "CONTROLLED_VAR"
+    assert bafilomycin.verdict == "accepted"
+    assert bafilomycin.decision == "imported"
 
 
 def test_labels_taken_as_suggestions_wait_for_review(project: Project, three: Path) -> None:
     report = run_import(project, three, labels="suggestions")
-    assert (report["suggested"], report["accepted"]) == (3, 0)
+    assert report["suggested"] == 3
+    assert report["accepted"] == 0
     assert set(project.documents.values_list("state", "layers__kind")) == {
         (DocumentState.SUGGESTED, LayerKind.SUGGESTED)
     }
@@ -106,7 +104,9 @@ def test_labels_taken_as_suggestions_wait_for_review(project: Project, three: Pa
 
 def test_labels_left_out_leave_text_and_panels(project: Project, three: Path) -> None:
     report = run_import(project, three, labels="none")
-    assert (report["imported"], report["spans"], report["panels"]) == (3, 0, 6)
+    assert report["imported"] == 3
+    assert report["spans"] == 0
+    assert report["panels"] == 6
     assert set(project.documents.values_list("state", flat=True)) == {DocumentState.IMPORTED}
     assert not Layer.objects.exists()
 
@@ -122,11 +122,9 @@ def test_a_legend_without_gold_is_not_accepted_and_keeps_the_guesses_of_machines
     )
     run_import(project, write_jsonl(tmp_path / "guessed.jsonl", [guessed]), labels="gold")
     document = project.documents.get()
-    assert (document.state, document.layers.get().kind, document.layers.get().spans.count()) == (
-        DocumentState.SUGGESTED,
-        LayerKind.SUGGESTED,
-        5,
-    )
+    assert document.state == DocumentState.SUGGESTED
+    assert document.layers.get().kind == LayerKind.SUGGESTED
+    assert document.layers.get().spans.count() == 5
 
 
 def test_importing_the_same_file_twice_adds_nothing(project: Project, three: Path) -> None:
@@ -138,7 +136,9 @@ def test_importing_the_same_file_twice_adds_nothing(project: Project, three: Pat
         Span.objects.count(),
     )
     report = run_import(project, three)
-    assert (report["imported"], report["already_there"], report["n_problems"]) == (0, 3, 0)
+    assert report["imported"] == 0
+    assert report["already_there"] == 3
+    assert report["n_problems"] == 0
     assert (
         Document.objects.count(),
         Segment.objects.count(),
@@ -151,7 +151,8 @@ def test_a_legend_named_twice_in_one_file_is_imported_once(
     project: Project, tmp_path: Path, legend: Legend
 ) -> None:
     report = run_import(project, write_jsonl(tmp_path / "twice.jsonl", [legend(1), legend(1)]))
-    assert (report["imported"], report["already_there"]) == (1, 1)
+    assert report["imported"] == 1
+    assert report["already_there"] == 1
 
 
 def test_the_same_legend_may_be_in_two_projects(
@@ -169,7 +170,8 @@ def test_a_text_that_changed_is_refused_by_name_and_the_stored_one_stays(
     run_import(project, three)
     changed = dataclasses.replace(legend(1), text=legend(1).text + " More.", gold=(), segments=())
     report = run_import(project, write_jsonl(tmp_path / "changed.jsonl", [changed, legend(4)]))
-    assert (report["imported"], report["refused"]) == (1, 1)
+    assert report["imported"] == 1
+    assert report["refused"] == 1
     assert "Figure 1" in report["problems"][0] and "another text" in report["problems"][0]
     assert project.documents.get(external_id="fig-1").text == legend(1).text
 
@@ -189,12 +191,10 @@ def test_what_was_imported_comes_out_as_it_went_in(
     run_import(project, three, labels="gold")
     for number, document in enumerate(engine_documents(project.documents.all()), start=1):
         source = legend(number)
-        assert (document.text, document.doi, document.label, document.segments) == (
-            source.text,
-            source.doi,
-            source.label,
-            source.segments,
-        )
+        assert document.text == source.text
+        assert document.doi == source.doi
+        assert document.label == source.label
+        assert document.segments == source.segments
         assert [dataclasses.replace(span, attributes={}) for span in document.gold] == list(
             source.gold
         )
@@ -259,7 +259,8 @@ def test_a_bad_line_is_named_and_the_rest_goes_through(
         b'{"id": "a", "text": "Bax in cells"}\n' + line + b'\n{"id": "b", "text": "Bak in cells"}\n'
     )
     report = run_import(project, path)
-    assert (report["imported"], report["n_problems"]) == (2, 1)
+    assert report["imported"] == 2
+    assert report["n_problems"] == 1
     assert (
         "line 2" in report["problems"][0]
         or "the project" in report["problems"][0]
@@ -278,7 +279,9 @@ def test_a_bad_row_after_a_thousand_leaves_all_others_once(
     path = tmp_path / "long.jsonl"
     path.write_text("\n".join(rows), encoding="utf-8")
     report = run_import(project, path)
-    assert (report["imported"], report["n_problems"], project.documents.count()) == (1199, 1, 1199)
+    assert report["imported"] == 1199
+    assert report["n_problems"] == 1
+    assert project.documents.count() == 1199
     assert "line 1101" in report["problems"][0]
     assert run_import(project, path)["imported"] == 0
 
@@ -347,7 +350,8 @@ def test_a_file_of_which_nothing_can_be_read_is_named_and_nothing_is_written(
     path = tmp_path / name
     path.write_bytes(content)
     report = run_import(project, path)
-    assert (report["imported"], report["n_problems"]) == (0, 1)
+    assert report["imported"] == 0
+    assert report["n_problems"] == 1
     assert report["problems"][0].startswith(name)
     assert not Document.objects.exists()
 
@@ -371,11 +375,9 @@ def test_a_document_with_spans_that_do_not_fit_is_refused_whole(
         labels="gold",
         actor=manager,
     )
-    assert (report["imported"], report["refused"], Document.objects.get().external_id) == (
-        1,
-        1,
-        "fig-2",
-    )
+    assert report["imported"] == 1
+    assert report["refused"] == 1
+    assert Document.objects.get().external_id == "fig-2"
 
 
 def test_a_database_that_refuses_a_document_keeps_the_rest_of_its_batch(
@@ -395,12 +397,10 @@ def test_a_database_that_refuses_a_document_keeps_the_rest_of_its_batch(
         labels="gold",
         actor=manager,
     )
-    assert (report["imported"], report["refused"], report["spans"], Span.objects.count()) == (
-        2,
-        1,
-        10,
-        10,
-    )
+    assert report["imported"] == 2
+    assert report["refused"] == 1
+    assert report["spans"] == 10
+    assert Span.objects.count() == 10
     assert sorted(project.documents.values_list("external_id", flat=True)) == ["fig-1", "fig-3"]
 
 
@@ -440,12 +440,10 @@ def test_the_format_is_guessed_from_content_and_a_wrong_one_is_refused(
 def test_an_import_leaves_a_job_with_its_report(project: Project, three: Path) -> None:
     report = run_import(project, three)
     job = Job.objects.get(pk=report["job"])
-    assert (job.kind, job.scope, job.state, job.is_inline) == (
-        "import_documents",
-        project.scope,
-        JobState.SUCCEEDED,
-        True,
-    )
+    assert job.kind == "import_documents"
+    assert job.scope == project.scope
+    assert job.state == JobState.SUCCEEDED
+    assert job.is_inline is True
     assert job.result["imported"] == 3
 
 

@@ -215,12 +215,10 @@ def test_a_panel_that_is_nearly_the_same_stays_where_it_is_held_out(
     assert "p80" in panels(snapshot)
     assert snapshot.report["left_out"] == {freezing.NEARLY_THE_SAME: 1}
     (gone,) = left_out(snapshot)
-    assert (gone["panel"], gone["side"], gone["like"]["panel"], gone["like"]["side"]) == (
-        "reworded",
-        "train",
-        "p80",
-        "test",
-    )
+    assert gone["panel"] == "reworded"
+    assert gone["side"] == "train"
+    assert gone["like"]["panel"] == "p80"
+    assert gone["like"]["side"] == "test"
     assert 0.5 < gone["similarity"] < 1
     figures = [
         json.loads(line)["figure_id"]
@@ -252,7 +250,8 @@ def test_the_share_of_swept_entities_is_counted_and_refused_beyond_the_limit(
     assert not refused.folder.exists()
     change_snapshot_rules(project=project, actor=manager, **{**rules, "over_cap": "leave_out"})
     thinned = frozen(project)
-    assert (set(panels(thinned)), thinned.report["left_out"]) == ({"p43"}, {freezing.TOO_SWEPT: 3})
+    assert set(panels(thinned)) == {"p43"}
+    assert thinned.report["left_out"] == {freezing.TOO_SWEPT: 3}
     assert panels(thinned)["p43"]["attributes"]["lineage"]["weight"] == 0.625
 
 
@@ -282,11 +281,9 @@ def test_a_row_says_who_decided_what_on_which_suggestions(
 ) -> None:
     snapshot = frozen(project)
     lineage = panels(snapshot)["p43"]["attributes"]["lineage"]
-    assert (lineage["curators"], lineage["model"], lineage["revision"]) == (
-        [curator.pk],
-        "model-7",
-        2,
-    )
+    assert lineage["curators"] == [curator.pk]
+    assert lineage["model"] == "model-7"
+    assert lineage["revision"] == 2
     assert lineage["decisions"] == {"explicit": 1, "swept": 1}
     places = {
         (row.document_id, row_at(snapshot.folder, row.side, row.offset)["id"])
@@ -384,7 +381,9 @@ def test_the_commands_freeze_compare_and_change_the_rules(
         split,
         "--json",
     )
-    assert (ended.code, ended.err, ended.summary["snapshot"]) == (0, "", 1)
+    assert ended.code == 0
+    assert ended.err == ""
+    assert ended.summary["snapshot"] == 1
     assert {"p0"} <= {row["id"] for row in rows_of(Path(ended.summary["folder"]), "test")}
     assert run_command("freeze_snapshot", "autophagy", "--json").summary["snapshot"] == 2
     found = run_command("diff_snapshots", "autophagy", "1", "2", "--json").summary
@@ -437,15 +436,15 @@ def test_what_changed_between_two_snapshots_is_told_by_legend_and_label(
     found = compare_snapshots(old=old, new=new, actor=curator)
     assert found["legends"] == {"added": 1, "removed": 1, "changed": 3, "same": 26}
     cell, tissue, protein = (found["labels"][label] for label in ("CELL", "TISSUE", "GENEPROD"))
-    assert (
-        cell["relabelled"],
-        cell["moved"],
-        cell["added"],
-        cell["lost"],
-        cell["old"],
-        cell["new"],
-    ) == (1, 1, 1, 1, 30, 29)
-    assert (tissue["became"], protein["lost"], protein["added"]) == (1, 2, 1)
+    assert cell["relabelled"] == 1
+    assert cell["moved"] == 1
+    assert cell["added"] == 1
+    assert cell["lost"] == 1
+    assert cell["old"] == 30
+    assert cell["new"] == 29
+    assert tissue["became"] == 1
+    assert protein["lost"] == 2
+    assert protein["added"] == 1
     assert found["relabelled"] == [["CELL", "TISSUE", 1]]
     assert [each["says"] for each in found["named"]["changed"]] == [
         "1 relabelled",
@@ -488,14 +487,13 @@ def test_panels_that_nobody_touched_are_counted_and_named_in_their_rows(
     project: Project, found: list[Document], manager: User
 ) -> None:
     snapshot = ruled(project, manager)
-    assert (snapshot.counts["train"]["panels"], snapshot.counts["train"]["untouched_panels"]) == (
-        4,
-        4,
-    )
+    assert snapshot.counts["train"]["panels"] == 4
+    assert snapshot.counts["train"]["untouched_panels"] == 4
     assert {row["attributes"]["lineage"]["panels_by"] for row in panels(snapshot).values()} == {
         "their letters"
     }
-    assert (len(figures(snapshot)), snapshot.report["figures_left_out"]) == (4, 0)
+    assert len(figures(snapshot)) == 4
+    assert snapshot.report["figures_left_out"] == 0
 
 
 def test_beyond_the_limit_whole_figures_go_and_their_entities_stay_even_where_the_project_would_refuse(  # noqa: E501
@@ -503,11 +501,9 @@ def test_beyond_the_limit_whole_figures_go_and_their_entities_stay_even_where_th
 ) -> None:
     Span.objects.update(decision="explicit")
     snapshot = ruled(project, manager, swept_cap=0.9)
-    assert (len(panels(snapshot)), len(figures(snapshot)), snapshot.report["figures_left_out"]) == (
-        4,
-        0,
-        4,
-    )
+    assert len(panels(snapshot)) == 4
+    assert len(figures(snapshot)) == 0
+    assert snapshot.report["figures_left_out"] == 4
     reasons = [(row["panel"], row["reason"]) for row in left_out(snapshot)]
     assert reasons == [("", freezing.TOO_SWEPT_FIGURE)] * 4
     operate(found[0], curator, "reopen_legend")
@@ -515,7 +511,8 @@ def test_beyond_the_limit_whole_figures_go_and_their_entities_stay_even_where_th
     operate(found[0], curator, "accept_legend")
     looked_at = ruled(project, manager, swept_cap=0.9)
     assert looked_at.counts["train"]["untouched_panels"] == 3
-    assert (len(figures(looked_at)), looked_at.report["figures_left_out"]) == (4, 0)
+    assert len(figures(looked_at)) == 4
+    assert looked_at.report["figures_left_out"] == 0
     assert len(figures(ruled(project, manager, swept_cap=0.7))) == 4
     assert len(figures(ruled(project, manager, swept_cap=0.5))) == 3
 

@@ -88,14 +88,13 @@ def test_the_command_writes_the_accepted_legends_and_no_others(
         tokenizer,
         "--json",
     )
-    assert (ended.code, ended.err) == (0, "")
+    assert ended.code == 0
+    assert ended.err == ""
     summary = ended.summary
-    assert (summary["project"], summary["documents"], summary["n_left_out"], summary["out"]) == (
-        "autophagy",
-        5,
-        0,
-        str(out),
-    )
+    assert summary["project"] == "autophagy"
+    assert summary["documents"] == 5
+    assert summary["n_left_out"] == 0
+    assert summary["out"] == str(out)
     if format_name == "jsonl":
         assert {row["id"] for row in rows(out)} == {f"fig-{number}" for number in range(1, 6)}
     else:
@@ -118,7 +117,9 @@ def test_suggestions_that_nobody_accepted_are_not_in_an_export(
     Document.objects.update(state=DocumentState.ACCEPTED)
     export_dataset(project=project, format_name="jsonl", out_dir=tmp_path / "out", actor=None)
     (row,) = rows(tmp_path / "out")
-    assert (row["text"], row["spans"], row.get("suggestions", [])) == (document.text, [], [])
+    assert row["text"] == document.text
+    assert row["spans"] == []
+    assert row.get("suggestions", []) == []
 
 
 def test_a_row_finds_its_way_back_to_what_it_was_made_from(
@@ -148,7 +149,8 @@ def test_what_words_cannot_hold_is_named_in_lossy(
     ended = run_command(
         "export_dataset", "autophagy", "--format", "sd-nlp", "--out", tmp_path / "out", "--json"
     )
-    assert (ended.code, ended.summary["n_lossy"] > 0) == (0, True)
+    assert ended.code == 0
+    assert (ended.summary["n_lossy"] > 0) is True
     lossy = [
         json.loads(line)
         for line in (tmp_path / "out/lossy.jsonl").read_text(encoding="utf-8").splitlines()
@@ -244,15 +246,15 @@ def test_jsonl_reads_back_equal_to_what_is_in_the_database(
     assert set(read) == set(stored) == {document.id for document in documents}
     for original in documents:
         found, kept = read[original.id], stored[original.id]
-        assert (found.text, found.doi, found.title, found.label, found.image) == (
-            kept.text,
-            kept.doi,
-            kept.title,
-            kept.label,
-            kept.image,
-        )
-        assert (found.segments, found.gold) == (kept.segments, kept.gold)
-        assert (found.text, _spans(found)) == (original.text, _spans(original))
+        assert found.text == kept.text
+        assert found.doi == kept.doi
+        assert found.title == kept.title
+        assert found.label == kept.label
+        assert found.image == kept.image
+        assert found.segments == kept.segments
+        assert found.gold == kept.gold
+        assert found.text == original.text
+        assert _spans(found) == _spans(original)
 
 
 @_many
@@ -291,7 +293,8 @@ def test_half_a_character_does_not_get_in_and_stops_no_export(
         labels="gold",
         actor=None,
     )
-    assert (report["imported"], report["n_problems"]) == (1, 4)
+    assert report["imported"] == 1
+    assert report["n_problems"] == 4
     assert (
         export_dataset(project=project, format_name="jsonl", out_dir=tmp_path / "out", actor=None)[
             "documents"
@@ -354,7 +357,9 @@ def test_a_damaged_legend_is_refused_by_name_and_nothing_is_written(
         "--json",
         "--leave-out-damaged",
     )
-    assert (ended.code, ended.summary["documents"], ended.summary["n_left_out"]) == (1, 5, 1)
+    assert ended.code == 1
+    assert ended.summary["documents"] == 5
+    assert ended.summary["n_left_out"] == 1
     (named,) = ended.summary["left_out"]
     assert str(document) in named or document.external_id in named
     (problem,) = json.loads((out / "report.json").read_text(encoding="utf-8"))["problems"]
@@ -496,7 +501,8 @@ def test_a_right_that_was_lost_while_the_job_waited_is_lost(
     reviewer.memberships.all().delete()
     run_job(job.pk)
     job.refresh_from_db()
-    assert (job.state, archive_of(job)) == (JobState.FAILED, None)
+    assert job.state == JobState.FAILED
+    assert archive_of(job) is None
     assert "You may not export legends" in job.error
 
 
@@ -548,11 +554,9 @@ def test_cancelled_and_killed_exports_leave_nothing_half_written(
     monkeypatch.delenv("SD_TEST_GATE")
     second = start_worker()
     killed = finished(killed, log=second.log)
-    assert (killed.state, killed.n_attempts, killed.result["documents"]) == (
-        JobState.SUCCEEDED,
-        2,
-        5,
-    )
+    assert killed.state == JobState.SUCCEEDED
+    assert killed.n_attempts == 2
+    assert killed.result["documents"] == 5
     archive = archive_of(killed)
     assert archive is not None
     assert zipfile.ZipFile(archive).testzip() is None

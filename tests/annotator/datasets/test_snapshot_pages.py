@@ -82,7 +82,8 @@ def test_what_cannot_be_frozen_is_told_on_the_form(
     panel: Client, project: Project, accepted: list[Document], fields: Any, sentence: str
 ) -> None:
     answer = panel.post(reverse(f"{PAGE}_add"), {"project": project.pk, **fields})
-    assert (answer.status_code, Snapshot.objects.exists()) == (422, False)
+    assert answer.status_code == 422
+    assert Snapshot.objects.exists() is False
     assert sentence in text_of(answer)
     assert "<details open" in answer.content.decode()
 

@@ -61,12 +61,10 @@ def test_a_snapshot_holds_every_panel_once_with_where_it_comes_from(
 ) -> None:
     Document.objects.filter(pk=accepted[0].pk).update(revision=4)
     snapshot = build_snapshot(snapshot=add_snapshot(project=project, actor=manager, note="first"))
-    assert (snapshot.number, snapshot.note, snapshot.state, snapshot.created_by) == (
-        1,
-        "first",
-        SnapshotState.READY,
-        manager,
-    )
+    assert snapshot.number == 1
+    assert snapshot.note == "first"
+    assert snapshot.state == SnapshotState.READY
+    assert snapshot.created_by == manager
     found = {row["id"]: row for row in rows(snapshot)}
     assert set(found) == {f"p{number}" for number in range(30)}
     assert {
@@ -107,11 +105,9 @@ def test_its_counts_are_those_of_its_files_and_its_hash_is_the_engines(
     for side in SIDES:
         lines = list(rows_of(snapshot.folder, side))
         counts = snapshot.counts[side]
-        assert (counts["panels"], counts["papers"], counts["spans"]) == (
-            len(lines),
-            len(lines),
-            2 * len(lines),
-        )
+        assert counts["panels"] == len(lines)
+        assert counts["papers"] == len(lines)
+        assert counts["spans"] == 2 * len(lines)
         assert counts["labels"] == {"CELL": len(lines), "GENEPROD": len(lines)}
         assert counts["panels"] > 0
     assert snapshot.content_hash == content_hash(snapshot.folder) == data_hash(snapshot.folder)
@@ -168,7 +164,8 @@ def test_the_same_content_has_the_same_hash_and_a_decision_changes_it(
     project: Project, accepted: list[Document]
 ) -> None:
     first, again = frozen(project), frozen(project)
-    assert (first.number, again.number) == (1, 2)
+    assert first.number == 1
+    assert again.number == 2
     assert first.content_hash == again.content_hash
     Span.objects.filter(layer__document=accepted[0], label="CELL").update(label="TISSUE")
     changed = frozen(project)
@@ -346,10 +343,8 @@ def test_a_snapshot_whose_job_was_cancelled_while_it_waited_is_failed(
     request_cancel(job=snapshot.job, actor=manager)
     settle_snapshots(project=project)
     snapshot.refresh_from_db()
-    assert (snapshot.state, snapshot.error) == (
-        SnapshotState.FAILED,
-        "It was cancelled before it was complete.",
-    )
+    assert snapshot.state == SnapshotState.FAILED
+    assert snapshot.error == "It was cancelled before it was complete."
 
 
 @pytest.mark.django_db(transaction=True)
@@ -371,10 +366,8 @@ def test_a_snapshot_survives_its_worker_and_a_cancelled_one_leaves_nothing(
     request_cancel(job=cancelled.job, actor=manager)
     assert finished(cancelled.job, log=first.log).state == JobState.CANCELLED
     cancelled.refresh_from_db()
-    assert (cancelled.state, cancelled.error) == (
-        SnapshotState.FAILED,
-        "It was cancelled before it was complete.",
-    )
+    assert cancelled.state == SnapshotState.FAILED
+    assert cancelled.error == "It was cancelled before it was complete."
     killed = freeze_snapshot(project=project, actor=manager)
     wait_for(reached(gate, killed.job.pk).exists, what="a snapshot half written", log=first.log)
     first.kill()

@@ -106,7 +106,8 @@ def test_a_snapshot_is_frozen_from_the_panel_and_shows_what_is_in_it(
     )
     newer = Snapshot.objects.get(number=2)
     assert response["Location"] == reverse("admin:datasets_snapshot_change", args=[newer.pk])
-    assert (newer.state, newer.note) == (SnapshotState.BUILDING, "after the retreat")
+    assert newer.state == SnapshotState.BUILDING
+    assert newer.note == "after the retreat"
     assert Job.objects.get(pk=newer.job_id).state == JobState.PENDING
     page = text_of(panel.get(reverse("admin:datasets_snapshot_change", args=[snapshot.pk])))
     assert "GENEPROD" in page
@@ -134,11 +135,9 @@ def test_a_training_is_started_with_what_was_filled_in(panel: Client, snapshot: 
     response = panel.post(reverse(f"{RUNS}_add"), asked)
     run = TrainingRun.objects.get()
     assert response["Location"] == reverse(f"{RUNS}_change", args=[run.pk])
-    assert (
-        run.hyperparameters["epochs"],
-        run.hyperparameters["warmup"],
-        run.hyperparameters["seed"],
-    ) == (1.0, 0.2, 7)
+    assert run.hyperparameters["epochs"] == 1.0
+    assert run.hyperparameters["warmup"] == 0.2
+    assert run.hyperparameters["seed"] == 7
     assert run.base == services.serving_model(snapshot.project)
     assert run.job is not None
     assert run.job.queue == "train"

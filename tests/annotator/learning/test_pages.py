@@ -75,7 +75,8 @@ def test_the_button_starts_tagging_and_the_project_page_shows_it_with_a_way_to_c
     browser = client_of(reviewer)
     assert f'action="{PROJECT}pretag/"' in browser.get(PROJECT).content.decode()
     answer = browser.post(f"{PROJECT}pretag/")
-    assert (answer.status_code, answer["Location"]) == (302, PROJECT)
+    assert answer.status_code == 302
+    assert answer["Location"] == PROJECT
     job = Job.objects.get(kind=PRETAG_KIND)
     page = browser.get(PROJECT).content.decode()
     assert f'hx-get="/jobs/{job.pk}/"' in page

@@ -174,10 +174,8 @@ def test_the_side_panel_is_told_what_else_the_model_thought_and_how_often_the_st
         "s1", "Bax", score=0.5449, attributes={"runner_up": "CELL", "runner_up_score": 0.21}
     )
     facts = entity_facts(legend(suggested=(entity,)), entity)
-    assert (
-        facts["score"],
-        facts["low"],
-        facts["runnerUp"],
-        facts["runnerUpScore"],
-        facts["occurrences"],
-    ) == (0.545, True, "CELL", 0.21, 3)
+    assert facts["score"] == 0.545
+    assert facts["low"] is True
+    assert facts["runnerUp"] == "CELL"
+    assert facts["runnerUpScore"] == 0.21
+    assert facts["occurrences"] == 3

@@ -251,7 +251,9 @@ def test_corpora_of_the_other_systems_are_read_whole(shared_dir: Path) -> None:
         read_inputs([shared_dir / "jnlpba" / "standoff_train.jsonl.xz"], "jsonl", report)
     )
     assert not report.problems
-    assert (len(craft), len(jnlpba), len(standoff)) == (3730, 200, 2000)
+    assert len(craft) == 3730
+    assert len(jnlpba) == 200
+    assert len(standoff) == 2000
     assert {span.label for document in craft for span in document.gold} == {
         "SO",
         "GGP",

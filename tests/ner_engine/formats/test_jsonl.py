@@ -121,7 +121,8 @@ def test_a_bad_line_is_refused_by_its_number_and_the_rest_goes_through(
 def test_attributes_may_write_of_a_nul_without_holding_one() -> None:
     facts = {"pattern": "\\u0000", "inner": [{"é": "\\\\u0000"}, 1.5, None]}
     back, report = read(row(attributes=facts))
-    assert (report.problems, dict(back[0].attributes)) == ([], facts)
+    assert report.problems == []
+    assert dict(back[0].attributes) == facts
 
 
 def test_an_unknown_label_refuses_its_line_only_where_labels_are_given() -> None:

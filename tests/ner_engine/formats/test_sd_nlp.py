@@ -109,11 +109,9 @@ def test_a_panel_row_holds_words_labels_roles_and_whence_it_comes() -> None:
     assert labels["geneprod_roles"][3] == "B-CONTROLLED_VAR"
     assert labels["boring"][9] == "B-BORING"
     assert labels["panel_start"] == ["B-PANEL_START"] + ["O"] * 12
-    assert (rows[0]["panel_id"], rows[0]["doi"], rows[0]["text"]) == (
-        "1",
-        "10.5555/sd.1",
-        "(A) Bax/Bak−/− HeLa cells 24 h",
-    )
+    assert rows[0]["panel_id"] == "1"
+    assert rows[0]["doi"] == "10.5555/sd.1"
+    assert rows[0]["text"] == "(A) Bax/Bak−/− HeLa cells 24 h"
     assert report.lossy == []
 
 
@@ -200,7 +198,9 @@ def test_rows_read_back_give_the_same_text_entities_and_roles(
     assert report.lossy == []
     back, problems = read([row])
     assert problems.problems == []
-    assert (back[0].text, back[0].doi, back[0].id) == (text, "10.5555/x", "7")
+    assert back[0].text == text
+    assert back[0].doi == "10.5555/x"
+    assert back[0].id == "7"
     assert [(item.start, item.end, item.label, item.role) for item in back[0].gold] == [
         (item.start, item.end, item.label, item.role) for item in doc.gold
     ]
@@ -281,7 +281,8 @@ class TestTokens:
             if label != "O"
         ]
         assert "".join(labelled) == "ĠEGFP-LC3"
-        assert (row["tokens"][0], row["tokens"][-1]) == ("<s>", "</s>")
+        assert row["tokens"][0] == "<s>"
+        assert row["tokens"][-1] == "</s>"
         assert all(len(values) == len(row["input_ids"]) for values in row["label_ids"].values())
 
     def test_what_lies_behind_512_tokens_is_named_as_lossy(self, tokenizer: Tokenizer) -> None:
@@ -325,12 +326,14 @@ def test_the_public_form_gives_every_reference_row_to_the_letter(
         _reference(shared_dir / f"sd-nlp-reference/{kind}_{which}.test.jsonl.xz")
         for which in ("panels", "figs")
     )
-    assert (len(panels), len(figures)) == (275, 92)
+    assert len(panels) == 275
+    assert len(figures) == 92
     for doc in _documents_of({doi for doi, _ in (*panels, *figures)}, sourcedata_zip, report):
         for passage in sd_nlp.panel_passages(doc, report, PUBLIC):
             _compare(panels.pop((doc.doi, passage.keys["panel_id"]), None), row_of, passage)
         _compare(figures.pop((doc.doi, doc.id), None), row_of, sd_nlp.figure_passage(doc))
-    assert (panels, figures) == ({}, {})
+    assert panels == {}
+    assert figures == {}
 
 
 def _documents_of(papers: set[str], archive: Path, report: Report) -> Iterator[Document]:

@@ -45,13 +45,11 @@ def test_a_figure_is_title_label_and_panels_joined_by_one_space() -> None:
     )
     document = documents[0]
     assert document.text == "Bax moves. Figure 1 (A) Bax moves. B cells"
-    assert (document.id, document.doi, document.title, document.label, document.image) == (
-        "77",
-        "10.5555/sd.1",
-        "Bax moves.",
-        "Figure 1",
-        "f1.jpg",
-    )
+    assert document.id == "77"
+    assert document.doi == "10.5555/sd.1"
+    assert document.title == "Bax moves."
+    assert document.label == "Figure 1"
+    assert document.image == "f1.jpg"
     assert [document.text[panel.start : panel.end] for panel in document.segments] == [
         "(A) Bax moves.",
         "B cells",
@@ -88,7 +86,10 @@ def test_labels_and_roles_follow_the_table(
         figure(f"<sd-panel>A {tag('thing', id='t1', **attributes)} here</sd-panel>")
     )
     span = documents[0].gold[0]
-    assert (span.label, span.role, span.surface, span.id) == (label, role, "thing", "t1")
+    assert span.label == label
+    assert span.role == role
+    assert span.surface == "thing"
+    assert span.id == "t1"
     assert documents[0].text[span.start : span.end] == "thing"
 
 
@@ -114,13 +115,12 @@ def test_white_space_at_a_tags_ends_is_left_outside_and_the_text_stays() -> None
     )
     documents, report = read(figure(panel))
     span = documents[0].gold[0]
-    assert (span.surface, len(documents[0].gold)) == ("HeLa", 1)
+    assert span.surface == "HeLa"
+    assert len(documents[0].gold) == 1
     assert documents[0].text.endswith("in HeLa\u00a0 cells.")
-    assert (
-        report.counts["tags_with_white_space_at_an_end"],
-        report.counts["tags_without_text"],
-        report.counts["tags"],
-    ) == (1, 1, 2)
+    assert report.counts["tags_with_white_space_at_an_end"] == 1
+    assert report.counts["tags_without_text"] == 1
+    assert report.counts["tags"] == 2
     documents[0].check()
 
 
@@ -193,11 +193,9 @@ def test_a_figure_without_text_is_noted_and_the_next_goes_through() -> None:
         "<article doi='10.5555/sd.1'><fig id='1'/><fig id='2'><title>Cells.</title></fig></article>"
     )
     assert [document.id for document in documents] == ["2"]
-    assert (
-        report.counts["figures_without_text"],
-        [note.where for note in report.notes],
-        report.problems,
-    ) == (1, ["paper.xml, figure 1"], [])
+    assert report.counts["figures_without_text"] == 1
+    assert [note.where for note in report.notes] == ["paper.xml, figure 1"]
+    assert report.problems == []
 
 
 BOMB = "<!DOCTYPE a [<!ENTITY a 'ha'><!ENTITY b '&a;&a;&a;&a;'>]>"

@@ -152,7 +152,9 @@ def test_files_of_another_kind_in_a_folder_are_counted_and_not_refused(tmp_path:
     (tmp_path / "README.md").write_text("read me")
     (tmp_path / "a.jsonl").write_bytes(ROW)
     ids, report = ids_in(tmp_path)
-    assert (len(ids), report.problems, report.counts["files_of_other_kinds"]) == (1, [], 1)
+    assert len(ids) == 1
+    assert report.problems == []
+    assert report.counts["files_of_other_kinds"] == 1
 
 
 def test_a_file_named_by_itself_is_read_whatever_its_suffix(tmp_path: Path) -> None:

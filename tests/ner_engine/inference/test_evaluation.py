@@ -72,4 +72,6 @@ def test_who_watches_is_told_of_each_text_and_the_scores_follow_from_it() -> Non
 
 def test_nothing_judged_scores_nothing() -> None:
     found = evaluate(Reader(), [])
-    assert (found.n_documents, found.accuracy, found.spans) == (0, 0.0, Scores({}))
+    assert found.n_documents == 0
+    assert found.accuracy == 0.0
+    assert found.spans == Scores({})

@@ -139,7 +139,8 @@ def test_sd_ner_reads_with_the_tokenizer_of_roberta_base_and_i_before_b(
     as_snapshot(vocabularies / "roberta-base", cache, "roberta-base")
     checkpoint = find(SD_NER)
     assert checkpoint.id2label[:3] == ("O", "I-SMALL_MOLECULE", "B-SMALL_MOLECULE")
-    assert (checkpoint.max_length, load_tokenizer(checkpoint).get_vocab_size()) == (512, 50265)
+    assert checkpoint.max_length == 512
+    assert load_tokenizer(checkpoint).get_vocab_size() == 50265
     text = CARD_TEXTS[SD_NER].removeprefix("<s> ").removesuffix(" </s>")
     assert abs(as_we_compute(SD_NER, text) - as_transformers_computes(whole, text)).max() < 1e-5
     assert_tags_well(SD_NER, CARD_TEXTS[SD_NER])
@@ -351,7 +352,8 @@ def models(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path
 def test_a_folder_of_models_holds_them_by_name(tiny: Path, models: Path, place: str) -> None:
     shutil.copytree(tiny, models / place)
     found = find(SD_NER)
-    assert (found.name, found.folder) == (SD_NER, models / place)
+    assert found.name == SD_NER
+    assert found.folder == models / place
 
 
 def test_a_folder_of_models_may_be_a_hub_cache(tiny: Path, models: Path) -> None:

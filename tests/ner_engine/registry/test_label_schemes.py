@@ -121,7 +121,8 @@ def test_two_labels_that_become_one_are_one_entity_and_their_scores_add_up() -> 
     found = translate(twice, SCHEMES["jnlpba"], SCHEMES["sd-nlp-2"])
     assert found.merged == 1
     (span,) = found.spans
-    assert (span.label, span.score) == ("GENEPROD", 0.85)
+    assert span.label == "GENEPROD"
+    assert span.score == 0.85
     assert dict(span.attributes) == {
         "scores": {"GENEPROD": 0.85, "CELL": 0.1},
         "runner_up": "CELL",

@@ -95,13 +95,12 @@ def test_other_values_are_read_as_their_fields_types() -> None:
         "label_smoothing": "0.1",
     }
     changed = recipe_named("sd-ner").with_settings(settings)
-    assert (changed.epochs, changed.batch_size, changed.keep, changed.labels) == (
-        0.5,
-        4,
-        "best",
-        ("A", "B"),
-    )
-    assert (changed.gradient_checkpointing, changed.label_smoothing) == (True, 0.1)
+    assert changed.epochs == 0.5
+    assert changed.batch_size == 4
+    assert changed.keep == "best"
+    assert changed.labels == ("A", "B")
+    assert changed.gradient_checkpointing is True
+    assert changed.label_smoothing == 0.1
     assert (
         recipe_named("sd-ner")
         .with_settings({"gradient_checkpointing": str(False)})

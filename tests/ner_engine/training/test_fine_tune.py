@@ -177,7 +177,9 @@ def test_a_run_leaves_a_model_that_tags_and_a_card_with_its_figures(
         "done",
     ]
     assert told[0]["labels"] == ["GENEPROD", "CELL"]
-    assert (told[0]["examples_per_step"], told[0]["processes"], told[0]["packed"]) == (8, 1, True)
+    assert told[0]["examples_per_step"] == 8
+    assert told[0]["processes"] == 1
+    assert told[0]["packed"] is True
     assert all(event["memory_bytes"] > 10_000_000 for event in told.of("step"))
     assert set(load_tagger(tmp_path / "out/model").labels) == {"GENEPROD", "CELL"}
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
@@ -275,7 +277,8 @@ def test_bf16_learns_what_fp32_does_within_its_rounding(
         "ner_engine.training.loop.cpu_precision", lambda: "bf16"
     )  # here in software, where the processor has none
     rounded = run(tmp_path / "bf16", epochs="1", micro_tokens="60", precision="bf16")
-    assert (exact[0]["precision"], rounded[0]["precision"]) == ("fp32", "bf16")
+    assert exact[0]["precision"] == "fp32"
+    assert rounded[0]["precision"] == "bf16"
     assert rounded.losses == pytest.approx(exact.losses, rel=0.03)
     assert rounded.losses != exact.losses
 
@@ -350,11 +353,9 @@ def test_two_processes_make_one_model_and_one_stream_of_events(
     assert done.returncode == 0, done.stderr[-3000:]
     told = Told(json.loads(line) for line in done.stdout.splitlines() if line.strip())
     assert [event["event"] for event in told] == [event["event"] for event in alone]
-    assert (told[0]["processes"], told[0]["examples_per_step"], told[0]["steps"]) == (
-        2,
-        8,
-        alone[0]["steps"],
-    )
+    assert told[0]["processes"] == 2
+    assert told[0]["examples_per_step"] == 8
+    assert told[0]["steps"] == alone[0]["steps"]
     assert told.losses == pytest.approx(alone.losses, rel=1e-3)
     assert find(tmp_path / "out/model").labels == find(tmp_path / "alone/model").labels
 
@@ -412,7 +413,8 @@ def test_the_first_of_equally_good_evaluations_is_the_best(tmp_path: Path) -> No
 
 def test_the_mean_is_over_the_last_evaluations(tmp_path: Path) -> None:
     steps, weight, files = kept_of(tmp_path, recipe(average="3"), events(0.2, 0.5, 0.5, 0.1))
-    assert (steps, weight) == ([20, 30, 40], pytest.approx(30.0))
+    assert steps == [20, 30, 40]
+    assert weight == pytest.approx(30.0)
     assert files == [f"weights-{step}.safetensors" for step in steps]
 
 
@@ -522,7 +524,8 @@ def test_as_much_of_the_base_is_kept_as_the_held_out_papers_allow(
     right: list[tuple[int, int, int, int]], share: float
 ) -> None:
     found, weight = mixture(*right)
-    assert (found.share, weight) == (share, share)
+    assert found.share == share
+    assert weight == share
     assert list(found.f1) == (list(SHARES_OF_BASE) if right else [])
     assert found.f1 == pytest.approx(
         {
@@ -594,7 +597,9 @@ def test_equal_texts_stay_held_out(tmp_path: Path) -> None:
     train_rows = rows(8, "train")
     held_out = [dict(train_rows[0], doi="10.1/other", id="copy"), *rows(2, "eval")]
     found = read_sides(write(tmp_path, {"train": train_rows, "eval": held_out}), recipe())
-    assert (len(found.sides["train"]), len(found.sides["eval"]), found.n_repeated) == (7, 3, 1)
+    assert len(found.sides["train"]) == 7
+    assert len(found.sides["eval"]) == 3
+    assert found.n_repeated == 1
 
 
 def test_iob2_files_are_trained_on_as_they_are(base: Path, tmp_path: Path) -> None:
@@ -607,7 +612,8 @@ def test_iob2_files_are_trained_on_as_they_are(base: Path, tmp_path: Path) -> No
     )
     told: list[Mapping[str, Any]] = []
     train(recipe(epochs="1"), data=tmp_path, base=base, out=tmp_path / "out", emit=told.append)
-    assert (told[0]["labels"], told[0]["examples"]) == (["cell_line", "protein"], 2)
+    assert told[0]["labels"] == ["cell_line", "protein"]
+    assert told[0]["examples"] == 2
     assert told[-1]["scores"]["eval"]["micro"]["support"] == 2
 
 

@@ -91,7 +91,9 @@ def test_the_sentence_says_what_the_last_stretch_shows(
         [point(5, []), point(10, [before] * 20), point(20, [last] * 20)],
         [f"paper {number}" for number in range(20)],
     )
-    assert (found["direction"], found["from_papers"], found["to_papers"]) == (direction, 10, 20)
+    assert found["direction"] == direction
+    assert found["from_papers"] == 10
+    assert found["to_papers"] == 20
     assert words in sentence_of(found)
     assert "chance" not in sentence_of(found)
 
@@ -118,7 +120,8 @@ def test_gain_is_counted_per_doubling_of_papers() -> None:
         [point(10, [[1, 2, 2]] * 12), point(40, [[2, 2, 2]] * 12)],
         [str(number) for number in range(12)],
     )
-    assert (found["gain"], found["per_doubling"]) == (50.0, 25.0)
+    assert found["gain"] == 50.0
+    assert found["per_doubling"] == 25.0
 
 
 @pytest.mark.parametrize(
@@ -188,4 +191,5 @@ def test_the_command_draws_a_curve_and_a_finished_point_is_not_trained_again(
     refused = subprocess.run(
         [*command, "--shares", "half"], capture_output=True, text=True, check=False
     )
-    assert (refused.returncode, "numbers with commas" in refused.stderr) == (2, True)
+    assert refused.returncode == 2
+    assert ("numbers with commas" in refused.stderr) is True

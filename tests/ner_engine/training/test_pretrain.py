@@ -339,7 +339,8 @@ def test_the_command_prints_events_and_stops_at_a_signal(
     ]
     assert main([*arguments, "--out", str(tmp_path / "out")]) == SUCCESS
     events = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
-    assert (events[0]["event"], events[-1]["event"]) == ("start", "done")
+    assert events[0]["event"] == "start"
+    assert events[-1]["event"] == "done"
     assert "recall" in (tmp_path / "out" / "model" / "README.md").read_text()
 
     monkeypatch.setattr("ner_engine.cli._stop_requests", lambda: lambda: True)

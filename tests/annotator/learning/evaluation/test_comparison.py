@@ -68,18 +68,14 @@ def test_what_is_kept_gives_the_scores_the_errors_and_the_counts_of_each_text_ag
         total = sum(
             (text.counts[label] for text in kept.texts if label in text.counts), Counts(0, 0, 0)
         )
-        assert (total.n_correct, total.n_predicted, total.support) == (
-            of_label.n_correct,
-            of_label.n_predicted,
-            of_label.support,
-        )
+        assert total.n_correct == of_label.n_correct
+        assert total.n_predicted == of_label.n_predicted
+        assert total.support == of_label.support
     assert recorder.partial == partial_scores(gold, found).as_json()
-    assert (kept.confusion, kept.edges, kept.missed, kept.invented) == (
-        errors.confusion,
-        errors.edges,
-        errors.missed,
-        errors.invented,
-    )
+    assert kept.confusion == errors.confusion
+    assert kept.edges == errors.edges
+    assert kept.missed == errors.missed
+    assert kept.invented == errors.invented
     assert [text.paper for text in kept.texts] == [
         paper or f"p{number}" for number, (_, _, paper) in enumerate(texts)
     ]
@@ -128,7 +124,9 @@ def test_the_legends_in_which_a_candidate_is_worse_are_named_and_what_it_misses_
     details = details_of(comparison, learned.project)
     assert details is not None
     n = learned.counts["test"]["panels"]
-    assert (details.n_legends, details.n_worse, details.n_better) == (n, n, 0)
+    assert details.n_legends == n
+    assert details.n_worse == n
+    assert details.n_better == 0
     assert {(legend.n_candidate, legend.n_current) for legend in details.worse} == {(2, 0), (1, 0)}
     assert [legend.more for legend in details.worse] == sorted(
         (legend.more for legend in details.worse), reverse=True
@@ -144,11 +142,10 @@ def test_the_legends_in_which_a_candidate_is_worse_are_named_and_what_it_misses_
         gold: dict(zip([*details.labels, ""], cells, strict=True))
         for gold, cells in details.confusion
     }
-    assert (confusion["GENEPROD"]["CELL"].candidate, confusion["GENEPROD"]["CELL"].current) == (
-        n - 1,
-        0,
-    )
-    assert (confusion["GENEPROD"][""].candidate, confusion["CELL"]["CELL"].more) == (1, 0)
+    assert confusion["GENEPROD"]["CELL"].candidate == n - 1
+    assert confusion["GENEPROD"]["CELL"].current == 0
+    assert confusion["GENEPROD"][""].candidate == 1
+    assert confusion["CELL"]["CELL"].more == 0
     assert details.in_words.startswith("−")
     assert f"on {learned.counts['test']['papers']} paper" in details.in_words
 
@@ -179,12 +176,10 @@ def test_where_only_one_side_was_kept_there_is_no_difference_but_its_errors(
     )
     details = details_of(compare_evaluations(of_candidate, of_current, tiny), learned.project)
     assert details is not None
-    assert (
-        details.difference,
-        details.in_words,
-        list(details.worse),
-        details.missed[0].cell.current,
-    ) == (None, "", [], None)
+    assert details.difference is None
+    assert details.in_words == ""
+    assert list(details.worse) == []
+    assert details.missed[0].cell.current is None
     assert details_of(compare_evaluations(of_current, of_candidate, other), learned.project) is None
 
 

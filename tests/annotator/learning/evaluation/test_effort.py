@@ -125,7 +125,9 @@ def test_each_suggestion_has_one_outcome_and_each_entity_that_was_missed_counts_
     edit(legend, "add", start=0, end=len("Figure"), label="TISSUE")
     edit(legend, "accept_legend")
     (found,) = effort_in(project=project, actor=None).models
-    assert (found.source, found.model, found.task) == (tiny.name, tiny, ModelTask.ENTITIES)
+    assert found.source == tiny.name
+    assert found.model == tiny
+    assert found.task == ModelTask.ENTITIES
     assert by_label(found) == {
         "SMALL_MOLECULE": {"relabelled": 1},
         "GENEPROD": {"accepted": 1, "rejected": 1},
@@ -134,11 +136,9 @@ def test_each_suggestion_has_one_outcome_and_each_entity_that_was_missed_counts_
         "EXP_ASSAY": {"accepted": 1, "swept": 1},
     }
     assert legend.text[at_blot:].startswith("Western blot")
-    assert (found.total.suggested, found.total.accepted, found.total.accepted_percent) == (
-        5,
-        2,
-        40.0,
-    )
+    assert found.total.suggested == 5
+    assert found.total.accepted == 2
+    assert found.total.accepted_percent == 40.0
 
 
 def test_what_was_removed_and_drawn_again_over_the_suggestion_is_a_correction_and_not_two_errors(
@@ -178,16 +178,14 @@ def test_roles_and_found_panels_are_told_of_the_models_that_told_them(
     edit(legend, "accept_legend")
     entities, panels, roles = effort_in(project=project, actor=None).models
     assert counts(entities.total) == {"accepted": 5, "swept": 3}
-    assert (panels.task, panels.source, counts(panels.total)) == (
-        ModelTask.PANELS,
-        "their letters",
-        {"accepted": 1, "rejected": 1, "added": 1},
-    )
-    assert (roles.source, by_label(roles)) == (
-        "gene-roles",
-        {"MEASURED_VAR": {"relabelled": 1, "added": 1}},
-    )
-    assert (entities.work is not None, panels.work, roles.work) == (True, None, None)
+    assert panels.task == ModelTask.PANELS
+    assert panels.source == "their letters"
+    assert counts(panels.total) == {"accepted": 1, "rejected": 1, "added": 1}
+    assert roles.source == "gene-roles"
+    assert by_label(roles) == {"MEASURED_VAR": {"relabelled": 1, "added": 1}}
+    assert (entities.work is not None) is True
+    assert panels.work is None
+    assert roles.work is None
 
 
 def test_panels_that_nobody_touched_are_accepted_without_a_look(
@@ -272,7 +270,8 @@ def test_legends_that_were_decided_blind_say_nothing_of_a_model_and_stand_by_the
     edit(legend, "accept_legend")
     found = effort_in(project=project, actor=None)
     assert found.models == []
-    assert (found.without.n_legends, found.without.actions) == (1, 2.0)
+    assert found.without.n_legends == 1
+    assert found.without.actions == 2.0
 
 
 def test_a_legend_that_is_opened_again_counts_no_more_until_it_is_accepted_and_then_as_it_stands(
@@ -301,7 +300,9 @@ def test_labels_of_a_file_that_nobody_accepted_are_nobodys_work(
 ) -> None:
     import_legends(3, labels="gold")
     found = effort_in(project=project, actor=None)
-    assert (found.models, found.without.n_legends, found.n_uncounted) == ([], 0, 0)
+    assert found.models == []
+    assert found.without.n_legends == 0
+    assert found.n_uncounted == 0
 
 
 def test_what_is_too_much_for_a_page_is_counted_by_a_job(
@@ -319,9 +320,11 @@ def test_what_is_too_much_for_a_page_is_counted_by_a_job(
     assert effort.job_of(project) == job
     run_job(job.pk)
     job.refresh_from_db()
-    assert (job.state, job.result) == ("succeeded", {"legends": 2})
+    assert job.state == "succeeded"
+    assert job.result == {"legends": 2}
     found = effort_in(project=project, actor=None)
-    assert (found.n_uncounted, found.models[0].total.accepted) == (0, 15)
+    assert found.n_uncounted == 0
+    assert found.models[0].total.accepted == 15
 
 
 def test_where_all_is_counted_a_page_only_reads(
@@ -403,5 +406,6 @@ def test_a_command_tells_the_same(
     ended = run_command("curation_effort", project.slug, "--json")
     assert ended.code == 0
     (model,) = ended.summary["models"]
-    assert (model["total"]["accepted"], model["work"]["n_legends"]) == (5, 1)
+    assert model["total"]["accepted"] == 5
+    assert model["work"]["n_legends"] == 1
     assert "of 5 suggestions 5 accepted" in run_command("curation_effort", project.slug).out

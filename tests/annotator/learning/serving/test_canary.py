@@ -70,7 +70,8 @@ def tag(project: Project) -> None:
     job = start_pretagging(project=project, actor=None)
     run_job(job.pk)
     job.refresh_from_db()
-    assert (job.state, job.error) == (JobState.SUCCEEDED, "")
+    assert job.state == JobState.SUCCEEDED
+    assert job.error == ""
 
 
 def sources(documents: list[Document]) -> dict[int, str]:
@@ -247,19 +248,18 @@ def test_the_same_work_on_both_sides_differs_by_nothing_that_is_more_than_chance
     pairs: list[tuple[float, float]],
 ) -> None:
     row = compared("x", "%", pairs, pairs)
-    assert (row.difference, row.in_words) == (0, "may be chance")
+    assert row.difference == 0
+    assert row.in_words == "may be chance"
     assert row.low == -row.high
 
 
 def test_a_clear_difference_is_told_from_chance_and_one_of_too_few_legends_is_not() -> None:
     good, bad = [(9, 10), (10, 10), (8, 10)] * 10, [(5, 10), (6, 10), (4, 10)] * 10
     row = compared("accepted", "%", good, bad)
-    assert (row.candidate, row.serving, row.difference, row.in_words) == (
-        90,
-        50,
-        40,
-        "more than chance",
-    )
+    assert row.candidate == 90
+    assert row.serving == 50
+    assert row.difference == 40
+    assert row.in_words == "more than chance"
     assert row.low > 30
     assert compared("accepted", "%", good[:1], bad).in_words == "too few legends to say"
     assert compared("accepted", "%", [], bad).in_words == "nothing to compare yet"
@@ -328,7 +328,8 @@ def test_it_compares_acceptance_seconds_and_actions_in_all_and_by_label(tried: C
     rows = {row.name: row for row in report.work}
     assert rows["Suggestions accepted as they were"].difference > 35
     assert rows["Suggestions accepted as they were"].in_words == "more than chance"
-    assert (rows["Actions a legend"].candidate, rows["Actions a legend"].serving) == (2, 6)
+    assert rows["Actions a legend"].candidate == 2
+    assert rows["Actions a legend"].serving == 6
     assert rows["Seconds a legend"].difference < -20
     assert rows["Seconds a legend"].n_serving < report.n_serving
     assert [row.name for row in report.labels] == ["Cell"]

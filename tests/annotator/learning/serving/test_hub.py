@@ -145,7 +145,8 @@ def test_a_model_goes_to_the_hub_with_its_card_and_licence_and_nothing_else(
 ) -> None:
     (Path(ours.path) / "notes.txt").write_text("not for others")
     job = push(ours, manager)
-    assert (job.state, job.error) == (JobState.SUCCEEDED, "")
+    assert job.state == JobState.SUCCEEDED
+    assert job.error == ""
     assert job.result == {
         "model": ours.name,
         "repository": "us/ours",
@@ -282,11 +283,9 @@ def test_managers_alone_give_a_projects_model_away_and_superusers_alone_what_bel
     with pytest.raises(PermissionDenied):
         offer_of(model=bundled, actor=manager)
     offer = offer_of(model=bundled, actor=admin)
-    assert (offer.licence, offer.proposed, offer.n_bytes > 10_000_000) == (
-        "cc-by-4.0",
-        "cc-by-4.0",
-        True,
-    )
+    assert offer.licence == "cc-by-4.0"
+    assert offer.proposed == "cc-by-4.0"
+    assert (offer.n_bytes > 10_000_000) is True
 
 
 @pytest.mark.django_db
@@ -294,7 +293,8 @@ def test_where_a_card_names_no_licence_that_of_its_base_is_proposed(
     ours: ModelVersion, manager: User
 ) -> None:
     offer = offer_of(model=ours, actor=manager)
-    assert (offer.licence, [name for name, _ in offer.licences]) == ("", [ours.parent.name])
+    assert offer.licence == ""
+    assert [name for name, _ in offer.licences] == [ours.parent.name]
     ModelVersion.objects.filter(pk=ours.pk).update(parent=register_model(location="bundled"))
     ours.refresh_from_db()
     assert offer_of(model=ours, actor=manager).proposed == "cc-by-4.0"
@@ -380,7 +380,8 @@ def test_the_panel_says_what_to_set_where_no_token_is(
 def test_a_command_gives_it_away_unpacked_where_it_was_packed(fake: Hub, settings: Any) -> None:
     bundled = register_model(location="bundled")
     ended = run_command("push_model", bundled.name, "us/ours", "--json")
-    assert (ended.code, ended.err) == (0, "")
+    assert ended.code == 0
+    assert ended.err == ""
     assert ended.summary["licence"] == "cc-by-4.0"
     assert "packed_weights" not in json.loads(fake.files["config.json"])
     assert len(fake.files["model.safetensors"]) > 40_000_000

@@ -66,19 +66,16 @@ def test_a_candidate_goes_into_service_with_its_log_and_new_suggestions_are_aske
     )
     assert serving_model(project) == candidate
     assert Promotion.objects.get() == promotion
-    assert (promotion.kind, promotion.model_version, promotion.replaced) == (
-        PromotionKind.PROMOTED,
-        candidate,
-        tiny,
-    )
-    assert (promotion.actor, promotion.reason) == (manager, "better on cells")
+    assert promotion.kind == PromotionKind.PROMOTED
+    assert promotion.model_version == candidate
+    assert promotion.replaced == tiny
+    assert promotion.actor == manager
+    assert promotion.reason == "better on cells"
     job = Job.objects.get(kind=PRETAG_KIND)
-    assert (job.state, job.queue, job.created_by, job.arguments["serving"]) == (
-        JobState.PENDING,
-        "tag",
-        manager,
-        [candidate.pk, 0, 0, 0],
-    )
+    assert job.state == JobState.PENDING
+    assert job.queue == "tag"
+    assert job.created_by == manager
+    assert job.arguments["serving"] == [candidate.pk, 0, 0, 0]
 
 
 def test_unreviewed_legends_are_tagged_again_and_decided_ones_stay(
@@ -179,7 +176,8 @@ def test_a_model_that_is_judged_on_a_snapshot_can_be_promoted(
     run_job(job.pk)
     job.refresh_from_db()
     evaluation = Evaluation.objects.get(model_version=other)
-    assert (job.state, job.result["micro_f1"]) == (JobState.SUCCEEDED, evaluation.micro_f1)
+    assert job.state == JobState.SUCCEEDED
+    assert job.result["micro_f1"] == evaluation.micro_f1
     assert evaluation.scores["micro"]["support"] == learned.counts["test"]["spans"]
     assert Evaluation.objects.filter(model_version=tiny, snapshot=learned).exists(), (
         "the model in service is judged with it"
@@ -327,7 +325,8 @@ def test_the_commands_promote_and_take_back(
     import_legends([long_legend(50)])
     candidate = candidate_of(learned)
     promoted = run_command("promote", candidate, "--reason", "better", "--json")
-    assert (promoted.code, promoted.err) == (0, "")
+    assert promoted.code == 0
+    assert promoted.err == ""
     assert promoted.summary == {
         **{
             "project": "autophagy",
@@ -340,12 +339,11 @@ def test_the_commands_promote_and_take_back(
     }
     assert Promotion.objects.get().reason == "better"
     back = run_command("roll_back", "autophagy")
-    assert (
-        back.code,
-        f"{tiny.name} serves autophagy now, in place of {candidate.name}." in back.out,
-    ) == (0, True)
+    assert back.code == 0
+    assert (f"{tiny.name} serves autophagy now, in place of {candidate.name}." in back.out) is True
     again = run_command("roll_back", "autophagy", "--json")
-    assert (again.code, "No promotion is left" in again.summary["error"]) == (2, True)
+    assert again.code == 2
+    assert ("No promotion is left" in again.summary["error"]) is True
 
 
 def test_the_command_says_what_it_needs(

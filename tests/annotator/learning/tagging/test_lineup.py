@@ -86,7 +86,8 @@ def tagged(project: Project, **facts: Any) -> Job:
     job = start_pretagging(project=project, actor=None, **facts)
     run_job(job.pk)
     job.refresh_from_db()
-    assert (job.state, job.error) == (JobState.SUCCEEDED, "")
+    assert job.state == JobState.SUCCEEDED
+    assert job.error == ""
     return job
 
 
@@ -120,7 +121,8 @@ def test_a_worker_tells_panels_entities_and_roles(
     names = {task: model.name for task, model in all_steps.items() if task != ModelTask.ENTITIES}
     for document in (without, with_panels):
         layer = suggestions(document)
-        assert (layer.source, layer.steps) == (all_steps["entities"].name, names)
+        assert layer.source == all_steps["entities"].name
+        assert layer.steps == names
         spans = list(layer.spans.all())
         assert {span.role for span in spans if span.label == "GENEPROD"} & ROLES
         assert not any(span.role for span in spans if span.label == "CELL")
@@ -175,7 +177,8 @@ def test_a_default_model_that_tells_something_else_is_left_out(
 ) -> None:
     set_default(settings, monkeypatch, "DEFAULT_GENEPROD_ROLES_MODEL", all_steps["panels"].location)
     step = lineup_of(project).step("geneprod_roles")
-    assert (step.model, "tells panels" in step.reason) == (None, True)
+    assert step.model is None
+    assert ("tells panels" in step.reason) is True
     set_default(settings, monkeypatch, "DEFAULT_MODEL", all_steps["panels"].location)
     with pytest.raises(UnsafeModelError, match="cannot be the default model for entities"):
         serving_model(project)
@@ -215,7 +218,8 @@ def test_a_default_model_that_comes_later_has_nothing_tagged_again_and_one_that_
     Job.objects.all().delete()
     assert tagged(project).result["documents"] == 1
     assert set(suggestions(document).steps) == {"geneprod_roles", "small_mol_roles"}
-    assert (suggestions(document).source, first.spans.exists()) == (first.source, True)
+    assert suggestions(document).source == first.source
+    assert first.spans.exists() is True
     assert tagged(project).result["documents"] == 0
 
 
@@ -268,10 +272,8 @@ def test_what_is_found_is_exported_with_what_was_accepted(
     tagged(project)
     state = legend_state(document)
     with_role = next(entity for entity in state.undecided.values() if entity.role)
-    assert (state.suggested_by, "roles of gene products by" in state.credits) == (
-        all_steps["entities"].name,
-        True,
-    )
+    assert state.suggested_by == all_steps["entities"].name
+    assert ("roles of gene products by" in state.credits) is True
     for number, (kind, entity) in enumerate((("accept", with_role.key), ("accept_legend", None))):
         operation = {
             "id": f"00000000-0000-4000-8000-00000000000{number}",
@@ -292,7 +294,8 @@ def test_a_model_of_another_step_cannot_tell_entities(
     with pytest.raises(UserError, match="tells panels, not entities"):
         start_pretagging(project=project, actor=None, model_version=all_steps["panels"])
     ended = run_command("pretag", "autophagy", "--model", all_steps["geneprod_roles"].name)
-    assert (ended.code, "tells roles of gene products, not entities" in ended.err) == (2, True)
+    assert ended.code == 2
+    assert ("tells roles of gene products, not entities" in ended.err) is True
     assert not Job.objects.exists()
 
 
@@ -338,11 +341,9 @@ def test_each_step_is_promoted_and_rolled_back_by_itself(
     promote(project=project, model_version=entities, actor=manager, reason=REASON)
     assert lineup_of(project).models == {**all_steps, "geneprod_roles": roles, "entities": entities}
     back = roll_back(project=project, task="geneprod_roles", actor=manager)
-    assert (back.model_version, back.replaced, serving_model(project)) == (
-        all_steps["geneprod_roles"],
-        roles,
-        entities,
-    )
+    assert back.model_version == all_steps["geneprod_roles"]
+    assert back.replaced == roles
+    assert serving_model(project) == entities
     with pytest.raises(UserError, match="No promotion is left"):
         roll_back(project=project, task="geneprod_roles", actor=manager)
     assert roll_back(project=project, actor=manager).model_version == all_steps["entities"]
@@ -377,16 +378,15 @@ def test_a_step_is_switched_off_and_on_and_both_are_logged(
         switch_step(project=project, task=task, is_on=False, actor=manager, reason=" too slow ")
     (document,) = import_legends(bare(legend, 1))
     tagged(project)
-    assert (set(suggestions(document).steps), panels(document)) == ({"small_mol_roles"}, [])
+    assert set(suggestions(document).steps) == {"small_mol_roles"}
+    assert panels(document) == []
     assert not suggestions(document).spans.exclude(role="").exists()
     for task in ("panels", "geneprod_roles"):
         switch_step(project=project, task=task, is_on=True, actor=manager)
     Job.objects.all().delete()
     assert tagged(project).result["documents"] == 1
-    assert (set(suggestions(document).steps), len(panels(document)) > 1) == (
-        {"panels", "geneprod_roles", "small_mol_roles"},
-        True,
-    )
+    assert set(suggestions(document).steps) == {"panels", "geneprod_roles", "small_mol_roles"}
+    assert (len(panels(document)) > 1) is True
     log = [
         (each.kind, each.model_version, each.reason)
         for each in Promotion.objects.of_task("panels").order_by("id")
@@ -524,16 +524,17 @@ def test_a_candidate_is_trained_judged_and_promoted_for_its_own_step(
     run = start_training(
         project=project, snapshot=with_roles, recipe=recipe, hyperparameters=BRIEF, actor=manager
     )
-    assert (run.task, run.base) == (task, serving_model(project))
+    assert run.task == task
+    assert run.base == serving_model(project)
     run_job(run.job_id)
     run = TrainingRun.objects.select_related("candidate").get(pk=run.pk)
-    assert (run.state, run.error) == (RunState.SUCCEEDED, "")
-    assert ("labels" in trained_at_once[0]["settings"], trained_at_once[0]["data"]) == (
-        False,
-        data_of(with_roles, task),
-    )
+    assert run.state == RunState.SUCCEEDED
+    assert run.error == ""
+    assert ("labels" in trained_at_once[0]["settings"]) is False
+    assert trained_at_once[0]["data"] == data_of(with_roles, task)
     evaluation = Evaluation.objects.get()
-    assert (evaluation.model_version, run.candidate.task) == (run.candidate, task)
+    assert evaluation.model_version == run.candidate
+    assert run.candidate.task == task
     assert labels <= set(evaluation.scores["by_label"]) <= {*labels, "CONTROLLED_VAR"}
     assert evaluation.scores["micro"]["support"] == with_roles.counts["test"]["panels"]
     promote(project=project, model_version=run.candidate, actor=manager, reason=REASON)
@@ -556,7 +557,8 @@ def test_a_run_whose_papers_hold_nothing_to_judge_by_does_not_begin(
     )
     run_job(run.job_id)
     run.refresh_from_db()
-    assert (run.state, trained_at_once) == (RunState.FAILED, [])
+    assert run.state == RunState.FAILED
+    assert trained_at_once == []
     assert (
         f"The held-out papers of snapshot {learned.number} have no roles of small molecules"
         in run.error
@@ -605,7 +607,8 @@ def test_nobody_switches_steps_of_projects_they_do_not_manage(
         reverse("admin:learning_modelversion_switch", args=[project.pk]),
         {"task": "panels", "is_on": "0"},
     )
-    assert (answer.status_code, Promotion.objects.exists()) == (404, False)
+    assert answer.status_code == 404
+    assert Promotion.objects.exists() is False
 
 
 def test_the_models_page_shows_a_step_at_a_time(
@@ -650,16 +653,12 @@ def test_the_command_takes_back_a_step(
 ) -> None:
     roles = candidate_of(learned, task="geneprod_roles")
     done = run_command("promote", roles, "--reason", REASON, "--json")
-    assert (done.code, done.summary["task"], done.summary["replaced"]) == (
-        0,
-        "geneprod_roles",
-        all_steps["geneprod_roles"].name,
-    )
+    assert done.code == 0
+    assert done.summary["task"] == "geneprod_roles"
+    assert done.summary["replaced"] == all_steps["geneprod_roles"].name
     back = run_command("roll_back", "autophagy", "--task", "geneprod_roles")
-    assert (
-        back.code,
-        "serves autophagy now for roles of gene products, in place of" in back.out,
-    ) == (0, True)
+    assert back.code == 0
+    assert ("serves autophagy now for roles of gene products, in place of" in back.out) is True
     assert run_command("roll_back", "autophagy").code == 2
 
 

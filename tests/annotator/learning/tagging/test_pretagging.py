@@ -69,28 +69,26 @@ def test_suggestions_are_a_layer_of_their_own_with_model_and_confidence(
 ) -> None:
     documents = import_legends(3)
     job = done(start_pretagging(project=project, actor=reviewer))
-    assert (job.state, job.error) == (JobState.SUCCEEDED, "")
+    assert job.state == JobState.SUCCEEDED
+    assert job.error == ""
     n_spans = 0
     for document in documents:
         document.refresh_from_db()
         (layer,) = document.layers.all()
-        assert (document.state, layer.kind, layer.source) == (
-            DocumentState.SUGGESTED,
-            LayerKind.SUGGESTED,
-            tiny.name,
-        )
+        assert document.state == DocumentState.SUGGESTED
+        assert layer.kind == LayerKind.SUGGESTED
+        assert layer.source == tiny.name
         for span in layer.spans.all():
             assert document.text[span.start : span.end] == span.surface
             assert span.score is not None
             assert 0 < span.score <= 1
-            assert (span.verdict, span.decision) == ("", "")
+            assert span.verdict == ""
+            assert span.decision == ""
             n_spans += 1
     assert n_spans > 0
-    assert (job.result["model"], job.result["documents"], job.result["spans"]) == (
-        tiny.name,
-        3,
-        n_spans,
-    )
+    assert job.result["model"] == tiny.name
+    assert job.result["documents"] == 3
+    assert job.result["spans"] == n_spans
 
 
 def test_what_is_decided_or_in_review_is_not_touched(
@@ -125,13 +123,12 @@ def test_tagging_again_adds_a_set_and_the_same_model_adds_none(
         == other.name
     )
     old, new = suggestions(document)
-    assert (old.pk, old.source, old.superseded_at is not None, list(old.spans.values())) == (
-        first.pk,
-        tiny.name,
-        True,
-        kept,
-    )
-    assert (new.source, new.superseded_at) == (other.name, None)
+    assert old.pk == first.pk
+    assert old.source == tiny.name
+    assert (old.superseded_at is not None) is True
+    assert list(old.spans.values()) == kept
+    assert new.source == other.name
+    assert new.superseded_at is None
 
 
 def test_labels_that_the_project_does_not_have_are_left_out_and_counted(
@@ -197,8 +194,10 @@ def test_a_legend_that_is_taken_up_meanwhile_is_left_to_who_took_it(
 
     tagging(taken_up)
     report = done(start_pretagging(project=project, actor=None)).result
-    assert (report["documents"], report["taken_up_meanwhile"]) == (1, 1)
-    assert (len(suggestions(first)), len(suggestions(second))) == (0, 1)
+    assert report["documents"] == 1
+    assert report["taken_up_meanwhile"] == 1
+    assert len(suggestions(first)) == 0
+    assert len(suggestions(second)) == 1
 
 
 @pytest.mark.parametrize("choke", ["stops", "lies about offsets"])
@@ -226,7 +225,8 @@ def test_a_legend_that_the_model_chokes_on_is_named_and_the_rest_goes_through(
     tagging(choking)
     ended = run_command("pretag", "autophagy", "--json")
     assert ended.code == 1, ended.err
-    assert (ended.summary["documents"], ended.summary["n_refused"]) == (8, 1)
+    assert ended.summary["documents"] == 8
+    assert ended.summary["n_refused"] == 1
     (sentence,) = ended.summary["refused"]
     assert sentence.startswith(f"Legend {bad.pk} ({bad}) was not tagged")
     assert [len(suggestions(document)) for document in documents] == [1, 1, 1, 1, 0, 1, 1, 1, 1]
@@ -270,7 +270,8 @@ def test_a_model_whose_files_were_changed_does_not_tag(
     shutil.rmtree(folder)
     own.refresh_from_db()
     job = done(start_pretagging(project=project, actor=None, model_version=own))
-    assert (job.state, Layer.objects.exists()) == (JobState.FAILED, False)
+    assert job.state == JobState.FAILED
+    assert Layer.objects.exists() is False
 
 
 def test_one_tagging_of_a_project_at_a_time_and_only_by_those_who_may(
@@ -298,7 +299,8 @@ def test_the_command_tags_here_and_now(
 ) -> None:
     import_legends(3)
     ended = run_command("pretag", "autophagy", "--json")
-    assert (ended.code, ended.err) == (0, "")
+    assert ended.code == 0
+    assert ended.err == ""
     assert {
         name: ended.summary[name] for name in ("project", "model", "documents", "n_refused")
     } == {
@@ -306,7 +308,8 @@ def test_the_command_tags_here_and_now(
         **{"documents": 3, "n_refused": 0},
     }
     again = run_command("pretag", "autophagy", "--model", other.name)
-    assert (again.code, again.out.startswith(f"Tagged 3 legends with {other.name}")) == (0, True)
+    assert again.code == 0
+    assert again.out.startswith(f"Tagged 3 legends with {other.name}") is True
     assert Layer.objects.filter(source=other.name, superseded_at=None).count() == 3
 
 
@@ -320,14 +323,18 @@ def test_the_command_does_what_waits_for_a_worker_and_refuses_what_is_another_wo
     import_legends(2)
     waiting = start_pretagging(project=project, actor=reviewer)
     refused = run_command("pretag", "autophagy", "--model", other.name)
-    assert (refused.code, "waiting or running already" in refused.err) == (2, True)
+    assert refused.code == 2
+    assert ("waiting or running already" in refused.err) is True
     ended = run_command("pretag", "autophagy", "--json")
-    assert (ended.code, ended.summary["job"], ended.summary["documents"]) == (0, waiting.pk, 2)
+    assert ended.code == 0
+    assert ended.summary["job"] == waiting.pk
+    assert ended.summary["documents"] == 2
     Job.objects.filter(pk=start_pretagging(project=project, actor=reviewer).pk).move(
         JobState.PENDING, JobState.RUNNING
     )
     refused = run_command("pretag", "autophagy")
-    assert (refused.code, "waiting or running already" in refused.err) == (2, True)
+    assert refused.code == 2
+    assert ("waiting or running already" in refused.err) is True
 
 
 @pytest.mark.parametrize(
@@ -427,11 +434,9 @@ def test_a_killed_worker_costs_nothing_and_a_cancelled_job_keeps_what_it_did(
     monkeypatch.delenv("SD_TEST_GATE")
     second = start_worker("tag")
     killed = finished(killed, log=second.log)
-    assert (killed.state, killed.n_attempts, killed.result["documents"]) == (
-        JobState.SUCCEEDED,
-        2,
-        7 - 2 * BEFORE,
-    )
+    assert killed.state == JobState.SUCCEEDED
+    assert killed.n_attempts == 2
+    assert killed.result["documents"] == 7 - 2 * BEFORE
     assert tagged < set(Layer.objects.values_list("pk", flat=True))
     assert set(Document.objects.annotate(n=Count("layers")).values_list("n", "state")) == {
         (1, DocumentState.SUGGESTED)

@@ -90,8 +90,11 @@ def test_texts_and_entities_are_told_by_label_and_side_as_the_snapshot_has_them(
         assert [count.texts for count in rows[label].sides] == found.texts, (
             "each text of these has one of both"
         )
-        assert (rows[label].more, rows[label].is_new) == (None, False)
-    assert (found.last_run, found.changes, found.stops) == (None, None, [])
+        assert rows[label].more is None
+        assert rows[label].is_new is False
+    assert found.last_run is None
+    assert found.changes is None
+    assert found.stops == []
 
 
 def test_labels_that_are_few_and_labels_that_the_base_does_not_know_are_named(
@@ -251,10 +254,12 @@ def test_a_few_steps_of_the_real_recipe_tell_how_long_it_would_take_and_leave_no
 ) -> None:
     asked = {"epochs": 3, "batch_size": 4, "evals_per_epoch": 2, "keep": "best"}
     job = done(tried(learned, hyperparameters=asked))
-    assert (job.state, job.error) == (JobState.SUCCEEDED, "")
+    assert job.state == JobState.SUCCEEDED
+    assert job.error == ""
     found = job.result
     assert found["leak"] == ""
-    assert (found["device"], found["n_measured"] >= 2) == ("cpu", True)
+    assert found["device"] == "cpu"
+    assert (found["n_measured"] >= 2) is True
     assert found["memory_bytes"] > 10_000_000
     assert found["seconds"] >= found["steps"] * found["seconds_per_step"] > 0
     assert {"getting ready", "measuring at the end"} <= {words for words, _ in found["parts"]}
@@ -267,7 +272,8 @@ def test_a_few_steps_of_the_real_recipe_tell_how_long_it_would_take_and_leave_no
     )
     run_job(run.job.pk)
     start = next(event for event in read_events(run.folder) if event["event"] == "start")
-    assert (found["steps"], found["examples"]) == (start["steps"], start["examples"])
+    assert found["steps"] == start["steps"]
+    assert found["examples"] == start["examples"]
 
 
 def test_a_worker_that_lost_the_job_leaves_the_folder_to_the_one_that_has_it(
@@ -313,7 +319,8 @@ def test_a_training_that_would_fail_fails_when_it_is_tried(
     )
     monkeypatch.setattr(engine, "training_command", lambda **_: [sys.executable, "-c", program])
     job = done(tried(learned))
-    assert (job.state, job.error) == (JobState.FAILED, "the vocabulary is empty.")
+    assert job.state == JobState.FAILED
+    assert job.error == "the vocabulary is empty."
     assert not list(Path(room.settings.RUNS_DIR).glob("trial-*"))
 
 
@@ -328,12 +335,11 @@ def test_slow_steps_are_not_waited_for_to_the_end(
     )
     monkeypatch.setattr(engine, "training_command", lambda **_: [sys.executable, "-c", program])
     job = done(tried(learned, hyperparameters={"batch_size": 8, "epochs": 10}))
-    assert (job.state, job.error) == (JobState.SUCCEEDED, "")
-    assert (job.result["seconds_per_step"], job.result["n_measured"], job.result["steps"]) == (
-        400,
-        1,
-        30,
-    )
+    assert job.state == JobState.SUCCEEDED
+    assert job.error == ""
+    assert job.result["seconds_per_step"] == 400
+    assert job.result["n_measured"] == 1
+    assert job.result["steps"] == 30
     assert job.result["seconds"] > 30 * 400
 
 
@@ -361,7 +367,8 @@ def test_the_dry_run_stands_before_the_launch_which_is_one_click_from_it(
     asked = {"snapshot": learned.pk, "recipe": "quick", "dry_run": "1", **BRIEF}
     response = panel.post(reverse(ADD), asked)
     job = Job.objects.get(kind=TRIAL_KIND)
-    assert (response["Location"], job.queue) == (reverse(DRY_RUN, args=[job.pk]), "train")
+    assert response["Location"] == reverse(DRY_RUN, args=[job.pk])
+    assert job.queue == "train"
     assert not TrainingRun.objects.exists()
     page = panel.get(response["Location"])
     assert page.status_code == 200
@@ -369,11 +376,9 @@ def test_the_dry_run_stands_before_the_launch_which_is_one_click_from_it(
     assert re.search(rf"GENEPROD {n[0]} {n[0]} {n[1]} {n[1]} {n[2]} {n[2]} known", text_of(page))
     assert "Few to learn from" in text_of(page)
     part = panel.get(response["Location"], headers={"HX-Request": "true"})
-    assert (part.status_code, "waiting" in text_of(part), "<html" in part.content.decode()) == (
-        200,
-        True,
-        False,
-    )
+    assert part.status_code == 200
+    assert ("waiting" in text_of(part)) is True
+    assert ("<html" in part.content.decode()) is False
 
     done(job)
     part = panel.get(response["Location"], headers={"HX-Request": "true"})
@@ -390,7 +395,8 @@ def test_the_dry_run_stands_before_the_launch_which_is_one_click_from_it(
     run = TrainingRun.objects.get()
     assert launched["Location"] == reverse("admin:learning_trainingrun_change", args=[run.pk])
     assert {name: run.hyperparameters[name] for name in BRIEF} == BRIEF
-    assert (run.snapshot, run.base) == (learned, tiny)
+    assert run.snapshot == learned
+    assert run.base == tiny
 
 
 def test_a_dry_run_that_nobody_works_on_says_so_after_ten_seconds(
@@ -442,7 +448,8 @@ def test_a_dry_run_whose_snapshot_is_gone_says_so(
     job = tried(learned)
     (learned.folder / "test.jsonl").unlink()
     page = panel.get(reverse(DRY_RUN, args=[job.pk]))
-    assert (page.status_code, "are not there" in text_of(page)) == (422, True)
+    assert page.status_code == 422
+    assert ("are not there" in text_of(page)) is True
     assert 'id="start"' not in page.content.decode()
 
 
@@ -521,12 +528,14 @@ def test_the_command_says_the_same_and_tries_the_steps_here(
 ) -> None:
     settings = [part for name, value in BRIEF.items() for part in ("--set", f"{name}={value}")]
     ended = run_command("dry_run", "autophagy", *settings, "--json")
-    assert (ended.code, ended.err) == (0, "")
+    assert ended.code == 0
+    assert ended.err == ""
     assert ended.summary["texts"]["train"] == learned.counts["train"]["panels"]
     assert ended.summary["measured"]["seconds"] > 0
     assert Job.objects.get(kind=TRIAL_KIND).is_inline
     told = run_command("dry_run", "autophagy", *settings, "--no-steps")
-    assert (told.code, "Mind: Few to learn from" in told.out) == (0, True)
+    assert told.code == 0
+    assert ("Mind: Few to learn from" in told.out) is True
     assert not TrainingRun.objects.exists()
 
 
@@ -540,13 +549,12 @@ def test_the_command_ends_otherwise_where_the_run_would_end_before_it_begins(
         row={**row, "id": "planted", "text": "Another panel of the same paper.", "spans": []},
     )
     ended = run_command("dry_run", "autophagy")
-    assert (ended.code, f"It would end before it begins. The paper {row['doi']}" in ended.out) == (
-        1,
-        True,
-    )
+    assert ended.code == 1
+    assert (f"It would end before it begins. The paper {row['doi']}" in ended.out) is True
     assert not Job.objects.filter(kind=TRIAL_KIND).exists()
 
 
 def test_the_command_wants_a_snapshot(project: Project, tiny: ModelVersion) -> None:
     ended = run_command("dry_run", "autophagy")
-    assert (ended.code, "has no snapshot yet" in ended.err) == (2, True)
+    assert ended.code == 2
+    assert ("has no snapshot yet" in ended.err) is True

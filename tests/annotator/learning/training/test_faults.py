@@ -123,7 +123,9 @@ def has_checkpoint(run: TrainingRun) -> bool:
 def assert_failed_and_the_old_model_serves(
     run: TrainingRun, snapshot: Snapshot, tiny: ModelVersion, import_legends: ImportLegends
 ) -> None:
-    assert (run.state, run.job.state, run.candidate) == (RunState.FAILED, JobState.FAILED, None)
+    assert run.state == RunState.FAILED
+    assert run.job.state == JobState.FAILED
+    assert run.candidate is None
     assert not (run.folder / "out").exists()
     assert not (Path(room.settings.MODELS_DIR) / run.candidate_name).exists()
     assert not ModelVersion.objects.filter(origin=ModelOrigin.TRAINED).exists()
@@ -163,7 +165,9 @@ def test_a_run_whose_child_and_worker_are_killed_gives_the_model_that_an_undistu
     first.kill()
     second = start_worker("train")
     job = finished(run.job, timeout=PATIENCE, log=second.log)
-    assert (job.state, job.error, job.n_attempts) == (JobState.SUCCEEDED, "", 2)
+    assert job.state == JobState.SUCCEEDED
+    assert job.error == ""
+    assert job.n_attempts == 2
     began = starts_of(run)
     assert began[0] == 0
     assert 0 < began[1] <= began[2], "nothing was begun from the start again"
@@ -469,7 +473,8 @@ def test_a_run_goes_on_while_the_broker_is_gone_and_what_waits_for_it_says_so(
     )
     assert finished(run.job, timeout=PATIENCE, log=worker.log).state == JobState.SUCCEEDED
     run.refresh_from_db()
-    assert (run.state, len(starts_of(run))) == (RunState.SUCCEEDED, 1)
+    assert run.state == RunState.SUCCEEDED
+    assert len(starts_of(run)) == 1
 
 
 # One device
@@ -527,7 +532,9 @@ def test_a_training_waits_where_every_accelerator_is_taken_and_holds_no_thread_m
     run = started(learned)
     with taken(two_accelerators[0]), taken(two_accelerators[1]):
         run = done(run)
-    assert (run.state, run.job.state, run.job.n_attempts) == (RunState.QUEUED, JobState.PENDING, 0)
+    assert run.state == RunState.QUEUED
+    assert run.job.state == JobState.PENDING
+    assert run.job.n_attempts == 0
     page = (
         client_of(admin)
         .get(reverse("admin:learning_trainingrun_change", args=[run.pk]))

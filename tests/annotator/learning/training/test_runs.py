@@ -74,7 +74,9 @@ def done(run: TrainingRun) -> TrainingRun:
 
 
 def assert_failed_without_a_trace(run: TrainingRun, *sentences: str) -> None:
-    assert (run.state, run.job.state, run.candidate) == (RunState.FAILED, JobState.FAILED, None)
+    assert run.state == RunState.FAILED
+    assert run.job.state == JobState.FAILED
+    assert run.candidate is None
     assert run.error == run.job.error
     for sentence in sentences:
         assert sentence in run.error
@@ -104,18 +106,18 @@ def test_a_run_goes_from_the_queue_to_a_judged_candidate_that_can_serve(
     project, worker = learned.project, start_worker("tag,train")
     waiting = import_legends([long_legend(number) for number in range(60, 64)])
     run = start_training(project=project, snapshot=learned, actor=manager, hyperparameters=BRIEF)
-    assert (run.state, run.base) == (RunState.QUEUED, tiny)
+    assert run.state == RunState.QUEUED
+    assert run.base == tiny
     job = finished(run.job, timeout=PATIENCE, log=worker.log)
     assert (job.state, job.error) == (JobState.SUCCEEDED, ""), worker.log.read_text()[-3000:]
     run.refresh_from_db()
     candidate = run.candidate
-    assert (run.state, run.finished_at is not None) == (RunState.SUCCEEDED, True)
-    assert (candidate.name, candidate.parent, candidate.project, candidate.origin) == (
-        run.candidate_name,
-        tiny,
-        project,
-        ModelOrigin.TRAINED,
-    )
+    assert run.state == RunState.SUCCEEDED
+    assert (run.finished_at is not None) is True
+    assert candidate.name == run.candidate_name
+    assert candidate.parent == tiny
+    assert candidate.project == project
+    assert candidate.origin == ModelOrigin.TRAINED
     assert (
         set(find(candidate.path).labels) == set(candidate.labels) == set(learned.report["labels"])
     )
@@ -137,9 +139,12 @@ def test_a_run_goes_from_the_queue_to_a_judged_candidate_that_can_serve(
     )
     assert card.index("## Judged before service") < card.index("## Licence")
     comparison = compare(run)
-    assert (comparison.candidate, comparison.current) == (evaluations[candidate], evaluations[tiny])
+    assert comparison.candidate == evaluations[candidate]
+    assert comparison.current == evaluations[tiny]
     kinds = [event["event"] for event in read_events(run.folder)]
-    assert (kinds[0], kinds[-1], "step" in kinds) == ("start", "done", True)
+    assert kinds[0] == "start"
+    assert kinds[-1] == "done"
+    assert ("step" in kinds) is True
 
     assert serving_model(project) == tiny
     promote(
@@ -180,7 +185,8 @@ def test_a_killed_child_and_a_killed_worker_cost_minutes_and_a_cancelled_run_lea
     os.kill(int((run.folder / "pid").read_text()), signal.SIGKILL)
     wait_for(lambda: len(starts()) == 2, what="a second child", timeout=PATIENCE, log=first.log)
     run.refresh_from_db()
-    assert (run.state, run.progress["n_resumed"]) == (RunState.TRAINING, 1)
+    assert run.state == RunState.TRAINING
+    assert run.progress["n_resumed"] == 1
     left_behind = psutil.Process(int((run.folder / "pid").read_text()))
     first.kill()
 
@@ -191,12 +197,14 @@ def test_a_killed_child_and_a_killed_worker_cost_minutes_and_a_cancelled_run_lea
     assert not left_behind.is_running() or left_behind.status() == psutil.STATUS_ZOMBIE
     assert 0 == starts()[0] < starts()[1] <= starts()[2]
     job = Job.objects.get(pk=run.job_id)
-    assert (job.state, job.n_attempts) == (JobState.RUNNING, 2)
+    assert job.state == JobState.RUNNING
+    assert job.n_attempts == 2
 
     cancel_training(run=run, actor=manager)
     assert finished(run.job, timeout=PATIENCE, log=second.log).state == JobState.CANCELLED
     run.refresh_from_db()
-    assert (run.state, run.candidate) == (RunState.CANCELLED, None)
+    assert run.state == RunState.CANCELLED
+    assert run.candidate is None
     assert_nothing_left(run)
     assert not (run.folder / "pid").exists()
 
@@ -207,14 +215,13 @@ def test_the_commands_train_promote_and_tag_without_a_worker(
     import_legends([long_legend(number) for number in range(30)], labels="gold")
     settings = [part for name, value in BRIEF.items() for part in ("--set", f"{name}={value}")]
     trained = run_command("train", "autophagy", "--recipe", "quick", *settings, "--json")
-    assert (trained.code, trained.err) == (0, "")
+    assert trained.code == 0
+    assert trained.err == ""
     run = TrainingRun.objects.get()
     assert run.job.is_inline
-    assert (trained.summary["project"], trained.summary["run"], trained.summary["snapshot"]) == (
-        "autophagy",
-        run.pk,
-        1,
-    )
+    assert trained.summary["project"] == "autophagy"
+    assert trained.summary["run"] == run.pk
+    assert trained.summary["snapshot"] == 1
     assert trained.summary["candidate"] == run.candidate.name
     assert set(trained.summary["micro_f1"]) == {run.candidate.name, tiny.name}
     assert Snapshot.objects.get().state == SnapshotState.READY
@@ -308,7 +315,9 @@ def test_a_run_is_cancelled_while_its_child_is_silent(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(engine, "training_command", cancelled_meanwhile)
         run = done(run)
-    assert (run.state, run.job.state, run.error) == (RunState.CANCELLED, JobState.CANCELLED, "")
+    assert run.state == RunState.CANCELLED
+    assert run.job.state == JobState.CANCELLED
+    assert run.error == ""
     assert_nothing_left(run)
 
 
@@ -342,7 +351,9 @@ def test_a_run_that_is_interrupted_while_it_judges_does_not_train_again(
     run = started(learned)
     stop_judging(monkeypatch, JobInterruptedError)
     run = done(run)
-    assert (run.state, run.job.state, run.candidate) == (RunState.QUEUED, JobState.PENDING, None)
+    assert run.state == RunState.QUEUED
+    assert run.job.state == JobState.PENDING
+    assert run.candidate is None
     assert not ModelVersion.objects.filter(origin=ModelOrigin.TRAINED).exists()
     monkeypatch.setattr(engine, "training_command", None)
     run = done(run)
@@ -357,11 +368,9 @@ def test_a_run_that_is_cancelled_while_it_judges_leaves_no_candidate(
 ) -> None:
     stop_judging(monkeypatch, JobCancelledError)
     run = done(started(learned))
-    assert (run.state, run.job.state, run.candidate) == (
-        RunState.CANCELLED,
-        JobState.CANCELLED,
-        None,
-    )
+    assert run.state == RunState.CANCELLED
+    assert run.job.state == JobState.CANCELLED
+    assert run.candidate is None
     assert_nothing_left(run)
 
 
@@ -563,7 +572,8 @@ def test_bad_hyperparameters_are_refused_before_anything_starts(
         part for name, value in hyperparameters.items() for part in ("--set", f"{name}={value}")
     ]
     ended = run_command("train", "autophagy", "--recipe", recipe, *settings, "--json")
-    assert (ended.code, sentence in ended.summary["error"]) == (2, True)
+    assert ended.code == 2
+    assert (sentence in ended.summary["error"]) is True
     assert not TrainingRun.objects.exists()
     assert not Job.objects.exists()
     assert Snapshot.objects.count() == 1
@@ -625,7 +635,8 @@ def test_one_training_of_a_project_at_a_time(
     with pytest.raises(JobConflictError):
         started(learned)
     ended = run_command("train", "autophagy", "--snapshot", 1)
-    assert (ended.code, "waiting or running already" in ended.err) == (2, True)
+    assert ended.code == 2
+    assert ("waiting or running already" in ended.err) is True
     assert list(TrainingRun.objects.all()) == [run]
     assert Job.objects.filter(kind=TRAIN_KIND).count() == 1
     cancel_training(run=run, actor=None)
@@ -644,13 +655,12 @@ def test_a_training_whose_command_was_killed_does_not_stand_in_the_way_of_the_ne
         started(learned)  # the command may live: it spoke a moment ago
     Job.objects.filter(pk=dead.job_id).update(heartbeat_at=timezone.now() - timedelta(hours=1))
     run = started(learned)
-    assert (run.state, run.job.state) == (RunState.QUEUED, JobState.PENDING)
+    assert run.state == RunState.QUEUED
+    assert run.job.state == JobState.PENDING
     settle_runs(project=learned.project)
     dead.refresh_from_db()
-    assert (
-        dead.state,
-        "The command that did this ended before its work was done" in dead.error,
-    ) == (RunState.FAILED, True)
+    assert dead.state == RunState.FAILED
+    assert ("The command that did this ended before its work was done" in dead.error) is True
 
 
 def test_only_managers_train_and_cancel(

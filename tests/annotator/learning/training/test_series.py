@@ -90,7 +90,8 @@ def done(series: TrainingSeries) -> TrainingSeries:
     found = TrainingSeries.objects.select_related("job", "project", "snapshot__project").get(
         pk=series.pk
     )
-    assert (found.job.state, found.job.error) == (JobState.SUCCEEDED, "")
+    assert found.job.state == JobState.SUCCEEDED
+    assert found.job.error == ""
     return found
 
 
@@ -208,11 +209,9 @@ def test_a_search_and_a_curve_go_from_the_queue_to_what_people_read_and_survive_
         "a finished fold is not trained again"
     )
     series.refresh_from_db()
-    assert (series.result["texts"], series.result["entities"], len(series.result["folds"])) == (
-        30,
-        60,
-        2,
-    )
+    assert series.result["texts"] == 30
+    assert series.result["entities"] == 60
+    assert len(series.result["folds"]) == 2
     assert series.finished_at is not None
     assert json.loads((series.out / "series.json").read_text())["near_duplicate"] == 0.6
     assert not ModelVersion.objects.filter(origin=ModelOrigin.TRAINED).exists()
@@ -222,10 +221,8 @@ def test_a_search_and_a_curve_go_from_the_queue_to_what_people_read_and_survive_
     assert finished(curve.job, timeout=PATIENCE, log=second.log).error == ""
     curve.refresh_from_db()
     report = curve_report(curve.result)
-    assert (report.held_out_papers, report.held_out_panels) == (
-        learned.counts["test"]["papers"],
-        learned.counts["test"]["panels"],
-    )
+    assert report.held_out_papers == learned.counts["test"]["papers"]
+    assert report.held_out_panels == learned.counts["test"]["panels"]
     assert [point.papers for point in report.points] == [
         round(learned.counts["train"]["papers"] / 2 + 0.01),
         learned.counts["train"]["papers"],
@@ -251,12 +248,10 @@ def test_a_series_that_was_cancelled_keeps_what_is_finished_and_goes_on(
         patch.setattr("annotator.jobs.runs.THROTTLE_SECONDS", 0)
         run_job(series.job.pk)
     series = TrainingSeries.objects.get(pk=series.pk)
-    assert (series.job.state, series.job.error, series.is_done, series.is_at_work) == (
-        JobState.CANCELLED,
-        "",
-        False,
-        False,
-    )
+    assert series.job.state == JobState.CANCELLED
+    assert series.job.error == ""
+    assert series.is_done is False
+    assert series.is_at_work is False
     assert (series.out / "fold-1/result.json").is_file()
     enqueue_series(series=series, actor=manager)
     with pytest.raises(UserError, match="at work already"):
@@ -354,24 +349,22 @@ def test_the_most_suspicious_legends_become_a_queue_with_what_the_model_says(
 ) -> None:
     sent = send_to_review(series=mistaken, n=1, actor=manager)
     third, seventh = legend_named(mistaken, "long-3"), legend_named(mistaken, "long-7")
-    assert (str(sent), third.suspicion, seventh.suspicion) == (
-        "1 legend sent to review.",
-        0.9,
-        None,
-    )
+    assert str(sent) == "1 legend sent to review."
+    assert third.suspicion == 0.9
+    assert seventh.suspicion is None
     assert send_to_review(series=mistaken, n=5, actor=manager).n_sent == 2
     assert (
         next_legend(project=mistaken.project, actor=curator, order=QueueOrder.SUSPICION) == third.pk
     )
     (row,) = third.suspicions.all()
-    assert (
-        third.text[row.start : row.end],
-        row.label,
-        row.found_label,
-        round(row.probability, 2),
-    ) == ("HeLa", "CELL", "TISSUE", 0.1)
+    assert third.text[row.start : row.end] == "HeLa"
+    assert row.label == "CELL"
+    assert row.found_label == "TISSUE"
+    assert round(row.probability, 2) == 0.1
     (row,) = seventh.suspicions.filter(settled_at=None)
-    assert (row.label, row.found_label, row.score) == ("", "TISSUE", 0.6)
+    assert row.label == ""
+    assert row.found_label == "TISSUE"
+    assert row.score == 0.6
 
 
 def test_legends_that_were_edited_are_blind_or_were_looked_at_are_passed_over_and_counted(
@@ -388,12 +381,10 @@ def test_legends_that_were_edited_are_blind_or_were_looked_at_are_passed_over_an
     )
     outcome = outcome_of(mistaken)
     assert outcome is not None
-    assert (outcome.n_open, outcome.n_kept, outcome.n_corrected, outcome.percent_corrected) == (
-        0,
-        1,
-        0,
-        0.0,
-    )
+    assert outcome.n_open == 0
+    assert outcome.n_kept == 1
+    assert outcome.n_corrected == 0
+    assert outcome.percent_corrected == 0.0
     Suspicion.objects.all().delete()
     Project.objects.update(blind_share=1.0)
     mistaken.project.refresh_from_db()
@@ -508,10 +499,8 @@ def test_a_search_is_started_from_a_snapshots_page_watched_and_read(
     answer = panel.post(f"{address}?kind=label-errors", {**asked, "more": more})
     series = TrainingSeries.objects.get()
     assert answer["Location"] == reverse(f"{PAGES}_change", args=[series.pk])
-    assert (series.kind, series.options) == (
-        SeriesKind.LABEL_ERRORS,
-        {"folds": 2, "max_steps": 1, "seed": 7},
-    )
+    assert series.kind == SeriesKind.LABEL_ERRORS
+    assert series.options == {"folds": 2, "max_steps": 1, "seed": 7}
     part = reverse(f"{PAGES}_part", args=[series.pk])
     assert panel.get(part).status_code == 200
     assert "waiting" in text_of(panel.get(part))
@@ -582,7 +571,8 @@ def test_a_curve_is_drawn_with_its_table_and_a_sentence(
     assert report.sentence in text_of(page)
     assert report.columns[0] == "Micro average"
     refused = panel.post(f"{address}?kind=curve", {**asked, "shares": "half"})
-    assert (refused.status_code, "Write numbers with commas" in text_of(refused)) == (422, True)
+    assert refused.status_code == 422
+    assert ("Write numbers with commas" in text_of(refused)) is True
     assert panel.post(f"{address}?kind=curve", {**asked, "shares": "100"}).status_code == 422
 
 
@@ -621,8 +611,10 @@ def test_the_commands_search_and_draw_without_a_worker_and_go_on_where_they_stop
         "3",
         "--json",
     )
-    assert (found.code, found.err) == (0, "")
-    assert (found.summary["texts"], found.summary["entities"]) == (30, 60)
+    assert found.code == 0
+    assert found.err == ""
+    assert found.summary["texts"] == 30
+    assert found.summary["entities"] == 60
     assert (
         found.summary["sent"]
         == project.documents.exclude(suspicion=None).count()
@@ -635,7 +627,8 @@ def test_the_commands_search_and_draw_without_a_worker_and_go_on_where_they_stop
     drawn = run_command(
         "learning_curve", "autophagy", "--snapshot", "1", "--shares", "0.5,1", *settings, "--json"
     )
-    assert (drawn.code, len(drawn.summary["points"])) == (0, 2)
+    assert drawn.code == 0
+    assert len(drawn.summary["points"]) == 2
     assert not TrainingRun.objects.exists()
     curve = TrainingSeries.objects.get(kind=SeriesKind.LEARNING_CURVE)
     TrainingSeries.objects.filter(pk=curve.pk).update(result={})
@@ -643,10 +636,12 @@ def test_the_commands_search_and_draw_without_a_worker_and_go_on_where_they_stop
     again = run_command(
         "learning_curve", "autophagy", "--snapshot", "1", "--shares", "0.5,1", *settings, "--json"
     )
-    assert (again.code, again.summary["series"]) == (0, curve.pk)
+    assert again.code == 0
+    assert again.summary["series"] == curve.pk
     n_snapshots = Snapshot.objects.count()
     refused = run_command("label_errors", "autophagy", "--folds", "1", *settings)
-    assert (refused.code, "2 to 20 folds" in refused.err) == (2, True)
+    assert refused.code == 2
+    assert ("2 to 20 folds" in refused.err) is True
     assert Snapshot.objects.count() == n_snapshots, "nothing is frozen for what cannot be"
 
 
@@ -714,5 +709,6 @@ def test_a_series_that_is_in_the_way_is_not_lost_to_a_command(
     refused = run_command(
         "label_errors", "autophagy", "--snapshot", "1", "--folds", "2", "--max-steps", "1"
     )
-    assert (refused.code, "waiting or running already" in refused.err) == (2, True)
+    assert refused.code == 2
+    assert ("waiting or running already" in refused.err) is True
     assert TrainingSeries.objects.filter(pk=stopped.pk).exists()

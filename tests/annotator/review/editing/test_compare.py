@@ -105,7 +105,8 @@ def test_every_entity_of_both_sides_stands_in_exactly_one_pair(
     )
     tally = counts(found)
     kept = tally[Change.SAME] + tally[Change.ROLE] + tally[Change.MOVED] + tally[Change.RELABELLED]
-    assert (kept + tally[Change.LOST], kept + tally[Change.ADDED]) == (len(old), len(new))
+    assert kept + tally[Change.LOST] == len(old)
+    assert kept + tally[Change.ADDED] == len(new)
     assert compare(old, new) == [each for each in found if each.change != Change.SAME]
 
 
@@ -168,7 +169,8 @@ def test_versions_are_the_models_the_file_each_acceptance_and_now(
         ("suggested by bundled", 3, True),
     ]
     old, new = pair_to_compare(found) or (None, None)
-    assert (old, new) == (found[3], found[0])
+    assert old == found[3]
+    assert new == found[0]
     assert pair_to_compare(found, found[1].key, "now") == (found[1], found[0])
     assert pair_to_compare(found, "nonsense", "nonsense") == (old, new)
     assert pair_to_compare(found[:1]) is None
@@ -183,10 +185,8 @@ def test_two_models_are_compared_where_nobody_decided_yet(make_legend: MakeLegen
     old, new = pair_to_compare(seen(document)) or (None, None)
     assert old
     assert new
-    assert (old.title.split(",")[0], new.title.split(",")[0]) == (
-        "suggested by bundled",
-        "suggested by newer",
-    )
+    assert old.title.split(",")[0] == "suggested by bundled"
+    assert new.title.split(",")[0] == "suggested by newer"
 
 
 @pytest.mark.django_db
@@ -200,7 +200,8 @@ def test_a_blind_legend_shows_no_suggestions_here_until_it_is_accepted(
     operate(document, "add", start=4, end=7, label="GENEPROD")
     layer = document.layers.get(kind=LayerKind.SUGGESTED)
     page = client_of(curator).get(url(document), {"old": f"layer-{layer.pk}"}).content.decode()
-    assert ("one version only" in page, "bundled" in page) == (True, False)
+    assert ("one version only" in page) is True
+    assert ("bundled" in page) is False
     operate(document, "accept_legend")
     assert [version.is_machine for version in seen(document)] == [False, True]
 
@@ -234,7 +235,9 @@ def test_the_page_tells_what_differs_with_its_surroundings_and_how_well_they_agr
         ("MEFs", "both", "CE"),
     ]
     agreement = context["agreement"]
-    assert (agreement.n_correct, agreement.n_predicted, agreement.support) == (1, 2, 3)
+    assert agreement.n_correct == 1
+    assert agreement.n_predicted == 2
+    assert agreement.support == 3
     assert "precision 0.50, recall 0.33, F1 0.40" in page
     assert "&lt;<sup" in page
     assert "Take this" not in page
@@ -336,7 +339,8 @@ def test_a_taking_over_that_comes_too_late_or_into_other_hands_changes_nothing(
     operate(document, "reject", entity="s1", actor=reviewer)
     assert send()[0] == 409
     services.release_lease(document=document, actor=reviewer)
-    assert (send()[0], standing(document)) == (409, {("s0", "Bax", "GENEPROD", "")})
+    assert send()[0] == 409
+    assert standing(document) == {("s0", "Bax", "GENEPROD", "")}
 
 
 @pytest.mark.django_db
@@ -348,7 +352,8 @@ def test_of_an_accepted_legend_nothing_is_taken_over(
     fields = pressed(client_of(curator).get(url(document)).content.decode(), "Bak")
     operate(document, "accept_legend")
     page = client_of(curator).get(url(document)).content.decode()
-    assert ("1 lost" in page, "Take this" in page) == (True, False)
+    assert ("1 lost" in page) is True
+    assert ("Take this" in page) is False
     assert (
         client_of(curator).post(url(document), fields | {"base_revision": "2"}).status_code == 422
     )

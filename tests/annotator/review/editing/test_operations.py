@@ -186,12 +186,10 @@ def test_moving_an_edge_keeps_identity_label_role_score_and_attributes() -> None
     )
     after = state.decided["s1"]
     assert state.surface(after) == "Bax/"
-    assert (after.label, after.role, after.score, after.attributes) == (
-        before.label,
-        before.role,
-        before.score,
-        before.attributes,
-    )
+    assert after.label == before.label
+    assert after.role == before.role
+    assert after.score == before.score
+    assert after.attributes == before.attributes
 
 
 @pytest.mark.parametrize(
@@ -257,7 +255,8 @@ def test_a_role_stays_where_the_new_label_bears_it(role: str, label: str, left: 
         edit("add", words=words_of(state, "Bax"), label=label),
     ):
         after, _ = apply(state, changed)
-        assert (after.decided["s1"].label, after.decided["s1"].role) == (label, left)
+        assert after.decided["s1"].label == label
+        assert after.decided["s1"].role == left
 
 
 @pytest.mark.parametrize("kind", ["accept", "accept_legend"])
@@ -266,7 +265,8 @@ def test_a_suggested_role_is_accepted_with_its_suggestion(kind: str) -> None:
         legend(suggested=(found("s1", "Bax", role="MEASURED_VAR", score=0.9),)),
         edit(kind, **({"entity": "s1"} if kind == "accept" else {})),
     )
-    assert (state.decided["s1"].verdict, state.decided["s1"].role) == ("accepted", "MEASURED_VAR")
+    assert state.decided["s1"].verdict == "accepted"
+    assert state.decided["s1"].role == "MEASURED_VAR"
 
 
 def test_propagation_labels_every_identical_word_and_leaves_decided_ones_alone() -> None:
@@ -357,7 +357,8 @@ def test_history_knows_what_can_be_undone_and_redone() -> None:
     assert [operation.id for operation in done] == ["a"]
     assert [operation.id for operation in undone] == ["b"]
     done, undone = history([*log, Logged("c", "accept", 1)])
-    assert ([operation.id for operation in done], undone) == (["a", "c"], [])
+    assert [operation.id for operation in done] == ["a", "c"]
+    assert undone == []
 
 
 # Whatever curators do, in whatever order

@@ -44,10 +44,14 @@ def test_an_edit_is_stored_logged_and_moves_the_revision(
     document = make_legend()
     outcome = operate(document, "relabel", entity="s1", label="CELL")
     document.refresh_from_db()
-    assert (outcome.revision, document.revision, document.state) == (1, 1, DocumentState.IN_REVIEW)
+    assert outcome.revision == 1
+    assert document.revision == 1
+    assert document.state == DocumentState.IN_REVIEW
     assert stored(document) == {"s1": ("Bak", "CELL", "accepted", "explicit")}
     operation = document.operations.get()
-    assert (operation.kind, operation.base_revision, operation.actor) == ("relabel", 0, curator)
+    assert operation.kind == "relabel"
+    assert operation.base_revision == 0
+    assert operation.actor == curator
     assert operation.arguments == {"entity": "s1", "label": "CELL"}
 
 
@@ -79,8 +83,10 @@ def test_an_operation_sent_twice_is_done_once(make_legend: MakeLegend, operate: 
     first = operate(document, "accept", entity="s0", id=once, base=0)
     operate(document, "accept", entity="s1")
     again = operate(document, "accept", entity="s0", id=once, base=0)
-    assert (first.repeated, again.repeated) == (False, True)
-    assert (again.revision, again.state.revision) == (1, 2)
+    assert first.repeated is False
+    assert again.repeated is True
+    assert again.revision == 1
+    assert again.state.revision == 2
     assert document.operations.count() == 2
 
 
@@ -116,7 +122,8 @@ def test_a_refused_edit_leaves_no_trace(make_legend: MakeLegend, operate: Operat
         with pytest.raises(OperationError):
             operate(document, kind, **arguments)
     document.refresh_from_db()
-    assert (document.revision, document.state) == (0, DocumentState.SUGGESTED)
+    assert document.revision == 0
+    assert document.state == DocumentState.SUGGESTED
     assert not Layer.objects.filter(document=document, kind=LayerKind.DECIDED).exists()
     assert not Operation.objects.exists()
     assert not Lease.objects.exists()
@@ -200,7 +207,8 @@ def test_accepting_a_legend_decides_the_rest_lets_go_of_it_and_names_who(
     document = make_legend()
     services.accept_legend(document_id=document.pk, actor=curator, base_revision=0)
     document.refresh_from_db()
-    assert (document.state, document.accepted_by) == (DocumentState.ACCEPTED, curator)
+    assert document.state == DocumentState.ACCEPTED
+    assert document.accepted_by == curator
     assert document.accepted_at is not None
     assert {decision for *_, decision in stored(document).values()} == {"swept"}
     assert services.holder_of(document) is None
@@ -217,7 +225,8 @@ def test_undo_takes_back_an_acceptance_with_all_it_swept_and_redo_repeats_it(
     operate(document, "undo")
     document.refresh_from_db()
     assert stored(document) == before
-    assert (document.state, document.accepted_at) == (DocumentState.IN_REVIEW, None)
+    assert document.state == DocumentState.IN_REVIEW
+    assert document.accepted_at is None
     operate(document, "redo")
     document.refresh_from_db()
     assert stored(document) == swept
@@ -242,12 +251,14 @@ def test_undo_and_redo_walk_the_whole_history_and_stop_at_its_ends(
         states.append(legend_state(document))
     for expected in reversed(states[:-1]):
         seen = operate(document, "undo").state
-        assert (seen.decided, seen.panel_starts) == (expected.decided, expected.panel_starts)
+        assert seen.decided == expected.decided
+        assert seen.panel_starts == expected.panel_starts
     with pytest.raises(OperationError, match="nothing to undo"):
         operate(document, "undo")
     for expected in states[1:]:
         seen = operate(document, "redo").state
-        assert (seen.decided, seen.panel_starts) == (expected.decided, expected.panel_starts)
+        assert seen.decided == expected.decided
+        assert seen.panel_starts == expected.panel_starts
     with pytest.raises(OperationError, match="nothing to redo"):
         operate(document, "redo")
 
@@ -293,12 +304,10 @@ def test_the_log_alone_rebuilds_what_is_stored(make_legend: MakeLegend, operate:
     document.refresh_from_db()
     stored_state, rebuilt = legend_state(document), rebuilt_state(document)
     assert document.revision > 10
-    assert (rebuilt.decided, rebuilt.panel_starts, rebuilt.accepted, rebuilt.revision) == (
-        stored_state.decided,
-        stored_state.panel_starts,
-        stored_state.accepted,
-        stored_state.revision,
-    )
+    assert rebuilt.decided == stored_state.decided
+    assert rebuilt.panel_starts == stored_state.panel_starts
+    assert rebuilt.accepted == stored_state.accepted
+    assert rebuilt.revision == stored_state.revision
     for row in Span.objects.filter(layer__document=document):
         assert document.text[row.start : row.end] == row.surface
 

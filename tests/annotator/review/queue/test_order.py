@@ -149,11 +149,9 @@ def test_a_legends_number_and_neighbours_are_those_among_all_of_the_project(
     ids: list[int | None] = [None, *(document.pk for document in documents), None]
     for number, document in enumerate(documents, start=1):
         place = place_of(document, order)
-        assert (place.number, place.before, place.after) == (
-            number,
-            ids[number - 1],
-            ids[number + 1],
-        )
+        assert place.number == number
+        assert place.before == ids[number - 1]
+        assert place.after == ids[number + 1]
 
 
 @pytest.mark.django_db
@@ -307,12 +305,11 @@ def test_one_goes_on_from_legend_to_legend_in_the_order_one_chose(
         == second
     )
     page = client.get(second).context
-    assert (page["facts"]["urls"]["next"], page["facts"]["order"]) == (third, "least certain first")
-    assert (page["place"].number, page["place"].before, page["place"].after) == (
-        1,
-        None,
-        three[2].pk,
-    )
+    assert page["facts"]["urls"]["next"] == third
+    assert page["facts"]["order"] == "least certain first"
+    assert page["place"].number == 1
+    assert page["place"].before is None
+    assert page["place"].after == three[2].pk
     assert (
         client.get(reverse("review:next", args=[project.slug]), {"after": three[2].pk})["Location"]
         == first

@@ -102,7 +102,8 @@ def test_the_settings_page_shows_and_takes_the_settings(
     client = client_of(manager)
     assert client.get(url).context["form"].initial["random_percent"] == 0
     answer = client.post(url, FIELDS)
-    assert (answer.status_code, answer["Location"]) == (302, url)
+    assert answer.status_code == 302
+    assert answer["Location"] == url
     assert settings_of(project) == SETTINGS
     assert client.get(url).context["form"].initial["blind_percent"] == 5
 
@@ -152,12 +153,10 @@ def test_the_table_of_thresholds_counts_waiting_suggestions_below_each_tenth(
     make_legend(suggested=[("Bax", "GENEPROD", None), ("Bak", "GENEPROD", 0.1)])
     services.accept_legend(document_id=make_legend().pk, actor=curator, base_revision=0)
     waiting = waiting_by_confidence(project)
-    assert (
-        waiting.n_legends,
-        waiting.is_sample,
-        waiting.n_suggestions,
-        waiting.n_without_score,
-    ) == (2, False, 5, 1)
+    assert waiting.n_legends == 2
+    assert waiting.is_sample is False
+    assert waiting.n_suggestions == 5
+    assert waiting.n_without_score == 1
     assert [n for _, n in waiting.below] == [0, 1, 1, 1, 1, 2, 2, 2, 2, 4]
     assert waiting.rows[-1] == (1.0, 4, 80.0)
     project.threshold = 0.85
@@ -165,10 +164,8 @@ def test_the_table_of_thresholds_counts_waiting_suggestions_below_each_tenth(
         "the project's own threshold stands among the tenths"
     )
     monkeypatch.setattr(review_settings, "SAMPLE", 1)
-    assert (waiting_by_confidence(project).n_legends, waiting_by_confidence(project).is_sample) == (
-        1,
-        True,
-    )
+    assert waiting_by_confidence(project).n_legends == 1
+    assert waiting_by_confidence(project).is_sample is True
 
 
 # What the review page is told
@@ -216,11 +213,9 @@ def test_an_unsure_suggestion_is_drawn_dotted_even_where_the_threshold_is_lower(
         .get(reverse("review:legend", args=[project.slug, document.pk]))
         .context["facts"]
     )
-    assert (facts["needs"], facts["entities"]["s1"]["low"], facts["entities"]["s1"]["below"]) == (
-        [],
-        True,
-        False,
-    )
+    assert facts["needs"] == []
+    assert facts["entities"]["s1"]["low"] is True
+    assert facts["entities"]["s1"]["below"] is False
 
 
 @pytest.mark.django_db
@@ -348,7 +343,8 @@ def test_each_suggestion_and_each_entity_is_counted_once() -> None:
     ]
     counted = tally(suggested, decided)
     assert counted == (2, 2, 2, 1)
-    assert (counted.suggested, counted.true) == (6, 5)
+    assert counted.suggested == 6
+    assert counted.true == 5
     assert tally([], []) == (0, 0, 0, 0)
 
 
@@ -431,13 +427,12 @@ def test_the_estimate_comes_from_drawn_legends_alone_and_agreement_from_blind_on
         ("rejected or left out", 1, 6),
         ("missing, added by hand", 1, 6),
     ]
-    assert (estimate.n_drawn, estimate.n_blind) == (2, 1)
+    assert estimate.n_drawn == 2
+    assert estimate.n_blind == 1
     assert estimate.agreement is not None
-    assert (
-        estimate.agreement.n_correct,
-        estimate.agreement.n_predicted,
-        estimate.agreement.support,
-    ) == (1, 3, 2)
+    assert estimate.agreement.n_correct == 1
+    assert estimate.agreement.n_predicted == 3
+    assert estimate.agreement.support == 2
 
 
 @pytest.mark.django_db

@@ -121,7 +121,9 @@ def test_what_may_be_wrong_comes_first_accepted_or_not_and_what_waits_after_it(
         waiting.pk,
     ]
     place = place_of(low, QueueOrder.SUSPICION)
-    assert (place.number, place.before, place.after) == (2, high.pk, waiting.pk)
+    assert place.number == 2
+    assert place.before == high.pk
+    assert place.after == waiting.pk
     Project.objects.update(random_share=1.0)
     project.refresh_from_db()
     assert queue_of(project, curator) == [high.pk, low.pk, waiting.pk], "no lot is drawn among them"
@@ -160,7 +162,9 @@ def test_keeping_a_legend_settles_it_and_leads_to_the_next(
         (False, curator)
     ] * 2
     high.refresh_from_db()
-    assert (high.suspicion, high.state, high.revision) == (None, DocumentState.ACCEPTED, 1)
+    assert high.suspicion is None
+    assert high.state == DocumentState.ACCEPTED
+    assert high.revision == 1
     assert (
         b"Possible label error"
         not in client.get(reverse("review:legend", args=[project.slug, high.pk])).content
@@ -227,11 +231,9 @@ def test_new_suspicions_take_the_place_of_open_ones_and_settled_ones_stay(
     keep_as_it_is(document=kept, actor=curator)
     replace_suspicions(project=project, found={})
     open_one.refresh_from_db()
-    assert (open_one.suspicion, open_one.suspicions.count(), kept.suspicions.count()) == (
-        None,
-        0,
-        1,
-    )
+    assert open_one.suspicion is None
+    assert open_one.suspicions.count() == 0
+    assert kept.suspicions.count() == 1
     assert next_legend(project=project, actor=curator, order=QueueOrder.SUSPICION) is None
 
 
