@@ -78,14 +78,14 @@ COMMANDS: Final = (
     Command(
         "sameEverywhere",
         ("R",),
-        "same label and role for identical strings of this legend: show; again: do it",
+        "copy the label to the same string in this legend: preview; again: apply",
         "Decide",
         hint="same everywhere",
     ),
     Command(
         "sameInPaper",
         ("Shift+R",),
-        "the same in every legend of this paper: show; again: do it",
+        "copy the label in every legend of this paper: preview; again: apply",
         "Decide",
     ),
     Command("controlled", ("C",), "controlled variable, or no longer", "Roles"),
@@ -174,11 +174,7 @@ _WHILE: Final[Mapping[str, Sequence[tuple[tuple[str, ...], str]]]] = {
         (("Escape",), "leave them"),
         (("acceptLegend",), "accept the legend"),
     ),
-    "preview": (
-        (("sameEverywhere",), "or"),
-        (("Enter",), "do it"),
-        (("Escape",), "leave as it is"),
-    ),
+    "preview": ((("sameEverywhere",), "or"), (("Enter",), "apply"), (("Escape",), "cancel")),
 }
 _NAMES: Final = {
     "ArrowLeft": "←",

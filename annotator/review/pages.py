@@ -38,7 +38,7 @@ from annotator.review.editing.operations import (
 from annotator.review.keymap import KeyMap
 from annotator.review.models import Lease, Operation, OperationKind
 from annotator.review.queue.order import known_order, slice_in_order
-from annotator.review.rendering import ROLE_NAMES, ROLE_SIGNS, Block, entity_facts
+from annotator.review.rendering import ROLE_NAMES, ROLE_SIGNS, Block, entity_facts, rejected_words
 
 PAGE_SIZE: Final = 50
 
@@ -231,6 +231,7 @@ def page_facts(
             for code, sign in ROLE_SIGNS.items()
         ],
         "entities": {entity.key: entity_facts(state, entity) for entity in state.entities},
+        "rejected": rejected_words(state),
         "mode": state.mode,
         "threshold": state.threshold,
         "order": str(QueueOrder(known_order(order, project)).label),
@@ -259,6 +260,7 @@ def whole_answer(state: LegendState, drawn: Iterable[Block]) -> dict[str, Any]:
         "all": True,
         "blocks": [block_facts(block) for block in drawn],
         "entities": {entity.key: entity_facts(state, entity) for entity in state.entities},
+        "rejected": rejected_words(state),
         "panelProblems": panel_problems(state.panels),
     }
 
@@ -274,7 +276,7 @@ _SAID: Final[Mapping[str, str]] = {
     OperationKind.REMOVE: "removed",
     OperationKind.MOVE_EDGES: "moved",
     OperationKind.SET_IDENTIFIERS: "chose identifiers of",
-    OperationKind.PROPAGATE: "labelled every",
+    OperationKind.PROPAGATE: "copied the label of",
     OperationKind.SET_PANELS: "changed the panels",
     OperationKind.ACCEPT_LEGEND: "accepted the legend",
     OperationKind.REOPEN_LEGEND: "reopened the legend",

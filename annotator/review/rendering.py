@@ -239,6 +239,17 @@ def entity_facts(state: LegendState, entity: Entity) -> dict[str, Any]:
     }
 
 
+def rejected_words(state: LegendState) -> list[list[int]]:
+    """Return the [first, last] words of each rejected entity that begins and ends with a word."""
+    ranges = []
+    for entity in state.rejected:
+        covered = covering(state.words, entity.start, entity.end)
+        first, last = covered.start, covered.stop - 1
+        if (state.words[first].start, state.words[last].end) == (entity.start, entity.end):
+            ranges.append([first, last])
+    return ranges
+
+
 def touched_blocks(before: LegendState, after: LegendState, drawn: list[Block]) -> list[Block]:
     """The blocks of ``after`` that look different from ``before``, which had the same panels."""
     old, new = _looks(before), _looks(after)

@@ -27,7 +27,14 @@ from annotator.review.keymap import KeyMap
 from annotator.review.legends import legend_for
 from annotator.review.models import OperationKind
 from annotator.review.queue.order import known_order, next_legend, place_of
-from annotator.review.rendering import ROLE_NAMES, ROLE_SIGNS, blocks, entity_facts, touched_blocks
+from annotator.review.rendering import (
+    ROLE_NAMES,
+    ROLE_SIGNS,
+    blocks,
+    entity_facts,
+    rejected_words,
+    touched_blocks,
+)
 from annotator.review.second_look.label_errors import shown_suspicions
 from ner_engine.text import covering
 
@@ -234,6 +241,7 @@ def _answer(request: HttpRequest, outcome: Outcome, labels: Mapping[str, Label])
                 {key: entity_facts(state, entity) for key, entity in changed.items()}
                 | dict.fromkeys(then.keys() - shown.keys())
             ),
+            "rejected": rejected_words(state),
         }
     answer["operationRevision"] = outcome.revision
     answer["said"] = pages.sentence(outcome.operation, state, labels, effect=outcome.effect)

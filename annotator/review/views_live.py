@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -14,6 +16,7 @@ from annotator.common.errors import UserError
 from annotator.corpus.access import Action
 from annotator.review import pages
 from annotator.review.editing import services
+from annotator.review.editing.identifiers import identifiers_of
 from annotator.review.keymap import KeyMap, read_own
 from annotator.review.legends import legend_for
 from annotator.review.rendering import blocks
@@ -39,16 +42,28 @@ def state(request: HttpRequest, slug: str, document_id: int) -> JsonResponse:
 @require_GET
 @never_cache
 def same(request: HttpRequest, slug: str, document_id: int) -> JsonResponse:
-    """In how many other legends of the paper, and on how many strings, giving an entity's label to
-    every identical string would change something."""
+    """Answer with the open occurrences of an entity's string in the paper's other legends.
+
+    Each has the label and role it has now ("" for none), so that the page can list what changes.
+    """
     document = legend_for(request.user, slug, document_id, Action.REVIEW)
+    key = request.GET.get("entity", "")
     try:
-        legends, strings = services.paper_preview(
-            document=document, actor=signed_in(request), key=request.GET.get("entity", "")
-        )
+        occurrences = services.open_in_paper(document=document, actor=signed_in(request), key=key)
     except UserError as error:
         return JsonResponse({"sentence": str(error)}, status=422)
-    return JsonResponse({"legends": legends, "strings": strings})
+    return JsonResponse({"occurrences": [_occurrence_facts(each) for each in occurrences]})
+
+
+def _occurrence_facts(occurrence: services.OpenOccurrence) -> dict[str, Any]:
+    document, entity = occurrence.document, occurrence.entity
+    return {
+        "legend": document.pk,
+        "place": document.figure_label or document.title or document.external_id,
+        "label": entity.label,
+        "role": entity.role,
+        "hasIdentifiers": bool(identifiers_of(entity.attributes)),
+    }
 
 
 @login_required

@@ -9,6 +9,7 @@
 import { Keys, element, isField, isTyping } from "./keys.js";
 import { Legend } from "./legend.js";
 import { Outbox } from "./outbox.js";
+import { canTake, countOf, describeChange } from "./propagation.js";
 
 const RENEW_EVERY = 30_000;
 const WORTH_NAMING = 0.05; // the next best label, from this confidence on
@@ -299,7 +300,7 @@ class Review {
     this.before = this.entities;
     this.entities = new Map(body.all ? [] : this.entities);
     for (const [key, entity] of Object.entries(body.entities)) entity ? this.entities.set(key, entity) : this.entities.delete(key);
-    Object.assign(this.facts, { revision: body.revision, accepted: body.accepted, history: body.history ?? this.facts.history });
+    Object.assign(this.facts, { revision: body.revision, accepted: body.accepted, history: body.history ?? this.facts.history, rejected: body.rejected ?? this.facts.rejected });
     this.legend.replace(body.blocks, body.all);
     this.showCounts();
     this.showHistory();
@@ -408,7 +409,7 @@ class Review {
     if (!isOnly) DOES[name](this, event, index);
   }
 
-  /** The same label for identical strings: shown first, done when it is asked for again. After a new label it is shown unasked. */
+  /** Preview the propagation of the entity, or apply it if its preview is shown. */
   async same(scope) {
     if (!this.mayEdit) return this.say("This legend cannot be edited now.", true);
     const key = this.legend.target();
@@ -416,19 +417,54 @@ class Review {
     if (this.preview?.key === key && this.preview.scope === scope) return this.takePreview();
     this.endPreview();
     if (key !== this.legend.focused) this.legend.focus(key, { scrolls: false });
-    const here = this.legend.same(key);
     this.isAsking = scope === "paper";
-    const there = this.isAsking ? await this.ask(`same/?entity=${encodeURIComponent(key)}`) : { strings: 0, legends: 0 };
+    const answer = this.isAsking ? await this.ask(`same/?entity=${encodeURIComponent(key)}`) : { occurrences: [] };
     this.isAsking = false;
-    if (!there) return this.say("The server is away, so the paper’s other legends cannot be looked at now.", true);
-    if (here.length + there.strings === 0) return this.say("This string stands nowhere else undecided.", true);
-    const elsewhere = scope === "paper" ? ` and ${there.strings} in ${there.legends} other ${there.legends === 1 ? "legend" : "legends"} of this paper` : "";
-    return this.startPreview({ key, scope, words: here }, `${here.length} more here${elsewhere}. Again, or Enter: label them too.`);
+    if (!answer) return this.say("The server cannot be reached, so the paper’s other legends cannot be previewed. Try again later.", true);
+    if (!this.entities.has(key)) return undefined;
+    const preview = this.previewOf(key, scope, answer.occurrences);
+    if (!preview.lines.length) return this.say("There is no other open occurrence of this string.", true);
+    if (!preview.count) return this.say("Nothing to change: each open occurrence of this string has a role that does not fit the label.", true);
+    return this.startPreview(preview, `Label ${preview.count}? Press the key again, or Enter, to apply; Escape to cancel.`);
+  }
+
+  /** What a propagation will change: {key, scope, words to highlight, count in words, a line for each occurrence}. */
+  previewOf(key, scope, there = []) {
+    const source = this.entities.get(key);
+    const fits = (each) => canTake(each, source.label, this.facts.roleLabels);
+    const rejected = new Set(this.facts.rejected.map(String));
+    const isOpen = ({ words, status }) => status !== "rejected" && !rejected.has(String(words));
+    const here = this.legend.same(key).map((words) => this.occurrenceAt(words, source.surface)).filter(isOpen);
+    const names = {
+      label: (code) => this.labels.get(code)?.name.toLowerCase(),
+      role: (code) => this.facts.roles.find((each) => each.code === code)?.name,
+    };
+    const lines = [...here, ...there].map((each) => describeChange(each, source, names, fits(each)));
+    const words = here.filter(fits).map((each) => each.words);
+    return { key, scope, words, count: countOf(here.filter(fits), there.filter(fits)), lines };
+  }
+
+  /** An open occurrence as it is now; a suggestion with a role comes first, as on the server. */
+  occurrenceAt(words, surface) {
+    const isHere = (each) => each.surface === surface && String(each.words) === String(words);
+    const onRange = [...this.entities.values()].filter(isHere);
+    const entity = onRange.find((each) => each.role) ?? onRange[0];
+    const block = this.legend.root.querySelector(`[data-w="${words[0]}"]`).closest(".block");
+    const marker = block.querySelector(".block-marker").textContent;
+    return {
+      words,
+      status: entity?.status,
+      place: marker ? `Panel ${marker}` : "This legend",
+      label: entity?.label ?? "",
+      role: entity?.role ?? "",
+      hasIdentifiers: Boolean(entity?.identifiers?.length),
+    };
   }
 
   offerSame(key, said) {
-    const words = this.legend.same(key);
-    if (words.length && !this.preview && !this.isAsking) this.startPreview({ key, scope: "legend", words, isOffer: true }, `${said}; ${words.length} more here: “same everywhere” labels them too`);
+    if (this.preview || this.isAsking) return;
+    const preview = this.previewOf(key, "legend");
+    if (preview.count) this.startPreview({ ...preview, isOffer: true }, `${said}. “Same everywhere” labels ${preview.count} too.`);
   }
 
   startPreview(preview, sentence) {
@@ -445,6 +481,8 @@ class Review {
   setPreview(preview) {
     this.preview = preview;
     this.legend.previewed = preview?.words ?? [];
+    $("changes").hidden = !preview;
+    $("change-list").replaceChildren(...(preview?.lines ?? []).map((line) => element("li", "", line)));
     this.legend.paint();
     this.showHints();
   }

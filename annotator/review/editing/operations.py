@@ -560,47 +560,63 @@ def _character_stops(text: str, edge: str) -> list[int]:
 
 
 def propagation(state: LegendState, edit: Edit) -> list[Entity]:
-    """The entities that ``edit`` gives a label and a role because their string is the same; a
-    decided range is left as it is.
+    """Return the occurrences that ``edit`` changes, as accepted entities with the label it carries.
 
-    The string is that of ``entity``, or a ``surface`` with ``label``, ``role`` and ``attributes``
-    of an entity of another legend. Identifiers go along to those that have none.
+    The string is that of ``entity``, or a ``surface`` with ``label``, ``role`` and ``identifiers``
+    of an entity of another legend. Every open occurrence gets the label, and the identifiers if it
+    has none. It gets the role only if it has none: a role that a model suggested counts as a role,
+    "context" too. So no role is ever overwritten. An occurrence whose role the label cannot bear is
+    left as it is, and so is every decided one, with or without a role.
     """
-    surface, model = _model(state, edit)
+    _, source = _source(state, edit)
+    fitting = [
+        each for each in open_occurrences(state, edit) if _can_take(state, each, source.label)
+    ]
+    return [_with_label_of(source, each) for each in fitting]
+
+
+def open_occurrences(state: LegendState, edit: Edit) -> list[Entity]:
+    """Return the other occurrences of the edit's string that nobody decided, as they are now.
+
+    Where nothing is suggested, the entity has no label. Of several suggestions on one range, one
+    with a role comes before one without.
+    """
+    surface, source = _source(state, edit)
     decided = [entity for entity in state.decided.values() if entity.verdict == Verdict.ACCEPTED]
-    if model.key and not model.verdict:
-        decided.append(model)
+    if source.key and not source.verdict:
+        decided.append(source)
     ruled_out = {(entity.start, entity.end) for entity in state.rejected}
-    suggested = {(entity.start, entity.end): entity for entity in state.undecided.values()}
-    found = []
+    by_role = sorted(state.undecided.values(), key=lambda entity: bool(entity.role))
+    suggested = {(entity.start, entity.end): entity for entity in by_role}
+    occurrences = []
     for number, (start, end) in enumerate(state.occurrences(surface)):
         if (start, end) in ruled_out or any(entity.overlaps(start, end) for entity in decided):
             continue
-        origin = suggested.get((start, end)) or Entity(
-            f"{ADDED_PREFIX}{edit.id}-{number}", start, end, model.label
-        )
-        given = replace(
-            _decide(origin, label=model.label, role=model.role),
-            decision=str(DecisionKind.PROPAGATED),
-        )
-        found.append(
-            given
-            if identifiers_of(given.attributes)
-            else _identified(given, identifiers_of(model.attributes))
-        )
-    return found
+        unmarked = Entity(f"{ADDED_PREFIX}{edit.id}-{number}", start, end, label="")
+        occurrences.append(suggested.get((start, end), unmarked))
+    return occurrences
 
 
-def _model(state: LegendState, edit: Edit) -> tuple[str, Entity]:
-    """The string that is looked for and the entity whose label and role it gets; without a key
-    where that is another legend's."""
+def _can_take(state: LegendState, entity: Entity, label: str) -> bool:
+    """Whether the entity keeps its role under that label."""
+    return entity.label == label or entity.role in ("", BORING) or label in state.role_labels
+
+
+def _with_label_of(source: Entity, entity: Entity) -> Entity:
+    accepted = _decide(entity, label=source.label, role=entity.role or source.role)
+    accepted = replace(accepted, decision=str(DecisionKind.PROPAGATED))
+    if identifiers_of(accepted.attributes):
+        return accepted
+    return _identified(accepted, identifiers_of(source.attributes))
+
+
+def _source(state: LegendState, edit: Edit) -> tuple[str, Entity]:
+    """Return the string to look for and the entity to copy from (key "" in another legend)."""
     if "surface" not in edit.arguments:
-        model = state.entity(edit.key)
-        if model.verdict == Verdict.REJECTED:
-            raise OperationError(
-                "This entity was rejected; accept it before its label is given to others."
-            )
-        return state.surface(model), model
+        source = state.entity(edit.key)
+        if source.verdict == Verdict.REJECTED:
+            raise OperationError("This entity is rejected. Accept it before you copy its label.")
+        return state.surface(source), source
     surface = edit.arguments["surface"]
     if not isinstance(surface, str) or not surface.strip():
         raise OperationError("There is no string to look for.")
@@ -612,13 +628,16 @@ def _model(state: LegendState, edit: Edit) -> tuple[str, Entity]:
 
 
 def _propagate(state: LegendState, edit: Edit) -> Effect:
-    """``propagation`` done; the entity it began from is decided by it too."""
-    given = propagation(state, edit)
-    if "surface" not in edit.arguments and not (model := state.entity(edit.key)).verdict:
-        given.append(_decide(model))
-    if not given:
-        raise OperationError("Every other occurrence of this string is decided already.")
-    return _change(state, *given)
+    """Return the effect of ``propagation``; it accepts the entity it copies from too."""
+    changed = propagation(state, edit)
+    if "surface" not in edit.arguments and not (source := state.entity(edit.key)).verdict:
+        changed.append(_decide(source))
+    if not changed:
+        raise OperationError(
+            "Nothing to change: every other occurrence of this string is decided already, or has a"
+            " role that does not fit the label."
+        )
+    return _change(state, *changed)
 
 
 def _set_identifiers(state: LegendState, edit: Edit) -> Effect:

@@ -46,6 +46,7 @@ from annotator.review.editing.operations import (
     apply,
     history,
     inverse,
+    open_occurrences,
     propagation,
 )
 from annotator.review.models import Lease, Operation, OperationKind, RemarkKind
@@ -108,6 +109,14 @@ class Outcome:
     repeated: bool = False
     n_others: int = 0
     n_left: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class OpenOccurrence:
+    """A string of another legend that nobody decided; without a suggestion, its label is ""."""
+
+    document: Document
+    entity: Entity
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,7 +292,8 @@ def _made(document: Document, actor: User, request: Request) -> Outcome:
         )
         if not effect and not n_others:
             raise OperationError(
-                "Every other occurrence of this string in the paper is decided already."
+                "Nothing to change: every other occurrence of this string in the paper is decided"
+                " already, or has a role that does not fit the label."
             )
     else:
         batch, n_others, n_left = None, 0, 0
@@ -408,8 +418,10 @@ def _propagated(
 def _propagate_in_others(
     document: Document, before: LegendState, actor: User, request: Request
 ) -> int:
-    """Give the entity's label and role to the same string in the paper's other open legends; in how
-    many something changed."""
+    """Propagate the entity to the paper's other open legends.
+
+    Return the number of legends that changed.
+    """
     arguments = _said_elsewhere(before, str(request.arguments["entity"]))
     n = 0
     for other in others_of_paper(document, actor):
@@ -473,14 +485,17 @@ def others_of_paper(document: Document, actor: User) -> list[Document]:
     )
 
 
-def paper_preview(*, document: Document, actor: User, key: str) -> tuple[int, int]:
-    """In how many other legends of the paper a propagation of the entity would change something,
-    and on how many strings."""
+def open_in_paper(*, document: Document, actor: User, key: str) -> list[OpenOccurrence]:
+    """Return the open occurrences of the entity's string in the paper's other legends, in order.
+
+    A propagation to the paper can change no others; ``propagation`` says which it changes.
+    """
     edit = Edit("preview", OperationKind.PROPAGATE, _said_elsewhere(legend_state(document), key))
-    found = [
-        len(propagation(legend_state(other), edit)) for other in others_of_paper(document, actor)
-    ]
-    return sum(1 for n in found if n), sum(found)
+    occurrences: list[OpenOccurrence] = []
+    for other in others_of_paper(document, actor):
+        there = open_occurrences(legend_state(other), edit)
+        occurrences.extend(OpenOccurrence(other, entity) for entity in there)
+    return occurrences
 
 
 def _reverse_others(

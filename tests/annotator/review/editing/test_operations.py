@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -282,6 +283,55 @@ def test_propagation_labels_every_identical_word_and_leaves_decided_ones_alone()
     assert after.entities[-1].role == "CONTROLLED_VAR"
 
 
+@pytest.mark.parametrize("role", ["MEASURED_VAR", "BORING"])
+def test_propagation_changes_the_label_and_keeps_the_role(role: str) -> None:
+    source = found("s1", "Bax", "SMALL_MOLECULE", role="CONTROLLED_VAR")
+    state = legend(suggested=(source, found("s2", "Bax", nth=1, role=role)))
+    after, _ = apply(state, edit("propagate", entity="s1"))
+    assert after.decided["s2"].label == "SMALL_MOLECULE"
+    assert after.decided["s2"].role == role
+
+
+def test_propagation_gives_its_role_to_suggestions_without_one() -> None:
+    source = found("s1", "Bax", role="CONTROLLED_VAR")
+    state = legend(suggested=(source, found("s2", "Bax", nth=1)))
+    after, _ = apply(state, edit("propagate", entity="s1"))
+    assert after.decided["s2"].role == "CONTROLLED_VAR"
+
+
+def test_propagation_without_a_role_takes_none_away() -> None:
+    state = legend(suggested=(found("s1", "Bax"), found("s2", "Bax", nth=1, role="MEASURED_VAR")))
+    after, _ = apply(state, edit("propagate", entity="s1"))
+    assert after.decided["s2"].role == "MEASURED_VAR"
+
+
+def test_propagation_leaves_an_entity_whose_role_does_not_fit() -> None:
+    source = found("s1", "Bax", "CELL", verdict="accepted", decision="explicit")
+    other = found("s2", "Bax", nth=1, role="MEASURED_VAR")
+    state = legend(decided=(source,), suggested=(other,))
+    after, _ = apply(state, edit("propagate", entity="s1"))
+    assert after.undecided["s2"] == other
+
+
+def test_propagation_prefers_the_suggestion_that_has_a_role() -> None:
+    twins = [found("s2", "Bax", nth=1, role="MEASURED_VAR"), found("s3", "Bax", nth=1)]
+    source = found("s1", "Bax", role="CONTROLLED_VAR")
+    for pair in (twins, twins[::-1]):
+        after, _ = apply(legend(suggested=(source, *pair)), edit("propagate", entity="s1"))
+        assert after.decided["s2"].role == "MEASURED_VAR"
+        assert "s3" not in after.decided
+
+
+def test_a_logged_propagation_that_overwrote_a_role_replays() -> None:
+    before = found("s2", "Bax", nth=1, role="MEASURED_VAR")
+    row = replace(before, role="CONTROLLED_VAR", verdict="accepted", decision="propagated").as_row()
+    stored = Effect.from_json({"entities": {"s2": [None, row]}})
+    after = replay(legend(suggested=(before,)), [stored])
+    assert after.decided["s2"].role == "CONTROLLED_VAR"
+    assert after.rejected == []
+    assert advance(after, inverse(stored)).decided == {}
+
+
 def test_propagation_does_not_bring_back_what_was_rejected_or_cut_words() -> None:
     text = "Bax Bax Baxter"
     state = legend(text, suggested=(Entity("s1", 0, 3, "GENEPROD"), Entity("s2", 4, 7, "GENEPROD")))
@@ -386,11 +436,10 @@ def _spans(draw: st.DrawFn, text: str, prefix: str, **others: Any) -> tuple[Enti
         start = draw(st.integers(0, len(text) - 1))
         start, end = trim(text, start, draw(st.integers(start + 1, len(text))))
         if start < end:
-            spans.append(
-                Entity(
-                    f"{prefix}{number}", start, end, draw(st.sampled_from(ENTITY_LABELS)), **others
-                )
-            )
+            label = draw(st.sampled_from(ENTITY_LABELS))
+            fitting = ROLES if label in ROLE_BEARING_LABELS else ("BORING",)
+            role = draw(st.sampled_from(["", *fitting]))
+            spans.append(Entity(f"{prefix}{number}", start, end, label, role, **others))
     return tuple(spans)
 
 
@@ -541,6 +590,53 @@ def test_propagation_never_overlaps_or_changes_a_decided_entity(
             for key, other in after.decided.items()
             if key != entity.key and other not in made
         )
+
+
+def roles_by_range(state: LegendState) -> dict[tuple[int, int], set[str]]:
+    """The roles of the entities on each range, where there are any."""
+    roles: dict[tuple[int, int], set[str]] = {}
+    for entity in state.entities:
+        if entity.role:
+            roles.setdefault((entity.start, entity.end), set()).add(entity.role)
+    return roles
+
+
+@st.composite
+def repetitions(draw: st.DrawFn) -> LegendState:
+    """A legend of one string said again and again, with suggestions and decisions on it."""
+    text = " ".join(["Bax"] * draw(st.integers(2, 6)))
+    layers: dict[str, list[Entity]] = {"accepted": [], "rejected": [], "": []}
+    for number in range(draw(st.integers(1, 8))):
+        start = 4 * draw(st.integers(0, (len(text) + 1) // 4 - 1))
+        label = draw(st.sampled_from(ENTITY_LABELS))
+        fitting = ROLES if label in ROLE_BEARING_LABELS else ("BORING",)
+        role, verdict = draw(st.sampled_from(["", *fitting])), draw(st.sampled_from([*layers]))
+        entity = Entity(f"e{number}", start, start + 3, label, role, verdict=verdict)
+        layers[verdict].append(entity)
+    decided = (*layers["accepted"], *layers["rejected"])
+    return legend(text, decided=decided, suggested=tuple(layers[""]))
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.one_of(repetitions(), legends()), st.data())
+def test_no_propagation_ever_changes_a_role(state: LegendState, data: st.DataObject) -> None:
+    assume(state.entities)
+    wish: dict[str, Any] = {"entity": data.draw(st.sampled_from(state.entities)).key}
+    if data.draw(st.booleans()):
+        label = data.draw(st.sampled_from(ENTITY_LABELS))
+        fitting = ROLES if label in ROLE_BEARING_LABELS else ("BORING",)
+        role = data.draw(st.sampled_from(["", *fitting]))
+        wish = {"surface": "Bax", "label": label, "role": role}
+    try:
+        after, _ = apply(state, edit("propagate", **wish))
+    except OperationError:
+        return
+    role_of = {entity.key: entity.role for entity in state.entities if entity.role}
+    before = roles_by_range(state)
+    for entity in after.entities:
+        assert entity.role == role_of.get(entity.key, entity.role)
+        if entity.decision == "propagated" and (entity.start, entity.end) in before:
+            assert entity.role in before[entity.start, entity.end]
 
 
 @settings(max_examples=150, deadline=None)

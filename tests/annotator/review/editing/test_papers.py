@@ -50,16 +50,49 @@ def test_a_label_reaches_the_same_string_in_the_papers_other_legends_and_no_furt
         assert services.rebuilt_state(legend).decided == services.legend_state(legend).decided
 
 
-def test_the_preview_counts_what_a_propagation_then_does(
+def test_open_occurrences_are_those_a_propagation_decides(
     paper: list[Document], operate: Operate, curator: User
 ) -> None:
     operate(paper[0], "relabel", entity="s0", label="CELL")
     legend = Document.objects.get(pk=paper[0].pk)
-    assert services.paper_preview(document=legend, actor=curator, key="s0") == (2, 6)
+    before = services.open_in_paper(document=legend, actor=curator, key="s0")
+    labels = [(each.document, each.entity.label) for each in before]
+    assert labels == [(other, label) for other in paper[1:3] for label in ("GENEPROD", "", "")]
     operate(paper[0], "propagate", entity="s0", scope="paper")
-    assert services.paper_preview(
-        document=Document.objects.get(pk=legend.pk), actor=curator, key="s0"
-    ) == (0, 0)
+    legend = Document.objects.get(pk=paper[0].pk)
+    assert services.open_in_paper(document=legend, actor=curator, key="s0") == []
+
+
+def roles(document: Document) -> list[str]:
+    rows = Span.objects.filter(layer__document=document, layer__kind="decided", surface="Bax")
+    return list(rows.order_by("start").values_list("role", flat=True))
+
+
+def test_a_propagation_to_the_paper_keeps_every_role(
+    paper: list[Document], operate: Operate
+) -> None:
+    suggested = Span.objects.filter(layer__document=paper[1], layer__kind="suggested", key="s0")
+    suggested.update(role="MEASURED_VAR")
+    operate(paper[2], "set_role", entity="s0", role="BORING")
+    operate(paper[0], "set_role", entity="s0", role="CONTROLLED_VAR")
+    outcome = operate(paper[0], "propagate", entity="s0", scope="paper")
+    assert outcome.n_others == 2
+    assert roles(paper[0]) == ["CONTROLLED_VAR"] * 3
+    assert roles(paper[1]) == ["MEASURED_VAR", "CONTROLLED_VAR", "CONTROLLED_VAR"]
+    assert roles(paper[2]) == ["BORING", "CONTROLLED_VAR", "CONTROLLED_VAR"]
+
+
+def test_a_legend_whose_roles_do_not_fit_the_label_is_unchanged(
+    make_legend: MakeLegend, operate: Operate
+) -> None:
+    suggested = [("Bax", "GENEPROD", 0.9)]
+    here, there = [make_legend("Bax in MEFs.", suggested) for _ in range(2)]
+    Document.objects.update(doi="10.1000/paper")
+    Span.objects.filter(layer__document=there, key="s0").update(role="MEASURED_VAR")
+    operate(here, "relabel", entity="s0", label="CELL")
+    with pytest.raises(OperationError, match="a role that does not fit the label"):
+        operate(here, "propagate", entity="s0", scope="paper")
+    assert decided(there) == []
 
 
 def test_accepted_legends_and_those_in_other_hands_are_left_alone(
