@@ -19,7 +19,7 @@ demo: setup ## a demo project with web server, worker and broker, until Ctrl-C
 
 test: setup-dev ## everything the tests need, then all of them
 	@scripts/browser
-	@exec $(PY) scripts/run_tests.py $(ARGS)
+	@exec $(PY) -m scripts.run_tests $(ARGS)
 
 lint: setup-dev ## style, types, import contracts, migrations, Dockerfile
 	$(PY) -m ruff check .

@@ -1,13 +1,15 @@
-"""What every test may ask for: reference material that lies beside the repository, or the reason to
-skip."""
+"""What every test may ask for, the order of the files, and which tests take long."""
 
 from __future__ import annotations
 
 import os
+from collections import Counter, defaultdict
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.requirements import Need, is_ci, need
 
 # How fast examples come depends on what else the machine does; what they show does not.
 settings.register_profile(
@@ -16,12 +18,18 @@ settings.register_profile(
 settings.load_profile("any machine")
 
 ROOT = Path(__file__).resolve().parents[1]
+#: Seconds after which CI asks for the mark ``slow``: many times its ten, because machines may be
+#: busy.
+SLOW_SECONDS = 60
 
 
-def _reference(variable: str, default: str) -> Path:
+def _reference(what: Need, variable: str, default: str) -> Path:
     path = Path(os.environ.get(variable) or ROOT / default)
-    if not path.exists():
-        pytest.skip(f"{variable} names nothing that exists ({path.name} is absent)")
+    need(
+        what,
+        found=path.exists(),
+        otherwise=f"{path} does not exist; {variable} may name another place.",
+    )
     return path
 
 
@@ -29,11 +37,39 @@ def _reference(variable: str, default: str) -> Path:
 def shared_dir() -> Path:
     """The folder of reference rows, vocabularies and articles (``SD_SHARED``, default beside the
     repository)."""
-    return _reference("SD_SHARED", "../shared")
+    return _reference(Need.REFERENCE_DATA, "SD_SHARED", "../shared")
 
 
 @pytest.fixture(scope="session")
 def sourcedata_zip() -> Path:
     """The archive of curated SourceData papers (``SOURCEDATA_ZIP``, default beside the
     repository)."""
-    return _reference("SOURCEDATA_ZIP", "../shared/sourcedata/sourcedata-train.zip")
+    return _reference(Need.ARCHIVE, "SOURCEDATA_ZIP", "../shared/sourcedata/sourcedata-train.zip")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Order the files of a parallel run: those with slow tests first, then those with many tests.
+
+    Otherwise one process would begin a file of minutes when the others have nothing left to do.
+    """
+    if not hasattr(config, "workerinput"):
+        return
+    n_tests = Counter(item.path for item in items)
+    n_slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+    items.sort(key=lambda item: (-n_slow[item.path], -n_tests[item.path]))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """List in CI the tests without the mark ``slow`` that took more than ``SLOW_SECONDS``."""
+    if not is_ci():
+        return
+    seconds: dict[str, float] = defaultdict(float)
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if isinstance(report, pytest.TestReport) and "slow" not in report.keywords:
+                seconds[report.nodeid] += report.duration
+    long = [(taken, name) for name, taken in seconds.items() if taken > SLOW_SECONDS]
+    if long:
+        terminalreporter.section(f"took more than {SLOW_SECONDS} s without the mark slow")
+    for taken, name in sorted(long, reverse=True):
+        terminalreporter.line(f"{taken:7.1f} s  {name}")

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 import pytest
 from django.conf import settings as django_settings
@@ -32,6 +32,7 @@ from annotator.jobs.broker import start_embedded_broker
 from annotator.jobs.models import Job, Worker
 from annotator.jobs.services import live_queues
 from ner_engine import schema
+from scripts.redis_databases import database_url as redis_database_url
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -213,13 +214,22 @@ def import_legends(project: Project, manager: User) -> Callable[..., list[Docume
 
 
 def _own_redis_database(url: str) -> str:
-    """Of several pytest processes each takes the next numbered database, so that no worker sees
-    another test's messages."""
-    parts = urlsplit(url)
-    number = int(parts.path.strip("/") or 0) + int(
-        os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
-    )
-    return urlunsplit(parts._replace(path=f"/{number}"))
+    """Return the address of this pytest process's own database.
+
+    So no worker sees another test's messages. The database is one of those that the run claimed
+    (``SD_TEST_REDIS_DATABASES``); without a claim, one counted from that of ``url``.
+    """
+    process = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    claimed = os.environ.get("SD_TEST_REDIS_DATABASES")
+    if claimed is None:
+        return redis_database_url(url, int(urlsplit(url).path.strip("/") or 0) + process)
+    numbers = claimed.split(",")
+    if process >= len(numbers):
+        pytest.fail(
+            f"{len(numbers)} Redis databases are claimed, too few for process {process + 1}: set"
+            " SD_TEST_PROCESSES rather than -n."
+        )
+    return redis_database_url(url, int(numbers[process]))
 
 
 @pytest.fixture(scope="session")

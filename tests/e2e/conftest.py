@@ -32,6 +32,7 @@ from tests.annotator.conftest import (  # noqa: F401
     viewer,
 )
 from tests.annotator.review.conftest import make_legend, operate  # noqa: F401
+from tests.requirements import Need, need
 
 # Playwright's synchronous interface runs an event loop in this thread, where Django would refuse to
 # ask the database.
@@ -44,11 +45,13 @@ OpenAs = Callable[..., Page]
 
 @pytest.fixture(scope="session")
 def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
-    """Debian's Chromium, which needs no download; without it the test is skipped with the
-    reason."""
+    """Debian's Chromium, which needs no download."""
     path = shutil.which("chromium") or shutil.which("chromium-browser")
-    if path is None:
-        pytest.skip("Chromium is not installed (Debian: apt-get install chromium)")
+    need(
+        Need.CHROMIUM,
+        found=path is not None,
+        otherwise="Chromium is not installed (Debian: apt-get install chromium).",
+    )
     return {
         **browser_type_launch_args,
         "executable_path": path,

@@ -208,9 +208,12 @@ def test_wheel_drag_and_keys_move_the_figure(
         page.keyboard.press("+")
     assert stage_width(page) == pytest.approx(2.25 * width, abs=2)
     before = frame.evaluate("frame => frame.scrollLeft")
+    frame.evaluate(
+        "frame => frame.addEventListener('scrollend', () => { frame.dataset.rests = 'yes' })"
+    )
     page.keyboard.press("ArrowRight")
-    until(page, f"document.querySelector('.figure-frame').scrollLeft > {before}")
-    page.wait_for_timeout(400)  # the browser scrolls smoothly
+    expect(frame).to_have_attribute("data-rests", "yes")  # the browser scrolls smoothly
+    assert frame.evaluate("frame => frame.scrollLeft") > before
     before = frame.evaluate("frame => frame.scrollLeft")
     drag(page, (0.3, 0.5), (0.4, 0.5), within=".figure-frame")
     assert frame.evaluate("frame => frame.scrollLeft") == pytest.approx(

@@ -4,12 +4,14 @@ is killed."""
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import textwrap
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -17,6 +19,7 @@ import pytest
 
 from annotator.common.errors import UserError
 from annotator.dashboard.processes import listening_socket
+from tests.requirements import Need, need
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 30.0
@@ -88,6 +91,13 @@ def is_running(pid: int) -> bool:
         return False
 
 
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_every_process_even_a_deaf_one_and_a_grandchild_in_another_session(
     tmp_path: Path, signum: signal.Signals
@@ -104,7 +114,8 @@ def test_a_second_ctrl_c_does_not_interrupt_the_end(tmp_path: Path) -> None:
     parent = Parent(tmp_path, "deaf", "breeding")
     parent.wait_until_ready()
     parent.process.send_signal(signal.SIGINT)
-    time.sleep(0.4)
+    # The end has begun, and waits for the deaf one.
+    wait_until(lambda: "breeding" not in parent.still_running())
     parent.process.send_signal(signal.SIGINT)
     assert parent.end() == "interrupted\n"
     assert parent.still_running() == []
@@ -119,16 +130,17 @@ def test_when_one_dies_it_is_named_with_its_last_words_and_the_others_end(tmp_pa
     assert parent.still_running() == []
 
 
-@pytest.mark.skipif(not Path("/usr/bin/setpriv").exists(), reason="setpriv is not installed")
 def test_children_do_not_outlive_a_killed_parent(tmp_path: Path) -> None:
+    need(
+        Need.SETPRIV,
+        found=shutil.which("setpriv") is not None,
+        otherwise="setpriv is not installed (Debian: apt-get install util-linux).",
+    )
     parent = Parent(tmp_path, "sleep")
     parent.wait_until_ready()
     os.kill(parent.process.pid, signal.SIGKILL)
     parent.end()
-    deadline = time.monotonic() + PATIENCE
-    while parent.still_running():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_until(lambda: parent.still_running() == [])
 
 
 def test_the_next_port_is_taken_where_one_is_in_use() -> None:

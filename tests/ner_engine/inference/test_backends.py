@@ -38,6 +38,7 @@ from ner_engine.inference.packing import read_weights
 from ner_engine.registry.catalogue import Checkpoint, find
 from ner_engine.schema import Document, Span
 from tests.ner_engine.checkpoints import SENTENCES, save_bert, save_roberta
+from tests.requirements import Need, need
 
 #: How far probabilities may lie from those of fp32, at most and on average. The weights are random
 #: and wild; what real ones lose is measured.
@@ -209,8 +210,8 @@ def test_a_quantizer_holds_zero_exactly(low: float, high: float) -> None:
     assert quantizer.back(quantizer(torch.zeros(1))).item() == 0
 
 
-@pytest.mark.skipif(not has_int8_linear(), reason="this processor has no int8 kernel")
 def test_the_largest_figures_this_processor_may_get_do_not_overflow() -> None:
+    need(Need.INT8, found=has_int8_linear(), otherwise="This processor has no int8 kernel.")
     quantizer = Quantizer(1.0, 0)
     layer = Int8Linear(torch.full((16, 64), 1.0), torch.zeros(16), quantizer, limit=weight_limit())
     assert torch.allclose(layer(torch.full((5, 64), 255.0)), torch.full((5, 16), 255.0 * 64))

@@ -54,6 +54,7 @@ from annotator.learning.training.child_process import read_events
 from tests.annotator.conftest import WorkerProcess, wait_for
 from tests.annotator.datasets.conftest import long_legend
 from tests.annotator.learning.conftest import BRIEF
+from tests.requirements import Need, need
 
 pytestmark = pytest.mark.django_db
 StartWorker = Callable[..., WorkerProcess]
@@ -241,14 +242,18 @@ def test_a_disk_that_takes_no_more_of_a_checkpoint_ends_the_run_and_is_named(
 
 @contextmanager
 def small_disk(place: Path) -> Iterator[Path]:
-    """A disk of four megabytes at ``place``; skips where this machine may not mount one."""
+    """A disk of four megabytes at ``place``."""
     place.mkdir(parents=True, exist_ok=True)
-    if subprocess.run(
+    mounted = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(place)],
         capture_output=True,
         check=False,
-    ).returncode:
-        pytest.skip("this machine lets nobody mount a small disk")
+    )
+    need(
+        Need.SMALL_DISK,
+        found=mounted.returncode == 0,
+        otherwise="This user may not mount a small disk (root may).",
+    )
     try:
         yield place
     finally:
