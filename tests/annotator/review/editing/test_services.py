@@ -24,6 +24,7 @@ from annotator.review.editing.services import (
     rebuilt_state,
 )
 from annotator.review.models import Lease, Operation
+from annotator.review.queue.order import next_legend
 from tests.annotator.review.conftest import MakeLegend, Operate
 
 pytestmark = pytest.mark.django_db
@@ -338,9 +339,9 @@ def test_the_next_legend_is_one_that_waits_and_that_nobody_else_holds(
 ) -> None:
     first, second, third = make_legend(), make_legend(), make_legend()
     services.claim_lease(document=second, actor=reviewer)
-    assert services.next_legend(project=project, actor=curator, after=first.pk) == third.pk
-    assert services.next_legend(project=project, actor=reviewer, after=first.pk) == second.pk
+    assert next_legend(project=project, actor=curator, after=first.pk) == third.pk
+    assert next_legend(project=project, actor=reviewer, after=first.pk) == second.pk
     services.accept_legend(document_id=third.pk, actor=curator, base_revision=0)
-    assert services.next_legend(project=project, actor=curator, after=third.pk) == first.pk
+    assert next_legend(project=project, actor=curator, after=third.pk) == first.pk
     services.accept_legend(document_id=first.pk, actor=curator, base_revision=0)
-    assert services.next_legend(project=project, actor=curator, after=first.pk) is None
+    assert next_legend(project=project, actor=curator, after=first.pk) is None

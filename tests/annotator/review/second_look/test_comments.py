@@ -20,6 +20,7 @@ from annotator.review.editing import services
 from annotator.review.editing.operations import OperationError
 from annotator.review.models import Remark
 from annotator.review.second_look.comments import (
+from annotator.review.queue.order import next_legend
     miscounted,
     remark,
     remarks_of,
@@ -69,8 +70,8 @@ def test_a_question_hands_the_legend_to_a_reviewer(
 ) -> None:
     document, following = make_legend(), make_legend()
     assert toggle_question(document_id=document.pk, actor=curator, entity="s1")[1]
-    assert services.next_legend(project=document.project, actor=curator) == following.pk
-    assert services.next_legend(project=document.project, actor=reviewer) == document.pk
+    assert next_legend(project=document.project, actor=curator) == following.pk
+    assert next_legend(project=document.project, actor=reviewer) == document.pk
     with pytest.raises(OperationError, match="waits for a reviewer"):
         operate(document, "accept_legend")
     services.release_lease(document=document, actor=curator)
