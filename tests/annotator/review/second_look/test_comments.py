@@ -19,8 +19,8 @@ from annotator.corpus.models import Document, Project
 from annotator.review.editing import services
 from annotator.review.editing.operations import OperationError
 from annotator.review.models import Remark
-from annotator.review.second_look.comments import (
 from annotator.review.queue.order import next_legend
+from annotator.review.second_look.comments import (
     miscounted,
     remark,
     remarks_of,
