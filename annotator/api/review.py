@@ -67,8 +67,11 @@ class OperationsView(OneLegendView):
         tags=["review"],
     )
     def post(self, request: Request, slug: str, document_id: int) -> Response:
-        """Make one edit, accept or reopen the legend, undo or redo. 409: it changed since
-        base_revision; 423: somebody else holds it."""
+        """Make one edit, accept or reopen the legend, undo or redo.
+
+        409: it changed since base_revision, or a model has replaced the suggestions; 423:
+        somebody else holds it.
+        """
         outcome = services.apply_operation(
             document_id=self.document().pk, actor=self.actor, operation=self.body()
         )
@@ -117,6 +120,7 @@ def legend_json(document: Document, state: LegendState) -> dict[str, Any]:
         "state": document.state,
         "text": state.text,
         "suggested_by": state.suggested_by,
+        "suggestions": state.suggestions,
         "holder": holder.get_username() if holder else None,
         "panels": state.panels,
         "entities": [

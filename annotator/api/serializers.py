@@ -184,6 +184,9 @@ class LegendSerializer(serializers.Serializer[Any]):
     state = serializers.ChoiceField(choices=DocumentState.choices)
     text = serializers.CharField()
     suggested_by = serializers.CharField(allow_blank=True)
+    suggestions = serializers.IntegerField(
+        help_text="Which suggestions these are, 0 for none. Name it in the next operation."
+    )
     holder = serializers.CharField(allow_null=True, help_text="Who works on the legend now.")
     panels = PanelSerializer(many=True)
     entities = EntitySerializer(many=True)
@@ -197,6 +200,11 @@ class OperationRequestSerializer(serializers.Serializer[Any]):
     )
     kind = serializers.ChoiceField(choices=OperationKind.choices)
     base_revision = serializers.IntegerField(min_value=0)
+    suggestions = serializers.IntegerField(
+        required=False,
+        min_value=0,
+        help_text="The legend's suggestions, as you saw them; 409 if a model has replaced them.",
+    )
     entity = serializers.CharField(required=False, help_text="The key of the entity it is about.")
     arguments = serializers.DictField(
         required=False, help_text="What the kind takes, for instance start, end and label."

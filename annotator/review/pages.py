@@ -211,6 +211,7 @@ def page_facts(
         "document": document.pk,
         "user": user.pk,
         "revision": state.revision,
+        "suggestions": state.suggestions,
         "accepted": state.accepted,
         "mayEdit": Action.REVIEW in project.allowed,
         "mayResolve": Action.RESOLVE in project.allowed,
@@ -256,6 +257,7 @@ def whole_answer(state: LegendState, drawn: Iterable[Block]) -> dict[str, Any]:
     """The legend as the script puts it in place of all it knew."""
     return {
         "revision": state.revision,
+        "suggestions": state.suggestions,
         "accepted": state.accepted,
         "all": True,
         "blocks": [block_facts(block) for block in drawn],

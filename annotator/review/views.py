@@ -235,6 +235,7 @@ def _answer(request: HttpRequest, outcome: Outcome, labels: Mapping[str, Label])
         changed = {key: entity for key, entity in shown.items() if then.get(key) != entity}
         answer = {
             "revision": state.revision,
+            "suggestions": state.suggestions,
             "accepted": state.accepted,
             "blocks": [pages.block_facts(block) for block in touched_blocks(before, state, drawn)],
             "entities": (
@@ -318,12 +319,12 @@ def _read_form(request: HttpRequest, state: LegendState) -> dict[str, Any]:
     or "edge:unit:by"."""
     fields = request.POST
     kind, _, rest = fields.get("edit", "").partition(":")
-    base = fields.get("base_revision", "")
     operation: dict[str, Any] = {
         "id": fields.get("id"),
         "kind": kind,
         "entity": fields.get("entity"),
-        "base_revision": int(base) if base.isdecimal() else None,
+        "base_revision": _number(fields.get("base_revision", "")),
+        "suggestions": _number(fields.get("suggestions", "")),
     }
     arguments: dict[str, Any] = {name: fields[name] for name in ("label", "role") if name in fields}
     if kind == OperationKind.MOVE_EDGES:
@@ -343,6 +344,11 @@ def _read_form(request: HttpRequest, state: LegendState) -> dict[str, Any]:
         )
         arguments["word"] = next(iter(covering(state.words, at, len(state.text))), None)
     return operation | {"arguments": arguments}
+
+
+def _number(typed: str) -> int | None:
+    """Return the number in a hidden field, None where it holds none."""
+    return int(typed) if typed.isascii() and typed.isdecimal() and len(typed) < 19 else None
 
 
 def _typed_occurrence(state: LegendState, typed: str, nth: str) -> tuple[int, int]:

@@ -2,7 +2,7 @@
  * Edits on their way to the server: sent one after the other in the order they were made, kept in the browser until the server has answered.
  *
  *   const outbox = new Outbox({user: 7, storage: localStorage, send, on: {answer, refused, held, state}});
- *   outbox.add({document: 12, url: "/…/operations/", page: "/…/", base: 3, operation: {id, kind, entity, arguments}, says: "…"})
+ *   outbox.add({document: 12, url: "/…/operations/", page: "/…/", base: 3, suggestions: 40, operation: {id, kind, entity, arguments}, says: "…"})
  *
  * `send(entry)` resolves to {status, body}, or {status: 0} when the server cannot be reached. An entry that met a newer revision (409) or another
  * person's lease (423) is held, with all later edits of its legend, until `release` sends them again or `discard` drops them. Entries survive
@@ -113,10 +113,10 @@ export class Outbox {
     this.pump();
   }
 
-  /** Send the held edits of a legend again, now on the revision that was looked at. */
-  release(document, base) {
+  /** Send the held edits of a legend again, now on what was looked at: {base, suggestions}. */
+  release(document, seen) {
     for (const entry of this.heldOf(document)) {
-      Object.assign(entry, { held: false, base });
+      Object.assign(entry, { held: false, ...seen });
       this.keep(entry);
     }
     this.pump();

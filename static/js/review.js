@@ -8,12 +8,28 @@
 
 import { Keys, element, isField, isTyping } from "./keys.js";
 import { Legend } from "./legend.js";
+import { Look } from "./look.js";
 import { Outbox } from "./outbox.js";
 import { canTake, countOf, describeChange } from "./propagation.js";
 
 const RENEW_EVERY = 30_000;
 const WORTH_NAMING = 0.05; // the next best label, from this confidence on
 const DECIDED = { explicit: "by hand", swept: "with the legend", imported: "in the imported file", propagated: "as the same string" };
+const NOT_SEEN = "This legend has only just come up. Look at it, then press again.";
+const HELD = "A key that is held does this once only. Release it, then press it again.";
+const TWICE = "A double click does this once only. Click again for the next one.";
+/** What a key goes on doing while it is held: it moves the focus or an edge, or leaves a mode. */
+const MAY_REPEAT = new Set([
+  ...["next", "previous", "nextPanel", "previousPanel", "nextOpen", "previousOpen"],
+  ...["startLeft", "startRight", "endLeft", "endRight", "escape"],
+]);
+/** What the second click of a double click must not do: nobody has looked at what it would mean. */
+const NO_DOUBLE_CLICK = new Set(["accept", "reject", "sameEverywhere", "sameInPaper", "back"]);
+/** What needs a legend that has been seen: it accepts or leaves it, or settles a conflict of edits. */
+const NEEDS_LOOK = new Set([
+  ...["acceptLegend", "acceptAndStay", "goNext"],
+  ...["applyAgain", "takeOverAndApply", "discard"],
+]);
 const $ = (id) => document.getElementById(id);
 
 class Review {
@@ -40,6 +56,7 @@ class Review {
       state: (state) => this.showState(state),
     };
     this.build();
+    look.begin();
     this.renew();
     this.renewal = setInterval(() => this.renew(), RENEW_EVERY);
     this.showHeld({});
@@ -108,7 +125,9 @@ class Review {
   /** The legend as it stands on the server, after something else than this page's edits changed it. */
   async reload() {
     const body = await this.ask("state/");
-    if (body) this.take(body);
+    if (!body) return;
+    look.begin();
+    this.take(body);
   }
 
   showEntity(key) {
@@ -257,9 +276,9 @@ class Review {
     const { isPartial, ...plain } = args;
     const operation = { id: newId(), kind, entity: key ?? undefined, arguments: plain };
     const surface = this.entities.get(key)?.surface ?? (this.legend.selection ? this.legend.selectedText() : "");
-    const { document: id, urls, revision } = this.facts;
+    const { document: id, urls, revision, suggestions } = this.facts;
     this.guess(kind, key, plain);
-    this.outbox.add({ document: id, url: urls.operations, page: urls.here, base: revision, operation, goes, says: sayEdit(kind, surface, plain, this.labels) });
+    this.outbox.add({ document: id, url: urls.operations, page: urls.here, base: revision, suggestions, operation, goes, says: sayEdit(kind, surface, plain, this.labels) });
     return undefined;
   }
 
@@ -277,6 +296,8 @@ class Review {
 
   takeAnswer(entry, body) {
     if (entry.document !== this.facts.document) return;
+    const hasOthers = body.revision !== body.operationRevision; // somebody else's edits came along
+    if (hasOthers) look.begin();
     this.take(body);
     const { kind, entity } = entry.operation;
     const added = kind === "add" && Object.keys(body.entities).find((key) => body.entities[key] && !this.before.has(key));
@@ -300,7 +321,9 @@ class Review {
     this.before = this.entities;
     this.entities = new Map(body.all ? [] : this.entities);
     for (const [key, entity] of Object.entries(body.entities)) entity ? this.entities.set(key, entity) : this.entities.delete(key);
-    Object.assign(this.facts, { revision: body.revision, accepted: body.accepted, history: body.history ?? this.facts.history, rejected: body.rejected ?? this.facts.rejected });
+    const { revision, suggestions, accepted } = body;
+    const { history = this.facts.history, rejected = this.facts.rejected } = body;
+    Object.assign(this.facts, { revision, suggestions, accepted, history, rejected });
     this.legend.replace(body.blocks, body.all);
     this.showCounts();
     this.showHistory();
@@ -311,6 +334,7 @@ class Review {
 
   takeHeld(entry, body) {
     if (entry.document !== this.facts.document) return;
+    look.begin();
     if (body?.blocks) this.take(body);
     this.showHeld(body ?? {});
   }
@@ -333,7 +357,8 @@ class Review {
 
   async applyAgain(takesOver) {
     if (takesOver) await this.renew({ take_over: "1" });
-    this.outbox.release(this.facts.document, this.facts.revision);
+    const { document: id, revision, suggestions } = this.facts;
+    this.outbox.release(id, { base: revision, suggestions });
     $("merge").hidden = true;
   }
 
@@ -404,9 +429,18 @@ class Review {
   // Commands
 
   run(name, event, index) {
+    if (event.detail > 1 && NO_DOUBLE_CLICK.has(name)) return this.say(TWICE, true);
+    if (NEEDS_LOOK.has(name) && !this.isSeen(event)) return undefined;
     const isOnly = name === "escape" && this.preview !== null;
     if (!["sameEverywhere", "sameInPaper", "acceptLegend"].includes(name)) this.endPreview();
-    if (!isOnly) DOES[name](this, event, index);
+    return isOnly ? undefined : DOES[name](this, event, index);
+  }
+
+  /** Whether this press may accept or leave the legend; where it may not, the page says why. */
+  isSeen(event) {
+    const isSeen = look.allows(event);
+    if (!isSeen) this.say(NOT_SEEN, true);
+    return isSeen;
   }
 
   /** Preview the propagation of the entity, or apply it if its preview is shown. */
@@ -629,8 +663,16 @@ class Review {
       return this.say(`${below.length} below the threshold ${below.length === 1 ? "waits" : "wait"} for a decision.`, true);
     }
     const isReady = this.fetched?.url === urls.next && !this.outbox.heldOf(this.facts.document).length;
-    this.edit("accept_legend", null, {}, { goes: !isReady });
-    return isReady && this.open(urls.next);
+    return this.sendAcceptance({ goes: !isReady }) && isReady && this.open(urls.next);
+  }
+
+  /** Send the acceptance; false where one waits already. */
+  sendAcceptance(how) {
+    const last = this.outbox.waitingOf(this.facts.document).at(-1);
+    const isWaiting = last?.operation.kind === "accept_legend";
+    if (isWaiting) this.say("The acceptance of this legend waits for the server already.", true);
+    else this.edit("accept_legend", null, {}, how);
+    return !isWaiting;
   }
 }
 
@@ -663,7 +705,7 @@ const DOES = {
   undo: (r) => r.edit("undo"),
   redo: (r) => r.edit("redo"),
   acceptLegend: (r) => r.acceptLegend(),
-  acceptAndStay: (r) => r.facts.accepted || r.edit("accept_legend"),
+  acceptAndStay: (r) => r.facts.accepted || r.sendAcceptance(),
   goNext: (r) => r.open(r.facts.urls.next),
   back: (r) => (history.length > 1 ? history.back() : location.assign(r.facts.urls.queue)),
   more: () => $("more-toggle").setAttribute("aria-expanded", $("entity").classList.toggle("open")),
@@ -684,13 +726,13 @@ function csrfToken() {
   return found ? found[1] : JSON.parse(document.body.getAttribute("hx-headers"))["X-CSRFToken"];
 }
 
-async function send({ url, operation, base }) {
+async function send({ url, operation, base, suggestions }) {
   try {
     const response = await fetch(url, {
       method: "POST",
       credentials: "same-origin",
       headers: { "Content-Type": "application/json", "X-CSRFToken": csrfToken() },
-      body: JSON.stringify({ ...operation, base_revision: base }),
+      body: JSON.stringify({ ...operation, base_revision: base, suggestions }),
     });
     const isJson = response.headers.get("Content-Type")?.startsWith("application/json");
     return { status: response.status, body: isJson ? await response.json() : null };
@@ -736,6 +778,7 @@ function sayEdit(kind, surface, args, labels) {
 
 let review = null;
 let outbox = null;
+const look = new Look((isReady) => $("legend").toggleAttribute("data-ready", isReady));
 
 /** One outbox as long as the page lives, whichever legend it shows: edits of the last legend may still be on their way. */
 function outboxOf(user) {
@@ -747,8 +790,25 @@ function start() {
   review = new Review(JSON.parse($("facts").textContent));
 }
 
+/** Whether a key does something here that a key which is held must not go on doing. */
+function isOnceOnly(event) {
+  const { key, target } = event;
+  if (!(target instanceof Element)) return false;
+  const button = target.closest("button");
+  if (button && key === "Enter") return !MAY_REPEAT.has(button.dataset.command);
+  if (target.matches("input")) return key === "Enter";
+  if (target.matches("textarea, select")) return key === "Enter" && event.ctrlKey;
+  if ($("sheet").open || review.legend.typed !== null) return key === "Enter" || /^[1-9]$/.test(key);
+  const command = isTyping(event) ? null : review.keys.find(event);
+  return Boolean(command) && !MAY_REPEAT.has(command.name);
+}
+
 document.addEventListener("keydown", (event) => {
   if (!review) return;
+  if (event.repeat && isOnceOnly(event)) {
+    event.preventDefault();
+    return review.say(HELD, true);
+  }
   if (event.key === "Enter" && event.ctrlKey && event.target.matches?.("textarea")) return event.target.form.requestSubmit();
   if ($("sheet").open && review.sheetKeyed(event)) return event.preventDefault();
   if (review.legend.typed !== null && !isField(event.target) && review.typeKey(event)) return event.preventDefault();
@@ -760,6 +820,8 @@ document.addEventListener("keydown", (event) => {
 });
 
 document.addEventListener("click", (event) => {
+  const isKeep = event.target.closest?.("#keep");
+  if (review && isKeep && !review.isSeen(event)) return event.preventDefault();
   const button = event.target.closest?.("button[data-command], button[data-label], button[data-role], button[data-identifiers]");
   if (!review || !button) return;
   if (button.closest(".hover-bar")) {
@@ -781,4 +843,5 @@ document.addEventListener("remarks-changed", (event) => review?.showQuestions(ev
 addEventListener("online", () => review?.outbox.retry());
 addEventListener("pagehide", () => review?.release());
 addEventListener("popstate", () => location.reload());
+addEventListener("pageshow", ({ persisted }) => persisted && look.begin());
 start();

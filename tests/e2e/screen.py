@@ -26,7 +26,20 @@ def ready(page: Page) -> Page:
     first only tells where it rests."""
     page.wait_for_selector("html.scripted")
     page.mouse.move(2, 2)
+    return seen(page)
+
+
+def seen(page: Page) -> Page:
+    """The legend has been on the screen long enough to be accepted."""
+    expect(page.locator("#legend[data-ready]")).to_be_attached()
     return page
+
+
+def fetched_ahead(page: Page, document: Document) -> None:
+    """Wait until the page has fetched this legend, which it will open next."""
+    fetched = """path => performance.getEntriesByType("resource")
+        .some(({ name, responseEnd }) => name.endsWith(path) && responseEnd > 0)"""
+    page.wait_for_function(fetched, arg=address(document))
 
 
 def saved(page: Page) -> None:

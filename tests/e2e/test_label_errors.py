@@ -15,6 +15,7 @@ from annotator.learning.models import ModelVersion, SeriesKind, TrainingSeries
 from tests.annotator.learning.conftest import learned, tiny, tiny_folders  # noqa: F401
 from tests.annotator.learning.training.test_series import legend_named, mistaken  # noqa: F401
 from tests.e2e.conftest import OpenAs
+from tests.e2e.screen import seen
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 PAGE = "admin:learning_trainingseries"
@@ -103,12 +104,14 @@ def test_from_the_ranking_to_a_kept_and_a_corrected_legend(
         "HeLa: cell. The model: tissue; gives the decision 10 %."
     )
     looked_at(page, "a legend", ".suspicions")
+    seen(page)
     page.get_by_role("button", name="Keep as it is, next").focus()
     page.keyboard.press("Enter")
     expect(page.locator(".suspicions")).to_contain_text(
         "HeLa: not marked. The model: tissue, 60 % sure."
     )
     page.get_by_role("button", name="Reopen").click()
+    seen(page)
     page.get_by_role("button", name="Accept legend, next").click()
     expect(
         page.get_by_text("No legend waits for review.").or_(

@@ -30,6 +30,7 @@ from tests.e2e.screen import (
     press_and_go,
     ready,
     saved,
+    seen,
     word,
 )
 
@@ -840,6 +841,7 @@ def test_the_second_of_two_windows_sees_what_the_first_did_and_loses_nothing(
     expect(mark(page, "s0")).to_have_class("e decided")
     page.reload()
     expect(merge).to_be_visible()
+    seen(page)
     merge.get_by_role("button", name="Apply mine again").click()
     saved(page)
     expect(merge).to_be_hidden()
@@ -850,6 +852,8 @@ def test_a_waiting_edit_can_be_discarded(screen: Screen, operate: Operate) -> No
     document, page = screen
     operate(document, "relabel", entity="s0", label="CELL")
     page.keyboard.press("1")
+    expect(page.locator("#merge")).to_be_visible()
+    seen(page)
     page.locator("#merge").get_by_role("button", name="Discard mine").click()
     saved(page)
     assert decided(document) == [("Bax", "CELL", "")]

@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.e2e.screen import seen
 from tests.packaging.served import Served
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -231,6 +232,7 @@ def open_legend(page: Page, key: str) -> None:
     page.get_by_role("link", name=key, exact=True).click()
     page.get_by_role("link", name="Review", exact=True).click()
     page.wait_for_selector("html.scripted")
+    seen(page)
 
 
 def review_one_and_correct(page: Page) -> str:

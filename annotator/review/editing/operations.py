@@ -105,9 +105,10 @@ class LegendState:
     suggestions are, decided or not. ``imported_panels`` came with the file; ``panel_starts``
     replaces them once somebody changed them. ``role_labels`` are the labels whose entities may be
     controlled or measured variables, ``labels`` all that may be set. ``suggested_by`` names the
-    model of the suggestions, ``credits`` says which models told more than the entities. ``mode``
-    and ``threshold`` are the project's: what becomes of suggestions that nobody decided when the
-    legend is accepted.
+    model of the suggestions, ``credits`` says which models told more than the entities.
+    ``suggestions`` is the id of the layer that holds the suggestions, 0 where none are shown.
+    ``mode`` and ``threshold`` are the project's: what becomes of suggestions that nobody decided
+    when the legend is accepted.
     """
 
     text: str
@@ -121,6 +122,7 @@ class LegendState:
     revision: int = 0
     suggested_by: str = ""
     credits: str = ""
+    suggestions: int = 0
     mode: str = str(ReviewMode.SWEEP)
     threshold: float = 0.0
 

@@ -67,16 +67,30 @@ class StaleRevisionError(UserError):
     """The edit was made on a revision that is no longer the newest. ``since`` are the operations
     that came after it, oldest first."""
 
+    sentence = (
+        "Somebody changed this legend since you saw it. Look at what changed, then apply your"
+        " edit again or discard it."
+    )
+
     def __init__(self, document: Document, base_revision: int) -> None:
-        super().__init__(
-            "Somebody changed this legend since you saw it. Look at what changed, then apply your"
-            " edit again or discard it."
-        )
+        super().__init__(self.sentence)
         self.document = document
         self.base_revision = base_revision
         self.since: list[Operation] = list(
             document.operations.filter(revision__gt=base_revision).select_related("actor")
         )
+
+
+class StaleSuggestionsError(StaleRevisionError):
+    """The edit was made on suggestions that a model has replaced since.
+
+    New suggestions alone do not change the revision.
+    """
+
+    sentence = (
+        "A model has replaced the suggestions since you saw this legend. Look at the new ones,"
+        " then apply your edit again or discard it."
+    )
 
 
 class LeaseError(UserError):
@@ -128,6 +142,8 @@ class Request:
     kind: str
     arguments: dict[str, Any]
     base_revision: int
+    #: The id of the layer of suggestions that the sender saw, 0 for none; None if not told.
+    suggestions: int | None = None
 
     @property
     def is_for_the_paper(self) -> bool:
@@ -141,8 +157,12 @@ class Request:
 
 
 def read_request(operation: Mapping[str, Any]) -> Request:
-    """The frame of ``{"id", "kind", "entity"?, "arguments"?, "base_revision"}``; ``OperationError``
-    names what is missing or of the wrong type."""
+    """Return the frame of an operation, which is an object of this form::
+
+        {"id", "kind", "entity"?, "arguments"?, "base_revision", "suggestions"?}
+
+    Raises ``OperationError`` that names what is missing or of the wrong type.
+    """
     try:
         identifier = uuid.UUID(str(operation["id"]))
     except (KeyError, ValueError) as error:
@@ -161,6 +181,11 @@ def read_request(operation: Mapping[str, Any]) -> Request:
         raise OperationError(
             "An operation needs base_revision: the revision of the legend it was made on."
         )
+    suggestions = operation.get("suggestions")
+    if suggestions is not None and type(suggestions) is not int:
+        raise OperationError(
+            "The suggestions of an operation must be the number that the legend names."
+        )
     if not isinstance(arguments, Mapping):
         raise OperationError("The arguments of an operation must be an object.")
     told = {**arguments, "entity": operation["entity"]} if operation.get("entity") else arguments
@@ -169,6 +194,7 @@ def read_request(operation: Mapping[str, Any]) -> Request:
         kind,
         {name: told[name] for name in ARGUMENTS.get(kind, ()) if name in told},
         base,
+        suggestions,
     )
 
 
@@ -189,6 +215,7 @@ def legend_state(document: Document, *, labels: Sequence[Label] | None = None) -
         text=document.text,
         decided=decided,
         suggested=by_layer.get(suggested.pk, {}) if suggested and not is_blind(document) else {},
+        suggestions=suggested.pk if suggested and not is_blind(document) else 0,
         labels=frozenset(label.code for label in used if label.retired_at is None),
         role_labels=frozenset(label.code for label in used if label.takes_role),
         imported_panels=_imported_panels(document),
@@ -248,8 +275,8 @@ def apply_operation(*, document_id: int, actor: User, operation: Mapping[str, An
     """Make one edit, or undo or redo one, exactly once.
 
     Raises ``OperationError`` (it makes no sense), ``LeaseError`` (somebody else works on the
-    legend), ``StaleRevisionError`` (made on an older revision), ``PermissionDenied``; then nothing
-    was changed.
+    legend), ``StaleRevisionError`` (made on an older revision, or on suggestions that were
+    replaced), ``PermissionDenied``; then nothing was changed.
     """
     request = read_request(operation)
     with transaction.atomic():
@@ -278,6 +305,8 @@ def _made(document: Document, actor: User, request: Request) -> Outcome:
     """The request done on its legend and, where it reaches further, on others of the paper; in the
     caller's transaction."""
     before = legend_state(document)
+    if request.suggestions is not None and request.suggestions != before.suggestions:
+        raise StaleSuggestionsError(document, request.base_revision)
     if request.kind in (OperationKind.UNDO, OperationKind.REDO):
         target = _next_in_history(document, request.kind, actor)
         state, effect, arguments = _reversed(before, target, request.kind)

@@ -90,6 +90,22 @@ def test_an_operation_on_an_old_revision_answers_409_with_what_came_between(
     assert Operation.objects.count() == 1
 
 
+def test_a_program_may_name_the_suggestions_it_saw(
+    legend_path: str, program_of: ProgramOf, curator: User
+) -> None:
+    program = program_of(curator)
+    seen = program.get(legend_path).json()["suggestions"]
+    assert seen > 0
+    refused = program.post(
+        f"{legend_path}operations/", operation("accept_legend", 0, suggestions=seen + 1)
+    )
+    assert refused.status_code == 409
+    accepted = program.post(
+        f"{legend_path}operations/", operation("accept_legend", 0, suggestions=seen)
+    )
+    assert accepted.status_code == 201
+
+
 def test_a_held_legend_answers_423_until_it_is_taken_over(
     legend_path: str, program_of: ProgramOf, curator: User, reviewer: User
 ) -> None:

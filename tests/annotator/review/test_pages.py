@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -12,9 +13,11 @@ from django.test import Client
 from django.urls import reverse
 
 from annotator.accounts.models import User
+from annotator.corpus.annotations import write_suggestions
 from annotator.corpus.models import Document, DocumentState, Project, Span
 from annotator.review.editing import services
 from annotator.review.models import Operation
+from ner_engine import schema
 from tests.annotator.review.conftest import TEXT, MakeLegend, Operate
 
 pytestmark = pytest.mark.django_db
@@ -212,6 +215,64 @@ def test_a_stale_edit_answers_409_with_the_legend_as_it_is_and_what_others_did(
     assert facts["theirs"] == ["curator made “Bak” cell"]
     assert facts["entities"]["s1"]["label"] == "CELL"
     assert len(facts["blocks"]) == 2
+
+
+def suggest_anew(document: Document) -> None:
+    """A model replaces the suggestions; the revision stays."""
+    write_suggestions(
+        batch=[(document, [schema.Span(8, 11, "TISSUE", "and")])], source="another model"
+    )
+
+
+def test_a_legend_is_accepted_with_the_suggestions_that_were_seen(
+    make_legend: MakeLegend, client_of: ClientOf, curator: User
+) -> None:
+    document = make_legend()
+    seen = services.legend_state(document).suggestions
+    assert send(client_of(curator), document, "accept_legend", suggestions=seen).status_code == 200
+    document.refresh_from_db()
+    assert document.state == DocumentState.ACCEPTED
+
+
+@pytest.mark.parametrize("had_suggestions", [True, False])
+def test_suggestions_that_nobody_saw_are_not_accepted(
+    had_suggestions: bool, make_legend: MakeLegend, client_of: ClientOf, curator: User
+) -> None:
+    document = make_legend() if had_suggestions else make_legend(suggested=None)
+    seen = services.legend_state(document).suggestions
+    suggest_anew(document)
+    answer = send(client_of(curator), document, "accept_legend", suggestions=seen)
+    assert answer.status_code == 409
+    facts = answer.json()
+    assert facts["sentence"].startswith("A model has replaced the suggestions")
+    assert facts["suggestions"] == services.legend_state(document).suggestions
+    assert not Operation.objects.exists()
+
+
+def test_the_list_accepts_no_suggestions_that_came_after_it(
+    make_legend: MakeLegend, client_of: ClientOf, curator: User
+) -> None:
+    document = make_legend()
+    client = client_of(curator)
+    shown = client.get(f"{address('legend', document)}?list").content.decode()
+    seen = re.findall(r'name="suggestions" value="(\d+)"', shown)[0]
+    suggest_anew(document)
+    answer = client.post(
+        address("operations", document), form(document, "accept_legend", suggestions=seen)
+    )
+    assert answer.status_code == 409
+    assert not Operation.objects.exists()
+
+
+def test_an_acceptance_without_a_revision_is_refused(
+    make_legend: MakeLegend, client_of: ClientOf, curator: User
+) -> None:
+    document = make_legend()
+    answer = client_of(curator).post(
+        address("operations", document), {"id": str(uuid.uuid4()), "edit": "accept_legend"}
+    )
+    assert answer.status_code == 422
+    assert not Operation.objects.exists()
 
 
 def test_an_edit_of_a_legend_in_other_hands_answers_423(

@@ -139,6 +139,7 @@ def test_a_refused_edit_leaves_no_trace(make_legend: MakeLegend, operate: Operat
         {"id": str(uuid.uuid4()), "kind": "accept", "base_revision": "0"},
         {"id": str(uuid.uuid4()), "kind": "accept", "base_revision": True},
         {"id": str(uuid.uuid4()), "kind": "accept", "base_revision": -1},
+        {"id": str(uuid.uuid4()), "kind": "accept", "base_revision": 0, "suggestions": "1"},
         {"id": str(uuid.uuid4()), "kind": ["accept"], "base_revision": 0},
         {"id": str(uuid.uuid4()), "kind": "accept", "base_revision": 0, "arguments": "s0"},
         {"id": str(uuid.uuid4()), "kind": "accept", "base_revision": 0, "entity": ["s0"]},
