@@ -6,7 +6,6 @@ from a web request; a tagger is loaded in workers and commands alone.
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import sys
 import threading
@@ -33,8 +32,8 @@ if TYPE_CHECKING:
     )
     from ner_engine.inference.tagger import Tagger
     from ner_engine.registry.catalogue import Checkpoint, Listed
+    from ner_engine.registry.hyperparameters import Hyperparameter
     from ner_engine.registry.label_schemes import LabelScheme, Translation
-    from ner_engine.registry.recipes import Hyperparameter
 
 #: Weights that a process keeps loaded beyond what it is asked for at the moment: room for the
 #: models of a project's steps, and beside them a candidate that is being judged. Counted as
@@ -42,20 +41,6 @@ if TYPE_CHECKING:
 KEPT_BYTES: Final = 2 * 1024**3
 #: What packed weights, int8, take up once they are loaded.
 _UNPACKED: Final = 4
-#: A recipe's fields that are no hyperparameters of a run, or that the site sets by itself.
-_NOT_ASKED: Final = frozenset(
-    {
-        "name",
-        "about",
-        "base",
-        "task",
-        "labels",
-        "panels",
-        "min_characters",
-        "mask_share",
-        "mask_unit",
-    }
-)
 #: The files of a tokenizer that decide what it makes of a text.
 _TOKENIZER_FILES: Final = ("merges.txt", "tokenizer.json", "vocab.json", "vocab.txt")
 
@@ -82,11 +67,7 @@ def recipes() -> dict[str, RecipeFacts]:
             recipe.about,
             recipe.task,
             recipe.base,
-            {
-                key: value
-                for key, value in dataclasses.asdict(recipe).items()
-                if key not in _NOT_ASKED
-            },
+            {each.name: getattr(recipe, each.name) for each in hyperparameters()},
         )
         for name, recipe in RECIPES.items()
         if recipe.task != FILL_MASK
@@ -94,16 +75,20 @@ def recipes() -> dict[str, RecipeFacts]:
 
 
 def hyperparameters() -> list[Hyperparameter]:
-    """What a run may be told by name and value: the meaning of each, and what it may be."""
-    from ner_engine.registry.recipes import hyperparameters as all_of_them  # noqa: PLC0415
+    """Return the hyperparameters that a training run of the site can be given."""
+    from ner_engine.registry import hyperparameters as table  # noqa: PLC0415
 
-    return [each for each in all_of_them() if each.name not in _NOT_ASKED]
+    return [
+        each
+        for each in table.hyperparameters()
+        if each.learner != table.Learner.LANGUAGE_MODEL and not each.selects_examples
+    ]
 
 
 def check_hyperparameter(name: str, value: str) -> None:
     """Raise ``UserError`` where the value cannot be that hyperparameter's, whatever the others
     are."""
-    from ner_engine.registry.recipes import checked_value  # noqa: PLC0415
+    from ner_engine.registry.hyperparameters import checked_value  # noqa: PLC0415
 
     try:
         checked_value(name, value)
@@ -130,9 +115,7 @@ def checked_hyperparameters(recipe: str, settings: Mapping[str, Any]) -> dict[st
         )
     except TrainingError as error:
         raise UserError(f"{error}.") from error
-    return {
-        key: value for key, value in dataclasses.asdict(changed).items() if key not in _NOT_ASKED
-    }
+    return {each.name: getattr(changed, each.name) for each in hyperparameters()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,8 @@ from ner_engine.inference.windows import IGNORED, Examples, TextEncoder, read_do
 from ner_engine.registry import catalogue as catalog
 from ner_engine.registry.cards import RunRecord, card, licence_in
 from ner_engine.registry.catalogue import Checkpoint
-from ner_engine.registry.recipes import AUTO_LABELS, FILL_MASK, SHARES_OF_BASE, Recipe
+from ner_engine.registry.hyperparameters import AUTO_LABELS
+from ner_engine.registry.recipes import FILL_MASK, SHARES_OF_BASE, Recipe
 from ner_engine.registry.tasks import TASKS, weight_of
 from ner_engine.schema import ENTITY_LABELS, Document
 from ner_engine.scoring.comparison import Counts, counts_of

@@ -26,8 +26,9 @@ from ner_engine.align import Labelled
 from ner_engine.errors import TrainingError
 from ner_engine.inference.tagger import Reading, Tagger
 from ner_engine.registry import catalogue as catalog
+from ner_engine.registry.hyperparameters import AUTO_LABELS
 from ner_engine.registry.plans import Search
-from ner_engine.registry.recipes import AUTO_LABELS, Recipe
+from ner_engine.registry.recipes import Recipe
 from ner_engine.registry.tasks import ENTITIES
 from ner_engine.schema import Document
 from ner_engine.split import SIDES
