@@ -11,7 +11,7 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, TypeVar
 
 from ner_engine.errors import TrainingError
 from ner_engine.schema import ENTITY_LABELS
@@ -103,7 +103,7 @@ def _shown(limit: float) -> str:
 def _row(default: T, meaning: str, **facts: Any) -> T:
     """Return a dataclass field with ``default`` that carries its row."""
     row = Hyperparameter("", default, meaning, **facts)
-    return cast(T, dataclasses.field(default=default, metadata={_ROW: row}))
+    return dataclasses.field(default=default, metadata={_ROW: row})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
