@@ -104,6 +104,8 @@ class Document:
     ``id`` is unique within its source (SourceData: figure id). ``doi`` names the paper and groups
     documents for splits ("" where unknown; then ``attributes["paper"]`` does, and without it the
     document is its own group). ``gold`` was decided by people, ``suggestions`` by machines.
+    ``is_rejected`` says that another tool rejected its labels, so it has none; its lack of gold
+    says nothing of the text.
     """
 
     id: str
@@ -116,6 +118,7 @@ class Document:
     gold: tuple[Span, ...] = ()
     suggestions: tuple[Span, ...] = ()
     attributes: Mapping[str, Any] = field(default_factory=dict)
+    is_rejected: bool = False
 
     @property
     def group(self) -> str:

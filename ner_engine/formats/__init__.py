@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import lzma
+import re
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -42,6 +43,8 @@ class Format:
     is_writable: bool
 
 
+#: Prodigy's tokens; those of sd-nlp are strings.
+_TOKENS_AS_OBJECTS: Final = re.compile(rb'"tokens"\s*:\s*\[\s*\{')
 _JSON_LINES: Final = (".jsonl", ".json", ".ndjson")
 
 FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
@@ -134,6 +137,23 @@ def read_inputs(
             )
 
 
+def accepted(documents: Iterable[Document], report: Report | None = None) -> Iterator[Document]:
+    """Yield the documents whose labels another tool did not reject; ``report`` counts the others.
+
+    Whoever learns from gold, or judges by it, must take a text without entities as having none.
+    """
+    n_rejected = 0
+    for document in documents:
+        if document.is_rejected:
+            n_rejected += 1
+        else:
+            yield document
+    if n_rejected and report is not None:
+        report.counts["rows_rejected_left_out"] += n_rejected
+        said = "rejected texts were left out, since a text without entities would count as having"
+        report.note("all inputs", f"{n_rejected:,} {said} none")
+
+
 def named(format_name: str) -> Format:
     """The format of that name. Raises ``FormatError``."""
     try:
@@ -182,8 +202,14 @@ def _format_of_row(line: bytes) -> str:
         keys = set(json.loads(line))
     except ValueError:
         keys = {
-            key for key in ("words", "tokens", "input_ids") if f'"{key}"'.encode() in line[:2000]
+            key
+            for key in ("spans", "words", "tokens", "input_ids")
+            if f'"{key}"'.encode() in line[:2000]
         }
+        if _TOKENS_AS_OBJECTS.search(line[:2000]):
+            keys.add("spans")
+    if "spans" in keys:
+        return "jsonl"  # Prodigy writes tokens beside spans
     if "words" in keys:
         return "sd-nlp"
     return "sd-nlp-tokenized" if keys & {"tokens", "input_ids"} else "jsonl"
@@ -195,6 +221,7 @@ __all__ = [
     "Problem",
     "Report",
     "Source",
+    "accepted",
     "detect",
     "named",
     "open_inputs",

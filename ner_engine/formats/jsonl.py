@@ -8,22 +8,26 @@ Doccano's rows are read as well: ``"label": [[start, end, "LABEL"]]``, ``"entiti
 "type", "text"}]``, or with ``"spans": [[start, end]]`` instead of the offsets. A span of several
 such pieces is kept from its first to its last character, without a label (``attributes`` has it),
 since nothing here can say what lies between.
+
+Rows that another tool marked as rejected, ignored, skipped or cancelled come without their spans
+(see ``formats.foreign``); ours of such rows hold ``"answer": "reject"``.
 """
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import IO, Any, Final
 
 from ner_engine.errors import FormatError, OffsetError
+from ner_engine.formats import foreign
 from ner_engine.formats.report import Report
 from ner_engine.schema import ROLES, Document, Segment, Span, check_offsets, text_hash
 
 MAX_LINE_BYTES: Final = 16 * 1024**2
 MAX_SPAN_ID: Final = 60
 MAX_LABEL: Final = 50
-_LABEL_KEYS: Final = ("label", "type", "ontology")
 #: Refuses a number that is none, and writes a NUL as six characters, so that few objects need a
 #: closer look.
 _STRICTLY: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
@@ -35,12 +39,17 @@ def read(
     """The documents of a JSONL file; a line that cannot be one is refused by its number in
     ``report``, the rest goes through.
 
-    ``labels``: where given, a span with another label refuses its line.
+    ``labels``: where given, a span with another label refuses its line. So do annotations that
+    cannot be read. Rows that another tool rejected are counted as ``rows_rejected`` and noted.
     """
     report.counts["files"] += 1
+    n_rejected = 0
     for where, line in lines(stream, name, report):
         try:
-            document = document_from_json(parse_line(line, where), where)
+            row = parse_line(line, where)
+            document = document_from_json(row, where)
+            if not document.is_rejected:
+                foreign.check_keys(row, where)
             check_labels(document, labels, where)
         except FormatError as error:
             report.counts["refused"] += 1
@@ -49,7 +58,12 @@ def read(
         report.counts["documents"] += 1
         if n := sum("pieces" in span.attributes for span in document.gold):
             report.counts["spans_in_pieces"] += n
+        if document.is_rejected:
+            n_rejected += 1
+            report.counts["rows_rejected"] += 1
         yield document
+    if n_rejected:
+        report.note(name, foreign.sentence_of_rejected(n_rejected))
 
 
 def lines(stream: IO[bytes], name: str, report: Report) -> Iterator[tuple[str, bytes]]:
@@ -79,7 +93,11 @@ def lines(stream: IO[bytes], name: str, report: Report) -> Iterator[tuple[str, b
 def parse_line(line: bytes, where: str) -> dict[str, Any]:
     """The JSON object on a line. Raises ``FormatError``."""
     try:
-        row = json.loads(line.decode("utf-8-sig"))
+        row = json.loads(line.decode("utf-8-sig"), object_pairs_hook=_object)
+    except _RepeatedKeyError as error:
+        raise FormatError(
+            f'it has the key "{error}" twice in one object; keep one', where=where
+        ) from error
     except UnicodeDecodeError as error:
         raise FormatError(
             f"it is not valid UTF-8 (byte {error.start}); save the file as UTF-8", where=where
@@ -95,10 +113,27 @@ def parse_line(line: bytes, where: str) -> dict[str, Any]:
     return row
 
 
+class _RepeatedKeyError(ValueError):
+    """A JSON object has a key twice; its message is the key."""
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a JSON object; of a key given twice the first value would be lost without a word."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = Counter(key for key, _ in pairs)
+        raise _RepeatedKeyError(foreign.key_in_words(keys.most_common(1)[0][0]))
+    return found
+
+
 def document_from_json(row: Mapping[str, Any], where: str) -> Document:
-    """The document of a row. Raises ``FormatError`` where a field has the wrong type or an offset
-    does not fit."""
+    """Return the document of a row, without spans where another tool rejected it.
+
+    Raises ``FormatError`` where a field has the wrong type, an offset does not fit or a span has no
+    label.
+    """
     text = checked_text(row.get("text"), where)
+    is_rejected = foreign.is_rejected(row, where)
     document = Document(
         id=string_field(row, "id", where) or text_hash(text),
         text=text,
@@ -107,9 +142,10 @@ def document_from_json(row: Mapping[str, Any], where: str) -> Document:
         label=row["label"] if isinstance(row.get("label"), str) else "",
         image=string_field(row, "image", where),
         segments=tuple(_segment(item, len(text), where) for item in _list(row, "segments", where)),
-        gold=tuple(_spans(row, text, where)),
-        suggestions=tuple(_span(item, text, where) for item in _list(row, "suggestions", where)),
+        gold=() if is_rejected else tuple(_spans(row, foreign.SPAN_KEYS, text, where)),
+        suggestions=() if is_rejected else tuple(_spans(row, ("suggestions",), text, where)),
         attributes=_mapping(row, "attributes", where),
+        is_rejected=is_rejected,
     )
     for spans in (document.gold, document.suggestions):
         ids = [span.id for span in spans if span.id]
@@ -154,6 +190,8 @@ def document_to_json(document: Document) -> dict[str, Any]:
         row["suggestions"] = [span_to_json(span) for span in document.suggestions]
     if document.attributes:
         row["attributes"] = dict(document.attributes)
+    if document.is_rejected:
+        row["answer"] = "reject"
     return row
 
 
@@ -292,14 +330,23 @@ def _segment(item: object, length: int, where: str) -> Segment:
     )
 
 
-def _spans(row: Mapping[str, Any], text: str, where: str) -> Iterator[Span]:
-    """Spans under whichever name the row has them; "label" is doccano's list of them only where it
-    is a list."""
-    for key in ("spans", "entities", "label", "labels"):
-        if isinstance(row.get(key), str):
+def _spans(row: Mapping[str, Any], keys: Iterable[str], text: str, where: str) -> Iterator[Span]:
+    """Yield the spans under any of ``keys``, each once; a string under "label" names the figure.
+
+    Two spans of our own form are different ones where their ids differ; other tools give the same
+    span another id, or none, under each key.
+    """
+    seen: set[tuple[object, ...]] = set()
+    for key in keys:
+        if isinstance(row.get(key), str) and (key == "label" or not row[key]):
             continue
         for item in _list(row, key, where):
-            yield _span(item, text, where)
+            span = _span(item, text, where)
+            facts = (span.start, span.end, span.label, span.role)
+            is_ours = isinstance(item, dict) and "surface" in item
+            if (*facts, span.id if is_ours else "") not in seen:
+                yield span
+            seen |= {(*facts, span.id), (*facts, "")}
 
 
 def _span(item: object, text: str, where: str) -> Span:
@@ -310,15 +357,13 @@ def _span(item: object, text: str, where: str) -> Span:
             'a span must be an object {"start", "end", "label"} or a list [start, end, label]',
             where=where,
         )
-    item = _joined(item, where)
+    label = foreign.label_of(item, where)
+    item = _joined(item, label, where)
     start, end = (
         item.get("start", item.get("start_offset")),
         item.get("end", item.get("end_offset")),
     )
-    label, role = (
-        next((found for key in _LABEL_KEYS if (found := string_field(item, key, where))), ""),
-        string_field(item, "role", where),
-    )
+    label, role = string_field(item, "label", where), string_field(item, "role", where)
     try:
         check_offsets(start, end, text)  # type: ignore[arg-type]
     except OffsetError as error:
@@ -354,12 +399,14 @@ def _span(item: object, text: str, where: str) -> Span:
     )
 
 
-def _joined(item: dict[str, Any], where: str) -> dict[str, Any]:
-    """A span given as pieces, as one; with several pieces its label and its text become
-    attributes."""
+def _joined(item: Mapping[str, Any], label: str, where: str) -> dict[str, Any]:
+    """Return a span, which may be given as pieces, as one; ``label`` is what it says it is.
+
+    Of several pieces the label and the pieces become attributes.
+    """
     pieces = item.get("spans")
     if pieces is None:
-        return item
+        return {**item, "label": label}
     if (
         not isinstance(pieces, list)
         or not pieces
@@ -368,10 +415,9 @@ def _joined(item: dict[str, Any], where: str) -> dict[str, Any]:
         raise FormatError('"spans" of a span must be a list of [start, end]', where=where)
     edges = {"start": pieces[0][0], "end": pieces[-1][1]}
     if len(pieces) == 1:
-        return item | edges
-    return edges | {
-        "attributes": {"pieces": pieces} | {key: item[key] for key in _LABEL_KEYS if key in item}
-    }
+        return {**item, **edges, "label": label}
+    labels = {key: item[key] for key in foreign.LABEL_KEYS if key in item}
+    return {**edges, "attributes": {"pieces": pieces} | labels}
 
 
 def check_labels(document: Document, labels: Collection[str] | None, where: str) -> None:

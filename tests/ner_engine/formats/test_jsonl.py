@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from ner_engine.formats import jsonl
 from ner_engine.formats.report import Report
@@ -72,6 +73,7 @@ def spans(**fields: Any) -> dict[str, Any]:
         (b'"text"\n', "not a JSON object"),
         (b'{"text": "caf\xe9"}\n', "UTF-8"),
         (b"{}\n", "missing"),
+        (b'{"text": "Bax", "spans": [[0, 3, "CELL"]], "spans": []}\n', '"spans" twice'),
         (row(text=3), "not a string"),
         (row(text=" \n"), "empty"),
         (row(text="a\ud800b"), "surrogate"),
@@ -116,6 +118,195 @@ def test_a_bad_line_is_refused_by_its_number_and_the_rest_goes_through(
         ("in.jsonl, line 2", True)
     ], report.problems
     assert report.counts["refused"] == 1
+
+
+# Rows of other annotation tools
+
+
+REJECTED = [
+    {"answer": "reject"},
+    {"answer": "Ignore"},
+    {"was_cancelled": True},
+    {"skipped": 1},
+    {"is_rejected": "true"},
+    {"status": "discarded"},
+    {"annotation_status": "Skipped"},
+]
+
+
+@pytest.mark.parametrize("mark", REJECTED)
+def test_a_rejected_row_is_a_text_without_entities(mark: dict[str, Any]) -> None:
+    labels = spans() | {"suggestions": spans()["spans"]}
+    back, report = read(row(**labels, **mark))
+    assert [(each.text, each.gold, each.suggestions, each.is_rejected) for each in back] == [
+        ("Bax and Bak move", (), (), True)
+    ]
+    assert report.problems == []
+
+
+def test_rejected_rows_are_counted_in_a_sentence() -> None:
+    data = row(answer="accept", **spans()) + row(answer="reject", **spans())
+    back, report = read(data + row(answer="ignore", **spans()))
+    assert [len(document.gold) for document in back] == [1, 0, 0]
+    assert report.counts["rows_rejected"] == 2
+    assert [str(note) for note in report.notes] == [
+        "in.jsonl: 2 rows were marked as rejected or ignored by the other tool. They were imported"
+        " without their entities, to be reviewed."
+    ]
+
+
+def test_one_rejected_row_is_told_in_the_singular() -> None:
+    _, report = read(row(answer="reject"))
+    assert "1 row was marked" in report.notes[0].message
+
+
+def test_entities_of_a_rejected_row_need_not_be_sound() -> None:
+    back, report = read(row(answer="reject", spans=[{"start": 0}], annotations=[{"x": 1}]))
+    assert len(back) == 1
+    assert report.problems == []
+
+
+@pytest.mark.parametrize("mark", [{"answer": None}, {"answer": "accept"}, {"was_cancelled": False}])
+def test_an_accepted_row_keeps_its_entities(mark: dict[str, Any]) -> None:
+    back, report = read(row(**spans(), **mark))
+    assert [len(document.gold) for document in back] == [1]
+    assert report.notes == []
+
+
+def test_an_unknown_answer_refuses_a_row_with_spans_alone() -> None:
+    assert "accept, reject or ignore" in str(read(row(answer="maybe", **spans()))[1].problems[0])
+    assert len(read(row(answer="Bax does."))[0]) == 1
+
+
+def test_a_rejected_row_is_written_as_one() -> None:
+    [document] = read(row(id="x", answer="ignore", **spans()))[0]
+    stream = io.StringIO()
+    jsonl.write([document], stream)
+    assert read(stream.getvalue().encode())[0] == [document]
+
+
+@pytest.mark.parametrize("key", ["type", "ontology", "entity_group", "entity", "tag"])
+@pytest.mark.parametrize("place", ["entities", "suggestions"])
+def test_a_label_is_read_from_the_keys_of_other_tools(place: str, key: str) -> None:
+    back, _ = read(row(**{place: [{"start": 0, "end": 3, "label": None, key: "GENEPROD"}]}))
+    found = [*back[0].gold, *back[0].suggestions]
+    assert [(span.start, span.end, span.label) for span in found] == [(0, 3, "GENEPROD")]
+
+
+BROKEN_LABELS = [
+    ({}, "the span 0-3 has no label"),
+    ({"label": None}, "the span 0-3 has no label"),
+    ({"label": ""}, "the span 0-3 has no label"),
+    ({"label": " "}, "names one label"),
+    ({"label": ["GENEPROD"]}, "names one label"),
+    ({"labels": ["GENEPROD"]}, "names one label"),
+    ({"labels": ["GENEPROD"], "type": "labels"}, "names one label"),
+    ({"label": 3}, "names one label"),
+    ({"label": False}, "names one label"),
+    ({"tag": {"name": "GENEPROD"}}, "names one label"),
+    ({"entity": "B-GENEPROD"}, "of a token"),
+    ({"entity_group": "O"}, "of a token"),
+]
+
+
+@pytest.mark.parametrize("place", ["spans", "entities", "label", "suggestions"])
+@pytest.mark.parametrize(("broken", "sentence"), BROKEN_LABELS)
+def test_a_span_without_a_label_refuses_its_line(
+    broken: dict[str, Any], sentence: str, place: str
+) -> None:
+    back, report = read(row(**{place: [{"start": 0, "end": 3} | broken]}))
+    assert back == []
+    assert [problem.where for problem in report.problems] == ["in.jsonl, line 1"]
+    assert sentence in report.problems[0].message
+
+
+def test_a_label_of_a_list_must_be_a_string() -> None:
+    assert read(row(entities=[[0, 3, 7]]))[0] == []
+    assert read(row(entities=[[0, 3, None]]))[0] == []
+
+
+no_labels = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(allow_nan=False),
+    st.sampled_from(["", " ", "\t"]),
+    st.lists(st.text(max_size=3), max_size=2),
+    st.dictionaries(st.text(max_size=3), st.integers(), max_size=2),
+)
+label_keys = st.sampled_from(["label", "labels", "type", "entity_group", "entity", "tag"])
+maybe_spans = st.builds(
+    lambda labels: {"start": 0, "end": 3} | labels,
+    st.dictionaries(label_keys, st.one_of(no_labels, st.just("GENEPROD")), max_size=4),
+)
+listed_spans = st.builds(lambda label: [0, 3, label], no_labels)
+
+
+@given(
+    st.sampled_from(["spans", "entities", "label", "labels", "suggestions", "annotations"]),
+    st.lists(st.one_of(maybe_spans, listed_spans), min_size=1, max_size=3),
+)
+def test_broken_labels_never_make_an_entity(place: str, given_spans: list[Any]) -> None:
+    back, report = read(row(**{place: given_spans}))
+    assert len(back) + len(report.problems) == 1
+    for document in back:
+        found = [*document.gold, *document.suggestions]
+        assert found
+        assert {span.label for span in found} == {"GENEPROD"}
+
+
+def test_our_own_tags_without_a_label_come_back() -> None:
+    tag = {"start": 0, "end": 3, "label": "", "surface": "Bax", "id": "t1"}
+    [document] = read(row(spans=[tag | {"attributes": {"entity_type": "time"}}]))[0]
+    assert [(span.label, span.id) for span in document.gold] == [("", "t1")]
+
+
+def test_a_span_under_two_keys_is_one() -> None:
+    entity = {"id": 4, "start_offset": 0, "end_offset": 3, "label": "GENEPROD"}
+    back, _ = read(row(spans=[[0, 3, "GENEPROD"], [8, 11, "GENEPROD"]], entities=[entity, entity]))
+    assert [(span.start, span.end) for span in back[0].gold] == [(0, 3), (8, 11)]
+
+
+def test_spans_of_our_own_with_other_ids_are_two() -> None:
+    own = [spans(id=key, surface="Bax")["spans"][0] for key in "ab"]
+    back, _ = read(row(spans=own))
+    assert [span.id for span in back[0].gold] == ["a", "b"]
+
+
+UNREAD = {
+    "denotations": [{"id": "T1", "span": {"begin": 0, "end": 3}, "obj": "Gene"}],
+    "ents": [{"start": 0, "end": 3, "label": "GENEPROD"}],
+    "annotations": [{"result": []}],
+    "ner.responses": [[{"start": 0, "end": 3, "label": "GENEPROD"}]],
+    "found": [[0, 3, "GENEPROD"]],
+    "by_key": {"T1": {"start": "0", "end": "3", "label": "GENEPROD"}},
+    "ner_tags": [1, 0, 1],
+    "tokens": [{"text": "Bax", "start": 0, "end": 3, "ner": "GENEPROD"}],
+    "label": "[[0, 3, 'GENEPROD']]",
+    "entities": "Bax",
+}
+
+
+@pytest.mark.parametrize(("key", "value"), UNREAD.items(), ids=UNREAD)
+def test_annotations_in_another_form_refuse_their_line(key: str, value: object) -> None:
+    back, report = read(row(**{key: value}))
+    assert back == []
+    assert f'"{key}"' in str(report.problems[0])
+
+
+def test_a_message_never_holds_half_a_character_of_a_key() -> None:
+    odd = row(**{"a\ud800\0": [[0, 3, "CELL"]]}) + b'{"text": "Bax", "\\ud800": 1, "\\ud800": 2}\n'
+    for problem in read(odd)[1].problems:
+        assert str(problem).isascii() and "\0" not in str(problem)
+    assert len(read(odd)[1].problems) == 2
+
+
+def test_facts_that_are_no_annotations_are_passed_over() -> None:
+    tokens = [{"text": "Bax", "start": 0, "end": 3, "id": 0, "ws": True}]
+    facts = {"meta": {"score": 0.5}, "_input_hash": 1, "session": {"start": 1, "end": 2}}
+    back, report = read(row(tokens=tokens, annotations=[], entities="", **facts, **spans()))
+    assert [len(document.gold) for document in back] == [1]
+    assert report.problems == []
 
 
 def test_attributes_may_write_of_a_nul_without_holding_one() -> None:

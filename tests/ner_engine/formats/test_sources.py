@@ -187,6 +187,11 @@ def test_an_unknown_format_is_an_error_that_names_the_known_ones(tmp_path: Path)
             json.dumps({"tokens": ["x"] * 40_000, "input_ids": []}).encode(),
             "sd-nlp-tokenized",
         ),
+        (
+            "a.jsonl",
+            json.dumps({"text": "x", "tokens": [{"id": 0}] * 9_000, "spans": []}).encode(),
+            "jsonl",
+        ),
         ("a.txt", b"Bax moves.", "text"),
     ],
 )
