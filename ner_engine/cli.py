@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from ner_engine.errors import EngineError, FormatError
-from ner_engine.formats import FORMATS, convert, jsonl, read_inputs
+from ner_engine.formats import FORMATS, accepted, convert, jsonl, read_inputs
 from ner_engine.formats.report import Report
 from ner_engine.schema import Document, Segment, Span
 
@@ -486,7 +486,7 @@ def _evaluate(args: argparse.Namespace) -> int:
 
     tagger = load_tagger(args.model, device=args.device, may_fetch=True)
     report = Report()
-    documents = read_inputs(args.data, args.source_format, report)
+    documents = accepted(read_inputs(args.data, args.source_format, report))
     task = task_of(args.task or find(args.model).config.get("span_task"), tagger.labels)
     found = evaluate(
         tagger,
@@ -495,6 +495,10 @@ def _evaluate(args: argparse.Namespace) -> int:
     )
     for problem in report.problems:
         print(f"refused: {problem}", file=sys.stderr)
+    if n_rejected := report.counts["rows_rejected"]:
+        print(
+            f"left out: {n_rejected:,} rows that another tool rejected or ignored", file=sys.stderr
+        )
     if not found.n_documents:
         raise FormatError(
             "there is no document to judge the model on; name files of the form given with --from"

@@ -23,7 +23,7 @@ from types import TracebackType
 from typing import IO, Any, Final, Literal, get_args
 
 from ner_engine.errors import FormatError, OffsetError
-from ner_engine.formats import FORMATS, iob2, named, read_inputs
+from ner_engine.formats import FORMATS, accepted, iob2, named, read_inputs
 from ner_engine.formats.jsonl import document_to_json
 from ner_engine.formats.report import Problem, Report
 from ner_engine.formats.sd_nlp import (
@@ -48,6 +48,8 @@ NOTHING_USABLE: Final = 2
 DEFAULT_TOKENIZER: Final = "roberta-base"
 _SD_NLP: Final = {"sd-nlp", "sd-nlp-tokenized"}
 _MAX_NAME_BYTES: Final = 200
+#: Forms that tell a text to be reviewed from one without entities.
+_KEEPS_REJECTED: Final = {"jsonl", "text"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,8 @@ def convert(
     if source_format == "iob2":
         options["per_sentence"] = target.sentences
     documents = read_inputs(inputs, source_format, report, **options)
+    if target.format_name not in _KEEPS_REJECTED:
+        documents = accepted(documents, report)
     if target.new_labels:
         documents = (_relabelled(document, target.new_labels) for document in documents)
     if target.sentences and source_format != "iob2":
@@ -161,6 +165,7 @@ def sentences_of(document: Document) -> Iterator[Document]:
             document.doi,
             gold=inside,
             attributes={"paper": paper},
+            is_rejected=document.is_rejected,
         )
         start = None
 

@@ -15,7 +15,7 @@ from tokenizers import Encoding, Tokenizer
 
 from ner_engine.align import encode
 from ner_engine.errors import TrainingError
-from ner_engine.formats import FORMATS, detect, read_inputs
+from ner_engine.formats import FORMATS, accepted, detect, read_inputs
 from ner_engine.formats.report import Report
 from ner_engine.registry.tasks import ENTITIES, Task, panels_of, weight_of
 from ner_engine.schema import Document, Span
@@ -309,7 +309,8 @@ def read_panels(path: Path) -> list[Document]:
 
 def read_documents(path: Path) -> list[Document]:
     """Labelled texts of a file of project JSONL, sd-nlp rows or IOB2, packed by xz or not; which of
-    them it is, is seen from how it begins.
+    them it is, is seen from how it begins. Rows that another tool rejected are left out: without
+    their entities they would teach that there are none.
 
     Raises ``TrainingError`` for a file that is absent, holds nothing, or holds a row that cannot be
     read: training on part of the data without a word would give a model nobody asked for.
@@ -320,7 +321,9 @@ def read_documents(path: Path) -> list[Document]:
             " convert`"
         )
     report = Report()
-    documents = list(read_inputs([path], detect(path), report)) if path.stat().st_size else []
+    documents = (
+        list(accepted(read_inputs([path], detect(path), report))) if path.stat().st_size else []
+    )
     if report.problems:
         raise TrainingError(f"{report.problems[0]} (refused in all: {len(report.problems)})")
     return documents

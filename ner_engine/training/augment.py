@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from ner_engine.errors import FormatError, TrainingError
-from ner_engine.formats import detect, jsonl, read_inputs
+from ner_engine.formats import accepted, detect, jsonl, read_inputs
 from ner_engine.formats.report import Report
 from ner_engine.schema import Document, Span
 
@@ -307,7 +307,7 @@ def _read(path: Path) -> list[Document]:
             " convert`"
         )
     report = Report()
-    documents = list(read_inputs([path], detect(path), report))
+    documents = list(accepted(read_inputs([path], detect(path), report)))
     if report.problems:
         raise TrainingError(f"{report.problems[0]} (refused in all: {len(report.problems)})")
     return documents

@@ -253,3 +253,36 @@ def test_converting_needs_neither_torch_nor_transformers_nor_django() -> None:
         cwd=Path(__file__).parents[3],
     )
     assert done.stdout.strip() == "[]"
+
+
+@pytest.fixture
+def half_rejected(tmp_path: Path) -> Path:
+    """Two rows of Prodigy: one was accepted, one rejected."""
+    path = tmp_path / "prodigy.jsonl"
+    row = {"text": "Bax moves.", "spans": [{"start": 0, "end": 3, "label": "GENEPROD"}]}
+    answers = [row | {"answer": "accept"}, row | {"text": "Bak moves.", "answer": "reject"}]
+    path.write_text("\n".join(map(json.dumps, answers)), encoding="utf-8")
+    return path
+
+
+def test_rejected_rows_make_no_training_rows(half_rejected: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert (
+        run(half_rejected, "--from", "jsonl", "--to", "sd-nlp", "--split", "none", "--out", out)
+        == convert.SUCCESS
+    )
+    assert [row["text"] for row in rows(out / "sd_figs" / "all.jsonl")] == ["Bax moves."]
+    report = json.loads((out / "report.json").read_text(encoding="utf-8"))
+    assert report["counts"]["rows_rejected"] == 1
+    assert any("1 row was marked as rejected" in note for note in report["notes"])
+    assert any("left out" in note for note in report["notes"])
+
+
+@pytest.mark.parametrize("more", [[], ["--sentences"]])
+def test_rejected_rows_stay_rejected_in_jsonl(
+    half_rejected: Path, tmp_path: Path, more: list[str]
+) -> None:
+    out = tmp_path / "out"
+    run(half_rejected, "--from", "jsonl", "--to", "jsonl", "--split", "none", "--out", out, *more)
+    found = [(row["text"], len(row["spans"]), row.get("answer")) for row in rows(out / "all.jsonl")]
+    assert found == [("Bax moves.", 1, None), ("Bak moves.", 0, "reject")]

@@ -277,6 +277,18 @@ def test_copies_follow_the_originals_and_held_out_texts_stay_as_they_are(
     }
 
 
+def test_texts_that_another_tool_rejected_get_no_copies(tmp_path: Path) -> None:
+    rejected = dataclasses.replace(document("the Bak gene"), is_rejected=True)
+    train = [document(f"the {name} gene", (name, "GENEPROD")) for name in ("Bax", "Bid")]
+    data = fill(tmp_path / "data", train=[*train, rejected])
+    assert (
+        main(["augment", "--data", str(data), "--out", str(tmp_path / "out"), "--share", "0.5"])
+        == 0
+    )
+    rows = (tmp_path / "out" / "train.jsonl").read_text(encoding="utf-8").splitlines()
+    assert "the Bak gene" not in [json.loads(row)["text"] for row in rows]
+
+
 def test_names_come_from_the_training_side_alone(tmp_path: Path) -> None:
     data = fill(
         tmp_path / "data",

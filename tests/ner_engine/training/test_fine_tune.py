@@ -19,6 +19,7 @@ from safetensors.torch import load_file, save_file
 from torch.nn import functional
 
 from ner_engine.errors import TrainingError
+from ner_engine.formats import jsonl
 from ner_engine.inference.tagger import load_tagger
 from ner_engine.inference.windows import IGNORED, collate, read_documents
 from ner_engine.registry.catalogue import find, find_base
@@ -796,3 +797,10 @@ def test_figures_carry_their_weight_too(tmp_path: Path) -> None:
     write(tmp_path, {"train": [row]})
     (document,) = read_documents(tmp_path / "train.jsonl")
     assert weight_of(document) == 0.25
+
+
+def test_texts_that_another_tool_rejected_teach_nothing(tmp_path: Path) -> None:
+    texts = [Document("a", "Bax moves."), Document("b", "Bak moves.", is_rejected=True)]
+    with (tmp_path / "train.jsonl").open("w", encoding="utf-8") as stream:
+        jsonl.write(texts, stream)
+    assert [document.id for document in read_documents(tmp_path / "train.jsonl")] == ["a"]
