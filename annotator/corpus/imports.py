@@ -42,6 +42,7 @@ from annotator.jobs.services import enqueue
 from ner_engine import schema
 from ner_engine.errors import FormatError, OffsetError
 from ner_engine.formats import Problem, Report, detect, named, read_inputs
+from ner_engine.formats.foreign import sentence_of_rejected
 from ner_engine.schema import ROLES, text_hash
 from ner_engine.text import words
 
@@ -270,7 +271,7 @@ class Importer:
         ``already_there``, ``refused``: documents; ``accepted``, ``suggested``: states of the
         imported ones; ``panels``, ``spans``: rows written. ``problems``: sentences, the first
         thousand of ``n_problems``. ``images_without_legend``: names, the first of as many as
-        ``counts`` says.
+        ``counts`` says. ``notes``: sentences on what was imported otherwise than the file has it.
         """
         return {
             "formats": sorted(self.formats),
@@ -290,9 +291,14 @@ class Importer:
             },
             "n_problems": self.n_problems,
             "problems": self.problems,
+            "notes": self._notes(),
             "images_without_legend": self.pictures.unmatched,
             "seconds": round(time.monotonic() - self.started, 2),
         }
+
+    def _notes(self) -> list[str]:
+        n_rejected = self.reader_report.counts["rows_rejected"]
+        return [sentence_of_rejected(n_rejected)] if n_rejected else []
 
     def _write(self, batch: Sequence[schema.Document], source_format: str) -> None:
         """Write a batch; where the database refuses it for a reason nobody foresaw, document by

@@ -39,6 +39,7 @@ _COUNTS: Final = {
     "tags_on_repeats_merged": "Curated tags of repeated panels, put on their first panel",
     "pretags": "Tags by machines",
     "documents": "Legends read",
+    "rows_rejected": "Legends rejected or ignored in the other tool, imported without entities",
     "images": "Images, put beside their legends",
     "images_already_there": "Images of legends that have one already, passed over",
     "images_without_legend": "Images without a legend",

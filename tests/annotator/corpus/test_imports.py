@@ -286,6 +286,76 @@ def test_a_bad_row_after_a_thousand_leaves_all_others_once(
     assert run_import(project, path)["imported"] == 0
 
 
+OTHER_TOOL = [
+    {"answer": "accept", "label": "GENEPROD"},
+    {"answer": "reject", "label": "ORGANISM"},
+    {"answer": "ignore", "label": "ORGANISM"},
+    {"answer": "accept", "entity_group": "GENEPROD"},
+    {"answer": "accept", "label": ["GENEPROD"]},
+    {"answer": "accept"},
+]
+
+
+@pytest.fixture
+def of_prodigy(tmp_path: Path) -> Path:
+    """Rows with tokens, spans and an answer, the last two with a span whose label is none."""
+    lines = []
+    for number, facts in enumerate(OTHER_TOOL, start=1):
+        span = {"start": 0, "end": 3, "token_start": 0} | {
+            key: facts[key] for key in facts if key != "answer"
+        }
+        tokens = [{"text": "Bax", "start": 0, "end": 3, "id": 0}]
+        row = {
+            "text": f"Bax in cells {number}",
+            "tokens": tokens,
+            "spans": [span],
+            "answer": facts["answer"],
+        }
+        lines.append(json.dumps(row))
+    path = tmp_path / "prodigy.jsonl"
+    path.write_text("\n".join(lines), encoding="utf-8")
+    return path
+
+
+def test_rejected_rows_become_texts_to_review(project: Project, of_prodigy: Path) -> None:
+    report = run_import(project, of_prodigy, labels="gold")
+    assert report["formats"] == ["jsonl"]
+    assert report["imported"] == 4
+    assert report["accepted"] == 2
+    assert report["refused"] == 0
+    accepted = Span.objects.filter(verdict="accepted")
+    found = accepted.values_list("layer__document__text", "label").order_by("layer__document__text")
+    assert list(found) == [("Bax in cells 1", "GENEPROD"), ("Bax in cells 4", "GENEPROD")]
+    waiting = project.documents.filter(state=DocumentState.IMPORTED)
+    assert sorted(waiting.values_list("text", flat=True)) == ["Bax in cells 2", "Bax in cells 3"]
+    assert not Layer.objects.filter(document__in=waiting).exists()
+
+
+@pytest.mark.parametrize("labels", ["gold", "suggestions"])
+def test_the_report_tells_rejected_and_unlabelled_rows(
+    project: Project, of_prodigy: Path, labels: str
+) -> None:
+    report = run_import(project, of_prodigy, labels=labels)
+    assert report["counts"]["rows_rejected"] == 2
+    assert report["notes"] == [
+        "2 rows were marked as rejected or ignored by the other tool. They were imported without"
+        " their entities, to be reviewed."
+    ]
+    assert [problem.partition(":")[0] for problem in report["problems"]] == [
+        "prodigy.jsonl, line 5",
+        "prodigy.jsonl, line 6",
+    ]
+    assert set(Span.objects.values_list("label", flat=True)) == {"GENEPROD"}
+
+
+def test_the_command_prints_the_note_on_rejected_rows(project: Project, of_prodigy: Path) -> None:
+    out = io.StringIO()
+    call_command(
+        "import_documents", project.slug, str(of_prodigy), stdout=out, stderr=io.StringIO()
+    )
+    assert "2 rows were marked as rejected or ignored by the other tool." in out.getvalue()
+
+
 PANEL = (
     '<sd-panel panel_id="{id}1">(A) <sd-tag id="t{id}" entity_type="protein"'
     ' text="Bax">Bax</sd-tag> in cells {id}.</sd-panel>'

@@ -84,6 +84,7 @@ class Command(JobCommand):
             f" {report['spans']:,} entities in {report['seconds']:.1f} s;"
             f" {report['already_there']:,} were there already, {report['n_problems']:,} problems."
         )
+        lines += report["notes"]
         shown = report["problems"]
         lines += [f"  {problem}" for problem in shown]
         if report["n_problems"] > len(shown):
