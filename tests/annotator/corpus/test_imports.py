@@ -286,7 +286,7 @@ def test_a_bad_row_after_a_thousand_leaves_all_others_once(
     assert run_import(project, path)["imported"] == 0
 
 
-OTHER_TOOL = [
+OTHER_TOOL: list[dict[str, Any]] = [
     {"answer": "accept", "label": "GENEPROD"},
     {"answer": "reject", "label": "ORGANISM"},
     {"answer": "ignore", "label": "ORGANISM"},
