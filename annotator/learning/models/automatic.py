@@ -1,0 +1,90 @@
+"""Automatic training: the settings of a project, and each time it was triggered."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from annotator.corpus.models import Project
+from annotator.datasets.models import Snapshot
+from annotator.learning.models.training_runs import TrainingRun
+
+
+class AutomaticTraining(models.Model):
+    """Whether and when a project trains by itself; off unless there is a row that ``is_on``.
+
+    After ``every_panels`` newly accepted panels, or when ``every_days`` have passed and anything is
+    new, whichever comes first. ``looked_at`` is when a worker looked last, ``said`` what came of it
+    in a sentence.
+    """
+
+    project = models.OneToOneField(
+        Project, on_delete=models.CASCADE, related_name="automatic_training"
+    )
+    is_on = models.BooleanField(default=False)
+    every_panels = models.PositiveIntegerField(null=True, blank=True)
+    every_days = models.PositiveIntegerField(null=True, blank=True)
+    recipe = models.CharField(max_length=50, default="quick")
+    hyperparameters = models.JSONField(default=dict, blank=True)
+    changed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    changed_at = models.DateTimeField(auto_now=True)
+    looked_at = models.DateTimeField(null=True, blank=True)
+    said = models.TextField(blank=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(is_on=False)
+                | Q(every_panels__isnull=False)
+                | Q(every_days__isnull=False),
+                name="automatic_training_has_an_occasion",
+            ),
+            models.CheckConstraint(
+                condition=Q(every_panels=None) | Q(every_panels__gte=1),
+                name="automatic_training_after_panels",
+            ),
+            models.CheckConstraint(
+                condition=Q(every_days=None) | Q(every_days__gte=1),
+                name="automatic_training_after_days",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"automatic training of {self.project}"
+
+
+class AutomaticRound(models.Model):
+    """One time that a project began to train by itself: why, the snapshot and the run it came to,
+    and ``outcome``, how it ended."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="automatic_rounds")
+    reason = models.CharField(max_length=300)
+    snapshot = models.OneToOneField(
+        Snapshot, null=True, blank=True, on_delete=models.SET_NULL, related_name="automatic_round"
+    )
+    run = models.OneToOneField(
+        TrainingRun,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="automatic_round",
+    )
+    outcome = models.TextField(blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["project"],
+                condition=Q(ended_at=None),
+                name="one_unended_round_of_a_project",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"round of {self.project}: {self.reason}"

@@ -1,0 +1,54 @@
+"""Scores of models on the held-out papers of snapshots."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+
+from annotator.datasets.models import Snapshot
+from annotator.learning.models.model_versions import ModelVersion
+
+
+class EvaluationManager(models.Manager["Evaluation"]):
+    """Leaves ``findings`` in the database until somebody asks for them: they are a line a text, and
+    lists need none."""
+
+    def get_queryset(self) -> models.QuerySet[Evaluation]:
+        return super().get_queryset().defer("findings")
+
+
+class Evaluation(models.Model):
+    """How one model did on the held-out papers of one snapshot; ``scores`` as
+    ``ner_engine.inference.evaluation`` gives them, and ``partial`` ones.
+
+    ``findings`` are the counts of each text and what went wrong, as ``learning.judging`` reads
+    them; {} where none were kept.
+    """
+
+    model_version = models.ForeignKey(
+        ModelVersion, on_delete=models.CASCADE, related_name="evaluations"
+    )
+    snapshot = models.ForeignKey(Snapshot, on_delete=models.CASCADE, related_name="evaluations")
+    side = models.CharField(max_length=10, default="test")
+    scores = models.JSONField(default=dict)
+    findings = models.JSONField(default=dict)
+    micro_f1 = models.FloatField()
+    seconds = models.FloatField(default=0.0)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = EvaluationManager()
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["model_version", "snapshot", "side"],
+                name="one_evaluation_of_a_model_on_a_snapshot_side",
+            ),
+            models.CheckConstraint(
+                condition=Q(micro_f1__gte=0.0, micro_f1__lte=1.0), name="f1_between_0_and_1"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.model_version} on {self.snapshot}: {self.micro_f1:.3f}"

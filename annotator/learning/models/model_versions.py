@@ -1,0 +1,80 @@
+"""Model versions: immutable taggers that can be named, compared and served."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from annotator.corpus.models import STEP_WORDS, Project
+
+
+class ModelTask(models.TextChoices):
+    """What a model tells: one of the steps in which legends are tagged. The values are those of
+    ``ner_engine.registry.tasks``."""
+
+    ENTITIES = "entities", "entities"
+    PANELS = "panels", STEP_WORDS["panels"]
+    GENEPROD_ROLES = "geneprod_roles", STEP_WORDS["geneprod_roles"]
+    SMALL_MOL_ROLES = "small_mol_roles", STEP_WORDS["small_mol_roles"]
+
+    @property
+    def is_optional(self) -> bool:
+        """Whether legends can be tagged without it."""
+        return self is not ModelTask.ENTITIES
+
+
+class ModelOrigin(models.TextChoices):
+    BUNDLED = "bundled"
+    HUB = "hub"
+    FOLDER = "folder"
+    TRAINED = "trained"
+
+
+class ModelVersionQuerySet(models.QuerySet["ModelVersion"]):
+    def usable_in(self, project: Project) -> ModelVersionQuerySet:
+        """Models in use that are the project's own or everybody's."""
+        return self.filter(Q(project=None) | Q(project=project), retired_at=None)
+
+
+class ModelVersion(models.Model):
+    """One immutable tagger. ``name`` is what people, layers and exports call it; ``location`` is
+    what the engine loads; ``task`` is what it tells, read from its files.
+
+    ``location`` is "bundled", a hub name, or a folder relative to MODELS_DIR for a trained one.
+    ``project`` is None for a model every project may use. Models are retired, never deleted.
+    """
+
+    name = models.CharField(max_length=200, unique=True)
+    origin = models.CharField(max_length=20, choices=ModelOrigin.choices)
+    location = models.CharField(max_length=500)
+    task = models.CharField(max_length=20, choices=ModelTask.choices, default=ModelTask.ENTITIES)
+    labels = models.JSONField(default=list, blank=True)
+    weights_sha256 = models.CharField(max_length=64, blank=True)
+    project = models.ForeignKey(
+        Project, null=True, blank=True, on_delete=models.CASCADE, related_name="model_versions"
+    )
+    parent = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.PROTECT, related_name="children"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    retired_at = models.DateTimeField(null=True, blank=True)
+
+    objects = ModelVersionQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def path(self) -> str:
+        """What ``ner_engine.inference`` loads."""
+        return (
+            str(Path(settings.MODELS_DIR) / self.location)
+            if self.origin == ModelOrigin.TRAINED
+            else self.location
+        )
