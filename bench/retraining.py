@@ -47,6 +47,8 @@ from django.core.management import CommandError, call_command
 from annotator.corpus.models import Project
 from annotator.corpus.services import create_project, import_paths
 from annotator.jobs.services import run_job
+from annotator.learning.evaluation.services import compare
+from annotator.learning.serving.promotion import gate_result_of
 from annotator.learning import services
 from annotator.learning.training.dry_run import start_dry_run
 from annotator.learning.evaluation.comparison import details_of
@@ -65,9 +67,9 @@ with redirect_stdout(sys.stderr):
     call_command("train", "trial", snapshot=1, recipe=recipe, hyperparameters=settings)
     took = time.perf_counter() - began
     run = project.training_runs.get()
-    comparison = services.compare(run)
+    comparison = compare(run)
     difference = details_of(comparison, project).difference
-    verdict = services.verdict_of(project=project, model_version=run.candidate)
+    verdict = gate_result_of(project=project, model_version=run.candidate)
     try:
         call_command("promote", run.candidate.name, project="trial")
         answer = "promoted"

@@ -19,9 +19,12 @@ from annotator.datasets.models import Snapshot
 from annotator.learning import services
 from annotator.learning.evaluation.comparison import details_of
 from annotator.learning.evaluation.effort import effort_in
+from annotator.learning.evaluation.services import compare, start_evaluation
 from annotator.learning.models import Evaluation, ModelVersion, TrainingRun
-from annotator.learning.serving.canary import canary_of, report_on
+from annotator.learning.serving.canary import start_canary, stop_canary
+from annotator.learning.serving.canary_report import canary_of, report_on
 from annotator.learning.serving.hub import start_push
+from annotator.learning.serving.promotion import candidate_gate_result, promote, roll_back
 from annotator.learning.training import dry_run as dryrun
 from annotator.learning.training.automatic import change_automatic_training, standing_of
 
@@ -115,7 +118,7 @@ class CanaryView(ProjectView):
     @extend_schema(responses={204: None, 400: io.ErrorSerializer}, tags=["models"])
     def delete(self, request: Request, slug: str) -> Response:
         """Stop it; what waits is tagged by what serves again."""
-        services.stop_canary(project=self.project, actor=self.actor)
+        stop_canary(project=self.project, actor=self.actor)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
@@ -132,7 +135,7 @@ class StartCanaryView(ProjectView):
         curators make of it."""
         model: ModelVersion = get_object_or_404(usable_models(self), pk=model_id)
         share = self.fields(io.CanaryRequestSerializer)["share"]
-        canary = services.start_canary(
+        canary = start_canary(
             project=self.project, model_version=model, share=share, actor=self.actor
         )
         return Response(
@@ -173,7 +176,7 @@ class PromoteView(ProjectView):
         """
         model: ModelVersion = get_object_or_404(usable_models(self), pk=model_id)
         reason = self.fields(io.PromotionRequestSerializer)["reason"]
-        promotion = services.promote(
+        promotion = promote(
             project=self.project, model_version=model, actor=self.actor, reason=reason
         )
         return Response(io.PromotionSerializer(promotion).data, status=status.HTTP_201_CREATED)
@@ -189,7 +192,7 @@ class RollBackView(ProjectView):
     )
     def post(self, request: Request, slug: str) -> Response:
         """Take back the last promotion for a task that still stands."""
-        promotion = services.roll_back(
+        promotion = roll_back(
             project=self.project, actor=self.actor, **self.fields(io.RollBackRequestSerializer)
         )
         return Response(io.PromotionSerializer(promotion).data, status=status.HTTP_201_CREATED)
@@ -207,7 +210,7 @@ class JudgeView(ProjectView):
         """Judge a model on the held-out papers of a snapshot, in the background."""
         model: ModelVersion = get_object_or_404(usable_models(self), pk=model_id)
         snapshot = snapshot_of(self, self.fields(io.JudgeRequestSerializer)["snapshot"])
-        job = services.start_judging(
+        job = start_evaluation(
             project=self.project, snapshot=snapshot, model_version=model, actor=self.actor
         )
         return Response(io.JobSerializer(job).data, status=status.HTTP_202_ACCEPTED)
@@ -296,10 +299,10 @@ class TrainingRunView(OneTrainingRunView):
         """A training run with its progress and, once it is judged, its scores beside the current
         model's and what the gate says of it."""
         run: Any = self.run()
-        run.comparison = services.compare(run)
+        run.comparison = compare(run)
         details = details_of(run.comparison, run.project) if run.comparison else None
         run.difference = details.difference if details else None
-        run.verdict = services.verdict_of_candidate(run)
+        run.verdict = candidate_gate_result(run)
         return Response(io.TrainingRunDetailSerializer(run).data)
 
 

@@ -576,7 +576,7 @@ class VerdictSerializer(serializers.Serializer[Any]):
 
     has_passed = serializers.BooleanField()
     reasons = serializers.ListField(child=serializers.CharField())
-    ground = serializers.CharField()
+    ground = serializers.CharField(source="basis")
 
 
 class TrainingRunDetailSerializer(TrainingRunSerializer):

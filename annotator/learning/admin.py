@@ -36,6 +36,7 @@ from annotator.learning.adminpages import AutomaticPages, HubPages, back_to_run,
 from annotator.learning.evaluation import charts as reports
 from annotator.learning.evaluation import comparison as judging
 from annotator.learning.evaluation import effort
+from annotator.learning.evaluation.services import compare, start_evaluation
 from annotator.learning.models import (
     Evaluation,
     ModelOrigin,
@@ -49,7 +50,15 @@ from annotator.learning.models import (
 from annotator.learning.seriesadmin import (
     TrainingSeriesAdmin as TrainingSeriesAdmin,  # noqa: PLC0414
 )
-from annotator.learning.serving import canary, cards, gate
+from annotator.learning.serving import canary_report, cards, gate
+from annotator.learning.serving.promotion import (
+    candidate_gate_result,
+    gate_result_of,
+    promote,
+    roll_back,
+    standing_promotion,
+    switch_stage,
+)
 from annotator.learning.startpages import StartPages, projects_for
 from annotator.learning.training import automatic
 from annotator.learning.training.disk_space import in_bytes
@@ -237,9 +246,9 @@ class TrainingRunAdmin(StartPages, AutomaticPages):
         run = rows.get(pk=pk)
         events = reports.events_of(run)
         user = signed_in(request)
-        standing = services.standing_promotion(run.project, run.task)
+        standing = standing_promotion(run.project, run.task)
         serving = services.lineup_of(run.project).step(run.task).model
-        comparison = services.compare(run)
+        comparison = compare(run)
         may_promote = can(user, run.project, Action.PROMOTE)
         return {
             "run": run,
@@ -253,9 +262,9 @@ class TrainingRunAdmin(StartPages, AutomaticPages):
             "comparison": comparison,
             "bars": reports.score_bars(comparison) if comparison else None,
             "details": judging.details_of(comparison, run.project) if comparison else None,
-            "verdict": services.verdict_of_candidate(run) if comparison is not None else None,
+            "verdict": candidate_gate_result(run) if comparison is not None else None,
             "canary": (
-                canary.canary_of(project=run.project, actor=user, model=run.candidate)
+                canary_report.canary_of(project=run.project, actor=user, model=run.candidate)
                 if run.candidate
                 else None
             ),
@@ -391,7 +400,7 @@ class ModelVersionAdmin(HubPages):
             ],
             "judge_form": JudgeForm(snapshots=judgeable) if judgeable.exists() else None,
             "promotable": [
-                (project, services.verdict_of(project=project, model_version=model))
+                (project, gate_result_of(project=project, model_version=model))
                 for project in promotable
                 if model.retired_at is None
             ],
@@ -446,7 +455,7 @@ class ModelVersionAdmin(HubPages):
             projects_for(request, Action.PROMOTE), pk=number_in(request.POST.get("project"))
         )
         try:
-            services.promote(
+            promote(
                 project=project,
                 model_version=model,
                 actor=signed_in(request),
@@ -467,7 +476,7 @@ class ModelVersionAdmin(HubPages):
             project__in=projects_for(request, Action.TRAIN),
         )
         try:
-            job = services.start_judging(
+            job = start_evaluation(
                 project=snapshot.project,
                 snapshot=snapshot,
                 model_version=model,
@@ -488,7 +497,7 @@ class ModelVersionAdmin(HubPages):
         project = get_object_or_404(projects_for(request, Action.PROMOTE), pk=project_id)
         try:
             task = request.POST.get("task") or ModelTask.ENTITIES
-            promotion = services.roll_back(
+            promotion = roll_back(
                 project=project,
                 task=task,
                 actor=signed_in(request),
@@ -509,7 +518,7 @@ class ModelVersionAdmin(HubPages):
         project = get_object_or_404(projects_for(request, Action.PROMOTE), pk=project_id)
         is_on = request.POST.get("is_on") == "1"
         try:
-            change = services.switch_step(
+            change = switch_stage(
                 project=project,
                 task=request.POST.get("task", ""),
                 is_on=is_on,

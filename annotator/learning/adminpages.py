@@ -16,12 +16,12 @@ from annotator.accounts.users import signed_in
 from annotator.common.errors import UserError
 from annotator.corpus.access import Action, require
 from annotator.corpus.adminpages import ProjectRowsAdmin, is_saved, visible_project
-from annotator.learning import services
 from annotator.learning.adminforms import AutomaticForm, PushForm
 from annotator.learning.evaluation import charts as reports
 from annotator.learning.evaluation import effort
 from annotator.learning.models import ModelVersion
 from annotator.learning.serving import hub
+from annotator.learning.serving.canary import start_canary, stop_canary
 from annotator.learning.training import automatic
 from ner_engine.errors import EngineError
 
@@ -91,7 +91,7 @@ class CanaryPages(EffortPages):
         model: ModelVersion = self.row(request, pk)
         project = visible_project(request, number_in(request.POST.get("project")))
         try:
-            canary = services.start_canary(
+            canary = start_canary(
                 project=project,
                 model_version=model,
                 share=_share(request.POST.get("percent")),
@@ -109,7 +109,7 @@ class CanaryPages(EffortPages):
     def stop_canary_view(self, request: HttpRequest, project_id: int) -> HttpResponse:
         project = visible_project(request, project_id)
         try:
-            canary = services.stop_canary(
+            canary = stop_canary(
                 project=project, actor=signed_in(request), reason=request.POST.get("reason", "")
             )
         except (UserError, EngineError) as error:

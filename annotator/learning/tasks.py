@@ -11,12 +11,14 @@ from django.urls import reverse
 from annotator.common.errors import UserError
 from annotator.corpus.models import Project
 from annotator.datasets.models import Snapshot
+from annotator.datasets.services import verify_snapshot
 from annotator.jobs.models import Job, Queue
 from annotator.jobs.periodic import periodically
 from annotator.jobs.registry import handles
 from annotator.jobs.runs import JobRun
 from annotator.learning import services
 from annotator.learning.evaluation import effort
+from annotator.learning.evaluation.services import EVALUATE_KIND
 from annotator.learning.models import ModelVersion, TrainingRun, TrainingSeries
 from annotator.learning.serving import hub
 from annotator.learning.tagging.pretagging import Pretagging
@@ -60,11 +62,11 @@ def try_training(run: JobRun, **arguments: Any) -> dict[str, Any]:
     return try_out(plan_of(arguments), run)
 
 
-@handles(services.JUDGE_KIND, queue=Queue.TAG, title="Judging")
+@handles(EVALUATE_KIND, queue=Queue.TAG, title="Judging")
 def judge_model(run: JobRun, *, snapshot: int, model: int) -> dict[str, Any]:
     """The model, and what does its step now, so that the two can be compared."""
     frozen, judged = Snapshot.objects.get(pk=snapshot), ModelVersion.objects.get(pk=model)
-    services.verify_snapshot(snapshot=frozen)
+    verify_snapshot(snapshot=frozen)
     serving = services.lineup_of(frozen.project).step(judged.task).model
     evaluations = [
         judge(each, frozen, run) for each in dict.fromkeys((judged, serving)) if each is not None

@@ -14,8 +14,9 @@ from annotator.common.errors import UserError
 from annotator.corpus.access import Action, project_for
 from annotator.jobs.models import Job
 from annotator.learning import engine
+from annotator.learning.evaluation.services import EVALUATE_KIND
 from annotator.learning.models import ModelTask
-from annotator.learning.services import JUDGE_KIND, PRETAG_KIND, TRAIN_KIND, start_pretagging
+from annotator.learning.services import PRETAG_KIND, TRAIN_KIND, start_pretagging
 from annotator.learning.serving.scoreboard import boards_of, service_of
 from ner_engine.errors import EngineError
 
@@ -46,7 +47,7 @@ def models(request: HttpRequest, slug: str) -> HttpResponse:
     task = ModelTask(asked) if asked in ModelTask.values else ModelTask.ENTITIES
     service = service_of(found, task)
     jobs = Job.objects.unfinished().filter(
-        scope=found.scope, kind__in=[PRETAG_KIND, TRAIN_KIND, JUDGE_KIND]
+        scope=found.scope, kind__in=[PRETAG_KIND, TRAIN_KIND, EVALUATE_KIND]
     )
     promotions = found.promotions.of_task(task).select_related("model_version", "replaced", "actor")
     context = {

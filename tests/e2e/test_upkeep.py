@@ -26,6 +26,7 @@ from annotator.learning.models import (
     RunState,
     TrainingRun,
 )
+from annotator.learning.serving.canary import start_canary
 from tests.annotator.datasets.conftest import long_legend
 from tests.annotator.learning.conftest import judged_as, perfect
 from tests.e2e.conftest import OpenAs
@@ -105,9 +106,7 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_the_window(
 ) -> None:
     settings.HUB_TOKEN = "hf_none"
     project = run.project
-    canary = services.start_canary(
-        project=project, model_version=run.candidate, share=0.4, actor=admin
-    )
+    canary = start_canary(project=project, model_version=run.candidate, share=0.4, actor=admin)
     work_on(project, import_legends, canary)
     AutomaticTraining.objects.create(
         project=project,

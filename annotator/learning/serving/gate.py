@@ -1,9 +1,8 @@
-"""The gate: by which rules a candidate may take the place of the model in service, and what is said
-where it may not."""
+"""The promotion gate: the rules that decide whether a candidate may replace the serving model."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,19 +19,22 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-#: Characters that a reason has at least: a sentence, not a sigh.
+#: The shortest override reason, in characters: long enough for a sentence.
 MIN_REASON: Final = 20
-#: Scores are kept with six decimals; a difference below this is none.
+#: Scores are stored with six decimals; smaller differences are rounding.
 _EPSILON: Final = 1e-6
 
 
 class GateError(UserError):
-    """The candidate does not pass the gate, and nobody wrote why it shall serve all the same."""
+    """The candidate does not pass the gate, and no override reason was given."""
+
+
+# Rules
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """``GateRules`` of a project. Losses are points of F1, 0-100, strict spans."""
+    """The gate rules of a project. Losses are points of F1 (0-100) of strict spans."""
 
     min_support: int = 50
     max_label_loss: float = 2.0
@@ -40,21 +42,23 @@ class Rules:
 
     @classmethod
     def of(cls, project: Project) -> Rules:
+        """Return the project's rules, or the defaults if it has none of its own."""
         stored = GateRules.objects.filter(project=project).first() or GateRules()
         return cls(stored.min_support, stored.max_label_loss, stored.max_overall_loss)
 
     def as_json(self) -> dict[str, Any]:
+        """Return the rules by name."""
         return asdict(self)
 
     @property
     def in_words(self) -> str:
-        """Both rules in one sentence."""
-        overall = (
-            f"by more than {_points(self.max_overall_loss)}" if self.max_overall_loss else "at all"
-        )
+        """The rules in one sentence."""
+        overall = "at all"
+        if self.max_overall_loss:
+            overall = f"by more than {_points(self.max_overall_loss)}"
         return (
-            f"No label with {self.min_support:,} or more entities in the held-out papers may fall"
-            f" by more than {_points(self.max_label_loss)} of F1; the micro average may not fall"
+            f"No label with {self.min_support:,} or more entities in the held-out papers may lose"
+            f" more than {_points(self.max_label_loss)} of F1; the micro average may not fall"
             f" {overall}."
         )
 
@@ -67,15 +71,16 @@ def change_gate_rules(
     max_label_loss: float,
     max_overall_loss: float,
 ) -> Rules:
-    """Let candidates into the project's service by these rules from now on. Raises
-    ``PermissionDenied``, ``UserError``."""
+    """Store new gate rules for the project and return them.
+
+    Raises ``PermissionDenied``, and ``UserError`` if a value is out of range.
+    """
     require(actor, project, Action.MANAGE)
-    rules = Rules(min_support, max_label_loss, max_overall_loss)
     if type(min_support) is not int or min_support < 1:
-        raise UserError("The number of entities from which a label counts must be 1 or more.")
-    for words, value in (("a label", max_label_loss), ("the average", max_overall_loss)):
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 100:
-            raise UserError(f"The points that {words} may fall must lie between 0 and 100.")
+        raise UserError("The minimum number of entities must be a whole number of 1 or more.")
+    _refuse_points("The largest loss of a label", max_label_loss)
+    _refuse_points("The largest loss of the micro average", max_overall_loss)
+    rules = Rules(min_support, max_label_loss, max_overall_loss)
     GateRules.objects.update_or_create(project=project, defaults=rules.as_json())
     log.info(
         "gate_rules_changed",
@@ -86,107 +91,129 @@ def change_gate_rules(
     return rules
 
 
-def verdict(rules: Rules, current: Mapping[str, Any], candidate: Mapping[str, Any]) -> list[str]:
-    """Why a candidate with these scores may not replace a model with those, a sentence each; empty
-    where it may.
+def _refuse_points(name: str, value: float) -> None:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not 0 <= value <= 100:
+        raise UserError(f"{name} must lie between 0 and 100 points.")
 
-    Scores are those of ``Evaluation.scores`` on the same held-out papers. A label that the
-    candidate does not know has an F1 of 0.
+
+def gate_reasons(
+    rules: Rules, current: Mapping[str, Any], candidate: Mapping[str, Any]
+) -> list[str]:
+    """Return the reasons, a sentence each, why a candidate may not replace the current model.
+
+    Both score mappings are those of ``Evaluation.scores`` on the same held-out papers. A label
+    that the candidate does not predict counts with an F1 of 0.
     """
     reasons = []
-    fall = _fall(current["micro"], candidate["micro"])
-    if fall > rules.max_overall_loss:
-        reasons.append(
-            f"The micro average falls by {_points(fall)} of F1, {_allowed(rules.max_overall_loss)}."
-        )
-    for label, before in sorted(current["by_label"].items()):
-        after = candidate["by_label"].get(label, {"f1": 0.0})
-        fall = _fall(before, after)
-        if before.get("support", 0) >= rules.min_support and fall > rules.max_label_loss:
-            reasons.append(
-                f"{label} falls by {_points(fall)} of F1, from {before['f1']:.3f} to"
-                f" {after['f1']:.3f} on {before['support']:,} entities,"
-                f" {_allowed(rules.max_label_loss)}."
-            )
+    loss = _loss(current["micro"], candidate["micro"])
+    if loss > rules.max_overall_loss:
+        allowed = _allowed(rules.max_overall_loss)
+        reasons.append(f"The micro average falls by {_points(loss)} of F1; {allowed}.")
+    reasons.extend(_label_reasons(rules, current["by_label"], candidate["by_label"]))
     return reasons
 
 
-def _fall(before: Mapping[str, float], after: Mapping[str, float]) -> float:
-    """By how many points F1 falls; 0 where it does not."""
+def _label_reasons(
+    rules: Rules, current: Mapping[str, Any], candidate: Mapping[str, Any]
+) -> Iterator[str]:
+    for label, before in sorted(current.items()):
+        if before.get("support", 0) < rules.min_support:
+            continue
+        after = candidate.get(label, {"f1": 0.0})
+        loss = _loss(before, after)
+        if loss > rules.max_label_loss:
+            yield (
+                f"{label} falls by {_points(loss)} of F1, from {before['f1']:.3f} to"
+                f" {after['f1']:.3f} on {before['support']:,} entities;"
+                f" {_allowed(rules.max_label_loss)}."
+            )
+
+
+def _loss(before: Mapping[str, float], after: Mapping[str, float]) -> float:
+    """Return the loss of F1 in points, or 0 if F1 did not fall."""
     lost = before["f1"] - after["f1"]
     return round(100 * lost, 4) if lost >= _EPSILON else 0.0
 
 
 def _points(value: float) -> str:
-    words = f"{value:.1f}".removesuffix(".0") if value >= 0.1 or not value else f"{value:.2g}"
-    return f"{words} point{'' if words == '1' else 's'}"
+    if 0 < value < 0.1:
+        return f"{value:.2g} points"
+    number = f"{value:.1f}".removesuffix(".0")
+    return f"{number} point" if number == "1" else f"{number} points"
 
 
 def _allowed(points: float) -> str:
-    return f"and {_points(points)} are allowed" if points else "and may not fall at all"
+    if not points:
+        return "no loss is allowed"
+    return f"the limit is {_points(points)}"
+
+
+# Results
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """What the gate says of a model: ``reasons`` against it, and on what it looked in
-    ``ground``."""
+class GateResult:
+    """A gate result: the ``reasons`` against the model, and the ``basis`` of the comparison."""
 
     reasons: tuple[str, ...]
-    ground: str
+    basis: str
 
     @property
     def has_passed(self) -> bool:
+        """Whether there is no reason against the model."""
         return not self.reasons
 
     def __str__(self) -> str:
-        return " ".join([*(self.reasons or ("It passes the gate.",)), self.ground]).strip()
+        reasons = self.reasons or ("The candidate passes the gate.",)
+        return " ".join([*reasons, self.basis]).strip()
 
 
-def verdict_on(model: ModelVersion, current: ModelVersion | None, project: Project) -> Verdict:
-    """Whether ``model`` may take the place of ``current``: on the newest snapshot of the project on
-    whose held-out papers both were judged."""
+def gate_result(model: ModelVersion, current: ModelVersion | None, project: Project) -> GateResult:
+    """Return the gate result of replacing ``current`` by ``model``.
+
+    The comparison uses the project's newest snapshot on whose held-out papers both models were
+    evaluated.
+    """
     if current is None:
-        return Verdict((), "Nothing did this step before, so there was nothing to hold it against.")
-    judged = (
+        return GateResult((), "No model served this stage before, so there was no comparison.")
+    evaluations = (
         Evaluation.objects.filter(snapshot__project=project, side=TEST)
         .select_related("snapshot")
         .order_by("-snapshot__number")
     )
-    of_current = {
-        evaluation.snapshot_id: evaluation for evaluation in judged.filter(model_version=current)
-    }
-    of_model = list(judged.filter(model_version=model))
-    for candidate in of_model:
-        if candidate.snapshot_id in of_current:
-            reasons = verdict(
-                Rules.of(project), of_current[candidate.snapshot_id].scores, candidate.scores
-            )
-            return Verdict(
-                tuple(reasons),
-                f"Held against {current} on the held-out papers of snapshot"
-                f" {candidate.snapshot.number}.",
-            )
+    of_current = {each.snapshot_id: each for each in evaluations.filter(model_version=current)}
+    of_model = list(evaluations.filter(model_version=model))
+    for evaluation in of_model:
+        if evaluation.snapshot_id in of_current:
+            reference = of_current[evaluation.snapshot_id]
+            reasons = gate_reasons(Rules.of(project), reference.scores, evaluation.scores)
+            number = evaluation.snapshot.number
+            basis = f"Compared with {current} on the held-out papers of snapshot {number}."
+            return GateResult(tuple(reasons), basis)
+    return GateResult((_no_common_evaluation(current, of_model),), "")
+
+
+def _no_common_evaluation(current: ModelVersion, of_model: list[Evaluation]) -> str:
     where = f"snapshot {of_model[0].snapshot.number}" if of_model else "the same snapshot"
-    return Verdict(
-        (
-            (
-                f"{current}, which does this now, was not judged on the held-out papers of {where},"
-                " so nobody knows which is better."
-            ),
-        ),
-        "",
+    return (
+        f"The serving model {current} has no evaluation on the held-out papers of {where}, so the"
+        " two models cannot be compared."
     )
 
 
 def pass_gate(
     model: ModelVersion, current: ModelVersion | None, project: Project, reason: str
-) -> Verdict:
-    """The verdict for the log. Raises ``GateError`` where it is against the model and ``reason`` is
-    no reason."""
-    found = verdict_on(model, current, project)
-    if not found.has_passed and len(reason.strip()) < MIN_REASON:
+) -> GateResult:
+    """Return the gate result for the log.
+
+    Raises ``GateError`` if the model does not pass and ``reason`` is too short to override that.
+    """
+    result = gate_result(model, current, project)
+    if not result.has_passed and len(reason.strip()) < MIN_REASON:
         raise GateError(
-            f"{model} does not pass the gate. {found} To put it into service all the same, write"
-            f" why, in {MIN_REASON} characters or more; it is kept in the log."
+            f"{model} does not pass the gate, and no override reason was given. {result} To promote"
+            f" it anyway, write an override reason of {MIN_REASON} characters or more; it is kept"
+            " in the promotion log."
         )
-    return found
+    return result

@@ -11,7 +11,8 @@ from typing import Any
 from annotator.corpus.models import Label, Project
 from annotator.datasets.models import Snapshot
 from annotator.learning.models import Evaluation, ModelTask, ModelVersion, Promotion
-from annotator.learning.services import lineup_of, standing_promotion
+from annotator.learning.services import lineup_of
+from annotator.learning.serving.promotion import standing_promotion
 from annotator.learning.tagging.lineup import Step
 from annotator.learning.training.runs import TEST
 from ner_engine.errors import EngineError

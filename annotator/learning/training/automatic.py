@@ -35,6 +35,7 @@ from annotator.learning.models import (
     RunState,
     TrainingRun,
 )
+from annotator.learning.serving.promotion import gate_result_of
 from ner_engine.errors import EngineError
 
 if TYPE_CHECKING:
@@ -335,7 +336,7 @@ def _watch(round_: AutomaticRound, run: TrainingRun) -> str:
 
 def _judged(run: TrainingRun, candidate: ModelVersion) -> str:
     """How the candidate stands before the gate, behind which only a person can take it."""
-    verdict = services.verdict_of(project=run.project, model_version=candidate)
+    verdict = gate_result_of(project=run.project, model_version=candidate)
     if verdict.has_passed:
         return (
             f"Run {run.pk} made {candidate}. {verdict} Look at it on the run's page, and promote it"

@@ -87,7 +87,7 @@ def test_a_judged_model_is_promoted_and_rolled_back_and_both_are_logged(
         ("rolled_back", "worse on cells", "manager"),
         ("promoted", reason, "manager"),
     ]
-    assert f"{before.name}, which does this now, was not judged" in log[1]["verdict"]
+    assert f"The serving model {before.name} has no evaluation" in log[1]["verdict"]
 
 
 def test_an_unjudged_model_is_not_promoted(
@@ -98,7 +98,7 @@ def test_an_unjudged_model_is_not_promoted(
     )
     refused = program_of(manager).post(f"{P}models/{model.pk}/promote/")
     assert refused.status_code == 400
-    assert "not judged" in refused.json()["detail"]
+    assert "has no evaluation" in refused.json()["detail"]
 
 
 def test_pretagging_is_started_once_at_a_time(

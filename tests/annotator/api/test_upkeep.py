@@ -79,7 +79,7 @@ def test_a_program_is_told_why_a_candidate_cannot_be_tried_and_where_none_was(
     assert program.get(f"{P}canary/").status_code == 404
     refused = program.post(f"{P}models/{model.pk}/canary/", {"share": 0.2})
     assert refused.status_code == 400
-    assert ("was not judged" in refused.json()["detail"]) is True
+    assert ("has no evaluation" in refused.json()["detail"]) is True
     assert program.post(f"{P}models/{model.pk}/canary/", {"share": 3}).status_code == 400
 
 

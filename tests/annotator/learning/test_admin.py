@@ -30,7 +30,7 @@ from annotator.learning.models import (
     RunState,
     TrainingRun,
 )
-from annotator.learning.serving import gate
+from annotator.learning.serving import eligibility, gate
 from tests.annotator.datasets.conftest import long_legend
 from tests.annotator.learning.conftest import judged_as, perfect
 
@@ -253,14 +253,14 @@ def test_taking_back_is_answered_with_a_sentence_even_where_the_default_model_is
     assert response.status_code == 200
     (said,) = [str(message) for message in response.context["messages"]]
     assert said.startswith(
-        {"roll_back": "gone is not in", "stop_canary": "No candidate is being tried"}[page]
+        {"roll_back": "gone is not in", "stop_canary": "No canary is running"}[page]
     )
 
 
 def test_promotion_and_roll_back_are_a_click_each_and_are_logged(
     panel: Client, finished: TrainingRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(services, "ancestors_of", lambda model: [finished.snapshot])
+    monkeypatch.setattr(eligibility, "ancestors_of", lambda model: [finished.snapshot])
     base, candidate = finished.base, finished.candidate
     asked = {"project": finished.project_id, "reason": "better on proteins", "run": finished.pk}
     response = panel.post(reverse(f"{MODELS}_promote", args=[candidate.pk]), asked, follow=True)
@@ -306,7 +306,7 @@ def test_the_page_says_how_sure_the_difference_is_what_goes_wrong_and_where_it_g
 def test_a_worse_candidate_is_promoted_from_the_panel_with_a_written_reason_alone(
     panel: Client, finished: TrainingRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(services, "ancestors_of", lambda model: [finished.snapshot])
+    monkeypatch.setattr(eligibility, "ancestors_of", lambda model: [finished.snapshot])
     Evaluation.objects.filter(model_version=finished.candidate).update(
         scores=scores(0.5), micro_f1=0.5
     )
@@ -315,7 +315,7 @@ def test_a_worse_candidate_is_promoted_from_the_panel_with_a_written_reason_alon
         reverse(f"{MODELS}_change", args=[finished.candidate_id]),
     ):
         response = panel.get(address)
-        assert "The micro average falls by 24 points of F1, and may not fall at all." in text_of(
+        assert "The micro average falls by 24 points of F1; no loss is allowed." in text_of(
             response
         )
         assert 'required minlength="20"' in response.content.decode()
@@ -346,7 +346,7 @@ def test_managers_change_the_rules_of_the_gate(
     assert panel.post(address, asked).status_code == 302
     assert gate.Rules.of(project) == gate.Rules(20, 3.5, 0.0)
     assert (
-        "No label with 20 or more entities in the held-out papers may fall by more than 3.5 points"
+        "No label with 20 or more entities in the held-out papers may lose more than 3.5 points"
         in text_of(panel.get(address))
     )
     for bad in (
@@ -369,7 +369,7 @@ def test_a_model_that_was_not_judged_is_not_promoted(panel: Client, project: Pro
     response = panel.post(
         reverse(f"{MODELS}_promote", args=[model.pk]), {"project": project.pk}, follow=True
     )
-    assert "was not judged on held-out papers" in text_of(response)
+    assert "has no evaluation on held-out papers" in text_of(response)
     assert services.serving_model(project) != model
 
 

@@ -10,7 +10,7 @@ from annotator.common.commands import JsonCommand, Outcome
 from annotator.corpus.management.commands.import_documents import project_named
 from annotator.learning.management.commands.promote import outcome_of
 from annotator.learning.models import ModelTask
-from annotator.learning.services import roll_back
+from annotator.learning.serving.promotion import roll_back
 
 
 class Command(JsonCommand):

@@ -13,12 +13,12 @@ from annotator.corpus.management.commands.import_documents import project_named
 from annotator.datasets.commands import SnapshotCommand, snapshot_numbered
 from annotator.learning.commands import add_training_arguments, settings_of
 from annotator.learning.engine import checked_hyperparameters
+from annotator.learning.evaluation.comparison import Comparison
+from annotator.learning.evaluation.services import compare
 from annotator.learning.models import TrainingRun
 from annotator.learning.services import (
     TRAIN_KIND,
-    Comparison,
     add_training_run,
-    compare,
     find_model,
     settle_runs,
 )

@@ -22,8 +22,8 @@ from annotator.learning.evaluation.comparison import (
     difference_in_words,
     points,
 )
+from annotator.learning.evaluation.services import start_evaluation
 from annotator.learning.models import Evaluation, ModelVersion
-from annotator.learning.services import start_judging
 from ner_engine import schema
 from ner_engine.align import Labelled
 from ner_engine.scoring.comparison import Counts, Difference, counts_of, errors_of, partial_scores
@@ -191,7 +191,9 @@ def test_a_worker_keeps_what_it_finds_and_measures_again_what_was_judged_before_
         model_version=tiny, snapshot=learned, scores=scores(0.7), micro_f1=0.7
     )
     run_job(
-        start_judging(project=learned.project, snapshot=learned, model_version=other, actor=None).pk
+        start_evaluation(
+            project=learned.project, snapshot=learned, model_version=other, actor=None
+        ).pk
     )
     found: dict[Any, Evaluation] = {each.model_version: each for each in Evaluation.objects.all()}
     assert set(found) == {tiny, other}

@@ -33,18 +33,12 @@ from annotator.learning.models import (
     Promotion,
     TrainingRun,
 )
-from annotator.learning.services import (
-    PRETAG_KIND,
-    promote,
-    roll_back,
-    serving_model,
-    start_canary,
-    start_pretagging,
-    stop_canary,
-)
-from annotator.learning.serving import canary as canaries
-from annotator.learning.serving.canary import Ratio, canary_of, compared
+from annotator.learning.services import PRETAG_KIND, serving_model, start_pretagging
+from annotator.learning.serving import canary_report as canaries
+from annotator.learning.serving.canary import start_canary, stop_canary
+from annotator.learning.serving.canary_report import Ratio, canary_of, compared
 from annotator.learning.serving.gate import GateError
+from annotator.learning.serving.promotion import promote, roll_back
 from annotator.review.editing.services import apply_operation
 from tests.annotator.commands import run_command
 from tests.annotator.datasets.conftest import long_legend
@@ -151,7 +145,7 @@ def test_when_it_ends_what_waits_is_tagged_by_what_serves_and_what_was_decided_s
         ("canary_started", judged.pk, "manager", "50% of newly tagged legends"),
         ("canary_stopped", judged.pk, "manager", "seen enough"),
     ]
-    with pytest.raises(UserError, match="No candidate is being tried"):
+    with pytest.raises(UserError, match="No canary is running"):
         stop_canary(project=project, actor=manager)
 
 
@@ -210,11 +204,11 @@ def test_it_is_refused_to_models_that_cannot_be_and_to_people_who_may_not(
     project, candidate = learned.project, candidate_of(learned)
     with pytest.raises(PermissionDenied):
         start_canary(project=project, model_version=candidate, share=0.2, actor=reviewer)
-    with pytest.raises(UserError, match="was not judged on held-out papers"):
+    with pytest.raises(UserError, match="has no evaluation on held-out papers"):
         start_canary(project=project, model_version=other, share=0.2, actor=None)
-    with pytest.raises(UserError, match="is in service already"):
+    with pytest.raises(UserError, match="is the serving model already"):
         start_canary(project=project, model_version=tiny, share=0.2, actor=None)
-    with pytest.raises(UserError, match="only models of entities"):
+    with pytest.raises(UserError, match="Only a model that predicts entities"):
         start_canary(
             project=project,
             model_version=candidate_of(learned, task="panels"),
@@ -222,10 +216,10 @@ def test_it_is_refused_to_models_that_cannot_be_and_to_people_who_may_not(
             actor=None,
         )
     for share in (0, 1, -0.5, float("nan"), True):
-        with pytest.raises(UserError, match="must lie between 0 and 100 %"):
+        with pytest.raises(UserError, match="must lie between 0 and 100"):
             start_canary(project=project, model_version=candidate, share=share, actor=None)
     start_canary(project=project, model_version=candidate, share=0.2, actor=None)
-    with pytest.raises(UserError, match="is being tried already"):
+    with pytest.raises(UserError, match="is a running canary"):
         start_canary(project=project, model_version=candidate, share=0.3, actor=None)
     with pytest.raises(PermissionDenied):
         stop_canary(project=project, actor=reviewer)

@@ -17,8 +17,15 @@ from annotator.corpus.models import Project
 from annotator.datasets.models import Snapshot
 from annotator.datasets.services import add_snapshot, build_snapshot
 from annotator.learning.models import Evaluation, GateRules, ModelVersion, Promotion
-from annotator.learning.services import promote, roll_back, serving_model, verdict_of
-from annotator.learning.serving.gate import MIN_REASON, GateError, Rules, change_gate_rules, verdict
+from annotator.learning.services import serving_model
+from annotator.learning.serving.gate import (
+    MIN_REASON,
+    GateError,
+    Rules,
+    change_gate_rules,
+    gate_reasons,
+)
+from annotator.learning.serving.promotion import gate_result_of, promote, roll_back
 
 CandidateOf = Callable[..., ModelVersion]
 REASON = "Curators need the new label now, and know what it costs."
@@ -41,7 +48,7 @@ rules_of = st.builds(Rules, st.integers(1, 200), st.floats(0, 100), st.floats(0,
 
 @given(rules_of, scores_of)
 def test_a_model_passes_beside_itself(rules: Rules, scores: dict[str, Any]) -> None:
-    assert verdict(rules, scores, scores) == []
+    assert gate_reasons(rules, scores, scores) == []
 
 
 @given(rules_of, scores_of, scores_of)
@@ -55,8 +62,8 @@ def test_where_nothing_falls_everything_passes_and_a_better_model_never_does_wor
             for label, line in current["by_label"].items()
         },
     )
-    assert verdict(rules, current, better) == []
-    assert len(verdict(rules, current, candidate)) >= len(verdict(rules, current, better))
+    assert gate_reasons(rules, current, better) == []
+    assert len(gate_reasons(rules, current, candidate)) >= len(gate_reasons(rules, current, better))
 
 
 @given(rules_of, scores_of, scores_of)
@@ -76,7 +83,7 @@ def test_each_reason_is_a_rule_that_is_broken_and_each_broken_rule_a_reason(
     ]
     if falls(current["micro"]["f1"], candidate["micro"]["f1"], rules.max_overall_loss):
         broken.insert(0, "The micro average")
-    reasons = verdict(rules, current, candidate)
+    reasons = gate_reasons(rules, current, candidate)
     assert len(reasons) == len(broken)
     assert all(reason.startswith(name) for reason, name in zip(reasons, broken, strict=True))
 
@@ -94,26 +101,27 @@ def test_looser_rules_never_find_more(
         rules.max_label_loss + more_points,
         rules.max_overall_loss + more_points,
     )
-    assert len(verdict(looser, current, candidate)) <= len(verdict(rules, current, candidate))
+    assert len(gate_reasons(looser, current, candidate)) <= len(
+        gate_reasons(rules, current, candidate)
+    )
 
 
 def test_the_reasons_say_what_falls_by_how_much_and_what_is_allowed() -> None:
     current = judged(0.8, CELL=(0.75, 50), TISSUE=(0.9, 49), GENEPROD=(0.8, 500))
     candidate = judged(0.79996, CELL=(0.7, 50), TISSUE=(0.1, 49), GENEPROD=(0.781, 500))
-    assert verdict(Rules(), current, candidate) == [
-        "The micro average falls by 0.004 points of F1, and may not fall at all.",
+    assert gate_reasons(Rules(), current, candidate) == [
+        "The micro average falls by 0.004 points of F1; no loss is allowed.",
         (
-            "CELL falls by 5 points of F1, from 0.750 to 0.700 on 50 entities, and 2 points are"
-            " allowed."
+            "CELL falls by 5 points of F1, from 0.750 to 0.700 on 50 entities; the limit is 2"
+            " points."
         ),
     ]
-    assert verdict(Rules(max_overall_loss=1, max_label_loss=5), current, candidate) == []
+    assert gate_reasons(Rules(max_overall_loss=1, max_label_loss=5), current, candidate) == []
 
 
 def test_a_label_that_the_candidate_does_not_know_falls_to_nothing() -> None:
-    assert (
-        "CELL falls by 75 points" in verdict(Rules(), judged(0.8, CELL=(0.75, 50)), judged(0.8))[0]
-    )
+    reasons = gate_reasons(Rules(), judged(0.8, CELL=(0.75, 50)), judged(0.8))
+    assert "CELL falls by 75 points" in reasons[0]
 
 
 # In a project
@@ -128,8 +136,8 @@ def test_a_worse_model_is_stopped_and_goes_into_service_only_with_a_written_reas
         with pytest.raises(
             GateError,
             match=(
-                r"falls by 10 points of F1.*Held against .* on the held-out papers of snapshot"
-                r" 1.*write why"
+                r"falls by 10 points of F1.*Compared with .* on the held-out papers of snapshot"
+                r" 1.*write an override reason"
             ),
         ):
             promote(project=project, model_version=worse, actor=manager, reason=reason)
@@ -138,9 +146,7 @@ def test_a_worse_model_is_stopped_and_goes_into_service_only_with_a_written_reas
     promotion = promote(project=project, model_version=worse, actor=manager, reason=REASON)
     assert serving_model(project) == worse
     assert promotion.reason == REASON
-    assert (
-        "The micro average falls by 10 points of F1, and may not fall at all." in promotion.verdict
-    )
+    assert "The micro average falls by 10 points of F1; no loss is allowed." in promotion.verdict
 
 
 @pytest.mark.django_db
@@ -148,9 +154,8 @@ def test_a_model_that_passes_needs_no_reason_and_the_log_says_on_what_it_was_hel
     learned: Snapshot, tiny: ModelVersion, candidate_of: CandidateOf, manager: User
 ) -> None:
     promotion = promote(project=learned.project, model_version=candidate_of(learned), actor=manager)
-    assert (
-        promotion.verdict
-        == f"It passes the gate. Held against {tiny} on the held-out papers of snapshot 1."
+    assert promotion.verdict == (
+        f"The candidate passes the gate. Compared with {tiny} on the held-out papers of snapshot 1."
     )
     assert roll_back(project=learned.project, actor=manager).verdict == ""
 
@@ -163,11 +168,11 @@ def test_where_the_model_in_service_was_not_judged_on_the_same_papers_nobody_kno
     Evaluation.objects.filter(model_version=tiny).delete()
     with pytest.raises(
         GateError,
-        match=f"{tiny}, which does this now, was not judged on the held-out papers of snapshot 1",
+        match=f"The serving model {tiny} has no evaluation on the held-out papers of snapshot 1",
     ):
         promote(project=learned.project, model_version=candidate, actor=manager)
     assert (
-        "was not judged"
+        "has no evaluation"
         in promote(
             project=learned.project, model_version=candidate, actor=manager, reason=REASON
         ).verdict
@@ -182,9 +187,9 @@ def test_the_newest_snapshot_on_which_both_were_judged_decides(
     newer = build_snapshot(snapshot=add_snapshot(project=project, actor=None))
     scores = Evaluation.objects.get(model_version=candidate).scores
     Evaluation.objects.create(model_version=candidate, snapshot=newer, scores=scores, micro_f1=0.8)
-    assert verdict_of(project=project, model_version=candidate).has_passed
+    assert gate_result_of(project=project, model_version=candidate).has_passed
     Evaluation.objects.create(model_version=tiny, snapshot=newer, scores=judged(0.9), micro_f1=0.9)
-    assert "falls by 10 points" in str(verdict_of(project=project, model_version=candidate))
+    assert "falls by 10 points" in str(gate_result_of(project=project, model_version=candidate))
 
 
 @pytest.mark.django_db
@@ -197,7 +202,7 @@ def test_the_project_says_by_which_rules(
     )
     assert Rules.of(project) == Rules(50, 10, 10)
     assert promote(project=project, model_version=worse, actor=manager).verdict.startswith(
-        "It passes the gate."
+        "The candidate passes the gate."
     )
 
 

@@ -19,7 +19,7 @@ from annotator.datasets.snapshots import LeakError, rows_of
 from annotator.jobs.models import Job, JobState
 from annotator.jobs.runs import JobRun
 from annotator.jobs.services import run_job
-from annotator.learning import services
+from annotator.learning.evaluation.services import start_evaluation
 from annotator.learning.models import (
     Evaluation,
     ModelOrigin,
@@ -29,15 +29,9 @@ from annotator.learning.models import (
     ServingModel,
     TrainingRun,
 )
-from annotator.learning.services import (
-    PRETAG_KIND,
-    lineup_of,
-    promote,
-    roll_back,
-    serving_model,
-    start_judging,
-    start_pretagging,
-)
+from annotator.learning.services import PRETAG_KIND, lineup_of, serving_model, start_pretagging
+from annotator.learning.serving import changes
+from annotator.learning.serving.promotion import promote, roll_back
 from annotator.learning.tagging.pretagging import Pretagging
 from ner_engine.split import side_of
 from tests.annotator.commands import run_command
@@ -109,7 +103,7 @@ def test_promotion_is_whole_or_not_at_all(
     def broken(**_: object) -> Job:
         raise RuntimeError
 
-    monkeypatch.setattr(services, "enqueue", broken)
+    monkeypatch.setattr(changes, "enqueue", broken)
     with pytest.raises(RuntimeError):
         promote(project=learned.project, model_version=candidate_of(learned), actor=None)
     assert serving_model(learned.project) == tiny
@@ -158,8 +152,8 @@ def test_a_model_that_was_not_judged_on_held_out_papers_of_the_project_is_refuse
         with pytest.raises(
             UserError,
             match=(
-                f"{model.name} was not judged on held-out papers of this project. Judge it on a"
-                " snapshot first"
+                f"{model.name} has no evaluation on held-out papers of this project. Evaluate it on"
+                " a snapshot first"
             ),
         ):
             promote(project=project, model_version=model, actor=None)
@@ -170,7 +164,7 @@ def test_a_model_that_was_not_judged_on_held_out_papers_of_the_project_is_refuse
 def test_a_model_that_is_judged_on_a_snapshot_can_be_promoted(
     learned: Snapshot, tiny: ModelVersion, other: ModelVersion, manager: User
 ) -> None:
-    job = start_judging(
+    job = start_evaluation(
         project=learned.project, snapshot=learned, model_version=other, actor=manager
     )
     run_job(job.pk)
@@ -198,7 +192,7 @@ def test_a_trained_model_of_which_nobody_knows_what_it_learned_from_is_refused(
         name="found", origin=ModelOrigin.TRAINED, location="found", project=learned.project
     )
     judge(model, learned)
-    with pytest.raises(UserError, match="It is not known what found learned from"):
+    with pytest.raises(UserError, match="The training data of found are unknown"):
         promote(project=learned.project, model_version=model, actor=None)
 
 
@@ -207,7 +201,7 @@ def test_models_in_service_retired_or_of_another_project_are_refused(
 ) -> None:
     project = learned.project
     judge(tiny, learned)
-    with pytest.raises(UserError, match="is in service already"):
+    with pytest.raises(UserError, match="is the serving model already"):
         promote(project=project, model_version=tiny, actor=None)
     candidate = candidate_of(learned)
     elsewhere = create_project(name="Other", slug="other", actor=None)
@@ -301,7 +295,7 @@ def test_promotions_are_taken_back_one_by_one_to_the_beginning_and_no_further(
     assert serving_model(project) == first
     assert roll_back(project=project, actor=manager).model_version == tiny
     assert serving_model(project) == tiny
-    with pytest.raises(UserError, match="No promotion is left to take back"):
+    with pytest.raises(UserError, match="There is no promotion to roll back"):
         roll_back(project=project, actor=manager)
     log = [
         (each.kind, each.model_version, each.replaced) for each in Promotion.objects.order_by("id")
@@ -343,7 +337,7 @@ def test_the_commands_promote_and_take_back(
     assert (f"{tiny.name} serves autophagy now, in place of {candidate.name}." in back.out) is True
     again = run_command("roll_back", "autophagy", "--json")
     assert again.code == 2
-    assert ("No promotion is left" in again.summary["error"]) is True
+    assert ("There is no promotion to roll back" in again.summary["error"]) is True
 
 
 def test_the_command_says_what_it_needs(
@@ -352,7 +346,7 @@ def test_the_command_says_what_it_needs(
     for arguments, sentence in (
         (["nothing"], 'There is no model "nothing". Models: '),
         ([other.name], "--project PROJECT"),
-        ([other.name, "--project", "autophagy"], "was not judged"),
+        ([other.name, "--project", "autophagy"], "has no evaluation"),
         ([other.name, "--project", "nowhere"], "There is no project"),
     ):
         ended = run_command("promote", *arguments)

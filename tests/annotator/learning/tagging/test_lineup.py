@@ -46,14 +46,12 @@ from annotator.learning.models import (
 )
 from annotator.learning.services import (
     lineup_of,
-    promote,
     register_model,
-    roll_back,
     serving_model,
     start_pretagging,
     start_training,
-    switch_step,
 )
+from annotator.learning.serving.promotion import promote, roll_back, switch_stage
 from annotator.learning.tagging.lineup import LETTERS
 from annotator.learning.training.runs import TEST, data_of, documents_of
 from annotator.review.editing.services import apply_operation, legend_state
@@ -344,7 +342,7 @@ def test_each_step_is_promoted_and_rolled_back_by_itself(
     assert back.model_version == all_steps["geneprod_roles"]
     assert back.replaced == roles
     assert serving_model(project) == entities
-    with pytest.raises(UserError, match="No promotion is left"):
+    with pytest.raises(UserError, match="There is no promotion to roll back"):
         roll_back(project=project, task="geneprod_roles", actor=manager)
     assert roll_back(project=project, actor=manager).model_version == all_steps["entities"]
     with pytest.raises(UserError, match='There is no step "colours"'):
@@ -358,12 +356,12 @@ def test_what_nothing_did_before_is_switched_off_and_not_rolled_back(
     assert (
         promote(project=project, model_version=model, actor=manager, reason=REASON).replaced is None
     )
-    with pytest.raises(UserError, match="Nothing did this step before"):
+    with pytest.raises(UserError, match="No model served this stage before"):
         roll_back(project=project, task="panels", actor=manager)
-    switch_step(project=project, task="panels", is_on=False, actor=manager)
+    switch_stage(project=project, task="panels", is_on=False, actor=manager)
     with pytest.raises(UserError, match="Switch it on first"):
         roll_back(project=project, task="panels", actor=manager)
-    switch_step(project=project, task="panels", is_on=True, actor=manager)
+    switch_stage(project=project, task="panels", is_on=True, actor=manager)
     assert lineup_of(project).step("panels").model == model
 
 
@@ -375,14 +373,14 @@ def test_a_step_is_switched_off_and_on_and_both_are_logged(
     manager: User,
 ) -> None:
     for task in ("panels", "geneprod_roles"):
-        switch_step(project=project, task=task, is_on=False, actor=manager, reason=" too slow ")
+        switch_stage(project=project, task=task, is_on=False, actor=manager, reason=" too slow ")
     (document,) = import_legends(bare(legend, 1))
     tagged(project)
     assert set(suggestions(document).steps) == {"small_mol_roles"}
     assert panels(document) == []
     assert not suggestions(document).spans.exclude(role="").exists()
     for task in ("panels", "geneprod_roles"):
-        switch_step(project=project, task=task, is_on=True, actor=manager)
+        switch_stage(project=project, task=task, is_on=True, actor=manager)
     Job.objects.all().delete()
     assert tagged(project).result["documents"] == 1
     assert set(suggestions(document).steps) == {"panels", "geneprod_roles", "small_mol_roles"}
@@ -407,7 +405,7 @@ def test_what_cannot_be_switched_is_said(
         ("colours", True, 'There is no step "colours"'),
     ):
         with pytest.raises(UserError, match=sentence):
-            switch_step(project=project, task=task, is_on=is_on, actor=manager)
+            switch_stage(project=project, task=task, is_on=is_on, actor=manager)
     assert not Promotion.objects.exists()
 
 
@@ -423,7 +421,7 @@ def test_only_managers_switch_steps_and_take_their_models_back(
     project, model = learned.project, candidate_of(learned, task="panels")
     for user in (reviewer, curator, viewer, stranger):
         with pytest.raises(PermissionDenied):
-            switch_step(project=project, task="panels", is_on=False, actor=user)
+            switch_stage(project=project, task="panels", is_on=False, actor=user)
         with pytest.raises(PermissionDenied):
             promote(project=project, model_version=model, actor=user, reason=REASON)
         with pytest.raises(PermissionDenied):

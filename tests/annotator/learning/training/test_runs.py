@@ -28,18 +28,18 @@ from annotator.jobs.errors import JobCancelledError, JobConflictError, JobInterr
 from annotator.jobs.models import Job, JobState
 from annotator.jobs.services import request_cancel, run_job
 from annotator.learning import engine
+from annotator.learning.evaluation.services import compare
 from annotator.learning.models import Evaluation, ModelOrigin, ModelVersion, RunState, TrainingRun
 from annotator.learning.services import (
     PRETAG_KIND,
     TRAIN_KIND,
     cancel_training,
-    compare,
-    promote,
     register_model,
     serving_model,
     settle_runs,
     start_training,
 )
+from annotator.learning.serving.promotion import promote
 from annotator.learning.training.child_process import MAX_DEATHS, read_events
 from ner_engine.registry.catalogue import find
 from ner_engine.split import side_of
