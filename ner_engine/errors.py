@@ -18,6 +18,18 @@ class FormatError(EngineError):
         self.where = where
 
 
+class UnreadableError(EngineError):
+    """A file, or a member of an archive, cannot be read: it is damaged, cut off, locked or away.
+
+    ``where`` names it; it is part of the message.
+    """
+
+    def __init__(self, message: str, *, where: str) -> None:
+        super().__init__(f"{where}: {message}")
+        self.message = message
+        self.where = where
+
+
 class OffsetError(EngineError):
     """A span does not fit its text: out of range, empty, white space at an end, or another
     surface."""

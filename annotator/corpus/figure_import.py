@@ -22,6 +22,7 @@ from annotator.common.errors import UserError
 from annotator.corpus.figures import put_picture
 from annotator.corpus.models import Document, FigureImage, Project
 from annotator.corpus.pictures import SUFFIXES, is_picture_name, read_picture
+from ner_engine.errors import UnreadableError
 from ner_engine.formats import Report, Source, open_inputs
 
 if TYPE_CHECKING:
@@ -209,11 +210,8 @@ class PictureImport:
         except UserError as error:
             self.on_problem(source.name, str(error))
             return
-        except (OSError, EOFError, RuntimeError, ValueError, LookupError) as error:
-            self.on_problem(
-                source.name,
-                f"it cannot be read to its end ({type(error).__name__}); copy or pack it again",
-            )
+        except UnreadableError as error:
+            self.on_problem(error.where, error.message)
             return
         with transaction.atomic():
             if self.run is not None:

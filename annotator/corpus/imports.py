@@ -8,11 +8,8 @@ is passed over. What cannot be imported is named, the rest goes through.
 from __future__ import annotations
 
 import json
-import lzma
 import re
 import time
-import zipfile
-import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -37,10 +34,11 @@ from annotator.corpus.models import (
     Project,
     Verdict,
 )
+from annotator.corpus.pictures import is_picture_name
 from annotator.corpus.uploads import Upload, keep_uploads, remove_forgotten_uploads
 from annotator.jobs.services import enqueue
 from ner_engine import schema
-from ner_engine.errors import FormatError, OffsetError
+from ner_engine.errors import FormatError, OffsetError, UnreadableError
 from ner_engine.formats import Problem, Report, detect, named, read_inputs
 from ner_engine.formats.foreign import sentence_of_rejected
 from ner_engine.schema import ROLES, text_hash
@@ -59,14 +57,6 @@ BATCH: Final = 250
 MAX_PROBLEMS: Final = 1000
 JOB_KIND: Final = "import_documents"
 _FORMAT_OF_SUFFIX: Final = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".txt": "text"}
-_UNREADABLE: Final = (
-    OSError,
-    EOFError,
-    RuntimeError,
-    zipfile.BadZipFile,
-    zlib.error,
-    lzma.LZMAError,
-)
 _NUL_IN_JSON: Final = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 
@@ -222,6 +212,9 @@ class Importer:
             return
         try:
             format_name = source_format or guess_format(file)
+        except UnreadableError as error:
+            self._problem(error.where, error.message)
+            return
         except FormatError as error:
             if not contents.n_pictures:
                 self._problem(error.where, error.message)
@@ -501,15 +494,14 @@ class Importer:
 
 
 def guess_format(file: InputFile) -> str:
-    """The format of a file by its content, else by its name. Raises ``FormatError``."""
+    """The format of a file by its content, else by its name; pictures in it are left out. Raises
+    ``FormatError``, ``UnreadableError``."""
     try:
-        return detect(file.path, name=file.name)
-    except FormatError:
+        return detect(file.path, name=file.name, leaves_out=is_picture_name)
+    except (FormatError, UnreadableError):
         if by_name := _FORMAT_OF_SUFFIX.get(Path(file.name).suffix.lower()):
             return by_name
         raise
-    except _UNREADABLE as error:
-        raise FormatError("it cannot be read; copy or pack it again", where=file.name) from error
 
 
 def _batches(documents: Iterable[schema.Document]) -> Iterator[Sequence[schema.Document]]:

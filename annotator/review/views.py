@@ -207,7 +207,7 @@ def _json_operation(request: HttpRequest, document: Document) -> JsonResponse:
         outcome = services.apply_operation(
             document_id=document.pk, actor=signed_in(request), operation=operation
         )
-    except (json.JSONDecodeError, UnicodeDecodeError):
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError):
         return JsonResponse(
             {"sentence": "The operation is not JSON. Reload the page and try again."}, status=400
         )

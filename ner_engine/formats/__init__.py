@@ -8,17 +8,14 @@ the one door out.
 from __future__ import annotations
 
 import json
-import lzma
 import re
-import zipfile
-import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import IO, Any, Final, Protocol
 
-from ner_engine.errors import FormatError
+from ner_engine.errors import FormatError, UnreadableError
 from ner_engine.formats import iob2, jats, jsonl, sd_nlp, sourcedata_xml, text
 from ner_engine.formats.report import Problem, Report
 from ner_engine.formats.sources import Source, open_inputs
@@ -122,19 +119,8 @@ def read_inputs(
         try:
             with source.open() as stream:
                 yield from form.read(stream, name=source.name, report=report, **options)
-        except (
-            OSError,
-            EOFError,
-            zipfile.BadZipFile,
-            zlib.error,
-            lzma.LZMAError,
-            NotImplementedError,
-        ) as error:
-            report.problem(
-                source.name,
-                f"it cannot be read to its end ({str(error)[:120] or type(error).__name__}); copy"
-                " or pack it again",
-            )
+        except UnreadableError as error:
+            report.problem(error.where, error.message)
 
 
 def accepted(documents: Iterable[Document], report: Report | None = None) -> Iterator[Document]:
@@ -164,19 +150,42 @@ def named(format_name: str) -> Format:
         ) from error
 
 
-def detect(path: Path, *, name: str = "") -> str:
-    """The name of the format of a file (called ``name``), or of the first file in a folder or zip
-    that has one. Raises ``FormatError``."""
+def detect(
+    path: Path, *, name: str = "", leaves_out: Callable[[str], bool] = lambda _: False
+) -> str:
+    """Return the name of the format of a file (called ``name``), or of the first file in a folder
+    or zip that has one.
+
+    Files for whose names ``leaves_out`` is true are not looked at. Raises ``UnreadableError`` where
+    no file has a known form and one cannot be read, ``FormatError`` where all can.
+    """
     name = name or path.name
     report = Report()
+    unreadable: list[UnreadableError] = []
     for source in open_inputs([path], report, names={path: name}):
-        with source.open() as stream:
-            if found := _format_of(source, stream.read(65536)):
-                return found
+        if leaves_out(source.name):
+            continue
+        try:
+            with source.open() as stream:
+                head = stream.read(65536)
+        except UnreadableError as error:
+            unreadable.append(error)
+            continue
+        if found := _format_of(source, head):
+            return found
+    if unreadable:
+        raise unreadable[0] if len(unreadable) == 1 else _unreadable_together(unreadable)
     reason = report.problems[0].message if report.problems else "no file in it has a known form"
     raise FormatError(
         f"its format cannot be told ({reason}); name it, formats are {', '.join(FORMATS)}",
         where=name,
+    )
+
+
+def _unreadable_together(errors: Sequence[UnreadableError]) -> UnreadableError:
+    first, n_others = errors[0], len(errors) - 1
+    return UnreadableError(
+        f"{first.message}; {n_others:,} more beside it cannot be read either", where=first.where
     )
 
 
@@ -200,7 +209,7 @@ def _format_of_row(line: bytes) -> str:
     with."""
     try:
         keys = set(json.loads(line))
-    except ValueError:
+    except (ValueError, RecursionError):
         keys = {
             key
             for key in ("spans", "words", "tokens", "input_ids")

@@ -6,13 +6,17 @@ from __future__ import annotations
 import io
 import lzma
 import re
+import struct
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, Final
 
+from ner_engine.errors import UnreadableError
 from ner_engine.formats.report import Report
 
 #: One member of an archive may unpack to this many bytes, and all of them together to that many.
@@ -25,6 +29,15 @@ MAX_XZ_MEMORY: Final = 256 * 1024**2
 #: to fill the disk.
 MAX_RATIO: Final = 200
 RATIO_MATTERS_ABOVE: Final = 16 * 1024**2
+#: Bytes that are read from an input at once.
+_BUFFER_BYTES: Final = 1 << 16
+#: What the disk and the libraries raise at an input that is damaged, cut off, locked or lies about
+#: itself. ``ValueError`` covers names that are not UTF-8, ``RuntimeError`` passwords and unknown
+#: methods of compression.
+_DAMAGE: Final = (
+    *(OSError, EOFError, ValueError, LookupError, ArithmeticError, RuntimeError),
+    *(struct.error, zipfile.BadZipFile, zlib.error, lzma.LZMAError),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +45,9 @@ class Source:
     """A named input; ``open()`` gives its bytes as a context manager, until the next source is
     taken.
 
-    ``name`` is the file's name, or the name of the folder or archive and the path in it.
-    ``is_inside`` tells files found in a folder or archive from those that were named themselves.
+    Opening and reading raise ``UnreadableError``, whatever is wrong with the bytes. ``name`` is the
+    file's name, or the name of the folder or archive and the path in it. ``is_inside`` tells files
+    found in a folder or archive from those that were named themselves.
     """
 
     name: str
@@ -66,20 +80,76 @@ def open_inputs(
 
 def _file(path: Path, name: str, report: Report, *, is_inside: bool) -> Iterator[Source]:
     try:
-        if path.stat().st_size == 0:
-            report.problem(name, "the file is empty; export it again from its source")
-        elif zipfile.is_zipfile(path):
-            yield from _members(path, name, report)
-        elif name.lower().endswith(".zip"):
-            report.problem(name, "it is no zip archive, or was cut off; pack or copy it again")
-        elif name.lower().endswith(".xz"):
-            yield Source(name[: -len(".xz")], lambda: io.BufferedReader(_Xz(path)), is_inside)
-        else:
-            yield Source(name, lambda: path.open("rb"), is_inside)
-    except OSError as error:
-        report.problem(
-            name, f"it cannot be opened ({error.strerror}); check the file and its permissions"
-        )
+        with _naming_damage(name):
+            is_empty = path.stat().st_size == 0
+            is_zip = not is_empty and zipfile.is_zipfile(path)
+    except UnreadableError as error:
+        report.problem(error.where, error.message)
+        return
+    if is_empty:
+        report.problem(name, "the file is empty; export it again from its source")
+    elif is_zip:
+        yield from _members(path, name, report)
+    elif name.lower().endswith(".zip"):
+        report.problem(name, "it is no zip archive, or was cut off; pack or copy it again")
+    elif name.lower().endswith(".xz"):
+        yield _source(name[: -len(".xz")], lambda: _Xz(path), is_inside=is_inside)
+    else:
+        yield _source(name, lambda: path.open("rb"), is_inside=is_inside)
+
+
+def _source(name: str, open_bytes: Callable[[], Any], *, is_inside: bool) -> Source:
+    """The source whose bytes ``open_bytes`` gives."""
+
+    def opened() -> io.BufferedReader:
+        with _naming_damage(name):
+            return io.BufferedReader(_Checked(name, open_bytes()), _BUFFER_BYTES)
+
+    return Source(name, opened, is_inside)
+
+
+@contextmanager
+def _naming_damage(name: str) -> Iterator[None]:
+    """Raise ``UnreadableError`` for the input of this name where its bytes cannot be read. The one
+    place that knows what can go wrong."""
+    try:
+        yield
+    except _DAMAGE as error:
+        raise UnreadableError(_sentence_of(error), where=name) from error
+
+
+def _sentence_of(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:  # without the path, which is the server's
+        return f"it cannot be read ({error.strerror}); check the file and its permissions"
+    reason = (
+        "a file name in it is not valid UTF-8"
+        if isinstance(error, UnicodeError)
+        else str(error)[:120] or type(error).__name__
+    )
+    return f"it cannot be read to its end ({reason}); copy or pack it again"
+
+
+class _Checked(io.RawIOBase):
+    """The bytes of the input ``name``; whatever goes wrong with them is raised as
+    ``UnreadableError``."""
+
+    def __init__(self, name: str, stream: Any) -> None:
+        self._name, self._bytes = name, stream
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        with _naming_damage(self._name):
+            data = self._bytes.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        if not self.closed:
+            with _naming_damage(self._name):
+                self._bytes.close()
+        super().close()
 
 
 class _Xz(io.RawIOBase):
@@ -127,12 +197,13 @@ class _Xz(io.RawIOBase):
 
 def _members(path: Path, archive_name: str, report: Report) -> Iterator[Source]:
     try:
-        archive = zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, NotImplementedError) as error:
-        report.problem(archive_name, f"the archive cannot be read ({error}); pack it again")
+        with _naming_damage(archive_name):
+            archive = zipfile.ZipFile(path)
+    except UnreadableError as error:
+        report.problem(error.where, error.message)
         return
     with archive:
-        members = [info for info in archive.infolist() if not info.is_dir()]
+        members = [info for info in archive.infolist() if not info.filename.endswith("/")]
         refusal = _archive_refusal(members)
         if refusal:
             report.problem(archive_name, refusal)
@@ -144,7 +215,7 @@ def _members(path: Path, archive_name: str, report: Report) -> Iterator[Source]:
             if refusal := _member_refusal(info):
                 report.problem(name, refusal)
             else:
-                yield Source(name, lambda info=info: archive.open(info), is_inside=True)  # type: ignore[misc]
+                yield _source(name, partial(archive.open, info), is_inside=True)
 
 
 def _archive_refusal(members: list[zipfile.ZipInfo]) -> str:
@@ -164,6 +235,7 @@ def _member_refusal(info: zipfile.ZipInfo) -> str:
         "its path leads out of the archive; it was skipped, pack the file under a plain name": (
             path.is_absolute() or ".." in path.parts or re.match("[A-Za-z]:", info.filename)
         ),
+        "it has no name; pack it again under one": not path.name,
         "it is an archive in an archive; unpack it and give it by itself": (
             path.suffix.lower() == ".zip"
         ),
@@ -180,7 +252,9 @@ def _member_refusal(info: zipfile.ZipInfo) -> str:
 def _is_junk(name: str) -> bool:
     """Resource forks and folder notes that desktop systems leave. A file named only ``.xml`` is
     data, not junk."""
-    parts = PurePosixPath(name).parts
+    path = PurePosixPath(name)
     return (
-        "__MACOSX" in parts or parts[-1] in {".DS_Store", "Thumbs.db"} or parts[-1].startswith("._")
+        "__MACOSX" in path.parts
+        or path.name in {".DS_Store", "Thumbs.db"}
+        or path.name.startswith("._")
     )

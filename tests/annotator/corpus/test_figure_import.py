@@ -366,3 +366,54 @@ def test_documents_of_another_project_are_left_alone(
     assert widths(project) == {}
     assert widths(other) == {"fig1": 11}
     assert Document.objects.count() == 2
+
+
+def with_wrong_checksum(path: Path, name: str) -> Path:
+    """The archive with a byte of the member's content changed."""
+    data = bytearray(path.read_bytes())
+    with zipfile.ZipFile(path) as archive:
+        info = archive.getinfo(name)
+    data[info.header_offset + 30 + len(name) + info.compress_size // 2] ^= 1
+    path.write_bytes(data)
+    return path
+
+
+def test_a_damaged_image_is_named_once_and_the_rest_is_counted(
+    project: Project, tmp_path: Path
+) -> None:
+    figures = [(f"fig{number}", f"Figure {number}", f"f{number}") for number in (1, 2)]
+    archive = packed(
+        tmp_path / "a.zip",
+        {"f1.png": image(11), "f2.png": image(12), "a.xml": article("10.1/a", *figures)},
+    )
+    report = run_import(project, with_wrong_checksum(archive, "f1.png"))
+    assert widths(project) == {"fig2": 12}
+    assert report["imported"] == 2
+    assert images_of(report) == {"images": 1}
+    assert len(report["problems"]) == 1
+    assert report["problems"][0].startswith("a.zip/f1.png: it cannot be read to its end")
+
+
+def test_an_image_under_a_broken_name_leaves_the_report_whole(
+    project: Project, tmp_path: Path
+) -> None:
+    archive = packed(
+        tmp_path / "a.zip",
+        {"a.xml": article("10.1/a", ("fig1", "Figure 1", "f1")), "f1.png": image(11)},
+    )
+    archive.write_bytes(archive.read_bytes().replace(b"f1.png", b"\xff1.png", 1))
+    report = run_import(project, archive)
+    assert report["imported"] == 1
+    assert len(report["problems"]) == 1
+    assert report["problems"][0].startswith("a.zip/f1.png: it cannot be read")
+
+
+def test_a_damaged_article_among_images_is_named(project: Project, tmp_path: Path) -> None:
+    archive = packed(
+        tmp_path / "a.zip",
+        {"f1.png": image(11), "a.xml": article("10.1/a", ("fig1", "Figure 1", "f1"))},
+    )
+    report = run_import(project, with_wrong_checksum(archive, "a.xml"))
+    assert report["imported"] == 0
+    assert len(report["problems"]) == 1
+    assert report["problems"][0].startswith("a.zip/a.xml: it cannot be read to its end")

@@ -426,6 +426,19 @@ def test_a_file_of_which_nothing_can_be_read_is_named_and_nothing_is_written(
     assert not Document.objects.exists()
 
 
+def test_a_line_nested_very_deep_is_refused_and_the_rest_goes_through(
+    project: Project, tmp_path: Path
+) -> None:
+    path = tmp_path / "deep.jsonl"
+    path.write_bytes(
+        b'{"text": ' + b"[" * 50_000 + b"]" * 50_000 + b'}\n{"id": "a", "text": "Bax moves"}\n'
+    )
+    report = run_import(project, path)
+    assert report["imported"] == 1
+    assert len(report["problems"]) == 1
+    assert report["problems"][0].startswith("deep.jsonl, line 1: it is not JSON")
+
+
 def test_a_missing_file_does_not_keep_the_others_out(
     project: Project, tmp_path: Path, three: Path
 ) -> None:

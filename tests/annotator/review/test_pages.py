@@ -293,7 +293,8 @@ def test_an_edit_of_a_legend_in_other_hands_answers_423(
 
 
 @pytest.mark.parametrize(
-    ("body", "status"), [(b"{", 400), (b"\xff", 400), (b"[]", 422), (b'{"id": 3}', 422)]
+    ("body", "status"),
+    [(b"{", 400), (b"\xff", 400), (b"[" * 50_000, 400), (b"[]", 422), (b'{"id": 3}', 422)],
 )
 def test_what_is_no_operation_is_refused_with_a_sentence(
     body: bytes, status: int, make_legend: MakeLegend, client_of: ClientOf, curator: User

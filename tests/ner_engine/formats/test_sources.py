@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ner_engine.errors import FormatError
+from ner_engine.errors import FormatError, UnreadableError
 from ner_engine.formats import detect, read_inputs, sources
 from ner_engine.formats.report import Report
 from ner_engine.formats.sources import open_inputs
@@ -209,3 +209,91 @@ def test_a_file_of_no_known_form_is_an_error_by_name(tmp_path: Path) -> None:
     path.write_bytes(b"\x89PNG")
     with pytest.raises(FormatError, match=r"a\.png: its format cannot be told"):
         detect(path)
+
+
+def damaged(path: Path, name: str) -> Path:
+    """The archive with a byte of the member's content changed, so that its checksum is wrong;
+    members are stored as they are."""
+    data = bytearray(path.read_bytes())
+    with zipfile.ZipFile(path) as archive:
+        info = archive.getinfo(name)
+    data[info.header_offset + 30 + len(name.encode()) + 2] ^= 1
+    path.write_bytes(data)
+    return path
+
+
+def renamed_inside(path: Path, name: str, other: bytes) -> Path:
+    """The archive with another name of the same length before the member's content than its table
+    of contents has."""
+    data = path.read_bytes()
+    path.write_bytes(data.replace(name.encode(), other, 1))
+    return path
+
+
+def test_a_member_with_two_names_is_named_and_the_rest_is_read(tmp_path: Path) -> None:
+    archive = pack(tmp_path / "c.zip", {"a.jsonl": ROW, "b.jsonl": ROW})
+    ids, report = ids_in(renamed_inside(archive, "a.jsonl", b"\xff.jsonl"))
+    assert len(ids) == 1
+    assert [problem.where for problem in report.problems] == ["c.zip/a.jsonl"]
+    assert "copy or pack it again" in report.problems[0].message
+
+
+def test_a_member_without_a_name_is_named(tmp_path: Path) -> None:
+    names, problems = names_in(pack(tmp_path / "c.zip", {".": ROW, "good.jsonl": ROW}))
+    assert names == ["c.zip/good.jsonl"]
+    assert problems == [("c.zip/.", "it has no name; pack it again under one")]
+
+
+def test_a_table_of_contents_that_is_not_utf8_is_named(tmp_path: Path) -> None:
+    archive = pack(tmp_path / "c.zip", {"é.jsonl": ROW})
+    archive.write_bytes(archive.read_bytes().replace("é".encode(), b"\xff\xff"))
+    names, problems = names_in(archive)
+    assert names == []
+    assert problems == [
+        (
+            "c.zip",
+            (
+                "it cannot be read to its end (a file name in it is not valid UTF-8); copy or pack"
+                " it again"
+            ),
+        )
+    ]
+
+
+def test_the_format_is_told_by_the_first_member_that_can_be_read(tmp_path: Path) -> None:
+    archive = pack(tmp_path / "c.zip", {"a.jsonl": ROW, "b.jsonl": ROW}, zipfile.ZIP_STORED)
+    assert detect(damaged(archive, "a.jsonl")) == "jsonl"
+
+
+def test_no_readable_member_is_an_error_that_names_the_first(tmp_path: Path) -> None:
+    archive = pack(tmp_path / "c.zip", {"a.jsonl": ROW, "b.jsonl": ROW}, zipfile.ZIP_STORED)
+    damaged(damaged(archive, "a.jsonl"), "b.jsonl")
+    with pytest.raises(
+        UnreadableError, match=r"^c\.zip/a\.jsonl: it cannot be read .* 1 more beside it"
+    ):
+        detect(archive)
+
+
+def test_a_file_that_may_not_be_read_is_named_without_its_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (path := tmp_path / "a.jsonl").write_bytes(ROW)
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "open", refuse)
+    ids, report = ids_in(path)
+    assert ids == []
+    assert [str(problem) for problem in report.problems] == [
+        "a.jsonl: it cannot be read (Permission denied); check the file and its permissions"
+    ]
+
+
+def test_a_first_line_nested_very_deep_is_refused_by_its_number(tmp_path: Path) -> None:
+    path = tmp_path / "deep.jsonl"
+    path.write_bytes(b'{"text": ' + b"[" * 50_000 + b"]" * 50_000 + b"}\n" + ROW)
+    assert detect(path) == "jsonl"
+    ids, report = ids_in(path)
+    assert len(ids) == 1
+    assert [problem.where for problem in report.problems] == ["deep.jsonl, line 1"]
