@@ -493,7 +493,7 @@ def _worse(
 ) -> list[WorseLegend]:
     """With the documents that are still in the project, found by key, or by their id in their
     source."""
-    documents = project.documents.only("pk", "doi", "figure_label", "external_id")
+    documents = project.documents.only("pk", "project", "doi", "figure_label", "external_id")
     by_key = documents.in_bulk([key for (key, _, _), _, _ in legends if key])
     named = documents.filter(external_id__in=[name for (key, _, name), _, _ in legends if not key])
     by_name = {(document.doi.lower(), document.external_id): document for document in named}

@@ -206,7 +206,9 @@ def count_efforts(
             )  # two who look at once count one after the other
             if run is not None:
                 run.hold()
-            chunk = list(uncounted(project).order_by("pk").only("pk", "revision")[:CHUNK])
+            chunk = list(
+                uncounted(project).order_by("pk").only("pk", "project", "revision")[:CHUNK]
+            )
             _keep(chunk, role_tasks)
         n += len(chunk)
         if len(chunk) < CHUNK:

@@ -115,7 +115,10 @@ class Pretagging:
             total=total,
             message=f"Loading {name}" if total else "Nothing waits to be tagged",
         )
-        while batch := list(waiting.filter(pk__gt=last).order_by("pk").only("pk", "text")[:BATCH]):
+        rows = waiting.order_by("pk").only(
+            "pk", "project", "text", "doi", "figure_label", "external_id"
+        )
+        while batch := list(rows.filter(pk__gt=last)[:BATCH]):
             self.run.check()
             self._tag_batch(batch, lineup)
             last, done = batch[-1].pk, done + len(batch)
@@ -233,4 +236,4 @@ def _written(batch: Sequence[Document], source: str) -> list[list[Any]]:
     layers = Layer.objects.current().filter(
         document__in=batch, kind=LayerKind.SUGGESTED, source=source
     )
-    return [list(layer.spans.only("role")) for layer in layers]
+    return [list(layer.spans.only("layer", "role")) for layer in layers]

@@ -409,3 +409,19 @@ def test_a_command_tells_the_same(
     assert model["total"]["accepted"] == 5
     assert model["work"]["n_legends"] == 1
     assert "of 5 suggestions 5 accepted" in run_command("curation_effort", project.slug).out
+
+
+def test_counting_asks_the_database_as_often_for_many_legends(
+    project: Project, import_legends: Any, reviewer: User
+) -> None:
+    documents = import_legends(12, labels="gold")
+
+    def queries(counted: list[Document]) -> int:
+        Document.objects.filter(pk__in=[document.pk for document in counted]).update(
+            accepted_by=reviewer
+        )
+        with CaptureQueriesContext(connection) as asked:
+            assert effort.count_efforts(project) == len(counted)
+        return len(asked)
+
+    assert queries(documents[:2]) == queries(documents[2:])
