@@ -349,6 +349,8 @@ class Bench:
         kinds = np.where(generator.random(600) < 0.15, generator.integers(0, len(labels), 600), 0)
 
         class Known:
+            device = "cpu"
+
             def run(self, windows: Sequence[Sequence[int]]) -> list[Any]:
                 return [sharp[kinds[: len(window)]] for window in windows]
 

@@ -44,6 +44,11 @@ class ModelNotFoundError(EngineError):
     it."""
 
 
+class DeviceError(EngineError):
+    """The device that computes failed or has no memory left. No text is to blame, and the next text
+    would fail as well."""
+
+
 class TrainingError(EngineError):
     """A training run cannot start or go on."""
 

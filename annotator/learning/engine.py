@@ -17,8 +17,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import structlog
+
 from annotator.common.errors import UserError
-from ner_engine.errors import TrainingError, UnsafeModelError
+from ner_engine.errors import DeviceError, TrainingError, UnsafeModelError
 from ner_engine.schema import Document, Segment
 
 if TYPE_CHECKING:
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
     from ner_engine.registry.catalogue import Checkpoint, Listed
     from ner_engine.registry.hyperparameters import Hyperparameter
     from ner_engine.registry.label_schemes import LabelScheme, Translation
+
+log = structlog.get_logger(__name__)
 
 #: Weights that a process keeps loaded beyond what it is asked for at the moment: room for the
 #: models of a project's steps, and beside them a candidate that is being judged. Counted as
@@ -254,13 +258,25 @@ class _Taggers:
 
     @contextmanager
     def of(self, models: Mapping[str, ModelVersion]) -> Iterator[dict[str, Tagger]]:
-        """The taggers of ``models``, under the same names, for the caller alone while it uses
-        them."""
+        """The taggers of ``models``, under the same names, for the caller alone while it uses them.
+
+        A device that fails loses them all, so that what they hold of its memory is free for the
+        next job.
+        """
         with self._lock:
             keys = {name: f"{model.path}:{model.weights_sha256}" for name, model in models.items()}
-            for name, model in models.items():
-                self._load(keys[name], model, needed=keys.values())
-            yield {name: self._loaded[key][0] for name, key in keys.items()}
+            try:
+                for name, model in models.items():
+                    self._load(keys[name], model, needed=keys.values())
+                yield {name: self._loaded[key][0] for name, key in keys.items()}
+            except DeviceError as error:
+                self._loaded.clear()
+                log.error(
+                    "device_failed",
+                    models=[model.name for model in models.values()],
+                    error=str(error),
+                )
+                raise
 
     def _load(self, key: str, model: ModelVersion, needed: Collection[str]) -> None:
         if key not in self._loaded:
@@ -291,7 +307,7 @@ def tag(
     where they are known.
 
     Models stay loaded in this process as long as there is room. Raises ``UserError`` where files of
-    one were changed, ``ModelNotFoundError``, ``UnsafeModelError``.
+    one were changed, ``ModelNotFoundError``, ``UnsafeModelError``, ``DeviceError``.
     """
     from ner_engine.inference.pipeline import Pipeline  # noqa: PLC0415 - torch
     from ner_engine.registry.tasks import TASKS  # noqa: PLC0415
@@ -400,7 +416,10 @@ def evaluate(
     with _taggers.of({"": model}) as taggers:
         loaded = taggers[""]
     watched = Tagger(
-        model.name, _Watched(model, before_each_batch), loaded.encoder, loaded.id2label
+        model.name,
+        _Watched(model, before_each_batch, loaded.backend.device),
+        loaded.encoder,
+        loaded.id2label,
     )
     return judge(
         watched,
@@ -417,6 +436,7 @@ class _Watched:
 
     model: ModelVersion
     before_each_batch: Callable[[], None]
+    device: str
     batch: int = 64
 
     def run(self, windows: Sequence[Sequence[int]]) -> list[Probabilities]:
@@ -424,7 +444,7 @@ class _Watched:
         for start in range(0, len(windows), self.batch):
             self.before_each_batch()
             with _taggers.of({"": self.model}) as taggers:
-                rows += taggers[""].backend.run(windows[start : start + self.batch])
+                rows += taggers[""].run(windows[start : start + self.batch])
         return rows
 
 

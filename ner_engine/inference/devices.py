@@ -1,11 +1,27 @@
-"""The accelerators of this machine, as a training is put on one of them."""
+"""The devices of this machine: which there are, and how their errors are told from those of a
+text."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
 
 import torch
+
+from ner_engine.errors import DeviceError
+
+if TYPE_CHECKING:
+    from ner_engine.inference.backends.encoder import Probabilities
+
+#: What only a device's libraries say. Most of their errors are bare ``RuntimeError``.
+_OF_DEVICE: Final = re.compile(
+    r"\b(?:cuda|cublas|cudnn|cufft|cusolver|nccl|hip|hipblas|miopen)", re.IGNORECASE
+)
+_OF_MEMORY: Final = re.compile(r"out of memory|ALLOC_FAILED|DefaultCPUAllocator", re.IGNORECASE)
+_MAX_REASON: Final = 200
 
 
 def accelerators() -> list[tuple[str, str]]:
@@ -28,3 +44,64 @@ def _names(count: int, visible: str) -> Sequence[str]:
     their first names."""
     named = [name.strip() for name in visible.split(",") if name.strip()]
     return named[:count] if named else [str(index) for index in range(count)]
+
+
+def default_device() -> str:
+    """Return the device that computes where none is named: "cuda" or "cpu"."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def run_on(
+    device: str,
+    run: Callable[[Sequence[Sequence[int]]], list[Probabilities]],
+    windows: Sequence[Sequence[int]],
+) -> list[Probabilities]:
+    """Return what ``run`` makes of the windows, in order; they are run in halves where the memory
+    of ``device`` is too small for all at once.
+
+    Raises ``DeviceError`` where the device fails, or has no memory for a single window. Every other
+    error of ``run`` is raised as it is.
+    """
+    try:
+        with naming_device_errors(device):
+            return run(windows)
+    except DeviceError as error:
+        if len(windows) < 2 or not _is_out_of_memory(error.__cause__):
+            raise
+    # Not in the handler: the error that is handled keeps the tensors of the failed batch.
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    half = len(windows) // 2
+    return [*run_on(device, run, windows[:half]), *run_on(device, run, windows[half:])]
+
+
+@contextmanager
+def naming_device_errors(device: str) -> Iterator[None]:
+    """Raise ``DeviceError`` with a sentence that names ``device`` where the block fails because of
+    it."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if _is_out_of_memory(error):
+            raise DeviceError(
+                f"The device {device} has too little memory left. End other programs that use it,"
+                " or choose a smaller model, then start again."
+            ) from error
+        if isinstance(error, torch.AcceleratorError) or _OF_DEVICE.search(str(error)):
+            raise DeviceError(
+                f"The device {device} failed ({_reason(error)}). Restart the worker or the command;"
+                " if that does not help, check the device, with nvidia-smi for instance."
+            ) from error
+        raise
+
+
+def _is_out_of_memory(error: BaseException | None) -> bool:
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and _OF_MEMORY.search(str(error)) is not None
+
+
+def _reason(error: BaseException) -> str:
+    """The first line of what the device says; hints for programmers follow it."""
+    lines = str(error).strip().splitlines()
+    return lines[0][:_MAX_REASON] if lines else type(error).__name__

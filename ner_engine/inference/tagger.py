@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ner_engine.align import split_tag
 from ner_engine.inference.backends import Backend, Probabilities, choose_backend
+from ner_engine.inference.devices import default_device, naming_device_errors, run_on
 from ner_engine.inference.loading import load_tokenizer
 from ner_engine.inference.windows import TextEncoder, Tokens
 from ner_engine.registry import catalogue as catalog
@@ -49,11 +50,13 @@ def load_tagger(
 
     ``device`` ("cpu", "cuda", "cuda:1") and ``precision`` ("fp32", "bf16") are chosen by the
     machine where not given; ``aggregation`` says which tokens of a word decide its label. Raises
-    ``ModelNotFoundError`` or ``UnsafeModelError``, each with a sentence that says what to do.
+    ``DeviceError``, ``ModelNotFoundError`` or ``UnsafeModelError``, each with a sentence that says
+    what to do.
     """
     checkpoint = catalog.find(name_or_dir, may_fetch=may_fetch)
     encoder = TextEncoder(load_tokenizer(checkpoint), max_length=checkpoint.max_length)
-    backend = choose_backend(checkpoint, device=device, precision=precision)
+    with naming_device_errors(device or default_device()):
+        backend = choose_backend(checkpoint, device=device, precision=precision)
     return Tagger(checkpoint.name, backend, encoder, checkpoint.id2label, aggregation=aggregation)
 
 
@@ -160,9 +163,7 @@ class Tagger:
             for index, found in enumerate(tokens)
             for window in self.encoder.windows(len(found))
         ]
-        rows = self.backend.run(
-            [self.encoder.input_ids(tokens[index], window) for index, window in places]
-        )
+        rows = self.run([self.encoder.input_ids(tokens[index], window) for index, window in places])
         n_labels = len(self._scheme.id2label)
         sums = [np.zeros((len(found), n_labels), dtype=np.float32) for found in tokens]
         weights = [np.zeros((len(found), 1), dtype=np.float32) for found in tokens]
@@ -172,6 +173,11 @@ class Tagger:
             sums[index][start:end] += row[first : len(row) - behind] * weight
             weights[index][start:end] += weight
         return [total / weight for total, weight in zip(sums, weights, strict=True)]
+
+    def run(self, windows: Sequence[Sequence[int]]) -> list[Probabilities]:
+        """Label probabilities ``(tokens, labels)`` of each window of ids. Raises ``DeviceError``
+        where the device fails, whatever the text."""
+        return run_on(self.backend.device, self.backend.run, windows)
 
     def _spans(
         self,

@@ -365,6 +365,10 @@ class _Listening:
         self._sum, self._count = 0.0, 0
 
     @property
+    def device(self) -> str:
+        return self._backend.device
+
+    @property
     def loss(self) -> float:
         """Mean cross entropy in nats over the labelled tokens so far."""
         return self._sum / max(self._count, 1)

@@ -58,7 +58,8 @@ class Pretagging:
         ``serving_before`` served, with what serves then; the report.
 
         A legend that a model cannot tag is named in it and keeps what it had. Raises ``UserError``
-        where it cannot tag any.
+        where it cannot tag any, ``DeviceError`` where the device fails: no legend is refused for
+        that, and those that were tagged stay so.
         """
         self._tag_with(lineup)
         while (serving := self._serving_at_the_end(serving_before)).keys != serving_before:

@@ -6,14 +6,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-import torch
-
 from ner_engine.errors import CalibrationError
 from ner_engine.inference.backends.encoder import Probabilities
 from ner_engine.inference.backends.lean import LeanBackend, cpu_precision, take_free_threads
 from ner_engine.inference.backends.packed import PackedBackend
 from ner_engine.inference.backends.plain import PlainBackend, batches_by_length
 from ner_engine.inference.backends.scales import ranges_of, ranges_to_use
+from ner_engine.inference.devices import default_device
 from ner_engine.inference.packing import read_weights
 from ner_engine.registry.catalogue import Checkpoint
 
@@ -30,8 +29,11 @@ __all__ = [
 
 
 class Backend(Protocol):
-    """Anything that runs windows. ``ids`` hold special tokens; each result is ``(tokens, labels)``,
-    in the order given."""
+    """Anything that runs windows on its ``device``. ``ids`` hold special tokens; each result is
+    ``(tokens, labels)``, in the order given."""
+
+    @property
+    def device(self) -> str: ...
 
     def run(self, windows: Sequence[Sequence[int]]) -> list[Probabilities]: ...
 
@@ -45,7 +47,7 @@ def choose_backend(
     int8 is chosen where the model's folder has scales that were found good enough on this kind of
     processor. Raises ``CalibrationError`` where int8 is asked for and there are no scales that fit.
     """
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    device = device or default_device()
     is_known = LeanBackend.can_run(checkpoint.config)
     if device == "cpu":
         take_free_threads()

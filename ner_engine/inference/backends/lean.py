@@ -67,6 +67,8 @@ class LeanBackend:
     public operations alone are used.
     """
 
+    device: Final = "cpu"
+
     def __init__(
         self,
         config: Mapping[str, Any],

@@ -53,7 +53,7 @@ class PackedBackend:
         precision: str = "bf16",
         row_tokens: int = ROW_TOKENS,
     ) -> None:
-        self._device, self._row_tokens = torch.device(device), row_tokens
+        self.device, self._device, self._row_tokens = device, torch.device(device), row_tokens
         self._dtype = torch.bfloat16 if precision == "bf16" else torch.float32
         self._model = self._moved(read_encoder(config, weights))
         self._is_cuda = self._device.type == "cuda"

@@ -19,7 +19,7 @@ class PlainBackend:
 
     def __init__(self, model: Any, *, device: str = "cpu", precision: str = "fp32") -> None:
         self._model = model.to(device).eval()
-        self._device, self._bf16 = device, precision == "bf16"
+        self.device, self._bf16 = device, precision == "bf16"
         self._pad_id = int(model.config.pad_token_id or 0)
         self._budget = 1 if device == "cpu" else BATCH_TOKENS
 
@@ -40,9 +40,9 @@ class PlainBackend:
             ids[row, : len(window)] = torch.tensor(window)
             mask[row, : len(window)] = 1
         self._model.eval()
-        with torch.autocast(torch.device(self._device).type, torch.bfloat16, enabled=self._bf16):
+        with torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=self._bf16):
             logits = self._model(
-                input_ids=ids.to(self._device), attention_mask=mask.to(self._device)
+                input_ids=ids.to(self.device), attention_mask=mask.to(self.device)
             ).logits
         scores: Probabilities = logits.float().softmax(-1).cpu().numpy()
         return scores

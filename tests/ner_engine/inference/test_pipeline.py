@@ -67,6 +67,8 @@ class Reader:
     """A model that knows one rule: what is masked first in a text was perturbed, every other mask
     was measured."""
 
+    device = "cpu"
+
     def __init__(self, encoder: TextEncoder) -> None:
         self.encoder = encoder
         self.seen: list[list[int]] = []

@@ -6,12 +6,16 @@ import json
 from typing import Any
 
 import pytest
+import torch
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from hypothesis import given
 from hypothesis import strategies as st
 
 from annotator.corpus.models import Document
 from annotator.datasets.models import Snapshot
 from annotator.datasets.snapshots import rows_of
+from annotator.jobs.models import JobState
 from annotator.jobs.services import run_job
 from annotator.learning.evaluation import comparison as judging
 from annotator.learning.evaluation.comparison import (
@@ -26,6 +30,7 @@ from annotator.learning.evaluation.services import start_evaluation
 from annotator.learning.models import Evaluation, ModelVersion
 from ner_engine import schema
 from ner_engine.align import Labelled
+from ner_engine.inference.backends import LeanBackend
 from ner_engine.scoring.comparison import Counts, Difference, counts_of, errors_of, partial_scores
 from ner_engine.scoring.metrics import score
 from tests.annotator.learning.conftest import judged_as, perfect, scores
@@ -223,3 +228,36 @@ def test_lists_of_evaluations_leave_the_findings_in_the_database(
     assert "findings" in Evaluation.objects.get().get_deferred_fields()
     assert "findings" in tiny.evaluations.get().get_deferred_fields()
     assert Evaluation.objects.get().findings == {"form": 0}
+
+
+@pytest.mark.django_db
+def test_a_failing_device_ends_the_judging_and_keeps_no_scores(
+    learned: Snapshot, tiny: ModelVersion, other: ModelVersion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise torch.AcceleratorError("CUDA error: unspecified launch failure")
+
+    monkeypatch.setattr(LeanBackend, "run", fail)
+    job = start_evaluation(
+        project=learned.project, snapshot=learned, model_version=other, actor=None
+    )
+    run_job(job.pk)
+    job.refresh_from_db()
+    assert job.state == JobState.FAILED
+    assert job.error.startswith(
+        "The device cpu failed (CUDA error: unspecified launch failure). Restart the worker"
+    )
+    assert not Evaluation.objects.exists()
+
+
+@pytest.mark.django_db
+def test_worse_legends_are_found_with_as_many_queries_as_few(learned: Snapshot) -> None:
+    def queries(keys: list[int]) -> int:
+        with CaptureQueriesContext(connection) as asked:
+            judging._worse(
+                learned.project, [((key, "", ""), Counts(0, 0, 0), Counts(0, 0, 0)) for key in keys]
+            )
+        return len(asked)
+
+    keys = list(learned.project.documents.values_list("pk", flat=True))
+    assert queries(keys) == queries(keys[:2])

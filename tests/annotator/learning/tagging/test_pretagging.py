@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from django.core.exceptions import PermissionDenied
+from django.db import connection
 from django.db.models import Count
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from annotator.accounts.models import User
 from annotator.corpus.models import Document, DocumentState, Layer, LayerKind, Project, Span
@@ -24,6 +27,7 @@ from annotator.learning.models import ModelVersion, ServingModel
 from annotator.learning.services import PRETAG_KIND, find_model, register_model, start_pretagging
 from ner_engine import schema
 from ner_engine.errors import EngineError
+from ner_engine.inference.backends import LeanBackend
 from ner_engine.inference.pipeline import Tagged
 from tests.annotator.commands import run_command
 from tests.annotator.conftest import WorkerProcess, wait_for
@@ -253,6 +257,74 @@ def test_a_model_that_cannot_tag_anything_fails_with_a_sentence(
     assert job.state == JobState.FAILED
     assert "cannot tag any of these legends" in job.error
     assert not Layer.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            torch.AcceleratorError("CUDA error: unspecified launch failure"),
+            "The device cpu failed (CUDA error: unspecified launch failure)",
+        ),
+        (
+            torch.OutOfMemoryError("CUDA out of memory."),
+            "The device cpu has too little memory left",
+        ),
+    ],
+)
+def test_a_failing_device_ends_the_job_and_refuses_no_legend(
+    error: RuntimeError,
+    said: str,
+    project: Project,
+    tiny: ModelVersion,
+    import_legends: ImportLegends,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    documents = import_legends(8)
+    real, asked = LeanBackend.run, []
+
+    def dying(self: LeanBackend, windows: Any) -> Any:
+        asked.append(len(windows))
+        if len(asked) > 2:
+            raise error
+        return real(self, windows)
+
+    monkeypatch.setattr("annotator.learning.tagging.pretagging.BATCH", 2)
+    monkeypatch.setattr(LeanBackend, "run", dying)
+    job = done(start_pretagging(project=project, actor=None))
+    assert job.state == JobState.FAILED
+    assert job.error.startswith(said)
+    assert [len(suggestions(document)) for document in documents] == [1, 1, 1, 1, 0, 0, 0, 0]
+    assert "legend_not_tagged" not in caplog.text
+    monkeypatch.setattr(LeanBackend, "run", real)
+    assert done(start_pretagging(project=project, actor=None)).result["documents"] == 4
+
+
+def queries_of_a_tagging(project: Project, model: ModelVersion) -> int:
+    with CaptureQueriesContext(connection) as queries:
+        assert (
+            done(start_pretagging(project=project, actor=None, model_version=model)).state
+            == JobState.SUCCEEDED
+        )
+    return len(queries)
+
+
+def test_the_database_is_not_asked_once_for_each_legend(
+    project: Project,
+    tiny: ModelVersion,
+    import_legends: ImportLegends,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(
+        engine, "tag", lambda models, texts, segments: [Tagged((), ()) for _ in texts]
+    )
+    import_legends(4)
+    few = queries_of_a_tagging(project, tiny)
+    import_legends(40)
+    Document.objects.filter(layers__isnull=False).delete()
+    assert project.documents.count() == 36
+    assert queries_of_a_tagging(project, tiny) == few
 
 
 def test_a_model_whose_files_were_changed_does_not_tag(
