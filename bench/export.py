@@ -25,20 +25,22 @@ import sys
 import django; django.setup()
 from django.core.management import call_command
 from pathlib import Path
+from annotator.accounts.actors import SYSTEM
 from annotator.corpus.services import create_project, import_paths
 call_command("migrate", verbosity=0)
 for name, path in (("quarter", sys.argv[1]), ("whole", sys.argv[2])):
-    project = create_project(name=name, slug=name, actor=None)
-    import_paths(project=project, paths=[Path(path)], source_format="sourcedata-xml", labels="gold", actor=None)
+    project = create_project(name=name, slug=name, actor=SYSTEM)
+    import_paths(project=project, paths=[Path(path)], source_format="sourcedata-xml", labels="gold", actor=SYSTEM)
 """  # noqa: E501
 _EXPORT = """
 import json, resource, sys, time
 import django; django.setup()
+from annotator.accounts.actors import SYSTEM
 from annotator.corpus.models import Project
 from annotator.datasets.services import export_dataset
 project = Project.objects.get(slug=sys.argv[1])
 begun, cpu = time.perf_counter(), time.process_time()
-report = export_dataset(project=project, format_name="sd-nlp", out_dir=sys.argv[2], actor=None, public_form=sys.argv[3] == "public")
+report = export_dataset(project=project, format_name="sd-nlp", out_dir=sys.argv[2], actor=SYSTEM, public_form=sys.argv[3] == "public")
 facts = {"wall": time.perf_counter() - begun, "cpu": time.process_time() - cpu, "rows": report["counts"]["rows_panels"]}
 print(json.dumps(facts | {"documents": report["documents"], "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
 """  # noqa: E501

@@ -44,6 +44,7 @@ import django; django.setup()
 from contextlib import redirect_stdout
 from pathlib import Path
 from django.core.management import CommandError, call_command
+from annotator.accounts.actors import SYSTEM
 from annotator.corpus.models import Project
 from annotator.corpus.services import create_project, import_paths
 from annotator.jobs.services import run_job
@@ -56,11 +57,11 @@ from annotator.learning.evaluation.charts import blend_of, events_of
 folder, recipe, settings = Path(sys.argv[1]), sys.argv[2], sys.argv[3:]
 with redirect_stdout(sys.stderr):
     call_command("migrate", verbosity=0)
-    project = create_project(name="Trial", slug="trial", actor=None)
-    import_paths(project=project, paths=[folder / "papers.jsonl"], source_format="jsonl", labels="gold", actor=None)
+    project = create_project(name="Trial", slug="trial", actor=SYSTEM)
+    import_paths(project=project, paths=[folder / "papers.jsonl"], source_format="jsonl", labels="gold", actor=SYSTEM)
     call_command("freeze_snapshot", "trial", split_file=str(folder / "sides.tsv"))
     asked = dict(setting.split("=", 1) for setting in settings)
-    job = start_dry_run(project=project, snapshot=project.snapshots.get(), actor=None, recipe=recipe, hyperparameters=asked, base=None)
+    job = start_dry_run(project=project, snapshot=project.snapshots.get(), actor=SYSTEM, recipe=recipe, hyperparameters=asked, base=None)
     run_job(job.pk)
     job.refresh_from_db()
     began = time.perf_counter()

@@ -49,19 +49,20 @@ class Task:
 
 def fill(archive: Path) -> tuple[Project, User]:
     """A project with the archive's legends, all waiting, and a curator of it."""
+    from annotator.accounts.actors import SYSTEM
     from annotator.accounts.models import User
     from annotator.corpus.models import Role
     from annotator.corpus.services import add_member, create_project, import_paths
 
-    project = create_project(name="bench", actor=None)
+    project = create_project(name="bench", actor=SYSTEM)
     curator = User.objects.create_user("curator")
-    add_member(project=project, user=curator, role=Role.CURATOR, actor=None)
+    add_member(project=project, user=curator, role=Role.CURATOR, actor=SYSTEM)
     report = import_paths(
         project=project,
         paths=[archive],
         source_format="sourcedata-xml",
         labels="suggestions",
-        actor=None,
+        actor=SYSTEM,
     )
     print(f"{report['imported']:,} legends with {report['spans']:,} suggested entities", flush=True)
     return project, curator

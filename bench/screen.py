@@ -58,6 +58,7 @@ _READY = """() => { new MutationObserver(() => {
 
 def long_legend(project: Project) -> Document:
     """A legend of WORDS words, of which every tenth is a suggested entity."""
+    from annotator.accounts.actors import SYSTEM
     from annotator.corpus.imports import import_documents
     from annotator.corpus.models import Document
     from ner_engine import schema
@@ -77,7 +78,7 @@ def long_legend(project: Project) -> Document:
         id="long", text=text, doi="10.1000/long", segments=panels, suggestions=tuple(spans)
     )
     import_documents(
-        project=project, documents=[made], source_format="jsonl", labels="suggestions", actor=None
+        project=project, documents=[made], source_format="jsonl", labels="suggestions", actor=SYSTEM
     )
     assert len(spans) == ENTITIES
     return Document.objects.get(external_id="long")

@@ -27,12 +27,13 @@ import django; django.setup()
 from django.core.management import call_command
 from django.db.models import F
 from pathlib import Path
+from annotator.accounts.actors import SYSTEM
 from annotator.corpus.models import Document, Segment
 from annotator.corpus.services import create_project, import_paths
 from annotator.datasets.freezing import MIN_CHARACTERS
 call_command("migrate", verbosity=0)
-project = create_project(name="whole", slug="whole", actor=None)
-import_paths(project=project, paths=[Path(sys.argv[1])], source_format="sourcedata-xml", labels="gold", actor=None)
+project = create_project(name="whole", slug="whole", actor=SYSTEM)
+import_paths(project=project, paths=[Path(sys.argv[1])], source_format="sourcedata-xml", labels="gold", actor=SYSTEM)
 long_enough = Segment.objects.filter(document__state="accepted", end__gt=F("start") + MIN_CHARACTERS).order_by("document").values_list("document")
 wanted = int(1.26 * int(sys.argv[2]))  # one in five holds no entity
 last = long_enough[wanted : wanted + 1].first()
@@ -42,11 +43,12 @@ if last is not None:
 _FREEZE = """
 import json, resource, time
 import django; django.setup()
+from annotator.accounts.actors import SYSTEM
 from annotator.corpus.models import Project
 from annotator.datasets.services import add_snapshot, build_snapshot
 project = Project.objects.get()
 begun, cpu = time.perf_counter(), time.process_time()
-snapshot = build_snapshot(snapshot=add_snapshot(project=project, actor=None))
+snapshot = build_snapshot(snapshot=add_snapshot(project=project, actor=SYSTEM))
 facts = {"wall": time.perf_counter() - begun, "cpu": time.process_time() - cpu, "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
 facts |= {"panels": sum(side["panels"] for side in snapshot.counts.values()), "figures": sum(snapshot.report["figures"].values())}
 facts |= {"bytes": sum(file["bytes"] for file in snapshot.report["files"].values()), "left_out": snapshot.report["left_out"]}
@@ -55,13 +57,14 @@ print(json.dumps(facts | {"lossy": snapshot.report["n_lossy"], "tokenizer": snap
 _USE = """
 import json, resource, time
 import django; django.setup()
+from annotator.accounts.actors import SYSTEM
 from annotator.datasets.models import Snapshot
 from annotator.datasets.services import compare_snapshots, snapshot_archive
 new, old = Snapshot.objects.order_by("-number")[:2]
 begun = time.perf_counter()
-same = compare_snapshots(old=old, new=new, actor=None)["legends"]["same"]
+same = compare_snapshots(old=old, new=new, actor=SYSTEM)["legends"]["same"]
 compared = time.perf_counter()
-n_bytes = sum(map(len, snapshot_archive(snapshot=new, form="sd-nlp", actor=None)))
+n_bytes = sum(map(len, snapshot_archive(snapshot=new, form="sd-nlp", actor=SYSTEM)))
 facts = {"compare": compared - begun, "legends": same, "pack": time.perf_counter() - compared, "bytes": n_bytes}
 print(json.dumps(facts | {"memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
 """  # noqa: E501

@@ -11,6 +11,7 @@ import structlog
 from django.db.models import Q
 from django.utils import timezone
 
+from annotator.accounts.actors import Actor, log_name
 from annotator.accounts.models import ApiToken, User
 from annotator.common.errors import UserError
 
@@ -25,14 +26,14 @@ _USE_IS_NOTED_EVERY: Final = timedelta(minutes=5)
 
 
 def create_token(
-    *, user: User, name: str, days: int | None = None, actor: User | None
+    *, user: User, name: str, days: int | None = None, actor: Actor
 ) -> tuple[ApiToken, str]:
-    """A new token of the user, and its secret, which cannot be shown again. ``None`` as actor is
-    the command line.
+    """Return a new token of the user, and its secret, which cannot be shown again.
 
     Raises ``UserError`` for an empty name, a senseless number of days, or a user with too many
     tokens.
     """
+    asked_by = log_name(actor)
     name = name.strip()
     if not name or len(name) > 100:
         raise UserError("A token needs a name of at most 100 characters that says what uses it.")
@@ -47,14 +48,14 @@ def create_token(
     token = ApiToken.objects.create(
         user=user, name=name, prefix=secret[:10], digest=digest_of(secret), expires_at=expires_at
     )
-    log.info("api_token_created", token=token.pk, user=user.pk, actor=getattr(actor, "pk", None))
+    log.info("api_token_created", token=token.pk, user=user.pk, actor=asked_by)
     return token, secret
 
 
-def revoke_token(*, token: ApiToken, actor: User | None) -> None:
+def revoke_token(*, token: ApiToken, actor: Actor) -> None:
     """End the token now and for good; revoking it again does nothing."""
     if ApiToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=timezone.now()):
-        log.info("api_token_revoked", token=token.pk, actor=getattr(actor, "pk", None))
+        log.info("api_token_revoked", token=token.pk, actor=log_name(actor))
 
 
 def token_of(secret: str) -> ApiToken | None:

@@ -11,11 +11,13 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404
 from django.urls import reverse
 
+from annotator.accounts.actors import System
 from annotator.corpus.models import Membership, Project, Role
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from annotator.accounts.actors import Actor
     from annotator.accounts.models import User
 
 
@@ -78,10 +80,14 @@ def can(user: User | AnonymousUser, project: Project, action: Action) -> bool:
     return action in actions_of(user, project)
 
 
-def require(user: User | AnonymousUser | None, project: Project, action: Action) -> None:
-    """Raise ``PermissionDenied`` unless the user may. ``None`` is the command line, which may do
-    everything."""
-    if user is not None and not can(user, project, action):
+def require(actor: Actor | AnonymousUser, project: Project, action: Action) -> None:
+    """Raise ``PermissionDenied`` unless the actor may do that in the project.
+
+    The system may do everything. Raises ``TypeError`` if the actor is None.
+    """
+    if actor is None:
+        raise TypeError("An actor is a user or SYSTEM, not None.")
+    if not isinstance(actor, System) and not can(actor, project, action):
         raise PermissionDenied(
             f"You may not {_REFUSALS[action]} in {project.name}. Ask a manager of the project for"
             " the right."

@@ -26,7 +26,7 @@ from ner_engine.errors import UnreadableError
 from ner_engine.formats import Report, Source, open_inputs
 
 if TYPE_CHECKING:
-    from annotator.accounts.models import User
+    from annotator.accounts.actors import Actor
     from annotator.jobs.runs import JobRun
 
 #: Names of pictures without a legend that are kept; further ones are counted.
@@ -147,7 +147,7 @@ class PictureImport:
     images_without_legend; ``unmatched``: names of the last."""
 
     project: Project
-    actor: User | None
+    actor: Actor
     run: JobRun | None
     on_problem: Callable[[str, str], None]
     counts: Counter[str] = field(default_factory=Counter)

@@ -19,6 +19,7 @@ from django.db import transaction
 from django.urls import reverse
 from django.utils import timezone
 
+from annotator.accounts.actors import Actor, log_name, user_of
 from annotator.common.errors import UserError
 from annotator.corpus.access import Action, require
 from annotator.corpus.annotations import current_layers, panels_of
@@ -26,7 +27,6 @@ from annotator.corpus.models import Document, FigureImage, LayerKind, Project
 from annotator.corpus.pictures import MEDIA_TYPE, Picture, read_picture
 
 if TYPE_CHECKING:
-    from annotator.accounts.models import User
     from ner_engine import schema
 
 log = structlog.get_logger(__name__)
@@ -66,7 +66,7 @@ class PanelPlace:
         }
 
 
-def store_figure(*, document: Document, file: IO[bytes], actor: User | None) -> FigureImage:
+def store_figure(*, document: Document, file: IO[bytes], actor: Actor) -> FigureImage:
     """Put the picture in the file beside the legend, instead of the one there was; boxes stay.
     Raises ``PermissionDenied``, ``UserError``."""
     require(actor, document.project, Action.IMPORT)
@@ -76,7 +76,7 @@ def store_figure(*, document: Document, file: IO[bytes], actor: User | None) -> 
 
 
 def put_picture(
-    *, document: Document, picture: Picture, actor: User | None, replaces: bool = True
+    *, document: Document, picture: Picture, actor: Actor, replaces: bool = True
 ) -> bool:
     """As ``store_figure`` with a picture that is read already; whether it was put there, which
     another one may prevent unless it ``replaces``."""
@@ -94,19 +94,19 @@ def put_picture(
             picture.height,
             picture.sha256,
         )
-        figure.added_by = actor
+        figure.added_by = user_of(actor)
         figure.save()
         transaction.on_commit(lambda: _remove_unused(before, document.project_id))
     log.info(
         "figure_stored",
         document=document.pk,
         bytes=len(picture.data),
-        actor=actor.pk if actor else None,
+        actor=log_name(actor),
     )
     return True
 
 
-def remove_figure(*, document: Document, actor: User | None) -> None:
+def remove_figure(*, document: Document, actor: Actor) -> None:
     """Take the picture away; boxes stay for the next one. Raises ``PermissionDenied``,
     ``UserError`` where there is none."""
     require(actor, document.project, Action.IMPORT)
@@ -128,7 +128,7 @@ def remove_figure(*, document: Document, actor: User | None) -> None:
         else:
             figure.delete()
         transaction.on_commit(lambda: _remove_unused(before, document.project_id))
-    log.info("figure_removed", document=document.pk, actor=actor.pk if actor else None)
+    log.info("figure_removed", document=document.pk, actor=log_name(actor))
 
 
 def put_box(
@@ -137,7 +137,7 @@ def put_box(
     panel: int,
     box: Mapping[str, Any],
     base_revision: int,
-    actor: User | None,
+    actor: Actor,
 ) -> FigureImage:
     """Say where the panel that begins at ``panel`` lies in the image, instead of what was said
     before.
@@ -154,9 +154,7 @@ def put_box(
     )
 
 
-def remove_box(
-    *, document: Document, panel: int, base_revision: int, actor: User | None
-) -> FigureImage:
+def remove_box(*, document: Document, panel: int, base_revision: int, actor: Actor) -> FigureImage:
     """Forget where the panel lies. Raises ``PermissionDenied``, ``StaleBoxesError``, ``UserError``
     where it has no box."""
     require(actor, document.project, Action.REVIEW)
@@ -310,7 +308,7 @@ def _change_boxes(
     document: Document,
     change: Callable[[list[Box]], list[Box]],
     base_revision: int,
-    actor: User | None,
+    actor: Actor,
 ) -> FigureImage:
     with transaction.atomic():
         figure = _locked_figure(document)
@@ -329,7 +327,7 @@ def _change_boxes(
         document=document.pk,
         revision=figure.revision,
         boxes=len(figure.boxes),
-        actor=actor.pk if actor else None,
+        actor=log_name(actor),
     )
     return figure
 

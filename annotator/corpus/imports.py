@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 from django.db import DataError, IntegrityError, transaction
 from django.utils import timezone
 
+from annotator.accounts.actors import SYSTEM, Actor
 from annotator.common.errors import UserError
 from annotator.corpus.access import Action, require
 from annotator.corpus.annotations import mean_certainty, write_layers, write_segments
@@ -47,7 +48,6 @@ from ner_engine.text import words
 if TYPE_CHECKING:
     from django.core.files.uploadedfile import UploadedFile
 
-    from annotator.accounts.models import User
     from annotator.jobs.models import Job
     from annotator.jobs.runs import JobRun
 
@@ -86,7 +86,7 @@ def start_import(
     files: Sequence[UploadedFile],
     source_format: str,
     labels: str,
-    actor: User | None,
+    actor: Actor,
 ) -> Job:
     """Keep the uploaded files and import them in the background; they are removed once the job has
     ended.
@@ -117,7 +117,7 @@ def import_paths(
     paths: Iterable[Path | InputFile | Upload],
     source_format: str,
     labels: str,
-    actor: User | None,
+    actor: Actor,
     run: JobRun | None = None,
 ) -> dict[str, Any]:
     """Import files, folders and zips; the report (see ``Importer.report``). An empty
@@ -150,7 +150,7 @@ def import_documents(
     documents: Iterable[schema.Document],
     source_format: str,
     labels: str,
-    actor: User | None,
+    actor: Actor,
     run: JobRun | None = None,
 ) -> dict[str, Any]:
     """Import documents that are read already; the report as of ``import_paths``. Raises
@@ -180,7 +180,7 @@ class Importer:
     project: Project
     labels: FileLabels
     run: JobRun | None = None
-    actor: User | None = None
+    actor: Actor = SYSTEM
     contents: dict[Path, Contents] = field(default_factory=dict)
     reader_report: Report = field(default_factory=Report)
     counts: Counter[str] = field(default_factory=Counter)

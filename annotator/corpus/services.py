@@ -10,6 +10,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
 from django.utils.text import slugify
 
+from annotator.accounts.actors import Actor, user_of
 from annotator.common.errors import UserError
 from annotator.corpus.access import Action, require
 from annotator.corpus.imports import import_documents, import_paths, start_import
@@ -66,15 +67,16 @@ def create_project(
     name: str,
     slug: str = "",
     description: str = "",
-    actor: User | None,
+    actor: Actor,
     label_set: LabelSet | None = None,
 ) -> Project:
-    """A new project; its maker becomes its manager. ``None`` as actor is the command line.
+    """Create a project; the user who creates it becomes its manager.
 
     Raises ``PermissionDenied`` for somebody who is neither staff nor has the right
     ``corpus.add_project``; ``UserError`` where the name is empty or the address is taken.
     """
-    if actor is not None and not may_create_project(actor):
+    user = user_of(actor)
+    if user is not None and not may_create_project(user):
         raise PermissionDenied(
             "Only staff may make projects. Ask an administrator for the right to add projects."
         )
@@ -92,10 +94,10 @@ def create_project(
                 slug=slug,
                 description=description,
                 label_set=label_set or default_label_set(),
-                created_by=actor,
+                created_by=user,
             )
-            if actor is not None:
-                Membership.objects.create(project=project, user=actor, role=Role.MANAGER)
+            if user is not None:
+                Membership.objects.create(project=project, user=user, role=Role.MANAGER)
     except IntegrityError as error:
         raise UserError(
             f'There is a project at the address "{slug}" already. Choose another.'
@@ -103,7 +105,7 @@ def create_project(
     return project
 
 
-def add_member(*, project: Project, user: User, role: str, actor: User | None) -> Membership:
+def add_member(*, project: Project, user: User, role: str, actor: Actor) -> Membership:
     """Give somebody a role in the project, or another role than before. Raises
     ``PermissionDenied``, ``UserError``."""
     require(actor, project, Action.MANAGE)
@@ -119,7 +121,7 @@ def add_member(*, project: Project, user: User, role: str, actor: User | None) -
     return membership
 
 
-def remove_member(*, project: Project, user: User, actor: User | None) -> None:
+def remove_member(*, project: Project, user: User, actor: Actor) -> None:
     """End somebody's membership; what they did stays. Raises ``PermissionDenied``, ``UserError``
     for the last manager."""
     require(actor, project, Action.MANAGE)

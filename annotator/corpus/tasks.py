@@ -47,7 +47,7 @@ def import_documents(
             paths=[*files, *(Path(path) for path in paths)],
             source_format=source_format,
             labels=labels,
-            actor=run.job.created_by,
+            actor=run.job.actor,
             run=run,
         )
     except (JobInterruptedError, JobLostError):

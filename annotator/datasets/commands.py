@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from annotator.accounts.actors import SYSTEM
 from annotator.common.errors import UserError
 from annotator.corpus.models import Project
 from annotator.datasets.filters import SnapshotFilter
@@ -23,7 +24,7 @@ class SnapshotCommand(JobCommand):
     ) -> Snapshot:
         """The snapshot, READY. Raises ``UserError`` where it could not be made."""
         snapshot = add_snapshot(
-            project=project, actor=None, note=note, filters=filters, split_file=split_file
+            project=project, actor=SYSTEM, note=note, filters=filters, split_file=split_file
         )
         try:
             self.run_job(

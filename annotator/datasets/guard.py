@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol
 
 import structlog
 
-from annotator.accounts.models import User
+from annotator.accounts.actors import Actor, log_name
 from annotator.common.errors import UserError
 from annotator.corpus.access import Action, require
 from annotator.corpus.models import Project
@@ -56,7 +56,7 @@ class Rules:
 def change_snapshot_rules(
     *,
     project: Project,
-    actor: User | None,
+    actor: Actor,
     swept_cap: float,
     over_cap: str,
     swept_weight: float,
@@ -87,7 +87,7 @@ def change_snapshot_rules(
     log.info(
         "snapshot_rules_changed",
         project=project.pk,
-        actor=actor.pk if actor else None,
+        actor=log_name(actor),
         **rules.as_json(),
     )
     return rules

@@ -15,6 +15,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Max, QuerySet
 
+from annotator.accounts.actors import Actor, log_name, user_of
 from annotator.common.bulk import insert_rows
 from annotator.common.errors import UserError, sentence_of
 from annotator.common.files import workbench
@@ -46,7 +47,6 @@ from ner_engine.text import TOKENIZER_VERSION
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-    from annotator.accounts.models import User
     from annotator.jobs.runs import JobRun
 
 log = structlog.get_logger(__name__)
@@ -65,7 +65,7 @@ def export_dataset(
     project: Project,
     format_name: str,
     out_dir: Path | str,
-    actor: User | None,
+    actor: Actor,
     run: JobRun | None = None,
     tokenizer: str = "",
     public_form: bool = False,
@@ -90,7 +90,7 @@ def export_dataset(
         project=project.pk,
         format=format_name,
         documents=report["documents"],
-        actor=getattr(actor, "pk", None),
+        actor=log_name(actor),
     )
     return report
 
@@ -99,7 +99,7 @@ def start_export(
     *,
     project: Project,
     format_name: str,
-    actor: User | None,
+    actor: Actor,
     public_form: bool = False,
     leave_out_damaged: bool = False,
 ) -> Job:
@@ -121,7 +121,7 @@ def start_export(
 
 
 def export_to_archive(
-    *, project: Project, format_name: str, actor: User | None, run: JobRun, **choices: Any
+    *, project: Project, format_name: str, actor: Actor, run: JobRun, **choices: Any
 ) -> dict[str, Any]:
     """Write an export and pack it into the job's archive; the report."""
     archive = _archive_path(run.job)
@@ -176,7 +176,7 @@ def _remove_old_archives(folder: Path) -> None:
 def freeze_snapshot(
     *,
     project: Project,
-    actor: User | None,
+    actor: Actor,
     note: str = "",
     filters: SnapshotFilter | None = None,
     split_file: SplitFile | None = None,
@@ -205,7 +205,7 @@ def freeze_snapshot(
 def add_snapshot(
     *,
     project: Project,
-    actor: User | None,
+    actor: Actor,
     note: str = "",
     filters: SnapshotFilter | None = None,
     split_file: SplitFile | None = None,
@@ -236,18 +236,18 @@ def add_snapshot(
             split_rule=SplitRule(split_file.sides if split_file else {}).version,
             split_file=split_file,
             tokenizer_version=TOKENIZER_VERSION,
-            created_by=actor,
+            created_by=user_of(actor),
         )
 
 
 def add_split_file(
-    *, project: Project, actor: User | None, name: str, lines: Iterable[bytes]
+    *, project: Project, actor: Actor, name: str, lines: Iterable[bytes]
 ) -> SplitFile:
     """Keep a split (see ``datasets.splits``) for the project's snapshots; the same split is kept
     once. Raises ``PermissionDenied``, ``UserError``."""
     require(actor, project, Action.TRAIN)
     sides = read_split(lines)
-    facts = {"name": storable_text(name)[:200], "sides": sides, "created_by": actor}
+    facts = {"name": storable_text(name)[:200], "sides": sides, "created_by": user_of(actor)}
     split_file, is_new = SplitFile.objects.get_or_create(
         project=project, sha256=sides_hash(sides), defaults=facts
     )
@@ -256,7 +256,7 @@ def add_split_file(
             "split_file_added",
             project=project.pk,
             papers=len(sides),
-            actor=getattr(actor, "pk", None),
+            actor=log_name(actor),
         )
     return split_file
 
@@ -439,7 +439,7 @@ def settle_snapshots(*, project: Project) -> None:
             )
 
 
-def compare_snapshots(*, old: Snapshot, new: Snapshot, actor: User | None) -> dict[str, Any]:
+def compare_snapshots(*, old: Snapshot, new: Snapshot, actor: Actor) -> dict[str, Any]:
     """What ``new`` has otherwise than ``old`` (see ``datasets.diffs.difference``).
 
     Neither ever changes, so what was found once is kept beside them. Raises ``PermissionDenied``;
@@ -468,7 +468,7 @@ def compare_snapshots(*, old: Snapshot, new: Snapshot, actor: User | None) -> di
     return found
 
 
-def snapshot_file(*, snapshot: Snapshot, name: str, actor: User | None) -> Path:
+def snapshot_file(*, snapshot: Snapshot, name: str, actor: Actor) -> Path:
     """``lossy.jsonl`` or ``left_out.jsonl`` of a READY snapshot, to be downloaded. Raises
     ``PermissionDenied``, ``UserError``."""
     require(actor, snapshot.project, Action.EXPORT)
@@ -479,7 +479,7 @@ def snapshot_file(*, snapshot: Snapshot, name: str, actor: User | None) -> Path:
     return path
 
 
-def snapshot_archive(*, snapshot: Snapshot, form: str, actor: User | None) -> Iterator[bytes]:
+def snapshot_archive(*, snapshot: Snapshot, form: str, actor: Actor) -> Iterator[bytes]:
     """A zip of the snapshot in one of ``archives.FORMS``, piece by piece: nothing is kept on disk.
     Raises ``PermissionDenied``, ``UserError``."""
     require(actor, snapshot.project, Action.EXPORT)
@@ -487,9 +487,7 @@ def snapshot_archive(*, snapshot: Snapshot, form: str, actor: User | None) -> It
     names = archives.files_of(snapshot.folder, form)
     if not names:
         raise UserError(f"Snapshot {snapshot.number} was not written in that form.")
-    log.info(
-        "snapshot_downloaded", snapshot=snapshot.pk, form=form, actor=getattr(actor, "pk", None)
-    )
+    log.info("snapshot_downloaded", snapshot=snapshot.pk, form=form, actor=log_name(actor))
     return archives.zip_stream(
         snapshot.folder, names, top=archives.stem(snapshot, form), when=snapshot.created_at
     )

@@ -32,7 +32,7 @@ def export_dataset(
     source = Project.objects.filter(pk=project).first()
     if source is None:
         raise UserError("The project was removed. Nothing was exported.")
-    actor = run.job.created_by
+    actor = run.job.actor
     if not out_dir:
         return services.export_to_archive(
             project=source, format_name=format_name, actor=actor, run=run, **choices

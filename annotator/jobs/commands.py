@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from annotator.accounts.actors import SYSTEM
 from annotator.common.commands import JsonCommand
 from annotator.common.errors import UserError
 from annotator.jobs.models import Job, JobState
@@ -26,7 +27,7 @@ class JobCommand(JsonCommand):
             job = run_here(job=waiting, on_progress=self.progress)
         else:
             job = run_inline(
-                kind=kind, scope=scope, arguments=arguments, actor=None, on_progress=self.progress
+                kind=kind, scope=scope, arguments=arguments, actor=SYSTEM, on_progress=self.progress
             )
         if not job.is_final:
             raise UserError(

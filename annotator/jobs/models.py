@@ -8,6 +8,8 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
+from annotator.accounts.actors import Actor, actor_of
+
 
 class JobState(models.TextChoices):
     PENDING = "pending"
@@ -116,6 +118,11 @@ class Job(models.Model):
     @property
     def is_final(self) -> bool:
         return JobState(self.state).is_final
+
+    @property
+    def actor(self) -> Actor:
+        """Whoever asked for the job: the system if no user did."""
+        return actor_of(self.created_by)
 
     @property
     def share_done(self) -> float | None:

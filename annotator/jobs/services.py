@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Mapping
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import structlog
 from django.conf import settings
@@ -22,6 +22,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
+from annotator.accounts.actors import Actor, log_name, user_of
 from annotator.common.errors import UserError, sentence_of
 from annotator.common.storable import storable_json, storable_text
 from annotator.jobs import broker
@@ -37,9 +38,6 @@ from annotator.jobs.models import Job, JobState, Worker
 from annotator.jobs.registry import JobKind, job_kind
 from annotator.jobs.runs import JobRun, OnProgress, heartbeat
 from ner_engine.errors import EngineError
-
-if TYPE_CHECKING:
-    from annotator.accounts.models import User
 
 log = structlog.get_logger(__name__)
 
@@ -77,7 +75,7 @@ _active: dict[str, JobRun] = {}
 _shuts_down = threading.Event()
 
 
-def enqueue(*, kind: str, scope: str, arguments: Mapping[str, Any], actor: User | None) -> Job:
+def enqueue(*, kind: str, scope: str, arguments: Mapping[str, Any], actor: Actor) -> Job:
     """Ask for long work: the row is written now, the broker hears of it on commit. A broker that is
     away delays the job and nothing else.
 
@@ -94,7 +92,7 @@ def run_inline(
     kind: str,
     scope: str,
     arguments: Mapping[str, Any],
-    actor: User | None,
+    actor: Actor,
     on_progress: OnProgress | None = None,
 ) -> Job:
     """Do the job in this process, by the same handler, for a management command. The job comes back
@@ -133,7 +131,7 @@ def run_job(job_id: int) -> None:
     _do(run)
 
 
-def request_cancel(*, job: Job, actor: User | None) -> Job:
+def request_cancel(*, job: Job, actor: Actor) -> Job:
     """Cancel a waiting job at once; ask a running one to stop. A finished job stays as it is. Who
     may cancel is the caller's to check."""
     now = timezone.now()
@@ -144,7 +142,7 @@ def request_cancel(*, job: Job, actor: User | None) -> Job:
         mine.filter(state=JobState.RUNNING, cancel_requested_at=None).update(
             cancel_requested_at=now
         )
-    log.info("job_cancel_requested", job=job.pk, actor=getattr(actor, "pk", None))
+    log.info("job_cancel_requested", job=job.pk, actor=log_name(actor))
     job.refresh_from_db()
     return job
 
@@ -212,7 +210,7 @@ def _create(
     kind: JobKind,
     scope: str,
     arguments: Mapping[str, Any],
-    actor: User | None,
+    actor: Actor,
     is_inline: bool = False,
 ) -> Job:
     facts: dict[str, Any] = {
@@ -220,7 +218,7 @@ def _create(
         "scope": scope,
         "queue": kind.queue,
         "arguments": dict(arguments),
-        "created_by": actor,
+        "created_by": user_of(actor),
     }
     facts |= {"is_exclusive": kind.exclusive, "is_inline": is_inline}
     try:

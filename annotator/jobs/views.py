@@ -9,6 +9,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
+from annotator.accounts.users import signed_in
 from annotator.common.htmx import render_polled, wants_part
 from annotator.jobs.models import Job
 from annotator.jobs.scopes import may_cancel, may_see
@@ -35,7 +36,7 @@ def cancel(request: HttpRequest, job_id: int) -> HttpResponse:
         raise PermissionDenied(
             "Only the person who started this, or a manager of the project, may cancel it."
         )
-    job = request_cancel(job=job, actor=request.user if request.user.is_authenticated else None)
+    job = request_cancel(job=job, actor=signed_in(request))
     if wants_part(request):
         return render(request, "jobs/_polled.html", {"job": job})
     return redirect("jobs:detail", job_id=job.pk)

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from django.core.management.base import CommandParser
 
+from annotator.accounts.actors import SYSTEM
 from annotator.common.errors import UserError
 from annotator.corpus.management.commands.import_documents import project_named
 from annotator.datasets.commands import SnapshotCommand, snapshot_numbered
@@ -99,7 +100,7 @@ class SeriesCommand(SnapshotCommand):
             snapshot_numbered(target, snapshot) if snapshot is not None else self.freeze(target)
         )
         series = add_series(
-            project=target, snapshot=frozen, kind=self.kind, actor=None, base=chosen, **asked
+            project=target, snapshot=frozen, kind=self.kind, actor=SYSTEM, base=chosen, **asked
         )
         end_dead_commands(kind=SERIES_KIND, scope=target.scope)
         earlier = _stopped_before(series)

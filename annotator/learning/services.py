@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import structlog
 from django.conf import settings
@@ -14,6 +14,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from annotator.accounts.actors import Actor, log_name, user_of
 from annotator.common.errors import UserError
 from annotator.corpus.access import Action, require
 from annotator.corpus.models import Project
@@ -33,9 +34,6 @@ from annotator.learning.models import (
 from annotator.learning.tagging.lineup import Lineup, Step
 from annotator.learning.training.runs import TEST, remove_leftovers
 from ner_engine.errors import EngineError, ModelNotFoundError, UnsafeModelError
-
-if TYPE_CHECKING:
-    from annotator.accounts.models import User
 
 log = structlog.get_logger(__name__)
 
@@ -208,7 +206,7 @@ def find_model(*, name: str, project: Project) -> ModelVersion:
 
 
 def start_pretagging(
-    *, project: Project, actor: User | None, model_version: ModelVersion | None = None
+    *, project: Project, actor: Actor, model_version: ModelVersion | None = None
 ) -> Job:
     """Have a worker tag every undecided legend, its entities with ``model_version`` or with
     whatever serves when it begins; the other steps with what serves.
@@ -256,7 +254,7 @@ def start_training(
     *,
     project: Project,
     snapshot: Snapshot,
-    actor: User | None,
+    actor: Actor,
     recipe: str = DEFAULT_RECIPE,
     hyperparameters: Mapping[str, Any] | None = None,
     base: ModelVersion | None = None,
@@ -298,7 +296,7 @@ def start_training(
         run=run.pk,
         project=project.pk,
         recipe=recipe,
-        actor=getattr(actor, "pk", None),
+        actor=log_name(actor),
     )
     return run
 
@@ -307,7 +305,7 @@ def add_training_run(
     *,
     project: Project,
     snapshot: Snapshot,
-    actor: User | None,
+    actor: Actor,
     recipe: str,
     hyperparameters: Mapping[str, Any],
     base: ModelVersion | None,
@@ -324,7 +322,7 @@ def add_training_run(
     settle_runs(project=project)
     facts = {"recipe": recipe, "task": plan.task, "hyperparameters": dict(plan.hyperparameters)}
     return TrainingRun.objects.create(
-        project=project, snapshot=snapshot, base=plan.base, created_by=actor, **facts
+        project=project, snapshot=snapshot, base=plan.base, created_by=user_of(actor), **facts
     )
 
 
@@ -345,7 +343,7 @@ def plan_training(
     *,
     project: Project,
     snapshot: Snapshot,
-    actor: User | None,
+    actor: Actor,
     recipe: str,
     hyperparameters: Mapping[str, Any],
     base: ModelVersion | None,
@@ -380,14 +378,14 @@ def plan_training(
     )
 
 
-def cancel_trials(*, project: Project, actor: User | None) -> None:
+def cancel_trials(*, project: Project, actor: Actor) -> None:
     """Stop what is being tried out for runs of the project: somebody knows now what to start, or
     tries something else."""
     for job in Job.objects.unfinished().filter(kind=TRIAL_KIND, scope=project.scope):
         request_cancel(job=job, actor=actor)
 
 
-def cancel_training(*, run: TrainingRun, actor: User | None) -> TrainingRun:
+def cancel_training(*, run: TrainingRun, actor: Actor) -> TrainingRun:
     """Stop the run; it leaves no candidate. A finished run stays as it is. Raises
     ``PermissionDenied``."""
     require(actor, run.project, Action.TRAIN)

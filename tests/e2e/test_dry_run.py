@@ -9,6 +9,7 @@ import pytest
 from django.urls import reverse
 from playwright.sync_api import expect
 
+from annotator.accounts.actors import SYSTEM
 from annotator.accounts.models import User
 from annotator.corpus.models import Document, Project
 from annotator.datasets.models import Snapshot
@@ -46,9 +47,9 @@ def snapshot(
 ) -> Snapshot:
     """The second of a project whose last run learned from the first."""
     import_legends([long_legend(number) for number in range(60)], labels="gold")
-    candidate_of(build_snapshot(snapshot=add_snapshot(project=project, actor=None)))
+    candidate_of(build_snapshot(snapshot=add_snapshot(project=project, actor=SYSTEM)))
     import_legends([long_legend(number) for number in range(60, 80)], labels="gold")
-    return build_snapshot(snapshot=add_snapshot(project=project, actor=None))
+    return build_snapshot(snapshot=add_snapshot(project=project, actor=SYSTEM))
 
 
 def measured() -> Job:

@@ -10,6 +10,7 @@ import pytest
 from django.urls import reverse
 from playwright.sync_api import expect
 
+from annotator.accounts.actors import SYSTEM
 from annotator.accounts.models import User
 from annotator.corpus.models import Document, Project
 from annotator.datasets.services import add_snapshot, build_snapshot
@@ -39,7 +40,7 @@ def run(
 ) -> TrainingRun:
     """One whose candidate is worse than the model in service."""
     import_legends([long_legend(number) for number in range(80)], labels="gold")
-    snapshot = build_snapshot(snapshot=add_snapshot(project=project, actor=None))
+    snapshot = build_snapshot(snapshot=add_snapshot(project=project, actor=SYSTEM))
     base = services.serving_model(project)
     run = TrainingRun.objects.create(
         project=project, snapshot=snapshot, base=base, recipe="quick", state=RunState.SUCCEEDED

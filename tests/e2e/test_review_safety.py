@@ -14,6 +14,7 @@ import pytest
 from django.conf import settings
 from playwright.sync_api import Browser, Page, expect
 
+from annotator.accounts.actors import SYSTEM
 from annotator.accounts.models import User
 from annotator.corpus.annotations import write_suggestions
 from annotator.corpus.imports import import_documents
@@ -288,7 +289,7 @@ def test_text_of_every_kind_goes_through_browser_database_and_export_and_back(
         ],
         source_format="jsonl",
         labels="suggestions",
-        actor=None,
+        actor=SYSTEM,
     )
     document = Document.objects.get(external_id="nasty")
     Segment.objects.create(document=document, position=0, start=0, end=len(NASTY), marker="A")
@@ -331,7 +332,7 @@ def test_text_of_every_kind_goes_through_browser_database_and_export_and_back(
 
 def _comes_back(project: Project, stored: list[tuple[int, int, str]], folder: Path) -> None:
     """What was exported is what is stored, and read again into another project it still is."""
-    export_dataset(project=project, format_name="jsonl", out_dir=folder / "jsonl", actor=None)
+    export_dataset(project=project, format_name="jsonl", out_dir=folder / "jsonl", actor=SYSTEM)
     [path] = [path for path in (folder / "jsonl").glob("*.jsonl") if path.stat().st_size]
     with path.open("rb") as stream:
         [row] = [json.loads(line) for line in stream]
@@ -339,9 +340,9 @@ def _comes_back(project: Project, stored: list[tuple[int, int, str]], folder: Pa
         [read] = list(jsonl.read(stream, name=path.name, report=Report()))
     assert row["text"] == read.text == NASTY
     assert sorted((span.start, span.end, span.label) for span in read.gold) == stored
-    again = create_project(name="again", actor=None)
+    again = create_project(name="again", actor=SYSTEM)
     import_documents(
-        project=again, documents=[read], source_format="jsonl", labels="gold", actor=None
+        project=again, documents=[read], source_format="jsonl", labels="gold", actor=SYSTEM
     )
     copy = Document.objects.get(project=again)
     assert copy.text == NASTY
@@ -349,7 +350,7 @@ def _comes_back(project: Project, stored: list[tuple[int, int, str]], folder: Pa
         sorted((row.start, row.end, row.label) for row in Span.objects.filter(layer__document=copy))
         == stored
     )
-    export_dataset(project=project, format_name="sd-nlp", out_dir=folder / "sd-nlp", actor=None)
+    export_dataset(project=project, format_name="sd-nlp", out_dir=folder / "sd-nlp", actor=SYSTEM)
     words = [
         row["words"]
         for path in sorted((folder / "sd-nlp" / "sd_figs").glob("*.jsonl"))

@@ -9,6 +9,7 @@ import pytest
 from django.urls import reverse
 from playwright.sync_api import Page, expect
 
+from annotator.accounts.actors import SYSTEM
 from annotator.accounts.models import User
 from annotator.corpus.models import Document, Project
 from annotator.datasets.models import Snapshot
@@ -26,9 +27,9 @@ PAGE = "admin:datasets_snapshot"
 @pytest.fixture
 def snapshots(project: Project, accepted: list[Document]) -> list[Snapshot]:  # noqa: F811
     """Two, between which a legend was corrected."""
-    older = build_snapshot(snapshot=add_snapshot(project=project, actor=None, note="before"))
+    older = build_snapshot(snapshot=add_snapshot(project=project, actor=SYSTEM, note="before"))
     accepted[0].layers.get().spans.filter(label="CELL").update(label="TISSUE")
-    return [older, build_snapshot(snapshot=add_snapshot(project=project, actor=None))]
+    return [older, build_snapshot(snapshot=add_snapshot(project=project, actor=SYSTEM))]
 
 
 def addresses(snapshot: Snapshot) -> list[str]:

@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 from playwright.sync_api import expect
 
+from annotator.accounts.actors import SYSTEM
 from annotator.accounts.models import User
 from annotator.corpus.models import Document, Project
 from annotator.datasets.services import add_snapshot, build_snapshot
@@ -40,7 +41,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 def run(project: Project, import_legends: Callable[..., list[Document]]) -> TrainingRun:
     """One whose candidate may be tried."""
     import_legends([long_legend(number) for number in range(60)], labels="gold")
-    snapshot = build_snapshot(snapshot=add_snapshot(project=project, actor=None))
+    snapshot = build_snapshot(snapshot=add_snapshot(project=project, actor=SYSTEM))
     base = services.serving_model(project)
     run = TrainingRun.objects.create(
         project=project,

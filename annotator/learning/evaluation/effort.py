@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery, Sum
 
+from annotator.accounts.actors import SYSTEM
 from annotator.common.bulk import insert_rows
 from annotator.corpus.access import Action, require
 from annotator.corpus.annotations import CHUNK, untouched_panels
@@ -48,7 +49,7 @@ from annotator.review.models import Operation, OperationKind
 from annotator.review.queue.estimates import Row, matched, rows_of
 
 if TYPE_CHECKING:
-    from annotator.accounts.models import User
+    from annotator.accounts.actors import Actor
     from annotator.jobs.runs import JobRun
 
 EFFORT_KIND: Final = "count_effort"
@@ -311,7 +312,7 @@ def settle_efforts(project: Project) -> int:
                     kind=EFFORT_KIND,
                     scope=project.scope,
                     arguments={"project": project.pk},
-                    actor=None,
+                    actor=SYSTEM,
                 )
         except JobConflictError:
             return left  # it is being counted
@@ -425,7 +426,7 @@ class ProjectEffort:
         }
 
 
-def effort_in(*, project: Project, actor: User | None) -> ProjectEffort:
+def effort_in(*, project: Project, actor: Actor) -> ProjectEffort:
     """What curators' work in the project tells, as far as it is counted; some that is not is
     counted now. Raises ``PermissionDenied``."""
     require(actor, project, Action.VIEW)

@@ -16,14 +16,14 @@ from annotator.learning.services import lineup_of
 from annotator.learning.training.runs import TEST
 
 if TYPE_CHECKING:
-    from annotator.accounts.models import User
+    from annotator.accounts.actors import Actor
 
 #: The stored kind of the job; its value is older than its name.
 EVALUATE_KIND: Final = "judge_model"
 
 
 def start_evaluation(
-    *, project: Project, snapshot: Snapshot, model_version: ModelVersion, actor: User | None
+    *, project: Project, snapshot: Snapshot, model_version: ModelVersion, actor: Actor
 ) -> Job:
     """Enqueue a job that evaluates a model on the held-out papers of a snapshot.
 

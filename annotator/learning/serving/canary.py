@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from django.db import transaction
 from django.utils import timezone
 
+from annotator.accounts.actors import Actor, user_of
 from annotator.common.errors import UserError
 from annotator.corpus.access import Action, require
 from annotator.corpus.models import Project
@@ -16,12 +15,9 @@ from annotator.learning.serving.changes import lock_project, log_change, retag_w
 from annotator.learning.serving.eligibility import refuse_unevaluated, refuse_unusable
 from annotator.learning.tagging.lineup import Lineup
 
-if TYPE_CHECKING:
-    from annotator.accounts.models import User
-
 
 def start_canary(
-    *, project: Project, model_version: ModelVersion, share: float, actor: User | None
+    *, project: Project, model_version: ModelVersion, share: float, actor: Actor
 ) -> Canary:
     """Let a candidate tag ``share`` (between 0 and 1) of the legends that are tagged from now on.
 
@@ -46,7 +42,7 @@ def start_canary(
             model_version=model_version,
             beside=lineup.entities,
             share=share,
-            started_by=actor,
+            started_by=user_of(actor),
         )
         log_change(
             project,
@@ -83,7 +79,7 @@ def _refuse_busy(lineup: Lineup, model: ModelVersion) -> None:
         )
 
 
-def stop_canary(*, project: Project, actor: User | None, reason: str = "") -> Canary:
+def stop_canary(*, project: Project, actor: Actor, reason: str = "") -> Canary:
     """Stop the running canary and re-tag waiting legends with the serving model.
 
     Raises ``PermissionDenied``, and ``UserError`` if no canary runs in the project.
@@ -98,7 +94,7 @@ def stop_canary(*, project: Project, actor: User | None, reason: str = "") -> Ca
     return stopped
 
 
-def end_canary(project: Project, actor: User | None, reason: str) -> Canary | None:
+def end_canary(project: Project, actor: Actor, reason: str) -> Canary | None:
     """Mark the running canary as stopped, log it and return it, or return None if none runs."""
     canary: Canary | None = (
         project.canaries.running().select_related("model_version", "beside").first()
@@ -106,7 +102,7 @@ def end_canary(project: Project, actor: User | None, reason: str) -> Canary | No
     if canary is None:
         return None
     canary.stopped_at = timezone.now()
-    canary.stopped_by = actor
+    canary.stopped_by = user_of(actor)
     canary.save(update_fields=["stopped_at", "stopped_by"])
     log_change(
         project,

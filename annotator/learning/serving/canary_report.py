@@ -20,7 +20,7 @@ from annotator.learning.evaluation.effort import settle_efforts, standing_effort
 from annotator.learning.models import Canary, LabelEffort, LegendEffort, ModelTask, ModelVersion
 
 if TYPE_CHECKING:
-    from annotator.accounts.models import User
+    from annotator.accounts.actors import Actor
     from annotator.corpus.models import Project
 
 _Z95: Final = 1.959964
@@ -118,7 +118,7 @@ class CanaryReport:
 
 
 def canary_of(
-    *, project: Project, actor: User | None, model: ModelVersion | None = None
+    *, project: Project, actor: Actor, model: ModelVersion | None = None
 ) -> CanaryReport | None:
     """The project's newest canary, or the newest with that candidate; None where there was none.
     Raises ``PermissionDenied``."""

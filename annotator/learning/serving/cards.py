@@ -27,7 +27,7 @@ from annotator.learning.evaluation.comparison import compare_evaluations
 from annotator.learning.models import Evaluation, ModelOrigin, ModelVersion, TrainingRun
 
 if TYPE_CHECKING:
-    from annotator.accounts.models import User
+    from annotator.accounts.actors import Actor
 
 CARD: Final = "README.md"
 _MAX_CHARACTERS: Final = 200_000
@@ -268,7 +268,7 @@ def archive_name(model: ModelVersion) -> str:
     return re.sub(r"[^\w.-]+", "-", model.name).strip(".-") or f"model-{model.pk}"
 
 
-def model_archive(*, model: ModelVersion, actor: User | None) -> Iterator[bytes]:
+def model_archive(*, model: ModelVersion, actor: Actor) -> Iterator[bytes]:
     """The model as a zip, packed weights unpacked, so that ``transformers`` loads it as it is; made
     while it is sent.
 

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import structlog
 from django.db import transaction
 
+from annotator.accounts.actors import Actor, log_name, user_of
 from annotator.corpus.models import Project
 from annotator.jobs.errors import JobConflictError
 from annotator.jobs.services import enqueue
 from annotator.learning.models import ModelVersion, Promotion, PromotionKind
 from annotator.learning.services import PRETAG_KIND, pretag_arguments
-
-if TYPE_CHECKING:
-    from annotator.accounts.models import User
 
 log = structlog.get_logger(__name__)
 
@@ -30,7 +26,7 @@ def log_change(
     model: ModelVersion,
     *,
     before: ModelVersion | None,
-    actor: User | None,
+    actor: Actor,
     reason: str,
     gate_result: str = "",
 ) -> Promotion:
@@ -40,7 +36,7 @@ def log_change(
         kind=kind,
         model_version=model,
         replaced=before,
-        actor=actor,
+        actor=user_of(actor),
         reason=reason.strip(),
         verdict=gate_result,
     )
@@ -48,7 +44,7 @@ def log_change(
         "serving_model_changed",
         project=project.pk,
         kind=str(kind),
-        actor=getattr(actor, "pk", None),
+        actor=log_name(actor),
         task=model.task,
         model=model.name,
         before=before.name if before is not None else None,
@@ -56,7 +52,7 @@ def log_change(
     return promotion
 
 
-def retag_waiting_legends(project: Project, actor: User | None) -> None:
+def retag_waiting_legends(project: Project, actor: Actor) -> None:
     """Enqueue pre-tagging with the models that serve now.
 
     An unfinished pre-tagging job makes this unnecessary: a pending one uses the new models

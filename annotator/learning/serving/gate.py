@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import structlog
 
+from annotator.accounts.actors import Actor, log_name
 from annotator.common.errors import UserError
 from annotator.corpus.access import Action, require
 from annotator.corpus.models import Project
 from annotator.learning.models import Evaluation, GateRules, ModelVersion
 from annotator.learning.training.runs import TEST
-
-if TYPE_CHECKING:
-    from annotator.accounts.models import User
 
 log = structlog.get_logger(__name__)
 
@@ -66,7 +64,7 @@ class Rules:
 def change_gate_rules(
     *,
     project: Project,
-    actor: User | None,
+    actor: Actor,
     min_support: int,
     max_label_loss: float,
     max_overall_loss: float,
@@ -85,7 +83,7 @@ def change_gate_rules(
     log.info(
         "gate_rules_changed",
         project=project.pk,
-        actor=actor.pk if actor else None,
+        actor=log_name(actor),
         **rules.as_json(),
     )
     return rules

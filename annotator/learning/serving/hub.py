@@ -20,6 +20,7 @@ import structlog
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
 
+from annotator.accounts.actors import Actor, user_of
 from annotator.common.errors import UserError
 from annotator.corpus.access import Action, require
 from annotator.jobs.models import Job
@@ -31,7 +32,6 @@ from annotator.learning.serving.hub_upload import TOKEN
 from ner_engine.errors import EngineError
 
 if TYPE_CHECKING:
-    from annotator.accounts.models import User
     from annotator.jobs.runs import JobRun
 
 log = structlog.get_logger(__name__)
@@ -71,7 +71,7 @@ def is_set_up() -> bool:
     return bool(settings.HUB_TOKEN)
 
 
-def offer_of(*, model: ModelVersion, actor: User | None) -> Offer:
+def offer_of(*, model: ModelVersion, actor: Actor) -> Offer:
     """What a push would give away, for somebody who may. Raises ``PermissionDenied``; ``UserError``
     for a model that cannot be given away: without a card, a hub's own, or with files that were
     changed; ``EngineError`` where they are gone."""
@@ -90,10 +90,12 @@ def offer_of(*, model: ModelVersion, actor: User | None) -> Offer:
     )
 
 
-def _require(model: ModelVersion, actor: User | None) -> None:
+def _require(model: ModelVersion, actor: Actor) -> None:
     if model.project is not None:
         require(actor, model.project, Action.MANAGE)
-    elif actor is not None and not actor.is_superuser:
+        return
+    user = user_of(actor)
+    if user is not None and not user.is_superuser:
         raise PermissionDenied(
             "Only an administrator of the site may give away a model that belongs to no project."
         )
@@ -116,7 +118,7 @@ def _licences_of_ancestors(model: ModelVersion) -> Iterator[tuple[str, str]]:
 
 
 def start_push(
-    *, model: ModelVersion, repository: str, licence: str, is_private: bool, actor: User | None
+    *, model: ModelVersion, repository: str, licence: str, is_private: bool, actor: Actor
 ) -> Job:
     """Have a worker give the model to the hub. Raises as ``push_arguments``."""
     asked = push_arguments(
@@ -131,7 +133,7 @@ def start_push(
 
 
 def push_arguments(
-    *, model: ModelVersion, repository: str, licence: str, is_private: bool, actor: User | None
+    *, model: ModelVersion, repository: str, licence: str, is_private: bool, actor: Actor
 ) -> dict[str, Any]:
     """What a job is told that gives the model to the hub as ``repository`` (owner/name) under
     ``licence``, which its card then names.

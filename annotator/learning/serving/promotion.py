@@ -27,14 +27,14 @@ from annotator.learning.tagging.lineup import Step
 from ner_engine.errors import EngineError
 
 if TYPE_CHECKING:
-    from annotator.accounts.models import User
+    from annotator.accounts.actors import Actor
 
 
 # Promotion
 
 
 def promote(
-    *, project: Project, model_version: ModelVersion, actor: User | None, reason: str = ""
+    *, project: Project, model_version: ModelVersion, actor: Actor, reason: str = ""
 ) -> Promotion:
     """Make a model the serving model of its task, and re-tag waiting legends with it.
 
@@ -104,7 +104,7 @@ def _serve(
     *,
     before: ModelVersion | None,
     kind: PromotionKind,
-    actor: User | None,
+    actor: Actor,
     reason: str,
     result: str = "",
 ) -> Promotion:
@@ -124,7 +124,7 @@ def _serve(
 
 
 def roll_back(
-    *, project: Project, actor: User | None, task: str = ModelTask.ENTITIES, reason: str = ""
+    *, project: Project, actor: Actor, task: str = ModelTask.ENTITIES, reason: str = ""
 ) -> Promotion:
     """Undo the last promotion of the task that was not rolled back yet.
 
@@ -177,7 +177,7 @@ def standing_promotion(project: Project, task: str = ModelTask.ENTITIES) -> Prom
 
 
 def switch_stage(
-    *, project: Project, task: str, is_on: bool, actor: User | None, reason: str = ""
+    *, project: Project, task: str, is_on: bool, actor: Actor, reason: str = ""
 ) -> Promotion:
     """Switch an optional pipeline stage on or off; existing suggestions stay until re-tagging.
 
@@ -199,7 +199,7 @@ def switch_stage(
         return _switch_off(project, stage, actor, reason)
 
 
-def _switch_off(project: Project, stage: Step, actor: User | None, reason: str) -> Promotion:
+def _switch_off(project: Project, stage: Step, actor: Actor, reason: str) -> Promotion:
     if stage.model is None:
         raise UserError(f"There is nothing to switch off ({stage.task.label}): {stage.reason}.")
     ServingModel.objects.update_or_create(
@@ -210,7 +210,7 @@ def _switch_off(project: Project, stage: Step, actor: User | None, reason: str) 
     )
 
 
-def _switch_on(project: Project, task: ModelTask, actor: User | None, reason: str) -> Promotion:
+def _switch_on(project: Project, task: ModelTask, actor: Actor, reason: str) -> Promotion:
     """Serve the model that was promoted last, or follow the default model if none was."""
     last = standing_promotion(project, task)
     if last is None:

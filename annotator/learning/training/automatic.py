@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import structlog
 from django.db import transaction
@@ -19,6 +19,7 @@ from django.db.models import Exists, OuterRef, Q, Sum
 from django.db.models.functions import Greatest
 from django.utils import timezone
 
+from annotator.accounts.actors import SYSTEM, Actor, log_name, user_of
 from annotator.common.errors import UserError
 from annotator.corpus.access import Action, require
 from annotator.corpus.models import Project
@@ -37,9 +38,6 @@ from annotator.learning.models import (
 )
 from annotator.learning.serving.promotion import gate_result_of
 from ner_engine.errors import EngineError
-
-if TYPE_CHECKING:
-    from annotator.accounts.models import User
 
 log = structlog.get_logger(__name__)
 
@@ -63,7 +61,7 @@ def settings_of(project: Project) -> AutomaticTraining:
 def change_automatic_training(
     *,
     project: Project,
-    actor: User | None,
+    actor: Actor,
     is_on: bool,
     every_panels: int | None = None,
     every_days: int | None = None,
@@ -98,14 +96,12 @@ def change_automatic_training(
     facts = {
         **told,
         "hyperparameters": dict(hyperparameters or {}),
-        "changed_by": actor,
+        "changed_by": user_of(actor),
         "said": "",
         "looked_at": None,
     }
     row, _ = AutomaticTraining.objects.update_or_create(project=project, defaults=facts)
-    log.info(
-        "automatic_training_changed", project=project.pk, actor=getattr(actor, "pk", None), **told
-    )
+    log.info("automatic_training_changed", project=project.pk, actor=log_name(actor), **told)
     return row
 
 
@@ -230,7 +226,7 @@ def _begin(settings: AutomaticTraining) -> str:
         return f"It is time ({occasion.sentence.rstrip('.')}), but {hindrance}"
     try:
         services.serving_model(project)
-        snapshot = freeze_snapshot(project=project, actor=None, note="automatic retraining")
+        snapshot = freeze_snapshot(project=project, actor=SYSTEM, note="automatic retraining")
     except (UserError, EngineError, JobConflictError) as error:
         return f"It is time ({occasion.sentence.rstrip('.')}), but it could not begin: {error}"
     AutomaticRound.objects.create(
@@ -300,7 +296,7 @@ def _train(settings: AutomaticTraining, round_: AutomaticRound, snapshot: Snapsh
         run = services.start_training(
             project=settings.project,
             snapshot=snapshot,
-            actor=None,
+            actor=SYSTEM,
             recipe=settings.recipe,
             hyperparameters=settings.hyperparameters,
             reason=round_.reason,
@@ -363,7 +359,7 @@ class Standing:
     is_forgotten: bool
 
 
-def standing_of(*, project: Project, actor: User | None) -> Standing:
+def standing_of(*, project: Project, actor: Actor) -> Standing:
     """Whether and how the project trains by itself, and what it did so far. Raises
     ``PermissionDenied``."""
     require(actor, project, Action.VIEW)

@@ -11,8 +11,9 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+from annotator.accounts.actors import SYSTEM, Actor
 from annotator.common.errors import UserError
 from annotator.corpus.models import Project
 from annotator.datasets.guard import Rules
@@ -34,9 +35,6 @@ from annotator.learning.training.runs import (
 )
 from ner_engine.split import SIDES
 
-if TYPE_CHECKING:
-    from annotator.accounts.models import User
-
 #: With fewer entities of a label to learn from, what the model makes of it is chance for the most
 #: part.
 FEW: Final = 50
@@ -46,7 +44,7 @@ def start_dry_run(
     *,
     project: Project,
     snapshot: Snapshot,
-    actor: User | None,
+    actor: Actor,
     recipe: str,
     hyperparameters: Mapping[str, Any],
     base: ModelVersion | None,
@@ -99,7 +97,7 @@ def plan_of(arguments: Mapping[str, Any]) -> Plan:
     return plan_training(
         project=snapshot.project,
         snapshot=snapshot,
-        actor=None,
+        actor=SYSTEM,
         recipe=arguments["recipe"],
         hyperparameters=arguments["asked"],
         base=base,
@@ -198,7 +196,7 @@ class DryRun:
         there was none or it is this one."""
         if self._last_snapshot is None or self._last_snapshot.pk == self.plan.snapshot.pk:
             return None
-        found = compare_snapshots(old=self._last_snapshot, new=self.plan.snapshot, actor=None)
+        found = compare_snapshots(old=self._last_snapshot, new=self.plan.snapshot, actor=SYSTEM)
         return dict(found["legends"])
 
     @property

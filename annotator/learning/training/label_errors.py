@@ -12,11 +12,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import structlog
 from django.db.models import Count, Q
 
+from annotator.accounts.actors import Actor, log_name
 from annotator.common.errors import UserError
 from annotator.common.files import workbench
 from annotator.corpus.access import Action, require
@@ -27,9 +28,6 @@ from annotator.learning.models import SeriesKind, TrainingSeries
 from annotator.review.models import Suspicion
 from annotator.review.second_look.label_errors import replace_suspicions
 from ner_engine.split import SIDES
-
-if TYPE_CHECKING:
-    from annotator.accounts.models import User
 
 log = structlog.get_logger(__name__)
 
@@ -265,7 +263,7 @@ class Sent:
         return f"{self.n_sent:,} legend{'' if self.n_sent == 1 else 's'} sent to review{others}."
 
 
-def send_to_review(*, series: TrainingSeries, n: int, actor: User | None) -> Sent:
+def send_to_review(*, series: TrainingSeries, n: int, actor: Actor) -> Sent:
     """Make the ``n`` most suspicious legends the project's queue of possible label errors, in place
     of those that were in it and not settled.
 
@@ -311,7 +309,7 @@ def send_to_review(*, series: TrainingSeries, n: int, actor: User | None) -> Sen
         "suspicions_sent_to_review",
         series=series.pk,
         legends=len(chosen),
-        actor=getattr(actor, "pk", None),
+        actor=log_name(actor),
     )
     return Sent(len(chosen), passed_over["changed"], passed_over["blind"], passed_over["looked at"])
 

@@ -17,6 +17,7 @@ import structlog
 from django.db import transaction
 from django.utils import timezone
 
+from annotator.accounts.actors import Actor, log_name, user_of
 from annotator.common.errors import UserError
 from annotator.corpus.access import Action, require
 from annotator.corpus.models import Project
@@ -40,7 +41,6 @@ from annotator.learning.training.runs import data_of, engine_settings
 from ner_engine.duplicates import THRESHOLD
 
 if TYPE_CHECKING:
-    from annotator.accounts.models import User
     from annotator.jobs.runs import JobRun
 
 log = structlog.get_logger(__name__)
@@ -63,7 +63,7 @@ def start_series(
     project: Project,
     snapshot: Snapshot,
     kind: str,
-    actor: User | None,
+    actor: Actor,
     recipe: str = DEFAULT_RECIPE,
     base: ModelVersion | None = None,
     hyperparameters: Mapping[str, Any] | None = None,
@@ -97,7 +97,7 @@ def add_series(
     project: Project,
     snapshot: Snapshot,
     kind: str,
-    actor: User | None,
+    actor: Actor,
     recipe: str,
     base: ModelVersion | None,
     hyperparameters: Mapping[str, Any],
@@ -135,7 +135,7 @@ def add_series(
         "options": dict(options),
     }
     return TrainingSeries.objects.create(
-        project=project, snapshot=snapshot, base=base, created_by=actor, **facts
+        project=project, snapshot=snapshot, base=base, created_by=user_of(actor), **facts
     )
 
 
@@ -147,7 +147,7 @@ def first_of(model: ModelVersion) -> ModelVersion:
     return model
 
 
-def enqueue_series(*, series: TrainingSeries, actor: User | None) -> TrainingSeries:
+def enqueue_series(*, series: TrainingSeries, actor: Actor) -> TrainingSeries:
     """Have a worker begin with the series, or go on where it was stopped.
 
     Raises ``PermissionDenied``; ``UserError`` where it is done or at work; ``JobConflictError``
@@ -169,12 +169,12 @@ def enqueue_series(*, series: TrainingSeries, actor: User | None) -> TrainingSer
         series=series.pk,
         project=series.project_id,
         kind=series.kind,
-        actor=getattr(actor, "pk", None),
+        actor=log_name(actor),
     )
     return series
 
 
-def cancel_series(*, series: TrainingSeries, actor: User | None) -> None:
+def cancel_series(*, series: TrainingSeries, actor: Actor) -> None:
     """Stop it after the step it is at; what is finished stays, and it can be gone on with. Raises
     ``PermissionDenied``."""
     require(actor, series.project, Action.TRAIN)

@@ -11,7 +11,7 @@ import structlog
 from django.db import transaction
 from django.db.models import Count, Q
 
-from annotator.accounts.models import User
+from annotator.accounts.actors import Actor, log_name
 from annotator.common.errors import UserError
 from annotator.corpus.access import Action, require
 from annotator.corpus.models import (
@@ -36,7 +36,7 @@ _FIELDS: Final = ("review_mode", "threshold", "queue_order", "random_share", "bl
 def change_review_settings(
     *,
     project: Project,
-    actor: User | None,
+    actor: Actor,
     review_mode: str,
     threshold: float,
     queue_order: str,
@@ -61,9 +61,7 @@ def change_review_settings(
         setattr(project, name, value)
     if changed:
         told = {name: wanted[name] for name in changed}
-        log.info(
-            "review_settings_changed", project=project.pk, actor=actor.pk if actor else None, **told
-        )
+        log.info("review_settings_changed", project=project.pk, actor=log_name(actor), **told)
     return changed
 
 

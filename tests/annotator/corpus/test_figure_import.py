@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from annotator.accounts.actors import SYSTEM, Actor
 from annotator.accounts.models import User
 from annotator.corpus.figure_import import fold, stem_of
 from annotator.corpus.figures import put_box, store_figure
@@ -61,7 +62,7 @@ def packed(path: Path, files: dict[str, bytes]) -> Path:
     return path
 
 
-def run_import(project: Project, *paths: Path, actor: User | None = None) -> dict[str, Any]:
+def run_import(project: Project, *paths: Path, actor: Actor = SYSTEM) -> dict[str, Any]:
     return import_paths(project=project, paths=paths, source_format="", labels="none", actor=actor)
 
 

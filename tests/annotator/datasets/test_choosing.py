@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from django.core.exceptions import PermissionDenied
 
+from annotator.accounts.actors import SYSTEM
 from annotator.accounts.models import User
 from annotator.common.errors import UserError
 from annotator.corpus.annotations import write_suggestions
@@ -45,7 +46,7 @@ ImportLegends = Callable[..., list[Document]]
 
 
 def frozen(project: Project, **facts: Any) -> Snapshot:
-    return build_snapshot(snapshot=add_snapshot(project=project, actor=None, **facts))
+    return build_snapshot(snapshot=add_snapshot(project=project, actor=SYSTEM, **facts))
 
 
 def panels(snapshot: Snapshot) -> dict[str, dict[str, Any]]:
@@ -111,7 +112,7 @@ def test_a_snapshot_holds_the_legends_that_were_asked_for(
         UserError, match=r"No accepted legend is as you ask for \(accepted from 2031-01-01\)"
     ):
         add_snapshot(
-            project=project, actor=None, filters=SnapshotFilter(accepted_from=date(2031, 1, 1))
+            project=project, actor=SYSTEM, filters=SnapshotFilter(accepted_from=date(2031, 1, 1))
         )
 
 
@@ -164,7 +165,7 @@ def test_what_can_hold_for_nothing_is_refused(
     filters: SnapshotFilter, sentence: str, project: Project, accepted: list[Document]
 ) -> None:
     with pytest.raises(UserError, match=sentence):
-        add_snapshot(project=project, actor=None, filters=filters)
+        add_snapshot(project=project, actor=SYSTEM, filters=filters)
     assert not Snapshot.objects.exists()
 
 
@@ -228,7 +229,7 @@ def test_a_panel_that_is_nearly_the_same_stays_where_it_is_held_out(
     ]
     assert "nearly" not in figures and len(figures) == snapshot.counts["train"]["panels"]
     change_snapshot_rules(
-        project=project, actor=None, **{**Rules.of(project).as_json(), "near_duplicate": 1.0}
+        project=project, actor=SYSTEM, **{**Rules.of(project).as_json(), "near_duplicate": 1.0}
     )
     assert "reworded" in panels(frozen(project))
 

@@ -16,6 +16,7 @@ from django.core.exceptions import PermissionDenied
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from annotator.accounts.actors import SYSTEM
 from annotator.accounts.models import User
 from annotator.corpus.annotations import CHUNK, engine_documents, write_suggestions
 from annotator.corpus.imports import import_documents
@@ -115,7 +116,7 @@ def test_suggestions_that_nobody_accepted_are_not_in_an_export(
 ) -> None:
     (document,) = import_legends(1, labels="suggestions")
     Document.objects.update(state=DocumentState.ACCEPTED)
-    export_dataset(project=project, format_name="jsonl", out_dir=tmp_path / "out", actor=None)
+    export_dataset(project=project, format_name="jsonl", out_dir=tmp_path / "out", actor=SYSTEM)
     (row,) = rows(tmp_path / "out")
     assert row["text"] == document.text
     assert row["spans"] == []
@@ -127,7 +128,7 @@ def test_a_row_finds_its_way_back_to_what_it_was_made_from(
 ) -> None:
     (document,) = import_legends(1, labels="gold")
     Document.objects.update(revision=7)
-    export_dataset(project=project, format_name="jsonl", out_dir=tmp_path / "out", actor=None)
+    export_dataset(project=project, format_name="jsonl", out_dir=tmp_path / "out", actor=SYSTEM)
     (row,) = rows(tmp_path / "out")
     assert row["attributes"]["lineage"] == {
         "document": document.pk,
@@ -178,7 +179,7 @@ def test_no_paper_lies_on_two_sides(
         ],
         labels="gold",
     )
-    export_dataset(project=project, format_name="sd-nlp", out_dir=tmp_path / "out", actor=None)
+    export_dataset(project=project, format_name="sd-nlp", out_dir=tmp_path / "out", actor=SYSTEM)
     for folder in ("sd_panels", "sd_figs"):
         papers = {}
         for side in SIDES:
@@ -235,9 +236,13 @@ def test_jsonl_reads_back_equal_to_what_is_in_the_database(
     project.documents.all().delete()
     documents = data.draw(_hostile(strategies.trimmed_spans))
     import_documents(
-        project=project, documents=iter(documents), source_format="jsonl", labels="gold", actor=None
+        project=project,
+        documents=iter(documents),
+        source_format="jsonl",
+        labels="gold",
+        actor=SYSTEM,
     )
-    export_dataset(project=project, format_name="jsonl", out_dir=tmp_path / "out", actor=None)
+    export_dataset(project=project, format_name="jsonl", out_dir=tmp_path / "out", actor=SYSTEM)
     stored = {
         document.attributes["external_id"]: document
         for document in engine_documents(project.documents.accepted(), with_suggestions=False)
@@ -265,9 +270,13 @@ def test_sd_nlp_reads_back_with_every_entity_that_words_can_hold(
     project.documents.all().delete()
     documents = data.draw(_hostile(strategies.word_spans))
     import_documents(
-        project=project, documents=iter(documents), source_format="jsonl", labels="gold", actor=None
+        project=project,
+        documents=iter(documents),
+        source_format="jsonl",
+        labels="gold",
+        actor=SYSTEM,
     )
-    export_dataset(project=project, format_name="sd-nlp", out_dir=tmp_path / "out", actor=None)
+    export_dataset(project=project, format_name="sd-nlp", out_dir=tmp_path / "out", actor=SYSTEM)
     read = {document.id: document for document in read_back(tmp_path / "out/sd_figs", "sd-nlp")}
     assert {original.id: (original.text, _spans(original)) for original in documents} == {
         name: (found.text, _spans(found)) for name, found in read.items()
@@ -291,14 +300,14 @@ def test_half_a_character_does_not_get_in_and_stops_no_export(
         documents=iter([*halves, legend(5)]),
         source_format="jsonl",
         labels="gold",
-        actor=None,
+        actor=SYSTEM,
     )
     assert report["imported"] == 1
     assert report["n_problems"] == 4
     assert (
-        export_dataset(project=project, format_name="jsonl", out_dir=tmp_path / "out", actor=None)[
-            "documents"
-        ]
+        export_dataset(
+            project=project, format_name="jsonl", out_dir=tmp_path / "out", actor=SYSTEM
+        )["documents"]
         == 1
     )
 
@@ -384,7 +393,7 @@ def test_where_every_legend_is_damaged_they_are_named_and_nothing_is_written(
             project=project,
             format_name="jsonl",
             out_dir=tmp_path / "out",
-            actor=None,
+            actor=SYSTEM,
             leave_out_damaged=True,
         )
     assert not (tmp_path / "out").exists()
@@ -597,7 +606,7 @@ def test_tagging_beside_an_export_changes_nothing_of_it(
     import_legends: ImportLegends, project: Project, tmp_path: Path
 ) -> None:
     documents = import_legends(2, labels="gold")
-    export_dataset(project=project, format_name="jsonl", out_dir=tmp_path / "a", actor=None)
+    export_dataset(project=project, format_name="jsonl", out_dir=tmp_path / "a", actor=SYSTEM)
     assert (
         write_suggestions(
             batch=[
@@ -607,7 +616,7 @@ def test_tagging_beside_an_export_changes_nothing_of_it(
         )
         == 0
     )
-    export_dataset(project=project, format_name="jsonl", out_dir=tmp_path / "b", actor=None)
+    export_dataset(project=project, format_name="jsonl", out_dir=tmp_path / "b", actor=SYSTEM)
     assert [(tmp_path / "a" / f"{side}.jsonl").read_bytes() for side in SIDES] == [
         (tmp_path / "b" / f"{side}.jsonl").read_bytes() for side in SIDES
     ]

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from annotator.accounts.actors import SYSTEM
 from annotator.accounts.models import User
 from annotator.corpus.models import Document, Project
 from annotator.datasets.services import EXPORT_KIND, KEPT_ARCHIVES
@@ -181,7 +182,7 @@ def test_an_export_of_another_project_or_another_kind_of_job_is_not_found(
     other = Project.objects.create(name="Other", slug="other", label_set=project.label_set)
     assert browser.get(report.replace("autophagy", other.slug)).status_code == 404
     assert browser.get(report.replace("autophagy", other.slug) + "download/").status_code == 404
-    job = request_cancel(job=Job.objects.create(kind="pretag", scope=project.scope), actor=None)
+    job = request_cancel(job=Job.objects.create(kind="pretag", scope=project.scope), actor=SYSTEM)
     assert browser.get(f"{PAGE}{job.pk}/").status_code == 404
 
 

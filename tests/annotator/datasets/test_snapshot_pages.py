@@ -15,6 +15,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 
+from annotator.accounts.actors import SYSTEM
 from annotator.accounts.models import User
 from annotator.corpus.models import Document, Membership, Project, Role
 from annotator.datasets.guard import Rules
@@ -34,7 +35,7 @@ def panel(admin: User, client_of: ClientOf) -> Client:
 
 @pytest.fixture
 def snapshot(project: Project, accepted: list[Document]) -> Snapshot:
-    return build_snapshot(snapshot=add_snapshot(project=project, actor=None))
+    return build_snapshot(snapshot=add_snapshot(project=project, actor=SYSTEM))
 
 
 def text_of(answer: Any) -> str:
@@ -133,7 +134,7 @@ def test_two_snapshots_are_compared_on_a_page(
     address = reverse(f"{PAGE}_diff", args=[snapshot.pk])
     assert "no other snapshot" in text_of(panel.get(address))
     accepted[0].layers.get().spans.filter(label="CELL").update(label="TISSUE")
-    newer = build_snapshot(snapshot=add_snapshot(project=project, actor=None))
+    newer = build_snapshot(snapshot=add_snapshot(project=project, actor=SYSTEM))
     page = text_of(panel.get(reverse(f"{PAGE}_diff", args=[newer.pk])))
     assert "Since snapshot 1: 0 legends came, 0 went, 1 changed, 29 stayed" in page
     assert "CELL to TISSUE: 1" in page and "1 relabelled" in page

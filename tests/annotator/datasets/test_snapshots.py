@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from django.core.exceptions import PermissionDenied
 
+from annotator.accounts.actors import SYSTEM
 from annotator.accounts.models import User
 from annotator.common.errors import UserError
 from annotator.corpus.annotations import write_suggestions
@@ -42,7 +43,7 @@ ImportLegends = Callable[..., list[Document]]
 
 
 def frozen(project: Project, **facts: Any) -> Snapshot:
-    return build_snapshot(snapshot=add_snapshot(project=project, actor=None, **facts))
+    return build_snapshot(snapshot=add_snapshot(project=project, actor=SYSTEM, **facts))
 
 
 def rows(snapshot: Snapshot) -> list[dict[str, Any]]:
@@ -176,7 +177,7 @@ def test_the_same_content_has_the_same_hash_and_a_decision_changes_it(
 def test_numbers_count_within_a_project(
     project: Project, accepted: list[Document], import_legends: ImportLegends, manager: User
 ) -> None:
-    other = create_project(name="Other", slug="other", actor=None)
+    other = create_project(name="Other", slug="other", actor=SYSTEM)
     Document.objects.filter(pk__in=[document.pk for document in accepted[:15]]).update(
         project=other
     )
@@ -264,15 +265,15 @@ def test_without_a_panel_to_learn_from_it_fails_and_says_why(
     project: Project, import_legends: ImportLegends
 ) -> None:
     with pytest.raises(UserError, match="no accepted legend to freeze yet"):
-        add_snapshot(project=project, actor=None)
+        add_snapshot(project=project, actor=SYSTEM)
     import_legends([replace(long_legend(1), doi=paper_on("test"))], labels="gold")
-    held_out = add_snapshot(project=project, actor=None)
+    held_out = add_snapshot(project=project, actor=SYSTEM)
     with pytest.raises(
         UserError, match=r"all of them lie on the held-out sides.*Accept legends of more papers"
     ):
         build_snapshot(snapshot=held_out)
     import_legends(3, labels="gold")
-    short = add_snapshot(project=project, actor=None)
+    short = add_snapshot(project=project, actor=SYSTEM)
     with pytest.raises(UserError, match="6 80 characters or fewer"):
         build_snapshot(snapshot=short)
     for snapshot in (held_out, short):
@@ -288,7 +289,7 @@ def test_a_damaged_legend_is_named_and_nothing_is_frozen(
     project: Project, accepted: list[Document], var: Path
 ) -> None:
     Span.objects.filter(layer__document=accepted[3], label="CELL").update(surface="Hela")
-    snapshot = add_snapshot(project=project, actor=None)
+    snapshot = add_snapshot(project=project, actor=SYSTEM)
     with pytest.raises(UserError, match=r"10\.1000/long\.3 Figure 3.*Mend them, then start again"):
         build_snapshot(snapshot=snapshot)
     assert [path for path in (var / "snapshots").rglob("*") if path.is_file()] == []

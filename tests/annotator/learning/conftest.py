@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from annotator.accounts.actors import SYSTEM
 from annotator.corpus.models import Document, Project
 from annotator.datasets.models import Snapshot
 from annotator.datasets.services import add_snapshot, build_snapshot
@@ -107,7 +108,7 @@ def learned(
 ) -> Snapshot:
     """A snapshot of thirty papers, frozen."""
     import_legends([long_legend(number) for number in range(30)], labels="gold")
-    return build_snapshot(snapshot=add_snapshot(project=project, actor=None))
+    return build_snapshot(snapshot=add_snapshot(project=project, actor=SYSTEM))
 
 
 def plant(snapshot: Snapshot, *, side: str, row: dict[str, Any]) -> None:

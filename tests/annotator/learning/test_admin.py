@@ -13,6 +13,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from annotator.accounts.actors import SYSTEM
 from annotator.accounts.models import User
 from annotator.corpus.models import Document, Membership, Project, Role
 from annotator.corpus.services import create_project
@@ -491,7 +492,7 @@ def test_a_snapshot_of_another_project_cannot_be_trained_on(
 ) -> None:
     stranger.is_staff = True
     stranger.save()
-    own = create_project(name="Other", slug="other", actor=None)
+    own = create_project(name="Other", slug="other", actor=SYSTEM)
     Membership.objects.create(project=own, user=stranger, role=Role.MANAGER)
     response = client_of(stranger).post(
         reverse(f"{RUNS}_add"), {"snapshot": snapshot.pk, "recipe": "quick"}

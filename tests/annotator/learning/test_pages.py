@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from annotator.accounts.actors import SYSTEM
 from annotator.accounts.models import User
 from annotator.corpus.models import Document, Project
 from annotator.datasets.models import Snapshot, SnapshotState
@@ -189,7 +190,7 @@ def test_promotions_are_listed_newest_first_with_their_reasons(
         kind=PromotionKind.ROLLED_BACK,
         model_version=first,
         replaced=model,
-        actor=None,
+        actor=SYSTEM,
     )
     page = client_of(viewer).get(MODELS).content.decode()
     assert page.index("rolled back to") < page.index("promoted</span>")

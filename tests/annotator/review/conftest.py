@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from annotator.accounts.actors import SYSTEM, Actor
 from annotator.accounts.models import User
 from annotator.corpus.models import (
     Document,
@@ -113,7 +114,7 @@ def operate(curator: User) -> Operate:
         *,
         entity: str | None = None,
         base: int | None = None,
-        actor: User | None = None,
+        actor: Actor = SYSTEM,
         id: uuid.UUID | None = None,
         **arguments: Any,
     ) -> Outcome:

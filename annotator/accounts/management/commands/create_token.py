@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
+from annotator.accounts.actors import SYSTEM
 from annotator.accounts.models import User
 from annotator.accounts.tokens import create_token
 from annotator.common.commands import JsonCommand, Outcome
@@ -31,7 +32,7 @@ class Command(JsonCommand):
         user = User.objects.filter(username=username, is_active=True).first()
         if user is None:
             raise UserError(f'There is no active user "{username}".')
-        token, secret = create_token(user=user, name=name, days=days, actor=None)
+        token, secret = create_token(user=user, name=name, days=days, actor=SYSTEM)
         summary = {
             "token": secret,
             "id": token.pk,

@@ -7,6 +7,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 from django.db import transaction
 
+from annotator.accounts.actors import SYSTEM
 from annotator.accounts.models import User
 from annotator.common.commands import JsonCommand, Outcome
 from annotator.common.errors import UserError
@@ -33,9 +34,9 @@ class Command(JsonCommand):
                 " admin pages."
             )
         with transaction.atomic():
-            project = create_project(name=name, slug=slug, actor=None)
+            project = create_project(name=name, slug=slug, actor=SYSTEM)
             if user is not None:
-                add_member(project=project, user=user, role=Role.MANAGER, actor=None)
+                add_member(project=project, user=user, role=Role.MANAGER, actor=SYSTEM)
         return Outcome(
             {"project": project.slug, "id": project.pk}, [f"Made project {project.slug}."]
         )

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
+from annotator.accounts.actors import SYSTEM
 from annotator.common.commands import JsonCommand, Outcome
 from annotator.corpus.management.commands.import_documents import project_named
 from annotator.datasets.commands import snapshot_numbered
@@ -30,7 +31,7 @@ class Command(JsonCommand):
     def perform(self, *, project: str, old: int, new: int, **_: Any) -> Outcome:
         source = project_named(project)
         found = compare_snapshots(
-            old=snapshot_numbered(source, old), new=snapshot_numbered(source, new), actor=None
+            old=snapshot_numbered(source, old), new=snapshot_numbered(source, new), actor=SYSTEM
         )
         lines = [
             "Legends: " + ", ".join(f"{n:,} {kind}" for kind, n in found["legends"].items()) + "."

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
+from annotator.accounts.actors import SYSTEM
 from annotator.common.commands import Outcome
 from annotator.common.errors import UserError
 from annotator.corpus.management.commands.import_documents import project_named
@@ -131,6 +132,6 @@ def _split(project: Project, name: str) -> SplitFile:
     path = Path(name)
     try:
         with path.open("rb") as lines:
-            return add_split_file(project=project, actor=None, name=path.name, lines=lines)
+            return add_split_file(project=project, actor=SYSTEM, name=path.name, lines=lines)
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}).") from error

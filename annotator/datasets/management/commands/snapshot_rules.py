@@ -7,6 +7,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
+from annotator.accounts.actors import SYSTEM
 from annotator.common.commands import JsonCommand, Outcome
 from annotator.corpus.management.commands.import_documents import project_named
 from annotator.datasets.guard import Rules, change_snapshot_rules
@@ -54,7 +55,7 @@ class Command(JsonCommand):
         changes = {name: told[name] for name in rules.as_json() if told[name] is not None}
         if changes:
             rules = change_snapshot_rules(
-                project=source, actor=None, **{**rules.as_json(), **changes}
+                project=source, actor=SYSTEM, **{**rules.as_json(), **changes}
             )
         return Outcome(
             {"project": source.slug, **rules.as_json()},

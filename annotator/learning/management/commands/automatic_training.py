@@ -7,6 +7,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
+from annotator.accounts.actors import SYSTEM
 from annotator.common.commands import JsonCommand, Outcome
 from annotator.corpus.management.commands.import_documents import project_named
 from annotator.learning.commands import settings_of
@@ -76,7 +77,7 @@ class Command(JsonCommand):
             settings = settings_of(hyperparameters)
             change_automatic_training(
                 project=target,
-                actor=None,
+                actor=SYSTEM,
                 is_on=on,
                 every_panels=panels,
                 every_days=days,
@@ -85,7 +86,7 @@ class Command(JsonCommand):
             )
         if look:
             look_at(target)
-        standing = standing_of(project=target, actor=None)
+        standing = standing_of(project=target, actor=SYSTEM)
         now = standing.settings
         facts = {
             name: getattr(now, name)

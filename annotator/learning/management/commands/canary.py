@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
+from annotator.accounts.actors import SYSTEM
 from annotator.common.commands import JsonCommand, Outcome
 from annotator.corpus.management.commands.import_documents import project_named
 from annotator.learning.services import find_model
@@ -50,11 +51,11 @@ class Command(JsonCommand):
                 project=target,
                 model_version=find_model(name=start, project=target),
                 share=share,
-                actor=None,
+                actor=SYSTEM,
             )
         if stop:
-            stop_canary(project=target, actor=None)
-        found = canary_of(project=target, actor=None)
+            stop_canary(project=target, actor=SYSTEM)
+        found = canary_of(project=target, actor=SYSTEM)
         if found is None:
             return Outcome(
                 {"project": target.slug, "canary": None},

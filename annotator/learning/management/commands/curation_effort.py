@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
+from annotator.accounts.actors import SYSTEM
 from annotator.common.commands import JsonCommand, Outcome
 from annotator.corpus.management.commands.import_documents import project_named
 from annotator.learning.evaluation.effort import count_efforts, effort_in
@@ -26,7 +27,7 @@ class Command(JsonCommand):
     def perform(self, *, project: str, **_: Any) -> Outcome:
         target = project_named(project)
         count_efforts(target)
-        found = effort_in(project=target, actor=None)
+        found = effort_in(project=target, actor=SYSTEM)
         lines = []
         for effort in found.models:
             total = effort.total

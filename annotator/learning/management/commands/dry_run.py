@@ -8,6 +8,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
+from annotator.accounts.actors import SYSTEM
 from annotator.common.commands import Outcome
 from annotator.common.errors import UserError
 from annotator.corpus.management.commands.import_documents import project_named
@@ -55,7 +56,7 @@ class Command(JobCommand):
         plan = plan_training(
             project=target,
             snapshot=frozen,
-            actor=None,
+            actor=SYSTEM,
             recipe=recipe,
             hyperparameters=asked,
             base=chosen,

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
+from annotator.accounts.actors import SYSTEM
 from annotator.common.commands import Outcome
 from annotator.learning.commands import SeriesCommand
 from annotator.learning.models import SeriesKind, TrainingSeries
@@ -58,7 +59,7 @@ class Command(SeriesCommand):
             for name in ("texts", "papers", "entities", "disagreements", "legends")
         }
         if send:
-            sent = send_to_review(series=series, n=send, actor=None)
+            sent = send_to_review(series=series, n=send, actor=SYSTEM)
             summary["sent"] = sent.n_sent
             lines.append(str(sent))
         return Outcome(summary, lines)

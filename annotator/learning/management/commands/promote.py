@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
+from annotator.accounts.actors import SYSTEM
 from annotator.common.commands import JsonCommand, Outcome
 from annotator.common.errors import UserError
 from annotator.corpus.management.commands.import_documents import project_named
@@ -40,7 +41,7 @@ class Command(JsonCommand):
             promote(
                 project=target,
                 model_version=find_model(name=model, project=target),
-                actor=None,
+                actor=SYSTEM,
                 reason=reason,
             )
         )

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
+from annotator.accounts.actors import SYSTEM
 from annotator.common.commands import Outcome
 from annotator.common.errors import UserError
 from annotator.jobs.commands import JobCommand
@@ -42,9 +43,9 @@ class Command(JobCommand):
         found = ModelVersion.objects.select_related("project", "parent").filter(name=model).first()
         if found is None:
             raise UserError(f'There is no model "{model}".')
-        named = licence or offer_of(model=found, actor=None).proposed
+        named = licence or offer_of(model=found, actor=SYSTEM).proposed
         arguments = push_arguments(
-            model=found, repository=repository, licence=named, is_private=not public, actor=None
+            model=found, repository=repository, licence=named, is_private=not public, actor=SYSTEM
         )
         job = self.run_job(
             kind=PUSH_KIND,

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
+from annotator.accounts.actors import SYSTEM
 from annotator.common.commands import JsonCommand, Outcome
 from annotator.corpus.management.commands.import_documents import project_named
 from annotator.learning.management.commands.promote import outcome_of
@@ -34,5 +35,5 @@ class Command(JsonCommand):
 
     def perform(self, *, project: str, task: str, reason: str, **_: Any) -> Outcome:
         return outcome_of(
-            roll_back(project=project_named(project), task=task, actor=None, reason=reason)
+            roll_back(project=project_named(project), task=task, actor=SYSTEM, reason=reason)
         )

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
+from annotator.accounts.actors import SYSTEM
 from annotator.common.commands import Outcome
 from annotator.common.errors import UserError
 from annotator.corpus.management.commands.import_documents import project_named
@@ -56,7 +57,7 @@ class Command(SnapshotCommand):
         run = add_training_run(
             project=target,
             snapshot=frozen,
-            actor=None,
+            actor=SYSTEM,
             recipe=recipe,
             hyperparameters=settings,
             base=chosen,

@@ -12,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from hypothesis import given
 from hypothesis import strategies as st
 
+from annotator.accounts.actors import SYSTEM
 from annotator.corpus.models import Document
 from annotator.datasets.models import Snapshot
 from annotator.datasets.snapshots import rows_of
@@ -197,7 +198,7 @@ def test_a_worker_keeps_what_it_finds_and_measures_again_what_was_judged_before_
     )
     run_job(
         start_evaluation(
-            project=learned.project, snapshot=learned, model_version=other, actor=None
+            project=learned.project, snapshot=learned, model_version=other, actor=SYSTEM
         ).pk
     )
     found: dict[Any, Evaluation] = {each.model_version: each for each in Evaluation.objects.all()}

@@ -14,6 +14,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from annotator.accounts.actors import SYSTEM, Actor
 from annotator.accounts.models import User
 from annotator.corpus.models import Document, Layer, LayerKind, Project, ReviewMode, Segment
 from annotator.jobs.models import Job
@@ -79,7 +80,7 @@ def edit(curator: User) -> Callable[..., Operation]:
         kind: str,
         surface: str = "",
         *,
-        actor: User | None = None,
+        actor: Actor = SYSTEM,
         **arguments: Any,
     ) -> Operation:
         operation: dict[str, Any] = {"id": str(uuid.uuid4()), "kind": kind, "arguments": arguments}
@@ -124,7 +125,7 @@ def test_each_suggestion_has_one_outcome_and_each_entity_that_was_missed_counts_
     edit(legend, "reject", "ATG1")
     edit(legend, "add", start=0, end=len("Figure"), label="TISSUE")
     edit(legend, "accept_legend")
-    (found,) = effort_in(project=project, actor=None).models
+    (found,) = effort_in(project=project, actor=SYSTEM).models
     assert found.source == tiny.name
     assert found.model == tiny
     assert found.task == ModelTask.ENTITIES
@@ -149,7 +150,7 @@ def test_what_was_removed_and_drawn_again_over_the_suggestion_is_a_correction_an
     edit(legend, "reject", "HeLa")
     edit(legend, "add", start=start, end=start + len("HeLa cells"), label="CELL")
     edit(legend, "accept_legend")
-    assert by_label(effort_in(project=project, actor=None).models[0])["CELL"] == {"edge": 1}
+    assert by_label(effort_in(project=project, actor=SYSTEM).models[0])["CELL"] == {"edge": 1}
 
 
 def test_what_the_threshold_leaves_out_is_nobodys_rejection(
@@ -159,7 +160,7 @@ def test_what_the_threshold_leaves_out_is_nobodys_rejection(
     (legend,) = suggested()
     edit(legend, "accept", "HeLa")
     edit(legend, "accept_legend")
-    found = effort_in(project=project, actor=None).models[0]
+    found = effort_in(project=project, actor=SYSTEM).models[0]
     assert counts(found.total) == {"accepted": 1, "left_out": 4}
 
 
@@ -176,7 +177,7 @@ def test_roles_and_found_panels_are_told_of_the_models_that_told_them(
     edit(legend, "set_role", "ATG1", role="MEASURED_VAR")
     edit(legend, "set_panels", starts=[0, middle])
     edit(legend, "accept_legend")
-    entities, panels, roles = effort_in(project=project, actor=None).models
+    entities, panels, roles = effort_in(project=project, actor=SYSTEM).models
     assert counts(entities.total) == {"accepted": 5, "swept": 3}
     assert panels.task == ModelTask.PANELS
     assert panels.source == "their letters"
@@ -194,7 +195,7 @@ def test_panels_that_nobody_touched_are_accepted_without_a_look(
     (legend,) = suggested()
     Segment.objects.filter(document=legend).update(source="their letters")
     edit(legend, "accept_legend")
-    assert counts(effort_in(project=project, actor=None).models[1].total) == {
+    assert counts(effort_in(project=project, actor=SYSTEM).models[1].total) == {
         "accepted": 2,
         "swept": 2,
     }
@@ -212,7 +213,7 @@ def test_actions_and_seconds_are_those_of_the_work_without_pauses(
     ]
     done += [edit(third, "accept", "HeLa"), edit(third, "accept_legend")]
     at(done, 0, 20, 50, 60, 1000, 1030)
-    found = effort_in(project=project, actor=None).models[0]
+    found = effort_in(project=project, actor=SYSTEM).models[0]
     assert found.work == effort.Work(
         n_legends=3, actions=2.0, n_timed=1, seconds=60.0, median_seconds=60.0
     )
@@ -253,7 +254,7 @@ def test_what_a_propagation_does_in_other_legends_is_one_action_where_it_was_mad
     assert Operation.objects.filter(document=there).count() == 1
     done += [edit(here, "accept_legend"), edit(there, "accept_legend")]
     at(done, 0, 10, 20, 40)
-    effort_in(project=project, actor=None)
+    effort_in(project=project, actor=SYSTEM)
     assert dict(LegendEffort.objects.values_list("document", "n_actions")) == {
         here.pk: 3,
         there.pk: 1,
@@ -268,7 +269,7 @@ def test_legends_that_were_decided_blind_say_nothing_of_a_model_and_stand_by_the
     (legend,) = suggested()
     edit(legend, "add", start=0, end=len("Figure"), label="TISSUE")
     edit(legend, "accept_legend")
-    found = effort_in(project=project, actor=None)
+    found = effort_in(project=project, actor=SYSTEM)
     assert found.models == []
     assert found.without.n_legends == 1
     assert found.without.actions == 2.0
@@ -279,15 +280,15 @@ def test_a_legend_that_is_opened_again_counts_no_more_until_it_is_accepted_and_t
 ) -> None:
     (legend,) = suggested()
     edit(legend, "accept_legend")
-    assert counts(effort_in(project=project, actor=None).models[0].total) == {
+    assert counts(effort_in(project=project, actor=SYSTEM).models[0].total) == {
         "accepted": 5,
         "swept": 5,
     }
     edit(legend, "reopen_legend")
-    assert effort_in(project=project, actor=None).models == []
+    assert effort_in(project=project, actor=SYSTEM).models == []
     edit(legend, "reject", "HeLa")
     edit(legend, "accept_legend")
-    assert counts(effort_in(project=project, actor=None).models[0].total) == {
+    assert counts(effort_in(project=project, actor=SYSTEM).models[0].total) == {
         "accepted": 4,
         "swept": 4,
         "rejected": 1,
@@ -299,7 +300,7 @@ def test_labels_of_a_file_that_nobody_accepted_are_nobodys_work(
     project: Project, import_legends: Callable[..., list[Document]]
 ) -> None:
     import_legends(3, labels="gold")
-    found = effort_in(project=project, actor=None)
+    found = effort_in(project=project, actor=SYSTEM)
     assert found.models == []
     assert found.without.n_legends == 0
     assert found.n_uncounted == 0
@@ -315,14 +316,14 @@ def test_what_is_too_much_for_a_page_is_counted_by_a_job(
     monkeypatch.setattr(effort, "AT_ONCE", 1)
     for legend in suggested(3):
         edit(legend, "accept_legend")
-    assert effort_in(project=project, actor=None).n_uncounted == 2
+    assert effort_in(project=project, actor=SYSTEM).n_uncounted == 2
     job = Job.objects.get(kind=effort.EFFORT_KIND)
     assert effort.job_of(project) == job
     run_job(job.pk)
     job.refresh_from_db()
     assert job.state == "succeeded"
     assert job.result == {"legends": 2}
-    found = effort_in(project=project, actor=None)
+    found = effort_in(project=project, actor=SYSTEM)
     assert found.n_uncounted == 0
     assert found.models[0].total.accepted == 15
 
@@ -332,9 +333,9 @@ def test_where_all_is_counted_a_page_only_reads(
 ) -> None:
     (legend,) = suggested()
     edit(legend, "accept_legend")
-    effort_in(project=project, actor=None)
+    effort_in(project=project, actor=SYSTEM)
     with CaptureQueriesContext(connection) as asked:
-        found = effort_in(project=project, actor=None)
+        found = effort_in(project=project, actor=SYSTEM)
     assert found.models[0].total.accepted == 5
     assert {query["sql"].split()[0] for query in asked.captured_queries} == {"SELECT"}
 
@@ -355,7 +356,7 @@ def test_a_model_knows_the_projects_that_worked_on_what_it_told_and_each_once(
         [],
         [],
     ], "not counted yet"
-    effort_in(project=project, actor=None)
+    effort_in(project=project, actor=SYSTEM)
     assert [list(projects_tagged_by(model)) for model in (tiny, roles)] == [[project], [project]]
     for kind in (PromotionKind.PROMOTED, PromotionKind.ROLLED_BACK, PromotionKind.PROMOTED):
         Promotion.objects.create(project=project, kind=kind, model_version=tiny)

@@ -18,6 +18,7 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
+from annotator.accounts.actors import SYSTEM
 from annotator.accounts.models import User
 from annotator.common.errors import UserError
 from annotator.corpus.models import Document, Layer, LayerKind, Project
@@ -61,7 +62,7 @@ def judged(learned: Snapshot, other: ModelVersion) -> ModelVersion:
 def tag(project: Project) -> None:
     """Have a worker tag what waits."""
     Job.objects.filter(kind=PRETAG_KIND, state=JobState.PENDING).update(state=JobState.CANCELLED)
-    job = start_pretagging(project=project, actor=None)
+    job = start_pretagging(project=project, actor=SYSTEM)
     run_job(job.pk)
     job.refresh_from_db()
     assert job.state == JobState.SUCCEEDED
@@ -103,7 +104,7 @@ def test_the_candidate_tags_its_share_of_what_is_new_and_the_model_in_service_th
     project = learned.project
     before = new_legends(import_legends, 100)
     tag(project)
-    canary = start_canary(project=project, model_version=judged, share=0.5, actor=None)
+    canary = start_canary(project=project, model_version=judged, share=0.5, actor=SYSTEM)
     assert Job.objects.filter(kind=PRETAG_KIND, state=JobState.PENDING).exists()
     new = new_legends(import_legends, 200)
     tag(project)
@@ -154,10 +155,10 @@ def test_somebody_who_names_a_model_gets_that_model_for_all(
     learned: Snapshot, judged: ModelVersion, tiny: ModelVersion, import_legends: ImportLegends
 ) -> None:
     project = learned.project
-    start_canary(project=project, model_version=judged, share=0.5, actor=None)
+    start_canary(project=project, model_version=judged, share=0.5, actor=SYSTEM)
     Job.objects.filter(kind=PRETAG_KIND).update(state=JobState.CANCELLED)
     new = new_legends(import_legends, 200)
-    job = start_pretagging(project=project, actor=None, model_version=tiny)
+    job = start_pretagging(project=project, actor=SYSTEM, model_version=tiny)
     run_job(job.pk)
     assert set(sources(new).values()) == {tiny.name}
 
@@ -170,16 +171,16 @@ def test_it_is_no_way_round_the_gate_and_ends_with_a_promotion(
     learned: Snapshot, candidate_of: CandidateOf, tiny: ModelVersion
 ) -> None:
     project, worse = learned.project, candidate_of(learned, f1=0.5)
-    canary = start_canary(project=project, model_version=worse, share=0.1, actor=None)
+    canary = start_canary(project=project, model_version=worse, share=0.1, actor=SYSTEM)
     assert serving_model(project) == tiny
     with pytest.raises(GateError):
-        promote(project=project, model_version=worse, actor=None)
+        promote(project=project, model_version=worse, actor=SYSTEM)
     canary.refresh_from_db()
     assert canary.stopped_at is None
     promote(
         project=project,
         model_version=worse,
-        actor=None,
+        actor=SYSTEM,
         reason="It knows the labels that we need now.",
     )
     canary.refresh_from_db()
@@ -189,7 +190,7 @@ def test_it_is_no_way_round_the_gate_and_ends_with_a_promotion(
         "canary_stopped",
         "promoted",
     ]
-    roll_back(project=project, actor=None)
+    roll_back(project=project, actor=SYSTEM)
     assert serving_model(project) == tiny
 
 
@@ -205,22 +206,22 @@ def test_it_is_refused_to_models_that_cannot_be_and_to_people_who_may_not(
     with pytest.raises(PermissionDenied):
         start_canary(project=project, model_version=candidate, share=0.2, actor=reviewer)
     with pytest.raises(UserError, match="has no evaluation on held-out papers"):
-        start_canary(project=project, model_version=other, share=0.2, actor=None)
+        start_canary(project=project, model_version=other, share=0.2, actor=SYSTEM)
     with pytest.raises(UserError, match="is the serving model already"):
-        start_canary(project=project, model_version=tiny, share=0.2, actor=None)
+        start_canary(project=project, model_version=tiny, share=0.2, actor=SYSTEM)
     with pytest.raises(UserError, match="Only a model that predicts entities"):
         start_canary(
             project=project,
             model_version=candidate_of(learned, task="panels"),
             share=0.2,
-            actor=None,
+            actor=SYSTEM,
         )
     for share in (0, 1, -0.5, float("nan"), True):
         with pytest.raises(UserError, match="must lie between 0 and 100"):
-            start_canary(project=project, model_version=candidate, share=share, actor=None)
-    start_canary(project=project, model_version=candidate, share=0.2, actor=None)
+            start_canary(project=project, model_version=candidate, share=share, actor=SYSTEM)
+    start_canary(project=project, model_version=candidate, share=0.2, actor=SYSTEM)
     with pytest.raises(UserError, match="is a running canary"):
-        start_canary(project=project, model_version=candidate, share=0.3, actor=None)
+        start_canary(project=project, model_version=candidate, share=0.3, actor=SYSTEM)
     with pytest.raises(PermissionDenied):
         stop_canary(project=project, actor=reviewer)
     with pytest.raises(IntegrityError), transaction.atomic():
@@ -292,7 +293,7 @@ def tried(
     """A canary under which curators accepted most of the candidate's suggestions, and half of the
     others."""
     candidate = candidate_of(learned)
-    canary = start_canary(project=learned.project, model_version=candidate, share=0.5, actor=None)
+    canary = start_canary(project=learned.project, model_version=candidate, share=0.5, actor=SYSTEM)
     for number, document in enumerate(new_legends(import_legends, 300, 24)):
         if document.sha256 < canary.bound:
             worked_on(
@@ -317,7 +318,7 @@ def tried(
 
 @pytest.mark.django_db
 def test_it_compares_acceptance_seconds_and_actions_in_all_and_by_label(tried: Canary) -> None:
-    report = canary_of(project=tried.project, actor=None)
+    report = canary_of(project=tried.project, actor=SYSTEM)
     assert report.n_candidate + report.n_serving == 24
     rows = {row.name: row for row in report.work}
     assert rows["Suggestions accepted as they were"].difference > 35
@@ -333,7 +334,7 @@ def test_it_compares_acceptance_seconds_and_actions_in_all_and_by_label(tried: C
 def test_legends_of_other_times_and_those_dealt_to_the_other_side_do_not_count(
     tried: Canary, import_legends: ImportLegends
 ) -> None:
-    before = canary_of(project=tried.project, actor=None)
+    before = canary_of(project=tried.project, actor=SYSTEM)
     early, *others = new_legends(import_legends, 400, 10)
     chosen = next(each for each in others if each.sha256 < tried.bound)
     worked_on(chosen, tried.beside.name, accepted=1, rejected=9, seconds=None)
@@ -348,7 +349,7 @@ def test_legends_of_other_times_and_those_dealt_to_the_other_side_do_not_count(
         suggested_at=tried.started_at - timedelta(seconds=1)
     )
     assert canaries.report_on(tried) == before
-    assert canary_of(project=tried.project, actor=None, model=tried.beside) is None
+    assert canary_of(project=tried.project, actor=SYSTEM, model=tried.beside) is None
 
 
 # Where people meet it
@@ -407,7 +408,7 @@ def test_a_command_tells_starts_and_stops_it(learned: Snapshot, candidate_of: Ca
 def test_members_read_in_the_log_that_a_candidate_was_tried(
     tried: Canary, viewer: User, client_of: Callable[[User], Client]
 ) -> None:
-    stop_canary(project=tried.project, actor=None)
+    stop_canary(project=tried.project, actor=SYSTEM)
     page = (
         client_of(viewer)
         .get(reverse("learning:models", args=[tried.project.slug]))

@@ -17,6 +17,7 @@ from django.urls import reverse
 from hypothesis import given
 from hypothesis import strategies as st
 
+from annotator.accounts.actors import SYSTEM
 from annotator.accounts.models import User
 from annotator.common.errors import UserError
 from annotator.corpus.models import Project
@@ -221,7 +222,7 @@ def test_the_bundled_model_is_unpacked_for_a_download(project: Project, tmp_path
     from transformers import AutoModelForTokenClassification
 
     model = serving_model(project)
-    folder = unzipped(model_archive(model=model, actor=None), tmp_path / "out")
+    folder = unzipped(model_archive(model=model, actor=SYSTEM), tmp_path / "out")
     loaded = AutoModelForTokenClassification.from_pretrained(folder)
     assert {parameter.dtype.is_floating_point for parameter in loaded.parameters()} == {True}
     assert not hasattr(loaded.config, "packed_weights")
@@ -244,7 +245,7 @@ def test_changed_files_and_models_of_a_hub_are_not_given_away(
         (Path(trained.path) / "config.json").read_text() + " ", encoding="utf-8"
     )
     with pytest.raises(UserError, match="are not those it was registered with"):
-        model_archive(model=trained, actor=None)
+        model_archive(model=trained, actor=SYSTEM)
     ModelVersion.objects.filter(pk=tiny.pk).update(origin=ModelOrigin.HUB)
     with pytest.raises(UserError, match="comes from a hub"):
-        model_archive(model=register_model(location=str(tiny_folders[0])), actor=None)
+        model_archive(model=register_model(location=str(tiny_folders[0])), actor=SYSTEM)

@@ -11,6 +11,7 @@ from django.db import IntegrityError, transaction
 from hypothesis import given
 from hypothesis import strategies as st
 
+from annotator.accounts.actors import SYSTEM
 from annotator.accounts.models import User
 from annotator.common.errors import UserError
 from annotator.corpus.models import Project
@@ -184,7 +185,7 @@ def test_the_newest_snapshot_on_which_both_were_judged_decides(
     learned: Snapshot, tiny: ModelVersion, candidate_of: CandidateOf, manager: User
 ) -> None:
     project, candidate = learned.project, candidate_of(learned)
-    newer = build_snapshot(snapshot=add_snapshot(project=project, actor=None))
+    newer = build_snapshot(snapshot=add_snapshot(project=project, actor=SYSTEM))
     scores = Evaluation.objects.get(model_version=candidate).scores
     Evaluation.objects.create(model_version=candidate, snapshot=newer, scores=scores, micro_f1=0.8)
     assert gate_result_of(project=project, model_version=candidate).has_passed

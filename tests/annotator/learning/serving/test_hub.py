@@ -21,6 +21,7 @@ from django.urls import reverse
 from hypothesis import given
 from hypothesis import strategies as st
 
+from annotator.accounts.actors import SYSTEM, Actor
 from annotator.accounts.models import User
 from annotator.common.errors import UserError
 from annotator.corpus.models import Project
@@ -131,7 +132,7 @@ def ours(
     return ModelVersion.objects.create(name="autophagy-run-1", **facts)
 
 
-def push(model: ModelVersion, actor: User | None = None, **facts: Any) -> Job:
+def push(model: ModelVersion, actor: Actor = SYSTEM, **facts: Any) -> Job:
     asked = {"repository": "us/ours", "licence": "cc-by-4.0", "is_private": True} | facts
     job = start_push(model=model, actor=actor, **asked)
     run_job(job.pk)
@@ -250,7 +251,9 @@ def test_a_model_without_a_card_a_hubs_own_and_one_that_was_changed_are_refused(
     with pytest.raises(UserError, match="not those it was registered with"):
         push(ours)
     with pytest.raises(UserError, match="comes from a hub"):
-        offer_of(model=ModelVersion(name="x", origin=ModelOrigin.HUB, location="us/x"), actor=None)
+        offer_of(
+            model=ModelVersion(name="x", origin=ModelOrigin.HUB, location="us/x"), actor=SYSTEM
+        )
     assert fake.paths == []
 
 

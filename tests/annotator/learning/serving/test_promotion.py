@@ -9,6 +9,7 @@ import pytest
 from django.core.exceptions import PermissionDenied
 from django.utils import timezone
 
+from annotator.accounts.actors import SYSTEM
 from annotator.accounts.models import User
 from annotator.common.errors import UserError
 from annotator.corpus.models import Document, Layer, LayerKind, Project
@@ -77,14 +78,14 @@ def test_unreviewed_legends_are_tagged_again_and_decided_ones_stay(
 ) -> None:
     project = learned.project
     waiting = import_legends([long_legend(number) for number in range(50, 53)])
-    run_job(start_pretagging(project=project, actor=None).pk)
+    run_job(start_pretagging(project=project, actor=SYSTEM).pk)
     decided = list(Layer.objects.filter(kind=LayerKind.IMPORTED).values())
     judge(other, learned)
     for change, source in (
-        (lambda: promote(project=project, model_version=other, actor=None), other.name),
+        (lambda: promote(project=project, model_version=other, actor=SYSTEM), other.name),
         (None, tiny.name),
     ):
-        (change or (lambda: roll_back(project=project, actor=None)))()
+        (change or (lambda: roll_back(project=project, actor=SYSTEM)))()
         run_job(Job.objects.filter(kind=PRETAG_KIND).latest("id").pk)
         current = Layer.objects.current().filter(kind=LayerKind.SUGGESTED)
         assert {(layer.document_id, layer.source) for layer in current} == {
@@ -105,7 +106,7 @@ def test_promotion_is_whole_or_not_at_all(
 
     monkeypatch.setattr(changes, "enqueue", broken)
     with pytest.raises(RuntimeError):
-        promote(project=learned.project, model_version=candidate_of(learned), actor=None)
+        promote(project=learned.project, model_version=candidate_of(learned), actor=SYSTEM)
     assert serving_model(learned.project) == tiny
     assert not ServingModel.objects.exists()
     assert not Promotion.objects.exists()
@@ -116,14 +117,14 @@ def test_a_promotion_while_a_tagging_ends_is_not_forgotten(
 ) -> None:
     project = learned.project
     import_legends([long_legend(50)])
-    job = start_pretagging(project=project, actor=None)
+    job = start_pretagging(project=project, actor=SYSTEM)
     Job.objects.filter(pk=job.pk).move(JobState.PENDING, JobState.RUNNING, token="a")
     job.refresh_from_db()
     before = lineup_of(project)
     Pretagging(project, JobRun(job), lambda: lineup_of(project)).tag(before, before.keys)
     judge(other, learned)
     promote(
-        project=project, model_version=other, actor=None
+        project=project, model_version=other, actor=SYSTEM
     )  # the first job has looked for the last time, but has not ended
     newer = Job.objects.filter(kind=PRETAG_KIND).latest("id")
     assert newer != job
@@ -138,7 +139,7 @@ def test_a_model_that_was_not_judged_on_held_out_papers_of_the_project_is_refuse
     learned: Snapshot, tiny: ModelVersion, other: ModelVersion, candidate_of: CandidateOf
 ) -> None:
     project = learned.project
-    elsewhere = create_project(name="Other", slug="other", actor=None)
+    elsewhere = create_project(name="Other", slug="other", actor=SYSTEM)
     judge(
         other,
         Snapshot.objects.create(
@@ -156,7 +157,7 @@ def test_a_model_that_was_not_judged_on_held_out_papers_of_the_project_is_refuse
                 " a snapshot first"
             ),
         ):
-            promote(project=project, model_version=model, actor=None)
+            promote(project=project, model_version=model, actor=SYSTEM)
     assert serving_model(project) == tiny
     assert not Promotion.objects.exists()
 
@@ -193,7 +194,7 @@ def test_a_trained_model_of_which_nobody_knows_what_it_learned_from_is_refused(
     )
     judge(model, learned)
     with pytest.raises(UserError, match="The training data of found are unknown"):
-        promote(project=learned.project, model_version=model, actor=None)
+        promote(project=learned.project, model_version=model, actor=SYSTEM)
 
 
 def test_models_in_service_retired_or_of_another_project_are_refused(
@@ -202,14 +203,14 @@ def test_models_in_service_retired_or_of_another_project_are_refused(
     project = learned.project
     judge(tiny, learned)
     with pytest.raises(UserError, match="is the serving model already"):
-        promote(project=project, model_version=tiny, actor=None)
+        promote(project=project, model_version=tiny, actor=SYSTEM)
     candidate = candidate_of(learned)
-    elsewhere = create_project(name="Other", slug="other", actor=None)
+    elsewhere = create_project(name="Other", slug="other", actor=SYSTEM)
     with pytest.raises(UserError, match="belongs to another project"):
-        promote(project=elsewhere, model_version=candidate, actor=None)
+        promote(project=elsewhere, model_version=candidate, actor=SYSTEM)
     ModelVersion.objects.filter(pk=candidate.pk).update(retired_at=timezone.now())
     with pytest.raises(UserError, match="is retired"):
-        promote(project=project, model_version=candidate, actor=None)
+        promote(project=project, model_version=candidate, actor=SYSTEM)
     assert not Promotion.objects.exists()
 
 
@@ -223,7 +224,7 @@ def test_scores_on_a_snapshot_that_was_changed_since_do_not_count(
         "".join(test.read_text(encoding="utf-8").splitlines(keepends=True)[:1]), encoding="utf-8"
     )
     with pytest.raises(UserError, match="were changed since it was frozen"):
-        promote(project=learned.project, model_version=candidate, actor=None)
+        promote(project=learned.project, model_version=candidate, actor=SYSTEM)
 
 
 def test_a_model_that_learned_from_a_text_it_was_judged_on_is_refused_by_the_papers_name(
@@ -239,12 +240,12 @@ def test_a_model_that_learned_from_a_text_it_was_judged_on_is_refused_by_the_pap
     number = int(text_of["id"].removeprefix("p"))
     held_out = next(doi for doi in (f"10.3000/{n}" for n in range(100)) if side_of(doi) == "test")
     import_legends([long_legend(number, doi=held_out)], labels="gold")
-    newer = build_snapshot(snapshot=add_snapshot(project=project, actor=None))
+    newer = build_snapshot(snapshot=add_snapshot(project=project, actor=SYSTEM))
     child = candidate_of(newer, base=candidate_of(learned))
     with pytest.raises(LeakError, match=held_out) as refused:
-        promote(project=project, model_version=child, actor=None)
+        promote(project=project, model_version=child, actor=SYSTEM)
     assert text_of["doi"] in str(refused.value)
-    promote(project=project, model_version=candidate_of(newer, base=tiny), actor=None)
+    promote(project=project, model_version=candidate_of(newer, base=tiny), actor=SYSTEM)
 
 
 def test_a_paper_planted_among_those_held_out_is_named(
@@ -257,7 +258,7 @@ def test_a_paper_planted_among_those_held_out_is_named(
         row={**next(rows_of(learned.folder, "train")), "text": "Another text."},
     )
     with pytest.raises(LeakError, match=next(rows_of(learned.folder, "train"))["doi"]):
-        promote(project=learned.project, model_version=candidate, actor=None)
+        promote(project=learned.project, model_version=candidate, actor=SYSTEM)
 
 
 def test_only_managers_promote_and_roll_back(

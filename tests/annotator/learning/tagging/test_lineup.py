@@ -15,6 +15,7 @@ from django.db import IntegrityError, transaction
 from django.test import Client
 from django.urls import reverse
 
+from annotator.accounts.actors import SYSTEM
 from annotator.accounts.models import User
 from annotator.common.errors import UserError
 from annotator.corpus.annotations import engine_documents
@@ -81,7 +82,7 @@ def bare(legend: Legend, *numbers: int) -> list[schema.Document]:
 
 def tagged(project: Project, **facts: Any) -> Job:
     """A tagging of the project, done."""
-    job = start_pretagging(project=project, actor=None, **facts)
+    job = start_pretagging(project=project, actor=SYSTEM, **facts)
     run_job(job.pk)
     job.refresh_from_db()
     assert job.state == JobState.SUCCEEDED
@@ -212,7 +213,7 @@ def test_a_default_model_that_comes_later_has_nothing_tagged_again_and_one_that_
     Evaluation.objects.create(
         model_version=roles, snapshot=learned, scores=scores(0.8), micro_f1=0.8
     )
-    promote(project=project, model_version=roles, actor=None, reason=REASON)
+    promote(project=project, model_version=roles, actor=SYSTEM, reason=REASON)
     Job.objects.all().delete()
     assert tagged(project).result["documents"] == 1
     assert set(suggestions(document).steps) == {"geneprod_roles", "small_mol_roles"}
@@ -290,7 +291,7 @@ def test_a_model_of_another_step_cannot_tell_entities(
 ) -> None:
     import_legends(1)
     with pytest.raises(UserError, match="tells panels, not entities"):
-        start_pretagging(project=project, actor=None, model_version=all_steps["panels"])
+        start_pretagging(project=project, actor=SYSTEM, model_version=all_steps["panels"])
     ended = run_command("pretag", "autophagy", "--model", all_steps["geneprod_roles"].name)
     assert ended.code == 2
     assert ("tells roles of gene products, not entities" in ended.err) is True
@@ -471,7 +472,7 @@ def with_roles(project: Project, import_legends: ImportLegends, tiny: ModelVersi
         for legend in legends
     ]
     import_legends(measured, labels="gold")
-    return build_snapshot(snapshot=add_snapshot(project=project, actor=None))
+    return build_snapshot(snapshot=add_snapshot(project=project, actor=SYSTEM))
 
 
 @pytest.mark.parametrize("recipe", ["quick", "panelization", "geneprod-roles"])

@@ -17,6 +17,7 @@ from django.db.models import Count
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from annotator.accounts.actors import SYSTEM
 from annotator.accounts.models import User
 from annotator.corpus.models import Document, DocumentState, Layer, LayerKind, Project, Span
 from annotator.jobs.errors import JobConflictError
@@ -103,7 +104,7 @@ def test_what_is_decided_or_in_review_is_not_touched(
     Document.objects.filter(pk=in_review.pk).update(state=DocumentState.IN_REVIEW)
     before = state_of(project)
     import_legends([legend(60)])
-    assert done(start_pretagging(project=project, actor=None)).result["documents"] == 1
+    assert done(start_pretagging(project=project, actor=SYSTEM)).result["documents"] == 1
     assert [row for row in state_of(project) if row in before] == before
     assert {
         document.external_id for document in Document.objects.filter(layers__source=tiny.name)
@@ -117,13 +118,13 @@ def test_tagging_again_adds_a_set_and_the_same_model_adds_none(
     project: Project, tiny: ModelVersion, other: ModelVersion, import_legends: ImportLegends
 ) -> None:
     (document,) = import_legends(1)
-    done(start_pretagging(project=project, actor=None))
+    done(start_pretagging(project=project, actor=SYSTEM))
     (first,) = suggestions(document)
     kept = list(first.spans.values())
-    assert done(start_pretagging(project=project, actor=None)).result["documents"] == 0
+    assert done(start_pretagging(project=project, actor=SYSTEM)).result["documents"] == 0
     assert suggestions(document) == [first]
     assert (
-        done(start_pretagging(project=project, actor=None, model_version=other)).result["model"]
+        done(start_pretagging(project=project, actor=SYSTEM, model_version=other)).result["model"]
         == other.name
     )
     old, new = suggestions(document)
@@ -146,7 +147,7 @@ def test_labels_that_the_project_does_not_have_are_left_out_and_counted(
             save_bert(tmp_path / "alien", labels=("O", "B-ALIEN", "I-ALIEN", "B-CELL", "I-CELL"))
         )
     )
-    report = done(start_pretagging(project=project, actor=None, model_version=alien)).result
+    report = done(start_pretagging(project=project, actor=SYSTEM, model_version=alien)).result
     assert report["unknown_labels"]["ALIEN"] > 0
     assert set(Span.objects.values_list("label", flat=True)) <= {"CELL"}
 
@@ -172,7 +173,7 @@ def test_a_promotion_in_the_middle_is_followed(
     tagging: Any,
 ) -> None:
     documents = import_legends(3)
-    job = start_pretagging(project=project, actor=None)
+    job = start_pretagging(project=project, actor=SYSTEM)
 
     def promoted_meanwhile(real: Tag, *asked: Any) -> list[Tagged]:
         ServingModel.objects.get_or_create(project=project, defaults={"model_version": other})
@@ -197,7 +198,7 @@ def test_a_legend_that_is_taken_up_meanwhile_is_left_to_who_took_it(
         return real(*asked)
 
     tagging(taken_up)
-    report = done(start_pretagging(project=project, actor=None)).result
+    report = done(start_pretagging(project=project, actor=SYSTEM)).result
     assert report["documents"] == 1
     assert report["taken_up_meanwhile"] == 1
     assert len(suggestions(first)) == 0
@@ -253,7 +254,7 @@ def test_a_model_that_cannot_tag_anything_fails_with_a_sentence(
         raise RuntimeError
 
     tagging(broken)
-    job = done(start_pretagging(project=project, actor=None))
+    job = done(start_pretagging(project=project, actor=SYSTEM))
     assert job.state == JobState.FAILED
     assert "cannot tag any of these legends" in job.error
     assert not Layer.objects.exists()
@@ -336,12 +337,12 @@ def test_a_model_whose_files_were_changed_does_not_tag(
     folder = save_bert(tmp_path / "own", seed=7)
     own = register_model(location=str(folder))
     edit_config(folder, window_tokens=32)
-    job = done(start_pretagging(project=project, actor=None, model_version=own))
+    job = done(start_pretagging(project=project, actor=SYSTEM, model_version=own))
     assert job.state == JobState.FAILED
     assert f"The files of {own.name} are not those it was registered with" in job.error
     shutil.rmtree(folder)
     own.refresh_from_db()
-    job = done(start_pretagging(project=project, actor=None, model_version=own))
+    job = done(start_pretagging(project=project, actor=SYSTEM, model_version=own))
     assert job.state == JobState.FAILED
     assert Layer.objects.exists() is False
 

@@ -14,6 +14,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from annotator.accounts.actors import SYSTEM
 from annotator.accounts.models import User
 from annotator.common.errors import UserError
 from annotator.corpus.models import Document, Project
@@ -66,7 +67,7 @@ def thirty(project: Project, import_legends: ImportLegends, tiny: ModelVersion) 
 
 def switch_on(project: Project, **facts: Any) -> AutomaticTraining:
     return change_automatic_training(
-        project=project, actor=None, is_on=True, hyperparameters=BRIEF, **facts
+        project=project, actor=SYSTEM, is_on=True, hyperparameters=BRIEF, **facts
     )
 
 
@@ -81,7 +82,7 @@ def frozen_by(round_: AutomaticRound) -> Snapshot:
 def test_it_is_off_unless_somebody_switches_it_on(thirty: Project, listening: Worker) -> None:
     look_at_all()
     assert look_at(thirty) == ""
-    change_automatic_training(project=thirty, actor=None, is_on=False, every_panels=1)
+    change_automatic_training(project=thirty, actor=SYSTEM, is_on=False, every_panels=1)
     look_at_all()
     assert Snapshot.objects.count() == 0
     assert AutomaticRound.objects.count() == 0
@@ -125,7 +126,7 @@ def test_panels_count_and_not_legends_and_only_those_accepted_since_the_last_tra
     thirty: Project, import_legends: ImportLegends, tiny: ModelVersion
 ) -> None:
     assert newly_accepted(thirty, "quick") == (30, None)
-    snapshot = build_snapshot(snapshot=add_snapshot(project=thirty, actor=None))
+    snapshot = build_snapshot(snapshot=add_snapshot(project=thirty, actor=SYSTEM))
     assert newly_accepted(thirty, "quick") == (30, None)
     TrainingRun.objects.create(
         project=thirty, snapshot=snapshot, base=tiny, recipe="quick", state=RunState.FAILED
@@ -175,7 +176,7 @@ def test_in_time_it_trains_on_whatever_is_new_and_on_nothing_never(
 def test_while_the_project_is_busy_it_waits_and_says_for_what(
     thirty: Project, listening: Worker, tiny: ModelVersion
 ) -> None:
-    snapshot = build_snapshot(snapshot=add_snapshot(project=thirty, actor=None))
+    snapshot = build_snapshot(snapshot=add_snapshot(project=thirty, actor=SYSTEM))
     run = TrainingRun.objects.create(
         project=thirty,
         snapshot=snapshot,
@@ -190,7 +191,7 @@ def test_while_the_project_is_busy_it_waits_and_says_for_what(
     job = Job.objects.create(kind="freeze_snapshot", scope=thirty.scope)
     assert "the project is busy with a snapshot or a training" in look_at(thirty)
     assert AutomaticRound.objects.count() == 0
-    request_cancel(job=job, actor=None)
+    request_cancel(job=job, actor=SYSTEM)
     assert look_at(thirty).startswith("It began")
 
 
@@ -211,7 +212,7 @@ def test_a_snapshot_that_cannot_be_frozen_ends_the_round_and_is_not_tried_again_
     switch_on(thirty, every_panels=30)
     look_at(thirty)
     round_ = AutomaticRound.objects.get()
-    request_cancel(job=round_.snapshot.job, actor=None)
+    request_cancel(job=round_.snapshot.job, actor=SYSTEM)
     said = look_at(thirty)
     assert said == "Snapshot 1 could not be frozen: It was cancelled before it was complete."
     assert AutomaticRound.objects.get().outcome == said
@@ -232,7 +233,7 @@ def test_a_cancelled_or_failed_run_ends_the_round_with_its_sentence(
     assert run_pk == 0
     assert run.reason == AutomaticRound.objects.get().reason
     assert look_at(thirty) == f"Run {run.pk} is queued."
-    request_cancel(job=run.job, actor=None)
+    request_cancel(job=run.job, actor=SYSTEM)
     assert look_at(thirty) == f"Run {run.pk} was cancelled."
     TrainingRun.objects.update(state=RunState.FAILED, error="The disk is full.")
     AutomaticRound.objects.update(ended_at=None)
@@ -273,7 +274,7 @@ def test_switched_off_it_gives_up_before_the_training_and_lets_a_running_one_end
 ) -> None:
     switch_on(thirty, every_panels=30)
     look_at(thirty)
-    change_automatic_training(project=thirty, actor=None, is_on=False)
+    change_automatic_training(project=thirty, actor=SYSTEM, is_on=False)
     look_at_all()
     assert AutomaticRound.objects.get().outcome == "It was switched off before the training began."
     assert TrainingRun.objects.count() == 0

@@ -16,6 +16,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from annotator.accounts.actors import SYSTEM
 from annotator.accounts.models import User
 from annotator.common.errors import UserError
 from annotator.corpus.models import Document, Membership, Project, Role
@@ -50,7 +51,7 @@ def tried(snapshot: Snapshot, **facts: Any) -> Job:
     return start_dry_run(
         project=snapshot.project,
         snapshot=snapshot,
-        actor=None,
+        actor=SYSTEM,
         recipe="quick",
         hyperparameters=asked,
         base=facts.pop("base", None),
@@ -117,7 +118,7 @@ def test_what_came_since_the_last_run_is_counted(
 ) -> None:
     candidate_of(learned)
     import_legends([long_legend(number) for number in range(40, 47)], labels="gold")
-    newer = build_snapshot(snapshot=add_snapshot(project=learned.project, actor=None))
+    newer = build_snapshot(snapshot=add_snapshot(project=learned.project, actor=SYSTEM))
     found = found_of(newer)
     assert found.last_run.snapshot == learned
     assert found.changes == {"added": 7, "removed": 0, "changed": 0, "same": 30}
@@ -135,7 +136,7 @@ def test_a_last_snapshot_whose_files_are_gone_is_named_and_the_rest_is_told(
     learned: Snapshot, tiny: ModelVersion, candidate_of: CandidateOf, import_legends: ImportLegends
 ) -> None:
     candidate_of(learned)
-    newer = build_snapshot(snapshot=add_snapshot(project=learned.project, actor=None))
+    newer = build_snapshot(snapshot=add_snapshot(project=learned.project, actor=SYSTEM))
     (learned.folder / "train.jsonl").unlink()
     found = found_of(newer)
     assert any("files of snapshot 1 are not there" in each for each in found.warnings)
@@ -151,7 +152,7 @@ def test_a_share_of_suggestions_that_nobody_decided_beyond_the_limit_is_warned_o
     Snapshot.objects.filter(pk=learned.pk).update(counts=counts)
     rules = {"over_cap": "refuse", "swept_weight": 1.0, "near_duplicate": 0.8}
     assert not any("nobody decided by themselves" in each for each in found_of(learned).warnings)
-    change_snapshot_rules(project=learned.project, actor=None, swept_cap=0.1, **rules)
+    change_snapshot_rules(project=learned.project, actor=SYSTEM, swept_cap=0.1, **rules)
     learned.refresh_from_db()
     found = found_of(learned)
     assert 0.3 < found.swept_share < 0.5
@@ -174,7 +175,7 @@ def test_nothing_to_judge_by_is_named_before_anything_starts(
     job = start_dry_run(
         project=learned.project,
         snapshot=learned,
-        actor=None,
+        actor=SYSTEM,
         recipe="geneprod-roles",
         hyperparameters={},
         base=None,
@@ -268,7 +269,7 @@ def test_a_few_steps_of_the_real_recipe_tell_how_long_it_would_take_and_leave_no
     assert not list(Path(room.settings.RUNS_DIR).glob("trial-*"))
     assert not ModelVersion.objects.filter(origin=ModelOrigin.TRAINED).exists()
     run = start_training(
-        project=learned.project, snapshot=learned, actor=None, hyperparameters=BRIEF | asked
+        project=learned.project, snapshot=learned, actor=SYSTEM, hyperparameters=BRIEF | asked
     )
     run_job(run.job.pk)
     start = next(event for event in read_events(run.folder) if event["event"] == "start")
@@ -349,7 +350,7 @@ def test_what_was_tried_before_is_stopped_when_something_else_is_or_the_run_begi
     first, second = tried(learned), tried(learned, hyperparameters={"epochs": 2})
     assert Job.objects.get(pk=first.pk).state == JobState.CANCELLED
     assert Job.objects.get(pk=second.pk).state == JobState.PENDING
-    start_training(project=learned.project, snapshot=learned, actor=None, hyperparameters=BRIEF)
+    start_training(project=learned.project, snapshot=learned, actor=SYSTEM, hyperparameters=BRIEF)
     assert Job.objects.get(pk=second.pk).state == JobState.CANCELLED
 
 
@@ -461,7 +462,7 @@ def test_a_dry_run_is_seen_by_those_who_may_train_in_its_project_alone(
     viewer: User,
     stranger: User,
 ) -> None:
-    own = create_project(name="Other", slug="other", actor=None)
+    own = create_project(name="Other", slug="other", actor=SYSTEM)
     Membership.objects.create(project=own, user=stranger, role=Role.MANAGER)
     for user in (manager, viewer, stranger):
         user.is_staff = True

@@ -22,6 +22,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from annotator.accounts.actors import SYSTEM
 from annotator.accounts.models import User
 from annotator.common.errors import UserError
 from annotator.corpus.imports import import_documents
@@ -94,7 +95,7 @@ def started(snapshot: Snapshot, **hyperparameters: Any) -> TrainingRun:
     return start_training(
         project=snapshot.project,
         snapshot=snapshot,
-        actor=None,
+        actor=SYSTEM,
         hyperparameters=BRIEF | hyperparameters,
     )
 
@@ -133,7 +134,7 @@ def assert_failed_and_the_old_model_serves(
     assert not Evaluation.objects.exists()
     assert serving_model(snapshot.project) == tiny
     waiting = import_legends([long_legend(90)])
-    run_job(start_pretagging(project=snapshot.project, actor=None).pk)
+    run_job(start_pretagging(project=snapshot.project, actor=SYSTEM).pk)
     assert (
         Layer.objects.current().get(kind=LayerKind.SUGGESTED, document=waiting[0]).source
         == tiny.name
@@ -470,7 +471,7 @@ def test_a_run_goes_on_while_the_broker_is_gone_and_what_waits_for_it_says_so(
     )
     page = panel.get(reverse("admin:learning_trainingrun_change", args=[run.pk])).content.decode()
     assert "the broker does not answer" not in page
-    waiting = start_pretagging(project=learned.project, actor=None)
+    waiting = start_pretagging(project=learned.project, actor=SYSTEM)
     Job.objects.filter(pk=waiting.pk).update(created_at=timezone.now() - timedelta(seconds=11))
     assert (
         "the broker does not answer"
@@ -568,7 +569,7 @@ def test_two_projects_train_one_after_the_other_on_one_device(
     import_documents(
         project=other, documents=legends, source_format="jsonl", labels="gold", actor=manager
     )
-    beside = build_snapshot(snapshot=add_snapshot(project=other, actor=None))
+    beside = build_snapshot(snapshot=add_snapshot(project=other, actor=SYSTEM))
     workers = [start_worker("train"), start_worker("train")]
     runs = [started(learned, **ENDLESS), started(beside, **ENDLESS)]
 
@@ -596,7 +597,7 @@ def test_two_projects_train_one_after_the_other_on_one_device(
     assert psutil.pid_exists(int((first.folder / "pid").read_text()))
     assert starts_of(second) == []
     assert Job.objects.get(pk=second.job_id).state == JobState.PENDING
-    cancel_training(run=first, actor=None)
+    cancel_training(run=first, actor=SYSTEM)
     wait_for(
         lambda: last_step_of(second) > 0,
         what="the second to train",
@@ -604,5 +605,5 @@ def test_two_projects_train_one_after_the_other_on_one_device(
         log=workers[1].log,
     )
     assert TrainingRun.objects.get(pk=first.pk).state == RunState.CANCELLED
-    cancel_training(run=second, actor=None)
+    cancel_training(run=second, actor=SYSTEM)
     assert finished(second.job, timeout=PATIENCE, log=workers[1].log).state == JobState.CANCELLED

@@ -17,6 +17,7 @@ import pytest
 from django.core.exceptions import PermissionDenied
 from django.utils import timezone
 
+from annotator.accounts.actors import SYSTEM
 from annotator.accounts.models import User
 from annotator.common.errors import UserError
 from annotator.corpus.models import Document, Layer, LayerKind, Project
@@ -60,7 +61,7 @@ def started(snapshot: Snapshot, **facts: Any) -> TrainingRun:
     return start_training(
         project=snapshot.project,
         snapshot=snapshot,
-        actor=None,
+        actor=SYSTEM,
         hyperparameters=BRIEF | facts.pop("hyperparameters", {}),
         **facts,
     )
@@ -309,7 +310,7 @@ def test_a_run_is_cancelled_while_its_child_is_silent(
     real = engine.training_command
 
     def cancelled_meanwhile(**facts: Any) -> list[str]:
-        request_cancel(job=run.job, actor=None)
+        request_cancel(job=run.job, actor=SYSTEM)
         return real(**facts)
 
     with pytest.MonkeyPatch.context() as patch:
@@ -484,7 +485,7 @@ def test_nearly_the_same_text_that_an_ancestor_learned_from_stops_the_run(
     import_legends(
         [long_legend(int(row["id"].removeprefix("p")), doi=held_out, protein="LC3B")], labels="gold"
     )
-    newer = build_snapshot(snapshot=add_snapshot(project=learned.project, actor=None))
+    newer = build_snapshot(snapshot=add_snapshot(project=learned.project, actor=SYSTEM))
     run = done(started(newer, base=ancestor))
     assert run.state == RunState.FAILED
     for said in (
@@ -503,7 +504,7 @@ def test_a_text_that_an_ancestor_learned_from_stops_the_run_and_another_base_is_
     row = next(rows_of(learned.folder, "train"))
     held_out = next(doi for doi in (f"10.3000/{n}" for n in range(100)) if side_of(doi) == "test")
     import_legends([long_legend(int(row["id"].removeprefix("p")), doi=held_out)], labels="gold")
-    newer = build_snapshot(snapshot=add_snapshot(project=learned.project, actor=None))
+    newer = build_snapshot(snapshot=add_snapshot(project=learned.project, actor=SYSTEM))
     run = done(started(newer, base=ancestor))
     assert run.state == RunState.FAILED
     assert held_out in run.error
@@ -564,7 +565,7 @@ def test_bad_hyperparameters_are_refused_before_anything_starts(
         start_training(
             project=learned.project,
             snapshot=learned,
-            actor=None,
+            actor=SYSTEM,
             recipe=recipe,
             hyperparameters=hyperparameters,
         )
@@ -583,7 +584,7 @@ def test_a_snapshot_that_cannot_be_judged_on_is_refused(
     learned: Snapshot, tiny: ModelVersion
 ) -> None:
     project = learned.project
-    elsewhere = create_project(name="Other", slug="other", actor=None)
+    elsewhere = create_project(name="Other", slug="other", actor=SYSTEM)
     counts = {**learned.counts, "test": {"panels": 0}}
     facts = {"split_rule": "x", "tokenizer_version": "x"}
     for snapshot, sentence in (
@@ -607,7 +608,7 @@ def test_a_snapshot_that_cannot_be_judged_on_is_refused(
         ),
     ):
         with pytest.raises(UserError, match=sentence):
-            start_training(project=project, snapshot=snapshot, actor=None)
+            start_training(project=project, snapshot=snapshot, actor=SYSTEM)
     ended = run_command("train", "autophagy", "--snapshot", 9)
     assert (
         ended.code,
@@ -619,11 +620,11 @@ def test_a_snapshot_that_cannot_be_judged_on_is_refused(
 def test_a_base_of_another_project_or_retired_is_refused(
     learned: Snapshot, tiny: ModelVersion, other: ModelVersion
 ) -> None:
-    elsewhere = create_project(name="Other", slug="other", actor=None)
+    elsewhere = create_project(name="Other", slug="other", actor=SYSTEM)
     for changes in ({"project": elsewhere}, {"project": None, "retired_at": "2026-01-01T00:00Z"}):
         ModelVersion.objects.filter(pk=other.pk).update(**changes)
         with pytest.raises(UserError, match="is retired or belongs to another project"):
-            start_training(project=learned.project, snapshot=learned, actor=None, base=other)
+            start_training(project=learned.project, snapshot=learned, actor=SYSTEM, base=other)
         assert run_command("train", "autophagy", "--base", other).code == 2
     assert not TrainingRun.objects.exists()
 
@@ -639,7 +640,7 @@ def test_one_training_of_a_project_at_a_time(
     assert ("waiting or running already" in ended.err) is True
     assert list(TrainingRun.objects.all()) == [run]
     assert Job.objects.filter(kind=TRAIN_KIND).count() == 1
-    cancel_training(run=run, actor=None)
+    cancel_training(run=run, actor=SYSTEM)
     assert started(learned).state == RunState.QUEUED
 
 

@@ -18,6 +18,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from annotator.accounts.actors import SYSTEM
 from annotator.accounts.models import User
 from annotator.common.errors import UserError
 from annotator.corpus.models import Document, Project, QueueOrder
@@ -458,10 +459,10 @@ def test_a_disagreement_stands_at_its_place_in_the_whole_legend(
             )
         )
     import_legends(two_panels, labels="gold")
-    snapshot = build_snapshot(snapshot=add_snapshot(project=project, actor=None))
+    snapshot = build_snapshot(snapshot=add_snapshot(project=project, actor=SYSTEM))
     series = done(started(snapshot))
     assert series.result["texts"] == 16
-    assert send_to_review(series=series, n=100, actor=None).n_sent == series.result["legends"] > 0
+    assert send_to_review(series=series, n=100, actor=SYSTEM).n_sent == series.result["legends"] > 0
     rows = list(Suspicion.objects.select_related("document"))
     assert any(row.start > len(long_legend(0).text) for row in rows), (
         "the second panel begins in the middle"

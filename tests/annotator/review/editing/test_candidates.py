@@ -10,6 +10,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from annotator.accounts.actors import SYSTEM
 from annotator.accounts.models import User
 from annotator.corpus.imports import import_documents
 from annotator.corpus.models import Document, LabelSet, Membership, Project, Role, Span, SurfaceHead
@@ -71,7 +72,7 @@ def bring(project: Project) -> Bring:
             documents=made,
             source_format="jsonl",
             labels="gold",
-            actor=None,
+            actor=SYSTEM,
         )
         return list(
             Document.objects.filter(external_id__in=[each.id for each in made])
@@ -220,10 +221,10 @@ def test_suggestions_are_nobodys_choice(make_legend: MakeLegend, curator: User) 
 def test_projects_that_one_may_not_see_or_that_have_other_labels_are_not_looked_at(
     bring: Bring, curator: User, admin: User
 ) -> None:
-    hidden = create_project(name="hidden", actor=None)
-    shared = create_project(name="shared", actor=None)
+    hidden = create_project(name="hidden", actor=SYSTEM)
+    shared = create_project(name="shared", actor=SYSTEM)
     others = create_project(
-        name="others", actor=None, label_set=LabelSet.objects.create(name="others")
+        name="others", actor=SYSTEM, label_set=LabelSet.objects.create(name="others")
     )
     for each in (shared, others):
         Membership.objects.create(project=each, user=curator, role=Role.VIEWER)

@@ -13,6 +13,7 @@ from django.urls import reverse
 from hypothesis import given
 from hypothesis import strategies as st
 
+from annotator.accounts.actors import SYSTEM
 from annotator.accounts.models import User
 from annotator.corpus.imports import import_documents
 from annotator.corpus.models import Document, Project, Span
@@ -529,14 +530,14 @@ def test_identifiers_go_out_with_the_export_and_come_back(
     document = make_legend()
     operate(document, "set_identifiers", entity="s0", identifiers=[MOUSE, {"id": "Q07813"}])
     operate(document, "accept_legend")
-    export_dataset(project=project, format_name="jsonl", out_dir=tmp_path / "out", actor=None)
+    export_dataset(project=project, format_name="jsonl", out_dir=tmp_path / "out", actor=SYSTEM)
     [path] = [path for path in (tmp_path / "out").glob("*.jsonl") if path.stat().st_size]
     with path.open("rb") as stream:
         [read] = list(jsonl.read(stream, name=path.name, report=Report()))
     assert read.gold[0].attributes["ext_ids"] == "12028///Q07813"
-    again = create_project(name="again", actor=None)
+    again = create_project(name="again", actor=SYSTEM)
     import_documents(
-        project=again, documents=[read], source_format="jsonl", labels="gold", actor=None
+        project=again, documents=[read], source_format="jsonl", labels="gold", actor=SYSTEM
     )
     first = Span.objects.filter(layer__document__project=again).order_by("start")[0]
     assert first.attributes["ext_ids"] == "12028///Q07813"
@@ -568,15 +569,15 @@ def test_what_a_file_said_of_identifiers_goes_out_and_comes_back_letter_for_lett
         documents=[document],
         source_format="sourcedata-xml",
         labels="gold",
-        actor=None,
+        actor=SYSTEM,
     )
-    export_dataset(project=project, format_name="jsonl", out_dir=tmp_path / "out", actor=None)
+    export_dataset(project=project, format_name="jsonl", out_dir=tmp_path / "out", actor=SYSTEM)
     [path] = [path for path in (tmp_path / "out").glob("*.jsonl") if path.stat().st_size]
     with path.open("rb") as stream:
         [read] = list(jsonl.read(stream, name=path.name, report=Report()))
-    again = create_project(name="again", actor=None)
+    again = create_project(name="again", actor=SYSTEM)
     import_documents(
-        project=again, documents=[read], source_format="jsonl", labels="gold", actor=None
+        project=again, documents=[read], source_format="jsonl", labels="gold", actor=SYSTEM
     )
     came_back = Span.objects.get(layer__document__project=again).attributes
     assert {name: value for name, value in came_back.items() if name.startswith("ext_")} == told

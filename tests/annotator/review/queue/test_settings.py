@@ -15,6 +15,7 @@ from django.urls import reverse
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from annotator.accounts.actors import SYSTEM
 from annotator.accounts.models import User
 from annotator.common.errors import UserError
 from annotator.corpus.models import Document, Project
@@ -177,7 +178,7 @@ def test_the_review_page_is_told_the_rules_and_which_entities_need_a_decision(
     make_legend: MakeLegend, project: Project, client_of: ClientOf, curator: User
 ) -> None:
     change_review_settings(
-        project=project, actor=None, **(SETTINGS | {"threshold": 0.92, "blind_share": 0.0})
+        project=project, actor=SYSTEM, **(SETTINGS | {"threshold": 0.92, "blind_share": 0.0})
     )
     document = make_legend()
     Document.objects.update(n_questions=2)
@@ -222,7 +223,7 @@ def test_an_unsure_suggestion_is_drawn_dotted_even_where_the_threshold_is_lower(
 def test_deciding_a_legend_waits_for_what_lies_below_the_threshold(
     make_legend: MakeLegend, operate: Operate, project: Project
 ) -> None:
-    change_review_settings(project=project, actor=None, **(SETTINGS | {"blind_share": 0.0}))
+    change_review_settings(project=project, actor=SYSTEM, **(SETTINGS | {"blind_share": 0.0}))
     document = make_legend()
     with pytest.raises(OperationError, match="1 suggestion waits"):
         operate(document, "accept_legend")
@@ -295,7 +296,7 @@ def test_an_exported_legend_says_how_each_entity_was_decided(
     operate(document, "accept", entity="s0")
     operate(document, "propagate", entity="s0")
     operate(document, "accept_legend")
-    export_dataset(project=project, format_name="jsonl", out_dir=tmp_path / "out", actor=None)
+    export_dataset(project=project, format_name="jsonl", out_dir=tmp_path / "out", actor=SYSTEM)
     rows = [
         json.loads(line)
         for file in (tmp_path / "out").rglob("*.jsonl")
