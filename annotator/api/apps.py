@@ -1,3 +1,5 @@
+from importlib import import_module
+
 from django.apps import AppConfig
 
 
@@ -5,4 +7,4 @@ class ApiConfig(AppConfig):
     name = "annotator.api"
 
     def ready(self) -> None:
-        pass
+        import_module("annotator.api.schema")  # its extension registers itself

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from annotator.accounts.actors import SYSTEM, Actor
 from annotator.accounts.models import User
 from annotator.corpus.models import (
     Document,
@@ -114,7 +113,7 @@ def operate(curator: User) -> Operate:
         *,
         entity: str | None = None,
         base: int | None = None,
-        actor: Actor = SYSTEM,
+        actor: User | None = None,
         id: uuid.UUID | None = None,
         **arguments: Any,
     ) -> Outcome:

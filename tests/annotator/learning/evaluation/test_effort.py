@@ -14,7 +14,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from annotator.accounts.actors import SYSTEM, Actor
+from annotator.accounts.actors import SYSTEM
 from annotator.accounts.models import User
 from annotator.corpus.models import Document, Layer, LayerKind, Project, ReviewMode, Segment
 from annotator.jobs.models import Job
@@ -80,7 +80,7 @@ def edit(curator: User) -> Callable[..., Operation]:
         kind: str,
         surface: str = "",
         *,
-        actor: Actor = SYSTEM,
+        actor: User | None = None,
         **arguments: Any,
     ) -> Operation:
         operation: dict[str, Any] = {"id": str(uuid.uuid4()), "kind": kind, "arguments": arguments}
