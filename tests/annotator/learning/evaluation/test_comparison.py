@@ -240,7 +240,7 @@ def test_a_failing_device_ends_the_judging_and_keeps_no_scores(
 
     monkeypatch.setattr(LeanBackend, "run", fail)
     job = start_evaluation(
-        project=learned.project, snapshot=learned, model_version=other, actor=None
+        project=learned.project, snapshot=learned, model_version=other, actor=SYSTEM
     )
     run_job(job.pk)
     job.refresh_from_db()

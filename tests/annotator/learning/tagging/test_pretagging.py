@@ -293,19 +293,19 @@ def test_a_failing_device_ends_the_job_and_refuses_no_legend(
 
     monkeypatch.setattr("annotator.learning.tagging.pretagging.BATCH", 2)
     monkeypatch.setattr(LeanBackend, "run", dying)
-    job = done(start_pretagging(project=project, actor=None))
+    job = done(start_pretagging(project=project, actor=SYSTEM))
     assert job.state == JobState.FAILED
     assert job.error.startswith(said)
     assert [len(suggestions(document)) for document in documents] == [1, 1, 1, 1, 0, 0, 0, 0]
     assert "legend_not_tagged" not in caplog.text
     monkeypatch.setattr(LeanBackend, "run", real)
-    assert done(start_pretagging(project=project, actor=None)).result["documents"] == 4
+    assert done(start_pretagging(project=project, actor=SYSTEM)).result["documents"] == 4
 
 
 def queries_of_a_tagging(project: Project, model: ModelVersion) -> int:
     with CaptureQueriesContext(connection) as queries:
         assert (
-            done(start_pretagging(project=project, actor=None, model_version=model)).state
+            done(start_pretagging(project=project, actor=SYSTEM, model_version=model)).state
             == JobState.SUCCEEDED
         )
     return len(queries)
