@@ -30,7 +30,7 @@ from ner_engine.formats import jsonl, read_inputs
 from ner_engine.formats.report import Report
 from ner_engine.registry.tasks import panels_of
 from ner_engine.schema import ENTITY_LABELS, Document
-from ner_engine.split import side_of
+from ner_engine.split import split_of
 from ner_engine.training.folds import paper_of
 
 
@@ -104,7 +104,7 @@ def panels_of_papers(n_papers: int, seed: int) -> list[Document]:
                 by_paper.setdefault(paper_of(panel), []).append(replace(panel, gold=gold))
     papers = sorted(by_paper)
     random.Random(seed).shuffle(papers)
-    papers.sort(key=lambda paper: side_of(paper) == "train")
+    papers.sort(key=lambda paper: split_of(paper) == "train")
     return [panel for paper in papers[:n_papers] for panel in by_paper[paper]]
 
 

@@ -35,8 +35,8 @@ from bench.label_errors import mixed
 from ner_engine.formats import jsonl, read_inputs
 from ner_engine.formats.report import Report
 from ner_engine.schema import Document, Segment, Span
-from ner_engine.split import side_of
-from ner_engine.text import word_edges
+from ner_engine.split import split_of
+from ner_engine.text import word_boundaries
 
 _SITE = """
 import json, sys, time
@@ -137,7 +137,7 @@ def chosen(
     papers = sorted(by_paper)
     random.Random(seed).shuffle(papers)
     of_side = {
-        side: [paper for paper in papers if side_of(paper) == side]
+        side: [paper for paper in papers if split_of(paper) == side]
         for side in ("train", "eval", "test")
     }
     pool = (of_side["eval"] + of_side["train"])[:n_papers]
@@ -197,7 +197,7 @@ def elsewhere(
     another; one for which there is no place is gone."""
     words = [
         (segment.start + start, segment.start + end)
-        for start, end in word_edges(figure.text[segment.start : segment.end])
+        for start, end in word_boundaries(figure.text[segment.start : segment.end])
     ]
     taken: set[int] = set()
     found = []

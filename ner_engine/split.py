@@ -9,13 +9,13 @@ from __future__ import annotations
 import hashlib
 from typing import Final, Literal
 
-Side = Literal["train", "eval", "test"]
+Split = Literal["train", "eval", "test"]
 
-SIDES: Final[tuple[Side, ...]] = ("train", "eval", "test")
+SPLITS: Final[tuple[Split, ...]] = ("train", "eval", "test")
 RULE_VERSION: Final = "sha256-80-10-10"
 
 
-def side_of(group: str) -> Side:
+def split_of(group: str) -> Split:
     """The side of the paper ``group``: of 100 papers about 80 train, 10 eval and 10 test."""
     bucket = int(hashlib.sha256(group.strip().lower().encode("utf-8")).hexdigest()[:8], 16) % 100
     if bucket < 80:

@@ -29,10 +29,10 @@ _WORD: Final = re.compile(r"[^\W_]+|[^ ]")
 
 def words(text: str) -> list[Word]:
     """The words of ``text`` in order; they never overlap and hold every character but U+0020."""
-    return [Word._make(edges) for edges in word_edges(text)]
+    return [Word._make(edges) for edges in word_boundaries(text)]
 
 
-def word_edges(text: str) -> list[tuple[int, int]]:
+def word_boundaries(text: str) -> list[tuple[int, int]]:
     """The words of ``text`` as bare pairs: what an export of millions of words has the time for."""
     return [match.span() for match in _WORD.finditer(text)]
 
@@ -74,7 +74,7 @@ _ABBREVIATION: Final = re.compile(
 )
 
 
-def sentence_edges(text: str) -> list[tuple[int, int]]:
+def sentence_boundaries(text: str) -> list[tuple[int, int]]:
     """The sentences of running text as half-open ranges without white space at their ends, by rule;
     a line break always ends one."""
     edges = []

@@ -34,7 +34,7 @@ from annotator.datasets.services import (
 )
 from annotator.jobs.errors import JobConflictError
 from annotator.jobs.services import nobody_listens_for
-from ner_engine.split import SIDES
+from ner_engine.split import SPLITS
 
 SIDES_IN_WORDS = {
     "train": "to learn from",
@@ -82,7 +82,7 @@ class SnapshotAdmin(ProjectRowsAdmin):
     @display(description="Panels: train / eval / test")
     def panels(self, snapshot: Snapshot) -> str:
         return (
-            " / ".join(f"{snapshot.counts[side]['panels']:,}" for side in SIDES)
+            " / ".join(f"{snapshot.counts[side]['panels']:,}" for side in SPLITS)
             if snapshot.counts
             else "–"
         )
@@ -181,7 +181,7 @@ class SnapshotAdmin(ProjectRowsAdmin):
         review screen."""
         snapshot = self.row(request, pk)
         side = request.GET.get("side", "train")
-        if side not in SIDES or not snapshot.is_ready:
+        if side not in SPLITS or not snapshot.is_ready:
             raise Http404("There is no such side, or the snapshot is not ready.")
         page = keyset_page(
             snapshot.rows.filter(side=side).select_related("document"), request.GET, size=PAGE_SIZE

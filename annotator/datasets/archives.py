@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from annotator.datasets.freezing import TOKENIZED
-from ner_engine.split import SIDES
+from ner_engine.split import SPLITS
 
 if TYPE_CHECKING:
     from annotator.datasets.models import Snapshot
@@ -33,7 +33,7 @@ _INCOMPRESSIBLE: Final = ".safetensors"
 def files_of(folder: Path, form: str) -> list[str]:
     """The files of a form below the snapshot's folder; none where the form is unknown or was not
     written."""
-    names = [f"{sub}{side}.jsonl" for sub in _FOLDERS.get(form, ()) for side in SIDES]
+    names = [f"{sub}{side}.jsonl" for sub in _FOLDERS.get(form, ()) for side in SPLITS]
     return names if all((folder / name).is_file() for name in names) else []
 
 

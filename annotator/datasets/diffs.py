@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from annotator.datasets.snapshots import rows_of
-from ner_engine.split import SIDES
+from ner_engine.split import SPLITS
 
 #: Legends that are named of each kind; the rest is counted.
 MAX_NAMED: Final = 500
@@ -46,7 +46,7 @@ class FrozenLegend:
 
 def legends_in(folder: Path) -> Iterator[FrozenLegend]:
     """The legends of a snapshot by ascending document."""
-    sides = [_with_side(folder, side) for side in SIDES]
+    sides = [_with_side(folder, side) for side in SPLITS]
     for document, rows in groupby(heapq.merge(*sides, key=_document), key=_document):
         legend: FrozenLegend | None = None
         for side, row in rows:

@@ -38,7 +38,7 @@ from ner_engine.formats.sd_nlp import (
     word_row,
 )
 from ner_engine.schema import Segment, Span
-from ner_engine.split import SIDES
+from ner_engine.split import SPLITS
 
 if TYPE_CHECKING:
     from tokenizers import Encoding, Tokenizer
@@ -410,7 +410,7 @@ def names_of_files(*, tokenized: bool) -> list[str]:
         *([f"{TOKENIZED}sd_panels/", f"{TOKENIZED}sd_figs/"] if tokenized else []),
     ]
     return [
-        *(f"{folder}{side}.jsonl" for folder in folders for side in SIDES),
+        *(f"{folder}{side}.jsonl" for folder in folders for side in SPLITS),
         "lossy.jsonl",
         "left_out.jsonl",
     ]
@@ -500,7 +500,7 @@ class SnapshotWriter:
         """Write a legend's rows but for those of tokens, which are made from what is yielded."""
         number = self.n_legends
         self.n_legends += 1
-        side = self.plan.split.side_of(legend.group)
+        side = self.plan.split.split_of(legend.group)
         n_rows, has_figure = 0, True
         for panel in panels_of(legend, self.plan):
             if panel.reason:
@@ -582,7 +582,7 @@ class SnapshotWriter:
             document,
             paper,
             panel.name,
-            self.plan.split.side_of(paper),
+            self.plan.split.split_of(paper),
             text,
             panel.n_spans,
             panel.n_swept,

@@ -20,7 +20,7 @@ from annotator.datasets.models import Snapshot, SnapshotRow
 from annotator.datasets.services import archive_of
 from annotator.datasets.snapshots import row_at
 from annotator.jobs.models import Job
-from ner_engine.split import SIDES
+from ner_engine.split import SPLITS
 
 #: What an export counts, in the order and the words of the report.
 _COUNTS: Final = {
@@ -124,22 +124,22 @@ class LabelLine:
 
 def _untouched(snapshot: Snapshot) -> LabelLine:
     """The panels, and how many of them a machine found and nobody looked at."""
-    by_side = [snapshot.counts.get(side, {}).get("panels", 0) for side in SIDES]
+    by_side = [snapshot.counts.get(side, {}).get("panels", 0) for side in SPLITS]
     return LabelLine(
         "Panels",
         by_side,
         sum(by_side),
-        sum(snapshot.counts.get(side, {}).get("untouched_panels", 0) for side in SIDES),
+        sum(snapshot.counts.get(side, {}).get("untouched_panels", 0) for side in SPLITS),
     )
 
 
 def _label_line(counts: Mapping[str, Any], label: str) -> LabelLine:
-    by_side = [counts[side]["labels"].get(label, 0) for side in SIDES]
+    by_side = [counts[side]["labels"].get(label, 0) for side in SPLITS]
     return LabelLine(
         label,
         by_side,
         sum(by_side),
-        sum(counts[side].get("swept", {}).get(label, 0) for side in SIDES),
+        sum(counts[side].get("swept", {}).get(label, 0) for side in SPLITS),
     )
 
 

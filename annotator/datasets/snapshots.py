@@ -14,14 +14,14 @@ from typing import Any, Final
 from annotator.common.errors import UserError
 from annotator.corpus.models import DecisionKind
 from ner_engine.duplicates import ShingleIndex
-from ner_engine.split import SIDES
+from ner_engine.split import SPLITS
 
 
 def content_hash(folder: Path) -> str:
     """SHA-256 over the three JSONL files, in hexadecimal digits; model cards name the data of a
     training by the same hash."""
     digest = hashlib.sha256()
-    for side in SIDES:
+    for side in SPLITS:
         path = folder / f"{side}.jsonl"
         digest.update(f"{side}:{path.stat().st_size}\n".encode())
         with path.open("rb") as stream:
@@ -77,7 +77,7 @@ class Contents:
 def contents_of(folder: Path) -> Contents:
     """Count what lies in the files of a snapshot."""
     found = Contents()
-    for side in SIDES:
+    for side in SPLITS:
         found.counts[side] = _count_side(folder, side, found.rows)
         with (folder / "sd_figs" / f"{side}.jsonl").open("rb") as stream:
             found.figures[side] = sum(1 for _ in stream)

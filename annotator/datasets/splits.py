@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from annotator.common.errors import UserError
-from ner_engine.split import RULE_VERSION, SIDES, side_of
+from ner_engine.split import RULE_VERSION, SPLITS, split_of
 
 MAX_LINES: Final = 500_000
 #: What the side that chooses the best step is called elsewhere.
@@ -30,8 +30,8 @@ class SplitRule:
 
     listed: Mapping[str, str] = field(default_factory=dict)
 
-    def side_of(self, paper: str) -> str:
-        return self.listed.get(paper_key(paper)) or side_of(paper)
+    def split_of(self, paper: str) -> str:
+        return self.listed.get(paper_key(paper)) or split_of(paper)
 
     @property
     def version(self) -> str:
@@ -108,7 +108,7 @@ def _parsed(text: str, number: int) -> tuple[str, str]:
         raise UserError(
             f"Line {number} of the split file must be a DOI, a tab, and train, eval or test."
         )
-    if side not in SIDES:
+    if side not in SPLITS:
         raise UserError(
             f"Line {number} of the split file names a side “{name.strip()[:40]}”; sides are train,"
             " eval (or validation) and test."

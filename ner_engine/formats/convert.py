@@ -38,10 +38,10 @@ from ner_engine.formats.sd_nlp import (
     word_row,
 )
 from ner_engine.schema import PUBLIC_ENTITY_LABELS, Document
-from ner_engine.split import SIDES, side_of
-from ner_engine.text import sentence_edges
+from ner_engine.split import SPLITS, split_of
+from ner_engine.text import sentence_boundaries
 
-Split = Literal["paper", "none", "train", "eval", "test"]
+SplitChoice = Literal["paper", "none", "train", "eval", "test"]
 SUCCESS: Final = 0
 SOME_REFUSED: Final = 1
 NOTHING_USABLE: Final = 2
@@ -61,7 +61,7 @@ class Target:
     """
 
     format_name: str
-    split: Split = "paper"
+    split: SplitChoice = "paper"
     flavour: Flavour = DEFAULT
     tokenizer: str = DEFAULT_TOKENIZER
     zipped: bool = False
@@ -151,7 +151,7 @@ def sentences_of(document: Document) -> Iterator[Document]:
     entity. Panels and suggestions stay behind."""
     start = None
     gold = sorted((span for span in document.gold if span.label), key=lambda span: span.start)
-    for first, end in sentence_edges(document.text):
+    for first, end in sentence_boundaries(document.text):
         start = first if start is None else start
         if any(span.start < end < span.end for span in gold):
             continue
@@ -170,13 +170,13 @@ def sentences_of(document: Document) -> Iterator[Document]:
         start = None
 
 
-def _side(document: Document, split: Split) -> str:
-    return side_of(document.group) if split == "paper" else _sides(split)[0]
+def _side(document: Document, split: SplitChoice) -> str:
+    return split_of(document.group) if split == "paper" else _sides(split)[0]
 
 
-def _sides(split: Split) -> tuple[str, ...]:
+def _sides(split: SplitChoice) -> tuple[str, ...]:
     if split == "paper":
-        return SIDES
+        return SPLITS
     return ("all" if split == "none" else split,)
 
 
@@ -391,7 +391,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--split",
-        choices=get_args(Split),
+        choices=get_args(SplitChoice),
         default="paper",
         help=(
             "paper: train, eval and test by the paper's DOI; none: one file; or the side that all"

@@ -20,7 +20,7 @@ from ner_engine.errors import FormatError
 from ner_engine.formats.jsonl import MAX_LABEL, check_labels, checked_text
 from ner_engine.formats.report import Report
 from ner_engine.schema import Document, Span
-from ner_engine.text import word_edges
+from ner_engine.text import word_boundaries
 
 MAX_LINE_BYTES: Final = 64 * 1024
 #: A sentence longer than this is a file whose empty lines got lost.
@@ -243,7 +243,7 @@ def write_document(document: Document, report: Report) -> str:
     """
     units = [
         edges
-        for edges in word_edges(document.text)
+        for edges in word_boundaries(document.text)
         if not document.text[edges[0]].isspace() or document.text[edges[0]] == "\n"
     ]
     encoded = encode(units, document.gold)

@@ -37,7 +37,7 @@ from ner_engine.schema import (
     Span,
     text_hash,
 )
-from ner_engine.text import trim, word_edges
+from ner_engine.text import trim, word_boundaries
 
 if TYPE_CHECKING:
     from tokenizers import Encoding, Tokenizer
@@ -141,7 +141,7 @@ def figure_passage(document: Document) -> Passage:
 
 def word_row(passage: Passage, report: Report, flavour: Flavour = DEFAULT) -> Row:
     """``{"words", "label_ids", "text", "panel_id" or "figure_id", "doi"}``."""
-    units: list[Unit] = word_edges(passage.text)
+    units: list[Unit] = word_boundaries(passage.text)
     if flavour.public and passage.text and passage.text[-1].isalnum():
         units = units[:-1]
     labels = (

@@ -20,7 +20,7 @@ from ner_engine.inference.loading import load_tokenizer
 from ner_engine.inference.windows import TextEncoder, Tokens
 from ner_engine.registry import catalogue as catalog
 from ner_engine.schema import Span
-from ner_engine.text import trim, word_edges
+from ner_engine.text import trim, word_boundaries
 
 #: Texts that ``tag_stream`` reads ahead: enough to fill an accelerator's batches, little enough to
 #: stay prompt.
@@ -224,7 +224,7 @@ def _word_starts(text: str, tokens: Tokens) -> Indices:
     token's label by itself marks parts of words, which costs the bundled model 0.7 points of F1 and
     its curators an edge to move. A token may hold several words; it is one unit then.
     """
-    starts = np.array([start for start, _ in word_edges(text)], dtype=np.int64)
+    starts = np.array([start for start, _ in word_boundaries(text)], dtype=np.int64)
     first = np.searchsorted(starts, tokens.starts, side="right")
     last = np.searchsorted(starts, tokens.ends - 1, side="right")
     begins = np.ones(len(tokens), dtype=bool)

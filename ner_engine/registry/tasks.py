@@ -19,7 +19,7 @@ from ner_engine.align import units_starting_in
 from ner_engine.errors import TrainingError
 from ner_engine.formats.sd_nlp import PANEL_START
 from ner_engine.schema import CONTROLLED_VAR, MEASURED_VAR, Document, Segment, Span
-from ner_engine.text import word_edges
+from ner_engine.text import word_boundaries
 
 TaskName = Literal["entities", "panels", "geneprod_roles", "small_mol_roles"]
 VARIABLE_ROLES: Final = (CONTROLLED_VAR, MEASURED_VAR)
@@ -107,7 +107,7 @@ def task_of(name: str | None, labels: Sequence[str]) -> Task:
 
 def panel_starts(document: Document) -> list[Span]:
     """The first word of each panel, labelled ``PANEL_START``; a panel without a word has none."""
-    words = word_edges(document.text)
+    words = word_boundaries(document.text)
     starts = [start for start, _ in words]
     found = {
         inside.start

@@ -48,7 +48,7 @@ from ner_engine.registry.recipes import FILL_MASK, SHARES_OF_BASE, Recipe
 from ner_engine.registry.tasks import TASKS, weight_of
 from ner_engine.schema import ENTITY_LABELS, Document
 from ner_engine.scoring.comparison import Counts, counts_of
-from ner_engine.split import SIDES, Side
+from ner_engine.split import SPLITS, Split
 from ner_engine.training.augment import augment_documents
 from ner_engine.training.batching import (
     MICRO_TOKENS,
@@ -73,7 +73,7 @@ from ner_engine.training.loop import (
 from ner_engine.training.weight_averaging import Blend, blend
 
 #: The order in which equal texts are kept: once held out, never trained on.
-_KEEP_FIRST: Final[tuple[Side, ...]] = ("test", "eval", "train")
+_KEEP_FIRST: Final[tuple[Split, ...]] = ("test", "eval", "train")
 
 
 def train(
@@ -139,7 +139,7 @@ class Panels:
     """The labelled texts of each side; ``n_repeated`` counts those left out because their text
     occurs elsewhere, ``n_weightless`` those of the training side that have a weight of 0."""
 
-    sides: Mapping[Side, Sequence[Document]]
+    sides: Mapping[Split, Sequence[Document]]
     n_repeated: int
     n_weightless: int = 0
 
@@ -152,7 +152,7 @@ def read_sides(data: Path, recipe: Recipe) -> Panels:
     """
     documents = {
         side: read_documents(path)
-        for side in SIDES
+        for side in SPLITS
         if (path := side_file(data, side)).is_file() or side == "train"
     }
     _refuse_leaks(documents)
@@ -188,7 +188,7 @@ def _usable(documents: Sequence[Document], recipe: Recipe) -> list[Document]:
     ]
 
 
-def _refuse_leaks(sides: Mapping[Side, Sequence[Document]]) -> None:
+def _refuse_leaks(sides: Mapping[Split, Sequence[Document]]) -> None:
     """A paper seen in training must not be measured on: stop, and name it."""
     side_of_paper: dict[str, str] = {}
     for side, documents in sides.items():
@@ -233,7 +233,7 @@ def with_labels(recipe: Recipe, texts: Sequence[Document]) -> Recipe:
 def data_hash(data: Path) -> str:
     """SHA-256 over the three files of a data folder, in hexadecimal digits."""
     digest = hashlib.sha256()
-    for side in SIDES:
+    for side in SPLITS:
         path = side_file(data, side)
         if path.is_file():
             digest.update(f"{side}:{path.stat().st_size}\n".encode())
@@ -457,7 +457,7 @@ class _Run:
         return True
 
     def _step(
-        self, base: Checkpoint, sides: Mapping[Side, Sequence[Document]], out: Path, emit: Emit
+        self, base: Checkpoint, sides: Mapping[Split, Sequence[Document]], out: Path, emit: Emit
     ) -> _Step:
         recipe = self._recipe
         return _Step(
@@ -516,7 +516,7 @@ class _Step:
         *,
         recipe: Recipe,
         model: _Model,
-        sides: Mapping[Side, Sequence[Document]],
+        sides: Mapping[Split, Sequence[Document]],
         out: Path,
         emit: Emit,
         stop_requested: Callable[[], bool],

@@ -31,7 +31,7 @@ from ner_engine.registry.plans import Search
 from ner_engine.registry.recipes import Recipe
 from ner_engine.registry.tasks import ENTITIES
 from ner_engine.schema import Document
-from ner_engine.split import SIDES
+from ner_engine.split import SPLITS
 from ner_engine.training.fine_tune import data_hash
 from ner_engine.training.folds import folds_of, paper_of
 from ner_engine.training.loop import Emit
@@ -212,7 +212,7 @@ def find_label_errors(
     """
     search.check()
     stored = read_data(data)
-    documents = [text for side in SIDES for text in ENTITIES.texts(stored.get(side, []))]
+    documents = [text for side in SPLITS for text in ENTITIES.texts(stored.get(side, []))]
     recipe = _with_labels(search, documents)
     folds = folds_of(documents, search.folds, seed=search.seed, threshold=search.near_duplicate)
     facts = {

@@ -34,7 +34,7 @@ from ner_engine.registry import catalogue as catalog
 from ner_engine.registry.cards import table
 from ner_engine.registry.catalogue import Checkpoint
 from ner_engine.registry.recipes import FILL_MASK, Recipe
-from ner_engine.split import SIDES, Side, side_of
+from ner_engine.split import SPLITS, Split, split_of
 from ner_engine.training.batching import (
     MICRO_TOKENS,
     Batcher,
@@ -56,7 +56,7 @@ from ner_engine.training.loop import (
 )
 
 #: Once held out, never trained on.
-_KEEP_FIRST: Final[tuple[Side, ...]] = ("test", "eval", "train")
+_KEEP_FIRST: Final[tuple[Split, ...]] = ("test", "eval", "train")
 _TOKENIZED_AT_ONCE: Final = 1000
 T = TypeVar("T")
 
@@ -129,7 +129,7 @@ class Texts:
     """Texts by side, each once, on the side that is held out first; ``digest`` is the SHA-256 of
     all of them."""
 
-    sides: Mapping[Side, Sequence[str]]
+    sides: Mapping[Split, Sequence[str]]
     n_repeated: int
     digest: str
 
@@ -142,14 +142,14 @@ def read_texts(paths: Iterable[Path], source_format: str = "") -> Texts:
     that the papers that taggers are tested on stay unread. A plain text file by itself holds a text
     a line. Raises ``TrainingError`` where an input cannot be read or nothing is left to train on.
     """
-    sides: dict[Side, dict[str, None]] = {side: {} for side in SIDES}
+    sides: dict[Split, dict[str, None]] = {side: {} for side in SPLITS}
     n_read = 0
     report = Report()
     for path, fixed in _inputs(paths):
         form = source_format or detect(path)
         options: dict[str, Any] = {"per_line": True} if form == "text" and path.is_file() else {}
         for document in read_inputs([path], form, report, **options):
-            sides[fixed or side_of(document.group)][document.text] = None
+            sides[fixed or split_of(document.group)][document.text] = None
             n_read += 1
     if report.problems:
         raise TrainingError(f"{report.problems[0]} (refused in all: {len(report.problems)})")
@@ -163,7 +163,7 @@ def read_texts(paths: Iterable[Path], source_format: str = "") -> Texts:
             " more texts"
         )
     digest = hashlib.sha256()
-    for side in SIDES:
+    for side in SPLITS:
         for text in sides[side]:
             digest.update(f"{side}:{len(text)}:{text}".encode())
     return Texts(
@@ -171,12 +171,12 @@ def read_texts(paths: Iterable[Path], source_format: str = "") -> Texts:
     )
 
 
-def _inputs(paths: Iterable[Path]) -> Iterator[tuple[Path, Side | None]]:
+def _inputs(paths: Iterable[Path]) -> Iterator[tuple[Path, Split | None]]:
     for path in paths:
         if (path / "train.jsonl").is_file():
             yield from (
                 (path / f"{side}.jsonl", side)
-                for side in SIDES
+                for side in SPLITS
                 if (path / f"{side}.jsonl").is_file()
             )
         else:

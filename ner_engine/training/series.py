@@ -24,7 +24,7 @@ from ner_engine.inference.tagger import Tagger, load_tagger
 from ner_engine.inference.windows import read_documents, side_file
 from ner_engine.registry.recipes import Recipe
 from ner_engine.schema import Document
-from ner_engine.split import SIDES, Side
+from ner_engine.split import SPLITS, Split
 from ner_engine.training.fine_tune import train
 from ner_engine.training.loop import Emit
 
@@ -41,7 +41,7 @@ class Part:
 
     name: str
     recipe: Recipe
-    sides: Mapping[Side, Sequence[Document]]
+    sides: Mapping[Split, Sequence[Document]]
 
     @property
     def about_steps(self) -> int:
@@ -190,11 +190,11 @@ class Series:
         self.emit({**event, "part": part.name, **counted, "steps": sum(self._planned)})
 
 
-def read_data(data: Path) -> dict[Side, list[Document]]:
+def read_data(data: Path) -> dict[Split, list[Document]]:
     """The sides of a data folder that are there. Raises ``TrainingError`` where none is, or a file
     cannot be read."""
     found = {
-        side: read_documents(path) for side in SIDES if (path := side_file(data, side)).is_file()
+        side: read_documents(path) for side in SPLITS if (path := side_file(data, side)).is_file()
     }
     if not found:
         raise TrainingError(

@@ -16,7 +16,7 @@ from annotator.demo_data.markup import LABELS, ROLELESS_LABELS, ROLES, read_inli
 from ner_engine.errors import FormatError
 from ner_engine.schema import BORING, ENTITY_LABELS, ROLE_BEARING_LABELS, Document
 from ner_engine.schema import ROLES as ALL_ROLES
-from ner_engine.split import SIDES, side_of
+from ner_engine.split import SPLITS, split_of
 
 #: The one legend that is longer than the rest on purpose.
 LONG_LEGEND = "sdc.demo.14-f1"
@@ -89,7 +89,7 @@ def test_no_two_figures_share_an_id_or_a_text(demo: list[Document]) -> None:
 def test_the_papers_lie_on_all_sides_of_the_split_and_each_side_has_gold(
     gold: list[Document],
 ) -> None:
-    assert {side_of(document.group) for document in gold} == set(SIDES)
+    assert {split_of(document.group) for document in gold} == set(SPLITS)
 
 
 def test_figures_have_three_to_seven_panels_and_120_to_350_words_but_one(

@@ -7,19 +7,19 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ner_engine.split import SIDES, side_of
+from ner_engine.split import SPLITS, split_of
 
 
 @given(st.text(alphabet=st.characters(max_codepoint=126)))
 def test_a_papers_side_depends_on_its_key_alone_and_not_on_case_or_space_around_it(
     key: str,
 ) -> None:
-    assert side_of(key) in SIDES
-    assert side_of(f" {key.upper()}\n") == side_of(key.lower())
+    assert split_of(key) in SPLITS
+    assert split_of(f" {key.upper()}\n") == split_of(key.lower())
 
 
 def test_the_rule_never_moves() -> None:
-    sides = {number: side_of(f"10.5555/paper.{number}") for number in range(30)}
+    sides = {number: split_of(f"10.5555/paper.{number}") for number in range(30)}
     assert {number: side for number, side in sides.items() if side != "train"} == {
         17: "test",
         25: "eval",
@@ -27,5 +27,5 @@ def test_the_rule_never_moves() -> None:
 
 
 def test_about_eight_in_ten_papers_train() -> None:
-    sides = Counter(side_of(f"10.5555/{number}") for number in range(10_000))
-    assert [round(sides[side] / 1000) for side in SIDES] == [8, 1, 1]
+    sides = Counter(split_of(f"10.5555/{number}") for number in range(10_000))
+    assert [round(sides[side] / 1000) for side in SPLITS] == [8, 1, 1]

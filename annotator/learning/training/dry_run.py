@@ -33,7 +33,7 @@ from annotator.learning.training.runs import (
     refuse_nothing_to_judge,
     told_labels,
 )
-from ner_engine.split import SIDES
+from ner_engine.split import SPLITS
 
 #: With fewer entities of a label to learn from, what the model makes of it is chance for the most
 #: part.
@@ -137,7 +137,7 @@ class DryRun:
     @cached_property
     def texts(self) -> list[int]:
         """Examples on each side, by the recipe's rules: panels, or whole figures."""
-        return [self._counts[side][""].texts for side in SIDES]
+        return [self._counts[side][""].texts for side in SPLITS]
 
     @cached_property
     def rows(self) -> list[LabelRow]:
@@ -151,7 +151,7 @@ class DryRun:
         return [
             LabelRow(
                 label,
-                [self._counts[side].get(label, SideCount(0, 0)) for side in SIDES],
+                [self._counts[side].get(label, SideCount(0, 0)) for side in SPLITS],
                 None if before is None else _in_all(self._counts, label) - _in_all(before, label),
                 label not in known,
             )
@@ -255,10 +255,10 @@ class DryRun:
             "task": plan.task,
             "base": plan.base.name,
             "hyperparameters": dict(plan.hyperparameters),
-            "texts": dict(zip(SIDES, self.texts, strict=True)),
+            "texts": dict(zip(SPLITS, self.texts, strict=True)),
             "labels": {
                 row.label: {
-                    side: count.entities for side, count in zip(SIDES, row.sides, strict=True)
+                    side: count.entities for side, count in zip(SPLITS, row.sides, strict=True)
                 }
                 for row in self.rows
             },
@@ -287,7 +287,7 @@ class DryRun:
         unjudged = [
             row.label
             for row in self.rows
-            if row.sides[0].entities and not row.sides[SIDES.index(TEST)].entities
+            if row.sides[0].entities and not row.sides[SPLITS.index(TEST)].entities
         ]
         return (
             "None is held out, so nobody will know how well the model tells them:"
@@ -369,7 +369,7 @@ def _counted(
     """What a snapshot holds never changes, so it is read once in a process; ``content_hash`` tells
     it from another that had its number."""
     snapshot = Snapshot.objects.select_related("project").get(pk=pk)
-    return {side: _count_side(snapshot, side, recipe, task) for side in SIDES}
+    return {side: _count_side(snapshot, side, recipe, task) for side in SPLITS}
 
 
 def _count_side(snapshot: Snapshot, side: str, recipe: str, task: str) -> dict[str, SideCount]:

@@ -27,7 +27,7 @@ from annotator.datasets.snapshots import rows_of
 from annotator.learning.models import SeriesKind, TrainingSeries
 from annotator.review.models import Suspicion
 from annotator.review.second_look.label_errors import replace_suspicions
-from ner_engine.split import SIDES
+from ner_engine.split import SPLITS
 
 log = structlog.get_logger(__name__)
 
@@ -81,7 +81,7 @@ def finish(series: TrainingSeries, result: dict[str, Any]) -> dict[str, Any]:
 def _places(snapshot: Snapshot) -> list[_Place]:
     """Of each row, in the order in which the engine reads them."""
     rows = (
-        row["attributes"]["lineage"] for side in SIDES for row in rows_of(snapshot.folder, side)
+        row["attributes"]["lineage"] for side in SPLITS for row in rows_of(snapshot.folder, side)
     )
     return [_Place(int(row["document"]), int(row["revision"]), int(row["start"])) for row in rows]
 

@@ -39,7 +39,7 @@ from annotator.learning.training.runs import (
     told_labels,
 )
 from ner_engine.formats.jsonl import document_from_json
-from ner_engine.split import SIDES, Side
+from ner_engine.split import SPLITS, Split
 
 if TYPE_CHECKING:
     from annotator.jobs.runs import JobRun
@@ -156,12 +156,12 @@ class _Sample:
         source = data_of(plan.snapshot, plan.task)
         usable = {
             side: [number for number, is_usable in enumerate(_usable(plan, side)) if is_usable]
-            for side in SIDES
+            for side in SPLITS
         }
         run.check()
         wanted = _spread(usable["train"], STEPS * int(plan.hyperparameters["batch_size"]))
         n_written = _copy_lines(source / "train.jsonl", wanted, folder / "train.jsonl")
-        held_out: Side = "eval" if usable["eval"] else "test"
+        held_out: Split = "eval" if usable["eval"] else "test"
         if usable[held_out]:
             _copy_lines(
                 source / f"{held_out}.jsonl",

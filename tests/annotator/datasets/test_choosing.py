@@ -34,7 +34,7 @@ from annotator.datasets.services import (
 )
 from annotator.datasets.snapshots import row_at, rows_of
 from annotator.review.editing.services import apply_operation
-from ner_engine.split import SIDES
+from ner_engine.split import SPLITS
 from tests.annotator.commands import run_command
 from tests.annotator.datasets.conftest import long_legend
 from tests.annotator.datasets.test_snapshots import paper_on
@@ -50,7 +50,7 @@ def frozen(project: Project, **facts: Any) -> Snapshot:
 
 
 def panels(snapshot: Snapshot) -> dict[str, dict[str, Any]]:
-    return {row["id"]: row for side in SIDES for row in rows_of(snapshot.folder, side)}
+    return {row["id"]: row for side in SPLITS for row in rows_of(snapshot.folder, side)}
 
 
 def left_out(snapshot: Snapshot) -> list[dict[str, Any]]:
@@ -187,10 +187,10 @@ def test_a_split_file_puts_papers_where_it_says(
         == split
     )
     snapshot, by_rule = frozen(project, split_file=split), frozen(project)
-    side_of = {row["id"]: side for side in SIDES for row in rows_of(snapshot.folder, side)}
-    fixed = {row["id"]: side for side in SIDES for row in rows_of(by_rule.folder, side)}
-    assert [side_of[f"p{number}"] for number in range(20)] == ["test"] * 5 + ["train"] * 15
-    assert [side_of[f"p{number}"] for number in range(20, 30)] == [
+    split_of = {row["id"]: side for side in SPLITS for row in rows_of(snapshot.folder, side)}
+    fixed = {row["id"]: side for side in SPLITS for row in rows_of(by_rule.folder, side)}
+    assert [split_of[f"p{number}"] for number in range(20)] == ["test"] * 5 + ["train"] * 15
+    assert [split_of[f"p{number}"] for number in range(20, 30)] == [
         fixed[f"p{number}"] for number in range(20, 30)
     ]
     assert snapshot.split_rule != by_rule.split_rule
@@ -328,7 +328,7 @@ def test_the_tokenised_form_has_the_same_rows_where_the_tokenizer_is_there(
     settings.EXPORT_TOKENIZER = str(save_roberta(tmp_path / "tokenizer"))
     snapshot = frozen(project)
     for form, key in (("sd_panels", "panel_id"), ("sd_figs", "figure_id")):
-        for side in SIDES:
+        for side in SPLITS:
             words, tokens = (
                 [
                     json.loads(line)[key]

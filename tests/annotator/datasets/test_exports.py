@@ -28,7 +28,7 @@ from annotator.jobs.services import request_cancel, run_job
 from ner_engine import schema
 from ner_engine.formats import Report, read_inputs
 from ner_engine.formats.convert import Target, write_documents
-from ner_engine.split import SIDES
+from ner_engine.split import SPLITS
 from tests.annotator.commands import run_command
 from tests.annotator.conftest import WorkerProcess, wait_for
 from tests.annotator.gates import reached
@@ -41,7 +41,7 @@ ImportLegends = Callable[..., list[Document]]
 def rows(out: Path, folder: str = "") -> list[dict[str, Any]]:
     return [
         json.loads(line)
-        for side in SIDES
+        for side in SPLITS
         for line in (out / folder / f"{side}.jsonl").read_text(encoding="utf-8").splitlines()
     ]
 
@@ -49,7 +49,7 @@ def rows(out: Path, folder: str = "") -> list[dict[str, Any]]:
 def read_back(out: Path, format_name: str) -> list[schema.Document]:
     """What a program that knows nothing of the site makes of the files."""
     report = Report()
-    files = [path for path in (out / f"{side}.jsonl" for side in SIDES) if path.stat().st_size]
+    files = [path for path in (out / f"{side}.jsonl" for side in SPLITS) if path.stat().st_size]
     found = list(read_inputs(files, format_name, report))
     assert report.problems == []
     return found
@@ -182,7 +182,7 @@ def test_no_paper_lies_on_two_sides(
     export_dataset(project=project, format_name="sd-nlp", out_dir=tmp_path / "out", actor=SYSTEM)
     for folder in ("sd_panels", "sd_figs"):
         papers = {}
-        for side in SIDES:
+        for side in SPLITS:
             lines = (
                 (tmp_path / "out" / folder / f"{side}.jsonl")
                 .read_text(encoding="utf-8")
@@ -617,6 +617,6 @@ def test_tagging_beside_an_export_changes_nothing_of_it(
         == 0
     )
     export_dataset(project=project, format_name="jsonl", out_dir=tmp_path / "b", actor=SYSTEM)
-    assert [(tmp_path / "a" / f"{side}.jsonl").read_bytes() for side in SIDES] == [
-        (tmp_path / "b" / f"{side}.jsonl").read_bytes() for side in SIDES
+    assert [(tmp_path / "a" / f"{side}.jsonl").read_bytes() for side in SPLITS] == [
+        (tmp_path / "b" / f"{side}.jsonl").read_bytes() for side in SPLITS
     ]

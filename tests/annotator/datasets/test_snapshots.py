@@ -31,7 +31,7 @@ from annotator.jobs.errors import JobConflictError
 from annotator.jobs.models import Job, JobState
 from annotator.jobs.services import request_cancel, run_job
 from ner_engine import schema
-from ner_engine.split import SIDES, side_of
+from ner_engine.split import SPLITS, split_of
 from ner_engine.training.fine_tune import data_hash
 from tests.annotator.conftest import WorkerProcess, wait_for
 from tests.annotator.datasets.conftest import long_legend
@@ -47,12 +47,12 @@ def frozen(project: Project, **facts: Any) -> Snapshot:
 
 
 def rows(snapshot: Snapshot) -> list[dict[str, Any]]:
-    return [row for side in SIDES for row in rows_of(snapshot.folder, side)]
+    return [row for side in SPLITS for row in rows_of(snapshot.folder, side)]
 
 
 def paper_on(side: str, nth: int = 0) -> str:
     """A DOI that the split puts on that side."""
-    return [doi for doi in (f"10.2000/{number}" for number in range(200)) if side_of(doi) == side][
+    return [doi for doi in (f"10.2000/{number}" for number in range(200)) if split_of(doi) == side][
         nth
     ]
 
@@ -70,9 +70,9 @@ def test_a_snapshot_holds_every_panel_once_with_where_it_comes_from(
     assert set(found) == {f"p{number}" for number in range(30)}
     assert {
         row["doi"]
-        for side in SIDES
+        for side in SPLITS
         for row in rows_of(snapshot.folder, side)
-        if side_of(row["doi"]) != side
+        if split_of(row["doi"]) != side
     } == set()
     row = found["p0"]
     lineage = row["attributes"]["lineage"]
@@ -103,7 +103,7 @@ def test_its_counts_are_those_of_its_files_and_its_hash_is_the_engines(
     project: Project, accepted: list[Document]
 ) -> None:
     snapshot = frozen(project)
-    for side in SIDES:
+    for side in SPLITS:
         lines = list(rows_of(snapshot.folder, side))
         counts = snapshot.counts[side]
         assert counts["panels"] == len(lines)
@@ -118,7 +118,7 @@ def test_sd_nlp_lies_beside_it_with_the_same_rows_in_the_same_order(
     project: Project, accepted: list[Document]
 ) -> None:
     snapshot = frozen(project)
-    for side in SIDES:
+    for side in SPLITS:
         panels = [
             json.loads(line)
             for line in (
@@ -242,7 +242,7 @@ def test_a_text_that_several_papers_hold_stays_on_the_side_that_is_held_out(
     assert snapshot.report["left_out"] == {"the same text as a panel of another side": 2}
     holders = [
         side
-        for side in SIDES
+        for side in SPLITS
         for row in rows_of(snapshot.folder, side)
         if row["text"] == same[0].text
     ]

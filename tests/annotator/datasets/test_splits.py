@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from annotator.common.errors import UserError
 from annotator.datasets.splits import SplitRule, read_split, sides_hash
-from ner_engine.split import RULE_VERSION, SIDES, side_of
+from ner_engine.split import RULE_VERSION, SPLITS, split_of
 
 
 def lines(text: str) -> list[bytes]:
@@ -21,7 +21,7 @@ papers = st.text(
 ).map(lambda name: f"10.1/{name}".lower())
 
 
-@given(st.dictionaries(papers, st.sampled_from(SIDES), min_size=1, max_size=8))
+@given(st.dictionaries(papers, st.sampled_from(SPLITS), min_size=1, max_size=8))
 def test_what_was_written_is_read_in_any_order_of_lines(sides: dict[str, str]) -> None:
     written = [f"{paper}\t{side}\r\n".encode() for paper, side in sides.items()]
     assert read_split(written) == read_split(reversed(written)) == sides
@@ -74,8 +74,10 @@ def test_bytes_that_are_no_text_and_files_without_end_are_refused(
 
 def test_papers_that_the_file_does_not_name_lie_by_the_fixed_rule() -> None:
     rule = SplitRule({"10.1/a": "eval"})
-    assert rule.side_of(" https://doi.org/10.1/A") == "eval"
-    assert all(rule.side_of(f"10.2/{number}") == side_of(f"10.2/{number}") for number in range(50))
+    assert rule.split_of(" https://doi.org/10.1/A") == "eval"
+    assert all(
+        rule.split_of(f"10.2/{number}") == split_of(f"10.2/{number}") for number in range(50)
+    )
     assert (
         rule.version.endswith(RULE_VERSION)
         and rule.version != SplitRule({"10.1/a": "test"}).version

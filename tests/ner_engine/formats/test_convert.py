@@ -18,10 +18,10 @@ from ner_engine.formats import convert, read_inputs
 from ner_engine.formats.convert import Target, write_documents
 from ner_engine.formats.report import Report
 from ner_engine.schema import Document, Segment, Span
-from ner_engine.split import side_of
+from ner_engine.split import split_of
 
 TEXT = "Bax moves. (A) Bax/Bak cells (B) phosphoERK1 in MEFs"
-SIDES = ("train", "eval", "test")
+SPLITS = ("train", "eval", "test")
 
 
 def document(number: int) -> Document:
@@ -69,15 +69,15 @@ def test_sd_nlp_is_written_split_by_paper_with_every_row_on_its_papers_side(
 ) -> None:
     out = tmp_path / "out"
     assert run(source, "--from", "jsonl", "--to", "sd-nlp", "--out", out) == convert.SUCCESS
-    expected = {f"{folder}/{side}.jsonl" for folder in ("sd_panels", "sd_figs") for side in SIDES}
+    expected = {f"{folder}/{side}.jsonl" for folder in ("sd_panels", "sd_figs") for side in SPLITS}
     assert files_under(out) == expected | {"report.json", "lossy.jsonl"}
-    panels = {side: rows(out / "sd_panels" / f"{side}.jsonl") for side in SIDES}
-    assert all(side_of(row["doi"]) == side for side in SIDES for row in panels[side])
-    assert sorted(row["panel_id"] for side in SIDES for row in panels[side]) == sorted(
+    panels = {side: rows(out / "sd_panels" / f"{side}.jsonl") for side in SPLITS}
+    assert all(split_of(row["doi"]) == side for side in SPLITS for row in panels[side])
+    assert sorted(row["panel_id"] for side in SPLITS for row in panels[side]) == sorted(
         f"{n}{letter}" for n in range(40) for letter in "ab"
     )
     assert sorted(
-        row["figure_id"] for side in SIDES for row in rows(out / "sd_figs" / f"{side}.jsonl")
+        row["figure_id"] for side in SPLITS for row in rows(out / "sd_figs" / f"{side}.jsonl")
     ) == sorted(f"f{n}" for n in range(40))
 
 

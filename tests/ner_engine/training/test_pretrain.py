@@ -26,7 +26,7 @@ from ner_engine.inference.windows import IGNORED, TextEncoder
 from ner_engine.registry import catalogue as catalog
 from ner_engine.registry.recipes import Recipe, recipe_named
 from ner_engine.schema import Document
-from ner_engine.split import side_of
+from ner_engine.split import split_of
 from ner_engine.training.fine_tune import train
 from ner_engine.training.pretrain import (
     MaskedWindows,
@@ -203,7 +203,7 @@ def test_texts_are_split_by_paper_with_the_rule_that_taggers_are_tested_by(tmp_p
     found = read_texts([tmp_path / "in.jsonl"])
     for side in ("train", "eval", "test"):
         assert list(found.sides[side]) == [
-            document.text for document in documents if side_of(document.doi) == side
+            document.text for document in documents if split_of(document.doi) == side
         ]  # type: ignore[index]
 
 
@@ -224,7 +224,7 @@ def test_texts_that_cannot_be_read_or_leave_nothing_are_refused(tmp_path: Path) 
     with pytest.raises(TrainingError, match=r"broken.jsonl, line 2: .*refused in all: 1"):
         read_texts([tmp_path / "broken.jsonl"])
     held_out = next(
-        f"10.5555/{number}" for number in range(99) if side_of(f"10.5555/{number}") == "test"
+        f"10.5555/{number}" for number in range(99) if split_of(f"10.5555/{number}") == "test"
     )
     (tmp_path / "one.jsonl").write_text(json.dumps({"text": "Bax", "doi": held_out}))
     with pytest.raises(TrainingError, match="no text to learn from"):

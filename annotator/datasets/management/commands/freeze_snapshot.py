@@ -18,7 +18,7 @@ from annotator.datasets.commands import SnapshotCommand
 from annotator.datasets.filters import SnapshotFilter, users_named
 from annotator.datasets.models import SplitFile
 from annotator.datasets.services import add_split_file
-from ner_engine.split import SIDES
+from ner_engine.split import SPLITS
 
 
 class Command(SnapshotCommand):
@@ -89,13 +89,13 @@ class Command(SnapshotCommand):
         )
         counts, report = snapshot.counts, snapshot.report
         n_spans, n_swept = (
-            sum(counts[side]["spans"] for side in SIDES),
-            sum(sum(counts[side]["swept"].values()) for side in SIDES),
+            sum(counts[side]["spans"] for side in SPLITS),
+            sum(sum(counts[side]["swept"].values()) for side in SPLITS),
         )
         lines = [f"{'':8}{'papers':>10}{'panels':>10}{'entities':>10}"]
         lines += [
             f"{side:8}{counts[side]['papers']:>10,}{counts[side]['panels']:>10,}{counts[side]['spans']:>10,}"
-            for side in SIDES
+            for side in SPLITS
         ]
         lines += [f"left out: {n:,} panels ({reason})" for reason, n in report["left_out"].items()]
         lines.append(

@@ -20,7 +20,7 @@ from annotator.learning.commands import add_training_arguments, settings_of
 from annotator.learning.evaluation.charts import in_words_of
 from annotator.learning.services import TRIAL_KIND, find_model, plan_training
 from annotator.learning.training.dry_run import DryRun, dry_run_of, trial_arguments
-from ner_engine.split import SIDES
+from ner_engine.split import SPLITS
 
 
 class Command(JobCommand):
@@ -88,7 +88,7 @@ def _lines(found: DryRun, measured: dict[str, Any], stops: list[str]) -> Iterato
         f"{plan.recipe} from {plan.base} on snapshot {plan.snapshot.number}:"
         f" {' / '.join(f'{n:,}' for n in found.texts)} texts to {_SIDES}."
     )
-    yield f"{found.task.label:24}" + "".join(f"{side:>10}" for side in SIDES)
+    yield f"{found.task.label:24}" + "".join(f"{side:>10}" for side in SPLITS)
     for row in found.rows:
         more = "" if row.more is None else f"   {row.more:+,} since the last run"
         yield (

@@ -34,7 +34,7 @@ from annotator.learning.services import PRETAG_KIND, lineup_of, serving_model, s
 from annotator.learning.serving import changes
 from annotator.learning.serving.promotion import promote, roll_back
 from annotator.learning.tagging.pretagging import Pretagging
-from ner_engine.split import side_of
+from ner_engine.split import split_of
 from tests.annotator.commands import run_command
 from tests.annotator.datasets.conftest import long_legend
 from tests.annotator.learning.conftest import judge_beside, plant, scores
@@ -238,7 +238,7 @@ def test_a_model_that_learned_from_a_text_it_was_judged_on_is_refused_by_the_pap
     came in."""
     text_of = next(rows_of(learned.folder, "train"))
     number = int(text_of["id"].removeprefix("p"))
-    held_out = next(doi for doi in (f"10.3000/{n}" for n in range(100)) if side_of(doi) == "test")
+    held_out = next(doi for doi in (f"10.3000/{n}" for n in range(100)) if split_of(doi) == "test")
     import_legends([long_legend(number, doi=held_out)], labels="gold")
     newer = build_snapshot(snapshot=add_snapshot(project=project, actor=SYSTEM))
     child = candidate_of(newer, base=candidate_of(learned))

@@ -43,7 +43,7 @@ from annotator.learning.services import (
 from annotator.learning.serving.promotion import promote
 from annotator.learning.training.child_process import MAX_DEATHS, read_events
 from ner_engine.registry.catalogue import find
-from ner_engine.split import side_of
+from ner_engine.split import split_of
 from tests.annotator.commands import run_command
 from tests.annotator.conftest import WorkerProcess, wait_for
 from tests.annotator.datasets.conftest import long_legend
@@ -481,7 +481,7 @@ def test_nearly_the_same_text_that_an_ancestor_learned_from_stops_the_run(
 ) -> None:
     ancestor = candidate_of(learned)
     row = next(rows_of(learned.folder, "train"))
-    held_out = next(doi for doi in (f"10.3000/{n}" for n in range(100)) if side_of(doi) == "test")
+    held_out = next(doi for doi in (f"10.3000/{n}" for n in range(100)) if split_of(doi) == "test")
     import_legends(
         [long_legend(int(row["id"].removeprefix("p")), doi=held_out, protein="LC3B")], labels="gold"
     )
@@ -502,7 +502,7 @@ def test_a_text_that_an_ancestor_learned_from_stops_the_run_and_another_base_is_
 ) -> None:
     ancestor = candidate_of(learned)
     row = next(rows_of(learned.folder, "train"))
-    held_out = next(doi for doi in (f"10.3000/{n}" for n in range(100)) if side_of(doi) == "test")
+    held_out = next(doi for doi in (f"10.3000/{n}" for n in range(100)) if split_of(doi) == "test")
     import_legends([long_legend(int(row["id"].removeprefix("p")), doi=held_out)], labels="gold")
     newer = build_snapshot(snapshot=add_snapshot(project=learned.project, actor=SYSTEM))
     run = done(started(newer, base=ancestor))
