@@ -5,7 +5,7 @@ from django.contrib import admin
 from django.urls import include, path
 
 from annotator.learning.views import known_models
-from annotator.review.views_live import keys
+from annotator.review.views.keys import keys
 
 # One door for everybody: single sign-on and second factors hold for the panel too.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]

@@ -1,32 +1,37 @@
+"""Addresses of the review pages; each name is the name of its file in ``views``."""
+
 from django.urls import path
 
-from annotator.review import (
-    views,
-    views_compare,
-    views_doubts,
-    views_identifiers,
-    views_live,
-    views_remarks,
-    views_settings,
-    views_suspicions,
-)
+from annotator.review.views.comments import remarks
+from annotator.review.views.compare import compare_versions
+from annotator.review.views.history import legend_history
+from annotator.review.views.identifiers import identifiers
+from annotator.review.views.label_errors import keep
+from annotator.review.views.lease import lease
+from annotator.review.views.legend import legend
+from annotator.review.views.next import next_in_queue
+from annotator.review.views.operations import operations
+from annotator.review.views.queue import queue
+from annotator.review.views.same import same
+from annotator.review.views.settings import settings
+from annotator.review.views.state import state
+from annotator.review.views.uncertain import doubts
 
 app_name = "review"
+_LEGEND = "review/<int:document_id>/"
 urlpatterns = [
-    path("queue/", views.queue, name="queue"),
-    path("review/", views.next_in_queue, name="next"),
-    path("review/<int:document_id>/", views.legend, name="legend"),
-    path("review/<int:document_id>/operations/", views.operations, name="operations"),
-    path("review/<int:document_id>/state/", views_live.state, name="state"),
-    path("review/<int:document_id>/same/", views_live.same, name="same"),
-    path("review/settings/", views_settings.settings, name="settings"),
-    path("review/<int:document_id>/doubts/", views_doubts.doubts, name="doubts"),
-    path("review/<int:document_id>/suspicions/", views_suspicions.keep, name="suspicions"),
-    path("review/<int:document_id>/remarks/", views_remarks.remarks, name="remarks"),
-    path("review/<int:document_id>/history/", views_remarks.legend_history, name="history"),
-    path(
-        "review/<int:document_id>/identifiers/", views_identifiers.identifiers, name="identifiers"
-    ),
-    path("review/<int:document_id>/compare/", views_compare.compare_versions, name="compare"),
-    path("review/<int:document_id>/lease/", views.lease, name="lease"),
+    path("queue/", queue, name="queue"),
+    path("review/", next_in_queue, name="next"),
+    path("review/settings/", settings, name="settings"),
+    path(_LEGEND, legend, name="legend"),
+    path(f"{_LEGEND}operations/", operations, name="operations"),
+    path(f"{_LEGEND}state/", state, name="state"),
+    path(f"{_LEGEND}same/", same, name="same"),
+    path(f"{_LEGEND}lease/", lease, name="lease"),
+    path(f"{_LEGEND}doubts/", doubts, name="uncertain"),
+    path(f"{_LEGEND}suspicions/", keep, name="label_errors"),
+    path(f"{_LEGEND}remarks/", remarks, name="comments"),
+    path(f"{_LEGEND}history/", legend_history, name="history"),
+    path(f"{_LEGEND}identifiers/", identifiers, name="identifiers"),
+    path(f"{_LEGEND}compare/", compare_versions, name="compare"),
 ]

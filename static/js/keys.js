@@ -1,5 +1,5 @@
 /*
- * Which command a key stands for. The table comes with the page (annotator/review/keymap.py), with the person's own keys in it.
+ * Which command a key stands for. The table comes with the page (annotator/review/screen/keymap.py), with the person's own keys in it.
  *
  *   const keys = new Keys([{name: "accept", keys: ["Space"]}, …]);
  *   keys.find(event)   // -> {name, index}: the command, and which of its keys it was; or undefined

@@ -15,7 +15,7 @@ from playwright.sync_api import Page, expect
 from annotator.accounts.models import User
 from annotator.corpus.models import Document, DocumentState, Project, Span
 from annotator.review.editing import services
-from annotator.review.keymap import COMMANDS
+from annotator.review.screen.keymap import COMMANDS
 from annotator.review.second_look.comments import remark
 from tests.annotator.review.conftest import TEXT, MakeLegend, Operate
 from tests.e2e.conftest import OpenAs, sign_in

@@ -187,7 +187,7 @@ def test_the_keys_of_the_curators_guide_are_those_of_the_screen() -> None:
     )
     commands = re.findall(
         r"Command\(\"(\w+)\", \(\"([^\"]+)\"",
-        (ROOT / "annotator/review/keymap.py").read_text(encoding="utf-8"),
+        (ROOT / "annotator/review/screen/keymap.py").read_text(encoding="utf-8"),
     )
     arrows = {"ArrowLeft": "←", "ArrowRight": "→", "ArrowUp": "↑", "ArrowDown": "↓"}
     assert len(commands) > 20

@@ -593,7 +593,7 @@ def test_the_screen_is_told_of_strings_with_two_identifiers_in_the_paper(
     Document.objects.update(doi="10.1000/one")
     [warning] = (
         client_of(curator)
-        .get(reverse("review:doubts", args=[one.project.slug, one.pk]))
+        .get(reverse("review:uncertain", args=[one.project.slug, one.pk]))
         .json()["warnings"]
     )
     assert "Bax" in warning

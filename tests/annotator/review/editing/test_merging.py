@@ -15,7 +15,7 @@ from django.urls import reverse
 from annotator.accounts.models import User
 from annotator.corpus.models import Document
 from annotator.review.editing import services
-from annotator.review.pages import MAX_CHANGES
+from annotator.review.screen.sentences import MAX_CHANGES
 from tests.annotator.review.conftest import MakeLegend, Operate
 
 pytestmark = pytest.mark.django_db

@@ -34,7 +34,7 @@ pytestmark = pytest.mark.django_db
 ClientOf = Callable[[User | None], Client]
 
 
-def url(document: Document, name: str = "remarks") -> str:
+def url(document: Document, name: str = "comments") -> str:
     return reverse(f"review:{name}", args=[document.project.slug, document.pk])
 
 
@@ -262,7 +262,7 @@ def test_a_legend_of_another_project_and_its_remarks_are_not_found_under_this_on
     elsewhere = Project.objects.create(
         name="Other", slug="other", label_set=document.project.label_set
     )
-    for name in ("remarks", "history", "compare"):
+    for name in ("comments", "history", "compare"):
         assert (
             client_of(admin)
             .get(reverse(f"review:{name}", args=[elsewhere.slug, document.pk]))

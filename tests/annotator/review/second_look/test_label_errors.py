@@ -156,7 +156,7 @@ def test_keeping_a_legend_settles_it_and_leads_to_the_next(
             b"Possible label error"
             in client.get(reverse("review:legend", args=[project.slug, low.pk]) + url).content
         )
-    answer = client.post(reverse("review:suspicions", args=[project.slug, high.pk]))
+    answer = client.post(reverse("review:label_errors", args=[project.slug, high.pk]))
     assert answer["Location"] == reverse("review:legend", args=[project.slug, low.pk])
     assert [(row.was_right, row.settled_by) for row in high.suspicions.all()] == [
         (False, curator)
@@ -169,7 +169,7 @@ def test_keeping_a_legend_settles_it_and_leads_to_the_next(
         b"Possible label error"
         not in client.get(reverse("review:legend", args=[project.slug, high.pk])).content
     )
-    assert client.post(reverse("review:suspicions", args=[project.slug, low.pk]))[
+    assert client.post(reverse("review:label_errors", args=[project.slug, low.pk]))[
         "Location"
     ] == reverse("review:queue", args=[project.slug])
 

@@ -171,7 +171,7 @@ def test_the_page_is_told_doubts_by_entity_and_counts_by_string(
 ) -> None:
     operate(make_legend(), "relabel", entity="s0", label="CELL")
     document = make_legend()
-    url = reverse("review:doubts", args=[document.project.slug, document.pk])
+    url = reverse("review:uncertain", args=[document.project.slug, document.pk])
     client = client_of(viewer)
     with django_assert_max_num_queries(14):
         answer = client.get(url)

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 
 from annotator.corpus.models import Label
 from annotator.review.editing.operations import Entity, LegendState, Panel, apply
-from annotator.review.rendering import blocks, entity_facts, touched_blocks
+from annotator.review.screen.blocks import blocks, touched_blocks
+from annotator.review.screen.facts import entity_facts
 from tests.annotator.review.editing.test_operations import TEXT, edit, found, legend, legends
 
 LABELS = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from annotator.common.errors import UserError
-from annotator.review.keymap import COMMANDS, KeyMap, read_own, written
+from annotator.review.screen.keymap import COMMANDS, KeyMap, read_own, written
 
 
 def test_no_key_of_the_table_stands_for_two_commands_and_none_needs_altgr() -> None:

@@ -12,7 +12,7 @@ from annotator.accounts.users import signed_in
 from annotator.common.errors import UserError
 from annotator.corpus.access import Action
 from annotator.corpus.models import QueueOrder
-from annotator.review.legends import legend_for
+from annotator.review.access import legend_for
 from annotator.review.queue.order import next_legend
 from annotator.review.second_look.label_errors import keep_as_it_is
 

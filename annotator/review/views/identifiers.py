@@ -23,6 +23,7 @@ from annotator.common.errors import UserError
 from annotator.common.htmx import wants_part
 from annotator.corpus.access import Action
 from annotator.corpus.models import Document
+from annotator.review.access import legend_for
 from annotator.review.editing import services
 from annotator.review.editing.candidates import (
     OFFERED,
@@ -38,7 +39,6 @@ from annotator.review.editing.databases import DATABASES, SPECIES
 from annotator.review.editing.identifiers import Identifier, address_of, completed, identifiers_of
 from annotator.review.editing.operations import Entity, LegendState, OperationError
 from annotator.review.editing.services import LeaseError, StaleRevisionError
-from annotator.review.legends import legend_for
 from annotator.review.models import OperationKind
 
 #: Identifiers of a candidate that a button has room for.

@@ -22,12 +22,12 @@ from annotator.common.errors import UserError
 from annotator.common.htmx import wants_part
 from annotator.corpus.access import Action
 from annotator.corpus.models import Document, Label
+from annotator.review.access import legend_for
 from annotator.review.editing.compare import Change, Difference, paired
 from annotator.review.editing.operations import Entity, LegendState
 from annotator.review.editing.services import LeaseError, StaleRevisionError, legend_state
 from annotator.review.editing.versions import Version, pair_to_compare, sides, take, versions
-from annotator.review.legends import legend_for
-from annotator.review.rendering import ROLE_NAMES, ROLE_SIGNS
+from annotator.review.screen.roles import ROLE_NAMES, ROLE_SIGNS
 from ner_engine.align import Labelled
 from ner_engine.scoring.metrics import Score, score
 

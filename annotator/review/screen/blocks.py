@@ -3,29 +3,21 @@
 Built as plain strings, since a template's loop over thousands of words costs more than all the rest
 of a request. A block is one panel (or the text before the first). The text content of all blocks,
 joined, is the document's text to the character. Marks only paint: they take no width and no height,
-so tagging never moves a word. Entities that overlap without nesting are drawn in pieces.
-"""
+so tagging never moves a word. Entities that overlap without nesting are drawn in pieces."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from html import escape
 from typing import Any, Final
 
 from annotator.corpus.models import Label
-from annotator.review.editing.identifiers import identifiers_of
 from annotator.review.editing.operations import Entity, LegendState
-from ner_engine.schema import BORING, CONTROLLED_VAR, MEASURED_VAR
+from annotator.review.screen.roles import ROLE_SIGNS
+from ner_engine.schema import BORING
 from ner_engine.text import Word, covering
 
-#: The signs beside a label's two letters.
-ROLE_SIGNS: Final = {CONTROLLED_VAR: "▲", MEASURED_VAR: "●", BORING: "○"}
-ROLE_NAMES: Final = {
-    CONTROLLED_VAR: "controlled variable",
-    MEASURED_VAR: "measured variable",
-    BORING: "context",
-}
 #: How many marks stand visibly one below the other.
 MAX_DEPTH: Final = 3
 
@@ -207,49 +199,6 @@ def _tag(mark: _Mark, labels: Mapping[str, Label], *, is_continued: bool) -> str
     )
 
 
-def is_low(state: LegendState, entity: Entity) -> bool:
-    """Whether a suggestion is drawn dotted: the model was unsure of it, or it lies below the
-    project's threshold."""
-    return entity.is_low or state.is_below(entity)
-
-
-def entity_facts(state: LegendState, entity: Entity) -> dict[str, Any]:
-    """What the page's side panel says of an entity, as JSON."""
-    surface = state.surface(entity)
-    covered = covering(state.words, entity.start, entity.end)
-    return {
-        "key": entity.key,
-        "surface": surface,
-        "label": entity.label,
-        "role": entity.role,
-        "status": entity.status,
-        "decision": entity.decision,
-        "score": None if entity.score is None else round(entity.score, 3),
-        "low": is_low(state, entity),
-        "below": state.is_below(entity),
-        "runnerUp": entity.attributes.get("runner_up", ""),
-        "runnerUpScore": entity.attributes.get("runner_up_score"),
-        "identifiers": [asdict(each) for each in identifiers_of(entity.attributes)],
-        "occurrences": sum(1 for _ in state.occurrences(surface)),
-        "words": [covered.start, covered.stop - 1],
-        "inner": [
-            entity.start - state.words[covered.start].start,
-            entity.end - state.words[covered.stop - 1].end,
-        ],
-    }
-
-
-def rejected_words(state: LegendState) -> list[list[int]]:
-    """Return the [first, last] words of each rejected entity that begins and ends with a word."""
-    ranges = []
-    for entity in state.rejected:
-        covered = covering(state.words, entity.start, entity.end)
-        first, last = covered.start, covered.stop - 1
-        if (state.words[first].start, state.words[last].end) == (entity.start, entity.end):
-            ranges.append([first, last])
-    return ranges
-
-
 def touched_blocks(before: LegendState, after: LegendState, drawn: list[Block]) -> list[Block]:
     """The blocks of ``after`` that look different from ``before``, which had the same panels."""
     old, new = _looks(before), _looks(after)
@@ -273,3 +222,9 @@ def _looks(state: LegendState) -> dict[str, tuple[Any, ...]]:
         )
         for entity in state.entities
     }
+
+
+def is_low(state: LegendState, entity: Entity) -> bool:
+    """Whether a suggestion is drawn dotted: the model was unsure of it, or it lies below the
+    project's threshold."""
+    return entity.is_low or state.is_below(entity)

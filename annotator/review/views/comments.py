@@ -1,5 +1,4 @@
-"""Comments, flags and questions on a legend, and the history of its edits: each a part of the
-review page, and a page of its own without script."""
+"""Comments, flags and questions on a legend."""
 
 from __future__ import annotations
 
@@ -7,7 +6,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_http_methods
 from django_htmx.http import trigger_client_event
 
 from annotator.accounts.users import signed_in
@@ -15,11 +14,9 @@ from annotator.common.errors import UserError
 from annotator.common.htmx import wants_part
 from annotator.corpus.access import Action
 from annotator.corpus.models import Document, DocumentState
-from annotator.review.editing.operations import Logged, history
+from annotator.review.access import legend_for
 from annotator.review.editing.services import legend_state
-from annotator.review.legends import legend_for
-from annotator.review.models import Operation, OperationKind, RemarkKind
-from annotator.review.pages import sentence
+from annotator.review.models import RemarkKind
 from annotator.review.second_look.comments import (
     MAX_CHARACTERS,
     remark,
@@ -28,8 +25,6 @@ from annotator.review.second_look.comments import (
     resolve_remark,
     toggle_question,
 )
-
-HISTORY_PAGE = 50
 
 
 @login_required
@@ -131,50 +126,3 @@ def _remarks_page(request: HttpRequest, document: Document, problem: str = "") -
             {"questions": document.n_questions, "flags": document.n_flags},
         )
     return response
-
-
-@login_required
-@require_GET
-@never_cache
-def legend_history(request: HttpRequest, slug: str, document_id: int) -> HttpResponse:
-    """The legend's operations in words, newest first, those that were undone marked; with
-    ``before`` those of an earlier revision."""
-    document = legend_for(request.user, slug, document_id, Action.VIEW)
-    before, is_part = request.GET.get("before", ""), wants_part(request)
-    rows = Operation.objects.filter(document=document).select_related("actor").order_by("-revision")
-    is_further = before.isascii() and before.isdecimal() and len(before) < 10
-    if is_further:
-        rows = rows.filter(revision__lt=int(before))
-    page = list(rows[: HISTORY_PAGE + 1])
-    labels = {label.code: label for label in document.project.label_set.labels.all()}
-    state, in_force = legend_state(document), _in_force(document)
-    context = {
-        "project": document.project,
-        "document": document,
-        "lines": [
-            {
-                "operation": each,
-                "says": sentence(each, state, labels),
-                "is_undone": str(each.pk) not in in_force and each.kind not in _TAKES_BACK,
-            }
-            for each in page[:HISTORY_PAGE]
-        ],
-        "more": page[HISTORY_PAGE - 1].revision if len(page) > HISTORY_PAGE else 0,
-        "is_part": is_part,
-        "is_further": is_further and is_part,
-    }
-    return render(request, "review/_history.html" if is_part else "review/history.html", context)
-
-
-_TAKES_BACK = (OperationKind.UNDO, OperationKind.REDO)
-
-
-def _in_force(document: Document) -> set[str]:
-    """Ids of the operations that were not undone."""
-    rows = (
-        Operation.objects.filter(document=document)
-        .order_by("revision")
-        .values_list("pk", "kind", "actor_id")
-    )
-    done, _ = history(Logged(str(pk), kind, actor_id) for pk, kind, actor_id in rows)
-    return {each.id for each in done}

@@ -1,0 +1,48 @@
+"""The page of a person's own keys."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods
+
+from annotator.accounts.users import signed_in
+from annotator.common.errors import UserError
+from annotator.review.screen.keymap import KeyMap, read_own
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def keys(request: HttpRequest) -> HttpResponse:
+    """One's own keys for the review screen."""
+    user = signed_in(request)
+    fields = request.POST
+    problem = ""
+    if request.method == "POST":
+        try:
+            own = {} if "reset" in fields else read_own(fields)
+        except UserError as error:
+            problem = str(error)
+        else:
+            user.preferences = {**user.preferences, "keys": own}
+            user.save(update_fields=["preferences"])
+            messages.success(
+                request, "The keys are as the table says." if not own else "Your keys are kept."
+            )
+            return redirect("keys")
+    table = KeyMap(user.preferences.get("keys"))
+    typed = {
+        command.name: fields.get(command.name, " ".join(command.keys)) for command in table.commands
+    }
+    groups = [
+        (name, [(command, typed[command.name]) for command in commands])
+        for name, commands in table.groups
+    ]
+    return render(
+        request,
+        "review/keys.html",
+        {"groups": groups, "problem": problem},
+        status=422 if problem else 200,
+    )

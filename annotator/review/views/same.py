@@ -1,0 +1,45 @@
+"""The other occurrences of a string in a paper."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, JsonResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET
+
+from annotator.accounts.users import signed_in
+from annotator.common.errors import UserError
+from annotator.corpus.access import Action
+from annotator.review.access import legend_for
+from annotator.review.editing import services
+from annotator.review.editing.identifiers import identifiers_of
+
+
+@login_required
+@require_GET
+@never_cache
+def same(request: HttpRequest, slug: str, document_id: int) -> JsonResponse:
+    """Answer with the open occurrences of an entity's string in the paper's other legends.
+
+    Each has the label and role it has now ("" for none), so that the page can list what changes.
+    """
+    document = legend_for(request.user, slug, document_id, Action.REVIEW)
+    key = request.GET.get("entity", "")
+    try:
+        occurrences = services.open_in_paper(document=document, actor=signed_in(request), key=key)
+    except UserError as error:
+        return JsonResponse({"sentence": str(error)}, status=422)
+    return JsonResponse({"occurrences": [_occurrence_facts(each) for each in occurrences]})
+
+
+def _occurrence_facts(occurrence: services.OpenOccurrence) -> dict[str, Any]:
+    document, entity = occurrence.document, occurrence.entity
+    return {
+        "legend": document.pk,
+        "place": document.figure_label or document.title or document.external_id,
+        "label": entity.label,
+        "role": entity.role,
+        "hasIdentifiers": bool(identifiers_of(entity.attributes)),
+    }
