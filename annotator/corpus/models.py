@@ -15,6 +15,7 @@ from django.db import models
 from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Left
 
+from annotator.corpus.decisions import DecisionKind, ReviewMode, Verdict
 from ner_engine.schema import text_hash
 
 if TYPE_CHECKING:
@@ -73,16 +74,6 @@ class ProjectQuerySet(models.QuerySet["Project"]):
         if user.is_superuser:
             return self
         return self.filter(memberships__user=user)
-
-
-class ReviewMode(models.TextChoices):
-    """What a legend asks of its curator before it is accepted; see docs/decisions/0007."""
-
-    SWEEP = (
-        "sweep",
-        "Sweep: touch errors only; what stands above the threshold is accepted with the legend",
-    )
-    DECIDE = "decide", "Decide: everything below the threshold needs a decision of its own"
 
 
 class QueueOrder(models.TextChoices):
@@ -410,22 +401,6 @@ class Layer(models.Model):
             for step, words in STEP_WORDS.items()
             if step in self.steps
         )
-
-
-class Verdict(models.TextChoices):
-    """What a person decided of a span; empty on a suggestion nobody decided."""
-
-    ACCEPTED = "accepted"
-    REJECTED = "rejected"
-
-
-class DecisionKind(models.TextChoices):
-    """How a decision came about; stored, shown and exported."""
-
-    EXPLICIT = "explicit"
-    SWEPT = "swept"
-    IMPORTED = "imported"
-    PROPAGATED = "propagated"
 
 
 #: Code points of a surface that are indexed.

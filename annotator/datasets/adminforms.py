@@ -23,7 +23,7 @@ _MAX_SPLIT_BYTES: Final = 20 * 1024**2
 #: What the kinds of decisions are called where somebody chooses among them.
 DECISIONS: Final = {
     DecisionKind.EXPLICIT: "decided one by one",
-    DecisionKind.SWEPT: "swept: accepted with the legend",
+    DecisionKind.BULK_ACCEPTED: "swept: accepted with the legend",
     DecisionKind.IMPORTED: "imported as gold",
     DecisionKind.PROPAGATED: "propagated from another occurrence",
 }

@@ -148,7 +148,9 @@ class Panel(NamedTuple):
 
     @property
     def n_swept(self) -> int:
-        return sum(span.attributes.get("decision") == DecisionKind.SWEPT for span in self.gold)
+        return sum(
+            span.attributes.get("decision") == DecisionKind.BULK_ACCEPTED for span in self.gold
+        )
 
 
 def panels_of(document: schema.Document, plan: Plan) -> Iterator[Panel]:

@@ -110,7 +110,7 @@ def _count_side(folder: Path, side: str, rows: list[tuple[str, int, int]]) -> di
             counters["swept"].update(
                 span["label"]
                 for span in row["spans"]
-                if span["attributes"].get("decision") == DecisionKind.SWEPT
+                if span["attributes"].get("decision") == DecisionKind.BULK_ACCEPTED
             )
             counters["decisions"].update(lineage["decisions"])
     counts: dict[str, Any] = {

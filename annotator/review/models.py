@@ -8,23 +8,7 @@ from django.conf import settings
 from django.db import models
 
 from annotator.corpus.models import Document
-
-
-class OperationKind(models.TextChoices):
-    ADD = "add"
-    ACCEPT = "accept"
-    REJECT = "reject"
-    REMOVE = "remove"
-    RELABEL = "relabel"
-    SET_ROLE = "set_role"
-    SET_IDENTIFIERS = "set_identifiers"
-    MOVE_EDGES = "move_edges"
-    PROPAGATE = "propagate"
-    SET_PANELS = "set_panels"
-    ACCEPT_LEGEND = "accept_legend"
-    REOPEN_LEGEND = "reopen_legend"
-    UNDO = "undo"
-    REDO = "redo"
+from annotator.review.kinds import OperationKind
 
 
 class Operation(models.Model):

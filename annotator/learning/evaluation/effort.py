@@ -100,7 +100,7 @@ def outcomes_of(
             became is not None
             and row.label == became.label
             and row.has_range_of(became)
-            and became.decision == DecisionKind.SWEPT
+            and became.decision == DecisionKind.BULK_ACCEPTED
         )
         task = role_tasks.get(row.label, "")
         if became is not None and became.label == row.label and task in by.steps:
@@ -115,7 +115,7 @@ def _outcome(row: Row, became: Row | None, rejection: Row | None) -> str:
     if became is None:
         return (
             "left_out"
-            if rejection is not None and rejection.decision == DecisionKind.SWEPT
+            if rejection is not None and rejection.decision == DecisionKind.BULK_ACCEPTED
             else "rejected"
         )
     if became.label != row.label:
@@ -134,7 +134,7 @@ def _count_role(found: Outcomes, task: str, source: str, row: Row, became: Row) 
     counts[
         "accepted" if row.role == became.role else "relabelled" if became.role else "rejected"
     ] += 1
-    counts["swept"] += row.role == became.role and became.decision == DecisionKind.SWEPT
+    counts["swept"] += row.role == became.role and became.decision == DecisionKind.BULK_ACCEPTED
 
 
 def _count_panels(found: Outcomes, by: Suggested) -> None:

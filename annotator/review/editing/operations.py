@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import Any, Final
 
 from annotator.common.errors import UserError
-from annotator.corpus.models import DecisionKind, ReviewMode, Verdict
+from annotator.corpus.decisions import DecisionKind, ReviewMode, Verdict
 from annotator.review.editing.identifiers import (
     JOINT,
     Identifier,
@@ -24,7 +24,7 @@ from annotator.review.editing.identifiers import (
     identifiers_of,
     with_identifiers,
 )
-from annotator.review.models import OperationKind
+from annotator.review.kinds import OperationKind
 from ner_engine.errors import OffsetError
 from ner_engine.schema import BORING, ROLES, check_offsets
 from ner_engine.text import Word, trim, words
@@ -725,7 +725,7 @@ def _accept_legend(state: LegendState, edit: Edit) -> Effect:
             f"{len(below)} {wait} for a decision: accept or reject what lies below the threshold of"
             f" {state.threshold:g}."
         )
-    swept = str(DecisionKind.SWEPT)
+    swept = str(DecisionKind.BULK_ACCEPTED)
     taken = [
         replace(_decide(entity), decision=swept)
         for entity in state.undecided.values()

@@ -65,7 +65,7 @@ def _counted(project_id: int, surfaces: Iterable[str]) -> Iterable[tuple[Any, ..
     """
     waits = Q(layer__kind=LayerKind.SUGGESTED) & ~Q(layer__document__state=DocumentState.ACCEPTED)
     decided = Q(layer__kind=LayerKind.DECIDED) & ~Q(
-        verdict=Verdict.REJECTED, decision=DecisionKind.SWEPT
+        verdict=Verdict.REJECTED, decision=DecisionKind.BULK_ACCEPTED
     )
     imported = Q(layer__kind=LayerKind.IMPORTED, layer__document__revision=0)
     of_project = (
