@@ -18,13 +18,14 @@ from unfold.widgets import (
 from annotator.common.errors import UserError
 from annotator.corpus.models import Project
 from annotator.datasets.models import Snapshot, SnapshotState
-from annotator.learning import engine
 from annotator.learning.models import AutomaticTraining, ModelVersion
 from annotator.learning.services import DEFAULT_RECIPE
 from annotator.learning.serving.gate import Rules
+from annotator.learning.training.recipes import check_hyperparameter, hyperparameters, recipes
+from ner_engine.registry.recipes import Recipe
 
 if TYPE_CHECKING:
-    from annotator.learning.engine import Hyperparameter
+    from ner_engine.registry.hyperparameters import Hyperparameter
 
 #: The hyperparameters that are asked of everybody; all others stand in the table below them.
 _FIRST: Final = {
@@ -90,7 +91,7 @@ class StartForm(forms.Form):
 
     def __init__(self, data: Any = None, *, projects: QuerySet[Project], **facts: Any) -> None:
         super().__init__(data, **facts)
-        recipes = engine.recipes()
+        offered = recipes()
         ready = Snapshot.objects.filter(
             state=SnapshotState.READY, project__in=projects
         ).select_related("project")
@@ -99,11 +100,11 @@ class StartForm(forms.Form):
             project__in=Project.objects.exclude(pk__in=projects)
         )
         self.recipe_field.choices = [
-            (name, f"{name}: {recipe.about}") for name, recipe in recipes.items()
+            (name, f"{name}: {recipe.about}") for name, recipe in offered.items()
         ]
         self.fields["recipe"].initial = DEFAULT_RECIPE
-        self._facts = {each.name: each for each in engine.hyperparameters()}
-        self._defaults = {name: _by_recipe(name, recipes.values()) for name in self._facts}
+        self._facts = {each.name: each for each in hyperparameters()}
+        self._defaults = {name: _by_recipe(name, offered.values()) for name in self._facts}
         for name, each in self._facts.items():
             words = (
                 f"{each.meaning} {each.permitted.capitalize()}. Empty: {self._defaults[name]}."
@@ -166,16 +167,16 @@ class HyperparameterField(forms.CharField):
         super().validate(value)
         if value:
             try:
-                engine.check_hyperparameter(self._name, value)
+                check_hyperparameter(self._name, value)
             except UserError as error:
                 raise forms.ValidationError(str(error)) from error
 
 
-def _by_recipe(name: str, recipes: Iterable[engine.RecipeFacts]) -> str:
+def _by_recipe(name: str, recipes: Iterable[Recipe]) -> str:
     """The default of most recipes, then those of the others by name."""
     values: dict[str, list[str]] = {}
     for recipe in recipes:
-        default = recipe.defaults[name]
+        default = getattr(recipe, name)
         shown = (
             str(default).lower()
             if isinstance(default, bool)
@@ -291,7 +292,7 @@ class AutomaticForm(forms.Form):
 
     def __init__(self, data: Any = None, **facts: Any) -> None:
         super().__init__(data, **facts)
-        choices = [(name, f"{name}: {recipe.about}") for name, recipe in engine.recipes().items()]
+        choices = [(name, f"{name}: {recipe.about}") for name, recipe in recipes().items()]
         self.fields["recipe"].choices = choices  # type: ignore[attr-defined]
 
     @classmethod

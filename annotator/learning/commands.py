@@ -12,9 +12,9 @@ from annotator.common.errors import UserError
 from annotator.corpus.management.commands.import_documents import project_named
 from annotator.datasets.commands import SnapshotCommand, snapshot_numbered
 from annotator.jobs.services import end_dead_commands
-from annotator.learning.engine import check_series, task_of_recipe
 from annotator.learning.models import SeriesKind, TrainingSeries
 from annotator.learning.services import DEFAULT_RECIPE, find_model
+from annotator.learning.training.recipes import check_series, recipe_named
 from annotator.learning.training.series import OPTIONS, SERIES_KIND, add_series
 
 
@@ -88,7 +88,7 @@ class SeriesCommand(SnapshotCommand):
         chosen = find_model(name=base, project=target) if base else None
         asked: dict[str, Any] = {"recipe": recipe, "hyperparameters": settings_of(hyperparameters)}
         asked["options"] = {name: others[name] for name in sorted(OPTIONS[self.kind])}
-        task_of_recipe(recipe)
+        recipe_named(recipe)
         check_series(
             program=self.kind,
             recipe=recipe,

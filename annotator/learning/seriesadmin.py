@@ -30,15 +30,16 @@ from annotator.corpus.models import Project
 from annotator.datasets.models import Snapshot, SnapshotState
 from annotator.jobs.errors import JobConflictError
 from annotator.jobs.services import nobody_listens_for
-from annotator.learning import engine
 from annotator.learning.adminforms import ModelField, SnapshotField, settings_in
 from annotator.learning.models import ModelTask, ModelVersion, SeriesKind, TrainingSeries
 from annotator.learning.services import DEFAULT_RECIPE
 from annotator.learning.startpages import projects_for
 from annotator.learning.training import label_errors
 from annotator.learning.training.learning_curve import curve_report
+from annotator.learning.training.recipes import recipes
 from annotator.learning.training.series import cancel_series, enqueue_series, start_series
 from ner_engine.errors import EngineError
+from ner_engine.registry.tasks import TASKS
 
 #: How many legends are offered to be sent to review at first.
 OFFERED: Final = 50
@@ -86,9 +87,7 @@ class SeriesForm(forms.Form):
         self.fields["snapshot"].queryset = snapshots  # type: ignore[attr-defined]
         self.fields["base"].queryset = models  # type: ignore[attr-defined]
         choices = [
-            (name, name)
-            for name, recipe in engine.recipes().items()
-            if self.may_be_asked(recipe.task)
+            (name, name) for name, recipe in recipes().items() if self.may_be_asked(recipe.task)
         ]
         self.fields["recipe"].choices = choices  # type: ignore[attr-defined]
         self.fields["recipe"].initial = DEFAULT_RECIPE
@@ -162,7 +161,7 @@ class CurveForm(SeriesForm):
         self.fields["base"].empty_label = "The model in service"  # type: ignore[attr-defined]
 
     def may_be_asked(self, task: str) -> bool:
-        return not engine.reads_figures(task)
+        return TASKS[task].by_panel
 
     def clean_shares(self) -> str:
         try:

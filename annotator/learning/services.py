@@ -22,7 +22,6 @@ from annotator.datasets.models import Snapshot
 from annotator.jobs.errors import JobConflictError
 from annotator.jobs.models import Job, JobState
 from annotator.jobs.services import enqueue, request_cancel
-from annotator.learning import engine
 from annotator.learning.models import (
     ModelOrigin,
     ModelTask,
@@ -31,9 +30,13 @@ from annotator.learning.models import (
     ServingModel,
     TrainingRun,
 )
+from annotator.learning.tagging.checkpoints import inspect_model
 from annotator.learning.tagging.lineup import Lineup, Step
+from annotator.learning.training.recipes import checked_hyperparameters, recipe_named
 from annotator.learning.training.runs import TEST, remove_leftovers
 from ner_engine.errors import EngineError, ModelNotFoundError, UnsafeModelError
+from ner_engine.registry.catalogue import BUNDLED_FOLDERS
+from ner_engine.registry.tasks import TASKS
 
 log = structlog.get_logger(__name__)
 
@@ -126,7 +129,7 @@ def _step(
         return Step(
             task, reason="it is switched off in this project", is_off=True, is_chosen=is_chosen
         )
-    label = engine.role_label_of(task)
+    label = TASKS[task].masked_label
     if label and label not in role_labels:
         return Step(
             task, reason=f"the project has no label {label} that takes roles", is_chosen=is_chosen
@@ -166,10 +169,10 @@ def register_model(*, location: str) -> ModelVersion:
 
     Raises ``ModelNotFoundError`` or ``UnsafeModelError``.
     """
-    facts = engine.inspect_model(location)
+    facts = inspect_model(location)
     origin = (
         ModelOrigin.BUNDLED
-        if engine.is_bundled(location)
+        if location in BUNDLED_FOLDERS
         else ModelOrigin.FOLDER
         if Path(location).is_dir()
         else ModelOrigin.HUB
@@ -362,7 +365,7 @@ def plan_training(
             f"Snapshot {snapshot.number} holds no paper that is held out, so a new model could not"
             " be judged. Accept legends of more papers and make a new snapshot."
         )
-    task = engine.task_of_recipe(recipe)
+    task = recipe_named(recipe).task
     base = base or lineup_of(project).step(task).model or serving_model(project)
     if not ModelVersion.objects.usable_in(project).filter(pk=base.pk).exists():
         raise UserError(
@@ -374,7 +377,7 @@ def plan_training(
         recipe,
         task,
         base,
-        engine.checked_hyperparameters(recipe, hyperparameters),
+        checked_hyperparameters(recipe, hyperparameters),
     )
 
 

@@ -13,12 +13,13 @@ from annotator.accounts.users import signed_in
 from annotator.common.errors import UserError
 from annotator.corpus.access import Action, project_for
 from annotator.jobs.models import Job
-from annotator.learning import engine
 from annotator.learning.evaluation.services import EVALUATE_KIND
 from annotator.learning.models import ModelTask
 from annotator.learning.services import PRETAG_KIND, TRAIN_KIND, start_pretagging
 from annotator.learning.serving.scoreboard import boards_of, service_of
+from annotator.learning.tagging.label_schemes import scheme_tables
 from ner_engine.errors import EngineError
+from ner_engine.registry.catalogue import listing
 
 #: Promotions that the page shows; the admin panel has all.
 _SHOWN = 50
@@ -71,5 +72,5 @@ def known_models(request: HttpRequest) -> HttpResponse:
     return render(
         request,
         "learning/known.html",
-        {"models": engine.known_models(), "schemes": engine.label_schemes()},
+        {"models": listing(), "schemes": scheme_tables()},
     )

@@ -35,7 +35,6 @@ from annotator.corpus.models import (
 from annotator.jobs.errors import JobConflictError
 from annotator.jobs.models import Job
 from annotator.jobs.services import enqueue
-from annotator.learning import engine
 from annotator.learning.models import (
     Canary,
     LabelEffort,
@@ -47,6 +46,7 @@ from annotator.learning.models import (
 )
 from annotator.review.models import Operation, OperationKind
 from annotator.review.queue.estimates import Row, matched, rows_of
+from ner_engine.registry.tasks import TASKS
 
 if TYPE_CHECKING:
     from annotator.accounts.actors import Actor
@@ -199,7 +199,7 @@ def count_efforts(
 ) -> int:
     """Count what is not counted yet, ``at_most`` so many legends; how many it were."""
     n, total = 0, uncounted(project).count() if run is not None else 0
-    role_tasks = {label: str(task) for task in ModelTask if (label := engine.role_label_of(task))}
+    role_tasks = {label: str(task) for task in ModelTask if (label := TASKS[task].masked_label)}
     while at_most is None or n < at_most:
         with transaction.atomic():
             Project.objects.select_for_update().get(

@@ -22,9 +22,10 @@ from annotator.common.errors import UserError
 from annotator.corpus.access import Action, require
 from annotator.datasets.archives import zip_stream
 from annotator.datasets.filters import SnapshotFilter
-from annotator.learning import engine
 from annotator.learning.evaluation.comparison import compare_evaluations
 from annotator.learning.models import Evaluation, ModelOrigin, ModelVersion, TrainingRun
+from annotator.learning.tagging.checkpoints import inspect_model, verify_model
+from ner_engine.registry.cards import table as card_table
 
 if TYPE_CHECKING:
     from annotator.accounts.actors import Actor
@@ -79,7 +80,7 @@ _FENCE: Final = "```"
 def card_of(model: ModelVersion) -> list[Block]:
     """The card that lies in the model's folder; none where there is no such file. Raises
     ``EngineError`` where the model is gone."""
-    path = engine.inspect_model(model.path).folder / CARD
+    path = inspect_model(model.path).folder / CARD
     if not path.is_file():
         return []
     with path.open(encoding="utf-8", errors="replace") as stream:
@@ -214,7 +215,7 @@ def _origin(run: TrainingRun) -> str:
         for side, of in snapshot.counts.items()
     ]
     listed = "\n".join(f"- **{what}**: {' '.join(which.split())}" for what, which in facts)
-    return f"{listed}\n\n{engine.card_table(('side', 'papers', 'panels', 'entities'), sides)}"
+    return f"{listed}\n\n{card_table(('side', 'papers', 'panels', 'entities'), sides)}"
 
 
 def _judged(run: TrainingRun, judged: Evaluation, current: Evaluation | None) -> str:
@@ -244,7 +245,7 @@ def _judged(run: TrainingRun, judged: Evaluation, current: Evaluation | None) ->
     )
     return (
         "Strict character spans on the held-out papers of snapshot"
-        f" {run.snapshot.number}.{beside}\n\n{engine.card_table(head, rows)}"
+        f" {run.snapshot.number}.{beside}\n\n{card_table(head, rows)}"
     )
 
 
@@ -282,7 +283,7 @@ def model_archive(*, model: ModelVersion, actor: Actor) -> Iterator[bytes]:
         raise UserError(
             f"{model} comes from a hub. Fetch it there: `hf download {model.location}`."
         )
-    facts = engine.verify_model(model)
+    facts = verify_model(model)
     return _unpacked(model, facts.folder) if facts.is_packed else _zip(model, facts.folder)
 
 
@@ -300,7 +301,7 @@ def loadable_folder(model: ModelVersion) -> Iterator[Path]:
     Raises ``UserError`` where its files were changed or there is no room to unpack them,
     ``EngineError`` where they are gone.
     """
-    facts = engine.verify_model(model)
+    facts = verify_model(model)
     if not facts.is_packed:
         yield facts.folder
         return

@@ -25,11 +25,12 @@ from annotator.common.errors import UserError
 from annotator.corpus.access import Action, require
 from annotator.jobs.models import Job
 from annotator.jobs.services import enqueue
-from annotator.learning import engine
 from annotator.learning.models import ModelOrigin, ModelVersion
 from annotator.learning.serving import cards
 from annotator.learning.serving.hub_upload import TOKEN
+from annotator.learning.tagging.checkpoints import inspect_model, verify_model
 from ner_engine.errors import EngineError
+from ner_engine.registry.cards import licence_in
 
 if TYPE_CHECKING:
     from annotator.jobs.runs import JobRun
@@ -78,16 +79,14 @@ def offer_of(*, model: ModelVersion, actor: Actor) -> Offer:
     _require(model, actor)
     if model.origin == ModelOrigin.HUB:
         raise UserError(f"{model} comes from a hub: {model.location}.")
-    folder = engine.verify_model(model).folder
+    folder = verify_model(model).folder
     if not (folder / cards.CARD).is_file():
         raise UserError(
             f"{model} has no card ({cards.CARD}), and a model that nobody describes helps nobody."
             " Write one into its folder first."
         )
     files = [(name, (folder / name).stat().st_size) for name in cards.names_in(folder)]
-    return Offer(
-        model, files, engine.licence_in(_text(folder)), list(_licences_of_ancestors(model))
-    )
+    return Offer(model, files, licence_in(_text(folder)), list(_licences_of_ancestors(model)))
 
 
 def _require(model: ModelVersion, actor: Actor) -> None:
@@ -110,7 +109,7 @@ def _licences_of_ancestors(model: ModelVersion) -> Iterator[tuple[str, str]]:
     parent = model.parent
     while parent is not None:
         try:
-            licence = engine.licence_in(_text(engine.inspect_model(parent.path).folder))
+            licence = licence_in(_text(inspect_model(parent.path).folder))
         except EngineError:
             licence = ""
         yield parent.name, licence

@@ -28,7 +28,7 @@ from annotator.datasets.services import SNAPSHOT_KIND, freeze_snapshot, settle_s
 from annotator.jobs.errors import JobConflictError
 from annotator.jobs.models import Job, Queue
 from annotator.jobs.services import live_queues
-from annotator.learning import engine, services
+from annotator.learning import services
 from annotator.learning.models import (
     AutomaticRound,
     AutomaticTraining,
@@ -37,6 +37,7 @@ from annotator.learning.models import (
     TrainingRun,
 )
 from annotator.learning.serving.promotion import gate_result_of
+from annotator.learning.training.recipes import checked_hyperparameters, recipe_named
 from ner_engine.errors import EngineError
 
 log = structlog.get_logger(__name__)
@@ -85,8 +86,7 @@ def change_automatic_training(
             "Say after how many newly accepted panels, or after how many days, the project is to"
             " train by itself."
         )
-    engine.checked_hyperparameters(recipe, hyperparameters or {})
-    engine.task_of_recipe(recipe)
+    checked_hyperparameters(recipe, hyperparameters or {})
     told: dict[str, Any] = {
         "is_on": is_on,
         "every_panels": every_panels,
@@ -119,7 +119,7 @@ class Occasion:
 def newly_accepted(project: Project, recipe: str) -> tuple[int, datetime | None]:
     """How many panels were accepted since the legends were frozen that the project last trained on,
     for that recipe's task or by itself; and when that was, None where it never did."""
-    snapshots = project.training_runs.filter(task=engine.task_of_recipe(recipe)).order_by(
+    snapshots = project.training_runs.filter(task=recipe_named(recipe).task).order_by(
         "-snapshot__created_at"
     )
     times = [

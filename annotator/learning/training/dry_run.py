@@ -22,10 +22,10 @@ from annotator.datasets.services import compare_snapshots, verify_snapshot
 from annotator.datasets.snapshots import refuse_leak
 from annotator.jobs.models import Job
 from annotator.jobs.services import enqueue
-from annotator.learning import engine
 from annotator.learning.models import ModelTask, ModelVersion, RunState, TrainingRun
 from annotator.learning.services import TRIAL_KIND, Plan, cancel_trials, plan_training
 from annotator.learning.training.disk_space import Room, refuse_without_room
+from annotator.learning.training.recipes import example_rule
 from annotator.learning.training.runs import (
     TEST,
     ancestors_of,
@@ -33,6 +33,8 @@ from annotator.learning.training.runs import (
     refuse_nothing_to_judge,
     told_labels,
 )
+from ner_engine.registry.catalogue import find_base
+from ner_engine.registry.tasks import TASKS
 from ner_engine.split import SPLITS
 
 #: With fewer entities of a label to learn from, what the model makes of it is chance for the most
@@ -216,7 +218,7 @@ class DryRun:
     @cached_property
     def room(self) -> Room:
         """What it takes on disk."""
-        return Room.of_run(engine.n_parameters(self.plan.base.path), self.plan.hyperparameters)
+        return Room.of_run(find_base(self.plan.base.path).n_parameters, self.plan.hyperparameters)
 
     @cached_property
     def stops(self) -> list[str]:
@@ -373,12 +375,12 @@ def _counted(
 
 
 def _count_side(snapshot: Snapshot, side: str, recipe: str, task: str) -> dict[str, SideCount]:
-    is_example = engine.example_rule(recipe)
+    is_example = example_rule(recipe)
     texts: Counter[str] = Counter()
     entities: Counter[str] = Counter()
     for document in documents_of(snapshot, side, task):
         if is_example(document):
-            labels = Counter(engine.target_labels(task, document))
+            labels = Counter(span.label for span in TASKS[task].targets(document))
             entities.update(labels)
             texts.update([*labels, ""])
     return {label: SideCount(texts[label], entities[label]) for label in texts}

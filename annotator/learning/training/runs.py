@@ -31,6 +31,7 @@ from annotator.learning.models import (
     TrainingRun,
 )
 from annotator.learning.serving.cards import CARD, with_provenance
+from annotator.learning.tagging.checkpoints import inspect_model, verify_model
 from annotator.learning.training.child_process import Event, Supervisor, wait_for_place
 from annotator.learning.training.disk_space import (
     Room,
@@ -41,6 +42,8 @@ from annotator.learning.training.disk_space import (
 from ner_engine.duplicates import THRESHOLD
 from ner_engine.formats import Report, sd_nlp
 from ner_engine.formats.jsonl import document_from_json
+from ner_engine.registry.catalogue import find_base
+from ner_engine.registry.tasks import TASKS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -131,15 +134,13 @@ def keep(evaluation: Evaluation) -> None:
 def data_of(snapshot: Snapshot, task: str) -> Path:
     """The folder of the snapshot's rows as models of that task read them: panels, or whole
     figures."""
-    return snapshot.folder / FIGURES if engine.reads_figures(task) else snapshot.folder
+    return snapshot.folder / FIGURES if not TASKS[task].by_panel else snapshot.folder
 
 
 def told_labels(task: str, snapshot: Snapshot) -> list[str]:
     """What a model of that task tells that learns from the snapshot: for entities the labels of the
     project as the snapshot has them."""
-    return list(
-        snapshot.report["labels"] if task == ModelTask.ENTITIES else engine.labels_of_task(task)
-    )
+    return list(snapshot.report["labels"] if task == ModelTask.ENTITIES else TASKS[task].labels)
 
 
 def engine_settings(
@@ -179,7 +180,7 @@ def refuse_leaks(base: ModelVersion, snapshot: Snapshot) -> None:
 def refuse_nothing_to_judge(task: str, snapshot: Snapshot) -> None:
     """Raise ``UserError`` where the held-out papers have nothing that a model of this task is to
     find."""
-    if not engine.has_examples(task, documents_of(snapshot, TEST, task)):
+    if not any(map(TASKS[task].targets, documents_of(snapshot, TEST, task))):
         raise UserError(
             f"The held-out papers of snapshot {snapshot.number} have no {ModelTask(task).label}, so"
             " a new model could not be judged. Accept legends that have some, in more papers, and"
@@ -250,10 +251,10 @@ class Training:
         if is_trained:
             return
         refuse_nothing_to_judge(self.run.task, snapshot)
-        engine.verify_model(self.run.base)
+        verify_model(self.run.base)
         sweep_ended_runs()
         refuse_without_room(
-            Room.of_run(engine.n_parameters(self.run.base.path), self.run.hyperparameters),
+            Room.of_run(find_base(self.run.base.path).n_parameters, self.run.hyperparameters),
             taken=bytes_in(self.out),
         )
         settings = engine_settings(
@@ -289,7 +290,7 @@ class Training:
     def _judge(self) -> list[Evaluation]:
         self._move(RunState.JUDGING, progress=self.run.progress)
         _replace_folder(self.out / "model", self.registered)
-        facts = engine.inspect_model(self.registered)
+        facts = inspect_model(self.registered)
         candidate = ModelVersion(
             name=self.run.candidate_name,
             origin=ModelOrigin.TRAINED,

@@ -28,6 +28,7 @@ from annotator.jobs.services import enqueue, request_cancel
 from annotator.learning import engine
 from annotator.learning.models import ModelVersion, SeriesKind, TrainingSeries
 from annotator.learning.services import DEFAULT_RECIPE, serving_model
+from annotator.learning.tagging.checkpoints import verify_model
 from annotator.learning.training import label_errors
 from annotator.learning.training import learning_curve as curves
 from annotator.learning.training.child_process import Event, Supervisor, wait_for_place
@@ -37,8 +38,10 @@ from annotator.learning.training.disk_space import (
     refuse_without_room,
     sweep_ended_runs,
 )
+from annotator.learning.training.recipes import check_series, checked_hyperparameters, recipe_named
 from annotator.learning.training.runs import data_of, engine_settings
 from ner_engine.duplicates import THRESHOLD
+from ner_engine.registry.catalogue import find_base
 
 if TYPE_CHECKING:
     from annotator.jobs.runs import JobRun
@@ -116,7 +119,7 @@ def add_series(
             f"There is no {unknown[0]} to be set here; there are"
             f" {', '.join(sorted(OPTIONS[kind]))}."
         )
-    task = engine.task_of_recipe(recipe)
+    task = recipe_named(recipe).task
     base = base or (
         first_of(serving_model(project))
         if kind == SeriesKind.LABEL_ERRORS
@@ -127,7 +130,7 @@ def add_series(
             f"The model {base.name} is retired or belongs to another project. Choose another base."
         )
     told = engine_settings(task, snapshot, hyperparameters)
-    engine.check_series(program=kind, recipe=recipe, base=base.path, settings=told, options=options)
+    check_series(program=kind, recipe=recipe, base=base.path, settings=told, options=options)
     facts = {
         "kind": kind,
         "recipe": recipe,
@@ -212,11 +215,11 @@ class SeriesRun:
         _remove_unfinished_others(series)
         sweep_ended_runs()
         verify_snapshot(snapshot=snapshot)
-        engine.verify_model(series.base)
-        task = engine.task_of_recipe(series.recipe)
+        verify_model(series.base)
+        task = recipe_named(series.recipe).task
         told = engine_settings(task, snapshot, series.hyperparameters)
-        complete = engine.checked_hyperparameters(series.recipe, series.hyperparameters)
-        room = Room.of_run(engine.n_parameters(series.base.path), complete)
+        complete = checked_hyperparameters(series.recipe, series.hyperparameters)
+        room = Room.of_run(find_base(series.base.path).n_parameters, complete)
         refuse_without_room(Room(room.runs, 0), taken=bytes_in(series.out))
         command = engine.series_command(
             program=series.kind,

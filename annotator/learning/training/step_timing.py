@@ -24,6 +24,7 @@ from annotator.datasets.services import verify_snapshot
 from annotator.datasets.snapshots import LeakError, rows_of
 from annotator.jobs.errors import JobLostError
 from annotator.learning import engine
+from annotator.learning.tagging.checkpoints import verify_model
 from annotator.learning.training.child_process import Event, Supervisor, wait_for_place
 from annotator.learning.training.disk_space import (
     TRIAL_PREFIX,
@@ -31,6 +32,7 @@ from annotator.learning.training.disk_space import (
     refuse_without_room,
     sweep_ended_runs,
 )
+from annotator.learning.training.recipes import example_rule
 from annotator.learning.training.runs import (
     TEST,
     data_of,
@@ -39,6 +41,9 @@ from annotator.learning.training.runs import (
     told_labels,
 )
 from ner_engine.formats.jsonl import document_from_json
+from ner_engine.registry.catalogue import find_base
+from ner_engine.registry.recipes import SHARES_OF_BASE
+from ner_engine.registry.tasks import TASKS
 from ner_engine.split import SPLITS, Split
 
 if TYPE_CHECKING:
@@ -103,13 +108,13 @@ def try_out(plan: Plan, run: JobRun) -> dict[str, Any]:
     with _folder_of(run) as folder:
         wait_for_place(folder, run)
         verify_snapshot(snapshot=plan.snapshot)
-        engine.verify_model(plan.base)
+        verify_model(plan.base)
         run.report(message="Comparing what is held out with what would be learned from")
         if leak := _leak(plan):
             return {"leak": leak}
         run.report(message="Choosing rows to try")
         sweep_ended_runs()
-        refuse_without_room(Room.of_trial(engine.n_parameters(plan.base.path)))
+        refuse_without_room(Room.of_trial(find_base(plan.base.path).n_parameters))
         sample = _Sample.write(plan, folder / "data", run)
         return {"leak": "", **_estimate(plan, sample, _measure(plan, sample, folder, run))}
 
@@ -174,11 +179,11 @@ class _Sample:
 def _usable(plan: Plan, side: str) -> Iterator[bool]:
     """Of each line of a side whether it is an example; whole figures all are."""
     source = data_of(plan.snapshot, plan.task)
-    if engine.reads_figures(plan.task):
+    if not TASKS[plan.task].by_panel:
         with (source / f"{side}.jsonl").open("rb") as stream:
             yield from (True for _ in stream)
         return
-    is_example = engine.example_rule(plan.recipe)
+    is_example = example_rule(plan.recipe)
     yield from (
         is_example(document_from_json(row, f"{plan.snapshot}, {side}"))
         for row in rows_of(source, side)
@@ -270,10 +275,7 @@ def _estimate(plan: Plan, sample: _Sample, found: _Measured) -> dict[str, Any]:
     )
     on_the_way = n_evals * min(int(settings_of_run["eval_panels"]), sample.examples["eval"])
     at_the_end = sample.examples["eval"] + sample.examples[TEST]
-    blended = (
-        engine.n_blends(settings_of_run, plan.base.labels, told_labels(plan.task, plan.snapshot))
-        * sample.examples["eval"]
-    )
+    blended = _n_weight_averages(plan) * sample.examples["eval"]
     parts = [
         ("getting ready", found.to_start),
         (f"{steps + augmented:,} steps", (steps + augmented) * found.step),
@@ -293,6 +295,14 @@ def _estimate(plan: Plan, sample: _Sample, found: _Measured) -> dict[str, Any]:
         "seconds": round(sum(seconds for _, seconds in parts), 1),
         "parts": [[words, round(seconds, 1)] for words, seconds in _worth_telling(parts)],
     }
+
+
+def _n_weight_averages(plan: Plan) -> int:
+    """Return how many averages with the base model the run evaluates before it chooses one."""
+    labels = told_labels(plan.task, plan.snapshot)
+    if plan.hyperparameters["blend"] != "auto" or set(plan.base.labels) != set(labels):
+        return 0
+    return len(SHARES_OF_BASE)
 
 
 def _worth_telling(parts: Iterable[tuple[str, float]]) -> Iterator[tuple[str, float]]:

@@ -14,7 +14,8 @@ from huggingface_hub import constants
 
 from annotator.accounts.models import User
 from annotator.corpus.models import Project
-from annotator.learning import engine
+from annotator.learning.tagging.label_schemes import scheme_tables
+from ner_engine.registry.catalogue import listing
 
 pytestmark = pytest.mark.django_db
 ClientOf = Callable[[User | None], Client]
@@ -30,7 +31,7 @@ def test_each_model_is_shown_with_its_facts_and_what_fetches_those_that_are_miss
     client_of: ClientOf, viewer: User
 ) -> None:
     page = client_of(viewer).get("/models/").content.decode()
-    for listed in engine.known_models():
+    for listed in listing():
         assert listed.model.name in page
         assert (listed.model.licence in page) and (listed.model.recipe in page)
         for command in listed.commands:
@@ -44,7 +45,7 @@ def test_what_becomes_of_each_label_is_shown_with_what_is_lost(
     client_of: ClientOf, viewer: User
 ) -> None:
     page = client_of(viewer).get("/models/").content.decode()
-    for facts in engine.label_schemes():
+    for facts in scheme_tables():
         assert f"{facts.scheme.name} in the other schemes" in page
         assert [len(row) for row in facts.rows] == [len(facts.others)] * len(facts.scheme.labels)
     assert "GENEPROD does not tell proteins from genes" in page
@@ -63,11 +64,11 @@ def test_the_lists_of_models_lead_there(
 
 
 def test_the_page_needs_no_torch() -> None:
-    asks = (
-        "import django, sys; django.setup(); from annotator.learning import engine;"
-        " engine.known_models(); engine.label_schemes()"
+    program = (
+        "import django, sys; django.setup(); import annotator.learning.views;"
+        " print('torch' in sys.modules)"
     )
-    command = [sys.executable, "-c", f"{asks}; print('torch' in sys.modules)"]
+    command = [sys.executable, "-c", program]
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "annotator.config.settings"}
     found = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     assert found.stdout.split()[-1] == "False"

@@ -13,7 +13,6 @@ from annotator.common.errors import UserError
 from annotator.corpus.management.commands.import_documents import project_named
 from annotator.datasets.commands import SnapshotCommand, snapshot_numbered
 from annotator.learning.commands import add_training_arguments, settings_of
-from annotator.learning.engine import checked_hyperparameters
 from annotator.learning.evaluation.comparison import Comparison
 from annotator.learning.evaluation.services import compare
 from annotator.learning.models import TrainingRun
@@ -23,6 +22,7 @@ from annotator.learning.services import (
     find_model,
     settle_runs,
 )
+from annotator.learning.training.recipes import checked_hyperparameters
 
 
 class Command(SnapshotCommand):

@@ -22,10 +22,10 @@ from annotator.accounts.models import User
 from annotator.common.errors import UserError
 from annotator.corpus.models import Project
 from annotator.datasets.models import Snapshot, SplitFile
-from annotator.learning import engine
 from annotator.learning.models import Evaluation, ModelOrigin, ModelVersion, TrainingRun
 from annotator.learning.services import register_model, serving_model
 from annotator.learning.serving.cards import Piece, blocks_of, model_archive, with_provenance
+from annotator.learning.tagging.checkpoints import inspect_model
 from ner_engine.registry.cards import table
 
 CARD = """---
@@ -107,7 +107,7 @@ def trained(
     shutil.copytree(tiny_folders[0], folder)
     (folder / "README.md").write_text(CARD, encoding="utf-8")
     (folder / "notes.txt").write_bytes(b"secret")
-    facts = engine.inspect_model(folder)
+    facts = inspect_model(folder)
     return ModelVersion.objects.create(
         name="autophagy-run-7",
         origin=ModelOrigin.TRAINED,

@@ -27,11 +27,11 @@ from annotator.common.errors import UserError
 from annotator.corpus.models import Project
 from annotator.jobs.models import Job, JobState
 from annotator.jobs.services import run_job
-from annotator.learning.engine import licence_in
 from annotator.learning.models import ModelOrigin, ModelVersion
 from annotator.learning.services import register_model
 from annotator.learning.serving import hub
 from annotator.learning.serving.hub import offer_of, start_push, with_licence
+from ner_engine.registry.cards import licence_in
 from tests.annotator.commands import run_command
 
 TOKEN = "hf_secretsecretsecret"

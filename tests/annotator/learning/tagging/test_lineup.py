@@ -484,7 +484,7 @@ def test_a_snapshots_rows_are_examples_for_every_step(recipe: str, with_roles: S
     assert len(sides["train"]) == with_roles.counts["train"]["panels"]
     held_out = list(documents_of(with_roles, TEST, task))
     assert [document.text for document in held_out] == [document.text for document in sides["test"]]
-    assert engine.has_examples(task, held_out)
+    assert any(map(TASKS[task].targets, held_out))
 
 
 @pytest.fixture

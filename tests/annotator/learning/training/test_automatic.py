@@ -264,7 +264,7 @@ def test_a_training_that_cannot_begin_ends_the_round_and_one_that_must_wait_does
 
 
 def look_at_recipes() -> str:
-    from annotator.learning.engine import recipes
+    from annotator.learning.training.recipes import recipes
 
     return f"{', '.join(recipes())}."
 

@@ -34,6 +34,8 @@ from annotator.learning.services import TRIAL_KIND, start_training
 from annotator.learning.training import disk_space as room
 from annotator.learning.training.child_process import read_events
 from annotator.learning.training.dry_run import DryRun, dry_run_of, plan_of, start_dry_run
+from annotator.learning.training.recipes import defaults_of, hyperparameters, recipes
+from ner_engine.registry.catalogue import find_base
 from tests.annotator.commands import run_command
 from tests.annotator.datasets.conftest import long_legend
 from tests.annotator.learning.conftest import BRIEF, plant
@@ -197,7 +199,7 @@ def test_a_disk_that_is_too_small_is_named_with_what_is_missing(
 def test_what_a_run_needs_on_disk_follows_from_the_base_and_the_recipe(
     learned: Snapshot, tiny: ModelVersion
 ) -> None:
-    weights = 4 * engine.n_parameters(tiny.path)
+    weights = 4 * find_base(tiny.path).n_parameters
     assert found_of(learned).room == room.Room(runs=9 * weights, models=weights)
     assert (
         found_of(learned, hyperparameters={"keep": "best", "evals_per_epoch": 1}).room.runs
@@ -488,9 +490,9 @@ def test_every_hyperparameter_is_shown_with_its_meaning_its_range_and_its_defaul
 ) -> None:
     page = panel.get(reverse(ADD))
     html, words = page.content.decode(), text_of(page)
-    recipe = engine.recipes()["quick"]
-    facts = {each.name: each for each in engine.hyperparameters()}
-    assert set(facts) == set(recipe.defaults)
+    recipe = recipes()["quick"]
+    facts = {each.name: each for each in hyperparameters()}
+    assert set(facts) == set(defaults_of(recipe))
     for name, each in facts.items():
         assert f'name="{name}"' in html
         assert each.meaning in words.replace("&#x27;", "'")

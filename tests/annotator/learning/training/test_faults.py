@@ -52,6 +52,7 @@ from annotator.learning.services import (
 from annotator.learning.training import devices
 from annotator.learning.training import disk_space as room
 from annotator.learning.training.child_process import read_events
+from ner_engine.registry.catalogue import find_base
 from tests.annotator.conftest import WorkerProcess, wait_for
 from tests.annotator.datasets.conftest import long_legend
 from tests.annotator.learning.conftest import BRIEF
@@ -233,7 +234,7 @@ def test_a_disk_that_takes_no_more_of_a_checkpoint_ends_the_run_and_is_named(
     monkeypatch: pytest.MonkeyPatch,
     import_legends: ImportLegends,
 ) -> None:
-    n_bytes = int(share * 4 * engine.n_parameters(tiny.path))
+    n_bytes = int(share * 4 * find_base(tiny.path).n_parameters)
     monkeypatch.setattr(engine, "training_command", limited_to(n_bytes))
     run = done(started(learned, **ENDLESS))
     assert f"the disk of {run.folder / 'out'} takes no more" in run.error
@@ -331,7 +332,7 @@ def test_a_run_does_not_begin_where_there_is_too_little_room_for_it(
     monkeypatch.setattr(room, "free_bytes", lambda folder: room.RESERVE_BYTES)
     monkeypatch.setattr(engine, "training_command", None)
     run = done(started(learned))
-    needed = 10 * 4 * engine.n_parameters(tiny.path)
+    needed = 10 * 4 * find_base(tiny.path).n_parameters
     assert (
         f"The training needs {room.in_bytes(needed)} on the disk of {room.settings.RUNS_DIR}"
         in run.error

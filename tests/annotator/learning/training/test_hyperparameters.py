@@ -6,8 +6,14 @@ import pytest
 
 from annotator.common.errors import UserError
 from annotator.corpus.models import Project
-from annotator.learning import engine
 from annotator.learning.adminforms import StartForm
+from annotator.learning.training.recipes import (
+    check_hyperparameter,
+    checked_hyperparameters,
+    defaults_of,
+    hyperparameters,
+    recipes,
+)
 from ner_engine.registry.hyperparameters import HYPERPARAMETERS, Learner
 
 #: The rows that a person can set for a training run of the site.
@@ -19,7 +25,7 @@ ASKED = [
 
 
 def test_the_site_offers_the_rows_of_token_classifiers() -> None:
-    assert [each.name for each in engine.hyperparameters()] == ASKED
+    assert [each.name for each in hyperparameters()] == ASKED
 
 
 @pytest.mark.django_db
@@ -31,15 +37,15 @@ def test_the_form_has_a_field_for_every_offered_row() -> None:
 @pytest.mark.parametrize("name", ASKED)
 def test_a_run_accepts_the_default_of_every_offered_row(name: str) -> None:
     default = HYPERPARAMETERS[name].default
-    assert engine.checked_hyperparameters("quick", {name: default})[name] == default
+    assert checked_hyperparameters("quick", {name: default})[name] == default
 
 
 @pytest.mark.parametrize("name", ASKED)
 def test_an_unreadable_value_of_any_row_is_refused(name: str) -> None:
     with pytest.raises(UserError, match=name):
-        engine.check_hyperparameter(name, "?")
+        check_hyperparameter(name, "?")
 
 
 def test_a_recipe_states_a_default_for_every_offered_row() -> None:
-    for facts in engine.recipes().values():
-        assert list(facts.defaults) == ASKED
+    for facts in recipes().values():
+        assert list(defaults_of(facts)) == ASKED
