@@ -127,18 +127,25 @@ export class Legend {
   paint() {
     for (const mark of this.root.querySelectorAll("mark.focus")) mark.classList.remove("focus");
     for (const mark of this.marks(this.focused)) mark.classList.add("focus");
+    const matching = this.matchingWords();
     for (const piece of this.pieces) {
-      const inside = this.selection && indexOf(piece) >= this.selection.words[0] && indexOf(piece) <= this.selection.words[1];
+      const word = indexOf(piece);
+      const inside = this.selection && word >= this.selection.words[0] && word <= this.selection.words[1];
       piece.classList.toggle("selected", Boolean(inside && !this.selection.isPartial));
-      piece.classList.toggle("cursor", this.cursor !== null && indexOf(piece) === this.cursor.at);
+      piece.classList.toggle("cursor", this.cursor !== null && word === this.cursor.at);
+      piece.classList.toggle("match", matching.has(word));
     }
-    for (const piece of this.root.querySelectorAll(".match")) piece.classList.remove("match");
-    for (const [first, last] of this.previewed) for (const piece of this.pieces) if (indexOf(piece) >= first && indexOf(piece) <= last) piece.classList.add("match");
-    for (const word of this.matches()) for (const piece of this.root.querySelectorAll(`[data-w="${word}"]`)) piece.classList.add("match");
     window.CSS.highlights?.delete("chosen");
     if (this.selection) window.CSS.highlights?.set("chosen", new Highlight(this.selectedRange()));
     window.CSS.highlights?.set("guessed", new Highlight(...this.guesses));
     this.placeHandles();
+  }
+
+  /** Words of the preview, and words that begin with what is typed. */
+  matchingWords() {
+    const words = new Set(this.matches());
+    for (const [first, last] of this.previewed) for (let word = first; word <= last; word += 1) words.add(word);
+    return words;
   }
 
   // Words
