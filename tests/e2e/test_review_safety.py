@@ -291,6 +291,7 @@ LAST_WORD = """(surface) => [...document.querySelectorAll("[data-w]")]
     .findLast((word) => word.textContent === surface).dataset.w"""
 
 
+@pytest.mark.slow
 def test_text_of_every_kind_goes_through_browser_database_and_export_and_back(
     project: Project, open_as: OpenAs, curator: User, tmp_path: Path
 ) -> None:

@@ -236,6 +236,7 @@ def test_what_is_no_safe_sourcedata_file_is_refused_by_name(
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.archive
 def test_the_archive_holds_what_was_counted_independently(sourcedata_zip: Path) -> None:
     report = Report()

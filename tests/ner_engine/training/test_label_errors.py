@@ -207,6 +207,7 @@ def lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
+@pytest.mark.slow
 def test_panels_with_labels_that_were_mixed_up_rank_far_above_chance(
     planted: Path, base: Path, tmp_path: Path
 ) -> None:
@@ -308,6 +309,7 @@ def command(data: Path, base: Path, out: Path, *more: str) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 def test_a_search_that_was_stopped_goes_on_without_training_a_finished_fold_again(
     planted: Path, base: Path, tmp_path: Path
 ) -> None:

@@ -43,6 +43,7 @@ def point(papers: int, counts: list[list[int]]) -> dict[str, Any]:
     return {"papers": papers, "counts": counts}
 
 
+@pytest.mark.slow
 def test_more_papers_give_a_better_model_and_the_curve_says_so(
     data: Path, base: Path, tmp_path: Path
 ) -> None:
@@ -155,6 +156,7 @@ def test_a_paper_on_two_sides_stops_the_curve_and_is_named(base: Path, tmp_path:
         learning_curve(Curve(thorough(), base), data=data, out=tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_the_command_draws_a_curve_and_a_finished_point_is_not_trained_again(
     data: Path, base: Path, tmp_path: Path
 ) -> None:

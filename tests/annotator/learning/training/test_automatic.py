@@ -88,6 +88,7 @@ def test_it_is_off_unless_somebody_switches_it_on(thirty: Project, listening: Wo
     assert AutomaticRound.objects.count() == 0
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_enough_new_panels_are_frozen_trained_on_and_judged_by_workers_alone_and_nothing_is_promoted(  # noqa: E501
     thirty: Project,

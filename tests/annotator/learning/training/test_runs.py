@@ -95,6 +95,7 @@ def assert_nothing_left(run: TrainingRun) -> None:
 # The whole way
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_a_run_goes_from_the_queue_to_a_judged_candidate_that_can_serve(
     start_worker: Callable[..., WorkerProcess],
@@ -161,6 +162,7 @@ def test_a_run_goes_from_the_queue_to_a_judged_candidate_that_can_serve(
     }
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_a_killed_child_and_a_killed_worker_cost_minutes_and_a_cancelled_run_leaves_no_candidate(
     start_worker: Callable[..., WorkerProcess],

@@ -169,6 +169,7 @@ def legend_named(series: TrainingSeries, name: str) -> Document:
 # From the queue
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_a_search_and_a_curve_go_from_the_queue_to_what_people_read_and_survive_deaths(
     start_worker: Callable[..., WorkerProcess],
@@ -231,6 +232,7 @@ def test_a_search_and_a_curve_go_from_the_queue_to_what_people_read_and_survive_
     assert not ModelVersion.objects.filter(origin=ModelOrigin.TRAINED).exists()
 
 
+@pytest.mark.slow
 def test_a_series_that_was_cancelled_keeps_what_is_finished_and_goes_on(
     learned: Snapshot, tiny: ModelVersion, manager: User
 ) -> None:
@@ -595,6 +597,7 @@ def test_a_stopped_series_offers_to_go_on_and_lists_say_how_it_stands(
 # From the command line
 
 
+@pytest.mark.slow
 def test_the_commands_search_and_draw_without_a_worker_and_go_on_where_they_stopped(
     project: Project, tiny: ModelVersion, import_legends: Callable[..., list[Document]]
 ) -> None:

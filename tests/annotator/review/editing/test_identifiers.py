@@ -239,6 +239,7 @@ def test_identifiers_that_replace_others_are_read_as_they_were_written_with_an_a
         assert [each.database for each in identifiers_of(without_databases)] == addressed
 
 
+@pytest.mark.slow
 @pytest.mark.archive
 def test_every_id_that_curators_gave_has_the_form_of_its_database(sourcedata_zip: Path) -> None:
     from ner_engine.formats import read_inputs
