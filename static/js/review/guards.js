@@ -1,0 +1,44 @@
+/*
+ * Which presses must not run a command: a held key, a double click, a legend not seen yet.
+ *
+ *   isOnceOnly(event, { command: "accept", isChoosing: false }); // true: do not repeat while held
+ *   refusalOf("acceptLegend", event, look); // a sentence for the user, or "" if it may run
+ */
+
+export const HELD = "A key that is held does this once only. Release it, then press it again.";
+export const NOT_SEEN = "This legend has only just come up. Look at it, then press again.";
+export const TWICE = "A double click does this once only. Click again for the next one.";
+
+/** Commands that go on while the key is held: they move the focus or a boundary, or end a mode. */
+const MAY_REPEAT = new Set([
+  ...["next", "previous", "nextPanel", "previousPanel", "nextOpen", "previousOpen"],
+  ...["startLeft", "startRight", "endLeft", "endRight", "escape"],
+]);
+/** Commands that the second click of a double click must not run: its target was not looked at. */
+const NO_DOUBLE_CLICK = new Set(["accept", "reject", "sameEverywhere", "sameInPaper", "back"]);
+/** Commands that need a legend that was seen: they accept or leave it, or settle a conflict. */
+const NEEDS_LOOK = new Set([
+  ...["acceptLegend", "acceptAndStay", "goNext"],
+  ...["applyAgain", "takeOverAndApply", "discard"],
+]);
+
+/**
+ * Return whether the key does something here that must happen once a press. `command` is the
+ * name of the key's command, if any; `isChoosing`: digits and Enter choose from a list.
+ */
+export function isOnceOnly({ key, ctrlKey, target }, { command, isChoosing }) {
+  if (!(target instanceof Element)) return false;
+  const button = target.closest("button");
+  if (button && key === "Enter") return !MAY_REPEAT.has(button.dataset.command);
+  if (target.matches("input")) return key === "Enter";
+  if (target.matches("textarea, select")) return key === "Enter" && ctrlKey;
+  if (isChoosing) return key === "Enter" || /^[1-9]$/.test(key);
+  return Boolean(command) && !MAY_REPEAT.has(command);
+}
+
+/** Return why the press may not run the command, in a sentence; "" if it may. */
+export function refusalOf(command, event, look) {
+  if (event.detail > 1 && NO_DOUBLE_CLICK.has(command)) return TWICE;
+  if (NEEDS_LOOK.has(command) && !look.allows(event)) return NOT_SEEN;
+  return "";
+}

@@ -1,0 +1,193 @@
+/*
+ * The legend on the screen: its words, its entities, and which entity has the focus.
+ *
+ *   const legend = new Legend(root, { signal, mayEdit, onFocus, onSelect, onResize });
+ *   legend.focus("e1");
+ *   legend.target(); // the entity that the next key means
+ *   legend.replace(blocks); // the server's own drawing of some panels
+ *
+ * It knows words by the index that the server gave them (data-w), and pieces of words by their
+ * step in characters (data-c). It hands out words and steps, never an offset into the page. It
+ * decides nothing: every edit goes to the server.
+ */
+
+import { indexOf, stepOf, textOf } from "./pieces.js";
+import { Pointer } from "./pointer.js";
+import { Selector } from "./selector.js";
+import { countCharacters, isWithin, neighbourOf, sameRuns } from "./words.js";
+
+export class Legend {
+  constructor(root, on) {
+    Object.assign(this, { root, on, focused: null, previewed: [], guesses: [] });
+    this.read();
+    this.selector = new Selector(this);
+    this.pointer = new Pointer(this);
+  }
+
+  /** Read the page again after blocks were replaced. */
+  read() {
+    this.pieces = this.all("[data-w]");
+    this.keys = [...new Set(this.all("[data-e]").map((mark) => mark.dataset.e))];
+    this.lengths = new Map();
+    for (const piece of this.pieces) {
+      this.lengths.set(indexOf(piece), stepOf(piece) + countCharacters(piece.textContent));
+    }
+  }
+
+  all(selector) {
+    return [...this.root.querySelectorAll(selector)];
+  }
+
+  get order() {
+    return [...this.lengths.keys()];
+  }
+
+  /** Put the server's drawing in place of some blocks; `isAll`: the legend has no others. */
+  replace(blocks, isAll) {
+    this.guesses = [];
+    if (isAll) for (const block of this.all(".block").slice(blocks.length)) block.remove();
+    for (const { index, marker, html, start } of blocks) {
+      const block = this.block(index);
+      block.dataset.start = start;
+      block.querySelector(".block-marker").textContent = marker;
+      block.querySelector(".block-text").innerHTML = html;
+    }
+    this.read();
+    this.paint();
+    this.pointer.hoverBar.refresh();
+  }
+
+  block(index) {
+    const known = this.root.querySelector(`.block[data-block="${index}"]`);
+    if (known) return known;
+    const added = this.root.querySelector(".block").cloneNode(true);
+    added.dataset.block = index;
+    this.root.querySelector(".blocks").append(added);
+    return added;
+  }
+
+  // Entities
+
+  marks(key) {
+    return key === null ? [] : this.all(`[data-e="${CSS.escape(key)}"]`);
+  }
+
+  piecesOf(key) {
+    return this.marks(key).flatMap((mark) => [...mark.querySelectorAll("[data-w]")]);
+  }
+
+  wordsOf(key) {
+    const words = this.piecesOf(key).map(indexOf);
+    return [Math.min(...words), Math.max(...words)];
+  }
+
+  /** Return the entity under the pointer if the pointer moved last, else the one in focus. */
+  target() {
+    const under = this.pointer.movedLast ? this.pointer.elementUnder() : null;
+    if (under?.closest(".hover-bar")) return this.pointer.hoverBar.key;
+    return under?.closest("[data-e]")?.dataset.e ?? this.focused;
+  }
+
+  focus(key, { scrolls = true } = {}) {
+    this.focused = this.keys.includes(key) ? key : null;
+    this.paint();
+    if (scrolls) this.marks(this.focused)[0]?.scrollIntoView({ block: "nearest" });
+    this.on.onFocus(this.focused);
+  }
+
+  neighbour(by, fits) {
+    return neighbourOf(this.keys, this.focused, by, fits);
+  }
+
+  /** Return the first entity of the next block in direction `by` that has one, or null. */
+  panelNeighbour(by) {
+    const blocks = this.all(".block");
+    const here = blocks.indexOf(this.marks(this.focused)[0]?.closest(".block"));
+    for (let at = here + by; at >= 0 && at < blocks.length; at += by) {
+      const mark = blocks[at].querySelector("[data-e]");
+      if (mark) return mark.dataset.e;
+    }
+    return null;
+  }
+
+  /** Return the runs of words elsewhere that read as the entity does and lie in no decided one. */
+  same(key) {
+    const own = this.wordsOf(key);
+    const texts = new Map();
+    for (const piece of this.pieces) {
+      const word = indexOf(piece);
+      texts.set(word, (texts.get(word) ?? "") + piece.textContent);
+    }
+    const wholeText = this.order
+      .filter((word) => isWithin(word, own))
+      .map((word) => texts.get(word));
+    if (textOf(this.piecesOf(key)) !== wholeText.join("")) return []; // it begins or ends in a word
+    const decided = this.all("mark.decided [data-w]").map(indexOf);
+    return sameRuns(texts, own, new Set(decided));
+  }
+
+  /** Show what an edit will do, before the server has answered; `look` is {hue, tag}. */
+  guess(kind, key, words, look) {
+    const isGone = kind === "reject" || kind === "remove";
+    for (const mark of this.marks(key)) {
+      mark.classList.add("pending");
+      mark.classList.toggle("gone", isGone);
+      if (!isGone) mark.classList.replace("suggested", "decided");
+      if (look.hue) mark.dataset.hue = look.hue;
+      if (mark.dataset.tag && look.tag) mark.dataset.tag = look.tag;
+    }
+    if (words) this.guesses.push(this.rangeOf(words));
+    this.paint();
+  }
+
+  // Words
+
+  piecesWithin(words) {
+    return this.pieces.filter((piece) => isWithin(indexOf(piece), words));
+  }
+
+  rangeOf(words) {
+    const pieces = this.piecesWithin(words);
+    const range = document.createRange();
+    range.setStartBefore(pieces[0]);
+    range.setEndAfter(pieces.at(-1));
+    return range;
+  }
+
+  firstPiece(word) {
+    return this.root.querySelector(`[data-w="${word}"]`);
+  }
+
+  /** Return the word that "here" means: that of cursor, selection, pointer or focus, or null. */
+  wordHere() {
+    const { cursor, selection } = this.selector;
+    if (cursor) return cursor.at;
+    if (selection) return selection.words[0];
+    const under = this.pointer.movedLast ? this.pointer.elementUnder()?.closest("[data-w]") : null;
+    const piece = under ?? this.marks(this.focused)[0]?.querySelector("[data-w]");
+    return piece ? indexOf(piece) : null;
+  }
+
+  paint() {
+    const { selection, cursor } = this.selector;
+    for (const mark of this.all("mark.focus")) mark.classList.remove("focus");
+    for (const mark of this.marks(this.focused)) mark.classList.add("focus");
+    const matches = this.selector.matches().map((word) => [word, word]);
+    const lit = [...this.previewed, ...matches];
+    const selected = selection && !selection.isPartial ? selection.words : null;
+    for (const piece of this.pieces) {
+      const word = indexOf(piece);
+      piece.classList.toggle("selected", selected !== null && isWithin(word, selected));
+      piece.classList.toggle("cursor", cursor?.at === word);
+      piece.classList.toggle(
+        "match",
+        lit.some((words) => isWithin(word, words)),
+      );
+    }
+    window.CSS.highlights?.delete("chosen");
+    const chosen = this.selector.range();
+    if (chosen) window.CSS.highlights?.set("chosen", new Highlight(chosen));
+    window.CSS.highlights?.set("guessed", new Highlight(...this.guesses));
+    this.pointer.handles.place();
+  }
+}

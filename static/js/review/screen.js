@@ -1,0 +1,143 @@
+/*
+ * The review screen of one legend: its parts, and what they share.
+ *
+ *   const screen = new Screen({ facts, outbox, look, restart });
+ *   screen.close(); // before another legend is put in its place
+ *
+ * `facts` is what the server says of the legend (page_facts in annotator/review/pages.py).
+ * `restart` shows the legend that is on the page by then. Parts are named by nouns, and each of
+ * them gets the screen: `screen.card.show(key)`, `screen.edits.make("accept", key)`.
+ */
+
+import { byId, setLine } from "../dom.js";
+import { Acceptance } from "./acceptance.js";
+import { Actions } from "./actions.js";
+import { Card } from "./card.js";
+import { Edits } from "./edits.js";
+import { Entities } from "./entities.js";
+import { Keys } from "./keys.js";
+import { Lease } from "./lease.js";
+import { Legend } from "./legend.js";
+import { Merge } from "./merge.js";
+import { NextLegend } from "./next_legend.js";
+import { Palette } from "./palette.js";
+import { Preview } from "./preview.js";
+import { getJson } from "./server.js";
+import { Sheets } from "./sheets.js";
+import { Status } from "./status.js";
+
+export class Screen {
+  constructor({ facts, outbox, look, restart }) {
+    Object.assign(this, { facts, outbox, look, restart });
+    this.life = new AbortController();
+    this.labels = new Map(facts.labels.map((label) => [label.code, label]));
+    this.entities = new Entities(facts.entities);
+    this.keys = new Keys(facts.keymap);
+    this.makeParts();
+    this.legend = new Legend(byId("legend"), {
+      signal: this.life.signal,
+      mayEdit: () => this.mayEdit,
+      onFocus: (key) => this.card.show(key),
+      onSelect: (selection, point) => this.showSelected(selection, point),
+      onResize: (key, selection) => this.edits.make("move_edges", key, selection),
+    });
+    outbox.on = {
+      answer: (entry, body) => this.edits.takeAnswer(entry, body),
+      refused: (entry, body) => this.edits.takeRefusal(entry, body),
+      held: (entry, body) => this.merge.takeHeld(entry, body),
+      state: (state) => this.status.showSaveState(state),
+    };
+    this.begin();
+  }
+
+  makeParts() {
+    this.status = new Status(this);
+    this.card = new Card(this);
+    this.palette = new Palette(this);
+    this.lease = new Lease(this);
+    this.edits = new Edits(this);
+    this.merge = new Merge(this);
+    this.preview = new Preview(this);
+    this.acceptance = new Acceptance(this);
+    this.actions = new Actions(this);
+    this.sheets = new Sheets(this);
+    this.nextLegend = new NextLegend(this);
+  }
+
+  get mayEdit() {
+    return this.facts.mayEdit && !this.facts.accepted && !this.lease.isElsewhere;
+  }
+
+  begin() {
+    const { legend, entities } = this;
+    document.documentElement.classList.add("scripted");
+    this.showState();
+    setLine("panel-problems", (this.facts.panelProblems ?? []).join(" "));
+    const first = legend.keys.find(entities.needsDecision(legend.keys)) ?? legend.keys[0] ?? null;
+    legend.focus(first, { scrolls: false });
+    this.look.begin();
+    this.lease.keep();
+    this.merge.show();
+    this.edits.guessWaiting();
+    this.outbox.sendNext();
+    this.findReasons();
+    this.nextLegend.fetchWhenIdle();
+  }
+
+  close() {
+    this.life.abort();
+    this.lease.stop();
+  }
+
+  /** Ask the server for a part of this legend's facts; null if it does not answer. */
+  ask(part) {
+    return getJson(this.facts.urls.here + part, this.life.signal);
+  }
+
+  /** Find out what the server knows of these strings beyond this legend. */
+  async findReasons() {
+    const body = await this.ask("doubts/");
+    Object.assign(this.entities, { reasons: body?.doubts ?? {}, inQueue: body?.queue ?? {} });
+    setLine("id-warnings", (body?.warnings ?? []).join(" "));
+    this.card.show(this.legend.focused);
+  }
+
+  /** Show the legend as the server has it, after it was changed elsewhere. */
+  async reload() {
+    const body = await this.ask("state/");
+    if (!body) return;
+    this.look.begin();
+    this.take(body);
+  }
+
+  /**
+   * Put the server's state in place of what is shown, and return the first entity that is new.
+   * Where the entity in focus is gone, its neighbour gets the focus.
+   */
+  take(body) {
+    const { focused, keys } = this.legend;
+    const at = keys.indexOf(focused);
+    const added = this.entities.update(body);
+    const { revision, suggestions, accepted } = body;
+    const { history = this.facts.history, rejected = this.facts.rejected } = body;
+    Object.assign(this.facts, { revision, suggestions, accepted, history, rejected });
+    this.legend.replace(body.blocks, body.all);
+    this.showState();
+    const left = this.legend.keys;
+    const neighbour = left[Math.min(Math.max(at, 0), left.length - 1)];
+    this.legend.focus(left.includes(focused) ? focused : neighbour, { scrolls: false });
+    return added;
+  }
+
+  showState() {
+    this.status.showCounts();
+    this.status.showHistory();
+    this.status.showAccepted();
+  }
+
+  showSelected(selection, point) {
+    this.palette.show(selection, point);
+    this.status.showHints();
+    this.card.showSelected();
+  }
+}

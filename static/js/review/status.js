@@ -1,0 +1,119 @@
+/*
+ * What the page says of the legend as a whole: counts, saved state, hints, and spoken sentences.
+ *
+ *   screen.status.announce("p53, gene product"); // to screen readers
+ *   screen.status.notify("The server refused the edit."); // shown for some seconds as well
+ *   modeOf(screen); // which hints the foot of the page shows
+ */
+
+import { byId, element, setLine } from "../dom.js";
+
+const NOTICE_TIME = 6000; // milliseconds
+
+/** Return the state of saving in words and as a class of the badge. */
+export function saveStateOf({ waiting, isSending, trouble }) {
+  if (trouble === "signed out") {
+    return { text: `signed out · ${waiting} waiting`, badge: "badge-warn" };
+  }
+  if (trouble) return { text: `${waiting} waiting`, badge: "badge-warn" };
+  if (isSending) return { text: "saving", badge: "" };
+  if (waiting) return { text: `${waiting} waiting`, badge: "badge-warn" };
+  return { text: "saved", badge: "badge-ok" };
+}
+
+/** Return the mode of the page, as the key table names it. */
+export function modeOf({ mayEdit, preview, typed, cursor, selection }) {
+  if (!mayEdit) return "closed";
+  if (preview) return preview.isOffer ? "offer" : "preview";
+  if (typed !== null) return "typing";
+  if (cursor) return "cursor";
+  return selection ? "selected" : "open";
+}
+
+export class Status {
+  constructor(screen) {
+    Object.assign(this, { screen, noticeTimer: 0 });
+  }
+
+  announce(sentence) {
+    byId("said").textContent = sentence;
+  }
+
+  notify(sentence) {
+    this.announce(sentence);
+    const notice = byId("notice");
+    notice.textContent = sentence;
+    notice.classList.add("shown");
+    clearTimeout(this.noticeTimer);
+    this.noticeTimer = setTimeout(() => notice.classList.remove("shown"), NOTICE_TIME);
+  }
+
+  showSaveState(state) {
+    const { outbox, facts } = this.screen;
+    const badge = byId("save-state");
+    const { text, badge: kind } = saveStateOf(state);
+    if (badge.textContent !== text) badge.textContent = text;
+    badge.className = `badge ${kind}`;
+    byId("sign-in").hidden = state.trouble !== "signed out";
+    const isElsewhere = (entry) => entry.held && entry.document !== facts.document;
+    const held = outbox.entries.find(isElsewhere);
+    Object.assign(byId("elsewhere"), { hidden: !held, href: held?.page ?? "#" });
+  }
+
+  showCounts() {
+    const { entities, labels } = this.screen;
+    const rows = [];
+    for (const label of labels.values()) {
+      const labelled = entities.all().filter((entity) => entity.label === label.code);
+      if (labelled.length) rows.push(countRow(label, labelled));
+    }
+    byId("counts").replaceChildren(...rows);
+    const open = entities.countOpen();
+    byId("open-count").textContent = `${open} ${open === 1 ? "suggestion" : "suggestions"} left`;
+  }
+
+  showHistory() {
+    const { history, mayEdit } = this.screen.facts;
+    for (const name of ["undo", "redo"]) {
+      for (const button of document.querySelectorAll(`button[data-command="${name}"]`)) {
+        button.disabled = !history[name] || !mayEdit;
+      }
+    }
+  }
+
+  showAccepted() {
+    const { accepted, mayEdit, urls } = this.screen.facts;
+    const isClosed = accepted || !mayEdit;
+    byId("accepted-note").hidden = !accepted;
+    byId("accept-legend").hidden = isClosed;
+    byId("go-next").hidden = !isClosed || !urls.next;
+    byId("legend").classList.toggle("closed", !this.screen.mayEdit);
+    this.showHints();
+  }
+
+  showHints() {
+    const { mayEdit, legend, preview } = this.screen;
+    const { typed, cursor, selection } = legend.selector;
+    const mode = modeOf({ mayEdit, preview: preview.current, typed, cursor, selection });
+    for (const hints of byId("hints").children) hints.hidden = hints.dataset.mode !== mode;
+  }
+
+  showQuestions(n) {
+    this.screen.facts.questions = n;
+    const text = `${n} ${n === 1 ? "question" : "questions"} for the reviewer`;
+    setLine("questions", n ? text : "");
+  }
+}
+
+function countRow(label, labelled) {
+  const row = element("li", "count");
+  const open = labelled.filter((entity) => entity.status === "suggested").length;
+  row.dataset.hue = label.hue;
+  row.append(
+    element("span", "swatch"),
+    element("span", "label-name", label.name),
+    element("span", "number", String(labelled.length)),
+    element("span", "muted small number", open ? `${open} open` : ""),
+  );
+  return row;
+}
