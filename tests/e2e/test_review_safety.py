@@ -223,6 +223,20 @@ def test_legends_are_accepted_one_after_the_other_as_each_was_seen(legends: Lege
     assert accepted(documents) == [True, True, False]
 
 
+def test_a_late_answer_about_the_last_legend_changes_nothing(legends: Legends) -> None:
+    documents, page = legends
+    page.route("**/doubts/", lambda route: None)
+    page.reload()
+    ready(page)
+    fetched_ahead(page, documents[1])
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#entity-surface")).to_have_text("Bak")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**" + address(documents[1]))
+    saved(page)
+    expect(page.locator("#entity-surface")).to_have_text("Bax")
+
+
 def test_a_held_key_rejects_one_entity(legends: Legends) -> None:
     documents, page = legends
     for _ in range(3):

@@ -172,17 +172,16 @@ export class Legend {
     const { selection, cursor } = this.selector;
     for (const mark of this.all("mark.focus")) mark.classList.remove("focus");
     for (const mark of this.marks(this.focused)) mark.classList.add("focus");
-    const matches = this.selector.matches().map((word) => [word, word]);
-    const lit = [...this.previewed, ...matches];
+    const lit = new Set(this.selector.matches());
+    for (const [first, last] of this.previewed) {
+      for (let word = first; word <= last; word += 1) lit.add(word);
+    }
     const selected = selection && !selection.isPartial ? selection.words : null;
     for (const piece of this.pieces) {
       const word = indexOf(piece);
       piece.classList.toggle("selected", selected !== null && isWithin(word, selected));
       piece.classList.toggle("cursor", cursor?.at === word);
-      piece.classList.toggle(
-        "match",
-        lit.some((words) => isWithin(word, words)),
-      );
+      piece.classList.toggle("match", lit.has(word));
     }
     window.CSS.highlights?.delete("chosen");
     const chosen = this.selector.range();

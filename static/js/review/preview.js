@@ -35,6 +35,7 @@ export class Preview {
     this.end();
     if (key !== legend.focused) legend.focus(key, { scrolls: false });
     const there = scope === "paper" ? await this.fetchOccurrences(key) : [];
+    if (this.screen.life.signal.aborted) return undefined; // another legend is on the page by now
     if (!there) return status.notify(AWAY);
     if (!entities.get(key)) return undefined;
     const preview = this.previewFor(key, scope, there);
