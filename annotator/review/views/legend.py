@@ -28,7 +28,7 @@ from annotator.review.screen.roles import ROLE_NAMES, ROLE_SIGNS
 from annotator.review.second_look.label_errors import shown_suspicions
 from annotator.review.views.queue import order_of
 
-#: The next best label is shown from this confidence on; static/js/review.js has the same.
+#: The next best label is shown from this confidence on; static/js/review/card.js has the same.
 WORTH_NAMING = 0.05
 
 

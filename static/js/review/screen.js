@@ -4,7 +4,7 @@
  *   const screen = new Screen({ facts, outbox, look, restart });
  *   screen.close(); // before another legend is put in its place
  *
- * `facts` is what the server says of the legend (page_facts in annotator/review/pages.py).
+ * `facts` is what the server says of the legend (annotator/review/screen/facts.py).
  * `restart` shows the legend that is on the page by then. Parts are named by nouns, and each of
  * them gets the screen: `screen.card.show(key)`, `screen.edits.make("accept", key)`.
  */
