@@ -50,7 +50,8 @@ from annotator.corpus.services import create_project, import_paths
 from annotator.jobs.services import run_job
 from annotator.learning.evaluation.services import compare
 from annotator.learning.serving.promotion import gate_result_of
-from annotator.learning import services
+from annotator.learning.tagging.services import serving_model
+from annotator.learning.training.plan import TrainingRequest
 from annotator.learning.training.dry_run import start_dry_run
 from annotator.learning.evaluation.comparison import details_of
 from annotator.learning.evaluation.charts import blend_of, events_of
@@ -61,7 +62,8 @@ with redirect_stdout(sys.stderr):
     import_paths(project=project, paths=[folder / "papers.jsonl"], source_format="jsonl", labels="gold", actor=SYSTEM)
     call_command("freeze_snapshot", "trial", split_file=str(folder / "sides.tsv"))
     asked = dict(setting.split("=", 1) for setting in settings)
-    job = start_dry_run(project=project, snapshot=project.snapshots.get(), actor=SYSTEM, recipe=recipe, hyperparameters=asked, base=None)
+    request = TrainingRequest(project=project, snapshot=project.snapshots.get(), recipe=recipe, hyperparameters=asked)
+    job = start_dry_run(request, actor=SYSTEM)
     run_job(job.pk)
     job.refresh_from_db()
     began = time.perf_counter()
@@ -80,7 +82,7 @@ rows = [[row.name, row.support, row.current["f1"] if row.current else None, row.
         for row in (*comparison.labels, *comparison.averages)]
 counts = {side: {name: of[name] for name in ("papers", "panels", "spans")} for side, of in run.snapshot.counts.items()}
 print(json.dumps({"rows": rows, "counts": counts, "verdict": str(verdict), "passed": verdict.has_passed, "promotion": answer,
-    "serving": services.serving_model(project).name, "candidate": run.candidate.name, "expected": job.result.get("seconds"), "took": took,
+    "serving": serving_model(project).name, "candidate": run.candidate.name, "expected": job.result.get("seconds"), "took": took,
     "blend": getattr(blend_of(events_of(run)), "percent", None), "hyperparameters": run.hyperparameters,
     "interval": [difference.low, difference.high] if difference else None}))
 """  # noqa: E501

@@ -16,7 +16,6 @@ from annotator.api.base import NewestFirstPagination, ProjectView
 from annotator.common.errors import UserError
 from annotator.corpus.access import Action
 from annotator.datasets.models import Snapshot
-from annotator.learning import services
 from annotator.learning.evaluation.comparison import details_of
 from annotator.learning.evaluation.effort import effort_in
 from annotator.learning.evaluation.services import compare, start_evaluation
@@ -25,8 +24,11 @@ from annotator.learning.serving.canary import start_canary, stop_canary
 from annotator.learning.serving.canary_report import canary_of, report_on
 from annotator.learning.serving.hub import start_push
 from annotator.learning.serving.promotion import candidate_gate_result, promote, roll_back
+from annotator.learning.tagging.services import lineup_of, start_pretagging
 from annotator.learning.training import dry_run as dryrun
 from annotator.learning.training.automatic import change_automatic_training, standing_of
+from annotator.learning.training.plan import TrainingRequest
+from annotator.learning.training.services import cancel_training, start_training
 
 
 class PretagView(ProjectView):
@@ -41,7 +43,7 @@ class PretagView(ProjectView):
         """Have every legend that nobody decided tagged in the background. 409 while such a job is
         unfinished."""
         name = self.fields(io.PretagRequestSerializer)["model"]
-        job = services.start_pretagging(
+        job = start_pretagging(
             project=self.project, actor=self.actor, model_version=model_named(self, name)
         )
         return Response(io.JobSerializer(job).data, status=status.HTTP_202_ACCEPTED)
@@ -56,7 +58,7 @@ class ModelsView(ProjectView):
     def get(self, request: Request, slug: str) -> Response:
         """The models that the project may use, with their scores on its held-out papers; newest
         first."""
-        serving = {model.pk for model in services.lineup_of(self.project).models.values()}
+        serving = {model.pk for model in lineup_of(self.project).models.values()}
         evaluations: dict[int, list[Evaluation]] = {}
         for evaluation in Evaluation.objects.filter(snapshot__project=self.project).select_related(
             "snapshot"
@@ -230,18 +232,16 @@ class PromotionsView(ProjectView):
         )
 
 
-def asked_training(view: ProjectView) -> dict[str, Any]:
-    """The training that a program asks for, as the services take it. Raises ``NotFound``,
-    ``ValidationError``."""
+def training_request(view: ProjectView) -> TrainingRequest:
+    """Return the training run that a program asks for. Raises ``NotFound``, ``ValidationError``."""
     asked = view.fields(io.NewTrainingRunSerializer)
-    return {
-        "project": view.project,
-        "snapshot": snapshot_of(view, asked["snapshot"]),
-        "recipe": asked["recipe"],
-        "hyperparameters": asked["hyperparameters"],
-        "base": model_named(view, asked["base"]),
-        "actor": view.actor,
-    }
+    return TrainingRequest(
+        project=view.project,
+        snapshot=snapshot_of(view, asked["snapshot"]),
+        recipe=asked["recipe"],
+        hyperparameters=asked["hyperparameters"],
+        base=model_named(view, asked["base"]),
+    )
 
 
 class TrainingRunsView(ProjectView):
@@ -263,7 +263,7 @@ class TrainingRunsView(ProjectView):
     def post(self, request: Request, slug: str) -> Response:
         """Fine-tune a model on a snapshot in the background, and judge the candidate on its
         held-out papers."""
-        run = services.start_training(**asked_training(self))
+        run = start_training(training_request(self), actor=self.actor)
         return Response(io.TrainingRunSerializer(run).data, status=status.HTTP_202_ACCEPTED)
 
 
@@ -278,7 +278,7 @@ class DryRunView(ProjectView):
     def post(self, request: Request, slug: str) -> Response:
         """What a training would learn from and what speaks against it; a worker tries a few steps,
         and the result of ``job`` says how long."""
-        job = dryrun.start_dry_run(**asked_training(self))
+        job = dryrun.start_dry_run(training_request(self), actor=self.actor)
         found = dryrun.dry_run_of(dryrun.plan_of(job.arguments)).as_json()
         return Response(
             io.DryRunSerializer({**found, "job": job}).data, status=status.HTTP_202_ACCEPTED
@@ -312,7 +312,7 @@ class TrainingRunCancelView(OneTrainingRunView):
     @extend_schema(request=None, responses=io.TrainingRunSerializer, tags=["models"])
     def post(self, request: Request, slug: str, run_id: int) -> Response:
         """Stop the run; it leaves no candidate. A finished run stays as it is."""
-        run = services.cancel_training(run=self.run(), actor=self.actor)
+        run = cancel_training(run=self.run(), actor=self.actor)
         return Response(io.TrainingRunSerializer(run).data)
 
 

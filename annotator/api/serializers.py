@@ -21,7 +21,7 @@ from annotator.learning.models import (
     Promotion,
     TrainingRun,
 )
-from annotator.learning.services import DEFAULT_RECIPE
+from annotator.learning.training.recipes import DEFAULT_RECIPE
 from annotator.review.editing.identifiers import identifiers_of
 from annotator.review.models import Operation, OperationKind
 from ner_engine.formats import FORMATS

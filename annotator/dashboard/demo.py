@@ -23,7 +23,7 @@ from annotator.dashboard.serving import Site
 from annotator.demo_data import load_demo
 from annotator.jobs.errors import JobConflictError
 from annotator.jobs.models import Job, JobState
-from annotator.learning.services import serving_model, start_pretagging
+from annotator.learning.tagging.services import serving_model, start_pretagging
 
 DEMO_SLUG: Final = "sd-curator-demo"
 DEMO_NAME: Final = "Demo: invented legends"

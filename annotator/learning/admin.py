@@ -30,7 +30,6 @@ from annotator.corpus.services import may_create_project
 from annotator.datasets.models import Snapshot, SnapshotState
 from annotator.jobs.errors import JobConflictError
 from annotator.jobs.services import nobody_listens_for
-from annotator.learning import services
 from annotator.learning.adminforms import GateForm, JudgeForm
 from annotator.learning.adminpages import AutomaticPages, HubPages, back_to_run, number_in
 from annotator.learning.evaluation import charts as reports
@@ -60,9 +59,11 @@ from annotator.learning.serving.promotion import (
     switch_stage,
 )
 from annotator.learning.startpages import StartPages, projects_for
+from annotator.learning.tagging.services import lineup_of, projects_served_by
 from annotator.learning.training import automatic
+from annotator.learning.training.data import TEST
 from annotator.learning.training.disk_space import in_bytes
-from annotator.learning.training.runs import TEST
+from annotator.learning.training.services import cancel_training, settle_runs
 from ner_engine.errors import EngineError
 
 _STATE_COLOURS = {
@@ -89,7 +90,7 @@ def add_overview(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any
 
 
 def _overview_of(request: HttpRequest, project: Project) -> dict[str, Any]:
-    steps = services.lineup_of(project).steps
+    steps = lineup_of(project).steps
     serving = steps[0].model
     snapshot = project.snapshots.filter(state=SnapshotState.READY).first()
     accepted = project.documents.accepted()
@@ -174,7 +175,7 @@ class TrainingRunAdmin(StartPages, AutomaticPages):
         for project in Project.objects.filter(
             training_runs__in=TrainingRun.objects.unfinished()
         ).distinct():
-            services.settle_runs(project=project)
+            settle_runs(project=project)
         return super().changelist_view(request, extra_context)
 
     def change_view(
@@ -201,7 +202,7 @@ class TrainingRunAdmin(StartPages, AutomaticPages):
         )
 
     def cancel_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        run = services.cancel_training(run=self.row(request, pk), actor=signed_in(request))
+        run = cancel_training(run=self.row(request, pk), actor=signed_in(request))
         messages.info(
             request,
             (
@@ -242,12 +243,12 @@ class TrainingRunAdmin(StartPages, AutomaticPages):
         rows = TrainingRun.objects.select_related(
             "project", "snapshot", "base", "candidate", "created_by", "job"
         )
-        services.settle_runs(project=rows.get(pk=pk).project)
+        settle_runs(project=rows.get(pk=pk).project)
         run = rows.get(pk=pk)
         events = reports.events_of(run)
         user = signed_in(request)
         standing = standing_promotion(run.project, run.task)
-        serving = services.lineup_of(run.project).step(run.task).model
+        serving = lineup_of(run.project).step(run.task).model
         comparison = compare(run)
         may_promote = can(user, run.project, Action.PROMOTE)
         return {
@@ -344,9 +345,7 @@ class ModelVersionAdmin(HubPages):
             return (
                 ", ".join(
                     str(project)
-                    for project in services.projects_served_by(model).filter(
-                        pk__in=visible.values("pk")
-                    )
+                    for project in projects_served_by(model).filter(pk__in=visible.values("pk"))
                 )
                 or "–"
             )
@@ -387,12 +386,12 @@ class ModelVersionAdmin(HubPages):
         promotable = (
             projects_for(request, Action.PROMOTE)
             .filter(pk__in=evaluations.values("snapshot__project"))
-            .exclude(pk__in=services.projects_served_by(model))
+            .exclude(pk__in=projects_served_by(model))
         )
         context = {
             "model": model,
             "run": TrainingRun.objects.filter(candidate=model).select_related("snapshot").first(),
-            "served": services.projects_served_by(model).filter(pk__in=visible.values("pk")),
+            "served": projects_served_by(model).filter(pk__in=visible.values("pk")),
             "revocable": visible.filter(serving__model_version=model),
             "evaluations": [
                 (evaluation, sorted(evaluation.scores["by_label"].items()))

@@ -19,9 +19,13 @@ from annotator.common.errors import UserError
 from annotator.corpus.models import Project
 from annotator.datasets.models import Snapshot, SnapshotState
 from annotator.learning.models import AutomaticTraining, ModelVersion
-from annotator.learning.services import DEFAULT_RECIPE
 from annotator.learning.serving.gate import Rules
-from annotator.learning.training.recipes import check_hyperparameter, hyperparameters, recipes
+from annotator.learning.training.recipes import (
+    DEFAULT_RECIPE,
+    check_hyperparameter,
+    hyperparameters,
+    recipes,
+)
 from ner_engine.registry.recipes import Recipe
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from annotator.corpus.management.commands.import_documents import project_named
 from annotator.datasets.commands import SnapshotCommand, snapshot_numbered
 from annotator.jobs.services import end_dead_commands
 from annotator.learning.models import SeriesKind, TrainingSeries
-from annotator.learning.services import DEFAULT_RECIPE, find_model
-from annotator.learning.training.recipes import check_series, recipe_named
+from annotator.learning.tagging.services import find_model
+from annotator.learning.training.recipes import DEFAULT_RECIPE, check_series, recipe_named
 from annotator.learning.training.series import OPTIONS, SERIES_KIND, add_series
 
 

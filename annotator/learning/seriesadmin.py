@@ -32,11 +32,10 @@ from annotator.jobs.errors import JobConflictError
 from annotator.jobs.services import nobody_listens_for
 from annotator.learning.adminforms import ModelField, SnapshotField, settings_in
 from annotator.learning.models import ModelTask, ModelVersion, SeriesKind, TrainingSeries
-from annotator.learning.services import DEFAULT_RECIPE
 from annotator.learning.startpages import projects_for
 from annotator.learning.training import label_errors
 from annotator.learning.training.learning_curve import curve_report
-from annotator.learning.training.recipes import recipes
+from annotator.learning.training.recipes import DEFAULT_RECIPE, recipes
 from annotator.learning.training.series import cancel_series, enqueue_series, start_series
 from ner_engine.errors import EngineError
 from ner_engine.registry.tasks import TASKS

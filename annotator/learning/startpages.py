@@ -20,11 +20,12 @@ from annotator.corpus.models import Project
 from annotator.jobs.errors import JobConflictError
 from annotator.jobs.models import Job
 from annotator.jobs.services import nobody_listens_for
-from annotator.learning import services
 from annotator.learning.adminforms import StartForm
 from annotator.learning.evaluation import charts as reports
 from annotator.learning.training import dry_run as dryrun
 from annotator.learning.training.disk_space import in_bytes
+from annotator.learning.training.plan import TrainingRequest
+from annotator.learning.training.services import DRY_RUN_KIND, start_training
 from ner_engine.errors import EngineError
 
 
@@ -79,21 +80,24 @@ class StartPages(ProjectRowsAdmin):
 
     def _start(self, request: HttpRequest, form: StartForm) -> HttpResponse:
         asked = form.cleaned_data
-        facts = {
-            "project": asked["snapshot"].project,
-            "snapshot": asked["snapshot"],
-            "recipe": asked["recipe"],
-            "base": asked["base"],
-        }
-        facts |= {"hyperparameters": form.hyperparameters, "actor": signed_in(request)}
+        wanted = TrainingRequest(
+            project=asked["snapshot"].project,
+            snapshot=asked["snapshot"],
+            recipe=asked["recipe"],
+            hyperparameters=form.hyperparameters,
+            base=asked["base"],
+        )
+        actor = signed_in(request)
         if "dry_run" in request.POST:
-            return redirect("admin:learning_trainingrun_dry_run", dryrun.start_dry_run(**facts).pk)
-        return redirect("admin:learning_trainingrun_change", services.start_training(**facts).pk)
+            job = dryrun.start_dry_run(wanted, actor=actor)
+            return redirect("admin:learning_trainingrun_dry_run", job.pk)
+        run = start_training(wanted, actor=actor)
+        return redirect("admin:learning_trainingrun_change", run.pk)
 
     def dry_run_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """What a run would learn from and how long it would take; for htmx the part that a worker
         fills in."""
-        job = get_object_or_404(Job, pk=pk, kind=services.TRIAL_KIND)
+        job = get_object_or_404(Job, pk=pk, kind=DRY_RUN_KIND)
         if job.scope not in {project.scope for project in projects_for(request, Action.TRAIN)}:
             raise Http404("There is no such dry run.")
         tried = {"job": job, "nobody_listens": nobody_listens_for(job), "measured": _in_words(job)}

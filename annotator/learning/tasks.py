@@ -16,27 +16,28 @@ from annotator.jobs.models import Job, Queue
 from annotator.jobs.periodic import periodically
 from annotator.jobs.registry import handles
 from annotator.jobs.runs import JobRun
-from annotator.learning import services
 from annotator.learning.evaluation import effort
-from annotator.learning.evaluation.services import EVALUATE_KIND
+from annotator.learning.evaluation.services import EVALUATE_KIND, evaluate_model, save_evaluation
 from annotator.learning.models import ModelVersion, TrainingRun, TrainingSeries
 from annotator.learning.serving import hub
 from annotator.learning.tagging.pretagging import Pretagging
+from annotator.learning.tagging.services import PRETAG_KIND, lineup_of
 from annotator.learning.training import automatic
 from annotator.learning.training.dry_run import plan_of
-from annotator.learning.training.runs import Training, judge, keep
+from annotator.learning.training.runs import Training
 from annotator.learning.training.series import SERIES_KIND, SeriesRun
+from annotator.learning.training.services import DRY_RUN_KIND, TRAIN_KIND
 from annotator.learning.training.step_timing import try_out
 
 
-@handles(services.PRETAG_KIND, queue=Queue.TAG, title="Pre-tagging", exclusive=True)
+@handles(PRETAG_KIND, queue=Queue.TAG, title="Pre-tagging", exclusive=True)
 def pretag(run: JobRun, *, project: int, model: int | None, serving: list[int]) -> dict[str, Any]:
     """Entities by ``model``, else as the other steps by what serves when the job begins;
     ``serving`` is what served when it was asked for."""
     target = Project.objects.filter(pk=project).select_related("label_set").first()
     if target is None:
         raise UserError("The project was removed. Nothing was tagged.")
-    serving_now = partial(services.lineup_of, target)
+    serving_now = partial(lineup_of, target)
     tagging = Pretagging(target, run, serving_now)
     lineup = serving_now()
     if model is None:
@@ -44,7 +45,7 @@ def pretag(run: JobRun, *, project: int, model: int | None, serving: list[int]) 
     return tagging.tag(lineup.with_entities_by(ModelVersion.objects.get(pk=model)), serving)
 
 
-@handles(services.TRAIN_KIND, queue=Queue.TRAIN, title="Training", exclusive=True)
+@handles(TRAIN_KIND, queue=Queue.TRAIN, title="Training", exclusive=True)
 def train_model(run: JobRun, *, training_run: int) -> dict[str, Any]:
     row = (
         TrainingRun.objects.filter(pk=training_run)
@@ -53,12 +54,12 @@ def train_model(run: JobRun, *, training_run: int) -> dict[str, Any]:
     )
     if row is None:
         raise UserError("The training run was removed before it began.")
-    return Training(row, run, services.lineup_of(row.project).step(row.task).model).complete()
+    return Training(row, run, lineup_of(row.project).step(row.task).model).complete()
 
 
-@handles(services.TRIAL_KIND, queue=Queue.TRAIN, title="Dry run of a training")
+@handles(DRY_RUN_KIND, queue=Queue.TRAIN, title="Dry run of a training")
 def try_training(run: JobRun, **arguments: Any) -> dict[str, Any]:
-    """A few steps of the run that ``arguments`` describe (see ``dryrun.trial_arguments``)."""
+    """A few steps of the run that ``arguments`` describe (see ``dryrun.dry_run_arguments``)."""
     return try_out(plan_of(arguments), run)
 
 
@@ -67,14 +68,13 @@ def judge_model(run: JobRun, *, snapshot: int, model: int) -> dict[str, Any]:
     """The model, and what does its step now, so that the two can be compared."""
     frozen, judged = Snapshot.objects.get(pk=snapshot), ModelVersion.objects.get(pk=model)
     verify_snapshot(snapshot=frozen)
-    serving = services.lineup_of(frozen.project).step(judged.task).model
-    evaluations = [
-        judge(each, frozen, run) for each in dict.fromkeys((judged, serving)) if each is not None
-    ]
+    serving = lineup_of(frozen.project).step(judged.task).model
+    models = [model for model in dict.fromkeys((judged, serving)) if model is not None]
+    evaluations = [evaluate_model(model, frozen, run) for model in models]
     with transaction.atomic():
         run.hold()
         for evaluation in evaluations:
-            keep(evaluation)
+            save_evaluation(evaluation)
     return {"model": judged.name, "snapshot": frozen.number, "micro_f1": evaluations[0].micro_f1}
 
 

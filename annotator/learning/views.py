@@ -15,9 +15,10 @@ from annotator.corpus.access import Action, project_for
 from annotator.jobs.models import Job
 from annotator.learning.evaluation.services import EVALUATE_KIND
 from annotator.learning.models import ModelTask
-from annotator.learning.services import PRETAG_KIND, TRAIN_KIND, start_pretagging
 from annotator.learning.serving.scoreboard import boards_of, service_of
 from annotator.learning.tagging.label_schemes import scheme_tables
+from annotator.learning.tagging.services import PRETAG_KIND, start_pretagging
+from annotator.learning.training.services import TRAIN_KIND
 from ner_engine.errors import EngineError
 from ner_engine.registry.catalogue import listing
 

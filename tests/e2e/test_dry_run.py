@@ -16,7 +16,7 @@ from annotator.datasets.models import Snapshot
 from annotator.datasets.services import add_snapshot, build_snapshot
 from annotator.jobs.models import Job, JobState
 from annotator.learning.models import ModelVersion, TrainingRun
-from annotator.learning.services import TRIAL_KIND
+from annotator.learning.training.services import DRY_RUN_KIND
 from tests.annotator.datasets.conftest import long_legend
 from tests.annotator.learning.conftest import candidate_of  # noqa: F401
 from tests.e2e.conftest import OpenAs
@@ -53,7 +53,7 @@ def snapshot(
 
 
 def measured() -> Job:
-    job = Job.objects.get(kind=TRIAL_KIND)
+    job = Job.objects.get(kind=DRY_RUN_KIND)
     Job.objects.filter(pk=job.pk).move(JobState.PENDING, JobState.RUNNING)
     Job.objects.filter(pk=job.pk).move(JobState.RUNNING, JobState.SUCCEEDED, result=MEASURED)
     return job

@@ -14,8 +14,8 @@ from annotator.accounts.actors import SYSTEM
 from annotator.accounts.models import User
 from annotator.corpus.models import Document, Project
 from annotator.datasets.services import add_snapshot, build_snapshot
-from annotator.learning import services
 from annotator.learning.models import ModelOrigin, ModelVersion, RunState, TrainingRun
+from annotator.learning.tagging.services import serving_model
 from ner_engine import schema
 from ner_engine.align import Labelled
 from tests.annotator.datasets.conftest import long_legend
@@ -41,7 +41,7 @@ def run(
     """One whose candidate is worse than the model in service."""
     import_legends([long_legend(number) for number in range(80)], labels="gold")
     snapshot = build_snapshot(snapshot=add_snapshot(project=project, actor=SYSTEM))
-    base = services.serving_model(project)
+    base = serving_model(project)
     run = TrainingRun.objects.create(
         project=project, snapshot=snapshot, base=base, recipe="quick", state=RunState.SUCCEEDED
     )
@@ -82,7 +82,7 @@ def test_a_worse_candidate_is_stopped_and_goes_through_with_a_reason(
     expect(page.get_by_text("It does not pass the gate.")).to_be_visible()
     page.locator("#promote").click()
     expect(page.locator("#promote")).to_be_visible()  # the browser asks for the reason
-    assert services.serving_model(run.project) == run.base
+    assert serving_model(run.project) == run.base
     page.locator("[name=reason]").fill("Molecules are all that we look for at the moment.")
     page.locator("#promote").click()
     expect(page.get_by_text("is in service in").first).to_be_visible()

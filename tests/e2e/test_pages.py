@@ -19,7 +19,7 @@ from annotator.datasets.models import Snapshot, SnapshotState
 from annotator.jobs.models import Job, JobState
 from annotator.jobs.services import run_job
 from annotator.learning.models import Evaluation, Promotion, PromotionKind
-from annotator.learning.services import serving_model
+from annotator.learning.tagging.services import serving_model
 from tests.e2e.conftest import OpenAs
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]

@@ -15,7 +15,6 @@ from annotator.accounts.actors import SYSTEM
 from annotator.accounts.models import User
 from annotator.corpus.models import Document, Project
 from annotator.datasets.services import add_snapshot, build_snapshot
-from annotator.learning import services
 from annotator.learning.models import (
     AutomaticRound,
     AutomaticTraining,
@@ -28,6 +27,7 @@ from annotator.learning.models import (
     TrainingRun,
 )
 from annotator.learning.serving.canary import start_canary
+from annotator.learning.tagging.services import serving_model
 from tests.annotator.datasets.conftest import long_legend
 from tests.annotator.learning.conftest import judged_as, perfect
 from tests.e2e.conftest import OpenAs
@@ -42,7 +42,7 @@ def run(project: Project, import_legends: Callable[..., list[Document]]) -> Trai
     """One whose candidate may be tried."""
     import_legends([long_legend(number) for number in range(60)], labels="gold")
     snapshot = build_snapshot(snapshot=add_snapshot(project=project, actor=SYSTEM))
-    base = services.serving_model(project)
+    base = serving_model(project)
     run = TrainingRun.objects.create(
         project=project,
         snapshot=snapshot,

@@ -10,13 +10,15 @@ from annotator.corpus.models import Project
 from annotator.datasets.models import Snapshot
 from annotator.jobs.models import Job
 from annotator.jobs.services import enqueue
-from annotator.learning.evaluation.comparison import Comparison, compare_evaluations
+from annotator.learning import engine
+from annotator.learning.evaluation.comparison import FORM, Comparison, Recorder, compare_evaluations
 from annotator.learning.models import Evaluation, ModelVersion, PromotionKind, TrainingRun
-from annotator.learning.services import lineup_of
-from annotator.learning.training.runs import TEST
+from annotator.learning.tagging.services import lineup_of
+from annotator.learning.training.data import TEST, documents_of
 
 if TYPE_CHECKING:
     from annotator.accounts.actors import Actor
+    from annotator.jobs.runs import JobRun
 
 #: The stored kind of the job; its value is older than its name.
 EVALUATE_KIND: Final = "judge_model"
@@ -82,3 +84,53 @@ def _reference_model(run: TrainingRun, candidate: ModelVersion) -> ModelVersion 
     if promotion is not None and promotion.replaced is not None:
         return promotion.replaced
     return run.base if run.base.task == run.task else None
+
+
+def evaluate_model(model: ModelVersion, snapshot: Snapshot, job: JobRun) -> Evaluation:
+    """Return the model's evaluation on the held-out papers of the snapshot, unsaved if it is new.
+
+    An evaluation that was stored with its details is not repeated.
+    """
+    stored = Evaluation.objects.filter(
+        model_version__name=model.name, snapshot=snapshot, side=TEST, findings__form=FORM
+    ).first()
+    if stored is not None:
+        return stored
+    engine.load(model)  # before the clock starts: loading is no part of the time for tagging
+    job.report(
+        message=f"Evaluating {model.name} on the held-out papers of snapshot {snapshot.number}"
+    )
+    recorder = Recorder()
+    scores = engine.evaluate(
+        model,
+        documents_of(snapshot, TEST, model.task),
+        before_each_batch=job.check,
+        watch=recorder.watch,
+    )
+    return Evaluation(
+        model_version=model,
+        snapshot=snapshot,
+        side=TEST,
+        scores=scores | {"partial": recorder.partial},
+        findings=recorder.findings(),
+        micro_f1=scores["micro"]["f1"],
+        seconds=scores["seconds"],
+    )
+
+
+def save_evaluation(evaluation: Evaluation) -> None:
+    """Save a new evaluation; it replaces one that was stored without its details."""
+    if evaluation.pk is not None:
+        return
+    row, _ = Evaluation.objects.update_or_create(
+        model_version=evaluation.model_version,
+        snapshot=evaluation.snapshot,
+        side=evaluation.side,
+        defaults={
+            "scores": evaluation.scores,
+            "findings": evaluation.findings,
+            "micro_f1": evaluation.micro_f1,
+            "seconds": evaluation.seconds,
+        },
+    )
+    evaluation.pk = row.pk

@@ -10,10 +10,10 @@ from annotator.common.errors import UserError
 from annotator.corpus.access import Action, require
 from annotator.corpus.models import Project
 from annotator.learning.models import Canary, ModelTask, ModelVersion, PromotionKind
-from annotator.learning.services import lineup_of
 from annotator.learning.serving.changes import lock_project, log_change, retag_waiting_legends
 from annotator.learning.serving.eligibility import refuse_unevaluated, refuse_unusable
 from annotator.learning.tagging.lineup import Lineup
+from annotator.learning.tagging.services import lineup_of
 
 
 def start_canary(

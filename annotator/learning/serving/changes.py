@@ -10,7 +10,7 @@ from annotator.corpus.models import Project
 from annotator.jobs.errors import JobConflictError
 from annotator.jobs.services import enqueue
 from annotator.learning.models import ModelVersion, Promotion, PromotionKind
-from annotator.learning.services import PRETAG_KIND, pretag_arguments
+from annotator.learning.tagging.services import PRETAG_KIND, pretag_arguments
 
 log = structlog.get_logger(__name__)
 

@@ -7,7 +7,7 @@ from annotator.corpus.models import Project
 from annotator.datasets.services import verify_snapshot
 from annotator.datasets.snapshots import refuse_leak
 from annotator.learning.models import Evaluation, ModelOrigin, ModelVersion
-from annotator.learning.training.runs import TEST, ancestors_of
+from annotator.learning.training.data import TEST, ancestors_of
 
 
 def refuse_unusable(project: Project, model: ModelVersion) -> None:

@@ -13,7 +13,7 @@ from annotator.common.errors import UserError
 from annotator.corpus.access import Action, require
 from annotator.corpus.models import Project
 from annotator.learning.models import Evaluation, GateRules, ModelVersion
-from annotator.learning.training.runs import TEST
+from annotator.learning.training.data import TEST
 
 log = structlog.get_logger(__name__)
 

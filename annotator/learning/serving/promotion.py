@@ -18,12 +18,12 @@ from annotator.learning.models import (
     ServingModel,
     TrainingRun,
 )
-from annotator.learning.services import default_model, lineup_of
 from annotator.learning.serving.canary import end_canary
 from annotator.learning.serving.changes import lock_project, log_change, retag_waiting_legends
 from annotator.learning.serving.eligibility import refuse_unevaluated, refuse_unusable
 from annotator.learning.serving.gate import GateResult, gate_result, pass_gate
 from annotator.learning.tagging.lineup import Step
+from annotator.learning.tagging.services import default_model, lineup_of
 from ner_engine.errors import EngineError
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ from typing import Any
 from annotator.corpus.models import Label, Project
 from annotator.datasets.models import Snapshot
 from annotator.learning.models import Evaluation, ModelTask, ModelVersion, Promotion
-from annotator.learning.services import lineup_of
 from annotator.learning.serving.promotion import standing_promotion
 from annotator.learning.tagging.lineup import Step
-from annotator.learning.training.runs import TEST
+from annotator.learning.tagging.services import lineup_of
+from annotator.learning.training.data import TEST
 from ner_engine.errors import EngineError
 
 

@@ -28,7 +28,6 @@ from annotator.datasets.services import SNAPSHOT_KIND, freeze_snapshot, settle_s
 from annotator.jobs.errors import JobConflictError
 from annotator.jobs.models import Job, Queue
 from annotator.jobs.services import live_queues
-from annotator.learning import services
 from annotator.learning.models import (
     AutomaticRound,
     AutomaticTraining,
@@ -37,7 +36,14 @@ from annotator.learning.models import (
     TrainingRun,
 )
 from annotator.learning.serving.promotion import gate_result_of
-from annotator.learning.training.recipes import checked_hyperparameters, recipe_named
+from annotator.learning.tagging.services import serving_model
+from annotator.learning.training.plan import TrainingRequest
+from annotator.learning.training.recipes import (
+    DEFAULT_RECIPE,
+    checked_hyperparameters,
+    recipe_named,
+)
+from annotator.learning.training.services import TRAIN_KIND, settle_runs, start_training
 from ner_engine.errors import EngineError
 
 log = structlog.get_logger(__name__)
@@ -66,7 +72,7 @@ def change_automatic_training(
     is_on: bool,
     every_panels: int | None = None,
     every_days: int | None = None,
-    recipe: str = services.DEFAULT_RECIPE,
+    recipe: str = DEFAULT_RECIPE,
     hyperparameters: Mapping[str, Any] | None = None,
 ) -> AutomaticTraining:
     """Have the project train by itself from now on, or no longer. A round that is under way is
@@ -225,7 +231,7 @@ def _begin(settings: AutomaticTraining) -> str:
     if hindrance := _hindrance(project):
         return f"It is time ({occasion.sentence.rstrip('.')}), but {hindrance}"
     try:
-        services.serving_model(project)
+        serving_model(project)
         snapshot = freeze_snapshot(project=project, actor=SYSTEM, note="automatic retraining")
     except (UserError, EngineError, JobConflictError) as error:
         return f"It is time ({occasion.sentence.rstrip('.')}), but it could not begin: {error}"
@@ -238,13 +244,13 @@ def _begin(settings: AutomaticTraining) -> str:
 
 def _hindrance(project: Project) -> str:
     """What keeps the project from training now, and when that ends; empty where nothing does."""
-    services.settle_runs(project=project)
+    settle_runs(project=project)
     run = project.training_runs.unfinished().first()
     if run is not None:
         return f"run {run.pk} is not finished. It begins once that has ended."
     if (
         Job.objects.unfinished()
-        .filter(scope=project.scope, kind__in=[SNAPSHOT_KIND, services.TRAIN_KIND])
+        .filter(scope=project.scope, kind__in=[SNAPSHOT_KIND, TRAIN_KIND])
         .exists()
     ):
         return "the project is busy with a snapshot or a training. It begins once that has ended."
@@ -286,19 +292,17 @@ def _train(settings: AutomaticTraining, round_: AutomaticRound, snapshot: Snapsh
         f"Snapshot {snapshot.number} is frozen; another training of the project must end before it"
         " can begin."
     )
-    if (
-        Job.objects.unfinished()
-        .filter(scope=settings.project.scope, kind=services.TRAIN_KIND)
-        .exists()
-    ):
+    if Job.objects.unfinished().filter(scope=settings.project.scope, kind=TRAIN_KIND).exists():
         return waits  # asked for every minute, it would use up a run's number each time, and stop what somebody is trying out  # noqa: E501
     try:
-        run = services.start_training(
-            project=settings.project,
-            snapshot=snapshot,
+        run = start_training(
+            TrainingRequest(
+                project=settings.project,
+                snapshot=snapshot,
+                recipe=settings.recipe,
+                hyperparameters=settings.hyperparameters,
+            ),
             actor=SYSTEM,
-            recipe=settings.recipe,
-            hyperparameters=settings.hyperparameters,
             reason=round_.reason,
         )
     except JobConflictError:
@@ -314,7 +318,7 @@ def _waits(queue: Queue) -> str:
 
 
 def _watch(round_: AutomaticRound, run: TrainingRun) -> str:
-    services.settle_runs(project=run.project)
+    settle_runs(project=run.project)
     run.refresh_from_db()
     if not run.is_final:
         return f"Run {run.pk} is {run.get_state_display().lower()}. {_waits(Queue.TRAIN)}".strip()

@@ -15,7 +15,6 @@ from typing import Any, Final
 
 from annotator.accounts.actors import SYSTEM, Actor
 from annotator.common.errors import UserError
-from annotator.corpus.models import Project
 from annotator.datasets.guard import Rules
 from annotator.datasets.models import Snapshot
 from annotator.datasets.services import compare_snapshots, verify_snapshot
@@ -23,16 +22,17 @@ from annotator.datasets.snapshots import refuse_leak
 from annotator.jobs.models import Job
 from annotator.jobs.services import enqueue
 from annotator.learning.models import ModelTask, ModelVersion, RunState, TrainingRun
-from annotator.learning.services import TRIAL_KIND, Plan, cancel_trials, plan_training
-from annotator.learning.training.disk_space import Room, refuse_without_room
-from annotator.learning.training.recipes import example_rule
-from annotator.learning.training.runs import (
+from annotator.learning.training.data import (
     TEST,
     ancestors_of,
     documents_of,
-    refuse_nothing_to_judge,
-    told_labels,
+    predicted_labels,
+    refuse_nothing_to_evaluate,
 )
+from annotator.learning.training.disk_space import Room, refuse_without_room
+from annotator.learning.training.plan import TrainingPlan, TrainingRequest, plan_training
+from annotator.learning.training.recipes import example_rule
+from annotator.learning.training.services import DRY_RUN_KIND, cancel_dry_runs
 from ner_engine.registry.catalogue import find_base
 from ner_engine.registry.tasks import TASKS
 from ner_engine.split import SPLITS
@@ -42,40 +42,24 @@ from ner_engine.split import SPLITS
 FEW: Final = 50
 
 
-def start_dry_run(
-    *,
-    project: Project,
-    snapshot: Snapshot,
-    actor: Actor,
-    recipe: str,
-    hyperparameters: Mapping[str, Any],
-    base: ModelVersion | None,
-) -> Job:
-    """Have a worker try out a training; ``dry_run_of`` the job tells all there is to know
-    meanwhile. What was being tried before is stopped.
+def start_dry_run(request: TrainingRequest, *, actor: Actor) -> Job:
+    """Enqueue a job that times a few steps of a training run; other dry runs are cancelled.
 
-    Raises as ``services.start_training``, but other trainings are not in its way; ``UserError``
-    where the snapshot's files are not what was frozen.
+    ``dry_run_of`` returns meanwhile what is known at once. Raises as ``plan_training``, and
+    ``UserError`` if the snapshot's files changed.
     """
-    plan = plan_training(
-        project=project,
-        snapshot=snapshot,
-        actor=actor,
-        recipe=recipe,
-        hyperparameters=hyperparameters,
-        base=base,
-    )
-    verify_snapshot(snapshot=snapshot)
-    cancel_trials(project=project, actor=actor)
+    plan = plan_training(request, actor=actor)
+    verify_snapshot(snapshot=plan.snapshot)
+    cancel_dry_runs(project=plan.project, actor=actor)
     return enqueue(
-        kind=TRIAL_KIND,
-        scope=project.scope,
-        arguments=trial_arguments(plan, asked=hyperparameters),
+        kind=DRY_RUN_KIND,
+        scope=plan.project.scope,
+        arguments=dry_run_arguments(plan, asked=request.hyperparameters),
         actor=actor,
     )
 
 
-def trial_arguments(plan: Plan, *, asked: Mapping[str, Any]) -> dict[str, Any]:
+def dry_run_arguments(plan: TrainingPlan, *, asked: Mapping[str, Any]) -> dict[str, Any]:
     """What the job is told: the run that would be. ``asked`` are the hyperparameters that somebody
     set."""
     return {
@@ -86,7 +70,7 @@ def trial_arguments(plan: Plan, *, asked: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def plan_of(arguments: Mapping[str, Any]) -> Plan:
+def plan_of(arguments: Mapping[str, Any]) -> TrainingPlan:
     """The run that a job tries out. Raises ``UserError`` where it could no longer be started."""
     snapshot = (
         Snapshot.objects.select_related("project__label_set")
@@ -96,14 +80,14 @@ def plan_of(arguments: Mapping[str, Any]) -> Plan:
     base = ModelVersion.objects.filter(pk=arguments["base"]).first()
     if snapshot is None or base is None:
         raise UserError("The snapshot or the model of this dry run was removed. Choose others.")
-    return plan_training(
+    request = TrainingRequest(
         project=snapshot.project,
         snapshot=snapshot,
-        actor=SYSTEM,
         recipe=arguments["recipe"],
         hyperparameters=arguments["asked"],
         base=base,
     )
+    return plan_training(request, actor=SYSTEM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +114,7 @@ class LabelRow:
 class DryRun:
     """What can be said of a run at once."""
 
-    plan: Plan
+    plan: TrainingPlan
 
     @property
     def task(self) -> ModelTask:
@@ -163,7 +147,7 @@ class DryRun:
     @property
     def _labels(self) -> list[str]:
         """Those that the model would tell, and any others that are there."""
-        told = told_labels(self.plan.task, self.plan.snapshot)
+        told = predicted_labels(self.plan.task, self.plan.snapshot)
         found = {label for side in self._counts.values() for label in side if label}
         return [*told, *sorted(found - set(told))]
 
@@ -230,7 +214,7 @@ class DryRun:
         refusals = (
             lambda: refuse_without_room(self.room),
             lambda: refuse_leak(learned_from, self.plan.snapshot.folder),
-            lambda: refuse_nothing_to_judge(self.plan.task, self.plan.snapshot),
+            lambda: refuse_nothing_to_evaluate(self.plan.task, self.plan.snapshot),
         )
         return [sentence for sentence in map(_refusal, refusals) if sentence]
 
@@ -343,7 +327,7 @@ class DryRun:
         return ""
 
 
-def dry_run_of(plan: Plan) -> DryRun:
+def dry_run_of(plan: TrainingPlan) -> DryRun:
     """What can be said of the run at once. Raises ``UserError`` where the snapshot's files are not
     what was frozen."""
     verify_snapshot(snapshot=plan.snapshot)

@@ -14,18 +14,15 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from annotator.common.errors import UserError, sentence_of
+from annotator.common.errors import sentence_of
 from annotator.common.files import workbench
-from annotator.datasets.models import Snapshot
 from annotator.datasets.services import verify_snapshot
-from annotator.datasets.snapshots import refuse_leak, refuse_near_leak, rows_of
 from annotator.jobs.errors import JobInterruptedError, JobLostError, JobStoppedError
 from annotator.learning import engine
-from annotator.learning.evaluation.comparison import FORM, Recorder
+from annotator.learning.evaluation.services import evaluate_model, save_evaluation
 from annotator.learning.models import (
     Evaluation,
     ModelOrigin,
-    ModelTask,
     ModelVersion,
     RunState,
     TrainingRun,
@@ -33,23 +30,24 @@ from annotator.learning.models import (
 from annotator.learning.serving.cards import CARD, with_provenance
 from annotator.learning.tagging.checkpoints import inspect_model, verify_model
 from annotator.learning.training.child_process import Event, Supervisor, wait_for_place
+from annotator.learning.training.data import (
+    data_of,
+    engine_settings,
+    refuse_leaks,
+    refuse_nothing_to_evaluate,
+)
 from annotator.learning.training.disk_space import (
     Room,
     bytes_in,
     refuse_without_room,
     sweep_ended_runs,
 )
-from ner_engine.duplicates import THRESHOLD
-from ner_engine.formats import Report, sd_nlp
-from ner_engine.formats.jsonl import document_from_json
 from ner_engine.registry.catalogue import find_base
-from ner_engine.registry.tasks import TASKS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Sequence
 
     from annotator.jobs.runs import JobRun
-    from ner_engine.schema import Document
 
 log = structlog.get_logger(__name__)
 
@@ -67,125 +65,9 @@ _SHOWN: Final = (
     "examples",
 )
 _WRITE_EVERY_SECONDS: Final = 0.5
-TEST: Final = "test"
 #: Hyperparameters that runs in the queue from before an update do not name, and what they were
 #: then.
 _BEFORE_IT_WAS_KNOWN: Final = {"blend": "off"}
-#: Where a snapshot keeps its whole figures.
-FIGURES: Final = "sd_figs"
-
-
-def ancestors_of(model: ModelVersion) -> list[Snapshot]:
-    """The snapshots that the model learned from, its own first, then those of the models it was
-    trained from."""
-    snapshots = []
-    current: ModelVersion | None = model
-    while current is not None:
-        run = TrainingRun.objects.filter(candidate=current).select_related("snapshot").first()
-        if run is not None:
-            snapshots.append(run.snapshot)
-        current = current.parent
-    return snapshots
-
-
-def judge(model: ModelVersion, snapshot: Snapshot, job: JobRun) -> Evaluation:
-    """The model's scores and findings on the held-out papers of the snapshot; those there are, else
-    new ones. The row is not saved."""
-    found = Evaluation.objects.filter(
-        model_version__name=model.name, snapshot=snapshot, side=TEST, findings__form=FORM
-    ).first()
-    if found is not None:
-        return found
-    engine.load(model)  # loading is no part of the time that tagging takes
-    job.report(message=f"Judging {model.name} on the held-out papers of snapshot {snapshot.number}")
-    recorder = Recorder()
-    scores = engine.evaluate(
-        model,
-        documents_of(snapshot, TEST, model.task),
-        before_each_batch=job.check,
-        watch=recorder.watch,
-    )
-    facts = {"scores": scores | {"partial": recorder.partial}, "findings": recorder.findings()}
-    return Evaluation(
-        model_version=model,
-        snapshot=snapshot,
-        side=TEST,
-        micro_f1=scores["micro"]["f1"],
-        seconds=scores["seconds"],
-        **facts,
-    )
-
-
-def keep(evaluation: Evaluation) -> None:
-    """Save what ``judge`` gave, in place of what was measured before findings were kept."""
-    if evaluation.pk is None:
-        facts = {
-            name: getattr(evaluation, name)
-            for name in ("scores", "findings", "micro_f1", "seconds")
-        }
-        key = {
-            "model_version": evaluation.model_version,
-            "snapshot": evaluation.snapshot,
-            "side": evaluation.side,
-        }
-        evaluation.pk = Evaluation.objects.update_or_create(**key, defaults=facts)[0].pk
-
-
-def data_of(snapshot: Snapshot, task: str) -> Path:
-    """The folder of the snapshot's rows as models of that task read them: panels, or whole
-    figures."""
-    return snapshot.folder / FIGURES if not TASKS[task].by_panel else snapshot.folder
-
-
-def told_labels(task: str, snapshot: Snapshot) -> list[str]:
-    """What a model of that task tells that learns from the snapshot: for entities the labels of the
-    project as the snapshot has them."""
-    return list(snapshot.report["labels"] if task == ModelTask.ENTITIES else TASKS[task].labels)
-
-
-def engine_settings(
-    task: str, snapshot: Snapshot, hyperparameters: Mapping[str, Any]
-) -> dict[str, Any]:
-    """What the engine is told beside the recipe: the hyperparameters, and for entities the labels
-    of the project as the snapshot has them."""
-    return (
-        {**hyperparameters, "labels": ",".join(snapshot.report["labels"])}
-        if task == ModelTask.ENTITIES
-        else dict(hyperparameters)
-    )
-
-
-def documents_of(snapshot: Snapshot, side: str, task: str) -> Iterator[Document]:
-    """The rows of one side, as models of that task read them. Raises ``UserError`` for one that
-    cannot be read."""
-    folder = data_of(snapshot, task)
-    if folder == snapshot.folder:
-        yield from (document_from_json(row, f"{snapshot}, {side}") for row in rows_of(folder, side))
-        return
-    report = Report()
-    with (folder / f"{side}.jsonl").open("rb") as stream:
-        yield from sd_nlp.read(stream, name=f"{snapshot}, {side}", report=report)
-    if report.counts["refused"]:
-        raise UserError(f"{snapshot} is damaged: {report.problems[0]}. Make a new one.")
-
-
-def refuse_leaks(base: ModelVersion, snapshot: Snapshot) -> None:
-    """Raise ``LeakError`` where a model trained on the snapshot from ``base`` would be judged on
-    what it, or an ancestor, learned from, or nearly."""
-    learned_from = [snapshot.folder, *(each.folder for each in ancestors_of(base))]
-    refuse_leak(learned_from, snapshot.folder)
-    refuse_near_leak(learned_from, snapshot.folder, snapshot.rules.get("near_duplicate", THRESHOLD))
-
-
-def refuse_nothing_to_judge(task: str, snapshot: Snapshot) -> None:
-    """Raise ``UserError`` where the held-out papers have nothing that a model of this task is to
-    find."""
-    if not any(map(TASKS[task].targets, documents_of(snapshot, TEST, task))):
-        raise UserError(
-            f"The held-out papers of snapshot {snapshot.number} have no {ModelTask(task).label}, so"
-            " a new model could not be judged. Accept legends that have some, in more papers, and"
-            " make a new snapshot."
-        )
 
 
 @dataclass
@@ -250,7 +132,7 @@ class Training:
         refuse_leaks(self.run.base, snapshot)
         if is_trained:
             return
-        refuse_nothing_to_judge(self.run.task, snapshot)
+        refuse_nothing_to_evaluate(self.run.task, snapshot)
         verify_model(self.run.base)
         sweep_ended_runs()
         refuse_without_room(
@@ -302,7 +184,7 @@ class Training:
             parent=self.run.base,
         )
         return [
-            judge(model, self.run.snapshot, self.job)
+            evaluate_model(model, self.run.snapshot, self.job)
             for model in (candidate, self.serving)
             if model is not None
         ]
@@ -325,7 +207,7 @@ class Training:
             self.job.hold()
             candidate.save()
             for evaluation in evaluations:
-                keep(evaluation)
+                save_evaluation(evaluation)
             if not self._move(
                 RunState.SUCCEEDED, candidate=candidate, finished_at=timezone.now(), error=""
             ):

@@ -27,19 +27,24 @@ from annotator.jobs.errors import JobConflictError
 from annotator.jobs.services import enqueue, request_cancel
 from annotator.learning import engine
 from annotator.learning.models import ModelVersion, SeriesKind, TrainingSeries
-from annotator.learning.services import DEFAULT_RECIPE, serving_model
 from annotator.learning.tagging.checkpoints import verify_model
+from annotator.learning.tagging.services import serving_model
 from annotator.learning.training import label_errors
 from annotator.learning.training import learning_curve as curves
 from annotator.learning.training.child_process import Event, Supervisor, wait_for_place
+from annotator.learning.training.data import data_of, engine_settings
 from annotator.learning.training.disk_space import (
     Room,
     bytes_in,
     refuse_without_room,
     sweep_ended_runs,
 )
-from annotator.learning.training.recipes import check_series, checked_hyperparameters, recipe_named
-from annotator.learning.training.runs import data_of, engine_settings
+from annotator.learning.training.recipes import (
+    DEFAULT_RECIPE,
+    check_series,
+    checked_hyperparameters,
+    recipe_named,
+)
 from ner_engine.duplicates import THRESHOLD
 from ner_engine.registry.catalogue import find_base
 

@@ -26,6 +26,13 @@ from annotator.jobs.errors import JobLostError
 from annotator.learning import engine
 from annotator.learning.tagging.checkpoints import verify_model
 from annotator.learning.training.child_process import Event, Supervisor, wait_for_place
+from annotator.learning.training.data import (
+    TEST,
+    data_of,
+    engine_settings,
+    predicted_labels,
+    refuse_leaks,
+)
 from annotator.learning.training.disk_space import (
     TRIAL_PREFIX,
     Room,
@@ -33,13 +40,6 @@ from annotator.learning.training.disk_space import (
     sweep_ended_runs,
 )
 from annotator.learning.training.recipes import example_rule
-from annotator.learning.training.runs import (
-    TEST,
-    data_of,
-    engine_settings,
-    refuse_leaks,
-    told_labels,
-)
 from ner_engine.formats.jsonl import document_from_json
 from ner_engine.registry.catalogue import find_base
 from ner_engine.registry.recipes import SHARES_OF_BASE
@@ -48,7 +48,7 @@ from ner_engine.split import SPLITS, Split
 
 if TYPE_CHECKING:
     from annotator.jobs.runs import JobRun
-    from annotator.learning.services import Plan
+    from annotator.learning.training.plan import TrainingPlan
 
 #: Steps that are run; the first is left out of the measure where there are others, because it makes
 #: ready what later ones use.
@@ -97,7 +97,7 @@ class _Measured:
         return statistics.median(self.steps[1:] or self.steps)
 
 
-def try_out(plan: Plan, run: JobRun) -> dict[str, Any]:
+def try_out(plan: TrainingPlan, run: JobRun) -> dict[str, Any]:
     """What was found: ``{"leak": sentence}`` where the run would be stopped by one, else how long
     it would take.
 
@@ -134,7 +134,7 @@ def _folder_of(run: JobRun) -> Iterator[Path]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _leak(plan: Plan) -> str:
+def _leak(plan: TrainingPlan) -> str:
     try:
         refuse_leaks(plan.base, plan.snapshot)
     except LeakError as error:
@@ -154,7 +154,7 @@ class _Sample:
     examples: Mapping[str, int]
 
     @classmethod
-    def write(cls, plan: Plan, folder: Path, run: JobRun) -> _Sample:
+    def write(cls, plan: TrainingPlan, folder: Path, run: JobRun) -> _Sample:
         """Write ``train.jsonl`` and ``eval.jsonl`` into a folder."""
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
@@ -176,7 +176,7 @@ class _Sample:
         return cls(n_written, {side: len(numbers) for side, numbers in usable.items()})
 
 
-def _usable(plan: Plan, side: str) -> Iterator[bool]:
+def _usable(plan: TrainingPlan, side: str) -> Iterator[bool]:
     """Of each line of a side whether it is an example; whole figures all are."""
     source = data_of(plan.snapshot, plan.task)
     if not TASKS[plan.task].by_panel:
@@ -205,7 +205,7 @@ def _copy_lines(source: Path, wanted: set[int], target: Path) -> int:
 # How long
 
 
-def _measure(plan: Plan, sample: _Sample, folder: Path, run: JobRun) -> _Measured:
+def _measure(plan: TrainingPlan, sample: _Sample, folder: Path, run: JobRun) -> _Measured:
     """Run the steps in a child. Raises ``TrainingFailedError`` with what the training itself would
     end with."""
     batches = max(1, math.ceil(sample.n_written / int(plan.hyperparameters["batch_size"])))
@@ -254,7 +254,7 @@ def _hear(found: _Measured, event: Event, *, batch_size: int) -> None:
         found.tagging = float(scores["seconds"]) / int(scores["documents"])
 
 
-def _estimate(plan: Plan, sample: _Sample, found: _Measured) -> dict[str, Any]:
+def _estimate(plan: TrainingPlan, sample: _Sample, found: _Measured) -> dict[str, Any]:
     """What the whole run takes by what its first steps took."""
     settings_of_run = plan.hyperparameters
     batch_size, epochs = int(settings_of_run["batch_size"]), float(settings_of_run["epochs"])
@@ -297,9 +297,9 @@ def _estimate(plan: Plan, sample: _Sample, found: _Measured) -> dict[str, Any]:
     }
 
 
-def _n_weight_averages(plan: Plan) -> int:
+def _n_weight_averages(plan: TrainingPlan) -> int:
     """Return how many averages with the base model the run evaluates before it chooses one."""
-    labels = told_labels(plan.task, plan.snapshot)
+    labels = predicted_labels(plan.task, plan.snapshot)
     if plan.hyperparameters["blend"] != "auto" or set(plan.base.labels) != set(labels):
         return 0
     return len(SHARES_OF_BASE)

@@ -15,7 +15,7 @@ from annotator.demo_data import load_demo
 from annotator.jobs.models import Job
 from annotator.jobs.services import run_job
 from annotator.learning.models import Evaluation, ModelOrigin, ModelVersion, TrainingRun
-from annotator.learning.services import serving_model
+from annotator.learning.tagging.services import serving_model
 from tests.annotator.api.conftest import Program
 from tests.annotator.learning.conftest import judged_as, perfect
 

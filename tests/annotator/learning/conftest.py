@@ -23,7 +23,7 @@ from annotator.learning.models import (
     RunState,
     TrainingRun,
 )
-from annotator.learning.services import lineup_of, register_model, serving_model
+from annotator.learning.tagging.services import lineup_of, register_model, serving_model
 from ner_engine import schema
 from ner_engine.align import Labelled
 from ner_engine.formats.jsonl import document_from_json

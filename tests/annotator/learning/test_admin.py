@@ -21,7 +21,6 @@ from annotator.datasets.models import Snapshot, SnapshotState
 from annotator.datasets.services import add_snapshot, build_snapshot
 from annotator.datasets.snapshots import rows_of
 from annotator.jobs.models import Job, JobState
-from annotator.learning import services
 from annotator.learning.evaluation import charts as reports
 from annotator.learning.models import (
     Evaluation,
@@ -32,6 +31,9 @@ from annotator.learning.models import (
     TrainingRun,
 )
 from annotator.learning.serving import eligibility, gate
+from annotator.learning.tagging.services import serving_model
+from annotator.learning.training.plan import TrainingRequest
+from annotator.learning.training.services import TRAIN_KIND, start_training
 from tests.annotator.datasets.conftest import long_legend
 from tests.annotator.learning.conftest import judged_as, perfect
 
@@ -69,7 +71,7 @@ def scores(f1: float) -> dict[str, Any]:
 @pytest.fixture
 def finished(project: Project, snapshot: Snapshot) -> TrainingRun:
     """A run whose candidate was judged beside the serving model."""
-    base = services.serving_model(project)
+    base = serving_model(project)
     run = TrainingRun.objects.create(
         project=project,
         snapshot=snapshot,
@@ -139,7 +141,7 @@ def test_a_training_is_started_with_what_was_filled_in(panel: Client, snapshot: 
     assert run.hyperparameters["epochs"] == 1.0
     assert run.hyperparameters["warmup"] == 0.2
     assert run.hyperparameters["seed"] == 7
-    assert run.base == services.serving_model(snapshot.project)
+    assert run.base == serving_model(snapshot.project)
     assert run.job is not None
     assert run.job.queue == "train"
 
@@ -163,7 +165,7 @@ def test_a_hyperparameter_that_cannot_be_is_refused_with_a_sentence(
     assert response.status_code == 422
     assert sentence in response.content.decode()
     assert not TrainingRun.objects.exists()
-    assert not Job.objects.filter(kind=services.TRAIN_KIND).exists()
+    assert not Job.objects.filter(kind=TRAIN_KIND).exists()
 
 
 def test_a_second_training_at_once_is_refused(panel: Client, snapshot: Snapshot) -> None:
@@ -176,7 +178,7 @@ def test_a_second_training_at_once_is_refused(panel: Client, snapshot: Snapshot)
 def test_the_page_of_a_run_is_polled_until_the_run_has_ended(
     panel: Client, snapshot: Snapshot, admin: User
 ) -> None:
-    run = services.start_training(project=snapshot.project, snapshot=snapshot, actor=admin)
+    run = start_training(TrainingRequest(project=snapshot.project, snapshot=snapshot), actor=admin)
     part = reverse(f"{RUNS}_part", args=[run.pk])
     assert panel.get(part).status_code == 200
     panel.post(reverse(f"{RUNS}_cancel", args=[run.pk]))
@@ -266,11 +268,11 @@ def test_promotion_and_roll_back_are_a_click_each_and_are_logged(
     asked = {"project": finished.project_id, "reason": "better on proteins", "run": finished.pk}
     response = panel.post(reverse(f"{MODELS}_promote", args=[candidate.pk]), asked, follow=True)
     assert "is in service in" in text_of(response)
-    assert services.serving_model(finished.project) == candidate
+    assert serving_model(finished.project) == candidate
     assert Promotion.objects.get().reason == "better on proteins"
     assert "Roll back to" in text_of(panel.get(reverse(f"{RUNS}_change", args=[finished.pk])))
     panel.post(reverse(f"{MODELS}_roll_back", args=[finished.project_id]), {"run": finished.pk})
-    assert services.serving_model(finished.project) == base
+    assert serving_model(finished.project) == base
     log = text_of(panel.get(reverse("admin:learning_promotion_changelist")))
     assert "Promoted" in log
     assert "Rolled Back" in log
@@ -330,7 +332,7 @@ def test_a_worse_candidate_is_promoted_from_the_panel_with_a_written_reason_alon
         reverse(f"{MODELS}_promote", args=[finished.candidate_id]),
         {**asked, "reason": "It alone knows the labels of the new guideline."},
     )
-    assert services.serving_model(finished.project) == finished.candidate
+    assert serving_model(finished.project) == finished.candidate
     entry = text_of(
         panel.get(reverse("admin:learning_promotion_change", args=[Promotion.objects.get().pk]))
     )
@@ -371,13 +373,13 @@ def test_a_model_that_was_not_judged_is_not_promoted(panel: Client, project: Pro
         reverse(f"{MODELS}_promote", args=[model.pk]), {"project": project.pk}, follow=True
     )
     assert "has no evaluation on held-out papers" in text_of(response)
-    assert services.serving_model(project) != model
+    assert serving_model(project) != model
 
 
 def test_a_model_says_where_it_serves_even_where_nothing_was_promoted(
     panel: Client, project: Project
 ) -> None:
-    model = services.serving_model(project)
+    model = serving_model(project)
     assert f"in service in {project}" in text_of(
         panel.get(reverse(f"{MODELS}_change", args=[model.pk]))
     )
@@ -446,9 +448,7 @@ def test_staff_without_the_right_cannot_train_judge_promote_or_cancel(
     run = TrainingRun.objects.create(
         project=finished.project, snapshot=finished.snapshot, base=finished.base, recipe="quick"
     )
-    run.job = Job.objects.create(
-        kind=services.TRAIN_KIND, scope=finished.project.scope, queue="train"
-    )
+    run.job = Job.objects.create(kind=TRAIN_KIND, scope=finished.project.scope, queue="train")
     run.save()
     answers = [
         browser.get(reverse(f"{RUNS}_add")),

@@ -21,7 +21,7 @@ from annotator.learning.models import (
     PromotionKind,
     ServingModel,
 )
-from annotator.learning.services import PRETAG_KIND, serving_model
+from annotator.learning.tagging.services import PRETAG_KIND, serving_model
 
 pytestmark = pytest.mark.django_db
 ClientOf = Callable[[User | None], Client]

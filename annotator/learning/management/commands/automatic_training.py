@@ -11,8 +11,8 @@ from annotator.accounts.actors import SYSTEM
 from annotator.common.commands import JsonCommand, Outcome
 from annotator.corpus.management.commands.import_documents import project_named
 from annotator.learning.commands import settings_of
-from annotator.learning.services import DEFAULT_RECIPE
 from annotator.learning.training.automatic import change_automatic_training, look_at, standing_of
+from annotator.learning.training.recipes import DEFAULT_RECIPE
 
 
 class Command(JsonCommand):

@@ -9,9 +9,9 @@ from django.core.management.base import CommandParser
 from annotator.accounts.actors import SYSTEM
 from annotator.common.commands import JsonCommand, Outcome
 from annotator.corpus.management.commands.import_documents import project_named
-from annotator.learning.services import find_model
 from annotator.learning.serving.canary import start_canary, stop_canary
 from annotator.learning.serving.canary_report import Compared, canary_of
+from annotator.learning.tagging.services import find_model
 
 
 class Command(JsonCommand):

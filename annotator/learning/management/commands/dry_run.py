@@ -18,8 +18,10 @@ from annotator.datasets.models import Snapshot, SnapshotState
 from annotator.jobs.commands import JobCommand
 from annotator.learning.commands import add_training_arguments, settings_of
 from annotator.learning.evaluation.charts import in_words_of
-from annotator.learning.services import TRIAL_KIND, find_model, plan_training
-from annotator.learning.training.dry_run import DryRun, dry_run_of, trial_arguments
+from annotator.learning.tagging.services import find_model
+from annotator.learning.training.dry_run import DryRun, dry_run_arguments, dry_run_of
+from annotator.learning.training.plan import TrainingRequest, plan_training
+from annotator.learning.training.services import DRY_RUN_KIND
 from ner_engine.split import SPLITS
 
 
@@ -54,19 +56,24 @@ class Command(JobCommand):
         frozen = snapshot_numbered(target, snapshot) if snapshot is not None else _newest(target)
         chosen = find_model(name=base, project=target) if base else None
         plan = plan_training(
-            project=target,
-            snapshot=frozen,
+            TrainingRequest(
+                project=target,
+                snapshot=frozen,
+                recipe=recipe,
+                hyperparameters=asked,
+                base=chosen,
+            ),
             actor=SYSTEM,
-            recipe=recipe,
-            hyperparameters=asked,
-            base=chosen,
         )
         found = dry_run_of(plan)
         stops, measured = list(found.stops), {}
         if not stops and not no_steps:
-            measured = self.run_job(
-                kind=TRIAL_KIND, scope=target.scope, arguments=trial_arguments(plan, asked=asked)
-            ).result
+            job = self.run_job(
+                kind=DRY_RUN_KIND,
+                scope=target.scope,
+                arguments=dry_run_arguments(plan, asked=asked),
+            )
+            measured = job.result
             stops += [measured["leak"]] if measured["leak"] else []
         summary = {"project": target.slug, **found.as_json(), "stops": stops, "measured": measured}
         return Outcome(summary, list(_lines(found, measured, stops)), is_partial=bool(stops))

@@ -10,7 +10,7 @@ from annotator.common.commands import Outcome
 from annotator.corpus.management.commands.import_documents import project_named
 from annotator.jobs.commands import JobCommand
 from annotator.learning.models import ModelTask
-from annotator.learning.services import (
+from annotator.learning.tagging.services import (
     PRETAG_KIND,
     find_model,
     pretag_arguments,

@@ -12,8 +12,8 @@ from annotator.common.errors import UserError
 from annotator.corpus.management.commands.import_documents import project_named
 from annotator.corpus.models import Project
 from annotator.learning.models import ModelTask, ModelVersion, Promotion
-from annotator.learning.services import find_model
 from annotator.learning.serving.promotion import promote
+from annotator.learning.tagging.services import find_model
 
 
 class Command(JsonCommand):

@@ -16,13 +16,10 @@ from annotator.learning.commands import add_training_arguments, settings_of
 from annotator.learning.evaluation.comparison import Comparison
 from annotator.learning.evaluation.services import compare
 from annotator.learning.models import TrainingRun
-from annotator.learning.services import (
-    TRAIN_KIND,
-    add_training_run,
-    find_model,
-    settle_runs,
-)
+from annotator.learning.tagging.services import find_model
+from annotator.learning.training.plan import TrainingRequest
 from annotator.learning.training.recipes import checked_hyperparameters
+from annotator.learning.training.services import TRAIN_KIND, add_training_run, settle_runs
 
 
 class Command(SnapshotCommand):
@@ -55,12 +52,14 @@ class Command(SnapshotCommand):
             snapshot_numbered(target, snapshot) if snapshot is not None else self.freeze(target)
         )
         run = add_training_run(
-            project=target,
-            snapshot=frozen,
+            TrainingRequest(
+                project=target,
+                snapshot=frozen,
+                recipe=recipe,
+                hyperparameters=settings,
+                base=chosen,
+            ),
             actor=SYSTEM,
-            recipe=recipe,
-            hyperparameters=settings,
-            base=chosen,
         )
         try:
             job = self.run_job(

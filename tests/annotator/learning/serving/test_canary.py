@@ -34,12 +34,12 @@ from annotator.learning.models import (
     Promotion,
     TrainingRun,
 )
-from annotator.learning.services import PRETAG_KIND, serving_model, start_pretagging
 from annotator.learning.serving import canary_report as canaries
 from annotator.learning.serving.canary import start_canary, stop_canary
 from annotator.learning.serving.canary_report import Ratio, canary_of, compared
 from annotator.learning.serving.gate import GateError
 from annotator.learning.serving.promotion import promote, roll_back
+from annotator.learning.tagging.services import PRETAG_KIND, serving_model, start_pretagging
 from annotator.review.editing.services import apply_operation
 from tests.annotator.commands import run_command
 from tests.annotator.datasets.conftest import long_legend

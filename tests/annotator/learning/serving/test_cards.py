@@ -23,9 +23,9 @@ from annotator.common.errors import UserError
 from annotator.corpus.models import Project
 from annotator.datasets.models import Snapshot, SplitFile
 from annotator.learning.models import Evaluation, ModelOrigin, ModelVersion, TrainingRun
-from annotator.learning.services import register_model, serving_model
 from annotator.learning.serving.cards import Piece, blocks_of, model_archive, with_provenance
 from annotator.learning.tagging.checkpoints import inspect_model
+from annotator.learning.tagging.services import register_model, serving_model
 from ner_engine.registry.cards import table
 
 CARD = """---

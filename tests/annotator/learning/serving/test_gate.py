@@ -18,7 +18,6 @@ from annotator.corpus.models import Project
 from annotator.datasets.models import Snapshot
 from annotator.datasets.services import add_snapshot, build_snapshot
 from annotator.learning.models import Evaluation, GateRules, ModelVersion, Promotion
-from annotator.learning.services import serving_model
 from annotator.learning.serving.gate import (
     MIN_REASON,
     GateError,
@@ -27,6 +26,7 @@ from annotator.learning.serving.gate import (
     gate_reasons,
 )
 from annotator.learning.serving.promotion import gate_result_of, promote, roll_back
+from annotator.learning.tagging.services import serving_model
 
 CandidateOf = Callable[..., ModelVersion]
 REASON = "Curators need the new label now, and know what it costs."

@@ -28,9 +28,9 @@ from annotator.corpus.models import Project
 from annotator.jobs.models import Job, JobState
 from annotator.jobs.services import run_job
 from annotator.learning.models import ModelOrigin, ModelVersion
-from annotator.learning.services import register_model
 from annotator.learning.serving import hub
 from annotator.learning.serving.hub import offer_of, start_push, with_licence
+from annotator.learning.tagging.services import register_model
 from ner_engine.registry.cards import licence_in
 from tests.annotator.commands import run_command
 

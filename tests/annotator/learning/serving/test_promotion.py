@@ -30,10 +30,15 @@ from annotator.learning.models import (
     ServingModel,
     TrainingRun,
 )
-from annotator.learning.services import PRETAG_KIND, lineup_of, serving_model, start_pretagging
 from annotator.learning.serving import changes
 from annotator.learning.serving.promotion import promote, roll_back
 from annotator.learning.tagging.pretagging import Pretagging
+from annotator.learning.tagging.services import (
+    PRETAG_KIND,
+    lineup_of,
+    serving_model,
+    start_pretagging,
+)
 from ner_engine.split import split_of
 from tests.annotator.commands import run_command
 from tests.annotator.datasets.conftest import long_legend

@@ -45,16 +45,17 @@ from annotator.learning.models import (
     ServingModel,
     TrainingRun,
 )
-from annotator.learning.services import (
+from annotator.learning.serving.promotion import promote, roll_back, switch_stage
+from annotator.learning.tagging.lineup import LETTERS
+from annotator.learning.tagging.services import (
     lineup_of,
     register_model,
     serving_model,
     start_pretagging,
-    start_training,
 )
-from annotator.learning.serving.promotion import promote, roll_back, switch_stage
-from annotator.learning.tagging.lineup import LETTERS
-from annotator.learning.training.runs import TEST, data_of, documents_of
+from annotator.learning.training.data import TEST, data_of, documents_of
+from annotator.learning.training.plan import TrainingRequest
+from annotator.learning.training.services import start_training
 from annotator.review.editing.services import apply_operation, legend_state
 from ner_engine import schema
 from ner_engine.errors import UnsafeModelError
@@ -177,7 +178,7 @@ def test_a_default_model_that_tells_something_else_is_left_out(
     set_default(settings, monkeypatch, "DEFAULT_GENEPROD_ROLES_MODEL", all_steps["panels"].location)
     step = lineup_of(project).step("geneprod_roles")
     assert step.model is None
-    assert ("tells panels" in step.reason) is True
+    assert ("predicts panels" in step.reason) is True
     set_default(settings, monkeypatch, "DEFAULT_MODEL", all_steps["panels"].location)
     with pytest.raises(UnsafeModelError, match="cannot be the default model for entities"):
         serving_model(project)
@@ -290,11 +291,11 @@ def test_a_model_of_another_step_cannot_tell_entities(
     project: Project, all_steps: Models, import_legends: ImportLegends
 ) -> None:
     import_legends(1)
-    with pytest.raises(UserError, match="tells panels, not entities"):
+    with pytest.raises(UserError, match="predicts panels, not entities"):
         start_pretagging(project=project, actor=SYSTEM, model_version=all_steps["panels"])
     ended = run_command("pretag", "autophagy", "--model", all_steps["geneprod_roles"].name)
     assert ended.code == 2
-    assert ("tells roles of gene products, not entities" in ended.err) is True
+    assert ("predicts roles of gene products, not entities" in ended.err) is True
     assert not Job.objects.exists()
 
 
@@ -521,7 +522,8 @@ def test_a_candidate_is_trained_judged_and_promoted_for_its_own_step(
 ) -> None:
     project, task = with_roles.project, RECIPES[recipe].task
     run = start_training(
-        project=project, snapshot=with_roles, recipe=recipe, hyperparameters=BRIEF, actor=manager
+        TrainingRequest(project=project, snapshot=with_roles, recipe=recipe, hyperparameters=BRIEF),
+        actor=manager,
     )
     assert run.task == task
     assert run.base == serving_model(project)
@@ -539,7 +541,8 @@ def test_a_candidate_is_trained_judged_and_promoted_for_its_own_step(
     promote(project=project, model_version=run.candidate, actor=manager, reason=REASON)
     assert lineup_of(project).models == {"entities": run.base, task: run.candidate}
     again = start_training(
-        project=project, snapshot=with_roles, recipe=recipe, hyperparameters=BRIEF, actor=manager
+        TrainingRequest(project=project, snapshot=with_roles, recipe=recipe, hyperparameters=BRIEF),
+        actor=manager,
     )
     assert again.base == run.candidate
 
@@ -548,10 +551,12 @@ def test_a_run_whose_papers_hold_nothing_to_judge_by_does_not_begin(
     learned: Snapshot, trained_at_once: list[dict[str, Any]], manager: User
 ) -> None:
     run = start_training(
-        project=learned.project,
-        snapshot=learned,
-        recipe="small-mol-roles",
-        hyperparameters=BRIEF,
+        TrainingRequest(
+            project=learned.project,
+            snapshot=learned,
+            recipe="small-mol-roles",
+            hyperparameters=BRIEF,
+        ),
         actor=manager,
     )
     run_job(run.job_id)
@@ -566,7 +571,10 @@ def test_a_run_whose_papers_hold_nothing_to_judge_by_does_not_begin(
 
 def test_a_recipe_that_there_is_not_is_named(learned: Snapshot, manager: User) -> None:
     with pytest.raises(UserError, match="There is no recipe colours"):
-        start_training(project=learned.project, snapshot=learned, recipe="colours", actor=manager)
+        start_training(
+            TrainingRequest(project=learned.project, snapshot=learned, recipe="colours"),
+            actor=manager,
+        )
 
 
 # Pages and programs

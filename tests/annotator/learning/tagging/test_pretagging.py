@@ -25,7 +25,12 @@ from annotator.jobs.models import Job, JobState
 from annotator.jobs.services import request_cancel, run_job
 from annotator.learning import engine
 from annotator.learning.models import ModelVersion, ServingModel
-from annotator.learning.services import PRETAG_KIND, find_model, register_model, start_pretagging
+from annotator.learning.tagging.services import (
+    PRETAG_KIND,
+    find_model,
+    register_model,
+    start_pretagging,
+)
 from ner_engine import schema
 from ner_engine.errors import EngineError
 from ner_engine.inference.backends import LeanBackend

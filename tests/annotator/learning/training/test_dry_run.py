@@ -30,11 +30,12 @@ from annotator.jobs.models import Job, JobState
 from annotator.jobs.services import run_job
 from annotator.learning import engine
 from annotator.learning.models import ModelOrigin, ModelVersion, TrainingRun
-from annotator.learning.services import TRIAL_KIND, start_training
 from annotator.learning.training import disk_space as room
 from annotator.learning.training.child_process import read_events
 from annotator.learning.training.dry_run import DryRun, dry_run_of, plan_of, start_dry_run
+from annotator.learning.training.plan import TrainingRequest
 from annotator.learning.training.recipes import defaults_of, hyperparameters, recipes
+from annotator.learning.training.services import DRY_RUN_KIND, start_training
 from ner_engine.registry.catalogue import find_base
 from tests.annotator.commands import run_command
 from tests.annotator.datasets.conftest import long_legend
@@ -51,13 +52,14 @@ DRY_RUN = "admin:learning_trainingrun_dry_run"
 def tried(snapshot: Snapshot, **facts: Any) -> Job:
     asked = BRIEF | facts.pop("hyperparameters", {})
     return start_dry_run(
-        project=snapshot.project,
-        snapshot=snapshot,
+        TrainingRequest(
+            project=snapshot.project,
+            snapshot=snapshot,
+            hyperparameters=asked,
+            base=facts.pop("base", None),
+            **facts,
+        ),
         actor=SYSTEM,
-        recipe="quick",
-        hyperparameters=asked,
-        base=facts.pop("base", None),
-        **facts,
     )
 
 
@@ -175,12 +177,8 @@ def test_nothing_to_judge_by_is_named_before_anything_starts(
     learned: Snapshot, tiny: ModelVersion
 ) -> None:
     job = start_dry_run(
-        project=learned.project,
-        snapshot=learned,
+        TrainingRequest(project=learned.project, snapshot=learned, recipe="geneprod-roles"),
         actor=SYSTEM,
-        recipe="geneprod-roles",
-        hyperparameters={},
-        base=None,
     )
     found = dry_run_of(plan_of(job.arguments))
     assert any("have no roles of gene products" in each for each in found.stops)
@@ -225,7 +223,7 @@ def test_what_could_not_be_started_cannot_be_tried(
 ) -> None:
     with pytest.raises(UserError, match=sentence):
         tried(learned, **facts)
-    assert not Job.objects.filter(kind=TRIAL_KIND).exists()
+    assert not Job.objects.filter(kind=DRY_RUN_KIND).exists()
 
 
 def test_a_snapshot_that_was_changed_is_not_tried(learned: Snapshot, tiny: ModelVersion) -> None:
@@ -239,14 +237,7 @@ def test_only_managers_try_trainings(
 ) -> None:
     for user in (reviewer, stranger):
         with pytest.raises(PermissionDenied):
-            start_dry_run(
-                project=learned.project,
-                snapshot=learned,
-                actor=user,
-                recipe="quick",
-                hyperparameters={},
-                base=None,
-            )
+            start_dry_run(TrainingRequest(project=learned.project, snapshot=learned), actor=user)
 
 
 # What a worker finds out
@@ -271,7 +262,8 @@ def test_a_few_steps_of_the_real_recipe_tell_how_long_it_would_take_and_leave_no
     assert not list(Path(room.settings.RUNS_DIR).glob("trial-*"))
     assert not ModelVersion.objects.filter(origin=ModelOrigin.TRAINED).exists()
     run = start_training(
-        project=learned.project, snapshot=learned, actor=SYSTEM, hyperparameters=BRIEF | asked
+        TrainingRequest(project=learned.project, snapshot=learned, hyperparameters=BRIEF | asked),
+        actor=SYSTEM,
     )
     run_job(run.job.pk)
     start = next(event for event in read_events(run.folder) if event["event"] == "start")
@@ -352,7 +344,10 @@ def test_what_was_tried_before_is_stopped_when_something_else_is_or_the_run_begi
     first, second = tried(learned), tried(learned, hyperparameters={"epochs": 2})
     assert Job.objects.get(pk=first.pk).state == JobState.CANCELLED
     assert Job.objects.get(pk=second.pk).state == JobState.PENDING
-    start_training(project=learned.project, snapshot=learned, actor=SYSTEM, hyperparameters=BRIEF)
+    start_training(
+        TrainingRequest(project=learned.project, snapshot=learned, hyperparameters=BRIEF),
+        actor=SYSTEM,
+    )
     assert Job.objects.get(pk=second.pk).state == JobState.CANCELLED
 
 
@@ -369,7 +364,7 @@ def test_the_dry_run_stands_before_the_launch_which_is_one_click_from_it(
 ) -> None:
     asked = {"snapshot": learned.pk, "recipe": "quick", "dry_run": "1", **BRIEF}
     response = panel.post(reverse(ADD), asked)
-    job = Job.objects.get(kind=TRIAL_KIND)
+    job = Job.objects.get(kind=DRY_RUN_KIND)
     assert response["Location"] == reverse(DRY_RUN, args=[job.pk])
     assert job.queue == "train"
     assert not TrainingRun.objects.exists()
@@ -535,7 +530,7 @@ def test_the_command_says_the_same_and_tries_the_steps_here(
     assert ended.err == ""
     assert ended.summary["texts"]["train"] == learned.counts["train"]["panels"]
     assert ended.summary["measured"]["seconds"] > 0
-    assert Job.objects.get(kind=TRIAL_KIND).is_inline
+    assert Job.objects.get(kind=DRY_RUN_KIND).is_inline
     told = run_command("dry_run", "autophagy", *settings, "--no-steps")
     assert told.code == 0
     assert ("Mind: Few to learn from" in told.out) is True
@@ -554,7 +549,7 @@ def test_the_command_ends_otherwise_where_the_run_would_end_before_it_begins(
     ended = run_command("dry_run", "autophagy")
     assert ended.code == 1
     assert (f"It would end before it begins. The paper {row['doi']}" in ended.out) is True
-    assert not Job.objects.filter(kind=TRIAL_KIND).exists()
+    assert not Job.objects.filter(kind=DRY_RUN_KIND).exists()
 
 
 def test_the_command_wants_a_snapshot(project: Project, tiny: ModelVersion) -> None:

@@ -43,15 +43,12 @@ from annotator.learning.models import (
     TrainingRun,
     TrainingSeries,
 )
-from annotator.learning.services import (
-    cancel_training,
-    serving_model,
-    start_pretagging,
-    start_training,
-)
+from annotator.learning.tagging.services import serving_model, start_pretagging
 from annotator.learning.training import devices
 from annotator.learning.training import disk_space as room
 from annotator.learning.training.child_process import read_events
+from annotator.learning.training.plan import TrainingRequest
+from annotator.learning.training.services import cancel_training, start_training
 from ner_engine.registry.catalogue import find_base
 from tests.annotator.conftest import WorkerProcess, wait_for
 from tests.annotator.datasets.conftest import long_legend
@@ -94,10 +91,10 @@ def short_folder() -> Iterator[Path]:
 
 def started(snapshot: Snapshot, **hyperparameters: Any) -> TrainingRun:
     return start_training(
-        project=snapshot.project,
-        snapshot=snapshot,
+        TrainingRequest(
+            project=snapshot.project, snapshot=snapshot, hyperparameters=BRIEF | hyperparameters
+        ),
         actor=SYSTEM,
-        hyperparameters=BRIEF | hyperparameters,
     )
 
 

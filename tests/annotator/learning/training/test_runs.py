@@ -31,17 +31,16 @@ from annotator.jobs.services import request_cancel, run_job
 from annotator.learning import engine
 from annotator.learning.evaluation.services import compare
 from annotator.learning.models import Evaluation, ModelOrigin, ModelVersion, RunState, TrainingRun
-from annotator.learning.services import (
-    PRETAG_KIND,
+from annotator.learning.serving.promotion import promote
+from annotator.learning.tagging.services import PRETAG_KIND, register_model, serving_model
+from annotator.learning.training.child_process import MAX_DEATHS, read_events
+from annotator.learning.training.plan import TrainingRequest
+from annotator.learning.training.services import (
     TRAIN_KIND,
     cancel_training,
-    register_model,
-    serving_model,
     settle_runs,
     start_training,
 )
-from annotator.learning.serving.promotion import promote
-from annotator.learning.training.child_process import MAX_DEATHS, read_events
 from ner_engine.registry.catalogue import find
 from ner_engine.split import split_of
 from tests.annotator.commands import run_command
@@ -59,11 +58,13 @@ PATIENCE = 400
 
 def started(snapshot: Snapshot, **facts: Any) -> TrainingRun:
     return start_training(
-        project=snapshot.project,
-        snapshot=snapshot,
+        TrainingRequest(
+            project=snapshot.project,
+            snapshot=snapshot,
+            hyperparameters=BRIEF | facts.pop("hyperparameters", {}),
+            **facts,
+        ),
         actor=SYSTEM,
-        hyperparameters=BRIEF | facts.pop("hyperparameters", {}),
-        **facts,
     )
 
 
@@ -107,7 +108,9 @@ def test_a_run_goes_from_the_queue_to_a_judged_candidate_that_can_serve(
 ) -> None:
     project, worker = learned.project, start_worker("tag,train")
     waiting = import_legends([long_legend(number) for number in range(60, 64)])
-    run = start_training(project=project, snapshot=learned, actor=manager, hyperparameters=BRIEF)
+    run = start_training(
+        TrainingRequest(project=project, snapshot=learned, hyperparameters=BRIEF), actor=manager
+    )
     assert run.state == RunState.QUEUED
     assert run.base == tiny
     job = finished(run.job, timeout=PATIENCE, log=worker.log)
@@ -565,11 +568,13 @@ def test_bad_hyperparameters_are_refused_before_anything_starts(
 ) -> None:
     with pytest.raises(UserError, match=sentence):
         start_training(
-            project=learned.project,
-            snapshot=learned,
+            TrainingRequest(
+                project=learned.project,
+                snapshot=learned,
+                recipe=recipe,
+                hyperparameters=hyperparameters,
+            ),
             actor=SYSTEM,
-            recipe=recipe,
-            hyperparameters=hyperparameters,
         )
     settings = [
         part for name, value in hyperparameters.items() for part in ("--set", f"{name}={value}")
@@ -600,7 +605,7 @@ def test_a_snapshot_that_cannot_be_judged_on_is_refused(
             Snapshot.objects.create(
                 project=project, number=3, state=SnapshotState.READY, counts=counts, **facts
             ),
-            "Snapshot 3 holds no paper that is",
+            "Snapshot 3 has no held-out papers",
         ),
         (
             Snapshot.objects.create(
@@ -610,7 +615,7 @@ def test_a_snapshot_that_cannot_be_judged_on_is_refused(
         ),
     ):
         with pytest.raises(UserError, match=sentence):
-            start_training(project=project, snapshot=snapshot, actor=SYSTEM)
+            start_training(TrainingRequest(project=project, snapshot=snapshot), actor=SYSTEM)
     ended = run_command("train", "autophagy", "--snapshot", 9)
     assert (
         ended.code,
@@ -626,7 +631,9 @@ def test_a_base_of_another_project_or_retired_is_refused(
     for changes in ({"project": elsewhere}, {"project": None, "retired_at": "2026-01-01T00:00Z"}):
         ModelVersion.objects.filter(pk=other.pk).update(**changes)
         with pytest.raises(UserError, match="is retired or belongs to another project"):
-            start_training(project=learned.project, snapshot=learned, actor=SYSTEM, base=other)
+            start_training(
+                TrainingRequest(project=learned.project, snapshot=learned, base=other), actor=SYSTEM
+            )
         assert run_command("train", "autophagy", "--base", other).code == 2
     assert not TrainingRun.objects.exists()
 
@@ -675,10 +682,10 @@ def test_only_managers_train_and_cancel(
     stranger: User,
     manager: User,
 ) -> None:
-    run = start_training(project=learned.project, snapshot=learned, actor=manager)
+    run = start_training(TrainingRequest(project=learned.project, snapshot=learned), actor=manager)
     for user in (reviewer, curator, viewer, stranger):
         with pytest.raises(PermissionDenied):
-            start_training(project=learned.project, snapshot=learned, actor=user)
+            start_training(TrainingRequest(project=learned.project, snapshot=learned), actor=user)
         with pytest.raises(PermissionDenied):
             cancel_training(run=run, actor=user)
     assert cancel_training(run=run, actor=manager).state == RunState.CANCELLED
