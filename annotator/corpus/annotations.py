@@ -121,9 +121,7 @@ def write_suggestions(
             steps=steps,
         )
         _replace_found_panels(ids, panels or {}, panels_by)
-        Document.objects.filter(pk__in=ids, state=DocumentState.IMPORTED).update(
-            state=DocumentState.SUGGESTED
-        )
+        Document.objects.filter(pk__in=ids).move(DocumentState.SUGGESTED)
         for document in documents:
             spans = spans_of[document.pk]
             document.certainty = mean_certainty(spans)

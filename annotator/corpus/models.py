@@ -15,6 +15,7 @@ from django.db import models
 from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Left
 
+from annotator.common.states import Badge, State, StatefulQuerySet, StateMachine
 from annotator.corpus.decisions import DecisionKind, ReviewMode, Verdict
 from ner_engine.schema import text_hash
 
@@ -161,23 +162,26 @@ class Membership(models.Model):
         return f"{self.user} {self.role}"
 
 
-class DocumentState(models.TextChoices):
-    """How far a legend is. Transitions in ``DOCUMENT_TRANSITIONS``."""
+class DocumentState(State):
+    """How far a legend is."""
 
-    IMPORTED = "imported", "not tagged yet"
-    SUGGESTED = "suggested", "waiting for review"
-    IN_REVIEW = "in_review", "in review"
-    ACCEPTED = "accepted", "accepted"
+    IMPORTED = "imported", Badge.NEUTRAL, "not tagged yet"
+    SUGGESTED = "suggested", Badge.NEUTRAL, "waiting for review"
+    IN_REVIEW = "in_review", Badge.WARN, "in review"
+    ACCEPTED = "accepted", Badge.OK, "accepted"
 
 
-DOCUMENT_TRANSITIONS: dict[DocumentState, frozenset[DocumentState]] = {
-    DocumentState.IMPORTED: frozenset(
-        {DocumentState.SUGGESTED, DocumentState.IN_REVIEW, DocumentState.ACCEPTED}
-    ),
-    DocumentState.SUGGESTED: frozenset({DocumentState.IN_REVIEW, DocumentState.ACCEPTED}),
-    DocumentState.IN_REVIEW: frozenset({DocumentState.ACCEPTED}),
-    DocumentState.ACCEPTED: frozenset({DocumentState.IN_REVIEW}),
-}
+#: Each edit takes a legend to IN_REVIEW, also one that is there already.
+DOCUMENT_STATES = StateMachine(
+    {
+        DocumentState.IMPORTED: frozenset(
+            {DocumentState.SUGGESTED, DocumentState.IN_REVIEW, DocumentState.ACCEPTED}
+        ),
+        DocumentState.SUGGESTED: frozenset({DocumentState.IN_REVIEW, DocumentState.ACCEPTED}),
+        DocumentState.IN_REVIEW: frozenset({DocumentState.IN_REVIEW, DocumentState.ACCEPTED}),
+        DocumentState.ACCEPTED: frozenset({DocumentState.IN_REVIEW}),
+    }
+)
 
 
 def draw_lot() -> float:
@@ -185,11 +189,7 @@ def draw_lot() -> float:
     return random.random()  # noqa: S311  # nobody gains from guessing it
 
 
-class DocumentQuerySet(models.QuerySet["Document"]):
-    def waiting_for_review(self) -> DocumentQuerySet:
-        """Legends that nobody has accepted yet, in the queue's order."""
-        return self.exclude(state=DocumentState.ACCEPTED).order_by("id")
-
+class DocumentQuerySet(StatefulQuerySet["Document"]):
     def matching(self, words: str) -> DocumentQuerySet:
         """Legends in whose text, title, label, id or DOI each of the words stands. Letters of
         either case are the same."""
@@ -264,6 +264,7 @@ class Document(models.Model):
     lot = models.FloatField(default=draw_lot)
     suspicion = models.FloatField(null=True, blank=True)
 
+    states = DOCUMENT_STATES
     objects = DocumentQuerySet.as_manager()
 
     class Meta:

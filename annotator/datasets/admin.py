@@ -17,6 +17,7 @@ from annotator.accounts.users import signed_in
 from annotator.common.errors import UserError
 from annotator.common.htmx import STOP_POLLING
 from annotator.common.paging import PAGE_SIZE, keyset_page
+from annotator.common.states import admin_colours
 from annotator.corpus.access import Action, can, require
 from annotator.corpus.adminpages import OWN_PROJECTS, ProjectRowsAdmin, is_saved, visible_project
 from annotator.corpus.models import Project
@@ -74,7 +75,7 @@ class SnapshotAdmin(ProjectRowsAdmin):
     @display(
         description="State",
         ordering="state",
-        label={SnapshotState.READY.label: "success", SnapshotState.FAILED.label: "danger"},
+        label=admin_colours(SnapshotState),
     )
     def shown_state(self, snapshot: Snapshot) -> str:
         return snapshot.get_state_display()

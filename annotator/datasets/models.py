@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
+from annotator.common.states import Badge, State, StatefulQuerySet, StateMachine
 from annotator.corpus.models import Document, Project
 from annotator.jobs.models import Job
 from ner_engine.duplicates import THRESHOLD
@@ -82,10 +83,25 @@ class SplitFile(models.Model):
         return self.name
 
 
-class SnapshotState(models.TextChoices):
-    BUILDING = "building"
-    READY = "ready"
-    FAILED = "failed"
+class SnapshotState(State):
+    """How far a snapshot is."""
+
+    BUILDING = "building", Badge.BUSY, "being written"
+    READY = "ready", Badge.OK, "ready"
+    FAILED = "failed", Badge.BAD, "failed"
+
+
+SNAPSHOT_STATES = StateMachine(
+    {
+        SnapshotState.BUILDING: frozenset({SnapshotState.READY, SnapshotState.FAILED}),
+        SnapshotState.READY: frozenset(),
+        SnapshotState.FAILED: frozenset(),
+    }
+)
+
+
+class SnapshotQuerySet(StatefulQuerySet["Snapshot"]):
+    """Snapshots, which change their state by ``move`` alone."""
 
 
 class Snapshot(models.Model):
@@ -124,6 +140,9 @@ class Snapshot(models.Model):
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
     created_at = models.DateTimeField(auto_now_add=True)
+
+    states = SNAPSHOT_STATES
+    objects = SnapshotQuerySet.as_manager()
 
     class Meta:
         ordering = ["-id"]

@@ -34,7 +34,13 @@ from annotator.datasets.exports import (
 from annotator.datasets.filters import SnapshotFilter
 from annotator.datasets.freezing import LineFiles, Plan, SnapshotWriter, names_of_files
 from annotator.datasets.guard import Rules
-from annotator.datasets.models import Snapshot, SnapshotRow, SnapshotState, SplitFile
+from annotator.datasets.models import (
+    Snapshot,
+    SnapshotQuerySet,
+    SnapshotRow,
+    SnapshotState,
+    SplitFile,
+)
 from annotator.datasets.snapshots import content_hash, contents_of, hashes_of
 from annotator.datasets.splits import SplitRule, read_split, sides_hash
 from annotator.jobs.errors import JobInterruptedError, JobLostError, JobStoppedError
@@ -301,9 +307,7 @@ def _write_snapshot(snapshot: Snapshot, run: JobRun | None) -> dict[str, Any]:
                 ("snapshot", "side", "offset", "document"),
                 [(snapshot.pk, *row) for row in rows],
             )
-            if not Snapshot.objects.filter(pk=snapshot.pk, state=SnapshotState.BUILDING).update(
-                state=SnapshotState.READY, error="", **facts
-            ):
+            if not _row_of(snapshot).move(SnapshotState.READY, error="", **facts):
                 raise JobLostError
             place.rename(folder)
     return facts
@@ -389,10 +393,12 @@ def _reasons(left_out: Mapping[str, int]) -> str:
     )
 
 
+def _row_of(snapshot: Snapshot) -> SnapshotQuerySet:
+    return Snapshot.objects.filter(pk=snapshot.pk)
+
+
 def _fail_snapshot(snapshot: Snapshot, sentence: str) -> None:
-    Snapshot.objects.filter(pk=snapshot.pk, state=SnapshotState.BUILDING).update(
-        state=SnapshotState.FAILED, error=sentence
-    )
+    _row_of(snapshot).move(SnapshotState.FAILED, error=sentence)
     _remove(snapshot.folder)
 
 

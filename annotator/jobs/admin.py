@@ -9,6 +9,7 @@ from django.utils import timezone
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
+from annotator.common.states import admin_colours
 from annotator.jobs.models import Job, JobState, Worker
 from annotator.jobs.registry import job_title
 
@@ -49,11 +50,7 @@ class JobAdmin(_ReadOnlyAdmin):
     @display(
         description="State",
         ordering="state",
-        label={
-            JobState.SUCCEEDED.label: "success",
-            JobState.FAILED.label: "danger",
-            JobState.RUNNING.label: "info",
-        },
+        label=admin_colours(JobState),
     )
     def shown_state(self, job: Job) -> str:
         return job.get_state_display()

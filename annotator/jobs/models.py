@@ -2,38 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
 from annotator.accounts.actors import Actor, actor_of
+from annotator.common.states import Badge, State, StatefulQuerySet, StateMachine
 
 
-class JobState(models.TextChoices):
-    PENDING = "pending"
-    RUNNING = "running"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
+class JobState(State):
+    """How far a job is."""
 
-    @property
-    def is_final(self) -> bool:
-        return self in {JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED}
+    PENDING = "pending", Badge.NEUTRAL, "waiting"
+    RUNNING = "running", Badge.BUSY, "running"
+    SUCCEEDED = "succeeded", Badge.OK, "done"
+    FAILED = "failed", Badge.BAD, "failed"
+    CANCELLED = "cancelled", Badge.NEUTRAL, "cancelled"
 
 
-#: From which state a job may go to which. RUNNING -> PENDING hands out again what a dead worker
-#: left.
-TRANSITIONS: dict[JobState, frozenset[JobState]] = {
-    JobState.PENDING: frozenset({JobState.RUNNING, JobState.CANCELLED, JobState.FAILED}),
-    JobState.RUNNING: frozenset(
-        {JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED, JobState.PENDING}
-    ),
-    JobState.SUCCEEDED: frozenset(),
-    JobState.FAILED: frozenset(),
-    JobState.CANCELLED: frozenset(),
-}
+#: A running job goes back to PENDING when its worker died or was stopped.
+JOB_STATES = StateMachine(
+    {
+        JobState.PENDING: frozenset({JobState.RUNNING, JobState.CANCELLED, JobState.FAILED}),
+        JobState.RUNNING: frozenset(
+            {JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED, JobState.PENDING}
+        ),
+        JobState.SUCCEEDED: frozenset(),
+        JobState.FAILED: frozenset(),
+        JobState.CANCELLED: frozenset(),
+    }
+)
 
 
 class Queue(models.TextChoices):
@@ -42,20 +40,9 @@ class Queue(models.TextChoices):
     TRAIN = "train"
 
 
-class JobQuerySet(models.QuerySet["Job"]):
+class JobQuerySet(StatefulQuerySet["Job"]):
     def unfinished(self) -> JobQuerySet:
-        return self.filter(state__in=[JobState.PENDING, JobState.RUNNING])
-
-    def move(self, before: JobState, after: JobState, **changes: Any) -> int:
-        """Take those of these jobs that are in ``before`` to ``after``; how many it were. Every
-        change of a job's state goes through here.
-
-        The guard stands in the UPDATE itself, so of two that want the same job exactly one gets a
-        1.
-        """
-        if after not in TRANSITIONS[before]:
-            raise ValueError(f"no job goes from {before} to {after}")
-        return self.filter(state=before).update(state=after, **changes)
+        return self.filter(state__in=JOB_STATES.unfinished)
 
 
 class Job(models.Model):
@@ -99,6 +86,7 @@ class Job(models.Model):
     is_exclusive = models.BooleanField(default=False)
     is_inline = models.BooleanField(default=False)
 
+    states = JOB_STATES
     objects = JobQuerySet.as_manager()
 
     class Meta:
@@ -117,20 +105,17 @@ class Job(models.Model):
 
     @property
     def is_final(self) -> bool:
-        return JobState(self.state).is_final
+        return JOB_STATES.is_final(self.state)
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether the job was cancelled while it runs, and has not stopped yet."""
+        return self.cancel_requested_at is not None and not self.is_final
 
     @property
     def actor(self) -> Actor:
         """Whoever asked for the job: the system if no user did."""
         return actor_of(self.created_by)
-
-    @property
-    def share_done(self) -> float | None:
-        """Progress in 0-1, None while the total is unknown."""
-        return min(1.0, self.n_done / self.n_total) if self.n_total else None
-
-    def argument(self, name: str) -> Any:
-        return self.arguments[name]
 
 
 class Worker(models.Model):

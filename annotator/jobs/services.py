@@ -137,7 +137,7 @@ def request_cancel(*, job: Job, actor: Actor) -> Job:
     now = timezone.now()
     mine = Job.objects.filter(pk=job.pk)
     if not mine.move(
-        JobState.PENDING, JobState.CANCELLED, cancel_requested_at=now, finished_at=now
+        JobState.CANCELLED, only_from=JobState.PENDING, cancel_requested_at=now, finished_at=now
     ):
         mine.filter(state=JobState.RUNNING, cancel_requested_at=None).update(
             cancel_requested_at=now
@@ -256,8 +256,8 @@ def _claim(job_id: int, *, on_progress: OnProgress | None = None) -> JobRun | No
     now = timezone.now()
     token = str(uuid.uuid4())
     claimed = Job.objects.filter(pk=job_id).move(
-        JobState.PENDING,
         JobState.RUNNING,
+        only_from=JobState.PENDING,
         token=token,
         started_at=now,
         heartbeat_at=now,
@@ -308,7 +308,6 @@ def _finish(run: JobRun, state: JobState, **changes: Any) -> None:
     """End the job as this run found it, if the claim still stands."""
     job = run.job
     if run.mine.move(
-        JobState.RUNNING,
         state,
         finished_at=timezone.now(),
         n_done=job.n_done,
@@ -324,8 +323,8 @@ def _finish(run: JobRun, state: JobState, **changes: Any) -> None:
 def _hand_back(run: JobRun, message: str, **changes: Any) -> None:
     """A shutdown is nobody's fault, nor is a wait for others: the attempt does not count."""
     run.mine.move(
-        JobState.RUNNING,
         JobState.PENDING,
+        only_from=JobState.RUNNING,
         token="",
         n_attempts=F("n_attempts") - 1,
         message=message[:500],
@@ -342,20 +341,16 @@ def _take_back(job: Job) -> bool:
     """End or release a job whose run is silent; False if it spoke again, or somebody else was
     quicker."""
     now = timezone.now()
-    same = Job.objects.filter(pk=job.pk, token=job.token, heartbeat_at=job.heartbeat_at)
+    same = Job.objects.filter(
+        pk=job.pk, token=job.token, heartbeat_at=job.heartbeat_at, state=JobState.RUNNING
+    )
     if job.cancel_requested_at is not None:
-        return bool(same.move(JobState.RUNNING, JobState.CANCELLED, finished_at=now))
+        return bool(same.move(JobState.CANCELLED, finished_at=now))
     if job.is_inline:
-        return bool(
-            same.move(JobState.RUNNING, JobState.FAILED, finished_at=now, error=_COMMAND_DIED)
-        )
+        return bool(same.move(JobState.FAILED, finished_at=now, error=_COMMAND_DIED))
     if job.n_attempts >= MAX_ATTEMPTS:
-        return bool(
-            same.move(JobState.RUNNING, JobState.FAILED, finished_at=now, error=_DIED_TOO_OFTEN)
-        )
-    if not same.move(
-        JobState.RUNNING, JobState.PENDING, token="", sent_at=None, message=_WORKER_DIED
-    ):
+        return bool(same.move(JobState.FAILED, finished_at=now, error=_DIED_TOO_OFTEN))
+    if not same.move(JobState.PENDING, token="", sent_at=None, message=_WORKER_DIED):
         return False
     log.warning("job_handed_out_again", job=job.pk, attempt=job.n_attempts)
     _send(job)

@@ -23,6 +23,7 @@ from unfold.decorators import display
 from annotator.accounts.users import signed_in
 from annotator.common.errors import UserError
 from annotator.common.htmx import STOP_POLLING
+from annotator.common.states import admin_colours
 from annotator.corpus.access import Action, can, require
 from annotator.corpus.adminpages import OWN_PROJECTS, ProjectRowsAdmin, is_saved, visible_project
 from annotator.corpus.models import Project
@@ -65,13 +66,6 @@ from annotator.learning.training.data import TEST
 from annotator.learning.training.disk_space import in_bytes
 from annotator.learning.training.services import cancel_training, settle_runs
 from ner_engine.errors import EngineError
-
-_STATE_COLOURS = {
-    RunState.SUCCEEDED.label: "success",
-    RunState.FAILED.label: "danger",
-    RunState.TRAINING.label: "info",
-    RunState.JUDGING.label: "info",
-}
 
 
 def _say(request: HttpRequest, error: Exception) -> None:
@@ -154,7 +148,7 @@ class TrainingRunAdmin(StartPages, AutomaticPages):
     def snapshot_number(self, run: TrainingRun) -> str:
         return f"{run.snapshot.number}"
 
-    @display(description="State", ordering="state", label=_STATE_COLOURS)
+    @display(description="State", ordering="state", label=admin_colours(RunState))
     def shown_state(self, run: TrainingRun) -> str:
         return run.get_state_display()
 

@@ -24,6 +24,7 @@ from unfold.widgets import (
 from annotator.accounts.users import signed_in
 from annotator.common.errors import UserError
 from annotator.common.htmx import STOP_POLLING
+from annotator.common.states import admin_colours
 from annotator.corpus.access import Action, can
 from annotator.corpus.adminpages import OWN_PROJECTS, ProjectRowsAdmin
 from annotator.corpus.models import Project
@@ -31,7 +32,13 @@ from annotator.datasets.models import Snapshot, SnapshotState
 from annotator.jobs.errors import JobConflictError
 from annotator.jobs.services import nobody_listens_for
 from annotator.learning.adminforms import ModelField, SnapshotField, settings_in
-from annotator.learning.models import ModelTask, ModelVersion, SeriesKind, TrainingSeries
+from annotator.learning.models import (
+    ModelTask,
+    ModelVersion,
+    SeriesKind,
+    SeriesState,
+    TrainingSeries,
+)
 from annotator.learning.startpages import projects_for
 from annotator.learning.training import label_errors
 from annotator.learning.training.learning_curve import curve_report
@@ -237,15 +244,9 @@ class TrainingSeriesAdmin(ProjectRowsAdmin):
     def snapshot_number(self, series: TrainingSeries) -> str:
         return f"{series.snapshot.number}"
 
-    @display(description="State")
+    @display(description="State", label=admin_colours(SeriesState))
     def shown_state(self, series: TrainingSeries) -> str:
-        return (
-            "done"
-            if series.is_done
-            else series.job.get_state_display()
-            if series.job
-            else "stopped"
-        )
+        return str(series.state.label)
 
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None

@@ -54,8 +54,8 @@ def snapshot(
 
 def measured() -> Job:
     job = Job.objects.get(kind=DRY_RUN_KIND)
-    Job.objects.filter(pk=job.pk).move(JobState.PENDING, JobState.RUNNING)
-    Job.objects.filter(pk=job.pk).move(JobState.RUNNING, JobState.SUCCEEDED, result=MEASURED)
+    Job.objects.filter(pk=job.pk).move(JobState.RUNNING, only_from=JobState.PENDING)
+    Job.objects.filter(pk=job.pk).move(JobState.SUCCEEDED, result=MEASURED)
     return job
 
 

@@ -257,7 +257,7 @@ def test_a_job_is_watched_to_its_end_without_a_reload_and_spoken(
     expect(cancel).to_be_focused()
     Job.objects.filter(pk=job.pk).update(state=JobState.SUCCEEDED, finished_at=timezone.now())
     expect(card).to_contain_text("done")
-    expect(page.locator(f"#job-{job.pk}-spoken")).to_contain_text("Pre-tagging: Succeeded")
+    expect(page.locator(f"#job-{job.pk}-spoken")).to_contain_text("Pre-tagging: done")
 
 
 def test_a_job_is_cancelled_where_it_stands(

@@ -120,6 +120,7 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_the_window(
         reason="200 are new.",
         run=run,
         snapshot=run.snapshot,
+        state="succeeded",
         outcome="It passes.",
         ended_at=timezone.now(),
     )

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
+from annotator.common.states import Badge, State, StatefulQuerySet, StateMachine
 from annotator.corpus.models import Project
 from annotator.datasets.models import Snapshot
 from annotator.learning.models.training_runs import TrainingRun
@@ -56,6 +57,36 @@ class AutomaticTraining(models.Model):
         return f"automatic training of {self.project}"
 
 
+class RoundState(State):
+    """How far an automatic training run is."""
+
+    FREEZING = "freezing", Badge.BUSY, "freezing a snapshot"
+    TRAINING = "training", Badge.BUSY, "training"
+    SUCCEEDED = "succeeded", Badge.OK, "finished"
+    FAILED = "failed", Badge.BAD, "failed"
+    CANCELLED = "cancelled", Badge.NEUTRAL, "cancelled"
+
+
+ROUND_STATES = StateMachine(
+    {
+        RoundState.FREEZING: frozenset(
+            {RoundState.TRAINING, RoundState.FAILED, RoundState.CANCELLED}
+        ),
+        RoundState.TRAINING: frozenset(
+            {RoundState.SUCCEEDED, RoundState.FAILED, RoundState.CANCELLED}
+        ),
+        RoundState.SUCCEEDED: frozenset(),
+        RoundState.FAILED: frozenset(),
+        RoundState.CANCELLED: frozenset(),
+    }
+)
+
+
+class AutomaticRoundQuerySet(StatefulQuerySet["AutomaticRound"]):
+    def unfinished(self) -> AutomaticRoundQuerySet:
+        return self.filter(state__in=ROUND_STATES.unfinished)
+
+
 class AutomaticRound(models.Model):
     """One time that a project began to train by itself: why, the snapshot and the run it came to,
     and ``outcome``, how it ended."""
@@ -72,17 +103,21 @@ class AutomaticRound(models.Model):
         on_delete=models.SET_NULL,
         related_name="automatic_round",
     )
+    state = models.CharField(max_length=20, choices=RoundState.choices, default=RoundState.FREEZING)
     outcome = models.TextField(blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     ended_at = models.DateTimeField(null=True, blank=True)
+
+    states = ROUND_STATES
+    objects = AutomaticRoundQuerySet.as_manager()
 
     class Meta:
         ordering = ["-id"]
         constraints = [
             models.UniqueConstraint(
                 fields=["project"],
-                condition=Q(ended_at=None),
-                name="one_unended_round_of_a_project",
+                condition=Q(state__in=ROUND_STATES.unfinished),
+                name="one_unfinished_round_of_a_project",
             )
         ]
 

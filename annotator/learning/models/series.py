@@ -8,9 +8,10 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
+from annotator.common.states import Badge, State, StateMachine
 from annotator.corpus.models import Project
 from annotator.datasets.models import Snapshot
-from annotator.jobs.models import Job
+from annotator.jobs.models import Job, JobState
 from annotator.learning.models.model_versions import ModelVersion
 
 
@@ -19,6 +20,35 @@ class SeriesKind(models.TextChoices):
 
     LABEL_ERRORS = "label-errors", "label errors"
     LEARNING_CURVE = "curve", "learning curve"
+
+
+class SeriesState(State):
+    """How far a training series is, as its job and its result say."""
+
+    WAITING = "waiting", Badge.NEUTRAL, "waiting"
+    RUNNING = "running", Badge.BUSY, "running"
+    DONE = "done", Badge.OK, "done"
+    FAILED = "failed", Badge.BAD, "failed"
+    STOPPED = "stopped", Badge.NEUTRAL, "stopped"
+
+
+#: A series has no column for its state: it follows its job. A stopped one can be resumed.
+SERIES_STATES = StateMachine(
+    {
+        SeriesState.WAITING: frozenset({SeriesState.RUNNING, SeriesState.STOPPED}),
+        SeriesState.RUNNING: frozenset(
+            {SeriesState.DONE, SeriesState.FAILED, SeriesState.STOPPED, SeriesState.WAITING}
+        ),
+        SeriesState.DONE: frozenset(),
+        SeriesState.FAILED: frozenset({SeriesState.WAITING}),
+        SeriesState.STOPPED: frozenset({SeriesState.WAITING}),
+    }
+)
+_STATE_OF_JOB = {
+    JobState.PENDING: SeriesState.WAITING,
+    JobState.RUNNING: SeriesState.RUNNING,
+    JobState.FAILED: SeriesState.FAILED,
+}
 
 
 class TrainingSeries(models.Model):
@@ -47,6 +77,8 @@ class TrainingSeries(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     finished_at = models.DateTimeField(null=True, blank=True)
 
+    states = SERIES_STATES
+
     class Meta:
         ordering = ["-id"]
         verbose_name_plural = "training series"
@@ -60,13 +92,27 @@ class TrainingSeries(models.Model):
         return f"{self.get_kind_display()} {self.pk} of snapshot {self.snapshot.number}"
 
     @property
+    def state(self) -> SeriesState:
+        """DONE with a result, else what the job says."""
+        if self.result:
+            return SeriesState.DONE
+        if self.job is None:
+            return SeriesState.STOPPED
+        return _STATE_OF_JOB.get(JobState(self.job.state), SeriesState.STOPPED)
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether the series was cancelled and has not stopped yet."""
+        return self.is_at_work and self.job is not None and self.job.is_stopping
+
+    @property
     def is_done(self) -> bool:
-        return bool(self.result)
+        return self.state == SeriesState.DONE
 
     @property
     def is_at_work(self) -> bool:
         """Whether a job of it waits or runs."""
-        return not self.is_done and self.job is not None and not self.job.is_final
+        return self.state in {SeriesState.WAITING, SeriesState.RUNNING}
 
     @property
     def folder(self) -> Path:

@@ -3,54 +3,48 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from django.conf import settings
 from django.db import models
 
+from annotator.common.states import Badge, State, StatefulQuerySet, StateMachine
 from annotator.corpus.models import Project
 from annotator.datasets.models import Snapshot
 from annotator.jobs.models import Job
 from annotator.learning.models.model_versions import ModelTask, ModelVersion
 
 
-class RunState(models.TextChoices):
-    QUEUED = "queued"
-    TRAINING = "training"
-    JUDGING = "judging"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
+class RunState(State):
+    """How far a training run is."""
 
-    @property
-    def is_final(self) -> bool:
-        return not RUN_TRANSITIONS[self]
+    QUEUED = "queued", Badge.NEUTRAL, "waiting"
+    TRAINING = "training", Badge.BUSY, "training"
+    JUDGING = "judging", Badge.BUSY, "evaluating"
+    SUCCEEDED = "succeeded", Badge.OK, "finished"
+    FAILED = "failed", Badge.BAD, "failed"
+    CANCELLED = "cancelled", Badge.NEUTRAL, "cancelled"
 
 
-RUN_TRANSITIONS: dict[RunState, frozenset[RunState]] = {
-    RunState.QUEUED: frozenset({RunState.TRAINING, RunState.FAILED, RunState.CANCELLED}),
-    RunState.TRAINING: frozenset(
-        {RunState.JUDGING, RunState.FAILED, RunState.CANCELLED, RunState.QUEUED}
-    ),
-    RunState.JUDGING: frozenset(
-        {RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED, RunState.QUEUED}
-    ),
-    RunState.SUCCEEDED: frozenset(),
-    RunState.FAILED: frozenset(),
-    RunState.CANCELLED: frozenset(),
-}
+#: An interrupted run goes back to QUEUED, and its next job resumes it.
+RUN_STATES = StateMachine(
+    {
+        RunState.QUEUED: frozenset({RunState.TRAINING, RunState.FAILED, RunState.CANCELLED}),
+        RunState.TRAINING: frozenset(
+            {RunState.JUDGING, RunState.FAILED, RunState.CANCELLED, RunState.QUEUED}
+        ),
+        RunState.JUDGING: frozenset(
+            {RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED, RunState.QUEUED}
+        ),
+        RunState.SUCCEEDED: frozenset(),
+        RunState.FAILED: frozenset(),
+        RunState.CANCELLED: frozenset(),
+    }
+)
 
 
-class TrainingRunQuerySet(models.QuerySet["TrainingRun"]):
+class TrainingRunQuerySet(StatefulQuerySet["TrainingRun"]):
     def unfinished(self) -> TrainingRunQuerySet:
-        return self.filter(state__in=[state for state in RunState if not state.is_final])
-
-    def move(self, after: RunState, **changes: Any) -> int:
-        """Take those of these runs that may go to ``after`` there; how many it were. Every change
-        of a run's state goes through here."""
-        return self.filter(
-            state__in=[before for before, allowed in RUN_TRANSITIONS.items() if after in allowed]
-        ).update(state=after, **changes)
+        return self.filter(state__in=RUN_STATES.unfinished)
 
 
 class TrainingRun(models.Model):
@@ -83,6 +77,7 @@ class TrainingRun(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     finished_at = models.DateTimeField(null=True, blank=True)
 
+    states = RUN_STATES
     objects = TrainingRunQuerySet.as_manager()
 
     class Meta:
@@ -93,7 +88,12 @@ class TrainingRun(models.Model):
 
     @property
     def is_final(self) -> bool:
-        return RunState(self.state).is_final
+        return RUN_STATES.is_final(self.state)
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether the run was cancelled and has not stopped yet."""
+        return not self.is_final and self.job is not None and self.job.is_stopping
 
     @property
     def candidate_name(self) -> str:

@@ -29,9 +29,11 @@ from annotator.jobs.errors import JobConflictError
 from annotator.jobs.models import Job, Queue
 from annotator.jobs.services import live_queues
 from annotator.learning.models import (
+    ROUND_STATES,
     AutomaticRound,
     AutomaticTraining,
     ModelVersion,
+    RoundState,
     RunState,
     TrainingRun,
 )
@@ -179,7 +181,7 @@ def _day(time: datetime) -> str:
 def look_at_all() -> None:
     """Take each project that trains by itself a step further, and say on its row what came of
     it."""
-    under_way = AutomaticRound.objects.filter(project=OuterRef("project"), ended_at=None)
+    under_way = AutomaticRound.objects.unfinished().filter(project=OuterRef("project"))
     rows = AutomaticTraining.objects.filter(
         Q(is_on=True) | Exists(under_way), project__archived_at=None
     )
@@ -206,10 +208,8 @@ def look_at(project: Project) -> str:
         if settings is None:
             return ""
         round_ = (
-            settings.project.automatic_rounds.select_related(
-                "snapshot__job", "run__job", "run__project"
-            )
-            .filter(ended_at=None)
+            settings.project.automatic_rounds.unfinished()
+            .select_related("snapshot__job", "run__job", "run__project")
             .first()
         )
         said = (
@@ -267,12 +267,16 @@ def _unheard(queues: set[str]) -> str:
 
 
 def _go_on(settings: AutomaticTraining, round_: AutomaticRound) -> str:
-    if round_.run is not None:
+    if round_.state == RoundState.TRAINING:
+        if round_.run is None:
+            return _end(round_, RoundState.FAILED, "The training run was removed.")
         return _watch(round_, round_.run)
     if not settings.is_on:
-        return _end(round_, "It was switched off before the training began.")
+        return _end(round_, RoundState.CANCELLED, "It was switched off before the training began.")
     if round_.snapshot is None:
-        return _end(round_, "The snapshot was removed before the training began.")
+        return _end(
+            round_, RoundState.FAILED, "The snapshot was removed before the training began."
+        )
     return _wait_for(settings, round_, round_.snapshot)
 
 
@@ -283,7 +287,8 @@ def _wait_for(settings: AutomaticTraining, round_: AutomaticRound, snapshot: Sna
     if snapshot.state == SnapshotState.BUILDING:
         return f"Snapshot {snapshot.number} is being frozen. {_waits(Queue.DEFAULT)}".strip()
     if snapshot.state == SnapshotState.FAILED:
-        return _end(round_, f"Snapshot {snapshot.number} could not be frozen: {snapshot.error}")
+        sentence = f"Snapshot {snapshot.number} could not be frozen: {snapshot.error}"
+        return _end(round_, RoundState.FAILED, sentence)
     return _train(settings, round_, snapshot)
 
 
@@ -308,8 +313,9 @@ def _train(settings: AutomaticTraining, round_: AutomaticRound, snapshot: Snapsh
     except JobConflictError:
         return waits
     except (UserError, EngineError) as error:
-        return _end(round_, f"The training on snapshot {snapshot.number} could not begin: {error}")
-    AutomaticRound.objects.filter(pk=round_.pk).update(run=run)
+        sentence = f"The training on snapshot {snapshot.number} could not begin: {error}"
+        return _end(round_, RoundState.FAILED, sentence)
+    ROUND_STATES.move_row(round_, RoundState.TRAINING, run=run)
     return f"Run {run.pk} was started on snapshot {snapshot.number}. {_waits(Queue.TRAIN)}".strip()
 
 
@@ -323,15 +329,10 @@ def _watch(round_: AutomaticRound, run: TrainingRun) -> str:
     if not run.is_final:
         return f"Run {run.pk} is {run.get_state_display().lower()}. {_waits(Queue.TRAIN)}".strip()
     if run.state == RunState.SUCCEEDED and run.candidate is not None:
-        return _end(round_, _judged(run, run.candidate))
-    return _end(
-        round_,
-        (
-            f"Run {run.pk} was cancelled."
-            if run.state == RunState.CANCELLED
-            else f"Run {run.pk} failed: {run.error}"
-        ),
-    )
+        return _end(round_, RoundState.SUCCEEDED, _judged(run, run.candidate))
+    if run.state == RunState.CANCELLED:
+        return _end(round_, RoundState.CANCELLED, f"Run {run.pk} was cancelled.")
+    return _end(round_, RoundState.FAILED, f"Run {run.pk} failed: {run.error}")
 
 
 def _judged(run: TrainingRun, candidate: ModelVersion) -> str:
@@ -345,8 +346,8 @@ def _judged(run: TrainingRun, candidate: ModelVersion) -> str:
     return f"Run {run.pk} made {candidate}, which does not pass the gate. {verdict}"
 
 
-def _end(round_: AutomaticRound, outcome: str) -> str:
-    AutomaticRound.objects.filter(pk=round_.pk).update(outcome=outcome, ended_at=timezone.now())
+def _end(round_: AutomaticRound, state: RoundState, outcome: str) -> str:
+    ROUND_STATES.move_row(round_, state, outcome=outcome, ended_at=timezone.now())
     log.info(
         "automatic_training_ended", project=round_.project_id, round=round_.pk, run=round_.run_id
     )

@@ -21,6 +21,7 @@ from annotator.jobs.errors import JobInterruptedError, JobLostError, JobStoppedE
 from annotator.learning import engine
 from annotator.learning.evaluation.services import evaluate_model, save_evaluation
 from annotator.learning.models import (
+    RUN_STATES,
     Evaluation,
     ModelOrigin,
     ModelVersion,
@@ -226,11 +227,8 @@ class Training:
         ):
             remove_leftovers(self.run)
 
-    def _move(self, state: RunState, **changes: Any) -> int:
-        moved = TrainingRun.objects.filter(pk=self.run.pk).move(state, **changes)
-        if moved:
-            self.run.state = state
-        return moved
+    def _move(self, state: RunState, **changes: Any) -> bool:
+        return RUN_STATES.move_row(self.run, state, **changes)
 
 
 def remove_leftovers(run: TrainingRun) -> None:

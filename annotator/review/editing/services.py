@@ -22,6 +22,7 @@ from annotator.accounts.models import User
 from annotator.common.errors import UserError
 from annotator.corpus.access import Action, can, require
 from annotator.corpus.models import (
+    DOCUMENT_STATES,
     DecisionKind,
     Document,
     DocumentState,
@@ -669,19 +670,15 @@ def _put_document(document: Document, state: LegendState, actor: User) -> None:
     """Revision, review state and number of panels; the guard on the old revision holds even where
     rows cannot be locked."""
     changes: dict[str, Any] = {"revision": state.revision, "n_panels": len(state.panels)}
-    if not state.accepted:
-        changes |= {"state": DocumentState.IN_REVIEW, "accepted_at": None, "accepted_by": None}
-    elif document.state != DocumentState.ACCEPTED:
-        changes |= {
-            "state": DocumentState.ACCEPTED,
-            "accepted_at": timezone.now(),
-            "accepted_by": actor,
-        }
-    guarded = Document.objects.filter(pk=document.pk, revision=state.revision - 1)
-    if not guarded.update(**changes):
+    after = DocumentState.IN_REVIEW
+    if state.accepted:
+        after = DocumentState.ACCEPTED
+        changes |= {"accepted_at": timezone.now(), "accepted_by": actor}
+    else:
+        changes |= {"accepted_at": None, "accepted_by": None}
+    guarded = Document.objects.filter(revision=state.revision - 1)
+    if not DOCUMENT_STATES.move_row(document, after, within=guarded, **changes):
         raise StaleRevisionError(document, state.revision - 1)
-    for name, value in changes.items():
-        setattr(document, name, value)
     if state.accepted:
         release_lease(document=document, actor=actor)
 

@@ -123,7 +123,7 @@ def test_a_promotion_while_a_tagging_ends_is_not_forgotten(
     project = learned.project
     import_legends([long_legend(50)])
     job = start_pretagging(project=project, actor=SYSTEM)
-    Job.objects.filter(pk=job.pk).move(JobState.PENDING, JobState.RUNNING, token="a")
+    Job.objects.filter(pk=job.pk).move(JobState.RUNNING, only_from=JobState.PENDING, token="a")
     job.refresh_from_db()
     before = lineup_of(project)
     Pretagging(project, JobRun(job), lambda: lineup_of(project)).tag(before, before.keys)

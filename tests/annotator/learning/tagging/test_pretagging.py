@@ -408,7 +408,7 @@ def test_the_command_does_what_waits_for_a_worker_and_refuses_what_is_another_wo
     assert ended.summary["job"] == waiting.pk
     assert ended.summary["documents"] == 2
     Job.objects.filter(pk=start_pretagging(project=project, actor=reviewer).pk).move(
-        JobState.PENDING, JobState.RUNNING
+        JobState.RUNNING, only_from=JobState.PENDING
     )
     refused = run_command("pretag", "autophagy")
     assert refused.code == 2

@@ -29,6 +29,7 @@ from annotator.learning.models import (
     AutomaticTraining,
     ModelVersion,
     Promotion,
+    RoundState,
     RunState,
     ServingModel,
     TrainingRun,
@@ -160,7 +161,9 @@ def test_in_time_it_trains_on_whatever_is_new_and_on_nothing_never(
         "It began: 30 panels were newly accepted so far, and it trains every 7 days."
     )
     AutomaticRound.objects.update(
-        ended_at=timezone.now(), created_at=timezone.now() - timedelta(days=6)
+        state=RoundState.CANCELLED,
+        ended_at=timezone.now(),
+        created_at=timezone.now() - timedelta(days=6),
     )
     Document.objects.update(accepted_at=timezone.now() - timedelta(days=30))
     Job.objects.update(state=JobState.SUCCEEDED)
@@ -233,11 +236,11 @@ def test_a_cancelled_or_failed_run_ends_the_round_with_its_sentence(
     run = TrainingRun.objects.get()
     assert run_pk == 0
     assert run.reason == AutomaticRound.objects.get().reason
-    assert look_at(thirty) == f"Run {run.pk} is queued."
+    assert look_at(thirty) == f"Run {run.pk} is waiting."
     request_cancel(job=run.job, actor=SYSTEM)
     assert look_at(thirty) == f"Run {run.pk} was cancelled."
     TrainingRun.objects.update(state=RunState.FAILED, error="The disk is full.")
-    AutomaticRound.objects.update(ended_at=None)
+    AutomaticRound.objects.update(state=RoundState.TRAINING, ended_at=None)
     assert look_at(thirty) == f"Run {run.pk} failed: The disk is full."
 
 
@@ -384,7 +387,7 @@ def test_a_manager_switches_it_on_in_the_panel_and_reads_what_came_of_it(
     look_at_all()
     page = panel.get(address).content.decode()
     assert "30 panels were newly accepted so far; 30 were asked for." in page
-    assert "under way" in page
+    assert "freezing a snapshot" in page
     assert "epochs = 1" in page
     first = panel.get(reverse("admin:index")).content.decode()
     assert address in first

@@ -424,16 +424,17 @@ def test_what_a_worker_found_against_it_stands_on_the_page(
     panel: Client, learned: Snapshot, tiny: ModelVersion
 ) -> None:
     job = tried(learned)
-    Job.objects.filter(pk=job.pk).move(JobState.PENDING, JobState.RUNNING)
+    Job.objects.filter(pk=job.pk).move(JobState.RUNNING, only_from=JobState.PENDING)
     Job.objects.filter(pk=job.pk).move(
-        JobState.RUNNING, JobState.SUCCEEDED, result={"leak": "Panel 3 is nearly the same."}
+        JobState.SUCCEEDED,
+        result={"leak": "Panel 3 is nearly the same."},
     )
     assert "It would end before it begins. Panel 3 is nearly the same." in text_of(
         panel.get(reverse(DRY_RUN, args=[job.pk]))
     )
     other = tried(learned)
     Job.objects.filter(pk=other.pk).move(
-        JobState.PENDING, JobState.FAILED, error="The files of tiny are not those."
+        JobState.FAILED, only_from=JobState.PENDING, error="The files of tiny are not those."
     )
     assert "It was tried and failed, as the run would: The files of tiny are not those." in text_of(
         panel.get(reverse(DRY_RUN, args=[other.pk]))

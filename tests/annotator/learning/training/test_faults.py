@@ -192,8 +192,8 @@ def test_what_waits_after_its_worker_died_says_so_on_its_page(
 ) -> None:
     run = started(learned)
     Job.objects.filter(pk=run.job_id).move(
-        JobState.PENDING,
         JobState.RUNNING,
+        only_from=JobState.PENDING,
         token="gone",
         heartbeat_at=timezone.now() - timedelta(hours=1),
     )

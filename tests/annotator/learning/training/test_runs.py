@@ -699,7 +699,9 @@ def test_a_run_whose_job_was_given_up_is_ended_with_the_jobs_sentence(
     TrainingRun.objects.filter(pk=run.pk).move(RunState.TRAINING)
     (run.folder / "out/checkpoints").mkdir(parents=True)
     Job.objects.filter(pk=run.job_id).move(
-        JobState.PENDING, JobState.FAILED, error="The worker died 3 times while doing this."
+        JobState.FAILED,
+        only_from=JobState.PENDING,
+        error="The worker died 3 times while doing this.",
     )
     settle_runs(project=learned.project)
     run.refresh_from_db()
