@@ -27,7 +27,7 @@ from annotator.learning.training.dry_run import plan_of
 from annotator.learning.training.runs import Training
 from annotator.learning.training.series import SERIES_KIND, SeriesRun
 from annotator.learning.training.services import DRY_RUN_KIND, TRAIN_KIND
-from annotator.learning.training.step_timing import try_out
+from annotator.learning.training.step_timing import time_steps
 
 
 @handles(PRETAG_KIND, queue=Queue.TAG, title="Pre-tagging", exclusive=True)
@@ -60,7 +60,7 @@ def train_model(run: JobRun, *, training_run: int) -> dict[str, Any]:
 @handles(DRY_RUN_KIND, queue=Queue.TRAIN, title="Dry run of a training")
 def try_training(run: JobRun, **arguments: Any) -> dict[str, Any]:
     """A few steps of the run that ``arguments`` describe (see ``dryrun.dry_run_arguments``)."""
-    return try_out(plan_of(arguments), run)
+    return time_steps(plan_of(arguments), run)
 
 
 @handles(EVALUATE_KIND, queue=Queue.TAG, title="Judging")

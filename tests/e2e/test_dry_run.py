@@ -35,7 +35,7 @@ MEASURED = {
     "n_measured": 6,
     "memory_bytes": 700_000_000,
     "seconds": 420.0,
-    "parts": [["getting ready", 8.0], ["5 steps", 12.5]],
+    "parts": [["starting", 8.0], ["5 steps", 12.5]],
 }
 
 

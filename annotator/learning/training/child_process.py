@@ -1,8 +1,7 @@
-"""A training as a child process: started, listened to, taken up again when it dies, asked to stop.
+"""The child process of a training: start it, read its events, restart it after a crash, stop it.
 
-The child holds the lock of its run's folder and that of its device as long as it lives, so two of
-them never write into one folder, nor compute on one device, even when the worker that started the
-first is gone.
+The child inherits the locks of its run's folder and of its device. So two children never write
+into one folder, nor use one device, even if the worker that started the first is gone.
 """
 
 from __future__ import annotations
@@ -35,24 +34,28 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-#: How often in a row a child may die without getting further before the run is given up.
+#: Crashes in a row, without progress in between, after which the run fails.
 MAX_DEATHS: Final = 3
-#: How long a child may take to finish its step and write its checkpoint before it is killed.
+#: Seconds that a child has to finish its step and write a checkpoint before it is killed.
 GRACE_SECONDS: Final = 60.0
 _LISTEN_SECONDS: Final = 0.5
+#: The engine's exit code for an error that it explained; running it again would not help.
 _FAILED: Final = 2
+_MAX_ERROR: Final = 1000
 
 Event = Mapping[str, Any]
 
 
 class TrainingFailedError(UserError):
-    """The training cannot go on; the sentence is the child's own where it had one."""
+    """The training cannot continue; the sentence is the child's own if it gave one."""
 
 
 @dataclass
 class Supervisor:
-    """One training in ``folder``: ``events.jsonl`` gets what the child says, ``train.log`` what its
-    libraries say."""
+    """Runs one training in ``folder``.
+
+    ``events.jsonl`` gets the child's events, ``train.log`` the output of its libraries.
+    """
 
     command: Sequence[str]
     folder: Path
@@ -60,10 +63,11 @@ class Supervisor:
     on_event: Callable[[Event], None]
 
     def train(self) -> None:
-        """Run the child to its end, again from its last checkpoint as often as it dies.
+        """Run the child until it is done, restarted from its last checkpoint when it crashes.
 
-        Raises ``TrainingFailedError``; ``JobPostponedError`` where another training has the device;
-        where the job must stop, that error once the child has written its checkpoint and ended.
+        Raises ``TrainingFailedError``, and ``JobPostponedError`` if another training uses the
+        device. If the job must stop, its error is raised once the child has written a checkpoint
+        and ended.
         """
         n_deaths, furthest = 0, 0
         with _folder_lock(self.folder, self.job) as lock, claimed_device(self.job) as device:
@@ -79,21 +83,22 @@ class Supervisor:
                     return
                 n_deaths = 1 if last_step > furthest else n_deaths + 1
                 furthest = max(furthest, last_step)
-                self._say_died(child, n_deaths)
+                self._report_death(child, n_deaths)
 
     def _listen(self, child: _Child) -> int:
-        """Pass on what the child says until it ends; its last step, 0 where it made none."""
+        """Pass on the child's events until it ends; return its last step, 0 if it made none."""
         last_step = 0
         for event in child.events():
             self.job.check()
             if event:
                 _append(self.folder / "events.jsonl", event)
-                last_step = int(event["step"]) if event.get("event") == "step" else last_step
+                if event.get("event") == "step":
+                    last_step = int(event["step"])
                 self.on_event(event)
         return last_step
 
-    def _say_died(self, child: _Child, n_deaths: int) -> None:
-        how = child.ended_how()
+    def _report_death(self, child: _Child, n_deaths: int) -> None:
+        how = child.exit_reason()
         log.warning("training_child_died", folder=self.folder.name, how=how, deaths=n_deaths)
         event = {"event": "died", "how": how}
         _append(self.folder / "events.jsonl", event)
@@ -101,50 +106,32 @@ class Supervisor:
         if n_deaths >= MAX_DEATHS:
             raise TrainingFailedError(
                 f"The training process ended {n_deaths} times at the same place ({how}), perhaps"
-                " for want of memory. Choose a smaller batch_size, or look into train.log of the"
+                " because memory ran out. Choose a smaller batch_size, or read train.log in the"
                 " run's folder."
             )
 
 
 def wait_for_place(folder: Path, job: JobRun) -> None:
-    """Come back once a training in ``folder`` could begin, before much is read for it: a child that
-    a dead worker left there is ended.
+    """Return once a training in ``folder`` could start; call it before much data is read.
 
-    Raises ``JobPostponedError`` where no device is free.
+    A child that a dead worker left there is stopped. Raises ``JobPostponedError`` if no device is
+    free.
     """
     with _folder_lock(folder, job), claimed_device(job):
         return
 
 
 class _Child:
-    """The training process and what it says."""
+    """The training process and its events."""
 
     def __init__(
         self,
         command: Sequence[str],
         folder: Path,
         locks: Sequence[int],
-        settings_of_device: Mapping[str, str],
+        environment: Mapping[str, str],
     ) -> None:
-        environment = os.environ | {
-            "HF_HUB_OFFLINE": "1",
-            "TOKENIZERS_PARALLELISM": "false",
-            "PYTHONUNBUFFERED": "1",
-            **settings_of_device,
-        }
-        with (folder / "train.log").open("ab") as errors:
-            self._process = subprocess.Popen(
-                [*_polite_and_dying_with_parent(), *command],
-                cwd=settings.BASE_DIR,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                pass_fds=tuple(locks),
-                start_new_session=True,
-                text=True,
-                encoding="utf-8",
-            )
+        self._process = _start(command, folder, locks, environment)
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._reader = threading.Thread(
             target=self._read, name=f"reader of {folder.name}", daemon=True
@@ -154,7 +141,7 @@ class _Child:
         self.error = ""
         try:
             (folder / "pid").write_text(str(self._process.pid), encoding="ascii")
-        except OSError:  # a full disk; nobody would hold the child
+        except OSError:  # a full disk; without its pid nobody could stop the child
             self.stop()
             raise
 
@@ -165,8 +152,7 @@ class _Child:
         self._lines.put(None)
 
     def events(self) -> Iterator[Event]:
-        """Each event as it comes, and an empty one every half second without, until the child has
-        closed its output."""
+        """Yield each event, and an empty one after half a second without, until the child ends."""
         while True:
             try:
                 line = self._lines.get(timeout=_LISTEN_SECONDS)
@@ -175,13 +161,11 @@ class _Child:
                 continue
             if line is None:
                 break
-            yield self._heard(line)
+            yield self._parse(line)
         if self._process.wait() == _FAILED and not self.error:
-            self.error = (
-                "The training stopped with an error; train.log of the run's folder says which."
-            )
+            self.error = "The training stopped with an error; see train.log in the run's folder."
 
-    def _heard(self, line: str) -> Event:
+    def _parse(self, line: str) -> Event:
         try:
             event = json.loads(line)
         except ValueError:
@@ -190,36 +174,64 @@ class _Child:
             return {}
         self.is_done = self.is_done or event.get("event") == "done"
         if event.get("event") == "error":
-            self.error = str(event.get("message", ""))[:1000].rstrip(".") + "."
+            self.error = str(event.get("message", ""))[:_MAX_ERROR].rstrip(".") + "."
         return event
 
     def stop(self) -> None:
-        """Ask a living child to write its checkpoint and end; kill it where it does not."""
+        """Ask a running child to write a checkpoint and end; kill it if it does not."""
         if self._process.poll() is None:
             _end(self._process.pid, wait=self._process.wait)
         self._reader.join(timeout=5)
 
-    def ended_how(self) -> str:
+    def exit_reason(self) -> str:
+        """Return the signal or the exit code with which the child ended."""
         code = self._process.wait()
+        if code >= 0:
+            return f"exit code {code}"
         with suppress(ValueError):
-            return signal.Signals(-code).name if code < 0 else f"exit code {code}"
+            return signal.Signals(-code).name
         return f"signal {-code}"
 
 
-def _polite_and_dying_with_parent() -> list[str]:
-    """Prefixes by which the child leaves the cores to people's requests, and writes its checkpoint
-    and ends when the worker is killed."""
-    nice, setpriv = shutil.which("nice"), shutil.which("setpriv")
-    return [
-        *([nice, "-n", "10"] if nice else []),
-        *([setpriv, "--pdeathsig", "TERM", "--"] if setpriv else []),
-    ]
+def _start(
+    command: Sequence[str], folder: Path, locks: Sequence[int], environment: Mapping[str, str]
+) -> subprocess.Popen[str]:
+    own = {
+        "HF_HUB_OFFLINE": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+        "PYTHONUNBUFFERED": "1",
+    }
+    with (folder / "train.log").open("ab") as errors:
+        return subprocess.Popen(
+            [*_prefix(), *command],
+            cwd=settings.BASE_DIR,
+            env=os.environ | own | dict(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            pass_fds=tuple(locks),
+            start_new_session=True,
+            text=True,
+            encoding="utf-8",
+        )
+
+
+def _prefix() -> list[str]:
+    """Return commands that give requests priority, and stop the child if its worker is killed."""
+    prefix = []
+    if nice := shutil.which("nice"):
+        prefix += [nice, "-n", "10"]
+    if setpriv := shutil.which("setpriv"):
+        prefix += [setpriv, "--pdeathsig", "TERM", "--"]
+    return prefix
 
 
 @contextmanager
 def _folder_lock(folder: Path, job: JobRun) -> Iterator[int]:
-    """The lock of a run's folder. A child that a dead worker left behind is asked to end first; its
-    checkpoint is gone on from."""
+    """Yield the lock of a run's folder.
+
+    A child that a dead worker left behind is asked to end first; the run resumes its checkpoint.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("ab") as file:
         _wait_for_lock(file, folder, job)
@@ -237,20 +249,18 @@ def _wait_for_lock(file: IO[bytes], folder: Path, job: JobRun) -> None:
             return
         if not is_asked:
             is_asked = True
-            _end_left_behind(folder)
+            _end_orphan(folder)
         job.check()
         time.sleep(0.2)
 
 
-def _end_left_behind(folder: Path) -> None:
-    """End the child that holds the folder, if it is on this machine; the process must be a training
-    in this very folder."""
+def _end_orphan(folder: Path) -> None:
+    """End the child that holds the folder, if it runs on this machine and in this very folder."""
     try:
         process = psutil.Process(int((folder / "pid").read_text(encoding="ascii")))
-        if f"{folder}/" in " ".join(
-            process.cmdline()
-        ):  # with the slash: run-1 is no part of run-12
-            log.warning("training_left_behind", folder=folder.name, pid=process.pid)
+        # with the slash, because run-12 begins with run-1
+        if f"{folder}/" in " ".join(process.cmdline()):
+            log.warning("orphaned_training", folder=folder.name, pid=process.pid)
             _end(process.pid, wait=process.wait)
     except (OSError, ValueError, psutil.Error):
         return
@@ -268,17 +278,16 @@ def _end(pid: int, *, wait: Callable[..., Any]) -> None:
 
 
 def _append(path: Path, event: Event) -> None:
+    line = json.dumps({**event, "at": timezone.now().isoformat(timespec="seconds")})
     try:
         with path.open("a", encoding="utf-8") as stream:
-            stream.write(
-                json.dumps({**event, "at": timezone.now().isoformat(timespec="seconds")}) + "\n"
-            )
-    except OSError as error:  # a full disk does not say which file it was full for
+            stream.write(f"{line}\n")
+    except OSError as error:  # the error of a full disk does not name the file
         raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def read_events(folder: Path) -> list[dict[str, Any]]:
-    """Everything the run's children said, in order; a line that a crash cut short is left out."""
+    """Return the events of the run's children in order, without lines that a crash cut short."""
     try:
         lines = (folder / "events.jsonl").read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:

@@ -1,8 +1,8 @@
-"""Which device a training computes on: each takes one, and no two take the same one.
+"""Devices for training: each run claims one, and no two claim the same.
 
-A device is an accelerator, or where a machine has none, its processor. It is claimed by a lock on a
-file below the folder of runs, which all workers of the site see; the training process inherits the
-lock, so that the device is free when that has ended, not when its worker has.
+A device is an accelerator or, on a machine without any, its CPU. It is claimed by a lock on a file
+below the folder of runs, which all workers of the site see. The training process inherits the
+lock, so the device is free when that process ends, not when its worker does.
 """
 
 from __future__ import annotations
@@ -24,16 +24,18 @@ from annotator.learning import engine
 if TYPE_CHECKING:
     from annotator.jobs.runs import JobRun
 
-#: A training that was asked to stop a moment ago may still be ending; after that the job lets
-#: others have its thread.
+#: A cancelled run may take this long to end; then the waiting job gives its thread to others.
 PATIENCE_SECONDS: Final = 5.0
 _POLL_SECONDS: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A device that is claimed. ``lock`` is the open file that a child must inherit,
-    ``environment`` what makes it compute there and nowhere else."""
+    """A claimed device.
+
+    ``lock`` is the open file that a child process must inherit; ``environment`` makes the child
+    see this device alone.
+    """
 
     lock: int
     environment: Mapping[str, str]
@@ -41,38 +43,37 @@ class Device:
 
 @contextmanager
 def claimed_device(job: JobRun) -> Iterator[Device]:
-    """A device on which no other training of the site computes, as long as the block lasts, and
-    every process that inherits its lock.
+    """Yield a device that no other training of the site uses.
 
-    Raises ``JobPostponedError`` where all are in use. A command waits for one instead: it holds no
-    worker's thread that others need.
+    The claim lasts as long as the block and every process that inherits its lock. Raises
+    ``JobPostponedError`` if all devices are in use; a command waits instead, because it occupies
+    no worker.
     """
-    wanted = _devices_here()
-    patience = time.monotonic() + PATIENCE_SECONDS
+    lock_files = _lock_files()
+    deadline = time.monotonic() + PATIENCE_SECONDS
     with ExitStack() as stack:
-        while (device := _first_free(wanted, stack)) is None:
+        while (device := _first_free(lock_files, stack)) is None:
             job.check()
-            if not job.job.is_inline and time.monotonic() > patience:
-                what = "processor" if "" in wanted.values() else "accelerator"
+            if not job.job.is_inline and time.monotonic() > deadline:
+                kind = "CPU" if "" in lock_files.values() else "accelerator"
                 raise JobPostponedError(
-                    f"Another training uses the {what} of this machine. This one begins by itself"
-                    " when that has ended."
+                    f"Another training uses the {kind} of this machine. This one starts when that"
+                    " has ended."
                 )
             job.report(message="Waiting for another training to end")
             time.sleep(_POLL_SECONDS)
         yield device
 
 
-def _devices_here() -> dict[Path, str]:
-    """The lock file of each device of this machine, and what a child must be told to see that one
-    alone; "" for the processor."""
+def _lock_files() -> dict[Path, str]:
+    """Return the lock file of each device here, with its ``CUDA_VISIBLE_DEVICES`` ("": CPU)."""
     folder = Path(settings.RUNS_DIR) / "devices"
-    found = {folder / f"{key}.lock": visible for visible, key in engine.accelerators()}
-    return found or {folder / f"processor-{socket.gethostname()}.lock": ""}
+    accelerators = {folder / f"{key}.lock": visible for visible, key in engine.accelerators()}
+    return accelerators or {folder / f"processor-{socket.gethostname()}.lock": ""}
 
 
-def _first_free(wanted: Mapping[Path, str], stack: ExitStack) -> Device | None:
-    for path, visible in wanted.items():
+def _first_free(lock_files: Mapping[Path, str], stack: ExitStack) -> Device | None:
+    for path, visible in lock_files.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         file = path.open("ab")
         with suppress(BlockingIOError):

@@ -1,8 +1,7 @@
-"""A training before it begins: what it would learn from, what changed since the last one, how long
-it would take, and what speaks against it.
+"""A dry run: what a training run would learn from, what is new, and what speaks against it.
 
-All but the time, and the search for nearly equal texts, is known at once from the snapshot and the
-database; those two come from a job on the train queue (``trial``), for the worker has the device.
+All but the time and the search for near duplicates is known at once from the snapshot and the
+database. Those two take a job on the train queue (``step_timing``), whose worker has the device.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ from annotator.learning.training.data import (
     predicted_labels,
     refuse_nothing_to_evaluate,
 )
-from annotator.learning.training.disk_space import Room, refuse_without_room
+from annotator.learning.training.disk_space import DiskSpace, refuse_without_space
 from annotator.learning.training.plan import TrainingPlan, TrainingRequest, plan_training
 from annotator.learning.training.recipes import example_rule
 from annotator.learning.training.services import DRY_RUN_KIND, cancel_dry_runs
@@ -37,9 +36,10 @@ from ner_engine.registry.catalogue import find_base
 from ner_engine.registry.tasks import TASKS
 from ner_engine.split import SPLITS
 
-#: With fewer entities of a label to learn from, what the model makes of it is chance for the most
-#: part.
+#: With fewer training examples, the scores of a label are unreliable.
 FEW: Final = 50
+#: The key of ``_counts_of`` under which all examples of a split are counted.
+_ALL: Final = ""
 
 
 def start_dry_run(request: TrainingRequest, *, actor: Actor) -> Job:
@@ -60,8 +60,7 @@ def start_dry_run(request: TrainingRequest, *, actor: Actor) -> Job:
 
 
 def dry_run_arguments(plan: TrainingPlan, *, asked: Mapping[str, Any]) -> dict[str, Any]:
-    """What the job is told: the run that would be. ``asked`` are the hyperparameters that somebody
-    set."""
+    """Return the arguments of the job. ``asked`` are the hyperparameters that were set by hand."""
     return {
         "snapshot": plan.snapshot.pk,
         "recipe": plan.recipe,
@@ -71,12 +70,9 @@ def dry_run_arguments(plan: TrainingPlan, *, asked: Mapping[str, Any]) -> dict[s
 
 
 def plan_of(arguments: Mapping[str, Any]) -> TrainingPlan:
-    """The run that a job tries out. Raises ``UserError`` where it could no longer be started."""
-    snapshot = (
-        Snapshot.objects.select_related("project__label_set")
-        .filter(pk=arguments["snapshot"])
-        .first()
-    )
+    """Return the plan that a job times. Raises ``UserError`` if it can no longer be started."""
+    snapshots = Snapshot.objects.select_related("project__label_set")
+    snapshot = snapshots.filter(pk=arguments["snapshot"]).first()
     base = ModelVersion.objects.filter(pk=arguments["base"]).first()
     if snapshot is None or base is None:
         raise UserError("The snapshot or the model of this dry run was removed. Choose others.")
@@ -90,9 +86,21 @@ def plan_of(arguments: Mapping[str, Any]) -> TrainingPlan:
     return plan_training(request, actor=SYSTEM)
 
 
+def dry_run_of(plan: TrainingPlan) -> DryRun:
+    """Return what is known of the run at once.
+
+    Raises ``UserError`` if the snapshot's files changed.
+    """
+    verify_snapshot(snapshot=plan.snapshot)
+    return DryRun(plan)
+
+
+# Examples and labels
+
+
 @dataclass(frozen=True, slots=True)
-class SideCount:
-    """Of a label on one side: texts that have it, and how often it is there."""
+class SplitCount:
+    """One label in one split: the number of texts that have it, and of its entities."""
 
     texts: int
     entities: int
@@ -100,19 +108,66 @@ class SideCount:
 
 @dataclass(frozen=True, slots=True)
 class LabelRow:
-    """A label in the snapshot, side by side (train, eval, test). ``more`` is by how much it is
-    there more often than in the last run's snapshot, None where there was none; ``is_new`` where
-    the base does not know it."""
+    """A label in the snapshot, in the order of ``SPLITS``.
+
+    ``more`` is the number of entities that the snapshot of the last run did not have, None without
+    such a run; ``is_new`` says whether the base model lacks the label.
+    """
 
     label: str
-    sides: Sequence[SideCount]
+    sides: Sequence[SplitCount]
     more: int | None
     is_new: bool
+
+    @property
+    def n_train(self) -> int:
+        return self.sides[0].entities
+
+    @property
+    def n_test(self) -> int:
+        return self.sides[SPLITS.index(TEST)].entities
+
+
+SplitCounts = Mapping[str, Mapping[str, SplitCount]]
+
+
+def _counts_of(snapshot: Snapshot, recipe: str, task: str) -> SplitCounts:
+    """Return the counts by split and label; under "" the examples of the split."""
+    return _cached_counts(snapshot.pk, snapshot.content_hash, recipe, task)
+
+
+@lru_cache(maxsize=16)
+def _cached_counts(pk: int, content_hash: str, recipe: str, task: str) -> SplitCounts:
+    """Return the counts, read once a process, for a snapshot never changes.
+
+    ``content_hash`` distinguishes it from a deleted one that had its key.
+    """
+    snapshot = Snapshot.objects.select_related("project").get(pk=pk)
+    return {split: _count_split(snapshot, split, recipe, task) for split in SPLITS}
+
+
+def _count_split(snapshot: Snapshot, split: str, recipe: str, task: str) -> dict[str, SplitCount]:
+    is_example = example_rule(recipe)
+    texts: Counter[str] = Counter()
+    entities: Counter[str] = Counter()
+    for document in documents_of(snapshot, split, task):
+        if is_example(document):
+            labels = Counter(span.label for span in TASKS[task].targets(document))
+            entities.update(labels)
+            texts.update([*labels, _ALL])
+    return {label: SplitCount(texts[label], entities[label]) for label in texts}
+
+
+def _total(counts: SplitCounts, label: str) -> int:
+    return sum(split[label].entities for split in counts.values() if label in split)
+
+
+# The report
 
 
 @dataclass(frozen=True)
 class DryRun:
-    """What can be said of a run at once."""
+    """What is known of a run at once."""
 
     plan: TrainingPlan
 
@@ -122,42 +177,38 @@ class DryRun:
 
     @cached_property
     def texts(self) -> list[int]:
-        """Examples on each side, by the recipe's rules: panels, or whole figures."""
-        return [self._counts[side][""].texts for side in SPLITS]
+        """The examples in each split by the rules of the recipe: panels, or whole figures."""
+        return [self._counts[split][_ALL].texts for split in SPLITS]
 
     @cached_property
     def rows(self) -> list[LabelRow]:
-        labels = self._labels
-        before = (
-            _counts_of(self._last_snapshot, self.plan.recipe, self.plan.task)
-            if self._last_snapshot is not None
-            else None
-        )
-        known = set(self.plan.base.labels)
-        return [
-            LabelRow(
-                label,
-                [self._counts[side].get(label, SideCount(0, 0)) for side in SPLITS],
-                None if before is None else _in_all(self._counts, label) - _in_all(before, label),
-                label not in known,
-            )
-            for label in labels
-        ]
+        """The labels that the model would predict, and others that occur in the snapshot."""
+        before = None
+        if self._last_snapshot is not None:
+            before = _counts_of(self._last_snapshot, self.plan.recipe, self.plan.task)
+        return [self._row(label, before) for label in self._labels]
+
+    def _row(self, label: str, before: SplitCounts | None) -> LabelRow:
+        none = SplitCount(0, 0)
+        counts = [self._counts[split].get(label, none) for split in SPLITS]
+        more = None
+        if before is not None:
+            more = _total(self._counts, label) - _total(before, label)
+        return LabelRow(label, counts, more, is_new=label not in self.plan.base.labels)
 
     @property
     def _labels(self) -> list[str]:
-        """Those that the model would tell, and any others that are there."""
-        told = predicted_labels(self.plan.task, self.plan.snapshot)
-        found = {label for side in self._counts.values() for label in side if label}
-        return [*told, *sorted(found - set(told))]
+        predicted = predicted_labels(self.plan.task, self.plan.snapshot)
+        present = {label for split in self._counts.values() for label in split if label != _ALL}
+        return [*predicted, *sorted(present - set(predicted))]
 
     @cached_property
-    def _counts(self) -> Mapping[str, Mapping[str, SideCount]]:
+    def _counts(self) -> SplitCounts:
         return _counts_of(self.plan.snapshot, self.plan.recipe, self.plan.task)
 
     @cached_property
     def last_run(self) -> TrainingRun | None:
-        """The project's last run that made a model for this task."""
+        """The project's last successful run for this task."""
         runs = TrainingRun.objects.filter(
             project=self.plan.project, task=self.plan.task, state=RunState.SUCCEEDED
         )
@@ -165,21 +216,24 @@ class DryRun:
 
     @cached_property
     def _last_snapshot(self) -> Snapshot | None:
-        """What the last run learned from, None where its files are not there to be compared
-        with."""
-        return (
-            self.last_run.snapshot if self.last_run is not None and not self._last_is_gone else None
-        )
+        """The training data of the last run, None if its files cannot be compared with."""
+        if self.last_run is None or self._last_is_gone:
+            return None
+        return self.last_run.snapshot
 
     @cached_property
     def _last_is_gone(self) -> str:
         last = self.last_run
-        return _refusal(lambda: verify_snapshot(snapshot=last.snapshot)) if last is not None else ""
+        if last is None:
+            return ""
+        return _refusal(lambda: verify_snapshot(snapshot=last.snapshot))
 
     @cached_property
     def changes(self) -> dict[str, int] | None:
-        """Legends added, removed, changed and the same since the last run's snapshot; None where
-        there was none or it is this one."""
+        """The legends added, removed, changed and the same since the snapshot of the last run.
+
+        None without a last run, or if it used this snapshot.
+        """
         if self._last_snapshot is None or self._last_snapshot.pk == self.plan.snapshot.pk:
             return None
         found = compare_snapshots(old=self._last_snapshot, new=self.plan.snapshot, actor=SYSTEM)
@@ -187,53 +241,53 @@ class DryRun:
 
     @property
     def swept_share(self) -> float:
-        """Of the snapshot's entities, those that nobody decided by themselves (0-1)."""
-        sides = self.plan.snapshot.counts.values()
-        n_spans = sum(sum(side["labels"].values()) for side in sides)
-        return (
-            sum(sum(side.get("swept", {}).values()) for side in sides) / n_spans if n_spans else 0.0
-        )
+        """The fraction of the snapshot's entities that are bulk-accepted (0-1)."""
+        n_entities = n_swept = 0
+        for counts in self.plan.snapshot.counts.values():
+            n_entities += sum(counts["labels"].values())
+            n_swept += sum(counts.get("swept", {}).values())
+        return n_swept / n_entities if n_entities else 0.0
 
     @cached_property
     def swept_cap(self) -> float:
-        """What the project allows now (0-1)."""
+        """The fraction of bulk-accepted entities that the project allows now (0-1)."""
         return Rules.of(self.plan.project).swept_cap
 
     @cached_property
-    def room(self) -> Room:
-        """What it takes on disk."""
-        return Room.of_run(find_base(self.plan.base.path).n_parameters, self.plan.hyperparameters)
+    def room(self) -> DiskSpace:
+        """The disk space that the run needs."""
+        return DiskSpace.of_run(
+            find_base(self.plan.base.path).n_parameters, self.plan.hyperparameters
+        )
 
     @cached_property
     def stops(self) -> list[str]:
-        """What would end the run before it begins, each a sentence."""
-        learned_from = [
-            self.plan.snapshot.folder,
-            *(each.folder for each in ancestors_of(self.plan.base)),
-        ]
+        """The reasons for which the run would fail at its start, each a sentence."""
+        plan = self.plan
+        learned_from = [plan.snapshot.folder, *(each.folder for each in ancestors_of(plan.base))]
         refusals = (
-            lambda: refuse_without_room(self.room),
-            lambda: refuse_leak(learned_from, self.plan.snapshot.folder),
-            lambda: refuse_nothing_to_evaluate(self.plan.task, self.plan.snapshot),
+            _refusal(lambda: refuse_without_space(self.room)),
+            _refusal(lambda: refuse_leak(learned_from, plan.snapshot.folder)),
+            _refusal(lambda: refuse_nothing_to_evaluate(plan.task, plan.snapshot)),
         )
-        return [sentence for sentence in map(_refusal, refusals) if sentence]
+        return [sentence for sentence in refusals if sentence]
 
     @cached_property
     def warnings(self) -> list[str]:
-        """What somebody should know before they start it, each a sentence."""
-        found = [
-            self._few(),
-            self._unjudged(),
+        """What a user should know before the start, each a sentence."""
+        sentences = (
+            self._few_examples(),
+            self._not_held_out(),
             self._new_labels(),
             self._forgotten_labels(),
-            self._swept(),
-            self._old(),
+            self._bulk_accepted(),
+            self._old_snapshot(),
             self._last_is_gone,
-        ]
-        return [sentence for sentence in found if sentence]
+        )
+        return [sentence for sentence in sentences if sentence]
 
     def as_json(self) -> dict[str, Any]:
-        """The same for programs: counts by side and label, what would stop it, what to mind."""
+        """Return the report for programs."""
         plan = self.plan
         return {
             "snapshot": plan.snapshot.number,
@@ -242,12 +296,7 @@ class DryRun:
             "base": plan.base.name,
             "hyperparameters": dict(plan.hyperparameters),
             "texts": dict(zip(SPLITS, self.texts, strict=True)),
-            "labels": {
-                row.label: {
-                    side: count.entities for side, count in zip(SPLITS, row.sides, strict=True)
-                }
-                for row in self.rows
-            },
+            "labels": {row.label: self._entities_by_split(row) for row in self.rows},
             "new_labels": [row.label for row in self.rows if row.is_new],
             "changes": self.changes,
             "swept": round(self.swept_share, 4),
@@ -256,30 +305,25 @@ class DryRun:
             "warnings": self.warnings,
         }
 
-    def _few(self) -> str:
-        few = [
-            f"{row.label} {row.sides[0].entities}"
-            for row in self.rows
-            if row.sides[0].entities < FEW
-        ]
+    def _entities_by_split(self, row: LabelRow) -> dict[str, int]:
+        return {split: count.entities for split, count in zip(SPLITS, row.sides, strict=True)}
+
+    def _few_examples(self) -> str:
+        few = [f"{row.label} {row.n_train}" for row in self.rows if row.n_train < FEW]
+        if not few:
+            return ""
         return (
-            f"Few to learn from (under {FEW}), so what the model makes of them is chance for the"
-            f" most part: {', '.join(few)}."
-            if few
-            else ""
+            f"Fewer than {FEW} training examples: scores for these labels will be unreliable:"
+            f" {', '.join(few)}."
         )
 
-    def _unjudged(self) -> str:
-        unjudged = [
-            row.label
-            for row in self.rows
-            if row.sides[0].entities and not row.sides[SPLITS.index(TEST)].entities
-        ]
+    def _not_held_out(self) -> str:
+        labels = [row.label for row in self.rows if row.n_train and not row.n_test]
+        if not labels:
+            return ""
         return (
-            "None is held out, so nobody will know how well the model tells them:"
-            f" {', '.join(unjudged)}."
-            if unjudged
-            else ""
+            "The held-out papers have no entity of these labels, so they cannot be evaluated:"
+            f" {', '.join(labels)}."
         )
 
     def _new_labels(self) -> str:
@@ -287,88 +331,46 @@ class DryRun:
         if not new or not self.plan.base.labels:
             return ""
         return (
-            f"{self.plan.base} does not know {', '.join(new)}: the last layer begins anew, and"
-            " every label is learned from the start."
+            f"{self.plan.base} does not know {', '.join(new)}: its classifier is re-initialised,"
+            " and every label is learned from the start."
         )
 
     def _forgotten_labels(self) -> str:
-        gone = (
-            sorted(set(self.plan.base.labels) - {row.label for row in self.rows})
-            if self.plan.base.task == self.plan.task
-            else []
-        )
+        base = self.plan.base
+        if base.task != self.plan.task:
+            return ""
+        gone = sorted(set(base.labels) - {row.label for row in self.rows})
         if not gone:
             return ""
         return (
-            f"{self.plan.base} tells {', '.join(gone)}, which the snapshot has not: the new model"
-            " will not, and its last layer begins anew."
+            f"{base} predicts {', '.join(gone)}, which this snapshot lacks. The new model will not"
+            " predict it; its classifier is re-initialised."
         )
 
-    def _swept(self) -> str:
+    def _bulk_accepted(self) -> str:
         if self.swept_share <= self.swept_cap:
             return ""
         return (
-            f"{self.swept_share:.0%} of the entities are suggestions that nobody decided by"
-            f" themselves; the project allows {self.swept_cap:.0%}. The model would learn its own"
-            " guesses. Decide more of them, and freeze a newer snapshot."
+            f"{self.swept_share:.0%} of the entities are bulk-accepted suggestions; the project"
+            f" allows {self.swept_cap:.0%}. The model would learn its own predictions. Decide more"
+            " of them one by one, and make a new snapshot."
         )
 
-    def _old(self) -> str:
+    def _old_snapshot(self) -> str:
         if self.last_run is None:
             return ""
         other = self.last_run.snapshot
         if other.pk == self.plan.snapshot.pk:
-            return (
-                f"Run {self.last_run.pk} learned from this very snapshot. Nothing is new but the"
-                " settings."
-            )
+            return f"Run {self.last_run.pk} used this snapshot too. Only the settings are new."
         if other.number > self.plan.snapshot.number:
-            return f"Run {self.last_run.pk} learned from a newer snapshot, {other.number}."
+            return f"Run {self.last_run.pk} used a newer snapshot, {other.number}."
         return ""
 
 
-def dry_run_of(plan: TrainingPlan) -> DryRun:
-    """What can be said of the run at once. Raises ``UserError`` where the snapshot's files are not
-    what was frozen."""
-    verify_snapshot(snapshot=plan.snapshot)
-    return DryRun(plan)
-
-
 def _refusal(refuse: Callable[[], None]) -> str:
-    """The sentence with which it refuses, "" where it does not."""
+    """Return the sentence of the ``UserError`` that a check raises, "" if it raises none."""
     try:
         refuse()
     except UserError as error:
         return str(error)
     return ""
-
-
-def _counts_of(snapshot: Snapshot, recipe: str, task: str) -> Mapping[str, Mapping[str, SideCount]]:
-    """By side and label; under "" the examples of the side."""
-    return _counted(snapshot.pk, snapshot.content_hash, recipe, task)
-
-
-@lru_cache(maxsize=16)
-def _counted(
-    pk: int, content_hash: str, recipe: str, task: str
-) -> Mapping[str, Mapping[str, SideCount]]:
-    """What a snapshot holds never changes, so it is read once in a process; ``content_hash`` tells
-    it from another that had its number."""
-    snapshot = Snapshot.objects.select_related("project").get(pk=pk)
-    return {side: _count_side(snapshot, side, recipe, task) for side in SPLITS}
-
-
-def _count_side(snapshot: Snapshot, side: str, recipe: str, task: str) -> dict[str, SideCount]:
-    is_example = example_rule(recipe)
-    texts: Counter[str] = Counter()
-    entities: Counter[str] = Counter()
-    for document in documents_of(snapshot, side, task):
-        if is_example(document):
-            labels = Counter(span.label for span in TASKS[task].targets(document))
-            entities.update(labels)
-            texts.update([*labels, ""])
-    return {label: SideCount(texts[label], entities[label]) for label in texts}
-
-
-def _in_all(counts: Mapping[str, Mapping[str, SideCount]], label: str) -> int:
-    return sum(side[label].entities for side in counts.values() if label in side)

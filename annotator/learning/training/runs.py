@@ -38,10 +38,10 @@ from annotator.learning.training.data import (
     refuse_nothing_to_evaluate,
 )
 from annotator.learning.training.disk_space import (
-    Room,
+    DiskSpace,
     bytes_in,
-    refuse_without_room,
-    sweep_ended_runs,
+    refuse_without_space,
+    remove_leftovers_of_ended_runs,
 )
 from ner_engine.registry.catalogue import find_base
 
@@ -135,9 +135,9 @@ class Training:
             return
         refuse_nothing_to_evaluate(self.run.task, snapshot)
         verify_model(self.run.base)
-        sweep_ended_runs()
-        refuse_without_room(
-            Room.of_run(find_base(self.run.base.path).n_parameters, self.run.hyperparameters),
+        remove_leftovers_of_ended_runs()
+        refuse_without_space(
+            DiskSpace.of_run(find_base(self.run.base.path).n_parameters, self.run.hyperparameters),
             taken=bytes_in(self.out),
         )
         settings = engine_settings(

@@ -34,10 +34,10 @@ from annotator.learning.training import learning_curve as curves
 from annotator.learning.training.child_process import Event, Supervisor, wait_for_place
 from annotator.learning.training.data import data_of, engine_settings
 from annotator.learning.training.disk_space import (
-    Room,
+    DiskSpace,
     bytes_in,
-    refuse_without_room,
-    sweep_ended_runs,
+    refuse_without_space,
+    remove_leftovers_of_ended_runs,
 )
 from annotator.learning.training.recipes import (
     DEFAULT_RECIPE,
@@ -218,14 +218,14 @@ class SeriesRun:
         TrainingSeries.objects.filter(pk=series.pk).update(job=self.job.job)
         wait_for_place(series.folder, self.job)
         _remove_unfinished_others(series)
-        sweep_ended_runs()
+        remove_leftovers_of_ended_runs()
         verify_snapshot(snapshot=snapshot)
         verify_model(series.base)
         task = recipe_named(series.recipe).task
         told = engine_settings(task, snapshot, series.hyperparameters)
         complete = checked_hyperparameters(series.recipe, series.hyperparameters)
-        room = Room.of_run(find_base(series.base.path).n_parameters, complete)
-        refuse_without_room(Room(room.runs, 0), taken=bytes_in(series.out))
+        room = DiskSpace.of_run(find_base(series.base.path).n_parameters, complete)
+        refuse_without_space(DiskSpace(room.runs, 0), taken=bytes_in(series.out))
         command = engine.series_command(
             program=series.kind,
             recipe=series.recipe,

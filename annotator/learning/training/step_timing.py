@@ -1,9 +1,8 @@
-"""A training tried out: a few steps of it, on rows of its snapshot, to learn how long the whole
-would take on the worker's device.
+"""The job of a dry run: time a few steps of the run, on a sample of its snapshot.
 
-The steps are those of the real recipe, with the base, in a process as a training has it; the model
-is thrown away. Before them stands what only a worker has the time to look at: whether a text that
-is held out is nearly one that would be learned from.
+The steps use the real recipe and base model, in a child process as a training run has it; the
+model is removed. Before them comes the search for held-out texts that are near duplicates of
+training texts, because only a worker has the time for it.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ import math
 import shutil
 import statistics
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,10 +33,10 @@ from annotator.learning.training.data import (
     refuse_leaks,
 )
 from annotator.learning.training.disk_space import (
-    TRIAL_PREFIX,
-    Room,
-    refuse_without_room,
-    sweep_ended_runs,
+    DRY_RUN_PREFIX,
+    DiskSpace,
+    refuse_without_space,
+    remove_leftovers_of_ended_runs,
 )
 from annotator.learning.training.recipes import example_rule
 from ner_engine.formats.jsonl import document_from_json
@@ -50,21 +49,19 @@ if TYPE_CHECKING:
     from annotator.jobs.runs import JobRun
     from annotator.learning.training.plan import TrainingPlan
 
-#: Steps that are run; the first is left out of the measure where there are others, because it makes
-#: ready what later ones use.
+#: Steps that are timed. The first is left out if there are others, because it warms up the device.
 STEPS: Final = 6
-#: Texts that are tagged, for the time that measuring and judging take.
+#: Texts that are tagged, to time the evaluations.
 TAGGED: Final = 48
-#: After so long no further step is waited for.
+#: No further step is timed after this many seconds.
 ENOUGH_SECONDS: Final = 90.0
-#: Examples a second below which an event says 0.
+#: Examples a second below which an event reports 0.
 _ROUNDED_TO_NOTHING: Final = 0.005
-#: A step computes forwards and backwards, which is about three times tagging; taken where no text
+#: Tagging takes about a third of a step, which computes forwards and backwards; used if no text
 #: could be tagged in time.
-_TAGGING_SHARE: Final = 1 / 3
-#: What a trial has otherwise than the run: nothing is measured on the way, nothing kept, and texts
-#: are not copied.
-_OF_A_TRIAL: Final[Mapping[str, Any]] = {
+_TAGGING_FRACTION: Final = 1 / 3
+#: Hyperparameters that a dry run replaces: no evaluations, no checkpoints, no copies of texts.
+_OVERRIDES: Final[Mapping[str, Any]] = {
     "evals_per_epoch": 0,
     "keep": "last",
     "average": 0,
@@ -76,12 +73,12 @@ _OF_A_TRIAL: Final[Mapping[str, Any]] = {
 
 
 class _EnoughError(Exception):
-    """As much was measured as is waited for."""
+    """Enough steps were timed."""
 
 
 @dataclass
-class _Measured:
-    """What a child said of itself; times in seconds."""
+class _Timing:
+    """What the child reported; times in seconds."""
 
     began: float = field(default_factory=time.monotonic)
     to_start: float = 0.0
@@ -94,36 +91,58 @@ class _Measured:
 
     @property
     def step(self) -> float:
+        """The median time of a step."""
         return statistics.median(self.steps[1:] or self.steps)
 
+    def add(self, event: Event, *, batch_size: int) -> None:
+        """Take the figures of one event. Raises ``_EnoughError`` once there are enough steps."""
+        kind = event.get("event")
+        if kind == "start":
+            self.to_start = time.monotonic() - self.began
+            self.examples = int(event["examples"])
+            self.device = str(event["device"])
+            self.precision = str(event["precision"])
+        elif kind == "step":
+            rate = max(float(event["examples_per_second"]), _ROUNDED_TO_NOTHING)
+            self.steps.append(batch_size / rate)
+            self.memory_bytes = max(self.memory_bytes, int(event.get("memory_bytes", 0)))
+            if sum(self.steps) > ENOUGH_SECONDS:
+                raise _EnoughError
+        elif kind == "done":
+            scores = event["scores"].get("eval")
+            if scores and scores["documents"]:
+                self.tagging = float(scores["seconds"]) / int(scores["documents"])
 
-def try_out(plan: TrainingPlan, run: JobRun) -> dict[str, Any]:
-    """What was found: ``{"leak": sentence}`` where the run would be stopped by one, else how long
-    it would take.
 
-    ``{"leak": "", "device", "precision", "steps", "examples", "seconds_per_step", "n_measured",
-    "memory_bytes", "seconds", "parts": [[what it is, its seconds]]}``. Raises ``UserError`` where
-    the training could not begin, with the sentence that it would end with.
+def time_steps(plan: TrainingPlan, run: JobRun) -> dict[str, Any]:
+    """Return the job's result: how long the run would take, or the leak that would stop it.
+
+    ``{"leak": sentence}``, or ``{"leak": "", "device", "precision", "steps", "examples",
+    "seconds_per_step", "n_measured", "memory_bytes", "seconds", "parts": [[name, seconds]]}``.
+    Raises ``UserError`` if the run could not start, with the sentence it would fail with.
     """
     with _folder_of(run) as folder:
         wait_for_place(folder, run)
         verify_snapshot(snapshot=plan.snapshot)
         verify_model(plan.base)
-        run.report(message="Comparing what is held out with what would be learned from")
+        run.report(message="Comparing held-out texts with training texts")
         if leak := _leak(plan):
             return {"leak": leak}
-        run.report(message="Choosing rows to try")
-        sweep_ended_runs()
-        refuse_without_room(Room.of_trial(find_base(plan.base.path).n_parameters))
+        run.report(message="Choosing a sample of the snapshot")
+        remove_leftovers_of_ended_runs()
+        refuse_without_space(DiskSpace.of_dry_run(find_base(plan.base.path).n_parameters))
         sample = _Sample.write(plan, folder / "data", run)
-        return {"leak": "", **_estimate(plan, sample, _measure(plan, sample, folder, run))}
+        timing = _run_steps(plan, sample, folder, run)
+        return {"leak": "", **_estimate(plan, sample, timing)}
 
 
 @contextmanager
 def _folder_of(run: JobRun) -> Iterator[Path]:
-    """The trial's folder; it goes with the block, unless somebody else has the job by then: the
-    folder is theirs too."""
-    folder = Path(settings.RUNS_DIR) / f"{TRIAL_PREFIX}{run.job.pk}"
+    """Yield the dry run's folder and remove it afterwards.
+
+    A worker that lost the job leaves the folder to the one that has it.
+    """
+    folder = Path(settings.RUNS_DIR) / f"{DRY_RUN_PREFIX}{run.job.pk}"
     try:
         yield folder
     except JobLostError:
@@ -142,13 +161,15 @@ def _leak(plan: TrainingPlan) -> str:
     return ""
 
 
-# Which rows
+# The sample
 
 
 @dataclass(frozen=True, slots=True)
 class _Sample:
-    """Rows of a snapshot, spread evenly over it: how many it wrote to learn from, and how many
-    examples there are on each side."""
+    """Rows that are spread evenly over a snapshot.
+
+    ``n_written`` are for training; ``examples`` counts all examples of each split.
+    """
 
     n_written: int
     examples: Mapping[str, int]
@@ -159,142 +180,133 @@ class _Sample:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         source = data_of(plan.snapshot, plan.task)
-        usable = {
-            side: [number for number, is_usable in enumerate(_usable(plan, side)) if is_usable]
-            for side in SPLITS
-        }
+        usable = {split: _examples(plan, split) for split in SPLITS}
         run.check()
         wanted = _spread(usable["train"], STEPS * int(plan.hyperparameters["batch_size"]))
-        n_written = _copy_lines(source / "train.jsonl", wanted, folder / "train.jsonl")
+        _copy_lines(source / "train.jsonl", wanted, folder / "train.jsonl")
         held_out: Split = "eval" if usable["eval"] else "test"
         if usable[held_out]:
-            _copy_lines(
-                source / f"{held_out}.jsonl",
-                _spread(usable[held_out], TAGGED),
-                folder / "eval.jsonl",
-            )
-        return cls(n_written, {side: len(numbers) for side, numbers in usable.items()})
+            tagged = _spread(usable[held_out], TAGGED)
+            _copy_lines(source / f"{held_out}.jsonl", tagged, folder / "eval.jsonl")
+        return cls(len(wanted), {split: len(numbers) for split, numbers in usable.items()})
 
 
-def _usable(plan: TrainingPlan, side: str) -> Iterator[bool]:
-    """Of each line of a side whether it is an example; whole figures all are."""
+def _examples(plan: TrainingPlan, split: str) -> list[int]:
+    """Return the numbers of the lines that are examples; of whole figures, all are."""
     source = data_of(plan.snapshot, plan.task)
     if not TASKS[plan.task].by_panel:
-        with (source / f"{side}.jsonl").open("rb") as stream:
-            yield from (True for _ in stream)
-        return
+        with (source / f"{split}.jsonl").open("rb") as stream:
+            return [number for number, _ in enumerate(stream)]
     is_example = example_rule(plan.recipe)
-    yield from (
-        is_example(document_from_json(row, f"{plan.snapshot}, {side}"))
-        for row in rows_of(source, side)
-    )
+    name = f"{plan.snapshot}, {split}"
+    rows = enumerate(rows_of(source, split))
+    return [number for number, row in rows if is_example(document_from_json(row, name))]
 
 
 def _spread(numbers: Sequence[int], wanted: int) -> set[int]:
-    """``wanted`` of the numbers, or all, at even distances."""
-    share = len(numbers) / wanted if wanted < len(numbers) else 1.0
-    return {numbers[int(index * share)] for index in range(min(wanted, len(numbers)))}
+    """Return ``wanted`` of the numbers at even distances, or all if there are fewer."""
+    if wanted >= len(numbers):
+        return set(numbers)
+    distance = len(numbers) / wanted
+    return {numbers[int(index * distance)] for index in range(wanted)}
 
 
-def _copy_lines(source: Path, wanted: set[int], target: Path) -> int:
+def _copy_lines(source: Path, wanted: set[int], target: Path) -> None:
     with source.open("rb") as lines, target.open("wb") as out:
         out.writelines(line for number, line in enumerate(lines) if number in wanted)
-    return len(wanted)
 
 
-# How long
+# The steps
 
 
-def _measure(plan: TrainingPlan, sample: _Sample, folder: Path, run: JobRun) -> _Measured:
-    """Run the steps in a child. Raises ``TrainingFailedError`` with what the training itself would
-    end with."""
-    batches = max(1, math.ceil(sample.n_written / int(plan.hyperparameters["batch_size"])))
-    trial = {**plan.hyperparameters, **_OF_A_TRIAL, "epochs": STEPS / batches}
+def _run_steps(plan: TrainingPlan, sample: _Sample, folder: Path, run: JobRun) -> _Timing:
+    """Run the steps in a child. Raises ``TrainingFailedError`` as the training itself would."""
+    batch_size = int(plan.hyperparameters["batch_size"])
+    batches = max(1, math.ceil(sample.n_written / batch_size))
+    hyperparameters = {**plan.hyperparameters, **_OVERRIDES, "epochs": STEPS / batches}
     command = engine.training_command(
         recipe=plan.recipe,
         data=folder / "data",
         base=plan.base.path,
         out=folder / "out",
-        settings=engine_settings(plan.task, plan.snapshot, trial),
+        settings=engine_settings(plan.task, plan.snapshot, hyperparameters),
     )
-    found = _Measured()
+    timing = _Timing()
 
-    def heard(event: Event) -> None:
-        _hear(found, event, batch_size=int(plan.hyperparameters["batch_size"]))
+    def on_event(event: Event) -> None:
+        timing.add(event, batch_size=batch_size)
         if event.get("event") == "step":
-            run.report(
-                done=int(event["step"]),
-                total=STEPS,
-                message=f"Trying step {event['step']} of {STEPS} on {found.device}",
-            )
+            step = int(event["step"])
+            message = f"Timing step {step} of {STEPS} on {timing.device}"
+            run.report(done=step, total=STEPS, message=message)
 
     run.report(message="Starting the training process")
     with suppress(_EnoughError):
-        Supervisor(command, folder, run, heard).train()
-    return found
+        Supervisor(command, folder, run, on_event).train()
+    return timing
 
 
-def _hear(found: _Measured, event: Event, *, batch_size: int) -> None:
-    kind = event.get("event")
-    if kind == "start":
-        found.to_start = time.monotonic() - found.began
-        found.examples, found.device, found.precision = (
-            int(event["examples"]),
-            str(event["device"]),
-            str(event["precision"]),
-        )
-    elif kind == "step":
-        found.steps.append(
-            batch_size / max(float(event["examples_per_second"]), _ROUNDED_TO_NOTHING)
-        )
-        found.memory_bytes = max(found.memory_bytes, int(event.get("memory_bytes", 0)))
-        if sum(found.steps) > ENOUGH_SECONDS:
-            raise _EnoughError
-    elif kind == "done" and (scores := event["scores"].get("eval")) and scores["documents"]:
-        found.tagging = float(scores["seconds"]) / int(scores["documents"])
+# The estimate
 
 
-def _estimate(plan: TrainingPlan, sample: _Sample, found: _Measured) -> dict[str, Any]:
-    """What the whole run takes by what its first steps took."""
-    settings_of_run = plan.hyperparameters
-    batch_size, epochs = int(settings_of_run["batch_size"]), float(settings_of_run["epochs"])
-    examples = round(sample.examples["train"] * found.examples / max(1, sample.n_written))
-    per_epoch = math.ceil(examples / batch_size)
-    steps = math.ceil(per_epoch * epochs)
-    augmented = (
-        math.ceil(math.ceil(2 * examples / batch_size) * epochs)
-        if settings_of_run["augment_share"]
-        else 0
-    )
-    tagging = (
-        found.tagging if found.tagging is not None else found.step / batch_size * _TAGGING_SHARE
-    )
-    evals_per_epoch = float(settings_of_run["evals_per_epoch"])
-    n_evals = (
-        math.ceil(epochs * evals_per_epoch) * (2 if augmented else 1) if evals_per_epoch else 0
-    )
-    on_the_way = n_evals * min(int(settings_of_run["eval_panels"]), sample.examples["eval"])
-    at_the_end = sample.examples["eval"] + sample.examples[TEST]
-    blended = _n_weight_averages(plan) * sample.examples["eval"]
-    parts = [
-        ("getting ready", found.to_start),
-        (f"{steps + augmented:,} steps", (steps + augmented) * found.step),
-        (f"measuring on the way, {n_evals} times", on_the_way * tagging),
-        ("choosing the share of the base", blended * tagging),
-        ("measuring at the end", at_the_end * tagging),
-        ("judging beside the model in service", 2 * sample.examples[TEST] * tagging),
-    ]
-    return {
-        "device": found.device,
-        "precision": found.precision,
-        "steps": steps + augmented,
-        "examples": examples,
-        "seconds_per_step": round(found.step, 4),
-        "n_measured": len(found.steps),
-        "memory_bytes": found.memory_bytes,
-        "seconds": round(sum(seconds for _, seconds in parts), 1),
-        "parts": [[words, round(seconds, 1)] for words, seconds in _worth_telling(parts)],
+def _estimate(plan: TrainingPlan, sample: _Sample, timing: _Timing) -> dict[str, Any]:
+    """Return how long the whole run takes, extrapolated from its first steps."""
+    work = _Work.of(plan, sample, timing)
+    batch_size = int(plan.hyperparameters["batch_size"])
+    tagging = timing.tagging
+    if tagging is None:
+        tagging = timing.step / batch_size * _TAGGING_FRACTION
+    n_test = sample.examples[TEST]
+    parts = {
+        "starting": timing.to_start,
+        f"{work.steps:,} steps": work.steps * timing.step,
+        f"evaluations during training: {work.evaluations}": work.evaluated_texts * tagging,
+        "weight averaging with the base model": work.averaging_texts * tagging,
+        "final evaluation": (sample.examples["eval"] + n_test) * tagging,
+        "evaluation beside the serving model": 2 * n_test * tagging,
     }
+    return {
+        "device": timing.device,
+        "precision": timing.precision,
+        "steps": work.steps,
+        "examples": work.examples,
+        "seconds_per_step": round(timing.step, 4),
+        "n_measured": len(timing.steps),
+        "memory_bytes": timing.memory_bytes,
+        "seconds": round(sum(parts.values()), 1),
+        "parts": [[name, round(seconds, 1)] for name, seconds in parts.items() if seconds > 0],
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """The amount of work of a run: optimiser steps, evaluations, and texts that these tag."""
+
+    examples: int
+    steps: int
+    evaluations: int
+    evaluated_texts: int
+    averaging_texts: int
+
+    @classmethod
+    def of(cls, plan: TrainingPlan, sample: _Sample, timing: _Timing) -> _Work:
+        hyperparameters = plan.hyperparameters
+        batch_size = int(hyperparameters["batch_size"])
+        epochs = float(hyperparameters["epochs"])
+        examples = round(sample.examples["train"] * timing.examples / max(1, sample.n_written))
+        steps = math.ceil(math.ceil(examples / batch_size) * epochs)
+        evaluations = math.ceil(epochs * float(hyperparameters["evals_per_epoch"]))
+        if hyperparameters["augment_share"]:  # a pass on texts and copies comes first
+            steps += math.ceil(math.ceil(2 * examples / batch_size) * epochs)
+            evaluations *= 2
+        n_eval = sample.examples["eval"]
+        return cls(
+            examples=examples,
+            steps=steps,
+            evaluations=evaluations,
+            evaluated_texts=evaluations * min(int(hyperparameters["eval_panels"]), n_eval),
+            averaging_texts=_n_weight_averages(plan) * n_eval,
+        )
 
 
 def _n_weight_averages(plan: TrainingPlan) -> int:
@@ -303,7 +315,3 @@ def _n_weight_averages(plan: TrainingPlan) -> int:
     if plan.hyperparameters["blend"] != "auto" or set(plan.base.labels) != set(labels):
         return 0
     return len(SHARES_OF_BASE)
-
-
-def _worth_telling(parts: Iterable[tuple[str, float]]) -> Iterator[tuple[str, float]]:
-    return ((words, seconds) for words, seconds in parts if seconds > 0)

@@ -108,7 +108,7 @@ def test_labels_that_are_few_and_labels_that_the_base_does_not_know_are_named(
     found = found_of(learned)
     few, new = (
         next(each for each in found.warnings if words in each)
-        for words in ("Few to learn from", "does not know")
+        for words in ("Fewer than 50 training examples", "does not know")
     )
     assert f"GENEPROD {learned.counts['train']['labels']['GENEPROD']}" in few
     assert "DISEASE 0" in few
@@ -130,10 +130,10 @@ def test_what_came_since_the_last_run_is_counted(
         "GENEPROD": 7,
         "CELL": 7,
     }
-    assert not [each for each in found.warnings if "snapshot" in each and "learned from" in each]
-    assert any("learned from this very snapshot" in each for each in found_of(learned).warnings)
+    assert not [each for each in found.warnings if "snapshot" in each and " used " in each]
+    assert any("used this snapshot too" in each for each in found_of(learned).warnings)
     candidate_of(newer)
-    assert any("learned from a newer snapshot, 2" in each for each in found_of(learned).warnings)
+    assert any("used a newer snapshot, 2" in each for each in found_of(learned).warnings)
 
 
 def test_a_last_snapshot_whose_files_are_gone_is_named_and_the_rest_is_told(
@@ -155,7 +155,7 @@ def test_a_share_of_suggestions_that_nobody_decided_beyond_the_limit_is_warned_o
     counts["train"]["swept"] = {"CELL": counts["train"]["labels"]["CELL"]}
     Snapshot.objects.filter(pk=learned.pk).update(counts=counts)
     rules = {"over_cap": "refuse", "swept_weight": 1.0, "near_duplicate": 0.8}
-    assert not any("nobody decided by themselves" in each for each in found_of(learned).warnings)
+    assert not any("bulk-accepted" in each for each in found_of(learned).warnings)
     change_snapshot_rules(project=learned.project, actor=SYSTEM, swept_cap=0.1, **rules)
     learned.refresh_from_db()
     found = found_of(learned)
@@ -190,7 +190,7 @@ def test_a_disk_that_is_too_small_is_named_with_what_is_missing(
 ) -> None:
     monkeypatch.setattr(room, "free_bytes", lambda folder: 200 * 1024**2)
     (sentence,) = found_of(learned).stops
-    assert "are missing. Make room on that disk" in sentence
+    assert "are missing. Free space on that disk" in sentence
     assert str(room.settings.RUNS_DIR) in sentence
 
 
@@ -198,7 +198,7 @@ def test_what_a_run_needs_on_disk_follows_from_the_base_and_the_recipe(
     learned: Snapshot, tiny: ModelVersion
 ) -> None:
     weights = 4 * find_base(tiny.path).n_parameters
-    assert found_of(learned).room == room.Room(runs=9 * weights, models=weights)
+    assert found_of(learned).room == room.DiskSpace(runs=9 * weights, models=weights)
     assert (
         found_of(learned, hyperparameters={"keep": "best", "evals_per_epoch": 1}).room.runs
         == 12 * weights
@@ -256,9 +256,11 @@ def test_a_few_steps_of_the_real_recipe_tell_how_long_it_would_take_and_leave_no
     assert (found["n_measured"] >= 2) is True
     assert found["memory_bytes"] > 10_000_000
     assert found["seconds"] >= found["steps"] * found["seconds_per_step"] > 0
-    assert {"getting ready", "measuring at the end"} <= {words for words, _ in found["parts"]}
+    assert {"starting", "final evaluation"} <= {words for words, _ in found["parts"]}
     is_alike = set(tiny.labels) == set(learned.report["labels"])
-    assert ("choosing the share of the base" in {words for words, _ in found["parts"]}) == is_alike
+    assert (
+        "weight averaging with the base model" in {words for words, _ in found["parts"]}
+    ) == is_alike
     assert not list(Path(room.settings.RUNS_DIR).glob("trial-*"))
     assert not ModelVersion.objects.filter(origin=ModelOrigin.TRAINED).exists()
     run = start_training(
@@ -277,7 +279,7 @@ def test_a_worker_that_lost_the_job_leaves_the_folder_to_the_one_that_has_it(
     def taken_meanwhile(plan: Any, sample: Any, folder: Path, run: Any) -> None:
         raise JobLostError
 
-    monkeypatch.setattr("annotator.learning.training.step_timing._measure", taken_meanwhile)
+    monkeypatch.setattr("annotator.learning.training.step_timing._run_steps", taken_meanwhile)
     job = done(tried(learned))
     assert (Path(room.settings.RUNS_DIR) / f"trial-{job.pk}/data/train.jsonl").is_file()
 
@@ -372,7 +374,7 @@ def test_the_dry_run_stands_before_the_launch_which_is_one_click_from_it(
     assert page.status_code == 200
     n = [learned.counts[side]["panels"] for side in ("train", "eval", "test")]
     assert re.search(rf"GENEPROD {n[0]} {n[0]} {n[1]} {n[1]} {n[2]} {n[2]} known", text_of(page))
-    assert "Few to learn from" in text_of(page)
+    assert "Fewer than 50 training examples" in text_of(page)
     part = panel.get(response["Location"], headers={"HX-Request": "true"})
     assert part.status_code == 200
     assert ("waiting" in text_of(part)) is True

@@ -341,12 +341,12 @@ def test_a_run_does_not_begin_where_there_is_too_little_room_for_it(
 def test_what_a_run_has_written_already_counts_as_room_that_it_has(
     learned: Snapshot, tiny: ModelVersion, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    needs = room.Room(runs=9_000_000, models=1_000_000)
+    needs = room.DiskSpace(runs=9_000_000, models=1_000_000)
     monkeypatch.setattr(room, "free_bytes", lambda folder: room.RESERVE_BYTES + 4_000_000)
     assert "6 MB are missing" in room.shortage(needs)
     assert room.shortage(needs, taken=6_000_000) == ""
     with pytest.raises(UserError, match="1 MB are missing"):
-        room.refuse_without_room(needs, taken=5_000_000)
+        room.refuse_without_space(needs, taken=5_000_000)
 
 
 def test_what_ended_runs_left_goes_before_the_next_begins_and_what_lives_stays(
@@ -383,7 +383,7 @@ def test_what_ended_runs_left_goes_before_the_next_begins_and_what_lives_stays(
     (ended.folder / "events.jsonl").touch()
     with (runs / "run-88888" / "lock").open("ab") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
-        assert room.sweep_ended_runs() == 4
+        assert room.remove_leftovers_of_ended_runs() == 4
     assert not any(folder.exists() for folder in left)
     assert all(folder.exists() for folder in stays)
     assert (ended.folder / "events.jsonl").exists()
@@ -545,7 +545,7 @@ def test_a_training_waits_where_every_accelerator_is_taken_and_holds_no_thread_m
         .content.decode()
     )
     assert (
-        "Another training uses the accelerator of this machine. This one begins by itself when that"
+        "Another training uses the accelerator of this machine. This one starts when that"
         " has ended." in page
     )
     assert not tells_its_device.exists()
@@ -575,7 +575,7 @@ def test_two_projects_train_one_after_the_other_on_one_device(
         return [
             run
             for run in runs
-            if "Another training uses the processor" in Job.objects.get(pk=run.job_id).message
+            if "Another training uses the CPU" in Job.objects.get(pk=run.job_id).message
         ]
 
     wait_for(

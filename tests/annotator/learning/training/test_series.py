@@ -280,7 +280,7 @@ def test_what_was_left_running_is_ended_before_the_series_goes_on(
     monkeypatch.setattr(
         module, "wait_for_place", lambda folder, job: order.append(f"waited for {folder.name}")
     )
-    monkeypatch.setattr(module, "sweep_ended_runs", lambda: order.append("swept"))
+    monkeypatch.setattr(module, "remove_leftovers_of_ended_runs", lambda: order.append("swept"))
     monkeypatch.setattr("annotator.learning.engine.series_command", no_more)
     assert series.job is not None
     run_job(series.job.pk)
