@@ -50,7 +50,11 @@ export class Legend {
       const block = this.block(index);
       block.dataset.start = start;
       block.querySelector(".block-marker").textContent = marker;
-      block.querySelector(".block-text").innerHTML = html;
+      const text = block.querySelector(".block-text");
+      // Else the browser looks anew for the text's direction with every word that it inserts.
+      text.removeAttribute("dir");
+      text.innerHTML = html;
+      text.dir = "auto";
     }
     this.read();
     this.paint();
