@@ -26,7 +26,7 @@ from annotator.corpus.access import Action, project_for, require
 from annotator.corpus.annotations import CorruptAnnotationError
 from annotator.corpus.models import Project
 from annotator.jobs.errors import JobConflictError
-from annotator.review.editing.services import LeaseError, StaleRevisionError
+from annotator.review.editing.conflicts import LeaseError, StaleRevisionError
 from ner_engine.errors import EngineError
 
 _STATUS_OF: tuple[tuple[type[Exception], int], ...] = (

@@ -16,7 +16,9 @@ from annotator.corpus.access import Action
 from annotator.corpus.models import Document
 from annotator.review.editing import services
 from annotator.review.editing.identifiers import identifiers_of
-from annotator.review.editing.operations import LegendState
+from annotator.review.editing.leases import claim_lease, holder_of, release_lease
+from annotator.review.editing.legend import LegendState
+from annotator.review.editing.reading import legend_state
 
 
 class RevisionPagination(ByIdPagination):
@@ -41,7 +43,7 @@ class LegendView(OneLegendView):
     def get(self, request: Request, slug: str, document_id: int) -> Response:
         """A legend with its entities, panels and revision."""
         document = self.document()
-        return Response(legend_json(document, services.legend_state(document)))
+        return Response(legend_json(document, legend_state(document)))
 
 
 class OperationsView(OneLegendView):
@@ -99,21 +101,19 @@ class LeaseView(OneLegendView):
     def post(self, request: Request, slug: str, document_id: int) -> Response:
         """Hold the legend for some minutes, or longer than before."""
         take_over = self.fields(io.LeaseRequestSerializer)["take_over"]
-        lease = services.claim_lease(
-            document=self.document(), actor=self.actor, take_over=take_over
-        )
+        lease = claim_lease(document=self.document(), actor=self.actor, take_over=take_over)
         return Response(io.LeaseSerializer(lease).data)
 
     @extend_schema(responses={204: None}, tags=["review"])
     def delete(self, request: Request, slug: str, document_id: int) -> Response:
         """Let go of the legend, if you hold it."""
-        services.release_lease(document=self.document(), actor=self.actor)
+        release_lease(document=self.document(), actor=self.actor)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
 def legend_json(document: Document, state: LegendState) -> dict[str, Any]:
     """The legend with what was accepted, what is suggested, and last what was rejected."""
-    holder = services.holder_of(document)
+    holder = holder_of(document)
     facts = {
         "id": document.pk,
         "revision": state.revision,

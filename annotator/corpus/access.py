@@ -64,15 +64,22 @@ _REFUSALS: Final[Mapping[Action, str]] = MappingProxyType(
 
 def actions_of(user: User | AnonymousUser, project: Project) -> frozenset[Action]:
     """All that the user may do in the project; empty for a stranger. One query."""
-    if not user.is_active:
-        return frozenset()
-    if user.is_superuser:
-        return frozenset(Action)
+    if not user.is_active or user.is_superuser:
+        return actions_with_role(user, None)
     role = (
         Membership.objects.filter(project=project, user_id=user.pk)
         .values_list("role", flat=True)
         .first()
     )
+    return actions_with_role(user, role)
+
+
+def actions_with_role(user: User | AnonymousUser, role: str | None) -> frozenset[Action]:
+    """Return all that the user may do in a project with that role, None for a stranger."""
+    if not user.is_active:
+        return frozenset()
+    if user.is_superuser:
+        return frozenset(Action)
     return PERMISSIONS[Role(role)] if role else frozenset()
 
 
@@ -87,7 +94,13 @@ def require(actor: Actor | AnonymousUser, project: Project, action: Action) -> N
     """
     if actor is None:
         raise TypeError("An actor is a user or SYSTEM, not None.")
-    if not isinstance(actor, System) and not can(actor, project, action):
+    if not isinstance(actor, System):
+        refuse_unless(actions_of(actor, project), project, action)
+
+
+def refuse_unless(allowed: frozenset[Action], project: Project, action: Action) -> None:
+    """Raise ``PermissionDenied`` unless the action is among those allowed in the project."""
+    if action not in allowed:
         raise PermissionDenied(
             f"You may not {_REFUSALS[action]} in {project.name}. Ask a manager of the project for"
             " the right."

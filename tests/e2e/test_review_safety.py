@@ -21,7 +21,7 @@ from annotator.corpus.imports import import_documents
 from annotator.corpus.models import Document, DocumentState, Project, Segment, Span
 from annotator.corpus.services import create_project
 from annotator.datasets.services import export_dataset
-from annotator.review.editing import services
+from annotator.review.editing.reading import legend_state, rebuilt_state
 from ner_engine import schema
 from ner_engine.formats import jsonl
 from ner_engine.formats.report import Report
@@ -124,7 +124,7 @@ def test_edits_made_while_the_server_is_stopped_are_there_when_it_runs_again(
     assert decided(document) == [("Bax", "CELL", ""), ("MEFs", "CELL", "BORING")]
     assert document.state == DocumentState.ACCEPTED
     assert decided(following) == [("Bax", "SUBCELLULAR", "")]
-    assert services.rebuilt_state(document).decided == services.legend_state(document).decided
+    assert rebuilt_state(document).decided == legend_state(document).decided
     context.close()
 
 

@@ -15,6 +15,7 @@ from playwright.sync_api import Page, expect
 from annotator.accounts.models import User
 from annotator.corpus.models import Document, DocumentState, Project, Span
 from annotator.review.editing import services
+from annotator.review.editing.leases import claim_lease
 from annotator.review.screen.keymap import COMMANDS
 from annotator.review.second_look.comments import remark
 from tests.annotator.review.conftest import TEXT, MakeLegend, Operate
@@ -865,7 +866,7 @@ def test_a_legend_in_other_hands_is_read_only_until_it_is_taken_over(
     make_legend: MakeLegend, open_as: OpenAs, curator: User, reviewer: User
 ) -> None:
     document = make_legend(suggested=SURE)
-    services.claim_lease(document=document, actor=reviewer)
+    claim_lease(document=document, actor=reviewer)
     page = ready(open_as(curator, address(document)))
     expect(page.locator("#lease-note")).to_contain_text("reviewer is working on this legend")
     page.keyboard.press("x")
@@ -990,7 +991,7 @@ def test_without_script_the_legend_is_edited_as_a_list(
         *[("Bax", "GENEPROD", "")] * 2,
         ("deficient MEFs", "DISEASE", ""),
     ]
-    services.claim_lease(document=document, actor=reviewer, take_over=True)
+    claim_lease(document=document, actor=reviewer, take_over=True)
     page.reload()
     press_and_go(page, "Take it over")
     press_and_go(page, "Accept legend")

@@ -24,7 +24,7 @@ from annotator.corpus.models import (
     Verdict,
 )
 from annotator.review.editing.identifiers import ATTRIBUTES, Identifier, identifiers_of
-from annotator.review.editing.operations import LegendState
+from annotator.review.editing.legend import LegendState
 
 #: Candidates that are offered, one for each key from 1 on.
 OFFERED: Final = 5

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from annotator.review.editing.operations import Entity
+from annotator.review.editing.legend import Entity
 
 
 class Change(StrEnum):

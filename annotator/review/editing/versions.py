@@ -13,16 +13,12 @@ from django.db import transaction
 from annotator.accounts.models import User
 from annotator.corpus.models import Document, LayerKind, Verdict
 from annotator.review.editing.compare import Difference, compare
-from annotator.review.editing.operations import Effect, Entity, LegendState, OperationError, advance
-from annotator.review.editing.services import (
-    Outcome,
-    StaleRevisionError,
-    apply_operation,
-    entities_of_layers,
-    first_state,
-    is_blind,
-    legend_state,
-)
+from annotator.review.editing.conflicts import StaleRevisionError
+from annotator.review.editing.effects import Effect, advance
+from annotator.review.editing.errors import OperationError
+from annotator.review.editing.legend import Entity, LegendState
+from annotator.review.editing.reading import entities_of_layers, first_state, legend_state
+from annotator.review.editing.services import Outcome, apply_operation
 from annotator.review.models import Operation, OperationKind
 
 #: The key of the version that people edit.
@@ -47,7 +43,7 @@ def versions(document: Document, state: LegendState) -> list[Version]:
     """
     layers = list(document.layers.order_by("-created_at", "-pk"))
     is_untouched = document.revision == 0
-    hides = is_blind(document) and not state.accepted
+    hides = document.is_blind and not state.accepted
     shown = [layer for layer in layers if layer.kind == LayerKind.SUGGESTED and not hides]
     imported = [layer for layer in layers if layer.kind == LayerKind.IMPORTED and not is_untouched]
     entities = entities_of_layers(*shown, *imported)

@@ -23,7 +23,7 @@ from annotator.corpus.models import (
     Verdict,
 )
 from annotator.review.models import Operation, OperationKind
-from annotator.review.queue.order import is_drawn
+from annotator.review.sampling import is_random_sample
 from ner_engine.align import Labelled
 from ner_engine.scoring.metrics import Score, score
 
@@ -267,7 +267,9 @@ def _chosen_by_chance(project: Project) -> tuple[list[int], list[int]]:
 def _may_count(document: Document, project: Project) -> bool:
     document.project = project
     return (
-        not (project.random_share or project.blind_share) or is_drawn(document) or document.is_blind
+        not (project.random_share or project.blind_share)
+        or is_random_sample(document)
+        or document.is_blind
     )
 
 

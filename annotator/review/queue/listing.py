@@ -20,9 +20,7 @@ from annotator.corpus.models import (
     Span,
 )
 from annotator.corpus.reading import with_excerpt
-from annotator.review.editing.operations import (
-    LOW_CONFIDENCE,
-)
+from annotator.review.editing.legend import LOW_CONFIDENCE
 from annotator.review.models import Lease
 from annotator.review.queue.order import known_order, slice_in_order
 

@@ -7,7 +7,6 @@ beginning. See docs/decisions/0007.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -19,6 +18,7 @@ from annotator.accounts.models import User
 from annotator.corpus.access import Action, actions_of
 from annotator.corpus.models import Document, DocumentQuerySet, DocumentState, Project, QueueOrder
 from annotator.review.models import Lease
+from annotator.review.sampling import sample_is_due
 
 _WAITING: Final = (DocumentState.IMPORTED, DocumentState.SUGGESTED, DocumentState.IN_REVIEW)
 
@@ -132,17 +132,6 @@ def slice_in_order(documents: DocumentQuerySet, order: str, start: int, stop: in
 # ------------------------------------------------------------------------------------------
 
 
-def is_drawn(document: Document) -> bool:
-    """Whether the legend belongs to the project's share that is handed out by lot."""
-    return document.lot < document.project.random_share
-
-
-def draw_is_due(n_done: int, share: float) -> bool:
-    """Whether the legend that is handed out after ``n_done`` others comes by lot: of every 1/share
-    the last one does."""
-    return math.floor((n_done + 1) * share + 1e-9) > math.floor(n_done * share + 1e-9)
-
-
 def _n_handed_out(project: Project, after: Document | None) -> int:
     """Accepted legends, and the one at hand as if it were: so what is fetched before it is accepted
     is what comes after."""
@@ -157,7 +146,7 @@ def next_legend(*, project: Project, actor: User, after: int = 0, order: str = "
     It is one that waits, that nobody else holds and that has no open question, unless the actor
     (the user at hand where ``project.allowed`` is set) may answer it; in the project's order, or in
     ``order``. Where a share is drawn by lot, the legends of that share come in the order of their
-    lots and only when ``draw_is_due``; after one of them the others go on from the queue's
+    lots and only when ``sample_is_due``; after one of them the others go on from the queue's
     beginning. In the order of suspicion what may be wrongly decided comes before all that waits,
     accepted or not; no lot is drawn among it.
     """
@@ -182,7 +171,7 @@ def _next_waiting(project: Project, actor: User, here: Document | None, order: s
         place__gte=share
     )  # of itself, the lot's index would be taken and the order's left
     by_lot = drawn.order_by("lot", "pk").values_list("pk", flat=True)
-    if draw_is_due(_n_handed_out(project, here), share) and (found := by_lot.first()) is not None:
+    if sample_is_due(_n_handed_out(project, here), share) and (found := by_lot.first()) is not None:
         return found
     found = _first_after(others, order, None if here is None or here.lot < share else here)
     return by_lot.first() if found is None else found

@@ -13,7 +13,7 @@ from html import escape
 from typing import Any, Final
 
 from annotator.corpus.models import Label
-from annotator.review.editing.operations import Entity, LegendState
+from annotator.review.editing.legend import Entity, LegendState
 from annotator.review.screen.roles import ROLE_SIGNS
 from ner_engine.schema import BORING
 from ner_engine.text import Word, covering
@@ -47,7 +47,7 @@ class _Mark:
 def blocks(state: LegendState, labels: Mapping[str, Label]) -> list[Block]:
     """The whole legend in order. White space between two panels belongs to the one before, so that
     no block is empty to the eye."""
-    marks = [replace(mark, is_low=is_low(state, mark.entity)) for mark in _marks(state.entities)]
+    marks = [replace(mark, is_low=state.is_low(mark.entity)) for mark in _marks(state.entities)]
     return [
         Block(index, start, end, marker, _html(state, marks, start, end, labels))
         for index, (start, end, marker) in enumerate(_stretches(state))
@@ -218,13 +218,7 @@ def _looks(state: LegendState) -> dict[str, tuple[Any, ...]]:
             entity.label,
             entity.role,
             entity.status,
-            is_low(state, entity),
+            state.is_low(entity),
         )
         for entity in state.entities
     }
-
-
-def is_low(state: LegendState, entity: Entity) -> bool:
-    """Whether a suggestion is drawn dotted: the model was unsure of it, or it lies below the
-    project's threshold."""
-    return entity.is_low or state.is_below(entity)

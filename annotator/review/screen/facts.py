@@ -15,17 +15,13 @@ from annotator.corpus.models import (
     Label,
     QueueOrder,
 )
+from annotator.review.editing.history import Logged, history
 from annotator.review.editing.identifiers import identifiers_of
-from annotator.review.editing.operations import (
-    Entity,
-    LegendState,
-    Logged,
-    history,
-    panel_problems,
-)
+from annotator.review.editing.legend import Entity, LegendState
+from annotator.review.editing.panels import panel_problems
 from annotator.review.models import Operation
 from annotator.review.queue.order import known_order
-from annotator.review.screen.blocks import Block, is_low
+from annotator.review.screen.blocks import Block
 from annotator.review.screen.keymap import KeyMap
 from annotator.review.screen.roles import ROLE_NAMES, ROLE_SIGNS
 from ner_engine.text import covering
@@ -135,7 +131,7 @@ def entity_facts(state: LegendState, entity: Entity) -> dict[str, Any]:
         "status": entity.status,
         "decision": entity.decision,
         "score": None if entity.score is None else round(entity.score, 3),
-        "low": is_low(state, entity),
+        "low": state.is_low(entity),
         "below": state.is_below(entity),
         "runnerUp": entity.attributes.get("runner_up", ""),
         "runnerUpScore": entity.attributes.get("runner_up_score"),

@@ -8,13 +8,9 @@ from typing import Final
 from annotator.corpus.models import (
     Label,
 )
+from annotator.review.editing.effects import Effect
 from annotator.review.editing.identifiers import identifiers_of
-from annotator.review.editing.operations import (
-    Effect,
-    Entity,
-    LegendState,
-    Row,
-)
+from annotator.review.editing.legend import Entity, LegendState, Row
 from annotator.review.models import Operation, OperationKind
 from annotator.review.screen.roles import ROLE_NAMES
 

@@ -22,7 +22,7 @@ from annotator.common.errors import UserError
 from annotator.common.storable import storable_text
 from annotator.corpus.access import Action, actions_of, require
 from annotator.corpus.models import Document, DocumentState
-from annotator.review.editing.services import legend_state
+from annotator.review.editing.reading import legend_state
 from annotator.review.models import Remark, RemarkKind
 
 log = structlog.get_logger(__name__)

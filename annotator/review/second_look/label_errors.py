@@ -7,7 +7,7 @@ them); nothing here changes an entity.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -18,7 +18,6 @@ from django.utils import timezone
 from annotator.common.errors import UserError
 from annotator.corpus.access import Action, require
 from annotator.corpus.models import Document, Project
-from annotator.review.editing.operations import Entity
 from annotator.review.models import Suspicion
 
 if TYPE_CHECKING:
@@ -48,16 +47,6 @@ def replace_suspicions(
     )
 
 
-def settle_suspicions(*, document: Document, actor: User, standing: Iterable[Entity]) -> None:
-    """The legend was accepted again with the entities ``standing``; in the caller's transaction."""
-    entities = list(standing)
-    now = timezone.now()
-    for row in document.suspicions.filter(settled_at=None):
-        row.settled_at, row.settled_by, row.was_right = now, actor, not _still_so(row, entities)
-        row.save(update_fields=["settled_at", "settled_by", "was_right"])
-    _close(document)
-
-
 def keep_as_it_is(*, document: Document, actor: User) -> None:
     """Somebody looked at the legend and found nothing wrong with it.
 
@@ -81,16 +70,6 @@ def keep_as_it_is(*, document: Document, actor: User) -> None:
 def _close(document: Document) -> None:
     Document.objects.filter(pk=document.pk).update(suspicion=None)
     document.suspicion = None
-
-
-def _still_so(row: Suspicion, standing: Sequence[Entity]) -> bool:
-    """Whether the legend is decided there as it was when the suspicion arose."""
-    if row.label:
-        return any(
-            (entity.start, entity.end, entity.label) == (row.start, row.end, row.label)
-            for entity in standing
-        )
-    return not any(entity.overlaps(row.start, row.end) for entity in standing)
 
 
 # For the review screen

@@ -24,7 +24,7 @@ from annotator.corpus.models import (
     SurfaceHead,
     Verdict,
 )
-from annotator.review.editing.operations import Entity, LegendState
+from annotator.review.editing.legend import Entity, LegendState
 
 #: What a rejection counts as among the labels that people gave a string; a label is never this
 #: long.

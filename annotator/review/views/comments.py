@@ -15,7 +15,7 @@ from annotator.common.htmx import wants_part
 from annotator.corpus.access import Action
 from annotator.corpus.models import Document, DocumentState
 from annotator.review.access import legend_for
-from annotator.review.editing.services import legend_state
+from annotator.review.editing.reading import legend_state
 from annotator.review.models import RemarkKind
 from annotator.review.second_look.comments import (
     MAX_CHARACTERS,

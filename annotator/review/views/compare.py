@@ -24,8 +24,9 @@ from annotator.corpus.access import Action
 from annotator.corpus.models import Document, Label
 from annotator.review.access import legend_for
 from annotator.review.editing.compare import Change, Difference, paired
-from annotator.review.editing.operations import Entity, LegendState
-from annotator.review.editing.services import LeaseError, StaleRevisionError, legend_state
+from annotator.review.editing.conflicts import LeaseError, StaleRevisionError
+from annotator.review.editing.legend import Entity, LegendState
+from annotator.review.editing.reading import legend_state
 from annotator.review.editing.versions import Version, pair_to_compare, sides, take, versions
 from annotator.review.screen.roles import ROLE_NAMES, ROLE_SIGNS
 from ner_engine.align import Labelled

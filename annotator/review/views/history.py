@@ -12,8 +12,8 @@ from annotator.common.htmx import wants_part
 from annotator.corpus.access import Action
 from annotator.corpus.models import Document
 from annotator.review.access import legend_for
-from annotator.review.editing.operations import Logged, history
-from annotator.review.editing.services import legend_state
+from annotator.review.editing.history import Logged, history
+from annotator.review.editing.reading import legend_state
 from annotator.review.models import Operation, OperationKind
 from annotator.review.screen.sentences import sentence
 

@@ -35,10 +35,12 @@ from annotator.review.editing.candidates import (
     ranked,
     warnings_of,
 )
+from annotator.review.editing.conflicts import LeaseError, StaleRevisionError
 from annotator.review.editing.databases import DATABASES, SPECIES
+from annotator.review.editing.errors import OperationError
 from annotator.review.editing.identifiers import Identifier, address_of, completed, identifiers_of
-from annotator.review.editing.operations import Entity, LegendState, OperationError
-from annotator.review.editing.services import LeaseError, StaleRevisionError
+from annotator.review.editing.legend import Entity, LegendState
+from annotator.review.editing.reading import legend_state
 from annotator.review.models import OperationKind
 
 #: Identifiers of a candidate that a button has room for.
@@ -128,7 +130,7 @@ def _typed(request: HttpRequest, document: Document, key: str) -> list[dict[str,
     id, name, taxon, database = (
         " ".join(fields.get(field, "").split()) for field in ("id", "name", "taxon", "database")
     )
-    state = services.legend_state(document)
+    state = legend_state(document)
     entity = state.entity(key)
     typed = completed(
         Identifier(id, name, taxon, " ".join(fields.get("other_database", "").split()) or database),
@@ -169,7 +171,7 @@ def _page(
     status: int = 200,
     is_done: bool = False,
 ) -> HttpResponse:
-    state = services.legend_state(document)
+    state = legend_state(document)
     context = {
         "project": document.project,
         "document": document,
@@ -269,7 +271,7 @@ def _species(paper: Paper) -> list[tuple[str, str]]:
 def _overview(request: HttpRequest, document: Document) -> HttpResponse:
     """Each string of the legend with its identifiers, and where its paper gives a string
     several."""
-    state = services.legend_state(document)
+    state = legend_state(document)
     rows: dict[tuple[str, str, tuple[Identifier, ...]], tuple[Entity, int]] = {}
     for entity in state.entities:
         key = state.surface(entity), entity.label, tuple(identifiers_of(entity.attributes))

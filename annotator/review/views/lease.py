@@ -10,8 +10,8 @@ from django.views.decorators.http import require_POST
 from annotator.accounts.users import signed_in
 from annotator.corpus.access import Action
 from annotator.review.access import legend_for
-from annotator.review.editing import services
-from annotator.review.editing.services import LeaseError
+from annotator.review.editing.conflicts import LeaseError
+from annotator.review.editing.leases import claim_lease, release_lease
 from annotator.review.views.legend import list_url
 
 
@@ -25,10 +25,10 @@ def lease(request: HttpRequest, slug: str, document_id: int) -> HttpResponse:
     """
     document = legend_for(request.user, slug, document_id, Action.REVIEW)
     if "release" in request.POST:
-        services.release_lease(document=document, actor=signed_in(request))
+        release_lease(document=document, actor=signed_in(request))
         return JsonResponse({"revision": document.revision, "holder": ""})
     try:
-        services.claim_lease(
+        claim_lease(
             document=document, actor=signed_in(request), take_over="take_over" in request.POST
         )
     except LeaseError as error:

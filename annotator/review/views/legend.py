@@ -17,8 +17,10 @@ from annotator.accounts.users import signed_in
 from annotator.corpus.access import Action
 from annotator.corpus.models import Document, Label, QueueOrder
 from annotator.review.access import legend_for
-from annotator.review.editing import services
-from annotator.review.editing.operations import LegendState, panel_problems
+from annotator.review.editing.leases import holder_of
+from annotator.review.editing.legend import LegendState
+from annotator.review.editing.panels import panel_problems
+from annotator.review.editing.reading import legend_state
 from annotator.review.queue.listing import progress_of
 from annotator.review.queue.order import next_legend, place_of
 from annotator.review.screen.blocks import blocks
@@ -47,7 +49,7 @@ def legend_page(
 ) -> HttpResponse:
     project = document.project
     labels = list(project.label_set.labels.all())
-    state = services.legend_state(document, labels=labels)
+    state = legend_state(document, labels=labels)
     by_code = {label.code: label for label in labels}
     order = order_of(request, project)
     context: dict[str, Any] = {
@@ -90,7 +92,7 @@ def legend_page(
 
 
 def _other_holder(document: Document, request: HttpRequest) -> Any:
-    holder = services.holder_of(document)
+    holder = holder_of(document)
     return holder if holder and holder.pk != signed_in(request).pk else None
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.views.decorators.http import require_POST
@@ -15,22 +15,15 @@ from django.views.decorators.http import require_POST
 from annotator.accounts.users import signed_in
 from annotator.common.errors import UserError
 from annotator.corpus.access import Action
-from annotator.corpus.models import Document, Label
+from annotator.corpus.models import Document
 from annotator.review.access import legend_for
-from annotator.review.editing import services
-from annotator.review.editing.operations import LegendState
-from annotator.review.editing.services import LeaseError, Outcome, StaleRevisionError
+from annotator.review.editing.conflicts import LeaseError, StaleRevisionError
+from annotator.review.editing.legend import LegendState
+from annotator.review.editing.reading import legend_state
+from annotator.review.editing.services import apply_operation
 from annotator.review.models import OperationKind
 from annotator.review.queue.order import next_legend
-from annotator.review.screen.blocks import blocks, touched_blocks
-from annotator.review.screen.facts import (
-    block_facts,
-    entity_facts,
-    rejected_words,
-    undo_facts,
-    whole_answer,
-)
-from annotator.review.screen.sentences import changes_since, reach, sentence
+from annotator.review.screen.answers import show, show_conflict
 from annotator.review.views.legend import legend_page, list_url
 from annotator.review.views.queue import order_of
 from ner_engine.text import covering
@@ -38,93 +31,57 @@ from ner_engine.text import covering
 SIGNED_OUT = "You are signed out. Sign in again; your edits wait in this browser."
 
 
+NOT_JSON = "The operation is not JSON. Reload the page and try again."
+
+
 @require_POST
 def operations(request: HttpRequest, slug: str, document_id: int) -> HttpResponse:
     """Take one operation, as JSON from the page's script or as a form from the list of entities."""
     is_json = request.content_type == "application/json"
-    if not request.user.is_authenticated:
-        return (
-            JsonResponse({"sentence": SIGNED_OUT}, status=401)
-            if is_json
-            else redirect(f"{reverse('account_login')}?next={list_url(slug, document_id)}")
-        )
-    document = legend_for(request.user, slug, document_id, Action.REVIEW)
-    return _json_operation(request, document) if is_json else _form_operation(request, document)
+    if request.user.is_authenticated:
+        take = _take_json if is_json else _take_form
+        return take(request, slug, document_id)
+    if is_json:
+        return JsonResponse({"sentence": SIGNED_OUT}, status=401)
+    return redirect(f"{reverse('account_login')}?next={list_url(slug, document_id)}")
 
 
-def _json_operation(request: HttpRequest, document: Document) -> JsonResponse:
-    labels = {label.code: label for label in document.project.label_set.labels.all()}
+def _take_json(request: HttpRequest, slug: str, document_id: int) -> JsonResponse:
     try:
-        operation = json.loads(request.body)
-        if not isinstance(operation, dict):
-            raise UserError("An operation must be a JSON object.")
-        outcome = services.apply_operation(
-            document_id=document.pk, actor=signed_in(request), operation=operation
-        )
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError):
-        return JsonResponse(
-            {"sentence": "The operation is not JSON. Reload the page and try again."}, status=400
+        outcome = apply_operation(
+            document_id=document_id,
+            actor=signed_in(request),
+            operation=_read_json(request.body),
+            slug=slug,
         )
     except StaleRevisionError as error:
-        return JsonResponse(_conflict(error, labels), status=409)
+        return JsonResponse(show_conflict(error), status=409)
     except LeaseError as error:
-        return JsonResponse(
-            {"sentence": str(error), "holder": error.holder.get_username()}, status=423
-        )
-    except UserError as error:
-        return JsonResponse({"sentence": str(error)}, status=422)
-    return JsonResponse(_answer(request, outcome, labels))
-
-
-def _conflict(error: StaleRevisionError, labels: Mapping[str, Label]) -> dict[str, Any]:
-    """The legend as it stands now, and in words what others did since (``theirs``) and what it was
-    before that and is now (``base``)."""
-    document = error.document
-    state = services.legend_state(document, labels=list(labels.values()))
-    theirs = [
-        f"{operation.actor or 'somebody'} {sentence(operation, state, labels)}"
-        for operation in error.since
-    ]
-    base = changes_since(error.since, state, labels)
-    return {
-        **whole_answer(state, blocks(state, labels)),
-        "sentence": str(error),
-        "theirs": theirs,
-        "base": base,
-    }
-
-
-def _answer(request: HttpRequest, outcome: Outcome, labels: Mapping[str, Label]) -> dict[str, Any]:
-    """What changed on the screen: some blocks and entities, or all of them where the panels changed
-    or nothing is known."""
-    state, before = outcome.state, outcome.before
-    drawn = blocks(state, labels)
-    if outcome.repeated or outcome.effect.panel_starts:
-        answer = whole_answer(state, drawn)
-    else:
-        shown = {entity.key: entity for entity in state.entities}
-        then = {entity.key: entity for entity in before.entities}
-        changed = {key: entity for key, entity in shown.items() if then.get(key) != entity}
-        answer = {
-            "revision": state.revision,
-            "suggestions": state.suggestions,
-            "accepted": state.accepted,
-            "blocks": [block_facts(block) for block in touched_blocks(before, state, drawn)],
-            "entities": (
-                {key: entity_facts(state, entity) for key, entity in changed.items()}
-                | dict.fromkeys(then.keys() - shown.keys())
-            ),
-            "rejected": rejected_words(state),
-        }
-    answer["operationRevision"] = outcome.revision
-    answer["said"] = sentence(outcome.operation, state, labels, effect=outcome.effect)
-    answer["history"] = undo_facts(outcome.document, signed_in(request))
-    if outcome.n_others or outcome.n_left:
-        answer["others"] = outcome.n_others
-        answer["said"] += reach(outcome.n_others, outcome.n_left)
+        holder = error.holder.get_username()
+        return JsonResponse({"sentence": str(error), "holder": holder}, status=423)
+    except (UserError, PermissionDenied, Document.DoesNotExist) as error:
+        # Answers as every page does to somebody who may not see or review the legend.
+        legend_for(request.user, slug, document_id, Action.REVIEW)
+        status = 400 if isinstance(error, _NotJsonError) else 422
+        return JsonResponse({"sentence": str(error)}, status=status)
+    answer = show(outcome)
     if outcome.operation.kind == OperationKind.ACCEPT_LEGEND:
         answer["next"] = _next_url(request, outcome.document)
-    return answer
+    return JsonResponse(answer)
+
+
+class _NotJsonError(UserError):
+    """The body of the request is not JSON."""
+
+
+def _read_json(body: bytes) -> dict[str, Any]:
+    try:
+        operation = json.loads(body)
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _NotJsonError(NOT_JSON) from error
+    if not isinstance(operation, dict):
+        raise UserError("An operation must be a JSON object.")
+    return operation
 
 
 def _next_url(request: HttpRequest, document: Document) -> str:
@@ -140,28 +97,25 @@ def _next_url(request: HttpRequest, document: Document) -> str:
     )
 
 
-def _form_operation(request: HttpRequest, document: Document) -> HttpResponse:
-    """A form's edit; then the list again, or the next legend after this one was accepted."""
+def _take_form(request: HttpRequest, slug: str, document_id: int) -> HttpResponse:
+    """Make a form's edit; show the list again, or the next legend after this one was accepted."""
+    document = legend_for(request.user, slug, document_id, Action.REVIEW)
     try:
-        operation = _read_form(request, services.legend_state(document))
-        outcome = services.apply_operation(
-            document_id=document.pk, actor=signed_in(request), operation=operation
+        operation = _read_form(request, legend_state(document))
+        outcome = apply_operation(
+            document_id=document_id, actor=signed_in(request), operation=operation
         )
     except UserError as error:
         messages.error(request, str(error))
         document.refresh_from_db()
-        return legend_page(
-            request,
-            document,
-            as_list=True,
-            status=409 if isinstance(error, StaleRevisionError) else 422,
-        )
+        status = 409 if isinstance(error, StaleRevisionError) else 422
+        return legend_page(request, document, as_list=True, status=status)
     if outcome.operation.kind == OperationKind.ACCEPT_LEGEND:
         messages.success(request, f"{document} is accepted.")
         url = _next_url(request, document)
-        return HttpResponseRedirect(url if url.endswith("/queue/") else f"{url}?list")
+        return redirect(url if url.endswith("/queue/") else f"{url}?list")
     anchor = f"#entity-{operation['entity']}" if operation.get("entity") else ""
-    return HttpResponseRedirect(list_url(document.project.slug, document.pk) + anchor)
+    return redirect(list_url(slug, document_id) + anchor)
 
 
 def _read_form(request: HttpRequest, state: LegendState) -> dict[str, Any]:

@@ -13,8 +13,8 @@ from annotator.accounts.users import signed_in
 from annotator.common.errors import UserError
 from annotator.corpus.access import Action
 from annotator.review.access import legend_for
-from annotator.review.editing import services
 from annotator.review.editing.identifiers import identifiers_of
+from annotator.review.editing.paper import OpenOccurrence, open_in_paper
 
 
 @login_required
@@ -28,13 +28,13 @@ def same(request: HttpRequest, slug: str, document_id: int) -> JsonResponse:
     document = legend_for(request.user, slug, document_id, Action.REVIEW)
     key = request.GET.get("entity", "")
     try:
-        occurrences = services.open_in_paper(document=document, actor=signed_in(request), key=key)
+        occurrences = open_in_paper(document=document, actor=signed_in(request), key=key)
     except UserError as error:
         return JsonResponse({"sentence": str(error)}, status=422)
     return JsonResponse({"occurrences": [_occurrence_facts(each) for each in occurrences]})
 
 
-def _occurrence_facts(occurrence: services.OpenOccurrence) -> dict[str, Any]:
+def _occurrence_facts(occurrence: OpenOccurrence) -> dict[str, Any]:
     document, entity = occurrence.document, occurrence.entity
     return {
         "legend": document.pk,

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_GET
 from annotator.accounts.users import signed_in
 from annotator.corpus.access import Action
 from annotator.review.access import legend_for
-from annotator.review.editing import services
+from annotator.review.editing.reading import legend_state
 from annotator.review.screen.blocks import blocks
 from annotator.review.screen.facts import undo_facts, whole_answer
 
@@ -22,7 +22,7 @@ def state(request: HttpRequest, slug: str, document_id: int) -> JsonResponse:
     """The legend as it stands now, for a page that shows an older one."""
     document = legend_for(request.user, slug, document_id, Action.VIEW)
     labels = {label.code: label for label in document.project.label_set.labels.all()}
-    now = services.legend_state(document, labels=list(labels.values()))
+    now = legend_state(document, labels=list(labels.values()))
     return JsonResponse(
         {
             **whole_answer(now, blocks(now, labels)),

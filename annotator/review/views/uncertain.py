@@ -10,7 +10,7 @@ from django.views.decorators.http import require_safe
 from annotator.corpus.access import Action
 from annotator.review.access import legend_for
 from annotator.review.editing.candidates import identifier_warnings
-from annotator.review.editing.services import legend_state
+from annotator.review.editing.reading import legend_state
 from annotator.review.second_look import uncertain as review_doubts
 
 SHOWN_WARNINGS = 2

@@ -460,7 +460,7 @@ def test_whatever_is_sent_as_a_box_is_a_sound_box_or_a_sentence(sent: dict[str, 
 def test_panels_have_the_letters_that_the_review_screen_shows(
     text: str, starts: list[int], markers: list[str], letters: list[str]
 ) -> None:
-    from annotator.review.editing.operations import Panel, _panels_at
+    from annotator.review.editing.panels import Panel, panels_at
 
     panels = [
         schema.Segment(start, len(text), "", marker)
@@ -470,7 +470,7 @@ def test_panels_have_the_letters_that_the_review_screen_shows(
     imported = [
         Panel(index, panel.start, panel.end, panel.marker) for index, panel in enumerate(panels)
     ]
-    assert [panel.marker for panel in _panels_at(text, starts, imported)] == letters
+    assert [panel.marker for panel in panels_at(text, starts, imported)] == letters
 
 
 # Pictures that lie elsewhere

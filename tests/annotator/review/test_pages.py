@@ -16,6 +16,8 @@ from annotator.accounts.models import User
 from annotator.corpus.annotations import write_suggestions
 from annotator.corpus.models import Document, DocumentState, Project, Span
 from annotator.review.editing import services
+from annotator.review.editing.leases import claim_lease
+from annotator.review.editing.reading import legend_state
 from annotator.review.models import Operation
 from ner_engine import schema
 from tests.annotator.review.conftest import TEXT, MakeLegend, Operate
@@ -228,7 +230,7 @@ def test_a_legend_is_accepted_with_the_suggestions_that_were_seen(
     make_legend: MakeLegend, client_of: ClientOf, curator: User
 ) -> None:
     document = make_legend()
-    seen = services.legend_state(document).suggestions
+    seen = legend_state(document).suggestions
     assert send(client_of(curator), document, "accept_legend", suggestions=seen).status_code == 200
     document.refresh_from_db()
     assert document.state == DocumentState.ACCEPTED
@@ -239,13 +241,13 @@ def test_suggestions_that_nobody_saw_are_not_accepted(
     had_suggestions: bool, make_legend: MakeLegend, client_of: ClientOf, curator: User
 ) -> None:
     document = make_legend() if had_suggestions else make_legend(suggested=None)
-    seen = services.legend_state(document).suggestions
+    seen = legend_state(document).suggestions
     suggest_anew(document)
     answer = send(client_of(curator), document, "accept_legend", suggestions=seen)
     assert answer.status_code == 409
     facts = answer.json()
     assert facts["sentence"].startswith("A model has replaced the suggestions")
-    assert facts["suggestions"] == services.legend_state(document).suggestions
+    assert facts["suggestions"] == legend_state(document).suggestions
     assert not Operation.objects.exists()
 
 
@@ -279,7 +281,7 @@ def test_an_edit_of_a_legend_in_other_hands_answers_423(
     make_legend: MakeLegend, client_of: ClientOf, curator: User, reviewer: User
 ) -> None:
     document = make_legend()
-    services.claim_lease(document=document, actor=reviewer)
+    claim_lease(document=document, actor=reviewer)
     answer = send(client_of(curator), document, "accept", entity="s1")
     assert answer.status_code == 423
     assert answer.json()["holder"] == "reviewer"

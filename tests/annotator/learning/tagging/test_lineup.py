@@ -56,7 +56,8 @@ from annotator.learning.tagging.services import (
 from annotator.learning.training.data import TEST, data_of, documents_of
 from annotator.learning.training.plan import TrainingRequest
 from annotator.learning.training.services import start_training
-from annotator.review.editing.services import apply_operation, legend_state
+from annotator.review.editing.reading import legend_state
+from annotator.review.editing.services import apply_operation
 from ner_engine import schema
 from ner_engine.errors import UnsafeModelError
 from ner_engine.registry.recipes import RECIPES

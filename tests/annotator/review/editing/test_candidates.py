@@ -17,7 +17,7 @@ from annotator.corpus.models import Document, LabelSet, Membership, Project, Rol
 from annotator.corpus.services import create_project
 from annotator.review.editing.candidates import Candidate, candidates, identifier_warnings
 from annotator.review.editing.identifiers import Identifier, with_identifiers
-from annotator.review.editing.services import legend_state
+from annotator.review.editing.reading import legend_state
 from ner_engine import schema
 from tests.annotator.review.conftest import MakeLegend, Operate
 

@@ -19,9 +19,10 @@ from hypothesis import strategies as st
 
 from annotator.accounts.models import User
 from annotator.corpus.models import Document, Layer, LayerKind, Project, Span
-from annotator.review.editing import services
 from annotator.review.editing.compare import Change, compare, counts, paired
-from annotator.review.editing.operations import Entity
+from annotator.review.editing.leases import claim_lease, release_lease
+from annotator.review.editing.legend import Entity
+from annotator.review.editing.reading import legend_state, rebuilt_state
 from annotator.review.editing.versions import Version, pair_to_compare, versions
 from tests.annotator.review.conftest import MakeLegend, Operate
 
@@ -137,7 +138,7 @@ def test_thousands_of_entities_find_each_their_own_partner() -> None:
 
 def seen(document: Document) -> list[Version]:
     document = Document.objects.get(pk=document.pk)
-    return versions(document, services.legend_state(document))
+    return versions(document, legend_state(document))
 
 
 @pytest.mark.django_db
@@ -195,7 +196,7 @@ def test_a_blind_legend_shows_no_suggestions_here_until_it_is_accepted(
 ) -> None:
     document = make_legend()
     Project.objects.update(blind_share=1.0)
-    assert services.is_blind(Document.objects.get(pk=document.pk))
+    assert Document.objects.get(pk=document.pk).is_blind
     assert seen(document) == []
     operate(document, "add", start=4, end=7, label="GENEPROD")
     layer = document.layers.get(kind=LayerKind.SUGGESTED)
@@ -310,8 +311,8 @@ def test_range_label_and_role_are_taken_over_from_an_earlier_acceptance_together
     assert {row[1:] for row in standing(document)} == {row[1:] for row in accepted}
     assert ("s0", "Bax", "GENEPROD", "MEASURED_VAR") in standing(document)
     assert (
-        services.rebuilt_state(document).decided
-        == services.legend_state(Document.objects.get(pk=document.pk)).decided
+        rebuilt_state(document).decided
+        == legend_state(Document.objects.get(pk=document.pk)).decided
     )
 
 
@@ -334,11 +335,11 @@ def test_a_taking_over_that_comes_too_late_or_into_other_hands_changes_nothing(
         "The two versions do not differ in this entity any more. Reload the comparison.",
     )
     assert send(base_revision="x")[0] == send(take="")[0] == send(id="no uuid")[0] == 422
-    services.claim_lease(document=document, actor=reviewer, take_over=True)
+    claim_lease(document=document, actor=reviewer, take_over=True)
     assert send()[1].startswith("reviewer is working on this legend now")
     operate(document, "reject", entity="s1", actor=reviewer)
     assert send()[0] == 409
-    services.release_lease(document=document, actor=reviewer)
+    release_lease(document=document, actor=reviewer)
     assert send()[0] == 409
     assert standing(document) == {("s0", "Bax", "GENEPROD", "")}
 

@@ -26,6 +26,7 @@ from annotator.review.editing.databases import (
     database_named,
     guess_database,
 )
+from annotator.review.editing.errors import OperationError
 from annotator.review.editing.identifiers import (
     ATTRIBUTES,
     Identifier,
@@ -36,7 +37,6 @@ from annotator.review.editing.identifiers import (
     identifiers_of,
     with_identifiers,
 )
-from annotator.review.editing.operations import OperationError
 from tests.annotator.review.conftest import MakeLegend, Operate
 
 MOUSE = {"id": "12028", "name": "Bax", "taxon": "10090", "database": "NCBI gene"}

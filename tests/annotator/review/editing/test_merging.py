@@ -14,7 +14,7 @@ from django.urls import reverse
 
 from annotator.accounts.models import User
 from annotator.corpus.models import Document
-from annotator.review.editing import services
+from annotator.review.editing.conflicts import StaleRevisionError
 from annotator.review.screen.sentences import MAX_CHANGES
 from tests.annotator.review.conftest import MakeLegend, Operate
 
@@ -96,7 +96,7 @@ def test_other_identifiers_panels_and_the_acceptance_are_told_too(
         "the panels were others",
         "the legend was open, now accepted",
     ]
-    with pytest.raises(services.StaleRevisionError) as caught:
+    with pytest.raises(StaleRevisionError) as caught:
         operate(document, "accept", entity="s0", base=base)
     assert [operation.kind for operation in caught.value.since] == [
         "set_identifiers",

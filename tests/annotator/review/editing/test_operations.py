@@ -9,23 +9,14 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from annotator.review.editing.edit import Edit
+from annotator.review.editing.edits import edit_legend
+from annotator.review.editing.effects import Effect, advance, inverse, replay
+from annotator.review.editing.errors import OperationError
+from annotator.review.editing.history import Logged, history
 from annotator.review.editing.identifiers import Identifier, identifiers_of, with_identifiers
-from annotator.review.editing.operations import (
-    ADDED_PREFIX,
-    Edit,
-    Effect,
-    Entity,
-    LegendState,
-    Logged,
-    OperationError,
-    Panel,
-    advance,
-    apply,
-    history,
-    inverse,
-    panel_problems,
-    replay,
-)
+from annotator.review.editing.legend import ADDED_PREFIX, Entity, LegendState
+from annotator.review.editing.panels import Panel, panel_problems
 from ner_engine.schema import ENTITY_LABELS, ROLE_BEARING_LABELS, ROLES
 from ner_engine.text import trim
 
@@ -84,7 +75,7 @@ def shown(state: LegendState) -> list[tuple[str, str, str]]:
 
 
 def test_accepting_a_suggestion_keeps_its_key_and_marks_the_decision_explicit() -> None:
-    state, _ = apply(
+    state, _ = edit_legend(
         legend(suggested=(found("s1", "Bax", score=0.5),)), edit("accept", entity="s1")
     )
     assert state.decided["s1"].verdict == "accepted"
@@ -93,36 +84,36 @@ def test_accepting_a_suggestion_keeps_its_key_and_marks_the_decision_explicit() 
 
 
 def test_a_rejected_suggestion_is_kept_as_rejected_and_no_longer_shown() -> None:
-    state, _ = apply(legend(suggested=(found("s1", "Bax"),)), edit("reject", entity="s1"))
+    state, _ = edit_legend(legend(suggested=(found("s1", "Bax"),)), edit("reject", entity="s1"))
     assert shown(state) == []
     assert [entity.key for entity in state.rejected] == ["s1"]
 
 
 def test_a_later_suggestion_of_what_was_rejected_is_not_shown_again() -> None:
-    state, _ = apply(legend(suggested=(found("s1", "Bax"),)), edit("reject", entity="s1"))
+    state, _ = edit_legend(legend(suggested=(found("s1", "Bax"),)), edit("reject", entity="s1"))
     again = legend(decided=tuple(state.decided.values()), suggested=(found("t9", "Bax"),))
     assert shown(again) == []
 
 
 def test_removing_what_a_curator_added_leaves_nothing_behind() -> None:
     state = legend()
-    added, _ = apply(state, edit("add", words=words_of(state, "Bax"), label="GENEPROD"))
+    added, _ = edit_legend(state, edit("add", words=words_of(state, "Bax"), label="GENEPROD"))
     (key,) = added.decided
     assert key.startswith(ADDED_PREFIX)
-    removed, _ = apply(added, edit("remove", number=2, entity=key))
+    removed, _ = edit_legend(added, edit("remove", number=2, entity=key))
     assert removed.decided == {}
 
 
 def test_selected_words_become_an_entity_with_character_steps_applied() -> None:
     state = legend()
     first, last = words_of(state, "Bax/Bak")
-    added, _ = apply(state, edit("add", words=[first, last], steps=[1, -1], label="GENEPROD"))
+    added, _ = edit_legend(state, edit("add", words=[first, last], steps=[1, -1], label="GENEPROD"))
     assert shown(added) == [("ax/Ba", "GENEPROD", "decided")]
 
 
 def test_a_selection_is_trimmed_of_white_space_of_any_kind() -> None:
     state = legend("a\u00a0Bax\r\n b")
-    added, _ = apply(state, edit("add", start=1, end=8, label="GENEPROD"))
+    added, _ = edit_legend(state, edit("add", start=1, end=8, label="GENEPROD"))
     assert shown(added) == [("Bax", "GENEPROD", "decided")]
 
 
@@ -142,26 +133,28 @@ def test_a_selection_is_trimmed_of_white_space_of_any_kind() -> None:
 )
 def test_a_selection_outside_the_legend_or_of_nothing_is_refused(arguments: dict[str, Any]) -> None:
     with pytest.raises(OperationError):
-        apply(legend(), edit("add", label="GENEPROD", **arguments))
+        edit_legend(legend(), edit("add", label="GENEPROD", **arguments))
 
 
 def test_adding_on_exactly_a_suggestion_takes_it_over_instead_of_doubling_it() -> None:
     state = legend(suggested=(found("s1", "Bax", "CELL", score=0.4),))
-    added, _ = apply(state, edit("add", words=words_of(state, "Bax"), label="GENEPROD"))
+    added, _ = edit_legend(state, edit("add", words=words_of(state, "Bax"), label="GENEPROD"))
     assert list(added.decided) == ["s1"]
     assert shown(added) == [("Bax", "GENEPROD", "decided")]
 
 
 def test_an_unknown_label_is_refused() -> None:
     with pytest.raises(OperationError, match="PLANET"):
-        apply(legend(suggested=(found("s1", "Bax"),)), edit("relabel", entity="s1", label="PLANET"))
+        edit_legend(
+            legend(suggested=(found("s1", "Bax"),)), edit("relabel", entity="s1", label="PLANET")
+        )
 
 
 def test_a_decision_over_a_suggestion_withdraws_the_suggestion() -> None:
     state = legend(
         suggested=(found("s1", "Bax", nth=1), found("s2", "Bak", nth=1), found("s3", "MEFs"))
     )
-    added, _ = apply(state, edit("add", words=words_of(state, "Bax/Bak"), label="GENEPROD"))
+    added, _ = edit_legend(state, edit("add", words=words_of(state, "Bax/Bak"), label="GENEPROD"))
     assert [surface for surface, _, _ in shown(added)] == ["MEFs", "Bax/Bak"]
 
 
@@ -169,8 +162,8 @@ def test_suggestions_made_one_within_the_other_can_both_be_accepted() -> None:
     state = legend(
         suggested=(found("s1", "Bax inhibitor", "SMALL_MOLECULE"), found("s2", "Bax", nth=2))
     )
-    both, _ = apply(
-        apply(state, edit("accept", entity="s1"))[0], edit("accept", number=2, entity="s2")
+    both, _ = edit_legend(
+        edit_legend(state, edit("accept", entity="s1"))[0], edit("accept", number=2, entity="s2")
     )
     assert [key for key, entity in both.decided.items() if entity.verdict == "accepted"] == [
         "s1",
@@ -182,7 +175,7 @@ def test_moving_an_edge_keeps_identity_label_role_score_and_attributes() -> None
     before = found(
         "s1", "Bax", nth=1, role="CONTROLLED_VAR", score=0.9, attributes={"ext_ids": "Q07813"}
     )
-    state, _ = apply(
+    state, _ = edit_legend(
         legend(suggested=(before,)), edit("move_edges", entity="s1", edge="end", unit="word", by=1)
     )
     after = state.decided["s1"]
@@ -207,7 +200,7 @@ def test_moving_an_edge_keeps_identity_label_role_score_and_attributes() -> None
 def test_edges_step_by_word_and_by_character_over_space(
     edge: str, unit: str, by: int, surface: str
 ) -> None:
-    state, _ = apply(
+    state, _ = edit_legend(
         legend(suggested=(found("s1", "Bak"),)),
         edit("move_edges", entity="s1", edge=edge, unit=unit, by=by),
     )
@@ -215,7 +208,7 @@ def test_edges_step_by_word_and_by_character_over_space(
 
 
 def test_an_edge_inside_a_word_steps_to_that_words_own_edge() -> None:
-    state, _ = apply(
+    state, _ = edit_legend(
         legend(suggested=(found("s1", "ax and"),)),
         edit("move_edges", entity="s1", edge="start", unit="word", by=-1),
     )
@@ -225,18 +218,18 @@ def test_an_edge_inside_a_word_steps_to_that_words_own_edge() -> None:
 def test_an_edge_never_passes_the_other_one_or_the_legends_end() -> None:
     state = legend("Bax", suggested=(Entity("s1", 0, 3, "GENEPROD"),))
     for edge, by in (("start", 1), ("end", -1), ("start", -1), ("end", 1)):
-        with pytest.raises(OperationError, match="cannot go further"):
-            apply(state, edit("move_edges", entity="s1", edge=edge, unit="word", by=by))
+        with pytest.raises(OperationError, match="cannot move further"):
+            edit_legend(state, edit("move_edges", entity="s1", edge=edge, unit="word", by=by))
 
 
 def test_roles_of_variables_stay_with_the_labels_that_bear_them() -> None:
     state = legend(suggested=(found("s1", "MEFs", "CELL"), found("s2", "Bax")))
     with pytest.raises(OperationError, match="gene products"):
-        apply(state, edit("set_role", entity="s1", role="MEASURED_VAR"))
-    context, _ = apply(state, edit("set_role", entity="s1", role="BORING"))
+        edit_legend(state, edit("set_role", entity="s1", role="MEASURED_VAR"))
+    context, _ = edit_legend(state, edit("set_role", entity="s1", role="BORING"))
     assert context.decided["s1"].role == "BORING"
-    measured, _ = apply(state, edit("set_role", entity="s2", role="MEASURED_VAR"))
-    none, _ = apply(measured, edit("set_role", number=2, entity="s2", role=""))
+    measured, _ = edit_legend(state, edit("set_role", entity="s2", role="MEASURED_VAR"))
+    none, _ = edit_legend(measured, edit("set_role", number=2, entity="s2", role=""))
     assert none.decided["s2"].role == ""
 
 
@@ -255,14 +248,14 @@ def test_a_role_stays_where_the_new_label_bears_it(role: str, label: str, left: 
         edit("relabel", entity="s1", label=label),
         edit("add", words=words_of(state, "Bax"), label=label),
     ):
-        after, _ = apply(state, changed)
+        after, _ = edit_legend(state, changed)
         assert after.decided["s1"].label == label
         assert after.decided["s1"].role == left
 
 
 @pytest.mark.parametrize("kind", ["accept", "accept_legend"])
 def test_a_suggested_role_is_accepted_with_its_suggestion(kind: str) -> None:
-    state, _ = apply(
+    state, _ = edit_legend(
         legend(suggested=(found("s1", "Bax", role="MEASURED_VAR", score=0.9),)),
         edit(kind, **({"entity": "s1"} if kind == "accept" else {})),
     )
@@ -273,7 +266,7 @@ def test_a_suggested_role_is_accepted_with_its_suggestion(kind: str) -> None:
 def test_propagation_labels_every_identical_word_and_leaves_decided_ones_alone() -> None:
     decided = found("d1", "Bax", "CELL", nth=1, verdict="accepted", decision="explicit")
     state = legend(decided=(decided,), suggested=(found("s1", "Bax", role="CONTROLLED_VAR"),))
-    after, _ = apply(state, edit("propagate", entity="s1"))
+    after, _ = edit_legend(state, edit("propagate", entity="s1"))
     assert [entity for entity in shown(after) if entity[0] == "Bax"] == [
         ("Bax", "GENEPROD", "decided"),
         ("Bax", "CELL", "decided"),
@@ -287,7 +280,7 @@ def test_propagation_labels_every_identical_word_and_leaves_decided_ones_alone()
 def test_propagation_changes_the_label_and_keeps_the_role(role: str) -> None:
     source = found("s1", "Bax", "SMALL_MOLECULE", role="CONTROLLED_VAR")
     state = legend(suggested=(source, found("s2", "Bax", nth=1, role=role)))
-    after, _ = apply(state, edit("propagate", entity="s1"))
+    after, _ = edit_legend(state, edit("propagate", entity="s1"))
     assert after.decided["s2"].label == "SMALL_MOLECULE"
     assert after.decided["s2"].role == role
 
@@ -295,13 +288,13 @@ def test_propagation_changes_the_label_and_keeps_the_role(role: str) -> None:
 def test_propagation_gives_its_role_to_suggestions_without_one() -> None:
     source = found("s1", "Bax", role="CONTROLLED_VAR")
     state = legend(suggested=(source, found("s2", "Bax", nth=1)))
-    after, _ = apply(state, edit("propagate", entity="s1"))
+    after, _ = edit_legend(state, edit("propagate", entity="s1"))
     assert after.decided["s2"].role == "CONTROLLED_VAR"
 
 
 def test_propagation_without_a_role_takes_none_away() -> None:
     state = legend(suggested=(found("s1", "Bax"), found("s2", "Bax", nth=1, role="MEASURED_VAR")))
-    after, _ = apply(state, edit("propagate", entity="s1"))
+    after, _ = edit_legend(state, edit("propagate", entity="s1"))
     assert after.decided["s2"].role == "MEASURED_VAR"
 
 
@@ -309,7 +302,7 @@ def test_propagation_leaves_an_entity_whose_role_does_not_fit() -> None:
     source = found("s1", "Bax", "CELL", verdict="accepted", decision="explicit")
     other = found("s2", "Bax", nth=1, role="MEASURED_VAR")
     state = legend(decided=(source,), suggested=(other,))
-    after, _ = apply(state, edit("propagate", entity="s1"))
+    after, _ = edit_legend(state, edit("propagate", entity="s1"))
     assert after.undecided["s2"] == other
 
 
@@ -317,7 +310,7 @@ def test_propagation_prefers_the_suggestion_that_has_a_role() -> None:
     twins = [found("s2", "Bax", nth=1, role="MEASURED_VAR"), found("s3", "Bax", nth=1)]
     source = found("s1", "Bax", role="CONTROLLED_VAR")
     for pair in (twins, twins[::-1]):
-        after, _ = apply(legend(suggested=(source, *pair)), edit("propagate", entity="s1"))
+        after, _ = edit_legend(legend(suggested=(source, *pair)), edit("propagate", entity="s1"))
         assert after.decided["s2"].role == "MEASURED_VAR"
         assert "s3" not in after.decided
 
@@ -335,35 +328,35 @@ def test_a_logged_propagation_that_overwrote_a_role_replays() -> None:
 def test_propagation_does_not_bring_back_what_was_rejected_or_cut_words() -> None:
     text = "Bax Bax Baxter"
     state = legend(text, suggested=(Entity("s1", 0, 3, "GENEPROD"), Entity("s2", 4, 7, "GENEPROD")))
-    rejected, _ = apply(state, edit("reject", entity="s2"))
-    after, _ = apply(rejected, edit("propagate", number=2, entity="s1"))
+    rejected, _ = edit_legend(state, edit("reject", entity="s2"))
+    after, _ = edit_legend(rejected, edit("propagate", number=2, entity="s1"))
     assert [(entity.start, entity.end) for entity in after.entities] == [(0, 3)]
 
 
 def test_a_panel_start_is_put_and_taken_away_by_the_same_edit() -> None:
     state = legend(imported_panels=(Panel(0, 0, len(TEXT), "A"),))
     index, _ = words_of(state, "(B)")
-    two, _ = apply(state, edit("set_panels", word=index))
+    two, _ = edit_legend(state, edit("set_panels", word=index))
     assert [(panel.marker, panel.start) for panel in two.panels] == [
         ("A", 0),
         ("B", TEXT.index("(B)")),
     ]
-    one, _ = apply(two, edit("set_panels", number=2, word=index))
+    one, _ = edit_legend(two, edit("set_panels", number=2, word=index))
     assert [panel.start for panel in one.panels] == [0]
 
 
 def test_a_panel_that_starts_at_space_before_a_word_counts_as_starting_there() -> None:
     at = TEXT.index(" (B)")
     state = legend(imported_panels=(Panel(0, 0, at, "A"), Panel(1, at, len(TEXT), "B")))
-    after, _ = apply(state, edit("set_panels", word=words_of(state, "(B)")[0]))
+    after, _ = edit_legend(state, edit("set_panels", word=words_of(state, "(B)")[0]))
     assert [panel.start for panel in after.panels] == [0]
 
 
 def test_accepting_the_legend_sweeps_what_was_left_standing_and_says_so() -> None:
     state = legend(suggested=(found("s1", "Bax"), found("s2", "Bak"), found("s3", "MEFs", "CELL")))
-    state, _ = apply(state, edit("reject", entity="s3"))
-    state, _ = apply(state, edit("accept", number=2, entity="s1"))
-    state, _ = apply(state, edit("accept_legend", number=3))
+    state, _ = edit_legend(state, edit("reject", entity="s3"))
+    state, _ = edit_legend(state, edit("accept", number=2, entity="s1"))
+    state, _ = edit_legend(state, edit("accept_legend", number=3))
     assert state.accepted
     assert {key: (entity.verdict, entity.decision) for key, entity in state.decided.items()} == {
         "s1": ("accepted", "explicit"),
@@ -373,23 +366,23 @@ def test_accepting_the_legend_sweeps_what_was_left_standing_and_says_so() -> Non
 
 
 def test_an_accepted_legend_takes_no_edit_until_it_is_reopened() -> None:
-    state, _ = apply(legend(suggested=(found("s1", "Bax"),)), edit("accept_legend"))
+    state, _ = edit_legend(legend(suggested=(found("s1", "Bax"),)), edit("accept_legend"))
     with pytest.raises(OperationError, match="Reopen"):
-        apply(state, edit("reject", number=2, entity="s1"))
-    reopened, _ = apply(state, edit("reopen_legend", number=3))
-    assert apply(reopened, edit("reject", number=4, entity="s1"))[0].rejected
+        edit_legend(state, edit("reject", number=2, entity="s1"))
+    reopened, _ = edit_legend(state, edit("reopen_legend", number=3))
+    assert edit_legend(reopened, edit("reject", number=4, entity="s1"))[0].rejected
 
 
 def test_an_edit_that_changes_nothing_is_refused() -> None:
-    state, _ = apply(legend(suggested=(found("s1", "Bax"),)), edit("accept", entity="s1"))
+    state, _ = edit_legend(legend(suggested=(found("s1", "Bax"),)), edit("accept", entity="s1"))
     with pytest.raises(OperationError, match="changes nothing"):
-        apply(state, edit("accept", number=2, entity="s1"))
+        edit_legend(state, edit("accept", number=2, entity="s1"))
 
 
 @pytest.mark.parametrize("kind", ["undo", "explode", ""])
 def test_an_unknown_kind_is_refused(kind: str) -> None:
     with pytest.raises(OperationError):
-        apply(legend(), edit(kind))
+        edit_legend(legend(), edit(kind))
 
 
 def test_history_knows_what_can_be_undone_and_redone() -> None:
@@ -507,7 +500,7 @@ def sessions(draw: st.DrawFn) -> tuple[list[LegendState], list[Edit], list[Effec
     for number in range(draw(st.integers(1, 8))):
         wish = an_edit(draw, states[-1], number)
         try:
-            state, effect = apply(states[-1], wish)
+            state, effect = edit_legend(states[-1], wish)
         except OperationError:
             continue
         states.append(state)
@@ -531,7 +524,7 @@ def test_replaying_the_log_rebuilds_the_state(
     assert facts(replay(states[0], stored)) == facts(states[-1])
     again = states[0]
     for wish, effect in zip(edits, effects, strict=True):
-        again, same = apply(again, wish)
+        again, same = edit_legend(again, wish)
         assert same == effect
 
 
@@ -573,7 +566,7 @@ def test_propagation_never_overlaps_or_changes_a_decided_entity(
     assume(state.entities)
     model = data.draw(st.sampled_from(state.entities))
     try:
-        after, _ = apply(state, edit("propagate", entity=model.key))
+        after, _ = edit_legend(state, edit("propagate", entity=model.key))
     except OperationError:
         return
     assert all(after.decided[key] == entity for key, entity in state.decided.items())
@@ -628,7 +621,7 @@ def test_no_propagation_ever_changes_a_role(state: LegendState, data: st.DataObj
         role = data.draw(st.sampled_from(["", *fitting]))
         wish = {"surface": "Bax", "label": label, "role": role}
     try:
-        after, _ = apply(state, edit("propagate", **wish))
+        after, _ = edit_legend(state, edit("propagate", **wish))
     except OperationError:
         return
     role_of = {entity.key: entity.role for entity in state.entities if entity.role}
@@ -642,7 +635,7 @@ def test_no_propagation_ever_changes_a_role(state: LegendState, data: st.DataObj
 @settings(max_examples=150, deadline=None)
 @given(legends())
 def test_accepting_the_legend_decides_everything_that_was_shown(state: LegendState) -> None:
-    after, _ = apply(state, edit("accept_legend"))
+    after, _ = edit_legend(state, edit("accept_legend"))
     assert [(e.key, e.start, e.end, e.label) for e in after.entities] == [
         (e.key, e.start, e.end, e.label) for e in state.entities
     ]
@@ -672,7 +665,7 @@ def scored(mode: str, threshold: float) -> LegendState:
 def test_sweeping_accepts_what_stands_at_or_above_the_threshold_and_leaves_out_what_lies_below() -> (  # noqa: E501
     None
 ):
-    after, _ = apply(scored("sweep", 0.5), edit("accept_legend"))
+    after, _ = edit_legend(scored("sweep", 0.5), edit("accept_legend"))
     assert {key: entity.verdict for key, entity in after.decided.items()} == {
         "high": "accepted",
         "edge": "accepted",
@@ -687,12 +680,12 @@ def test_deciding_asks_for_each_suggestion_below_the_threshold_and_for_each_with
 ):
     state = scored("decide", 0.5)
     with pytest.raises(OperationError, match="2 suggestions wait for a decision"):
-        apply(state, edit("accept_legend"))
-    state, _ = apply(state, edit("reject", entity="low"))
+        edit_legend(state, edit("accept_legend"))
+    state, _ = edit_legend(state, edit("reject", entity="low"))
     with pytest.raises(OperationError, match="1 suggestion waits for a decision"):
-        apply(state, edit("accept_legend"))
-    state, _ = apply(state, edit("accept", entity="file"))
-    after, _ = apply(state, edit("accept_legend"))
+        edit_legend(state, edit("accept_legend"))
+    state, _ = edit_legend(state, edit("accept", entity="file"))
+    after, _ = edit_legend(state, edit("accept_legend"))
     assert {key: (entity.verdict, entity.decision) for key, entity in after.decided.items()} == {
         "high": ("accepted", "swept"),
         "edge": ("accepted", "swept"),
@@ -718,12 +711,12 @@ def test_identifiers_are_put_on_an_entity_survive_its_other_edits_and_go_along_t
         edit("relabel", entity="a", label="CELL"),
         edit("propagate", entity="a"),
     ):
-        state, _ = apply(state, step)
+        state, _ = edit_legend(state, step)
     assert [(entity.label, identifiers_of(entity.attributes)) for entity in state.entities] == [
         ("CELL", [Identifier("12028", "Bax", "10090", "NCBI gene", "Mus musculus")])
     ] * 2
     assert state.decided["a"].attributes["runner_up"] == "CELL"
-    state, _ = apply(state, edit("set_identifiers", entity="a", identifiers=[]))
+    state, _ = edit_legend(state, edit("set_identifiers", entity="a", identifiers=[]))
     assert state.decided["a"].attributes == {"runner_up": "CELL"}
 
 
@@ -748,7 +741,7 @@ def test_identifiers_that_cannot_be_stored_are_refused(told: Any) -> None:
         labels=frozenset(LABELS),
     )
     with pytest.raises(OperationError):
-        apply(state, edit("set_identifiers", entity="a", identifiers=told))
+        edit_legend(state, edit("set_identifiers", entity="a", identifiers=told))
 
 
 parts = st.text(
@@ -809,5 +802,5 @@ def test_a_panel_that_is_begun_takes_its_letters_from_its_first_words(
     state = LegendState(
         text=f"{opening} of some", decided={}, suggested={}, labels=frozenset(LABELS)
     )
-    after, _ = apply(state, edit("set_panels", starts=[0]))
+    after, _ = edit_legend(state, edit("set_panels", starts=[0]))
     assert [panel.marker for panel in after.panels] == [marker]

@@ -8,8 +8,10 @@ import pytest
 
 from annotator.accounts.models import User
 from annotator.corpus.models import Document, Project, Span
-from annotator.review.editing import services
-from annotator.review.editing.operations import OperationError
+from annotator.review.editing.errors import OperationError
+from annotator.review.editing.leases import claim_lease
+from annotator.review.editing.paper import open_in_paper
+from annotator.review.editing.reading import legend_state, rebuilt_state
 from annotator.review.models import Operation
 from tests.annotator.review.conftest import MakeLegend, Operate
 
@@ -47,7 +49,7 @@ def test_a_label_reaches_the_same_string_in_the_papers_other_legends_and_no_furt
     assert decided(paper[1]) == decided(paper[2]) == [("Bax", "CELL", "propagated")] * 3
     assert decided(paper[3]) == []
     for legend in paper:
-        assert services.rebuilt_state(legend).decided == services.legend_state(legend).decided
+        assert rebuilt_state(legend).decided == legend_state(legend).decided
 
 
 def test_open_occurrences_are_those_a_propagation_decides(
@@ -55,12 +57,12 @@ def test_open_occurrences_are_those_a_propagation_decides(
 ) -> None:
     operate(paper[0], "relabel", entity="s0", label="CELL")
     legend = Document.objects.get(pk=paper[0].pk)
-    before = services.open_in_paper(document=legend, actor=curator, key="s0")
+    before = open_in_paper(document=legend, actor=curator, key="s0")
     labels = [(each.document, each.entity.label) for each in before]
     assert labels == [(other, label) for other in paper[1:3] for label in ("GENEPROD", "", "")]
     operate(paper[0], "propagate", entity="s0", scope="paper")
     legend = Document.objects.get(pk=paper[0].pk)
-    assert services.open_in_paper(document=legend, actor=curator, key="s0") == []
+    assert open_in_paper(document=legend, actor=curator, key="s0") == []
 
 
 def roles(document: Document) -> list[str]:
@@ -100,7 +102,7 @@ def test_accepted_legends_and_those_in_other_hands_are_left_alone(
 ) -> None:
     operate(paper[1], "accept_legend")
     before = decided(paper[1])
-    services.claim_lease(document=paper[2], actor=reviewer)
+    claim_lease(document=paper[2], actor=reviewer)
     outcome = operate(paper[0], "propagate", entity="s0", scope="paper")
     assert outcome.n_others == 0
     assert decided(paper[1]) == before
@@ -122,7 +124,7 @@ def test_one_undo_takes_it_back_everywhere_and_one_redo_brings_it_back(
     operate(paper[1], "undo")  # from any of its legends
     assert [len(decided(legend)) for legend in paper] == [0, 0, 0, 0]
     for legend in paper:
-        assert services.rebuilt_state(legend).decided == services.legend_state(legend).decided
+        assert rebuilt_state(legend).decided == legend_state(legend).decided
 
 
 def test_undo_leaves_a_legend_alone_that_was_edited_since_and_says_so(

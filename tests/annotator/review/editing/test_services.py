@@ -16,13 +16,10 @@ from annotator.accounts.models import User
 from annotator.common.errors import UserError
 from annotator.corpus.models import Document, DocumentState, Layer, LayerKind, Project, Span
 from annotator.review.editing import services
-from annotator.review.editing.operations import OperationError
-from annotator.review.editing.services import (
-    LeaseError,
-    StaleRevisionError,
-    legend_state,
-    rebuilt_state,
-)
+from annotator.review.editing.conflicts import LeaseError, StaleRevisionError
+from annotator.review.editing.errors import OperationError
+from annotator.review.editing.leases import claim_lease, holder_of
+from annotator.review.editing.reading import legend_state, rebuilt_state
 from annotator.review.models import Lease, Operation
 from annotator.review.queue.order import next_legend
 from tests.annotator.review.conftest import MakeLegend, Operate
@@ -198,9 +195,9 @@ def test_a_legend_in_somebodys_hands_is_not_edited_by_another_until_it_is_free_o
         operate(document, "accept", entity="s1", actor=reviewer)
     Lease.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
     operate(document, "accept", entity="s1", actor=reviewer)
-    assert services.holder_of(document) == reviewer
-    services.claim_lease(document=document, actor=curator, take_over=True)
-    assert services.holder_of(document) == curator
+    assert holder_of(document) == reviewer
+    claim_lease(document=document, actor=curator, take_over=True)
+    assert holder_of(document) == curator
 
 
 def test_accepting_a_legend_decides_the_rest_lets_go_of_it_and_names_who(
@@ -213,7 +210,7 @@ def test_accepting_a_legend_decides_the_rest_lets_go_of_it_and_names_who(
     assert document.accepted_by == curator
     assert document.accepted_at is not None
     assert {decision for *_, decision in stored(document).values()} == {"swept"}
-    assert services.holder_of(document) is None
+    assert holder_of(document) is None
 
 
 def test_undo_takes_back_an_acceptance_with_all_it_swept_and_redo_repeats_it(
@@ -270,7 +267,7 @@ def test_undo_never_takes_back_somebody_elses_edit(
 ) -> None:
     document = make_legend()
     operate(document, "accept", entity="s0")
-    services.claim_lease(document=document, actor=reviewer, take_over=True)
+    claim_lease(document=document, actor=reviewer, take_over=True)
     with pytest.raises(OperationError, match="made by curator"):
         operate(document, "undo", actor=reviewer)
 
@@ -339,7 +336,7 @@ def test_the_next_legend_is_one_that_waits_and_that_nobody_else_holds(
     make_legend: MakeLegend, project: Project, curator: User, reviewer: User
 ) -> None:
     first, second, third = make_legend(), make_legend(), make_legend()
-    services.claim_lease(document=second, actor=reviewer)
+    claim_lease(document=second, actor=reviewer)
     assert next_legend(project=project, actor=curator, after=first.pk) == third.pk
     assert next_legend(project=project, actor=reviewer, after=first.pk) == second.pk
     services.accept_legend(document_id=third.pk, actor=curator, base_revision=0)

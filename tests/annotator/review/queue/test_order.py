@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from annotator.accounts.models import User
 from annotator.corpus.models import Document, DocumentState, Project, QueueOrder
 from annotator.review.editing import services
-from annotator.review.queue.order import draw_is_due, next_legend, place_of, slice_in_order
+from annotator.review.queue.order import next_legend, place_of, slice_in_order
+from annotator.review.sampling import sample_is_due
 from tests.annotator.review.conftest import MakeLegend, Operate
 
 ClientOf = Callable[[User | None], Client]
@@ -173,7 +174,7 @@ def test_pages_of_the_queue_put_together_are_the_queue(
 
 @given(share=st.floats(0, 1), n=st.integers(0, 400))
 def test_the_draw_is_due_as_often_as_the_share_says(share: float, n: int) -> None:
-    assert abs(sum(draw_is_due(number, share) for number in range(n)) - n * share) < 1 + 1e-6
+    assert abs(sum(sample_is_due(number, share) for number in range(n)) - n * share) < 1 + 1e-6
 
 
 @pytest.mark.parametrize(
@@ -181,7 +182,7 @@ def test_the_draw_is_due_as_often_as_the_share_says(share: float, n: int) -> Non
     [(0.1, [9, 19, 29]), (0.25, [3, 7, 11, 15, 19, 23, 27]), (0.0, []), (1.0, list(range(30)))],
 )
 def test_of_every_so_many_legends_the_last_is_drawn(share: float, due: Sequence[int]) -> None:
-    assert [number for number in range(30) if draw_is_due(number, share)] == due
+    assert [number for number in range(30) if sample_is_due(number, share)] == due
 
 
 @pytest.mark.django_db

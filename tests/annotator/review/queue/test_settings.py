@@ -20,7 +20,8 @@ from annotator.accounts.models import User
 from annotator.common.errors import UserError
 from annotator.corpus.models import Document, Project
 from annotator.review.editing import services
-from annotator.review.editing.operations import OperationError, panel_problems
+from annotator.review.editing.errors import OperationError
+from annotator.review.editing.panels import panel_problems
 from annotator.review.queue import settings as review_settings
 from annotator.review.queue.estimates import Row, honest_estimate, share_of, tally, wilson
 from annotator.review.queue.settings import change_review_settings, waiting_by_confidence

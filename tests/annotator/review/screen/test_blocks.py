@@ -9,7 +9,9 @@ from html.parser import HTMLParser
 from hypothesis import given, settings
 
 from annotator.corpus.models import Label
-from annotator.review.editing.operations import Entity, LegendState, Panel, apply
+from annotator.review.editing.edits import edit_legend
+from annotator.review.editing.legend import Entity, LegendState
+from annotator.review.editing.panels import Panel
 from annotator.review.screen.blocks import blocks, touched_blocks
 from annotator.review.screen.facts import entity_facts
 from tests.annotator.review.editing.test_operations import TEXT, edit, found, legend, legends
@@ -119,7 +121,7 @@ def test_marks_say_label_role_and_certainty_without_colour() -> None:
         found("s3", "MEFs", "CELL", role="BORING", score=0.9),
     )
     state = legend(suggested=suggested)
-    state, _ = apply(state, edit("accept", entity="s1"))
+    state, _ = edit_legend(state, edit("accept", entity="s1"))
     html = blocks(state, LABELS)[0].html
     assert '<mark class="e decided" data-e="s1" data-hue="blue" data-tag="GE▲">' in html
     assert '<mark class="e suggested low" data-e="s2"' in html
@@ -160,9 +162,9 @@ def test_an_edit_redraws_the_blocks_it_touched_and_no_others() -> None:
         suggested=(found("s1", "Bax"), found("s2", "Bak", nth=1)),
         imported_panels=(Panel(0, 0, at, "A"), Panel(1, at, len(TEXT), "B")),
     )
-    after, _ = apply(state, edit("relabel", entity="s2", label="CELL"))
+    after, _ = edit_legend(state, edit("relabel", entity="s2", label="CELL"))
     assert [block.marker for block in touched_blocks(state, after, blocks(after, LABELS))] == ["B"]
-    everywhere, _ = apply(state, edit("propagate", entity="s1"))
+    everywhere, _ = edit_legend(state, edit("propagate", entity="s1"))
     assert [
         block.marker for block in touched_blocks(state, everywhere, blocks(everywhere, LABELS))
     ] == ["A", "B"]

@@ -16,8 +16,8 @@ from django.urls import reverse
 from annotator.accounts.models import User
 from annotator.common.errors import UserError
 from annotator.corpus.models import Document, Project
-from annotator.review.editing import services
-from annotator.review.editing.operations import OperationError
+from annotator.review.editing.errors import OperationError
+from annotator.review.editing.leases import release_lease
 from annotator.review.models import Remark
 from annotator.review.queue.order import next_legend
 from annotator.review.second_look.comments import (
@@ -74,7 +74,7 @@ def test_a_question_hands_the_legend_to_a_reviewer(
     assert next_legend(project=document.project, actor=reviewer) == document.pk
     with pytest.raises(OperationError, match="waits for a reviewer"):
         operate(document, "accept_legend")
-    services.release_lease(document=document, actor=curator)
+    release_lease(document=document, actor=curator)
     operate(document, "accept_legend", actor=reviewer)  # which answers it
     assert open_counts(document) == (0, 0)
     assert document.remarks.get().resolved_by == reviewer

@@ -14,7 +14,8 @@ from django.urls import reverse
 from annotator.accounts.models import User
 from annotator.common.errors import UserError
 from annotator.corpus.models import Document, DocumentState, Project, QueueOrder
-from annotator.review.editing import services
+from annotator.review.editing.leases import claim_lease
+from annotator.review.editing.reading import legend_state
 from annotator.review.models import Suspicion
 from annotator.review.queue.order import next_legend, place_of, slice_in_order
 from annotator.review.second_look.label_errors import (
@@ -137,7 +138,7 @@ def test_one_that_is_held_is_passed_over_and_one_that_was_left_aside_comes_again
         next_legend(project=project, actor=curator, after=low.pk, order=QueueOrder.SUSPICION)
         == high.pk
     )
-    services.claim_lease(document=high, actor=reviewer)
+    claim_lease(document=high, actor=reviewer)
     assert next_legend(project=project, actor=curator, order=QueueOrder.SUSPICION) == low.pk
     assert next_legend(project=project, actor=reviewer, order=QueueOrder.SUSPICION) == high.pk
 
@@ -184,7 +185,7 @@ def test_a_legend_that_was_corrected_says_which_suspicions_were_right(
     with pytest.raises(UserError, match="is open again"):
         keep_as_it_is(document=document, actor=curator)
     entity = next(
-        entity for entity in services.legend_state(document).entities if entity.label == "GENEPROD"
+        entity for entity in legend_state(document).entities if entity.label == "GENEPROD"
     )
     operate(document, "relabel", entity=entity.key, label="CELL")
     operate(document, "accept_legend")

@@ -14,7 +14,7 @@ from annotator.accounts.models import User
 from annotator.corpus.annotations import write_suggestions
 from annotator.corpus.models import Document, Project, Span, SurfaceHead
 from annotator.review.editing import services
-from annotator.review.editing.services import legend_state
+from annotator.review.editing.reading import legend_state
 from annotator.review.second_look.uncertain import doubts, strings_of
 from ner_engine import schema
 from tests.annotator.review.conftest import MakeLegend, Operate

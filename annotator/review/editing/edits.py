@@ -1,0 +1,218 @@
+"""Edits of one legend as pure functions: no database, no request, no clock.
+
+``edit_legend`` turns a state and an ``Edit`` into a new state and the ``Effect`` of the edit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from annotator.corpus.decisions import DecisionKind, ReviewMode, Verdict
+from annotator.review.editing.edit import Edit
+from annotator.review.editing.effects import Effect, advance, effect_of
+from annotator.review.editing.errors import OperationError
+from annotator.review.editing.identifiers import (
+    JOINT,
+    Identifier,
+    check_identifier,
+    completed,
+    identifiers_of,
+)
+from annotator.review.editing.legend import ADDED_PREFIX, Entity, LegendState
+from annotator.review.editing.propagation import propagate
+from annotator.review.editing.ranges import moved_range, range_of
+from annotator.review.editing.rules import (
+    check_label,
+    check_role,
+    decide,
+    relabel,
+    set_identifiers,
+)
+from annotator.review.kinds import OperationKind
+
+#: Histones have dozens: one for each gene of the family.
+MAX_IDENTIFIERS: Final = 60
+MAX_IDENTIFIER_CHARACTERS: Final = 200
+_IDENTIFIER_FIELDS: Final = ("id", "name", "taxon", "database", "species")
+
+
+def edit_legend(state: LegendState, edit: Edit) -> tuple[LegendState, Effect]:
+    """Return the state after ``edit`` and the effect of the edit.
+
+    Raises ``OperationError`` if the edit cannot be made or changes nothing.
+    """
+    effect_of_kind = _EFFECTS.get(edit.kind)
+    if effect_of_kind is None:
+        raise OperationError(f"There is no edit called “{edit.kind}”.")
+    if state.accepted and edit.kind != OperationKind.REOPEN_LEGEND:
+        raise OperationError("This legend is accepted. Reopen it to continue editing.")
+    effect = effect_of_kind(state, edit)
+    if not effect:
+        raise OperationError("This edit changes nothing.")
+    return advance(state, effect), effect
+
+
+def _accept(state: LegendState, edit: Edit) -> Effect:
+    return effect_of(state, decide(state.entity(edit.key)))
+
+
+def _reject(state: LegendState, edit: Edit) -> Effect:
+    """Keep a suggestion, or an entity that came from one, as rejected; delete an added entity."""
+    entity = state.entity(edit.key)
+    if entity.key.startswith(ADDED_PREFIX):
+        return Effect(entities={entity.key: (entity.as_row(), None)})
+    rejected = replace(entity, verdict=str(Verdict.REJECTED), decision=str(DecisionKind.EXPLICIT))
+    return effect_of(state, rejected)
+
+
+def _relabel(state: LegendState, edit: Edit) -> Effect:
+    label = check_label(state, edit.arguments.get("label"))
+    return effect_of(state, relabel(state, state.entity(edit.key), label))
+
+
+def _set_role(state: LegendState, edit: Edit) -> Effect:
+    entity = state.entity(edit.key)
+    role = check_role(state, edit.arguments.get("role", ""), entity.label)
+    return effect_of(state, decide(entity, role=role))
+
+
+def _add(state: LegendState, edit: Edit) -> Effect:
+    start, end = range_of(state, edit.arguments)
+    label = check_label(state, edit.arguments.get("label"))
+    # A rejected entity that is added again is the same entity.
+    for entity in (*state.entities, *state.rejected):
+        if (entity.start, entity.end) == (start, end):
+            return effect_of(state, relabel(state, entity, label))
+    role = check_role(state, edit.arguments.get("role", ""), label)
+    return effect_of(state, decide(Entity(f"{ADDED_PREFIX}{edit.id}", start, end, label, role)))
+
+
+def _move_boundaries(state: LegendState, edit: Edit) -> Effect:
+    """Set a new range (as for adding), or move one ``edge`` by a word or a character."""
+    entity = state.entity(edit.key)
+    if "edge" in edit.arguments:
+        start, end = moved_range(state, entity, edit.arguments)
+    else:
+        start, end = range_of(state, edit.arguments)
+    return effect_of(state, decide(entity, start=start, end=end))
+
+
+def _set_identifiers(state: LegendState, edit: Edit) -> Effect:
+    """Replace the entity's identifiers by ``identifiers``, which may be empty.
+
+    New ones must have the form of their database if it is known. Those that the entity already
+    has are kept, whatever their form.
+    """
+    entity = state.entity(edit.key)
+    if entity.is_rejected:
+        raise OperationError("This entity is rejected. Accept it before you set its identifiers.")
+    current = identifiers_of(entity.attributes)
+    wanted = []
+    for sent in _read_identifiers(edit.arguments.get("identifiers")):
+        identifier = sent if sent in current else completed(sent, entity.label)
+        problem = "" if identifier in current else check_identifier(identifier)
+        if problem:
+            raise OperationError(problem)
+        wanted.append(identifier)
+    return effect_of(state, set_identifiers(decide(entity), list(dict.fromkeys(wanted))))
+
+
+def _read_identifiers(raw: Any) -> list[Identifier]:
+    if not isinstance(raw, list) or len(raw) > MAX_IDENTIFIERS:
+        raise OperationError(f"Identifiers must be a list of at most {MAX_IDENTIFIERS}.")
+    return [_read_identifier(each) for each in raw]
+
+
+def _read_identifier(raw: Any) -> Identifier:
+    if not isinstance(raw, Mapping):
+        raise _malformed_identifier()
+    parts = [raw.get(name) or "" for name in _IDENTIFIER_FIELDS]
+    for part in parts:
+        if not isinstance(part, str) or len(part) > MAX_IDENTIFIER_CHARACTERS or JOINT in part:
+            raise _malformed_identifier()
+    if not parts[0].strip():
+        raise OperationError("An identifier needs an id.")
+    return Identifier(*(" ".join(part.split()) for part in parts))
+
+
+def _malformed_identifier() -> OperationError:
+    return OperationError(
+        "An identifier has an id and may have name, taxon and database, each of at most"
+        f" {MAX_IDENTIFIER_CHARACTERS} characters without “{JOINT}”."
+    )
+
+
+def _set_panels(state: LegendState, edit: Edit) -> Effect:
+    """Begin a panel at ``word``, or no longer; or begin panels exactly at ``starts``."""
+    current = {panel.start for panel in state.panels}
+    if "starts" in edit.arguments:
+        after = _read_starts(state, edit.arguments["starts"])
+    else:
+        after = _toggled_starts(state, edit.arguments.get("word"), current)
+    if set(after) == current:
+        return Effect()
+    return Effect(panel_starts=(state.panel_starts, after))
+
+
+def _read_starts(state: LegendState, raw: Any) -> tuple[int, ...]:
+    if not isinstance(raw, list):
+        raise OperationError("Panels must begin inside the legend.")
+    if any(type(at) is not int or not 0 <= at < len(state.text) for at in raw):
+        raise OperationError("Panels must begin inside the legend.")
+    return tuple(sorted(set(raw)))
+
+
+def _toggled_starts(state: LegendState, word: Any, current: set[int]) -> tuple[int, ...]:
+    if type(word) is not int or not 0 <= word < len(state.words):
+        raise OperationError("The word where the panel should begin is not in this legend.")
+    at = state.words[word].start
+    here = {start for start in current if start <= at and not state.text[start:at].strip()}
+    return tuple(sorted(current - here if here else current | {at}))
+
+
+def _accept_legend(state: LegendState, edit: Edit) -> Effect:
+    """Accept the legend, and with it every suggestion above the threshold.
+
+    Suggestions below the threshold are rejected. In a project where each of them needs a
+    decision, they refuse the edit.
+    """
+    below = [entity for entity in state.undecided.values() if state.is_below(entity)]
+    if below and state.mode == ReviewMode.DECIDE:
+        raise OperationError(_undecided_sentence(len(below), state.threshold))
+    decision = str(DecisionKind.BULK_ACCEPTED)
+    above = [entity for entity in state.undecided.values() if not state.is_below(entity)]
+    accepted = [replace(decide(entity), decision=decision) for entity in above]
+    rejected = [
+        replace(entity, verdict=str(Verdict.REJECTED), decision=decision) for entity in below
+    ]
+    return replace(effect_of(state, *accepted, *rejected), accepted=(False, True))
+
+
+def _undecided_sentence(n: int, threshold: float) -> str:
+    suggestions = "suggestion waits" if n == 1 else "suggestions wait"
+    return (
+        f"{n} {suggestions} for a decision: accept or reject what lies below the threshold of"
+        f" {threshold:g}."
+    )
+
+
+def _reopen_legend(state: LegendState, edit: Edit) -> Effect:
+    return Effect(accepted=(True, False)) if state.accepted else Effect()
+
+
+_EFFECTS: Final[Mapping[str, Callable[[LegendState, Edit], Effect]]] = {
+    OperationKind.ADD: _add,
+    OperationKind.ACCEPT: _accept,
+    OperationKind.REJECT: _reject,
+    OperationKind.REMOVE: _reject,
+    OperationKind.RELABEL: _relabel,
+    OperationKind.SET_ROLE: _set_role,
+    OperationKind.SET_IDENTIFIERS: _set_identifiers,
+    OperationKind.MOVE_EDGES: _move_boundaries,
+    OperationKind.PROPAGATE: propagate,
+    OperationKind.SET_PANELS: _set_panels,
+    OperationKind.ACCEPT_LEGEND: _accept_legend,
+    OperationKind.REOPEN_LEGEND: _reopen_legend,
+}

@@ -1,0 +1,102 @@
+"""Effects of edits: every row that an edit changed, before and after. Pure: no database.
+
+An effect is all that is needed to redo (``advance``) or undo (``inverse``) an edit. Replaying the
+effects of a legend's log over its first state gives the present one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from annotator.review.editing.legend import Entity, LegendState, Row
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """The changes of an edit, each as (before, after).
+
+    ``entities`` holds decided rows by key; None stands for no row. ``panel_starts`` and
+    ``accepted`` are None if the edit did not change them.
+    """
+
+    entities: Mapping[str, tuple[Row | None, Row | None]] = field(default_factory=dict)
+    panel_starts: tuple[tuple[int, ...] | None, tuple[int, ...] | None] | None = None
+    accepted: tuple[bool, bool] | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.entities) or self.panel_starts is not None or self.accepted is not None
+
+    def as_json(self) -> dict[str, Any]:
+        stored: dict[str, Any] = {}
+        if self.entities:
+            stored["entities"] = {key: list(rows) for key, rows in self.entities.items()}
+        if self.panel_starts is not None:
+            stored["panel_starts"] = [
+                None if starts is None else list(starts) for starts in self.panel_starts
+            ]
+        if self.accepted is not None:
+            stored["accepted"] = list(self.accepted)
+        return stored
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> Effect:
+        rows = stored.get("entities", {})
+        panels = stored.get("panel_starts")
+        accepted = stored.get("accepted")
+        return cls(
+            entities={key: (before, after) for key, (before, after) in rows.items()},
+            panel_starts=None if panels is None else (_starts(panels[0]), _starts(panels[1])),
+            accepted=None if accepted is None else (accepted[0], accepted[1]),
+        )
+
+
+def _starts(stored: Sequence[int] | None) -> tuple[int, ...] | None:
+    return None if stored is None else tuple(stored)
+
+
+def effect_of(state: LegendState, *entities: Entity) -> Effect:
+    """Return the effect of putting these entities into the decided layer.
+
+    An entity that is there already, unchanged, leaves no trace.
+    """
+    rows: dict[str, tuple[Row | None, Row | None]] = {}
+    for entity in entities:
+        before = state.decided.get(entity.key)
+        if before != entity:
+            rows[entity.key] = (before.as_row() if before else None, entity.as_row())
+    return Effect(entities=rows)
+
+
+def inverse(effect: Effect) -> Effect:
+    """Return the effect that takes back ``effect``."""
+    return Effect(
+        entities={key: (after, before) for key, (before, after) in effect.entities.items()},
+        panel_starts=effect.panel_starts and (effect.panel_starts[1], effect.panel_starts[0]),
+        accepted=effect.accepted and (effect.accepted[1], effect.accepted[0]),
+    )
+
+
+def advance(state: LegendState, effect: Effect) -> LegendState:
+    """Return the state after ``effect``, one revision later."""
+    decided = dict(state.decided)
+    for key, (_, after) in effect.entities.items():
+        if after is None:
+            decided.pop(key, None)
+        else:
+            decided[key] = Entity(key=key, **after)
+    return replace(
+        state,
+        decided=decided,
+        panel_starts=effect.panel_starts[1] if effect.panel_starts else state.panel_starts,
+        accepted=effect.accepted[1] if effect.accepted else state.accepted,
+        revision=state.revision + 1,
+    )
+
+
+def replay(state: LegendState, effects: Iterable[Effect]) -> LegendState:
+    """Return the state after a log of effects, in order."""
+    for effect in effects:
+        state = advance(state, effect)
+    return state

@@ -1,0 +1,59 @@
+"""The other legends of a paper that an edit may reach."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.utils import timezone
+
+from annotator.accounts.models import User
+from annotator.corpus.models import Document, DocumentState
+from annotator.review.editing.edit import Edit
+from annotator.review.editing.legend import Entity
+from annotator.review.editing.propagation import arguments_for_others, open_occurrences
+from annotator.review.editing.reading import read_legends
+from annotator.review.kinds import OperationKind
+from annotator.review.models import Lease
+
+
+@dataclass(frozen=True, slots=True)
+class OpenOccurrence:
+    """A string of another legend that nobody decided; without a suggestion, its label is ""."""
+
+    document: Document
+    entity: Entity
+
+
+def open_in_paper(*, document: Document, actor: User, key: str) -> list[OpenOccurrence]:
+    """Return the open occurrences of the entity's string in the paper's other legends, in order.
+
+    A propagation to the paper can change no others; ``propagation`` says which it changes.
+    """
+    others = others_of_paper(document, actor)
+    labels = list(document.project.label_set.labels.all())
+    legends = read_legends([document, *others], labels)
+    arguments = arguments_for_others(legends[document.pk].state, key)
+    edit = Edit("preview", OperationKind.PROPAGATE, arguments)
+    occurrences: list[OpenOccurrence] = []
+    for other in others:
+        there = open_occurrences(legends[other.pk].state, edit)
+        occurrences += [OpenOccurrence(other, entity) for entity in there]
+    return occurrences
+
+
+def others_of_paper(document: Document, actor: User) -> list[Document]:
+    """Return the paper's other legends in the project that the actor may edit now.
+
+    They are not accepted, and nobody else works on them.
+    """
+    if not document.doi:
+        return []
+    leases = Lease.objects.filter(expires_at__gt=timezone.now()).exclude(holder=actor)
+    return list(
+        Document.objects.filter(project=document.project_id, doi=document.doi)
+        .exclude(pk=document.pk)
+        .exclude(pk__in=leases.values("document_id"))
+        .exclude(state=DocumentState.ACCEPTED)
+        .select_related("project__label_set")
+        .order_by("pk")
+    )

@@ -1,0 +1,115 @@
+"""Propagation: the same label for every identical string. Pure: no database."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from typing import Any
+
+from annotator.corpus.decisions import DecisionKind
+from annotator.review.editing.edit import Edit
+from annotator.review.editing.effects import Effect, effect_of
+from annotator.review.editing.errors import OperationError
+from annotator.review.editing.identifiers import Identifier, identifiers_of
+from annotator.review.editing.legend import ADDED_PREFIX, Entity, LegendState
+from annotator.review.editing.rules import (
+    check_label,
+    check_role,
+    decide,
+    keeps_role,
+    set_identifiers,
+)
+
+
+def propagation(state: LegendState, edit: Edit) -> list[Entity]:
+    """Return the occurrences that ``edit`` changes, as accepted entities with the label it carries.
+
+    The string is that of ``entity``, or a ``surface`` with ``label``, ``role`` and ``identifiers``
+    of an entity of another legend. Every open occurrence gets the label, and the identifiers if it
+    has none. It gets the role only if it has none: a role that a model suggested counts as a role,
+    "context" too. So no role is ever overwritten. An occurrence whose role the label cannot have is
+    left as it is, and so is every decided one, with or without a role.
+    """
+    _, source = _source(state, edit)
+    fitting = [
+        entity
+        for entity in open_occurrences(state, edit)
+        if entity.label == source.label or keeps_role(state, entity, source.label)
+    ]
+    return [_with_label_of(source, entity) for entity in fitting]
+
+
+def open_occurrences(state: LegendState, edit: Edit) -> list[Entity]:
+    """Return the other occurrences of the edit's string that nobody decided, as they are now.
+
+    Where nothing is suggested, the entity has no label. Of several suggestions on one range, one
+    with a role comes before one without.
+    """
+    surface, source = _source(state, edit)
+    decided = list(state.accepted_entities)
+    if source.key and not source.verdict:
+        decided.append(source)
+    rejected = {(entity.start, entity.end) for entity in state.rejected}
+    by_role = sorted(state.undecided.values(), key=lambda entity: bool(entity.role))
+    suggested = {(entity.start, entity.end): entity for entity in by_role}
+    occurrences = []
+    for number, (start, end) in enumerate(state.occurrences(surface)):
+        if (start, end) in rejected or any(entity.overlaps(start, end) for entity in decided):
+            continue
+        unmarked = Entity(f"{ADDED_PREFIX}{edit.id}-{number}", start, end, label="")
+        occurrences.append(suggested.get((start, end), unmarked))
+    return occurrences
+
+
+def propagate(state: LegendState, edit: Edit) -> Effect:
+    """Return the effect of ``propagation``; it accepts the entity it copies from too."""
+    changed = propagation(state, edit)
+    if "surface" not in edit.arguments:
+        source = state.entity(edit.key)
+        if not source.verdict:
+            changed.append(decide(source))
+    if not changed:
+        raise OperationError(
+            "Nothing to change: every other occurrence of this string is decided already, or has a"
+            " role that does not fit the label."
+        )
+    return effect_of(state, *changed)
+
+
+def arguments_for_others(state: LegendState, key: str) -> dict[str, Any]:
+    """Return the arguments that propagate the entity into another legend."""
+    entity = state.entity(key)
+    return {
+        "surface": state.surface(entity),
+        "label": entity.label,
+        "role": entity.role,
+        "identifiers": [asdict(each) for each in identifiers_of(entity.attributes)],
+    }
+
+
+def _with_label_of(source: Entity, entity: Entity) -> Entity:
+    accepted = decide(entity, label=source.label, role=entity.role or source.role)
+    accepted = replace(accepted, decision=str(DecisionKind.PROPAGATED))
+    if identifiers_of(accepted.attributes):
+        return accepted
+    return set_identifiers(accepted, identifiers_of(source.attributes))
+
+
+def _source(state: LegendState, edit: Edit) -> tuple[str, Entity]:
+    """Return the string to look for and the entity to copy from (key "" in another legend)."""
+    if "surface" in edit.arguments:
+        return _source_elsewhere(state, edit.arguments)
+    source = state.entity(edit.key)
+    if source.is_rejected:
+        raise OperationError("This entity is rejected. Accept it before you copy its label.")
+    return state.surface(source), source
+
+
+def _source_elsewhere(state: LegendState, arguments: Mapping[str, Any]) -> tuple[str, Entity]:
+    surface = arguments["surface"]
+    if not isinstance(surface, str) or not surface.strip():
+        raise OperationError("There is no string to look for.")
+    label = check_label(state, arguments.get("label"))
+    role = check_role(state, arguments.get("role", ""), label)
+    identifiers = [Identifier(**each) for each in arguments.get("identifiers", ())]
+    return surface, set_identifiers(Entity("", 0, 0, label, role), identifiers)
