@@ -1,4 +1,4 @@
-"""``python -m ner_engine``."""
+"""Entry point of ``python -m ner_engine``."""
 
 import sys
 

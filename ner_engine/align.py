@@ -1,9 +1,9 @@
-"""Between spans of characters and labels of words or tokens, both ways, and what gets lost on the
-way.
+"""Conversion between character spans and IOB2 labels of words or tokens, in both directions.
 
-A unit (word or token) is a half-open range ``(start, end)`` of code points; units ascend and do not
-overlap. A unit takes the label of the character where it starts; an entity's first unit is B-, its
-other units I-.
+A unit (word or token) is a half-open range ``(start, end)`` of code points. Units are in ascending
+order and do not overlap. A unit takes the label of the character at which it starts. In IOB2
+(Tjong Kim Sang & Veenstra 1999, "Representing text chunks") the first unit of every entity is
+labelled B-, its other units I-, and all other units O.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Unit = tuple[int, int]
 
 
 class Labelled(NamedTuple):
-    """A labelled range of code points, what IOB2 labels say of a text."""
+    """A labelled range of code points, decoded from the IOB2 labels of a text."""
 
     start: int
     end: int
@@ -27,8 +27,11 @@ class Labelled(NamedTuple):
 
 
 class Encoded(NamedTuple):
-    """IOB2 labels, one a unit; each span that they do not hold exactly, with the reason; each span
-    that they hold, with its units."""
+    """The result of ``encode``.
+
+    ``labels`` has one IOB2 label per unit. ``lossy`` has each span that the labels do not hold
+    exactly, with the reason. ``placed`` has each span that they do hold, with its units.
+    """
 
     labels: list[str]
     lossy: list[tuple[Span, str]]
@@ -36,19 +39,18 @@ class Encoded(NamedTuple):
 
 
 def encode(units: Sequence[Unit], spans: Iterable[Span]) -> Encoded:
-    """IOB2 labels of ``units`` for ``spans`` (those with a label).
+    """Return the IOB2 labels of ``units`` for those ``spans`` that have a label.
 
-    Where spans overlap the longest wins, the earliest of equal ones; a span no unit starts in is
-    lost; a span whose edges are not edges of units changes its extent. All three are told in
-    ``lossy``.
+    Of overlapping spans the longest wins; among equally long ones the first. A span in which no
+    unit starts is lost. A span whose boundaries are not boundaries of units changes its extent.
+    All three cases are listed in ``lossy``.
     """
     labels = [OUTSIDE] * len(units)
     starts = [unit[0] for unit in units]
     lossy: list[tuple[Span, str]] = []
     placed: list[tuple[Span, range]] = []
-    for span in sorted(
-        (span for span in spans if span.label), key=lambda span: (span.start - span.end, span.start)
-    ):
+    labelled = [span for span in spans if span.label]
+    for span in sorted(labelled, key=lambda span: (span.start - span.end, span.start)):
         inside = units_starting_in(starts, span.start, span.end)
         if not inside:
             lossy.append((span, "it lies inside one word"))
@@ -68,17 +70,21 @@ def mark(labels: list[str], inside: range, label: str) -> None:
 
 
 def units_starting_in(starts: Sequence[int], start: int, end: int) -> range:
-    """Indices of the units that start in ``[start, end)``, given the ascending starts of all."""
+    """Return the indices of the units that start in ``[start, end)``.
+
+    ``starts`` has the start of every unit, in ascending order.
+    """
     return range(bisect_left(starts, start), bisect_left(starts, end))
 
 
 def decode(units: Sequence[Unit], labels: Sequence[str]) -> list[Labelled]:
-    """The labelled ranges in ``labels``: IOB2, and IO or I- without B- as many models write it.
+    """Return the entities in ``labels``, which has one label per unit.
 
-    An I- goes on with the entity before it when that has the same label and ends at the unit
-    before; otherwise it begins one (as seqeval).
+    Besides IOB2, this reads IO and labels with I- but no B-, as many models predict them. An I-
+    continues the entity that ends at the unit before if both have the same label. Otherwise it
+    begins a new entity, as in seqeval. Raise ``ValueError`` if the lengths differ.
     """
-    found: list[Labelled] = []
+    entities: list[Labelled] = []
     open_label, open_start, open_end = "", 0, 0
     for (start, end), tag in zip(units, labels, strict=True):
         prefix, label = split_tag(tag)
@@ -86,18 +92,21 @@ def decode(units: Sequence[Unit], labels: Sequence[str]) -> list[Labelled]:
             open_end = end
             continue
         if open_label:
-            found.append(Labelled(open_start, open_end, open_label))
+            entities.append(Labelled(open_start, open_end, open_label))
         open_label, open_start, open_end = label, start, end
     if open_label:
-        found.append(Labelled(open_start, open_end, open_label))
-    return found
+        entities.append(Labelled(open_start, open_end, open_label))
+    return entities
 
 
 def split_tag(tag: str) -> tuple[str, str]:
-    """("B", "GENEPROD") of "B-GENEPROD"; ("", "") of "O"; a tag without prefix counts as I."""
+    """Return prefix and label: ("B", "GENEPROD") for "B-GENEPROD", ("", "") for "O".
+
+    IOBES and BILOU prefixes become B or I. A tag without a prefix counts as I.
+    """
     if tag == OUTSIDE or not tag:
         return "", ""
     prefix, dash, label = tag.partition("-")
-    if dash and prefix in {"B", "I", "E", "S", "L", "U"}:
-        return ("B" if prefix in {"B", "S", "U"} else "I"), label
-    return "I", tag
+    if not dash or prefix not in {"B", "I", "E", "S", "L", "U"}:
+        return "I", tag
+    return ("B" if prefix in {"B", "S", "U"} else "I"), label

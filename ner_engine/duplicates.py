@@ -1,46 +1,76 @@
-"""Texts that are nearly the same and lie on different sides of a split.
+"""Near duplicates: texts of different splits that are almost equal.
 
-Texts are held against each other by their shingles, the set of their runs of three words (letters
-and digits, in any case). How like two texts are is the share of the shingles of both that they have
-in common (Jaccard). The shingles that two texts share are counted by an inverted index, not
-estimated from samples: every pair at or above the threshold is found, and none below it.
+A text is represented by its shingles: the set of its runs of three words (letters and digits, case
+folded). The similarity of two texts is the Jaccard index of their shingles, the number they share
+over the number in either (Broder 1997, "On the resemblance and containment of documents"). Shared
+shingles are counted with an inverted index instead of being estimated by MinHash, so the result is
+exact: it has every pair at or above the threshold and no other.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-#: Words of a shingle: long enough that set phrases do not join what has nothing to do with each
-#: other, short enough for a legend of two lines.
+#: Words per shingle: enough that common phrases do not connect unrelated texts, and few enough for
+#: a legend of two lines.
 SHINGLE_WORDS: Final = 3
-#: From this similarity on two texts count as nearly the same: of thirty words three may differ.
+#: Texts with at least this similarity are near duplicates. Two texts of thirty words that differ
+#: in three of them reach it.
 THRESHOLD: Final = 0.5
 
 _WORD: Final = re.compile(r"[^\W_]+")
-#: Three numbers of this many bits make a shingle; beyond two million different words some shingles
-#: fall together, and texts look more alike.
+#: A shingle is three word numbers of this many bits. With more than two million different words
+#: some shingles collide, and texts look more similar than they are.
 _BITS: Final = 21
 
 
 class NearDuplicate(NamedTuple):
-    """The text ``number`` is like the text ``like``, which has a lower rank."""
+    """The text ``number`` and a similar text of lower rank, ``like``, by their indices."""
 
     number: int
     like: int
     similarity: float
 
 
-_Inverted = tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
+@dataclass(frozen=True, slots=True)
+class _Postings:
+    """The shingles of all texts, and the inverse: the texts that contain each shingle.
+
+    The shingles of text i are ``shingles[shingles_at[i] : shingles_at[i + 1]]``. The texts with
+    shingle s are ``texts[texts_at[s] : texts_at[s + 1]]``. ``sizes`` counts the shingles of a text.
+    """
+
+    texts: NDArray[np.int32]
+    texts_at: NDArray[np.int64]
+    shingles: NDArray[np.int64]
+    shingles_at: NDArray[np.int64]
+    sizes: NDArray[np.int64]
+
+    def similar_to(
+        self, index: int, threshold: float
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Return the texts at least ``threshold`` similar to text ``index``, with similarities.
+
+        Both arrays have one entry per similar text; the text itself is among them.
+        """
+        own = self.shingles[self.shingles_at[index] : self.shingles_at[index + 1]]
+        holders = [self.texts[self.texts_at[each] : self.texts_at[each + 1]] for each in own]
+        shared = np.bincount(np.concatenate(holders), minlength=len(self.sizes))
+        others = np.flatnonzero(shared)
+        union = self.sizes[index] + self.sizes[others] - shared[others]
+        similarity = shared[others] / union
+        is_similar = similarity >= threshold
+        return others[is_similar], similarity[is_similar]
 
 
 class ShingleIndex:
-    """The shingles of many texts, known by the order in which they were added; 8 bytes a
-    shingle."""
+    """The shingles of many texts, numbered in the order they were added; 8 bytes per shingle."""
 
     def __init__(self) -> None:
         self._words: dict[str, int] = {}
@@ -50,10 +80,8 @@ class ShingleIndex:
         return len(self._shingles)
 
     def add(self, text: str) -> None:
-        numbers = [
-            self._words.setdefault(word, len(self._words) + 1) & (1 << _BITS) - 1
-            for word in _WORD.findall(text.casefold())
-        ]
+        """Add a text. One of one or two words has a single shingle; one without words has none."""
+        numbers = [self._number_of(word) for word in _WORD.findall(text.casefold())]
         if numbers:
             numbers += [0] * (SHINGLE_WORDS - len(numbers))
         row = np.array(numbers, dtype=np.int64)
@@ -66,80 +94,71 @@ class ShingleIndex:
     def near_duplicates(
         self, ranks: Sequence[int], threshold: float = THRESHOLD
     ) -> list[NearDuplicate]:
-        """The texts that are at least ``threshold`` (above 0) like one of a lower rank, each with
-        the first such one; ``ranks`` has one a text.
+        """Return the texts to leave out so that no two texts of different rank are similar.
 
-        What is found is out: it makes no other text a duplicate. So those that remain have, across
-        ranks, none that is like them.
+        ``ranks`` has one number per text. A text is left out if it is at least ``threshold``
+        (above 0, at most 1) similar to a remaining text of a lower rank; it is listed with the
+        first such text. A text that is left out makes no other text a duplicate. Raise
+        ``ValueError`` if ``ranks`` has another length.
         """
         rank_of = np.asarray(ranks, dtype=np.int64)
         if len(rank_of) != len(self):
             raise ValueError(f"{len(self)} texts have {len(rank_of)} ranks")
         if not len(self):
             return []
-        sizes = np.array([len(shingles) for shingles in self._shingles])
-        inverted = self._inverted(sizes)
+        postings = self._postings()
         is_out = np.zeros(len(self), dtype=bool)
-        found = []
+        duplicates = []
         for index in np.argsort(rank_of, kind="stable").tolist():
-            if is_out[index] or not sizes[index] or rank_of[index] == rank_of.max():
+            if is_out[index] or not postings.sizes[index] or rank_of[index] == rank_of.max():
                 continue
-            others, similarity = _alike(index, sizes, inverted, threshold)
-            is_meant = (rank_of[others] > rank_of[index]) & ~is_out[others]
-            for other, alike in zip(
-                others[is_meant].tolist(), similarity[is_meant].tolist(), strict=True
-            ):
-                is_out[other] = True
-                found.append(NearDuplicate(other, index, alike))
-        return found
+            others, similarity = postings.similar_to(index, threshold)
+            is_new = (rank_of[others] > rank_of[index]) & ~is_out[others]
+            is_out[others[is_new]] = True
+            duplicates += [
+                NearDuplicate(other, index, value)
+                for other, value in zip(
+                    others[is_new].tolist(), similarity[is_new].tolist(), strict=True
+                )
+            ]
+        return duplicates
 
     def clusters(self, threshold: float = THRESHOLD) -> list[int]:
-        """A number a text, the same for two that are at least ``threshold`` (above 0) like each
-        other, or both like others that are.
+        """Return one cluster number per text: the lowest index of a text in its cluster.
 
-        The number is the lowest index in the cluster.
+        Two texts are in one cluster if they are at least ``threshold`` (above 0, at most 1)
+        similar, or if a chain of such pairs connects them (single linkage).
         """
         if not len(self):
             return []
-        sizes = np.array([len(shingles) for shingles in self._shingles])
-        inverted = self._inverted(sizes)
+        postings = self._postings()
         parents = list(range(len(self)))
         for index in range(len(self)):
-            if sizes[index]:
-                others, _ = _alike(index, sizes, inverted, threshold)
-                for other in others[others > index].tolist():
-                    join(parents, index, other)
+            if not postings.sizes[index]:
+                continue
+            others, _ = postings.similar_to(index, threshold)
+            for other in others[others > index].tolist():
+                join(parents, index, other)
         return [root(parents, index) for index in range(len(self))]
 
-    def _inverted(self, sizes: NDArray[np.int64]) -> _Inverted:
-        """The texts that hold shingle 0, 1, … and where those of each begin; the shingles of text
-        0, 1, … by number and where those of each begin."""
+    def _number_of(self, word: str) -> int:
+        return self._words.setdefault(word, len(self._words) + 1) & (1 << _BITS) - 1
+
+    def _postings(self) -> _Postings:
+        sizes = np.array([len(shingles) for shingles in self._shingles])
         _, numbers = np.unique(np.concatenate(self._shingles), return_inverse=True)
-        holders = np.repeat(np.arange(len(self), dtype=np.int32), sizes)[
-            np.argsort(numbers, kind="stable")
-        ]
-        return holders, _begins(np.bincount(numbers)), numbers, _begins(sizes)
-
-
-def _alike(
-    index: int, sizes: NDArray[np.int64], inverted: _Inverted, threshold: float
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """The texts that are at least ``threshold`` like the text ``index``, itself among them, and how
-    like it they are."""
-    holders, first_of, numbers, at = inverted
-    mine = numbers[at[index] : at[index + 1]]
-    shared = np.bincount(
-        np.concatenate([holders[first_of[number] : first_of[number + 1]] for number in mine]),
-        minlength=len(sizes),
-    )
-    others = np.flatnonzero(shared)
-    similarity = shared[others] / (sizes[index] + sizes[others] - shared[others])
-    return others[similarity >= threshold], similarity[similarity >= threshold]
+        holders = np.repeat(np.arange(len(self), dtype=np.int32), sizes)
+        return _Postings(
+            texts=holders[np.argsort(numbers, kind="stable")],
+            texts_at=_starts(np.bincount(numbers)),
+            shingles=numbers,
+            shingles_at=_starts(sizes),
+            sizes=sizes,
+        )
 
 
 def root(parents: list[int], index: int) -> int:
-    """The one that stands for the set of ``index``: the lowest number of those that were joined
-    with it."""
+    """Return the representative of the set of ``index``: the lowest index in it (union-find)."""
     while parents[index] != index:
         parents[index] = parents[parents[index]]
         index = parents[index]
@@ -147,11 +166,11 @@ def root(parents: list[int], index: int) -> int:
 
 
 def join(parents: list[int], one: int, other: int) -> None:
-    """Make the sets of both one set."""
+    """Merge the sets of ``one`` and ``other``."""
     first, second = sorted((root(parents, one), root(parents, other)))
     parents[second] = first
 
 
-def _begins(sizes: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Where each of consecutive stretches begins, and the end of the last."""
+def _starts(sizes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the start of each of consecutive ranges of these sizes, and the end of the last."""
     return np.concatenate([[0], np.cumsum(sizes)])

@@ -1,15 +1,14 @@
-"""Errors of the engine. Each carries one sentence for the person who can do something about it."""
+"""Errors of the engine. The message of each is written for the person who can act on it."""
 
 
 class EngineError(Exception):
-    """Base of every error the engine raises on purpose; ``str(error)`` is fit to be shown to a
-    user."""
+    """Base of every error that the engine raises on purpose; its message may be shown to users."""
 
 
 class FormatError(EngineError):
-    """An input cannot be read, or a document cannot be written in the wanted form.
+    """An input cannot be parsed, or a document cannot be written in the chosen format.
 
-    ``where`` names the place (file, member, line or document id); it is part of the message.
+    ``where`` is the place (file, archive member, line or document id) and part of the message.
     """
 
     def __init__(self, message: str, *, where: str = "") -> None:
@@ -19,9 +18,9 @@ class FormatError(EngineError):
 
 
 class UnreadableError(EngineError):
-    """A file, or a member of an archive, cannot be read: it is damaged, cut off, locked or away.
+    """A file or a member of an archive is damaged, cut off, locked or missing.
 
-    ``where`` names it; it is part of the message.
+    ``where`` is its name and part of the message.
     """
 
     def __init__(self, message: str, *, where: str) -> None:
@@ -31,31 +30,28 @@ class UnreadableError(EngineError):
 
 
 class OffsetError(EngineError):
-    """A span does not fit its text: out of range, empty, white space at an end, or another
-    surface."""
+    """A span is out of range or empty, has white space at an end, or a different surface."""
 
 
 class UnsafeModelError(EngineError):
-    """A checkpoint is refused: no label list, pickled weights, or code of its own."""
+    """A checkpoint is refused: it has no label list, has pickled weights, or needs its own code."""
 
 
 class ModelNotFoundError(EngineError):
-    """A model is neither bundled, nor a folder, nor in the cache; the message says how to fetch
-    it."""
+    """A model is neither bundled, nor a folder, nor cached; the message says how to get it."""
 
 
 class DeviceError(EngineError):
-    """The device that computes failed or has no memory left. No text is to blame, and the next text
-    would fail as well."""
+    """The device failed or ran out of memory. No text is the cause; the next one would fail too."""
 
 
 class TrainingError(EngineError):
-    """A training run cannot start or go on."""
+    """A training run cannot start or continue."""
 
 
 class LabelSchemeError(EngineError):
-    """A label scheme is not known, or labels belong to none that is."""
+    """A label scheme is unknown, or labels fit no known scheme."""
 
 
 class CalibrationError(EngineError):
-    """A model cannot be run in int8: it has no scales, or none that fit it."""
+    """A model cannot run in int8, because it has no scales or scales that do not fit it."""

@@ -1,11 +1,13 @@
-"""Where panels start in a figure legend, by the letters that journals print: stands in where no
-panel model is chosen.
+"""Rules that find the panels of a figure legend by their printed letters.
 
-Letters are looked for in every way journals set them: ``(A)``, ``[A]``, ``A)``, ``A.``, ``A,``,
-``A:``, ``A –``, a bare ``A`` before a capital; capitals or not, several at once (``(b, c)``,
-``A-C``, ``(D and E)``, ``(A, A')``), and roman numbers (``i-iii``). One way is taken for the whole
-legend: the one whose letters run furthest from the first on, most of them where a sentence begins.
-So a letter that is spoken of ("as in (B)") and an article ("A mouse") start nothing.
+They are used if no panel model is chosen. Journals print panel letters in many styles: ``(A)``,
+``[A]``, ``A)``, ``A.``, ``A,``, ``A:``, ``A –``, or a bare ``A`` before a capital. Letters may be
+lower case, several at once (``(b, c)``, ``A-C``, ``(D and E)``, ``(A, A')``), or roman numerals
+(``i-iii``).
+
+One style is chosen for the whole legend: the one with the longest run of letters from the first
+on, most of them at the start of a sentence. A letter that is only mentioned ("as in (B)") and an
+article ("A mouse") therefore start no panel.
 """
 
 from __future__ import annotations
@@ -21,34 +23,38 @@ from ner_engine.text import trim
 
 _ROMAN: Final = ("i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x", "xi", "xii")
 _DASH: Final = "\\-‐‑‒–—"
-_LETTER: Final = rf"(?<![^\W_])(?:[A-Za-z](?![^\W_])|(?:{'|'.join(sorted(_ROMAN, key=len, reverse=True))})(?![^\W_]))[′'″]*"  # noqa: E501
+_LONGEST_ROMAN_FIRST: Final = "|".join(sorted(_ROMAN, key=len, reverse=True))
+_LETTER: Final = rf"(?<![^\W_])(?:[A-Za-z](?![^\W_])|(?:{_LONGEST_ROMAN_FIRST})(?![^\W_]))[′'″]*"
 _JOINED: Final = rf"{_LETTER}(?:\s?(?:,?\s?(?:and|to)\b|[,;/&+{_DASH}])\s?{_LETTER})*"
-#: Where a sentence begins: the text's start, behind the end of a sentence, or behind the figure's
-#: own number.
+#: The start of a sentence: the start of the text, the end of a sentence before, or the number of
+#: the figure before.
 _NUMBER: Final = (
     r"(?:\b[Ff]ig(?:ure)?\.?\s?|\b(?:fig)?[Ff](?=\d))(?:EV|ED|S|E)?\d+[A-Za-z]?(?![^\W_])[.:|]?\s"
 )
 _BEGIN: Final = rf"(?P<begin>^\s*|(?<=[.!?)\]”\"’\n])\s*|{_NUMBER})?"
-#: A letter by itself, by the way it is set: each is looked for by its own pattern, since "A, B" may
-#: be two letters or one and a comma.
+#: One pattern per style. Each is searched by itself, because "A, B" may be two letters or one
+#: letter and a comma.
 _STYLES: Final = {
     "round": rf"[(\[]\s?(?P<letters>{_JOINED})\s?[)\]]",
     "half": rf"(?<![\w(])(?P<letters>{_JOINED})\s?\)",
     "stop": rf"(?<![^\W_])(?P<letters>{_JOINED})\s?(?:[.:|,]|[{_DASH}](?=\s))(?=\s)",
     "bare": rf"(?<![^\W_])(?P<letters>{_JOINED})(?=\s+(?:[^\W_a-z]|[a-z]{{1,3}}[A-Z]))",
 }
+#: Styles in which one letter alone may mark a panel.
+_BRACKETED: Final = ("round", "half")
 _MARKERS: Final = {
     style: re.compile(f"{_BEGIN}(?P<marker>{pattern})") for style, pattern in _STYLES.items()
 }
 _FIGURE: Final = re.compile(_NUMBER)
-#: What stands before a letter that is spoken of.
+#: The words before a letter that is only mentioned.
 _REFERS: Final = re.compile(
     r"(?:\b(?:in|of|from|see|and|or|for|as|with|to|by|than|[Pp]anels?|[Ff]igs?\.?|[Ff]igures?)\s|[(,]\s?)$"
 )
+_REFERS_LENGTH: Final = 12
 _ALONE: Final = re.compile(rf"{_LETTER}")
 _RANGE: Final = re.compile(rf"^\s?(?:[{_DASH}]|,?\s?to\b)")
-#: What a panel's letters bring to a chain, and what speaks against it: a letter that is nowhere to
-#: be found, a place within a sentence.
+#: The score of a chain of markers: 1 for a marker, more for each further letter of it, less for a
+#: missing letter and for a marker within a sentence.
 _FURTHER_LETTER: Final = 0.75
 _GAP: Final = 1.5
 _WITHIN: Final = 0.75
@@ -56,8 +62,11 @@ _WITHIN: Final = 0.75
 
 @dataclass(frozen=True, slots=True)
 class _Marker:
-    """A place where a panel may start: its letters as numbers from 0 (``first`` to ``last``), as it
-    is printed, whether a sentence begins there, and what it is worth."""
+    """A place where a panel may start.
+
+    ``first`` and ``last`` are its letters as numbers from 0, ``shown`` is the marker as printed.
+    ``begins`` says whether a sentence begins there, and ``worth`` is its score.
+    """
 
     start: int
     first: int
@@ -68,10 +77,10 @@ class _Marker:
 
 
 def find_panels(text: str) -> list[Segment]:
-    """The panels of a legend in order, none overlapping, each ``marker`` as printed ("A", "B, C").
+    """Return the panels of a legend in order, each with its ``marker`` as printed ("A", "B, C").
 
-    What stands before the first panel (title and number of the figure) belongs to none. A legend
-    without letters is one panel, from behind the figure's number where it has one.
+    Panels do not overlap. The text before the first panel (title and number of the figure) is in
+    no panel. A legend without letters is one panel, which starts after the figure's number.
     """
     chain = _best_chain(text)
     if not chain:
@@ -86,70 +95,88 @@ def find_panels(text: str) -> list[Segment]:
 
 
 def _best_chain(text: str) -> list[_Marker]:
-    """The markers of one style whose letters go on from each other and say most; a single letter
-    counts in brackets alone."""
+    """Return the chain of markers with the highest score over all styles and cases."""
     best: list[_Marker] = []
     best_score = 0.0
     for style, pattern in _MARKERS.items():
-        by_case: dict[str, list[_Marker]] = {}
-        for match in pattern.finditer(text):
-            if match["begin"] is None and _REFERS.search(
-                text, max(match.start() - 12, 0), match.start()
-            ):
-                continue
-            for case, numbers in _readings(match["letters"]):
-                begins = match["begin"] is not None
-                worth = (
-                    1 + _FURTHER_LETTER * (numbers[-1] - numbers[0]) - (0 if begins else _WITHIN)
-                )
-                by_case.setdefault(case, []).append(
-                    _Marker(
-                        match.start("marker"),
-                        numbers[0],
-                        numbers[-1],
-                        match["letters"],
-                        begins,
-                        worth,
-                    )
-                )
-        for markers in by_case.values():
+        for markers in _markers_by_case(text, pattern).values():
             score, chain = _chain_of(markers)
-            is_said = 3 * sum(marker.begins for marker in chain) >= len(chain) and (
-                len(chain) > 1 or style in ("round", "half")
-            )
-            if is_said and score > best_score:
+            if score > best_score and _is_plausible(chain, style):
                 best, best_score = chain, score
     return best
 
 
+def _markers_by_case(text: str, pattern: re.Pattern[str]) -> dict[str, list[_Marker]]:
+    """Return the markers of one style in order, by the case of their letters."""
+    by_case: dict[str, list[_Marker]] = {}
+    for match in pattern.finditer(text):
+        begins = match["begin"] is not None
+        if not begins and _is_mentioned(text, match.start()):
+            continue
+        for case, numbers in _readings(match["letters"]):
+            worth = 1 + _FURTHER_LETTER * (numbers[-1] - numbers[0])
+            marker = _Marker(
+                start=match.start("marker"),
+                first=numbers[0],
+                last=numbers[-1],
+                shown=match["letters"],
+                begins=begins,
+                worth=worth if begins else worth - _WITHIN,
+            )
+            by_case.setdefault(case, []).append(marker)
+    return by_case
+
+
+def _is_mentioned(text: str, start: int) -> bool:
+    """Return whether the words before ``start`` refer to a panel elsewhere ("as in", "panel")."""
+    return _REFERS.search(text, max(start - _REFERS_LENGTH, 0), start) is not None
+
+
+def _is_plausible(chain: Sequence[_Marker], style: str) -> bool:
+    """Return whether a third of the markers begin a sentence; one marker needs a bracket."""
+    n_begin = sum(marker.begins for marker in chain)
+    return 3 * n_begin >= len(chain) and (len(chain) > 1 or style in _BRACKETED)
+
+
 def _readings(shown: str) -> Iterator[tuple[str, list[int]]]:
-    """("upper", "lower" or "roman", ascending numbers) for what a marker shows; nothing where its
-    letters do not ascend."""
+    """Yield case ("upper", "lower", "roman") and ascending numbers for the letters of a marker.
+
+    Some letters can be read in two ways ("i"). Letters that do not ascend have no reading.
+    """
     parts = list(_ALONE.finditer(shown))
     names = [part.group().rstrip("′'″") for part in parts]
-    ways = {
+    readings = {
         "upper": [ord(name) - ord("A") for name in names if len(name) == 1 and name.isupper()],
         "lower": [ord(name) - ord("a") for name in names if len(name) == 1 and name.islower()],
         "roman": [_ROMAN.index(name) for name in names if name in _ROMAN],
     }
-    for case, numbers in ways.items():
+    for case, numbers in readings.items():
         if len(numbers) == len(names) and _is_run(shown, parts, numbers):
             yield case, numbers
 
 
 def _is_run(shown: str, parts: Sequence[re.Match[str]], numbers: Sequence[int]) -> bool:
-    """Whether the letters follow each other (A, A', B), or are the ends of a range; "A, H" is a
-    list of something else."""
+    """Return whether the letters follow each other (A, A', B) or are the ends of a range.
+
+    Other lists, such as "A, H", are not panel letters.
+    """
     gaps = [shown[left.end() : right.start()] for left, right in pairwise(parts)]
-    return all(
-        0 <= b - a <= 1 or (b > a and _RANGE.match(gap))
-        for (a, b), gap in zip(pairwise(numbers), gaps, strict=True)
-    )
+    for (first, second), gap in zip(pairwise(numbers), gaps, strict=True):
+        follows = 0 <= second - first <= 1
+        is_range = second > first and _RANGE.match(gap)
+        if not follows and not is_range:
+            return False
+    return True
 
 
 def _chain_of(markers: Sequence[_Marker]) -> tuple[float, list[_Marker]]:
-    """The best chain of markers: each goes on where the one before ended, or one letter later; it
-    begins with the first letter, or pays for it."""
+    """Return score and markers of the best chain, found by dynamic programming.
+
+    Each marker continues the one before, with at most one letter missing between them. A chain
+    that does not begin with the first letter has a lower score.
+    """
+    if not markers:
+        return 0.0, []
     scores: list[float] = []
     before: list[int] = []
     for index, marker in enumerate(markers):
@@ -161,8 +188,8 @@ def _chain_of(markers: Sequence[_Marker]) -> tuple[float, list[_Marker]]:
                 score, link = together, earlier
         scores.append(score)
         before.append(link)
-    at = max(range(len(markers)), key=lambda index: scores[index], default=-1)
-    total, chain = (scores[at] if at >= 0 else 0.0), []
+    at = max(range(len(markers)), key=lambda index: scores[index])
+    total, chain = scores[at], []
     while at >= 0:
         chain.append(markers[at])
         at = before[at]

@@ -1,8 +1,8 @@
-"""What the engine talks about: documents, panels and spans.
+"""The engine's data: documents, panels and spans.
 
-All offsets are Unicode code points into ``Document.text``, half open ``[start, end)``. A document's
-text is never changed after it was read. The classes are frozen: an edit makes a new object
-(``dataclasses.replace``).
+All offsets are Unicode code points into ``Document.text``, half open ``[start, end)``. The text of
+a document never changes after it was read. The classes are frozen: to edit one, make a new object
+with ``dataclasses.replace``.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import Any, Final
 
 from ner_engine.errors import OffsetError
 
-#: Entity labels of sd-nlp, in the order of the review screen's keys 1-8. DISEASE exists in version
-#: 2 only.
+#: Entity labels of sd-nlp, in the order of the review screen's keys 1-8. Only version 2 has
+#: DISEASE.
 ENTITY_LABELS: Final = (
     "SMALL_MOLECULE",
     "GENEPROD",
@@ -26,14 +26,14 @@ ENTITY_LABELS: Final = (
     "EXP_ASSAY",
     "DISEASE",
 )
-#: The seven labels of the public data set, which never holds DISEASE.
+#: The seven labels of the public data set, which has no DISEASE.
 PUBLIC_ENTITY_LABELS: Final = ENTITY_LABELS[:7]
 
 CONTROLLED_VAR: Final = "CONTROLLED_VAR"
 MEASURED_VAR: Final = "MEASURED_VAR"
 BORING: Final = "BORING"
 ROLES: Final = (CONTROLLED_VAR, MEASURED_VAR, BORING)
-#: Labels whose spans may be CONTROLLED_VAR or MEASURED_VAR; BORING may stand on any entity.
+#: Labels whose spans may be CONTROLLED_VAR or MEASURED_VAR. Any entity may be BORING.
 ROLE_BEARING_LABELS: Final = ("GENEPROD", "SMALL_MOLECULE")
 
 
@@ -41,10 +41,10 @@ ROLE_BEARING_LABELS: Final = ("GENEPROD", "SMALL_MOLECULE")
 class Span:
     """An entity in a text: ``text[start:end] == surface``.
 
-    ``label`` is "" for a span that is kept but belongs to no sd-nlp label (time, physical,
-    undefined ...). ``role`` is one of ``ROLES`` or "". ``score`` is the model's confidence in 0-1,
-    None where people decided. ``id`` names the span within its document ("" where the source gave
-    none). ``attributes`` holds what else the source said, as it said it, for instance ``ext_ids``,
+    ``label`` is "" for a span without an sd-nlp label (time, physical, undefined ...). ``role`` is
+    one of ``ROLES`` or "". ``score`` is the model's confidence (0-1), or None for a decision of a
+    person. ``id`` identifies the span within its document, "" if the source has none.
+    ``attributes`` holds the other facts of the source unchanged, for instance ``ext_ids``,
     ``ext_names``, ``ext_tax_ids`` and ``ext_dbs`` of SourceData.
     """
 
@@ -58,8 +58,7 @@ class Span:
     attributes: Mapping[str, Any] = field(default_factory=dict)
 
     def moved(self, by: int) -> Span:
-        """The same span ``by`` code points further on (back where negative), for a text that begins
-        elsewhere."""
+        """Return the span shifted by ``by`` code points; a negative number shifts it back."""
         return Span(
             self.start + by,
             self.end + by,
@@ -72,20 +71,23 @@ class Span:
         )
 
     def check(self, text: str) -> None:
-        """Raise ``OffsetError`` unless the span lies in ``text``, equals its surface and has no
-        white space at an end."""
+        """Raise ``OffsetError`` if the span does not fit ``text``.
+
+        A span fits if it lies in the text, the text there equals its surface, and neither end is
+        white space.
+        """
         check_offsets(self.start, self.end, text)
         if text[self.start : self.end] != self.surface:
-            raise OffsetError(f"the span {self.start}-{self.end} does not hold its stored surface")
+            raise OffsetError(f"the text at {self.start}-{self.end} is not the span's surface")
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
     """A panel: ``text[start:end]`` is its legend.
 
-    ``id`` is the source's panel id, ``marker`` the letter as shown ("A"), ``aliases`` the ids of
-    later panels with the same text, which are kept once; ``image`` the address of the panel's
-    picture. ``attributes`` holds the rest.
+    ``id`` is the source's panel id, and ``marker`` the printed letter ("A"). Panels with the same
+    text are kept once; ``aliases`` has the ids of the later ones. ``image`` is the address of the
+    panel's picture. ``attributes`` holds the other facts.
     """
 
     start: int
@@ -99,13 +101,12 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A figure legend with its panels and what is known of its entities.
+    """A figure legend with its panels and entities.
 
-    ``id`` is unique within its source (SourceData: figure id). ``doi`` names the paper and groups
-    documents for splits ("" where unknown; then ``attributes["paper"]`` does, and without it the
-    document is its own group). ``gold`` was decided by people, ``suggestions`` by machines.
-    ``is_rejected`` says that another tool rejected its labels, so it has none; its lack of gold
-    says nothing of the text.
+    ``id`` is unique within its source (SourceData: the figure id). ``doi`` identifies the paper,
+    "" if unknown. ``gold`` has the decisions of people, ``suggestions`` the predictions of models.
+    If ``is_rejected``, another tool rejected the labels of the text. The document then has no
+    gold, which does not mean that the text has no entities.
     """
 
     id: str
@@ -122,14 +123,15 @@ class Document:
 
     @property
     def group(self) -> str:
-        """The key by which documents are kept on one side of a split: the DOI, else the paper's
-        file (``attributes["paper"]``), else the id."""
-        return (
-            self.doi or str(self.attributes.get("paper") or "") or self.id or text_hash(self.text)
-        )
+        """The key that keeps documents of a paper in one split.
+
+        It is the DOI, or else the file of the paper (``attributes["paper"]``), or else the id.
+        """
+        paper = str(self.attributes.get("paper") or "")
+        return self.doi or paper or self.id or text_hash(self.text)
 
     def check(self) -> None:
-        """Raise ``OffsetError`` unless every span and panel fits the text."""
+        """Raise ``OffsetError`` if a span or panel does not fit the text."""
         for span in (*self.gold, *self.suggestions):
             span.check(self.text)
         for segment in self.segments:
@@ -141,8 +143,10 @@ class Document:
 
 
 def check_offsets(start: int, end: int, text: str) -> None:
-    """Raise ``OffsetError`` unless ``start`` and ``end`` are whole numbers that mark a trimmed,
-    non-empty piece of ``text``."""
+    """Raise ``OffsetError`` unless ``start`` and ``end`` mark a trimmed, non-empty part of a text.
+
+    Booleans and floats are refused too.
+    """
     if type(start) is not int or type(end) is not int:
         raise OffsetError("start and end of a span must be whole numbers")
     if not 0 <= start < end <= len(text):
@@ -154,5 +158,5 @@ def check_offsets(start: int, end: int, text: str) -> None:
 
 
 def text_hash(text: str) -> str:
-    """SHA-256 of the text's UTF-8 bytes, in hexadecimal digits."""
+    """Return the SHA-256 of the text's UTF-8 bytes in hexadecimal."""
     return hashlib.sha256(text.encode("utf-8")).hexdigest()

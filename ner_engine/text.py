@@ -1,8 +1,9 @@
-"""One way to cut text into words, for screen, export and training.
+"""Words and sentences of a text, cut by the same rules for screen, export and training.
 
-The rule is sd-nlp's: each maximal run of alphanumeric characters (``str.isalnum``) is a word, every
-other character except U+0020 is a word by itself, U+0020 separates and is dropped. A change of the
-rule is a new version: stored word indices and exported rows name the version they were made with.
+The word rule is sd-nlp's. Each maximal run of alphanumeric characters (``str.isalnum``) is a word,
+and so is every other character except U+0020, which separates words and is dropped. A change of
+the rule needs a new ``TOKENIZER_VERSION``, because stored word indices and exported rows name the
+version they were made with.
 """
 
 from __future__ import annotations
@@ -22,31 +23,36 @@ class Word(NamedTuple):
     end: int
 
 
-#: ``[^\W_]`` is ``str.isalnum`` for every code point (a test looks at each); it cuts several times
-#: faster than a loop over characters.
+#: ``[^\W_]`` equals ``str.isalnum`` for every code point (a test checks each one). The regular
+#: expression is several times faster than a loop over characters.
 _WORD: Final = re.compile(r"[^\W_]+|[^ ]")
 
 
 def words(text: str) -> list[Word]:
-    """The words of ``text`` in order; they never overlap and hold every character but U+0020."""
-    return [Word._make(edges) for edges in word_boundaries(text)]
+    """Return the words of ``text`` in order.
+
+    Words do not overlap, and together they hold every character except U+0020.
+    """
+    return [Word._make(boundaries) for boundaries in word_boundaries(text)]
 
 
 def word_boundaries(text: str) -> list[tuple[int, int]]:
-    """The words of ``text`` as bare pairs: what an export of millions of words has the time for."""
+    """Return the words of ``text`` as plain pairs, which is faster for an export of millions."""
     return [match.span() for match in _WORD.finditer(text)]
 
 
 def covering(cut: Sequence[Word], start: int, end: int) -> range:
-    """Indices of the words of ``cut`` that share at least one character with ``[start, end)``."""
+    """Return the indices of the words in ``cut`` that share a character with ``[start, end)``."""
     first = bisect_right(cut, start, key=lambda word: word.end)
     last = bisect_left(cut, end, key=lambda word: word.start)
     return range(first, max(first, last))
 
 
 def trim(text: str, start: int, end: int) -> tuple[int, int]:
-    """The range without white space at its ends; empty (``start == end``) where nothing else was in
-    it."""
+    """Return the range without white space at its ends.
+
+    A range of pure white space becomes empty (``start == end``).
+    """
     while start < end and text[start].isspace():
         start += 1
     while end > start and text[end - 1].isspace():
@@ -58,35 +64,45 @@ _RUN_OF_SPACES = re.compile(" {2,}")
 
 
 def collapse_white_space(text: str) -> str:
-    r"""The data sets' rule: ``\r``, ``\n`` and ``\t`` become a space, runs of spaces one space.
-    Used while reading, never on stored text."""
+    r"""Replace ``\r``, ``\n`` and ``\t`` by a space, then each run of spaces by one space.
+
+    This is the rule of the public data sets. Readers apply it; stored text is never changed.
+    """
     return _RUN_OF_SPACES.sub(" ", text.translate({0x0D: " ", 0x0A: " ", 0x09: " "}))
 
 
-#: An end of sentence, what may close after it, white space, and what begins the next one; or a line
-#: break.
+#: The end of a sentence: a full stop (or ! or ?), closing brackets and quotes, and white space
+#: before a capital or a digit. A line break also ends a sentence.
 _SENTENCE_END: Final = re.compile(r"""[.!?][)\]"'”’]*\s+(?=["'“‘(\[]*[^\W_a-z])|\s*[\r\n]+\s*""")
-#: What a full stop does not end a sentence after: abbreviations of the literature, and single
-#: letters ("E. coli", "J. Smith").
+#: A full stop after one of these does not end a sentence: abbreviations of the literature, and
+#: single capitals ("E. coli", "J. Smith").
 _ABBREVIATION: Final = re.compile(
     r"(?:^|[\s(\[])(?:[^\W\d_a-z]|e\.g|i\.e|vs|cf|ca|approx|et"
     r" al|resp|[Ff]igs?|[Rr]efs?|[Ee]qs?|[Nn]os?|Drs?|St|Inc|spp?|subsp|var)\.$"
 )
+#: The longest abbreviation, with what stands before it and its full stop.
+_ABBREVIATION_LENGTH: Final = 12
 
 
 def sentence_boundaries(text: str) -> list[tuple[int, int]]:
-    """The sentences of running text as half-open ranges without white space at their ends, by rule;
-    a line break always ends one."""
-    edges = []
+    """Return the sentences of running text as half-open ranges, found by rules.
+
+    No range begins or ends in white space. A line break always ends a sentence.
+    """
+    boundaries = []
     start = 0
     for match in _SENTENCE_END.finditer(text):
-        if (
-            match.group()[0] == "."
-            and "\n" not in match.group()
-            and _ABBREVIATION.search(text, max(start, match.start() - 12), match.start() + 1)
-        ):
+        if _is_abbreviation(text, match):
             continue
-        edges.append(trim(text, start, match.end()))
+        boundaries.append(trim(text, start, match.end()))
         start = match.end()
-    edges.append(trim(text, start, len(text)))
-    return [(first, last) for first, last in edges if first < last]
+    boundaries.append(trim(text, start, len(text)))
+    return [(first, last) for first, last in boundaries if first < last]
+
+
+def _is_abbreviation(text: str, match: re.Match[str]) -> bool:
+    """Return whether the full stop of ``match`` belongs to an abbreviation within a line."""
+    if match.group()[0] != "." or "\n" in match.group():
+        return False
+    first = max(0, match.start() - _ABBREVIATION_LENGTH)
+    return _ABBREVIATION.search(text, first, match.start() + 1) is not None
