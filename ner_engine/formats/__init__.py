@@ -1,8 +1,8 @@
-"""The forms documents come in and go out in, by name.
+"""The formats of documents, by name.
 
-``read_inputs`` is the one door in: files, folders and zips of any form become documents, and
-whatever cannot is named in the report while the rest goes through. ``convert.write_documents`` is
-the one door out.
+``read_inputs`` reads files, folders and zip archives of any format. An input that cannot be read
+is named in the report, and reading continues with the next one. ``convert.write_documents`` writes
+documents in any writable format.
 """
 
 from __future__ import annotations
@@ -23,15 +23,18 @@ from ner_engine.schema import Document
 
 
 class Reader(Protocol):
-    """Yields documents lazily; names in ``report`` what it refuses, and goes on."""
+    """A function that yields documents one by one and names in ``report`` what it refuses."""
 
     def __call__(self, stream: IO[bytes], *, name: str, report: Report) -> Iterator[Document]: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A form of documents. ``suffixes`` say which files of a folder or archive are taken; a file
-    given by itself is always taken."""
+    """A format of documents.
+
+    Of a folder or archive, only files with one of ``suffixes`` are read. A file that is given by
+    its own path is always read.
+    """
 
     name: str
     title: str
@@ -104,12 +107,13 @@ def read_inputs(
     names: Mapping[Path, str] | None = None,
     **options: Any,
 ) -> Iterator[Document]:
-    """The documents in ``paths`` (files, folders, zips), called by ``names`` where given;
-    ``options`` go to the reader of the format.
+    """Yield the documents in ``paths`` (files, folders, zip archives).
 
-    Raises ``FormatError`` for an unknown format. Everything else that goes wrong is named in
-    ``report`` and skipped; files of a folder or archive that have another suffix are counted as
-    ``files_of_other_kinds``.
+    ``names`` replaces the name of a path in messages and ids. ``options`` are passed to the reader
+    of the format. Files of a folder or archive with another suffix are skipped and counted as
+    ``files_of_other_kinds``. An input that cannot be read is skipped and named in ``report``.
+
+    Raise ``FormatError`` for an unknown format.
     """
     form = named(format_name)
     for source in open_inputs(paths, report, names=names):
@@ -124,9 +128,10 @@ def read_inputs(
 
 
 def accepted(documents: Iterable[Document], report: Report | None = None) -> Iterator[Document]:
-    """Yield the documents whose labels another tool did not reject; ``report`` counts the others.
+    """Yield the documents whose labels no other tool rejected; ``report`` counts the others.
 
-    Whoever learns from gold, or judges by it, must take a text without entities as having none.
+    Training and evaluation read a text without entities as one that has none, so texts whose
+    entities were rejected must be left out.
     """
     n_rejected = 0
     for document in documents:
@@ -136,28 +141,31 @@ def accepted(documents: Iterable[Document], report: Report | None = None) -> Ite
             yield document
     if n_rejected and report is not None:
         report.counts["rows_rejected_left_out"] += n_rejected
-        said = "rejected texts were left out, since a text without entities would count as having"
-        report.note("all inputs", f"{n_rejected:,} {said} none")
+        report.note(
+            "all inputs",
+            f"{n_rejected:,} rejected texts were left out, because they would count as texts"
+            " without entities",
+        )
 
 
 def named(format_name: str) -> Format:
-    """The format of that name. Raises ``FormatError``."""
+    """Return the format ``format_name``. Raise ``FormatError`` if there is none."""
     try:
         return FORMATS[format_name]
     except KeyError as error:
         raise FormatError(
-            f'"{format_name}" is no format; formats are {", ".join(FORMATS)}'
+            f'"{format_name}" is not a format; choose one of {", ".join(FORMATS)}'
         ) from error
 
 
 def detect(
     path: Path, *, name: str = "", leaves_out: Callable[[str], bool] = lambda _: False
 ) -> str:
-    """Return the name of the format of a file (called ``name``), or of the first file in a folder
-    or zip that has one.
+    """Return the name of the format of a file, or of the first recognised file in a folder or zip.
 
-    Files for whose names ``leaves_out`` is true are not looked at. Raises ``UnreadableError`` where
-    no file has a known form and one cannot be read, ``FormatError`` where all can.
+    ``name`` replaces the name of ``path`` in messages. Files for whose names ``leaves_out`` returns
+    true are skipped. If no format is recognised, raise ``UnreadableError`` if a file could not be
+    read, and ``FormatError`` otherwise.
     """
     name = name or path.name
     report = Report()
@@ -171,32 +179,33 @@ def detect(
         except UnreadableError as error:
             unreadable.append(error)
             continue
-        if found := _format_of(source, head):
-            return found
+        if format_name := _format_of(source, head):
+            return format_name
     if unreadable:
-        raise unreadable[0] if len(unreadable) == 1 else _unreadable_together(unreadable)
-    reason = report.problems[0].message if report.problems else "no file in it has a known form"
+        raise _first_of(unreadable)
+    reason = "no file in it has a known format"
+    if report.problems:
+        reason = report.problems[0].message
     raise FormatError(
-        f"its format cannot be told ({reason}); name it, formats are {', '.join(FORMATS)}",
+        f"its format was not recognised ({reason}); choose one of {', '.join(FORMATS)}",
         where=name,
     )
 
 
-def _unreadable_together(errors: Sequence[UnreadableError]) -> UnreadableError:
+def _first_of(errors: Sequence[UnreadableError]) -> UnreadableError:
+    """Return the first error; its message counts the others."""
     first, n_others = errors[0], len(errors) - 1
-    return UnreadableError(
-        f"{first.message}; {n_others:,} more beside it cannot be read either", where=first.where
-    )
+    if not n_others:
+        return first
+    others = "1 other file" if n_others == 1 else f"{n_others:,} other files"
+    return UnreadableError(f"{first.message}; {others} cannot be read either", where=first.where)
 
 
 def _format_of(source: Source, head: bytes) -> str:
+    """Return the format of a file that begins with ``head``, "" if it is not recognised."""
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n")
     if start.startswith(b"<"):
-        if b"<sd-panel" in head or (
-            b"<article" in head and b"doi=" in head and b"<front" not in head
-        ):
-            return "sourcedata-xml"
-        return "jats" if b"<article" in head else ""
+        return _format_of_xml(head)
     if start.startswith(b"{"):
         return _format_of_row(start.splitlines()[0])
     if iob2.looks_like(head.decode("utf-8-sig", errors="replace")):
@@ -204,24 +213,33 @@ def _format_of(source: Source, head: bytes) -> str:
     return "text" if source.name.lower().endswith(".txt") and start else ""
 
 
+def _format_of_xml(head: bytes) -> str:
+    is_article = b"<article" in head
+    if b"<sd-panel" in head or (is_article and b"doi=" in head and b"<front" not in head):
+        return "sourcedata-xml"
+    return "jats" if is_article else ""
+
+
 def _format_of_row(line: bytes) -> str:
-    """By the keys of the row; one too long for the piece that was read is told by what it begins
-    with."""
-    try:
-        keys = set(json.loads(line))
-    except (ValueError, RecursionError):
-        keys = {
-            key
-            for key in ("spans", "words", "tokens", "input_ids")
-            if f'"{key}"'.encode() in line[:2000]
-        }
-        if _TOKENS_AS_OBJECTS.search(line[:2000]):
-            keys.add("spans")
+    keys = _keys_of(line)
     if "spans" in keys:
         return "jsonl"  # Prodigy writes tokens beside spans
     if "words" in keys:
         return "sd-nlp"
     return "sd-nlp-tokenized" if keys & {"tokens", "input_ids"} else "jsonl"
+
+
+def _keys_of(line: bytes) -> set[str]:
+    """Return the keys of a row. If ``line`` is only its beginning, return those seen there."""
+    try:
+        return set(json.loads(line))
+    except (ValueError, RecursionError):
+        beginning = line[:2000]
+    names = ("spans", "words", "tokens", "input_ids")
+    keys = {key for key in names if f'"{key}"'.encode() in beginning}
+    if _TOKENS_AS_OBJECTS.search(beginning):
+        keys.add("spans")
+    return keys
 
 
 __all__ = [

@@ -1,8 +1,7 @@
-"""Any form in, any form out: ``python -m ner_engine convert``, and the one place that writes
-documents into files.
+"""Conversion between formats, and the one place that writes documents to files.
 
-Files appear complete or not at all: each is written beside its place and renamed when everything
-went through. Documents stream, memory stays constant.
+Either all files of a conversion appear or none: each is written under a temporary name beside its
+final place, and all are renamed at the end. Documents are streamed, so memory use is constant.
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Final, Literal, get_args
@@ -48,16 +48,18 @@ NOTHING_USABLE: Final = 2
 DEFAULT_TOKENIZER: Final = "roberta-base"
 _SD_NLP: Final = {"sd-nlp", "sd-nlp-tokenized"}
 _MAX_NAME_BYTES: Final = 200
-#: Forms that tell a text to be reviewed from one without entities.
+#: Formats that keep rejected texts, because they do not present them as texts without entities.
 _KEEPS_REJECTED: Final = {"jsonl", "text"}
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What to write. ``split``: by the paper, into one file, or all to one side, for corpora that
-    come split. ``tokenizer`` (folder or name) is needed by sd-nlp-tokenized alone; ``zipped`` adds
-    an archive of each folder of sd-nlp. ``new_labels`` renames labels, to "" what is left out;
-    ``sentences`` makes a document of each sentence.
+    """The format and options of an output.
+
+    ``split`` is "paper" (each paper goes to its split), "none" (one file), or the split of all
+    documents, for corpora that are already split. ``tokenizer`` (folder or name) is used only by
+    sd-nlp-tokenized. ``zipped`` adds an archive of each folder of sd-nlp. ``new_labels`` maps old
+    labels to new ones, or to "" to drop them. ``sentences`` writes one document per sentence.
     """
 
     format_name: str
@@ -78,15 +80,17 @@ def convert(
     *,
     progress: Callable[[int], None] | None = None,
 ) -> int:
-    """Write the documents of ``inputs`` into the folder ``out``; the number of documents written.
+    """Write the documents of ``inputs`` to the folder ``out`` and return their number.
 
-    Beside the data ``out`` gets ``report.json`` (counts and problems) and ``lossy.jsonl`` (each
-    span the form cannot hold). Where no document was usable nothing is written. Raises
-    ``FormatError`` for an unknown format or a tokenizer that is not there.
+    ``out`` also gets ``report.json`` (counts and problems) and ``lossy.jsonl`` (each span that the
+    format cannot hold). Nothing is written if no document is usable. ``progress`` is called with
+    the number of documents after each one.
+
+    Raise ``FormatError`` for an unknown format or a missing tokenizer.
     """
-    options: dict[str, Any] = (
-        {"public_form": True} if source_format == "sourcedata-xml" and target.flavour.public else {}
-    )
+    options: dict[str, Any] = {}
+    if source_format == "sourcedata-xml" and target.flavour.public:
+        options["public_form"] = True
     if source_format == "iob2":
         options["per_sentence"] = target.sentences
     documents = read_inputs(inputs, source_format, report, **options)
@@ -95,21 +99,21 @@ def convert(
     if target.new_labels:
         documents = (_relabelled(document, target.new_labels) for document in documents)
     if target.sentences and source_format != "iob2":
-        documents = (sentence for document in documents for sentence in sentences_of(document))
-    return write_documents(
-        documents if progress is None else _told(documents, progress), target, out, report
-    )
+        documents = chain.from_iterable(map(sentences_of, documents))
+    if progress is not None:
+        documents = _counted(documents, progress)
+    return write_documents(documents, target, out, report)
 
 
 def write_documents(
     documents: Iterable[Document], target: Target, out: Path, report: Report
 ) -> int:
-    """Write ``documents`` as ``target`` says; the number written. A document whose spans do not fit
-    its text is refused by name.
+    """Write ``documents`` to the folder ``out`` and return their number.
 
-    sd-nlp: ``sd_panels/`` and ``sd_figs/`` with ``train.jsonl``, ``eval.jsonl``, ``test.jsonl``
-    (``all.jsonl`` without split); jsonl: these files; text: a file a document in folders ``train``,
-    ``eval``, ``test`` (``all``).
+    sd-nlp has the folders ``sd_panels`` and ``sd_figs``, each with ``train.jsonl``, ``eval.jsonl``
+    and ``test.jsonl`` (``all.jsonl`` without split). jsonl and iob2 have one file per split. text
+    has one file per document in folders ``train``, ``eval`` and ``test`` (or ``all``). A document
+    whose spans do not fit its text is refused and named in ``report``.
     """
     write = _writer(target, report)
     n = 0
@@ -123,10 +127,10 @@ def write_documents(
                 report.counts["refused"] += 1
                 report.problem(
                     f"{document.doi or 'no DOI'}, document {document.id}",
-                    f"{error}; it was left out, mend it in its source",
+                    f"{error}; it was left out, correct it in its source",
                 )
                 continue
-            write(document, _side(document, target.split), outputs)
+            write(document, _split_name(document, target.split), outputs)
             n += 1
         report.counts["documents_written"] = n
         if n:
@@ -147,47 +151,51 @@ def _relabelled(document: Document, new_labels: Mapping[str, str]) -> Document:
 
 
 def sentences_of(document: Document) -> Iterator[Document]:
-    """A document a sentence, with its gold at its offsets; a sentence does not end inside an
-    entity. Panels and suggestions stay behind."""
+    """Yield one document per sentence, with the labelled gold spans at its offsets.
+
+    Sentences are found by ``sentence_boundaries``; two are joined if an entity spans both. Panels,
+    suggestions and spans without a label are dropped. All sentences share the group of
+    ``document``.
+    """
     start = None
     gold = sorted((span for span in document.gold if span.label), key=lambda span: span.start)
+    paper = str(document.attributes.get("paper") or document.id)
     for first, end in sentence_boundaries(document.text):
         start = first if start is None else start
         if any(span.start < end < span.end for span in gold):
             continue
-        inside = tuple(
-            span.moved(-start) for span in gold if start <= span.start and span.end <= end
-        )
-        paper = str(document.attributes.get("paper") or document.id)
+        inside = [span for span in gold if start <= span.start and span.end <= end]
         yield Document(
             f"{document.id}:{start}",
             document.text[start:end],
             document.doi,
-            gold=inside,
+            gold=tuple(span.moved(-start) for span in inside),
             attributes={"paper": paper},
             is_rejected=document.is_rejected,
         )
         start = None
 
 
-def _side(document: Document, split: SplitChoice) -> str:
-    return split_of(document.group) if split == "paper" else _sides(split)[0]
+def _split_name(document: Document, choice: SplitChoice) -> str:
+    return split_of(document.group) if choice == "paper" else _split_names(choice)[0]
 
 
-def _sides(split: SplitChoice) -> tuple[str, ...]:
-    if split == "paper":
+def _split_names(choice: SplitChoice) -> tuple[str, ...]:
+    if choice == "paper":
         return SPLITS
-    return ("all" if split == "none" else split,)
+    return ("all" if choice == "none" else choice,)
 
 
 def _fixed_files(target: Target) -> Iterator[str]:
-    """The files that are written even where a side has no document."""
-    for side in _sides(target.split):
+    """Yield the files that are written even if a split has no document."""
+    for split in _split_names(target.split):
         if target.format_name in _SD_NLP:
-            yield f"sd_panels/{side}.jsonl"
-            yield f"sd_figs/{side}.jsonl"
-        elif target.format_name in {"jsonl", "iob2"}:
-            yield f"{side}.{'jsonl' if target.format_name == 'jsonl' else 'tsv'}"
+            yield f"sd_panels/{split}.jsonl"
+            yield f"sd_figs/{split}.jsonl"
+        elif target.format_name == "jsonl":
+            yield f"{split}.jsonl"
+        elif target.format_name == "iob2":
+            yield f"{split}.tsv"
 
 
 Writer = Callable[[Document, str, "_Outputs"], None]
@@ -196,7 +204,7 @@ Writer = Callable[[Document, str, "_Outputs"], None]
 def _writer(target: Target, report: Report) -> Writer:
     if not named(target.format_name).is_writable:
         writable = ", ".join(form.name for form in FORMATS.values() if form.is_writable)
-        raise FormatError(f'"{target.format_name}" is read, not written; choose one of {writable}')
+        raise FormatError(f'"{target.format_name}" cannot be written; choose one of {writable}')
     if target.format_name in _SD_NLP:
         return _sd_nlp_writer(_row_maker(target, report), target, report)
     if target.format_name == "iob2":
@@ -214,34 +222,37 @@ def _row_maker(target: Target, report: Report) -> Callable[[Passage], dict[str, 
 def _sd_nlp_writer(
     row_of: Callable[[Passage], dict[str, Any]], target: Target, report: Report
 ) -> Writer:
-    def write(document: Document, side: str, outputs: _Outputs) -> None:
+    def write(document: Document, split: str, outputs: _Outputs) -> None:
         for passage in panel_passages(document, report, target.flavour):
-            outputs.line(f"sd_panels/{side}.jsonl", row_of(passage))
+            outputs.line(f"sd_panels/{split}.jsonl", row_of(passage))
             report.counts["rows_panels"] += 1
-        outputs.line(f"sd_figs/{side}.jsonl", row_of(figure_passage(document)))
+        outputs.line(f"sd_figs/{split}.jsonl", row_of(figure_passage(document)))
         report.counts["rows_figures"] += 1
 
     return write
 
 
-def _write_jsonl(document: Document, side: str, outputs: _Outputs) -> None:
-    outputs.line(f"{side}.jsonl", document_to_json(document))
+def _write_jsonl(document: Document, split: str, outputs: _Outputs) -> None:
+    outputs.line(f"{split}.jsonl", document_to_json(document))
 
 
 def _iob2_writer(report: Report) -> Writer:
-    def write(document: Document, side: str, outputs: _Outputs) -> None:
-        outputs.file(f"{side}.tsv").write(iob2.write_document(document, report))
+    def write(document: Document, split: str, outputs: _Outputs) -> None:
+        outputs.file(f"{split}.tsv").write(iob2.write_document(document, report))
 
     return write
 
 
-def _write_text(document: Document, side: str, outputs: _Outputs) -> None:
-    outputs.whole(f"{side}/{file_name(document.id)}.txt", document.text)
+def _write_text(document: Document, split: str, outputs: _Outputs) -> None:
+    outputs.whole(f"{split}/{file_name(document.id)}.txt", document.text)
 
 
 def file_name(document_id: str) -> str:
-    """A plain file name for any id: other characters become ``_``, and a piece of the id's hash
-    keeps two such ids apart."""
+    """Return a safe file name for a document id.
+
+    Unsafe characters become ``_``, and the name is cut at 200 bytes. A changed name ends in eight
+    digits of the id's SHA-256, so that two ids do not share a name.
+    """
     plain = re.sub(r"[^\w.#()+-]+", "_", document_id).lstrip(".")
     if plain == document_id and len(plain.encode()) <= _MAX_NAME_BYTES:
         return plain
@@ -250,8 +261,11 @@ def file_name(document_id: str) -> str:
 
 
 class _Outputs(AbstractContextManager["_Outputs"]):
-    """Files of one folder, written beside their places; ``keep`` puts all of them there, leaving
-    without it removes them."""
+    """Files of one folder, written under temporary names.
+
+    ``keep`` renames all of them to their final names. A context that is left without ``keep``
+    removes them.
+    """
 
     def __init__(self, out: Path, report: Report) -> None:
         self._out = out
@@ -259,7 +273,7 @@ class _Outputs(AbstractContextManager["_Outputs"]):
         self._suffix = f".part{os.getpid()}"
         self._streams: dict[str, IO[str]] = {}
         self._whole: set[str] = set()
-        self._made: list[Path] = []
+        self._new_folders: list[Path] = []
         self._on_loss_before = report.on_loss
 
     def __enter__(self) -> _Outputs:
@@ -268,6 +282,7 @@ class _Outputs(AbstractContextManager["_Outputs"]):
         return self
 
     def file(self, name: str) -> IO[str]:
+        """Return the open file ``name``, a path below the folder."""
         if name not in self._streams:
             path = self._part(name)
             self._make_folder(path.parent)
@@ -275,10 +290,11 @@ class _Outputs(AbstractContextManager["_Outputs"]):
         return self._streams[name]
 
     def line(self, name: str, row: dict[str, Any]) -> None:
+        """Append ``row`` to the JSONL file ``name``."""
         self.file(name).write(json.dumps(row, ensure_ascii=False) + "\n")
 
     def whole(self, name: str, text: str) -> None:
-        """A file of its own, closed at once."""
+        """Write the file ``name`` at once. A name that was written before is refused."""
         if name in self._whole:
             self._report.problem(name, "two documents have this id; the later one was left out")
             return
@@ -288,17 +304,17 @@ class _Outputs(AbstractContextManager["_Outputs"]):
         path.write_text(text, encoding="utf-8", newline="")
 
     def keep(self) -> None:
-        """Close everything, write the report, and rename all files to their places."""
+        """Write the report, close all files and rename them to their final names."""
         self.file("lossy.jsonl")
-        said = self._report.as_json()
-        del said["lossy"]
-        json.dump(said, self.file("report.json"), ensure_ascii=False, indent=1)
+        report = self._report.as_json()
+        del report["lossy"]
+        json.dump(report, self.file("report.json"), ensure_ascii=False, indent=1)
         self._close()
         for name in (*self._streams, *sorted(self._whole)):
             self._part(name).replace(self._out / name)
         self._streams.clear()
         self._whole.clear()
-        self._made.clear()
+        self._new_folders.clear()
 
     def __exit__(
         self,
@@ -310,7 +326,7 @@ class _Outputs(AbstractContextManager["_Outputs"]):
         self._close()
         for name in (*self._streams, *self._whole):
             self._part(name).unlink(missing_ok=True)
-        for folder in reversed(self._made):
+        for folder in reversed(self._new_folders):
             folder.rmdir()
 
     def _lose(self, loss: Problem) -> None:
@@ -319,7 +335,7 @@ class _Outputs(AbstractContextManager["_Outputs"]):
     def _make_folder(self, folder: Path) -> None:
         missing = [path for path in (folder, *folder.parents) if not path.exists()]
         folder.mkdir(parents=True, exist_ok=True)
-        self._made += reversed(missing)
+        self._new_folders += reversed(missing)
 
     def _part(self, name: str) -> Path:
         path = self._out / name
@@ -331,7 +347,7 @@ class _Outputs(AbstractContextManager["_Outputs"]):
 
 
 def _zip(folder: Path) -> None:
-    """``folder.zip`` beside the folder, with its JSONL files."""
+    """Write ``folder.zip`` beside the folder, with its JSONL files."""
     place = folder.with_name(f"{folder.name}.zip")
     part = place.with_name(f"{place.name}.part{os.getpid()}")
     try:
@@ -343,7 +359,7 @@ def _zip(folder: Path) -> None:
         part.unlink(missing_ok=True)
 
 
-def _told(documents: Iterable[Document], progress: Callable[[int], None]) -> Iterator[Document]:
+def _counted(documents: Iterable[Document], progress: Callable[[int], None]) -> Iterator[Document]:
     for n, document in enumerate(documents, start=1):
         yield document
         progress(n)

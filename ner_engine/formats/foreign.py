@@ -1,6 +1,6 @@
-"""Rows that other annotation tools write: what they say beside their spans.
+"""JSONL rows written by other annotation tools: rejected rows, labels, and unknown annotations.
 
-Nothing that another tool rejected, and nothing without a label, may pass for decided by people.
+A row that another tool rejected, or a span without a label, must not count as a person's decision.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from typing import Any, Final
 
 from ner_engine.errors import FormatError
 
-#: Keys under which a row may have its spans. "label" is a list of spans only in doccano's rows.
+#: Keys of a row that may hold its spans. "label" holds a list of spans only in doccano's rows.
 SPAN_KEYS: Final = ("spans", "entities", "label", "labels")
-#: Keys under which a span may have its label; the first one that holds anything counts.
+#: Keys of a span that may hold its label; the first that is not empty counts.
 LABEL_KEYS: Final = ("label", "labels", "type", "ontology", "entity_group", "entity", "tag")
 
-#: Flags and words with which tools mark a row as not accepted.
+#: Flags and words that mark a row as not accepted.
 _REJECTED_FLAGS: Final = (
     *("was_cancelled", "is_cancelled", "cancelled", "canceled", "skipped", "is_skipped"),
     *("rejected", "is_rejected", "ignored", "is_ignored", "discarded"),
@@ -60,7 +60,7 @@ _KNOWN_KEYS: Final = frozenset(
         "relations",
     ]
 )
-#: Keys under which other formats keep annotations.
+#: Keys that hold annotations in other formats.
 _ANNOTATION_KEYS: Final = frozenset(
     [
         "annotation",
@@ -98,7 +98,7 @@ _END_KEYS: Final = frozenset(["end", "stop", "end_offset", "endoffset", "end_cha
 _TOKEN_LABEL_KEYS: Final = frozenset(
     ["label", "ner", "ner_tag", "ent_type", "ent_iob", "iob", "bio"]
 )
-#: A list of spans that was written as a string, as tables do.
+#: A list of spans written as a string, as in tables.
 _WRITTEN_LIST: Final = re.compile(r"\s*\[\s*[\[({].*\d", re.DOTALL)
 _TOKEN_LABEL: Final = re.compile(r"[BIOESLU]-|O$")
 
@@ -106,7 +106,7 @@ _TOKEN_LABEL: Final = re.compile(r"[BIOESLU]-|O$")
 def is_rejected(row: Mapping[str, Any], where: str) -> bool:
     """Return whether another tool marked the row as rejected, ignored, skipped or cancelled.
 
-    Raises ``FormatError`` for a row with spans whose "answer" is unknown.
+    Raise ``FormatError`` for a row with spans and an unknown "answer".
     """
     if any(_is_true(row.get(key)) for key in _REJECTED_FLAGS):
         return True
@@ -117,7 +117,7 @@ def is_rejected(row: Mapping[str, Any], where: str) -> bool:
         return False
     if any(isinstance(row.get(key), list) and row[key] for key in SPAN_KEYS):
         raise FormatError(
-            f'its "answer" is {_shown(answer)}, so nobody can tell whether its spans were accepted;'
+            f'its "answer" is {_shown(answer)}, which does not say whether its spans were accepted;'
             " write accept, reject or ignore",
             where=where,
         )
@@ -133,10 +133,10 @@ def _word(value: object) -> str | None:
 
 
 def label_of(span: Mapping[str, Any], where: str) -> str:
-    """Return the label of a span, "" only where our own form says that it has none.
+    """Return the label of a span, "" only for a span of our own format without a label.
 
-    Our own form writes the surface of every span, and ``"label": ""`` for a curated tag that
-    belongs to no label. Raises ``FormatError`` where there is no label, or it is not a string.
+    Our own format writes the surface of every span, and ``"label": ""`` for a curated tag that has
+    no label. Raise ``FormatError`` if the label is missing, not a string, or that of a token.
     """
     for key in LABEL_KEYS:
         value = span.get(key)
@@ -145,20 +145,20 @@ def label_of(span: Mapping[str, Any], where: str) -> str:
         if not isinstance(value, str) or not value.strip():
             raise FormatError(
                 f'"{key}" of {_place(span)} must be a plain string that names one label, not'
-                f" {_shown(value)}; correct it, or take the span out",
+                f" {_shown(value)}; correct it, or remove the span",
                 where=where,
             )
         if key in {"entity_group", "entity", "tag"} and _TOKEN_LABEL.match(value):
             raise FormatError(
-                f"{_place(span)} has the label {_shown(value)} of a token, not of an entity; join"
-                " the tokens to entities before you export them",
+                f"{_place(span)} has the label {_shown(value)} of a token, not of an entity; merge"
+                " the tokens into entities before you export them",
                 where=where,
             )
         return value
     if span.get("label") == "" and isinstance(span.get("surface"), str):
         return ""
     raise FormatError(
-        f'{_place(span)} has no label; give it one under "label", or take the span out',
+        f'{_place(span)} has no label; add one under "label", or remove the span',
         where=where,
     )
 
@@ -170,13 +170,15 @@ def _place(span: Mapping[str, Any]) -> str:
 
 
 def _shown(value: object) -> str:
+    """Return ``value`` as a message may quote it: short, and without odd characters."""
     return ascii(value)[:40]
 
 
 def check_keys(row: Mapping[str, Any], where: str) -> None:
-    """Raise ``FormatError`` where a row has annotations under a key, or in a shape, not read here.
+    """Raise ``FormatError`` if a row has annotations under a key or in a form that is not read.
 
-    Without this they would be left out, and a labelled text would look like one without entities.
+    Without this check they would be dropped silently, and a labelled text would look like one
+    without entities.
     """
     for key, value in row.items():
         if value and _is_unread(key, value):
@@ -188,6 +190,7 @@ def check_keys(row: Mapping[str, Any], where: str) -> None:
 
 
 def _is_unread(key: str, value: object) -> bool:
+    """Return whether ``key`` holds annotations that ``jsonl`` does not read."""
     if key in SPAN_KEYS and isinstance(value, str):
         return key != "label" or bool(_WRITTEN_LIST.match(value))
     if key in _KNOWN_KEYS:
@@ -202,23 +205,23 @@ def _is_unread(key: str, value: object) -> bool:
 
 
 def _holds_spans(value: object) -> bool:
-    """Return whether anything in ``value``, however deep, looks like a span."""
-    left = [(value, False)]
-    while left:
-        part, is_in_list = left.pop()
+    """Return whether ``value``, or anything nested in it, looks like a span."""
+    remaining = [(value, False)]
+    while remaining:
+        part, is_in_list = remaining.pop()
         if isinstance(part, dict):
             if _looks_like_span(part, is_in_list=is_in_list):
                 return True
-            left += [(inner, is_in_list) for inner in part.values()]
+            remaining += [(inner, is_in_list) for inner in part.values()]
         elif isinstance(part, list):
-            if len(part) == 3 and [type(inner) for inner in part] == [int, int, str]:
+            if [type(inner) for inner in part] == [int, int, str]:
                 return True
-            left += [(inner, True) for inner in part]
+            remaining += [(inner, True) for inner in part]
     return False
 
 
 def _looks_like_span(part: Mapping[str, Any], *, is_in_list: bool) -> bool:
-    """Return whether an object has offsets, and is one of several or has a label."""
+    """Return whether an object has offsets, and is in a list or has a label."""
     keys = {key.lower() for key, inner in part.items() if _is_offset(inner)}
     if not (keys & _START_KEYS and keys & _END_KEYS):
         return False
@@ -232,18 +235,18 @@ def _is_offset(value: object) -> bool:
 
 
 def key_in_words(key: str) -> str:
-    """Return a key of a row as a message may hold it: short, and without odd characters."""
+    """Return a key of a row as a message may quote it: short, and without odd characters."""
     return ascii(key[:40])[1:-1]
 
 
 def sentence_of_rejected(n: int) -> str:
-    """Return what a report says of ``n`` rows that another tool did not accept."""
+    """Return the note of a report about ``n`` rows that another tool did not accept."""
     if n == 1:
         return (
             "1 row was marked as rejected or ignored by the other tool. It was imported without its"
-            " entities, to be reviewed."
+            " entities and needs a review."
         )
     return (
         f"{n:,} rows were marked as rejected or ignored by the other tool. They were imported"
-        " without their entities, to be reviewed."
+        " without their entities and need a review."
     )

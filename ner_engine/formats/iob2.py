@@ -1,10 +1,10 @@
-"""CoNLL and IOB2: a word a line with two to four columns (tab or spaces), its label in the last; an
-empty line ends a sentence.
+"""CoNLL files with IOB2 labels: one word per line, its label in the last of two to four columns.
 
-Where the file marks documents (``-DOCSTART-``, or a line such as ``###MEDLINE:95369245``) a
-document holds its sentences, a line each; without marks, and wherever sentences are asked for, each
-sentence is a document. The text is made here: words of a sentence are joined by one space. IO, IOB1
-and IOBES labels are read too.
+Columns are separated by a tab or spaces, and an empty line ends a sentence. IO, IOB1 and IOBES
+labels are read too. The text of a sentence is its words, joined by one space.
+
+If the file marks documents (``-DOCSTART-``, or a line such as ``###MEDLINE:95369245``), a document
+has its sentences as lines. Without marks, or on request, each sentence is a document.
 """
 
 from __future__ import annotations
@@ -23,12 +23,15 @@ from ner_engine.schema import Document, Span
 from ner_engine.text import word_boundaries
 
 MAX_LINE_BYTES: Final = 64 * 1024
-#: A sentence longer than this is a file whose empty lines got lost.
+#: A longer sentence means that the file has lost its empty lines.
 MAX_SENTENCE_WORDS: Final = 20_000
 _LABEL: Final = re.compile(rf"O|[BIESLU]-\S{{1,{MAX_LABEL}}}")
 MARK: Final = "-DOCSTART-"
 _DOCUMENT_MARK: Final = re.compile(r"(?:-DOCSTART-|###\s*\w+:)(.*)")
 _COLUMNS: Final = re.compile(r"[ \t]+")
+#: Stand-ins for lines that cannot be read; no rule accepts them.
+_TOO_LONG: Final = "\0"
+_NOT_UTF8: Final = "\ufffd"
 
 
 def read(
@@ -39,14 +42,13 @@ def read(
     labels: Collection[str] | None = None,
     per_sentence: bool = False,
 ) -> Iterator[Document]:
-    """The documents of a file. A sentence with a line that cannot be read is left out and that line
-    named; the rest goes through.
+    """Yield the documents of a file.
 
-    ``per_sentence`` gives a document a sentence even where documents are marked.
-    ``attributes["paper"]`` of a sentence is the document it comes from, or the file where no
-    document is marked: sentences that may be of one paper stay on one side of a split. ``labels``:
-    where given, a span with another label refuses its document. Counts: files, documents,
-    sentences, refused.
+    A sentence with an unreadable line is left out, and ``report`` names the line. With
+    ``per_sentence`` each sentence is a document even if the file marks documents. Then
+    ``attributes["paper"]`` is the marked document, or the file, so that sentences of one paper
+    stay in one split. A document with a label that is not in ``labels`` is refused (None permits
+    all). Counts: files, documents, refused.
     """
     report.counts["files"] += 1
     stem = str(PurePosixPath(name).with_suffix(""))
@@ -65,11 +67,11 @@ def read(
             report.counts["documents"] += 1
             yield document
     if empty and not report.counts["refused"]:
-        report.problem(name, "it holds no sentence; a line of it must be a word and its label")
+        report.problem(name, "it has no sentence; each line must have a word and its label")
 
 
 def looks_like(head: str) -> bool:
-    """Whether the first lines of a file are those of this form."""
+    """Return whether the first lines of a file, ``head``, are lines of this format."""
     lines = [line for line in head.splitlines()[:50] if line.strip()][:5]
     return bool(lines) and all(_DOCUMENT_MARK.match(line) or _is_row(line) for line in lines)
 
@@ -84,8 +86,10 @@ def _is_row(line: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Sentence:
-    """Words with their labels. ``mark`` is the id of a document that begins with this sentence (""
-    where it has none), None within one."""
+    """Words and their labels; ``line`` is the number of the first line.
+
+    If a document begins with this sentence, ``mark`` is its id ("" if it has none), else None.
+    """
 
     line: int
     words: list[str]
@@ -95,13 +99,14 @@ class _Sentence:
 
 @dataclass(slots=True)
 class _Marked:
-    """What lies between two marks. ``id`` is None where no mark was met yet."""
+    """The sentences between two marks. ``id`` is None before the first mark."""
 
     id: str | None
     sentences: list[_Sentence] = field(default_factory=list)
 
 
 def _sentences(stream: IO[bytes], name: str, report: Report) -> Iterator[_Sentence]:
+    """Yield the readable sentences; name the first bad line of the others in ``report``."""
     mark: str | None = None
     words: list[str] = []
     tags: list[str] = []
@@ -112,11 +117,7 @@ def _sentences(stream: IO[bytes], name: str, report: Report) -> Iterator[_Senten
             first = first if words or broken else number
             try:
                 word, tag = _row(line)
-                if len(words) >= MAX_SENTENCE_WORDS:
-                    raise ValueError(
-                        f"the sentence has more than {MAX_SENTENCE_WORDS:,} words; put an empty"
-                        " line after each sentence"
-                    )
+                _check_length(len(words) + 1)
             except ValueError as error:
                 if not broken:
                     report.counts["refused"] += 1
@@ -136,63 +137,68 @@ def _sentences(stream: IO[bytes], name: str, report: Report) -> Iterator[_Senten
         yield _Sentence(first, words, tags, mark)
 
 
+def _check_length(n_words: int) -> None:
+    if n_words > MAX_SENTENCE_WORDS:
+        raise ValueError(
+            f"the sentence has more than {MAX_SENTENCE_WORDS:,} words; put an empty line after each"
+            " sentence"
+        )
+
+
 def _lines(stream: IO[bytes]) -> Iterator[tuple[int, str]]:
-    """Lines by number, an empty one at the end; what is no UTF-8 or too long comes as a line that
-    no rule accepts."""
+    """Yield each line with its number.
+
+    A line that is too long comes as ``_TOO_LONG``, one that is not UTF-8 as ``_NOT_UTF8``.
+    """
     number = 0
     while line := stream.readline(MAX_LINE_BYTES + 1):
         number += 1
         is_long = len(line) > MAX_LINE_BYTES
         while len(line) > MAX_LINE_BYTES and not line.endswith(b"\n"):
             line = stream.readline(MAX_LINE_BYTES + 1)
-        try:
-            yield (
-                number,
-                (
-                    "\0"
-                    if is_long
-                    else line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
-                ),
-            )
-        except UnicodeDecodeError:
-            yield number, "\ufffd"
+        yield number, _TOO_LONG if is_long else _decoded(line, is_first=number == 1)
+
+
+def _decoded(line: bytes, *, is_first: bool) -> str:
+    try:
+        return line.decode("utf-8-sig" if is_first else "utf-8").rstrip("\r\n")
+    except UnicodeDecodeError:
+        return _NOT_UTF8
 
 
 def _row(line: str) -> tuple[str, str]:
-    """The word and the label of a line. Raises ``ValueError`` with what is wrong."""
-    if line in {"\0", "\ufffd"}:
-        raise ValueError(
-            "it is longer than a line of this form can be"
-            if line == "\0"
-            else "it is not valid UTF-8; save the file as UTF-8"
-        )
-    columns = [
-        column.strip()
-        for column in (line.split("\t") if "\t" in line else _COLUMNS.split(line.strip(" ")))
-    ]
+    """Return word and label of a line. Raise ``ValueError`` that says what is wrong with it."""
+    if line == _TOO_LONG:
+        raise ValueError(f"it is longer than {MAX_LINE_BYTES // 1024} kB, the limit for a line")
+    if line == _NOT_UTF8:
+        raise ValueError("it is not valid UTF-8; save the file as UTF-8")
+    parts = line.split("\t") if "\t" in line else _COLUMNS.split(line.strip(" "))
+    columns = [part.strip() for part in parts]
     if not 2 <= len(columns) <= 4:
+        number = "1 column" if len(columns) == 1 else f"{len(columns)} columns"
         raise ValueError(
-            f"it has {len(columns)} column{'s' * (len(columns) != 1)}; a line is a word, at most"
-            " two further columns, and its label"
+            f"it has {number}; a line has a word, at most two further columns, and a label"
         )
     word, tag = columns[0], columns[-1]
     if not word:
         raise ValueError("it has a label but no word")
     if not _LABEL.fullmatch(tag):
         raise ValueError(
-            f'"{tag[:40]}" in its last column is no label; labels are O, B-NAME and I-NAME'
+            f'"{tag[:40]}" in its last column is not a label; labels are O, B-NAME and I-NAME'
         )
     return word, tag
 
 
 def _mark_id(rest: str) -> str:
-    """What a mark says besides being one: ``-DOCSTART- (10)`` and ``###MEDLINE:10`` name 10,
-    ``-DOCSTART- -X- O O`` nothing."""
+    """Return the document id in the ``rest`` of a mark, "" if there is none.
+
+    ``-DOCSTART- (10)`` and ``###MEDLINE:10`` have the id 10, ``-DOCSTART- -X- O O`` has none.
+    """
     return " ".join(part for part in rest.split() if part not in {OUTSIDE, "-X-"}).strip("()")[:200]
 
 
 def _marked_documents(sentences: Iterable[_Sentence]) -> Iterator[_Marked]:
-    """Sentences by the marks between them; each by itself as long as no mark was met."""
+    """Yield the sentences between marks; before the first mark, each sentence by itself."""
     current = _Marked(None)
     for sentence in sentences:
         if sentence.mark is not None:
@@ -214,10 +220,11 @@ def _documents(marked: _Marked, stem: str, *, per_sentence: bool) -> Iterator[Do
         return
     paper = stem if marked.id is None else marked.id or first
     for sentence in marked.sentences:
-        yield _document([sentence], f"{paper if marked.id else stem}:{sentence.line}", paper)
+        yield _document([sentence], f"{marked.id or stem}:{sentence.line}", paper)
 
 
 def _document(sentences: list[_Sentence], key: str, paper: str = "") -> Document:
+    """Return a document with the text and the entities of ``sentences``, one line each."""
     text = "\n".join(" ".join(sentence.words) for sentence in sentences)
     gold: list[Span] = []
     start = 0
@@ -236,16 +243,16 @@ def _document(sentences: list[_Sentence], key: str, paper: str = "") -> Document
 
 
 def write_document(document: Document, report: Report) -> str:
-    """The lines of a document, its mark first: words of the data sets' rule with a tab and a label,
-    an empty line after each line of the text.
+    """Return the lines of a document: its mark, then a word, a tab and a label per line.
 
-    Spans that words cannot hold are told in ``report``.
+    Words follow the rule of sd-nlp (see ``text.words``). An empty line follows each line of the
+    text. ``report`` lists the spans that words cannot hold.
     """
-    units = [
-        edges
-        for edges in word_boundaries(document.text)
-        if not document.text[edges[0]].isspace() or document.text[edges[0]] == "\n"
-    ]
+    units = []
+    for start, end in word_boundaries(document.text):
+        first = document.text[start]
+        if first == "\n" or not first.isspace():
+            units.append((start, end))
     encoded = encode(units, document.gold)
     for span, reason in encoded.lossy:
         report.lose(f"{document.id}, {span.start}-{span.end} {span.label}", reason)

@@ -1,9 +1,9 @@
-"""JATS XML, the form of PubMed Central and of publishers: figure captions, without labels.
+"""JATS XML, the format of PubMed Central and publishers: figure captions, without entities.
 
-A ``fig`` with a ``caption`` is one document (even where only its label has text, as with
-SourceData's figures). Its text is label, title and paragraphs as the page shows them, joined with
-one space, under the data sets' white-space rule. Files offered inside a caption and paragraphs that
-hold nothing but the figure's own DOI are not part of the legend.
+Each ``fig`` with a ``caption`` is one document, even if only its label has text. The text is
+label, title and paragraphs as the page shows them, joined by one space, with white space collapsed
+as in the public data sets. Files attached to a caption, and paragraphs with only a DOI, are not
+part of the legend.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from ner_engine.schema import Document
 from ner_engine.text import collapse_white_space
 
 _XLINK_HREF: Final = "{http://www.w3.org/1999/xlink}href"
-#: Elements whose text is no part of a legend: attached files, identifiers, and the second writing
-#: of a formula.
+#: Elements whose text is not part of a legend: attached files, identifiers, and alternative forms
+#: of a formula or picture.
 _LEFT_OUT: Final = frozenset(
     {
         "supplementary-material",
@@ -58,10 +58,10 @@ _ONLY_A_DOI: Final = re.compile(
 
 
 def read(stream: IO[bytes], *, name: str, report: Report) -> Iterator[Document]:
-    """The figures of one article that have a caption. A file that is no JATS article is refused by
-    name in ``report``.
+    """Yield the figures of one article that have a caption.
 
-    Document ids are ``DOI#figure id``, with the file's name where there is no DOI.
+    The id of a document is ``DOI#figure id``, or ``file name#figure id`` without a DOI. A file
+    that is not a JATS article is refused and named in ``report``.
 
     Counts: files, figures, figures_without_caption, documents, refused.
     """
@@ -70,7 +70,7 @@ def read(stream: IO[bytes], *, name: str, report: Report) -> Iterator[Document]:
         root = parse_xml(stream, name, allow_doctype=True)
         article = root if _local(root) == "article" else next(root.iter("{*}article"), None)
         if article is None:
-            raise FormatError("this is no JATS article (there is no <article> in it)", where=name)
+            raise FormatError("this is not a JATS article (it has no <article>)", where=name)
     except FormatError as error:
         report.counts["refused"] += 1
         report.problem(error.where, error.message)
@@ -94,36 +94,43 @@ def read(stream: IO[bytes], *, name: str, report: Report) -> Iterator[Document]:
 
 
 def _figure(figure: etree._Element, document_id: str, doi: str, paper: str) -> Document | None:
+    """Return the document of a figure, None if its caption is missing or empty."""
     caption = figure.find("{*}caption")
     if caption is None:
         return None
     title = _legend(caption.find("{*}title"))
     label = _legend(figure.find("{*}label"))
-    body = [
-        _legend(child)
-        for child in caption
-        if isinstance(child.tag, str) and _local(child) != "title"
-    ]
-    paragraphs = [text for text in body if text and not _ONLY_A_DOI.fullmatch(text)]
-    text = " ".join(part for part in (label, title, *paragraphs) if part)
+    text = " ".join(part for part in (label, title, *_paragraphs(caption)) if part)
     if not text:
         return None
-    graphic = next(figure.iter("{*}graphic"), None)
-    image = "" if graphic is None else str(graphic.get(_XLINK_HREF) or "")
-    attributes = {} if doi else {"paper": paper}
     return Document(
         id=document_id,
         text=text,
         doi=doi,
         title=title,
         label=label,
-        image=image,
-        attributes=attributes,
+        image=_image(figure),
+        attributes={} if doi else {"paper": paper},
     )
 
 
+def _paragraphs(caption: etree._Element) -> Iterator[str]:
+    """Yield the texts of a caption after its title, without those that are only a DOI."""
+    for child in caption:
+        if not isinstance(child.tag, str) or _local(child) == "title":
+            continue
+        text = _legend(child)
+        if text and not _ONLY_A_DOI.fullmatch(text):
+            yield text
+
+
+def _image(figure: etree._Element) -> str:
+    graphic = next(figure.iter("{*}graphic"), None)
+    return "" if graphic is None else str(graphic.get(_XLINK_HREF) or "")
+
+
 def _doi(article: etree._Element) -> str:
-    """The article's own DOI; those of its sub-articles and references lie elsewhere."""
+    """Return the article's own DOI, not one of its sub-articles or references."""
     for element in article.iterfind("{*}front//{*}article-meta/{*}article-id"):
         if element.get("pub-id-type") == "doi":
             return (element.text or "").strip()
@@ -131,6 +138,7 @@ def _doi(article: etree._Element) -> str:
 
 
 def _legend(element: etree._Element | None) -> str:
+    """Return the text of ``element`` as the page shows it, with white space collapsed."""
     if element is None or _local(element) in _LEFT_OUT:
         return ""
     pieces: list[str] = []
@@ -152,13 +160,15 @@ def _walk(element: etree._Element, pieces: list[str]) -> None:
 
 
 def _character(entity: etree._Entity) -> str:
-    """What a named character of the JATS DTD (the names of HTML) stands for; the DTD itself is
-    never fetched."""
+    """Return the character of a named entity, such as ``&alpha;``.
+
+    The JATS DTD uses the names of HTML; the DTD itself is never fetched.
+    """
     try:
         return html5[f"{entity.name};"]
     except KeyError as error:
         raise FormatError(
-            f"the character &{str(entity.name)[:40]}; is not known; write it as itself"
+            f"the entity &{str(entity.name)[:40]}; is unknown; write the character itself"
         ) from error
 
 

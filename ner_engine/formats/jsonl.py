@@ -1,16 +1,20 @@
-"""The project's own loss-free form: one JSON object a line, a document each.
+"""JSONL, the project's own lossless format: one document per line, as a JSON object.
 
-``{"id", "text", "doi", "title", "label", "image", "segments": [{"start", "end", "id", "marker",
-"aliases", "image", "attributes"}], "spans": [{"start", "end", "label", "role", "score", "id",
-"surface", "attributes"}], "suggestions": [...], "attributes"}``; only ``text`` must be there.
-Doccano's rows are read as well: ``"label": [[start, end, "LABEL"]]``, ``"entities":
-[{"start_offset", "end_offset", "label"}]``; and those of corpora: ``"entities": [{"start", "end",
-"type", "text"}]``, or with ``"spans": [[start, end]]`` instead of the offsets. A span of several
-such pieces is kept from its first to its last character, without a label (``attributes`` has it),
-since nothing here can say what lies between.
+Our rows: ``{"id", "text", "doi", "title", "label", "image", "segments": [{"start", "end", "id",
+"marker", "aliases", "image", "attributes"}], "spans": [{"start", "end", "label", "role", "score",
+"id", "surface", "attributes"}], "suggestions": [...], "attributes"}``. Only ``text`` is required.
 
-Rows that another tool marked as rejected, ignored, skipped or cancelled come without their spans
-(see ``formats.foreign``); ours of such rows hold ``"answer": "reject"``.
+Rows of other tools are read as well:
+
+- doccano: ``"label": [[start, end, "LABEL"]]`` or ``"entities": [{"start_offset", "end_offset",
+  "label"}]``;
+- corpora: ``"entities": [{"start", "end", "type", "text"}]``, or ``"spans": [[start, end]]``
+  instead of the offsets. An entity of several such pieces becomes one span from the first to the
+  last character. It has no label, because the text between the pieces is not part of the entity;
+  ``attributes`` keeps label and pieces.
+
+A row that another tool marked as rejected, ignored, skipped or cancelled is read without its spans
+(see ``formats.foreign``) and written with ``"answer": "reject"``.
 """
 
 from __future__ import annotations
@@ -28,19 +32,20 @@ from ner_engine.schema import ROLES, Document, Segment, Span, check_offsets, tex
 MAX_LINE_BYTES: Final = 16 * 1024**2
 MAX_SPAN_ID: Final = 60
 MAX_LABEL: Final = 50
-#: Refuses a number that is none, and writes a NUL as six characters, so that few objects need a
-#: closer look.
+#: Refuses NaN and infinity, and writes a NUL as six characters, so that few objects need a second
+#: check.
 _STRICTLY: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 
 
 def read(
     stream: IO[bytes], *, name: str, report: Report, labels: Collection[str] | None = None
 ) -> Iterator[Document]:
-    """The documents of a JSONL file; a line that cannot be one is refused by its number in
-    ``report``, the rest goes through.
+    """Yield the documents of a JSONL file.
 
-    ``labels``: where given, a span with another label refuses its line. So do annotations that
-    cannot be read. Rows that another tool rejected are counted as ``rows_rejected`` and noted.
+    A line that is not a document is refused and named in ``report``. So is a line with a label
+    that is not in ``labels`` (None permits all), or with annotations that cannot be read.
+
+    Counts: files, documents, refused, spans_in_pieces, rows_rejected (by another tool).
     """
     report.counts["files"] += 1
     n_rejected = 0
@@ -67,8 +72,10 @@ def read(
 
 
 def lines(stream: IO[bytes], name: str, report: Report) -> Iterator[tuple[str, bytes]]:
-    """The non-empty lines with their places, ``name, line N``; one longer than ``MAX_LINE_BYTES``
-    is refused and skipped."""
+    """Yield the non-empty lines, each with its place ``name, line N``.
+
+    A line longer than ``MAX_LINE_BYTES`` is refused and named in ``report``.
+    """
     number = 0
     empty = True
     while line := stream.readline(MAX_LINE_BYTES + 1):
@@ -78,7 +85,7 @@ def lines(stream: IO[bytes], name: str, report: Report) -> Iterator[tuple[str, b
             report.counts["refused"] += 1
             report.problem(
                 where,
-                f"the line is longer than {MAX_LINE_BYTES // 1024**2} MB; put one document on a"
+                f"the line is longer than {MAX_LINE_BYTES // 1024**2} MB; put one document on each"
                 " line",
             )
             while line and not line.endswith(b"\n"):
@@ -91,7 +98,7 @@ def lines(stream: IO[bytes], name: str, report: Report) -> Iterator[tuple[str, b
 
 
 def parse_line(line: bytes, where: str) -> dict[str, Any]:
-    """The JSON object on a line. Raises ``FormatError``."""
+    """Return the JSON object on a line. Raise ``FormatError`` if it is none."""
     try:
         row = json.loads(line.decode("utf-8-sig"), object_pairs_hook=_object)
     except _RepeatedKeyError as error:
@@ -108,28 +115,28 @@ def parse_line(line: bytes, where: str) -> dict[str, Any]:
         ) from error
     if not isinstance(row, dict):
         raise FormatError(
-            'it is not a JSON object; every line must look like {"text": "…"}', where=where
+            'it is not a JSON object; every line must be one, such as {"text": "…"}', where=where
         )
     return row
 
 
 class _RepeatedKeyError(ValueError):
-    """A JSON object has a key twice; its message is the key."""
+    """A JSON object has the same key twice. The message is the key."""
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return a JSON object; of a key given twice the first value would be lost without a word."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    """Return a JSON object. Refuse a repeated key, because its first value would be lost."""
+    row = dict(pairs)
+    if len(row) < len(pairs):
         keys = Counter(key for key, _ in pairs)
         raise _RepeatedKeyError(foreign.key_in_words(keys.most_common(1)[0][0]))
-    return found
+    return row
 
 
 def document_from_json(row: Mapping[str, Any], where: str) -> Document:
-    """Return the document of a row, without spans where another tool rejected it.
+    """Return the document of a row, without spans if another tool rejected it.
 
-    Raises ``FormatError`` where a field has the wrong type, an offset does not fit or a span has no
+    Raise ``FormatError`` if a field has the wrong type, an offset does not fit, or a span has no
     label.
     """
     text = checked_text(row.get("text"), where)
@@ -157,8 +164,10 @@ def document_from_json(row: Mapping[str, Any], where: str) -> Document:
 
 
 def checked_text(text: object, where: str) -> str:
-    """``text`` if it is fit to be stored: a string with something in it, no lone surrogate, no NUL.
-    Raises ``FormatError``."""
+    """Return ``text`` if it can be stored.
+
+    Raise ``FormatError`` if it is not a string, is blank, or has a NUL or a lone surrogate.
+    """
     if not isinstance(text, str):
         raise FormatError('"text" is missing or not a string', where=where)
     if not text.strip():
@@ -169,7 +178,7 @@ def checked_text(text: object, where: str) -> str:
         text.encode("utf-8")
     except UnicodeEncodeError as error:
         raise FormatError(
-            f"the text holds half a character (a lone surrogate at {error.start}); mend its"
+            f"the text holds half a character (a lone surrogate at {error.start}); correct its"
             " encoding",
             where=where,
         ) from error
@@ -177,8 +186,10 @@ def checked_text(text: object, where: str) -> str:
 
 
 def document_to_json(document: Document) -> dict[str, Any]:
-    """The row of a document; absent facts are left out, ``document_from_json`` gives the same
-    document back."""
+    """Return the row of a document, without empty fields.
+
+    ``document_from_json`` returns the same document for it.
+    """
     row: dict[str, Any] = {"id": document.id, "text": document.text}
     for key in ("doi", "title", "label", "image"):
         if value := getattr(document, key):
@@ -196,6 +207,7 @@ def document_to_json(document: Document) -> dict[str, Any]:
 
 
 def span_to_json(span: Span) -> dict[str, Any]:
+    """Return a span as an object of our format, without empty fields."""
     row: dict[str, Any] = {
         "start": span.start,
         "end": span.end,
@@ -214,7 +226,7 @@ def span_to_json(span: Span) -> dict[str, Any]:
 
 
 def write(documents: Iterable[Document], stream: IO[str]) -> int:
-    """Write the documents, a line each; their number."""
+    """Write one line per document and return their number."""
     n = 0
     for document in documents:
         stream.write(json.dumps(document_to_json(document), ensure_ascii=False) + "\n")
@@ -235,8 +247,10 @@ def _segment_to_json(segment: Segment) -> dict[str, Any]:
 
 
 def string_field(row: Mapping[str, Any], key: str, where: str) -> str:
-    """The string under ``key``, "" where there is none, the digits of a whole number. Raises
-    ``FormatError``."""
+    """Return the string under ``key``: "" if it is missing, the digits of a whole number.
+
+    Raise ``FormatError`` for other types, and for a string that cannot be stored.
+    """
     value = row.get(key)
     if value is None:
         return ""
@@ -248,7 +262,7 @@ def string_field(row: Mapping[str, Any], key: str, where: str) -> str:
 
 
 def _is_storable(value: str) -> bool:
-    """No NUL, no lone surrogate."""
+    """Return whether the database can store ``value``: no NUL, no lone surrogate."""
     if value.isascii():
         return "\0" not in value
     try:
@@ -275,13 +289,13 @@ def _mapping(row: Mapping[str, Any], key: str, where: str) -> dict[str, Any]:
         raise FormatError(f'"{key}" must be an object', where=where)
     if value and not _holds_only_storable(value):
         raise FormatError(
-            f'"{key}" holds half a character, a NUL, or a number that is none', where=where
+            f'"{key}" holds a lone surrogate, a NUL, NaN or an infinite number', where=where
         )
     return value
 
 
 def _holds_only_storable(value: dict[str, Any]) -> bool:
-    """Every string in it, names too, is storable, and every number is one."""
+    """Return whether all keys and strings can be stored, and all numbers are finite."""
     try:
         written = _STRICTLY.encode(value)
     except (ValueError, RecursionError):
@@ -292,14 +306,14 @@ def _holds_only_storable(value: dict[str, Any]) -> bool:
 
 
 def _strings_of(value: object) -> Iterator[str]:
-    """Names and values, however deep."""
-    left = [value]
-    while left:
-        part = left.pop()
+    """Yield all keys and strings in ``value``, at any depth."""
+    remaining = [value]
+    while remaining:
+        part = remaining.pop()
         if isinstance(part, dict):
-            left += [*part, *part.values()]
+            remaining += [*part, *part.values()]
         elif isinstance(part, list):
-            left += part
+            remaining += part
         elif isinstance(part, str):
             yield part
 
@@ -331,10 +345,11 @@ def _segment(item: object, length: int, where: str) -> Segment:
 
 
 def _spans(row: Mapping[str, Any], keys: Iterable[str], text: str, where: str) -> Iterator[Span]:
-    """Yield the spans under any of ``keys``, each once; a string under "label" names the figure.
+    """Yield the spans under any of ``keys``, each once.
 
-    Two spans of our own form are different ones where their ids differ; other tools give the same
-    span another id, or none, under each key.
+    A string under "label" is the label of the figure, not a list of spans. In our own format, two
+    equal spans with different ids are two spans. Other tools write one span under several keys,
+    with different ids or none.
     """
     seen: set[tuple[object, ...]] = set()
     for key in keys:
@@ -357,52 +372,63 @@ def _span(item: object, text: str, where: str) -> Span:
             'a span must be an object {"start", "end", "label"} or a list [start, end, label]',
             where=where,
         )
-    label = foreign.label_of(item, where)
-    item = _joined(item, label, where)
-    start, end = (
-        item.get("start", item.get("start_offset")),
-        item.get("end", item.get("end_offset")),
-    )
-    label, role = string_field(item, "label", where), string_field(item, "role", where)
-    try:
-        check_offsets(start, end, text)  # type: ignore[arg-type]
-    except OffsetError as error:
-        raise FormatError(str(error), where=where) from error
+    item = _joined(item, foreign.label_of(item, where), where)
+    start, end = _offsets(item, text, where)
     surface = text[start:end]
     if item.get("surface", item.get("text", surface)) != surface:
         raise FormatError(
-            f"the span {start}-{end} does not hold its stored surface; the text or the offsets were"
-            " changed",
+            f"the text at {start}-{end} is not the surface of the span; the text or the offsets"
+            " were changed",
             where=where,
         )
-    if role and role not in ROLES:
-        raise FormatError(f'"{role[:40]}" is no role; roles are {", ".join(ROLES)}', where=where)
-    given = item.get("score")
-    if given is not None and (
-        isinstance(given, bool) or not isinstance(given, int | float) or not 0 <= given <= 1
-    ):
-        raise FormatError('"score" must be a number from 0 to 1', where=where)
-    key = string_field(item, "id", where)
+    label, key = string_field(item, "label", where), string_field(item, "id", where)
     if len(key) > MAX_SPAN_ID or len(label) > MAX_LABEL:
         raise FormatError(
             f"a span's id may have {MAX_SPAN_ID} characters, its label {MAX_LABEL}", where=where
         )
     return Span(
-        start,  # type: ignore[arg-type]
-        end,  # type: ignore[arg-type]
+        start,
+        end,
         label,
         surface,
-        role,
-        None if given is None else float(given),
-        key,
-        _mapping(item, "attributes", where),
+        role=_role(item, where),
+        score=_score(item, where),
+        id=key,
+        attributes=_mapping(item, "attributes", where),
     )
 
 
-def _joined(item: Mapping[str, Any], label: str, where: str) -> dict[str, Any]:
-    """Return a span, which may be given as pieces, as one; ``label`` is what it says it is.
+def _offsets(item: Mapping[str, Any], text: str, where: str) -> tuple[int, int]:
+    start: Any = item.get("start", item.get("start_offset"))
+    end: Any = item.get("end", item.get("end_offset"))
+    try:
+        check_offsets(start, end, text)
+    except OffsetError as error:
+        raise FormatError(str(error), where=where) from error
+    return start, end
 
-    Of several pieces the label and the pieces become attributes.
+
+def _role(item: Mapping[str, Any], where: str) -> str:
+    role = string_field(item, "role", where)
+    if role and role not in ROLES:
+        raise FormatError(f'"{role[:40]}" is not a role; roles are {", ".join(ROLES)}', where=where)
+    return role
+
+
+def _score(item: Mapping[str, Any], where: str) -> float | None:
+    score = item.get("score")
+    if score is None:
+        return None
+    is_number = isinstance(score, int | float) and not isinstance(score, bool)
+    if not is_number or not 0 <= score <= 1:
+        raise FormatError('"score" must be a number from 0 to 1', where=where)
+    return float(score)
+
+
+def _joined(item: Mapping[str, Any], label: str, where: str) -> dict[str, Any]:
+    """Return a span that may be given in pieces as one span with ``label``.
+
+    If there are several pieces, the label and the pieces become attributes.
     """
     pieces = item.get("spans")
     if pieces is None:
@@ -413,16 +439,15 @@ def _joined(item: Mapping[str, Any], label: str, where: str) -> dict[str, Any]:
         or not all(isinstance(piece, list) and len(piece) == 2 for piece in pieces)
     ):
         raise FormatError('"spans" of a span must be a list of [start, end]', where=where)
-    edges = {"start": pieces[0][0], "end": pieces[-1][1]}
+    boundaries = {"start": pieces[0][0], "end": pieces[-1][1]}
     if len(pieces) == 1:
-        return {**item, **edges, "label": label}
+        return {**item, **boundaries, "label": label}
     labels = {key: item[key] for key in foreign.LABEL_KEYS if key in item}
-    return {**edges, "attributes": {"pieces": pieces} | labels}
+    return {**boundaries, "attributes": {"pieces": pieces} | labels}
 
 
 def check_labels(document: Document, labels: Collection[str] | None, where: str) -> None:
-    """Raise ``FormatError`` where a span has a label that is not one of ``labels`` (None: any may
-    be)."""
+    """Raise ``FormatError`` if a span has a label that is not in ``labels`` (None permits all)."""
     if labels is None:
         return
     for span in (*document.gold, *document.suggestions):

@@ -1,5 +1,4 @@
-"""What a reader or writer has to say beside the documents: counts, and each thing that did not go
-through, by name."""
+"""The report of a reader or writer: counts, and every input that was refused or changed."""
 
 from __future__ import annotations
 
@@ -11,8 +10,10 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that was refused or could not be expressed. ``where`` names file, member, line or
-    document; ``message`` says what to do."""
+    """An input that was refused, or that a format cannot hold.
+
+    ``where`` names the file, archive member, line or document; ``message`` says what to do.
+    """
 
     where: str
     message: str
@@ -23,30 +24,35 @@ class Problem:
 
 @dataclass
 class Report:
-    """Filled while documents stream by. ``counts`` are named in the words of the format (see each
-    reader)."""
+    """A report that readers and writers fill while they run.
+
+    Each reader documents the names of its ``counts``.
+    """
 
     counts: Counter[str] = field(default_factory=Counter)
     problems: list[Problem] = field(default_factory=list)
-    #: What was left out though nothing is wrong with it, a figure without text for instance.
+    #: Inputs that were left out although nothing is wrong with them, such as a figure without text.
     notes: list[Problem] = field(default_factory=list)
-    #: Spans that were read but that the written form could not hold.
+    #: Spans that the written format cannot hold.
     lossy: list[Problem] = field(default_factory=list)
-    #: Where given, takes each loss instead of ``lossy``: a large export has tens of thousands.
+    #: Takes each loss instead of ``lossy`` if set; a large export has tens of thousands.
     on_loss: Callable[[Problem], None] | None = None
 
     def problem(self, where: str, message: str) -> None:
+        """Add an input that was refused."""
         self.problems.append(Problem(where, message))
 
     def note(self, where: str, message: str) -> None:
+        """Add an input that was left out although nothing is wrong with it."""
         self.notes.append(Problem(where, message))
 
     def lose(self, where: str, message: str) -> None:
+        """Add and count a span that the written format cannot hold."""
         self.counts["lossy"] += 1
         (self.on_loss or self.lossy.append)(Problem(where, message))
 
     def as_json(self) -> dict[str, Any]:
-        """Counts, and problems, notes and losses as sentences."""
+        """Return the counts, and the problems, notes and losses as sentences."""
         return {
             "counts": dict(sorted(self.counts.items())),
             "problems": [str(problem) for problem in self.problems],

@@ -1,9 +1,11 @@
-"""SourceData XML: figures as EMBO's curators annotated them.
+"""SourceData XML: figures annotated by EMBO's curators (Liechti et al. 2017, Nature Methods).
 
-One figure is one document; its panels are its segments; panels that repeat an earlier panel's text
-are kept once. The text is title, label and panels joined with one space, after the data sets'
-white-space rule. ``public_form=True`` reads as the public converter did: all text of the figure
-joined with nothing between, repeated panels kept, nothing trimmed.
+One figure is one document, and its panels are segments. A panel that repeats the text of an
+earlier one is kept once. The text is title, label and panels, joined by one space, with white
+space collapsed as in the public data sets.
+
+``public_form=True`` reads like the public converter: the parts are joined without a space,
+repeated panels are kept, and nothing is trimmed.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ from ner_engine.text import collapse_white_space, trim
 
 MAX_FILE_BYTES: Final = 64 * 1024**2
 MAX_SPAN_ID: Final = 50
-#: sd-nlp took a panel as an example when its text is longer than this and it has a curated tag.
+#: In sd-nlp, a panel is an example if its text is longer than this and it has a curated tag.
 EXAMPLE_MIN_CHARACTERS: Final = 80
 
 _LABEL_OF_TYPE: Final = {
@@ -54,16 +56,18 @@ _MARKER: Final = re.compile(r"^\W{0,2}([A-Za-z](?:\s?[-–,]\s?[A-Za-z])*|[ivx]{
 
 @dataclass
 class _Tag:
-    """A curated tag or a machine's guess, at offsets of its panel's text."""
+    """A curated tag, or a tag that a machine suggested, at offsets into the text of its panel."""
 
     start: int
     end: int
     attributes: Mapping[str, str]
-    is_guess: bool
+    is_suggestion: bool
 
 
 @dataclass
 class _Panel:
+    """A panel and its tags. ``aliases`` are the ids of later panels with the same text."""
+
     id: str
     text: str
     tags: list[_Tag]
@@ -74,23 +78,22 @@ class _Panel:
 def read(
     stream: IO[bytes], *, name: str, report: Report, public_form: bool = False
 ) -> Iterator[Document]:
-    """The figures of one file. A file that is not SourceData XML is refused by name in ``report``.
+    """Yield the figures of one file.
 
-    Counts: files, figures, figures_without_panels, figures_without_text (left out, a note names
-    each), panels, panels_without_text, panels_repeated, panels_qualifying, tags, tags_without_text,
-    tags_with_white_space_at_an_end, ``gold:LABEL`` for each label (``gold:none`` for the rest),
-    pretags, pretags_without_text, tags_on_repeats_merged and tags_on_repeats_dropped (the kept
-    panel has them), the same of pretags, documents, refused.
+    A file that is not SourceData XML is refused and named in ``report``. A figure without text is
+    left out with a note.
+
+    Counts: files, figures, figures_without_panels, figures_without_text, panels,
+    panels_without_text, panels_repeated, panels_qualifying (examples of sd-nlp), tags,
+    tags_without_text, tags_with_white_space_at_an_end, ``gold:LABEL`` for each label
+    (``gold:none`` for tags without one), pretags, pretags_without_text, tags_on_repeats_merged
+    (moved to the panel that is kept), tags_on_repeats_dropped (that panel has them), the same for
+    pretags, documents, refused.
     """
     report.counts["files"] += 1
     try:
         root = parse_xml(stream, name)
-        if root.tag != "article":
-            raise FormatError("this is no SourceData file (its root is not <article>)", where=name)
-        if root.find("front") is not None:
-            raise FormatError(
-                "this is a publisher's article, not a SourceData file; read it as jats", where=name
-            )
+        _check_root(root, name)
     except FormatError as error:
         report.counts["refused"] += 1
         report.problem(error.where, error.message)
@@ -112,8 +115,11 @@ def read(
 
 
 def parse_xml(stream: IO[bytes], name: str, *, allow_doctype: bool = False) -> etree._Element:
-    """The root of a hostile file: no entities, no network, no huge trees. Raises
-    ``FormatError``."""
+    """Return the root of an untrusted file, parsed without entities, network and huge trees.
+
+    Raise ``FormatError`` if the file is empty, larger than ``MAX_FILE_BYTES``, not well-formed,
+    declares entities, or has a DOCTYPE without ``allow_doctype``.
+    """
     data = stream.read(MAX_FILE_BYTES + 1)
     if not data.strip():
         raise FormatError("the file is empty; export it again from its source", where=name)
@@ -132,7 +138,7 @@ def parse_xml(stream: IO[bytes], name: str, *, allow_doctype: bool = False) -> e
         root = etree.fromstring(data, parser)
     except (etree.XMLSyntaxError, ValueError) as error:
         raise FormatError(
-            f"the XML is broken ({error}); mend it or export it again", where=name
+            f"the XML is not well-formed ({error}); correct it or export it again", where=name
         ) from error
     info = root.getroottree().docinfo
     internal = info.internalDTD
@@ -149,49 +155,66 @@ def parse_xml(stream: IO[bytes], name: str, *, allow_doctype: bool = False) -> e
     return root
 
 
+def _check_root(root: etree._Element, name: str) -> None:
+    if root.tag != "article":
+        raise FormatError("this is not a SourceData file (its root is not <article>)", where=name)
+    if root.find("front") is not None:
+        raise FormatError(
+            "this is a publisher's article, not a SourceData file; read it as jats", where=name
+        )
+
+
 def _figure(
     figure: etree._Element, doi: str, figure_id: str, report: Report, *, public_form: bool
 ) -> Document:
     title = _plain(figure.find("title"), public_form)
     label = _plain(figure.find("label"), public_form)
     _count_panels(figure, report)
-    # A few panels hold another one without an id: its text is part of theirs already.
-    outermost = [
-        element
-        for element in figure.iter("sd-panel")
-        if next(element.iterancestors("sd-panel"), None) is None
+    all_panels = [
+        _panel(element, report, public_form=public_form) for element in _outermost_panels(figure)
     ]
-    read_panels = [_panel(element, report, public_form=public_form) for element in outermost]
-    panels = read_panels if public_form else _without_repeats(read_panels, report)
+    panels = all_panels if public_form else _without_repeats(all_panels, report)
     text, starts = _join(
         [title, label, *(panel.text for panel in panels)], "" if public_form else " "
     )
     segments: list[Segment] = []
-    spans: list[tuple[bool, Span]] = []
+    gold: list[Span] = []
+    suggestions: list[Span] = []
     used: set[str] = set()
     for number, (panel, start) in enumerate(zip(panels, starts[2:], strict=True)):
         if not panel.text and not public_form:
             continue
         segments.append(_segment(panel, start, number))
-        spans += [
-            (tag.is_guess, _span(tag, text, start, used))
-            for tag in panel.tags
-            if tag.end > tag.start
-        ]
-    empty = [panel.id for panel in read_panels if not panel.text]
-    graphic = figure.find("graphic")
+        for tag in panel.tags:
+            if tag.end > tag.start:
+                spans = suggestions if tag.is_suggestion else gold
+                spans.append(_span(tag, text, start, used))
+    empty = [panel.id for panel in all_panels if not panel.text]
     return Document(
         id=figure_id,
         text=text,
         doi=doi,
         title=title,
         label=label,
-        image="" if graphic is None else (graphic.get("href") or ""),
+        image=_image(figure.find("graphic")),
         segments=tuple(segments),
-        gold=tuple(span for is_guess, span in spans if not is_guess),
-        suggestions=tuple(span for is_guess, span in spans if is_guess),
+        gold=tuple(gold),
+        suggestions=tuple(suggestions),
         attributes={"panels_without_text": empty} if empty else {},
     )
+
+
+def _outermost_panels(figure: etree._Element) -> list[etree._Element]:
+    """Return the panels that lie in no other panel, because the outer one includes their text."""
+    return [
+        element
+        for element in figure.iter("sd-panel")
+        if next(element.iterancestors("sd-panel"), None) is None
+    ]
+
+
+def _image(graphic: etree._Element | None) -> str:
+    return "" if graphic is None else (graphic.get("href") or "")
 
 
 def _count_panels(figure: etree._Element, report: Report) -> None:
@@ -209,7 +232,7 @@ def _count_panels(figure: etree._Element, report: Report) -> None:
 
 
 def _join(parts: list[str], separator: str) -> tuple[str, list[int]]:
-    """The parts as one text, and where each begins. Empty parts take no separator."""
+    """Return the parts as one text, and the start of each. Empty parts get no separator."""
     pieces: list[str] = []
     starts: list[int] = []
     length = 0
@@ -249,33 +272,34 @@ def _panel(element: etree._Element, report: Report, *, public_form: bool) -> _Pa
     for tag in tags:
         start, end = max(0, tag.start - lead), min(len(text), tag.end - lead)
         tag.start, tag.end = trim(text, start, max(start, end))
-    graphic = next(element.iter("graphic"), None)
-    return _Panel(
-        element.get("panel_id") or "",
-        text,
-        tags,
-        "" if graphic is None else (graphic.get("href") or ""),
-    )
+    image = _image(next(element.iter("graphic"), None))
+    return _Panel(element.get("panel_id") or "", text, tags, image)
 
 
 def _walk(
     element: etree._Element, pieces: list[str], tags: list[_Tag], length: int, *, public_form: bool
 ) -> int:
-    """Append the element's text to ``pieces`` under the white-space rule, its tags to ``tags``; the
-    text's new length."""
+    """Append the text of ``element`` to ``pieces`` and its tags to ``tags``.
+
+    ``length`` is the length of the text so far. Return its new length.
+    """
     length = _append(pieces, element.text, length, public_form=public_form)
     for child in element:
         start = length
         if isinstance(child.tag, str):
             length = _walk(child, pieces, tags, length, public_form=public_form)
             if child.tag in {"sd-tag", "sd-pretag"}:
-                tags.append(_Tag(start, length, _kept(child.attrib), child.tag == "sd-pretag"))
+                is_suggestion = child.tag == "sd-pretag"
+                tags.append(_Tag(start, length, _attributes(child.attrib), is_suggestion))
         length = _append(pieces, child.tail, length, public_form=public_form)
     return length
 
 
 def _append(pieces: list[str], text: str | None, length: int, *, public_form: bool) -> int:
-    """The public converter made runs of spaces one within a stretch of text, not across mark-up."""
+    """Append ``text`` with white space collapsed and return the new length.
+
+    The public converter collapsed white space within a text node, but not across mark-up.
+    """
     if not text:
         return length
     text = collapse_white_space(text)
@@ -286,14 +310,14 @@ def _append(pieces: list[str], text: str | None, length: int, *, public_form: bo
     return length + len(text)
 
 
-def _kept(attributes: Any) -> dict[str, str]:
-    """The attributes that say something: SourceData writes the word None for absent."""
+def _attributes(attributes: Any) -> dict[str, str]:
+    """Return the attributes that have a value; SourceData writes None for a missing one."""
     return {str(key): str(value) for key, value in attributes.items() if value and value != "None"}
 
 
 def _count_tag(tag: _Tag, text: str, report: Report) -> None:
     surface = text[tag.start : tag.end]
-    if tag.is_guess:
+    if tag.is_suggestion:
         report.counts["pretags"] += 1
         report.counts["pretags_without_text"] += not surface.strip()
         return
@@ -306,15 +330,10 @@ def _count_tag(tag: _Tag, text: str, report: Report) -> None:
 
 
 def _label(tag: _Tag) -> str:
-    if tag.is_guess:
-        return next(
-            (
-                _LABEL_OF_TYPE[word]
-                for word in tag.attributes.get("class", "").split()
-                if word in _LABEL_OF_TYPE
-            ),
-            "",
-        )
+    """Return the label of sd-nlp for a tag, "" if it has none."""
+    if tag.is_suggestion:
+        words = tag.attributes.get("class", "").split()
+        return next((_LABEL_OF_TYPE[word] for word in words if word in _LABEL_OF_TYPE), "")
     by_type = _LABEL_OF_TYPE.get(tag.attributes.get("entity_type", ""), "")
     return by_type or _LABEL_OF_CATEGORY.get(tag.attributes.get("category", ""), "")
 
@@ -342,7 +361,7 @@ def _span(tag: _Tag, text: str, offset: int, used: set[str]) -> Span:
 
 
 def _unused(name: str, used: set[str]) -> str:
-    """``name``, or with a number behind it where the figure has it already."""
+    """Return ``name``, with a number after it if the figure already uses it."""
     unique, number = name, 2
     while unique in used:
         unique, number = f"{name}~{number}", number + 1
@@ -351,42 +370,53 @@ def _unused(name: str, used: set[str]) -> str:
 
 
 def _segment(panel: _Panel, offset: int, number: int) -> Segment:
-    found = _MARKER.match(panel.text)
-    marker = found.group(1).upper() if found else _letter(number)
+    printed = _MARKER.match(panel.text)
     return Segment(
-        offset, offset + len(panel.text), panel.id, marker, tuple(panel.aliases), panel.image
+        offset,
+        offset + len(panel.text),
+        panel.id,
+        marker=printed.group(1).upper() if printed else _letter(number),
+        aliases=tuple(panel.aliases),
+        image=panel.image,
     )
 
 
 def _letter(number: int) -> str:
-    return (
-        chr(ord("A") + number)
-        if number < 26
-        else f"{chr(ord('A') + number // 26 - 1)}{chr(ord('A') + number % 26)}"
-    )
+    """Return A for 0, Z for 25, AA for 26."""
+    last = chr(ord("A") + number % 26)
+    return last if number < 26 else chr(ord("A") + number // 26 - 1) + last
 
 
 def _without_repeats(panels: list[_Panel], report: Report) -> list[_Panel]:
-    """The panels, each text once; a repeat's id becomes an alias, and tags that only the repeat has
-    move to the kept one."""
-    kept: dict[str, _Panel] = {}
+    """Return the panels, each text once.
+
+    The id of a repeat becomes an alias of the first panel with this text. Tags that only the
+    repeat has move to that panel.
+    """
+    unique: dict[str, _Panel] = {}
     for panel in panels:
-        first = kept.get(panel.text) if panel.text else None
+        first = unique.get(panel.text) if panel.text else None
         if first is None:
-            kept[panel.text or f"\0{panel.id}{len(kept)}"] = panel
+            unique[panel.text or f"\0{panel.id}{len(unique)}"] = panel
             continue
         first.aliases.append(panel.id)
-        known = {(tag.start, tag.end, tag.is_guess) for tag in first.tags}
-        new: list[_Tag] = []
-        for tag in panel.tags:
-            is_known = (tag.start, tag.end, tag.is_guess) in known
-            if tag.end > tag.start:
-                report.counts[
-                    f"{'pretags' if tag.is_guess else 'tags'}_on_repeats_{'dropped' if is_known else 'merged'}"  # noqa: E501
-                ] += 1
-                new += [] if is_known else [tag]
+        new = _tags_of_repeat(panel, first, report)
         if new:
-            kept[panel.text] = replace(
-                first, tags=sorted([*first.tags, *new], key=lambda tag: (tag.start, -tag.end))
-            )
-    return list(kept.values())
+            tags = sorted([*first.tags, *new], key=lambda tag: (tag.start, -tag.end))
+            unique[panel.text] = replace(first, tags=tags)
+    return list(unique.values())
+
+
+def _tags_of_repeat(repeat: _Panel, first: _Panel, report: Report) -> list[_Tag]:
+    """Return the tags of ``repeat`` that ``first`` does not have, and count all of them."""
+    known = {(tag.start, tag.end, tag.is_suggestion) for tag in first.tags}
+    new = []
+    for tag in repeat.tags:
+        if tag.end == tag.start:
+            continue
+        is_known = (tag.start, tag.end, tag.is_suggestion) in known
+        kind = "pretags" if tag.is_suggestion else "tags"
+        report.counts[f"{kind}_on_repeats_{'dropped' if is_known else 'merged'}"] += 1
+        if not is_known:
+            new.append(tag)
+    return new

@@ -1,5 +1,7 @@
-"""Files, folders and zip archives as one stream of named byte streams; nothing in an archive is
-trusted."""
+"""Files, folders and archives as named byte streams.
+
+Archives are not trusted: paths, sizes, memory and compression ratios have limits.
+"""
 
 from __future__ import annotations
 
@@ -19,21 +21,21 @@ from typing import IO, Any, Final
 from ner_engine.errors import UnreadableError
 from ner_engine.formats.report import Report
 
-#: One member of an archive may unpack to this many bytes, and all of them together to that many.
+#: Limits for the unpacked size of one member of an archive, and of all members together.
 MAX_MEMBER_BYTES: Final = 4 * 1024**3
 MAX_ARCHIVE_BYTES: Final = 8 * 1024**3
 MAX_MEMBERS: Final = 200_000
-#: What the dictionary of an xz file may take; ``xz -9`` asks for 65 MB.
+#: Memory limit for the dictionary of an xz file; ``xz -9`` needs 65 MB.
 MAX_XZ_MEMORY: Final = 256 * 1024**2
-#: Real legends pack 10 to 40 times; what packs more than this, beyond the first megabytes, is made
-#: to fill the disk.
+#: Highest compression ratio of a large member. Real legends have 10 to 40; a higher one means a
+#: zip bomb.
 MAX_RATIO: Final = 200
 RATIO_MATTERS_ABOVE: Final = 16 * 1024**2
-#: Bytes that are read from an input at once.
+#: Bytes read from an input at once.
 _BUFFER_BYTES: Final = 1 << 16
-#: What the disk and the libraries raise at an input that is damaged, cut off, locked or lies about
-#: itself. ``ValueError`` covers names that are not UTF-8, ``RuntimeError`` passwords and unknown
-#: methods of compression.
+#: Errors of the disk and the libraries for an input that is damaged, cut off or locked.
+#: ``ValueError`` covers names that are not UTF-8, ``RuntimeError`` passwords and unknown
+#: compression methods.
 _DAMAGE: Final = (
     *(OSError, EOFError, ValueError, LookupError, ArithmeticError, RuntimeError),
     *(struct.error, zipfile.BadZipFile, zlib.error, lzma.LZMAError),
@@ -42,12 +44,10 @@ _DAMAGE: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A named input; ``open()`` gives its bytes as a context manager, until the next source is
-    taken.
+    """A named input. ``open()`` returns its bytes, and is valid until the next source is taken.
 
-    Opening and reading raise ``UnreadableError``, whatever is wrong with the bytes. ``name`` is the
-    file's name, or the name of the folder or archive and the path in it. ``is_inside`` tells files
-    found in a folder or archive from those that were named themselves.
+    Opening and reading raise ``UnreadableError`` for any damage. ``name`` is the name of the file,
+    or that of the folder or archive with the path in it; then ``is_inside`` is true.
     """
 
     name: str
@@ -58,24 +58,26 @@ class Source:
 def open_inputs(
     paths: Iterable[Path], report: Report, *, names: Mapping[Path, str] | None = None
 ) -> Iterator[Source]:
-    """The inputs of ``paths`` (files, folders, zips) in a stable order; what cannot be opened is
-    named in ``report``.
+    """Yield the inputs in ``paths`` (files, folders, zip archives) in a stable order.
 
-    ``names`` says what people call a file that lies under another name, such as an uploaded one.
+    ``names`` maps a path to the name to show instead, such as that of an uploaded file. An input
+    that cannot be opened is named in ``report``.
     """
     for path in paths:
+        name = (names or {}).get(path, path.name)
         if path.is_dir():
-            for child in sorted(child for child in path.rglob("*") if child.is_file()):
-                if not _is_junk(child.name):
-                    yield from _file(
-                        child, child.relative_to(path.parent).as_posix(), report, is_inside=True
-                    )
+            yield from _folder(path, report)
         elif path.is_file():
-            yield from _file(path, (names or {}).get(path, path.name), report, is_inside=False)
+            yield from _file(path, name, report, is_inside=False)
         else:
-            report.problem(
-                (names or {}).get(path, path.name), "there is no such file; check the path"
-            )
+            report.problem(name, "there is no such file; check the path")
+
+
+def _folder(folder: Path, report: Report) -> Iterator[Source]:
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        if not _is_junk(path.name):
+            name = path.relative_to(folder.parent).as_posix()
+            yield from _file(path, name, report, is_inside=True)
 
 
 def _file(path: Path, name: str, report: Report, *, is_inside: bool) -> Iterator[Source]:
@@ -91,7 +93,7 @@ def _file(path: Path, name: str, report: Report, *, is_inside: bool) -> Iterator
     elif is_zip:
         yield from _members(path, name, report)
     elif name.lower().endswith(".zip"):
-        report.problem(name, "it is no zip archive, or was cut off; pack or copy it again")
+        report.problem(name, "it is not a zip archive, or was cut off; pack or copy it again")
     elif name.lower().endswith(".xz"):
         yield _source(name[: -len(".xz")], lambda: _Xz(path), is_inside=is_inside)
     else:
@@ -99,7 +101,7 @@ def _file(path: Path, name: str, report: Report, *, is_inside: bool) -> Iterator
 
 
 def _source(name: str, open_bytes: Callable[[], Any], *, is_inside: bool) -> Source:
-    """The source whose bytes ``open_bytes`` gives."""
+    """Return the source with the bytes of ``open_bytes()``."""
 
     def opened() -> io.BufferedReader:
         with _naming_damage(name):
@@ -110,8 +112,7 @@ def _source(name: str, open_bytes: Callable[[], Any], *, is_inside: bool) -> Sou
 
 @contextmanager
 def _naming_damage(name: str) -> Iterator[None]:
-    """Raise ``UnreadableError`` for the input of this name where its bytes cannot be read. The one
-    place that knows what can go wrong."""
+    """Raise ``UnreadableError`` for the input ``name`` if its bytes cannot be read."""
     try:
         yield
     except _DAMAGE as error:
@@ -119,19 +120,16 @@ def _naming_damage(name: str) -> Iterator[None]:
 
 
 def _sentence_of(error: Exception) -> str:
-    if isinstance(error, OSError) and error.strerror:  # without the path, which is the server's
+    if isinstance(error, OSError) and error.strerror:  # without the path on the server
         return f"it cannot be read ({error.strerror}); check the file and its permissions"
-    reason = (
-        "a file name in it is not valid UTF-8"
-        if isinstance(error, UnicodeError)
-        else str(error)[:120] or type(error).__name__
-    )
+    reason = str(error)[:120] or type(error).__name__
+    if isinstance(error, UnicodeError):
+        reason = "a file name in it is not valid UTF-8"
     return f"it cannot be read to its end ({reason}); copy or pack it again"
 
 
 class _Checked(io.RawIOBase):
-    """The bytes of the input ``name``; whatever goes wrong with them is raised as
-    ``UnreadableError``."""
+    """The bytes of the input ``name``, with ``UnreadableError`` for any damage."""
 
     def __init__(self, name: str, stream: Any) -> None:
         self._name, self._bytes = name, stream
@@ -153,7 +151,7 @@ class _Checked(io.RawIOBase):
 
 
 class _Xz(io.RawIOBase):
-    """An xz file, unpacked while it is read, with bounds on memory and on what comes out."""
+    """An xz file that is unpacked while it is read, with limits on memory and size."""
 
     def __init__(self, path: Path) -> None:
         self._packed = path.open("rb")
@@ -176,7 +174,7 @@ class _Xz(io.RawIOBase):
         return len(data)
 
     def _next(self, size: int) -> bytes:
-        """At most ``size`` bytes, none only at the end."""
+        """Return at most ``size`` bytes, and none only at the end."""
         while True:
             if self._unpacker.eof:
                 rest = self._unpacker.unused_data or self._packed.read(1 << 16)
@@ -186,7 +184,7 @@ class _Xz(io.RawIOBase):
             else:
                 rest = self._packed.read(1 << 16) if self._unpacker.needs_input else b""
                 if self._unpacker.needs_input and not rest:
-                    raise EOFError("the file ends before its content does")
+                    raise EOFError("the file was cut off")
             if data := self._unpacker.decompress(rest, size):
                 return data
 
@@ -219,6 +217,7 @@ def _members(path: Path, archive_name: str, report: Report) -> Iterator[Source]:
 
 
 def _archive_refusal(members: list[zipfile.ZipInfo]) -> str:
+    """Return the reason to refuse an archive, "" if there is none."""
     if len(members) > MAX_MEMBERS:
         return f"the archive holds more than {MAX_MEMBERS:,} files; split it"
     if sum(info.file_size for info in members) > MAX_ARCHIVE_BYTES:
@@ -227,31 +226,43 @@ def _archive_refusal(members: list[zipfile.ZipInfo]) -> str:
 
 
 def _member_refusal(info: zipfile.ZipInfo) -> str:
+    """Return the reason to refuse a member of an archive, "" if there is none."""
+    return _name_refusal(info) or _content_refusal(info)
+
+
+def _name_refusal(info: zipfile.ZipInfo) -> str:
     path = PurePosixPath(info.filename.replace("\\", "/"))
-    packs_too_well = info.file_size > RATIO_MATTERS_ABOVE and info.file_size > MAX_RATIO * max(
-        1, info.compress_size
-    )
-    reasons = {
-        "its path leads out of the archive; it was skipped, pack the file under a plain name": (
-            path.is_absolute() or ".." in path.parts or re.match("[A-Za-z]:", info.filename)
-        ),
-        "it has no name; pack it again under one": not path.name,
-        "it is an archive in an archive; unpack it and give it by itself": (
-            path.suffix.lower() == ".zip"
-        ),
-        "it is encrypted; unpack it and import the file itself": info.flag_bits & 0x1,
-        f"it unpacks to more than {MAX_MEMBER_BYTES // 1024**3} GB; split it": (
-            info.file_size > MAX_MEMBER_BYTES
-        ),
-        "it unpacks to a suspiciously large size (a zip bomb?); it was skipped": packs_too_well,
-        "the file is empty; export it again from its source": info.file_size == 0,
-    }
-    return next((reason for reason, holds in reasons.items() if holds), "")
+    if path.is_absolute() or ".." in path.parts or re.match("[A-Za-z]:", info.filename):
+        return "its path leads out of the archive; it was skipped, pack the file under a plain name"
+    if not path.name:
+        return "it has no name; pack it again with a name"
+    if path.suffix.lower() == ".zip":
+        return "it is an archive in an archive; unpack it and give it by itself"
+    return ""
+
+
+def _content_refusal(info: zipfile.ZipInfo) -> str:
+    if info.flag_bits & 0x1:
+        return "it is encrypted; unpack it and import the file itself"
+    if info.file_size > MAX_MEMBER_BYTES:
+        return f"it unpacks to more than {MAX_MEMBER_BYTES // 1024**3} GB; split it"
+    if _is_bomb(info):
+        return "its compression ratio is too high for real data (a zip bomb?); it was skipped"
+    if info.file_size == 0:
+        return "the file is empty; export it again from its source"
+    return ""
+
+
+def _is_bomb(info: zipfile.ZipInfo) -> bool:
+    ratio = info.file_size / max(1, info.compress_size)
+    return info.file_size > RATIO_MATTERS_ABOVE and ratio > MAX_RATIO
 
 
 def _is_junk(name: str) -> bool:
-    """Resource forks and folder notes that desktop systems leave. A file named only ``.xml`` is
-    data, not junk."""
+    """Return whether a file is a resource fork or folder note of a desktop system.
+
+    A file named only ``.xml`` is data.
+    """
     path = PurePosixPath(name)
     return (
         "__MACOSX" in path.parts

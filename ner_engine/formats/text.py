@@ -1,4 +1,4 @@
-"""Plain text: a legend a file, or a legend a line. Nothing is known of it but the text."""
+"""Plain text: one legend per file, or one per line."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ MAX_FILE_BYTES: Final = 16 * 1024**2
 def read(
     stream: IO[bytes], *, name: str, report: Report, per_line: bool = False
 ) -> Iterator[Document]:
-    """The document of a file, or with ``per_line`` one of each line that is not empty; what cannot
-    be text is refused by name.
+    """Yield the document of a file, or with ``per_line`` one document per non-empty line.
 
-    The text is kept as it is; a byte order mark and the line ends after it are the file's, not the
-    legend's. A document's id is the file's name without its suffix, ``name:N`` for line N. Counts:
-    files, documents, refused.
+    The text is kept unchanged, without a byte order mark and the line ends after it. The id of a
+    document is the file's name without its suffix, with ``:N`` for line N. A file or line that is
+    not text is refused and named in ``report``. Counts: files, documents, refused.
     """
     report.counts["files"] += 1
     stem = str(PurePosixPath(name).with_suffix(""))
-    pieces = (
-        lines(stream, name, report) if per_line else iter([(name, stream.read(MAX_FILE_BYTES + 1))])
-    )
+    if per_line:
+        pieces = lines(stream, name, report)
+    else:
+        pieces = iter([(name, stream.read(MAX_FILE_BYTES + 1))])
     for where, data in pieces:
         try:
             text = _decoded(data, where)
@@ -37,14 +37,15 @@ def read(
             report.problem(error.where, error.message)
             continue
         report.counts["documents"] += 1
-        yield Document(id=f"{stem}:{where.rpartition(' ')[2]}" if per_line else stem, text=text)
+        line = f":{where.rpartition(' ')[2]}" if per_line else ""
+        yield Document(id=f"{stem}{line}", text=text)
 
 
 def _decoded(data: bytes, where: str) -> str:
     if len(data) > MAX_FILE_BYTES:
         raise FormatError(
-            f"the file is larger than {MAX_FILE_BYTES // 1024**2} MB; a plain text file holds one"
-            " legend, or one a line",
+            f"the file is larger than {MAX_FILE_BYTES // 1024**2} MB; a plain text file has one"
+            " legend, or one per line",
             where=where,
         )
     if not data.strip():

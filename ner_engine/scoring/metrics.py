@@ -1,8 +1,7 @@
-"""Precision, recall and F1 of entities, strict: an entity counts only with the same start, end and
-label.
+"""Strict precision, recall and F1: an entity is correct if start, end and label all agree.
 
-The figures equal seqeval's (``mode="strict"``, IOB2) where the entities come from IOB2 labels; see
-tests.
+For entities from IOB2 labels the figures equal those of seqeval with ``mode="strict"`` and IOB2;
+tests compare the two.
 """
 
 from __future__ import annotations
@@ -10,15 +9,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from ner_engine.align import Labelled, decode, split_tag
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """Shares in 0-1; ``support`` counts gold entities, ``n_predicted`` predicted ones,
-    ``n_correct`` those that agree."""
+    """Precision, recall and F1 (0-1), from numbers of entities.
+
+    ``support`` is the number of gold entities, ``n_predicted`` of predictions, and ``n_correct``
+    of correct predictions. A ratio over nothing is 0.
+    """
 
     n_correct: int
     n_predicted: int
@@ -38,7 +40,7 @@ class Score:
         return 2 * self.n_correct / both if both else 0.0
 
     def __add__(self, other: Score) -> Score:
-        """Of both sets of entities together."""
+        """Return the score of both sets of entities together."""
         return Score(
             self.n_correct + other.n_correct,
             self.n_predicted + other.n_predicted,
@@ -56,33 +58,30 @@ class Score:
         }
 
 
+_NO_ENTITIES: Final = Score(0, 0, 0)
+
+
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """By label, over all entities (micro), and the mean over labels that occur in gold or
-    prediction (macro, as seqeval)."""
+    """Scores by label, over all entities (micro), and as the mean over labels (macro).
+
+    As in seqeval, the macro average is over the labels that occur in the gold or the predictions.
+    """
 
     by_label: dict[str, Score]
 
     def __add__(self, other: Scores) -> Scores:
-        """Of both sets of texts together: the scores of many texts are those of their parts, one
-        after the other."""
-        nothing = Score(0, 0, 0)
-        labels = sorted(self.by_label.keys() | other.by_label.keys())
-        return Scores(
-            {
-                label: self.by_label.get(label, nothing) + other.by_label.get(label, nothing)
-                for label in labels
-            }
-        )
+        """Return the scores of both sets of texts together."""
+        by_label: dict[str, Score] = {}
+        for label in sorted(self.by_label.keys() | other.by_label.keys()):
+            by_label[label] = self.by_label.get(label, _NO_ENTITIES) + other.by_label.get(
+                label, _NO_ENTITIES
+            )
+        return Scores(by_label)
 
     @property
     def micro(self) -> Score:
-        values = self.by_label.values()
-        return Score(
-            sum(s.n_correct for s in values),
-            sum(s.n_predicted for s in values),
-            sum(s.support for s in values),
-        )
+        return sum(self.by_label.values(), _NO_ENTITIES)
 
     @property
     def macro(self) -> dict[str, float]:
@@ -95,8 +94,10 @@ class Scores:
         }
 
     def as_json(self) -> dict[str, Any]:
-        """``{"by_label": {label: score}, "micro": score, "macro": {...}}``; every score as
-        ``Score.as_json``."""
+        """Return ``{"by_label": {label: score}, "micro": score, "macro": {...}}``.
+
+        Each score is that of ``Score.as_json``.
+        """
         return {
             "by_label": {label: score.as_json() for label, score in sorted(self.by_label.items())},
             "micro": self.micro.as_json(),
@@ -104,7 +105,7 @@ class Scores:
         }
 
     def table(self) -> str:
-        """The scores as lines of text, a label each, for reading."""
+        """Return the scores as lines of text, one per label, for reading."""
         width = max([len("micro avg"), *map(len, self.by_label)])
         head = f"{'':{width}}  {'P':>6} {'R':>6} {'F1':>6} {'support':>8}"
         rows = [
@@ -114,20 +115,16 @@ class Scores:
         micro, macro = self.micro, self.macro
         rows.append(("micro avg", micro.precision, micro.recall, micro.f1, micro.support))
         rows.append(("macro avg", macro["precision"], macro["recall"], macro["f1"], micro.support))
-        return "\n".join(
-            [
-                head,
-                *(
-                    f"{name:{width}}  {p:6.4f} {r:6.4f} {f:6.4f} {n:8d}"
-                    for name, p, r, f, n in rows
-                ),
-            ]
-        )
+        lines = [f"{name:{width}}  {p:6.4f} {r:6.4f} {f:6.4f} {n:8d}" for name, p, r, f, n in rows]
+        return "\n".join([head, *lines])
 
 
 def score(gold: Iterable[Iterable[Labelled]], predicted: Iterable[Iterable[Labelled]]) -> Scores:
-    """Compare two lists of documents, each a list of labelled ranges. Raises ``ValueError`` where
-    the lists differ in length."""
+    """Return the strict scores of ``predicted``.
+
+    Both arguments have one item per text: its entities. An entity given twice counts once. Raise
+    ``ValueError`` if the arguments differ in length.
+    """
     correct: Counter[str] = Counter()
     n_predicted: Counter[str] = Counter()
     support: Counter[str] = Counter()
@@ -143,30 +140,29 @@ def score(gold: Iterable[Iterable[Labelled]], predicted: Iterable[Iterable[Label
 
 
 def score_iob2(gold: Iterable[Sequence[str]], predicted: Iterable[Sequence[str]]) -> Scores:
-    """As ``score``, from IOB2 labels, one list a sentence."""
+    """Return the strict scores of ``predicted``; each item is the IOB2 labels of one text."""
     return score(map(_ranges, gold), map(_ranges, predicted))
 
 
 def score_words(
     gold: Iterable[Sequence[str]], predicted: Iterable[Sequence[str]]
 ) -> tuple[Scores, float]:
-    """Word by word, as reports at word level count: a word is right where its whole IOB2 label is,
-    O is no class. And the accuracy over all words.
+    """Return the scores of single words by entity type, and the accuracy (0-1) over all words.
 
-    Lists as in ``score_iob2``; scores are by entity type. Raises ``ValueError`` where lists differ
-    in length.
+    A word is correct if its whole IOB2 label is; O is not a class. The arguments are those of
+    ``score_iob2``. Raise ``ValueError`` if lists differ in length.
     """
     correct: Counter[str] = Counter()
     n_predicted: Counter[str] = Counter()
     support: Counter[str] = Counter()
     n_words, n_equal = 0, 0
     for in_gold, in_prediction in zip(gold, predicted, strict=True):
-        for wanted, found in zip(in_gold, in_prediction, strict=True):
+        for expected, label in zip(in_gold, in_prediction, strict=True):
             n_words += 1
-            n_equal += wanted == found
-            support[split_tag(wanted)[1]] += 1
-            n_predicted[split_tag(found)[1]] += 1
-            correct[split_tag(wanted)[1]] += wanted == found
+            n_equal += expected == label
+            support[split_tag(expected)[1]] += 1
+            n_predicted[split_tag(label)[1]] += 1
+            correct[split_tag(expected)[1]] += expected == label
     labels = sorted((support.keys() | n_predicted.keys()) - {""})
     by_label = {
         label: Score(correct[label], n_predicted[label], support[label]) for label in labels

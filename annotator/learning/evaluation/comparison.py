@@ -25,7 +25,7 @@ from ner_engine.scoring.comparison import (
     errors_of,
     paired_bootstrap,
     partial_scores,
-    worsened,
+    worse_texts,
 )
 from ner_engine.scoring.metrics import Scores
 
@@ -84,7 +84,7 @@ class Recorder:
         )
         self._partial += partial_scores([gold], [found])
         errors = errors_of([document.text], [gold], [found])
-        for kept, more in ((self._confusion, errors.confusion), (self._edges, errors.edges)):
+        for kept, more in ((self._confusion, errors.confusion), (self._edges, errors.boundaries)):
             kept.update(more)
         for kept, strings in ((self._missed, errors.missed), (self._invented, errors.invented)):
             for (label, surface), n in strings.items():
@@ -396,7 +396,7 @@ def details_of(comparison: Comparison, project: Project) -> Details | None:
     if current is not None and not candidate.are_of_the_same_texts_as(current):
         current = None
     found = _by_legend(current, candidate) if current is not None else {}
-    more_errors = worsened([of[0] for of in found.values()], [of[1] for of in found.values()])
+    more_errors = worse_texts([of[0] for of in found.values()], [of[1] for of in found.values()])
     legends, n_legends = list(found), max(1, len({_legend(text) for text in candidate.texts}))
     labels = sorted({*candidate.labels, *(current.labels if current else ())})
     return Details(
@@ -420,7 +420,9 @@ def details_of(comparison: Comparison, project: Project) -> Details | None:
             [(legends[index], *found[legends[index]]) for index, _ in more_errors[:SHOWN_LEGENDS]],
         ),
         n_worse=len(more_errors),
-        n_better=len(worsened([of[1] for of in found.values()], [of[0] for of in found.values()])),
+        n_better=len(
+            worse_texts([of[1] for of in found.values()], [of[0] for of in found.values()])
+        ),
         n_legends=n_legends,
         milliseconds=(
             _milliseconds(comparison.candidate, n_legends),

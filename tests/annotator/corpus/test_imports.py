@@ -339,7 +339,7 @@ def test_the_report_tells_rejected_and_unlabelled_rows(
     assert report["counts"]["rows_rejected"] == 2
     assert report["notes"] == [
         "2 rows were marked as rejected or ignored by the other tool. They were imported without"
-        " their entities, to be reviewed."
+        " their entities and need a review."
     ]
     assert [problem.partition(":")[0] for problem in report["problems"]] == [
         "prodigy.jsonl, line 5",

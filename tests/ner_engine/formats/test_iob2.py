@@ -146,7 +146,7 @@ def test_labels_of_other_schemes_are_read() -> None:
     [
         ("Bax", "1 column;"),
         ("Bax\tNN\tx\ty\tO", "5 columns"),
-        ("Bax\tprotein", '"protein" in its last column is no label'),
+        ("Bax\tprotein", '"protein" in its last column is not a label'),
         ("\tB-P", "a label but no word"),
         ("x" * (iob2.MAX_LINE_BYTES + 9) + "\tO", "longer than"),
     ],

@@ -102,7 +102,7 @@ def test_articles_inside_a_wrapper_with_a_namespace_are_found() -> None:
 def test_xml_that_is_no_article_is_refused_by_name() -> None:
     documents, report = read("", head="<html>", tail="</html>")
     assert documents == []
-    assert "no JATS article" in str(report.problems[0])
+    assert "not a JATS article" in str(report.problems[0])
 
 
 def test_every_caption_of_published_articles_is_read(shared_dir: Path) -> None:

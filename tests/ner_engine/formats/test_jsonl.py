@@ -80,7 +80,7 @@ def spans(**fields: Any) -> dict[str, Any]:
         (row(text="a\0b"), "NUL"),
         (row(id=True), "plain string"),
         (row(doi="\udc00"), "plain string"),
-        (row(attributes={"a": "\ud800"}), "half a character"),
+        (row(attributes={"a": "\ud800"}), "lone surrogate"),
         (row(attributes={"a": [{"\0": 1}]}), "a NUL"),
         (row(attributes={"a": float("nan")}), "number"),
         (row(attributes=[]), "object"),
@@ -95,7 +95,7 @@ def spans(**fields: Any) -> dict[str, Any]:
         (row(**spans(end=0)), "empty"),
         (row(**spans(end=4)), "white space"),
         (row(**spans(surface="Bak")), "surface"),
-        (row(**spans(role="BOSS")), "no role"),
+        (row(**spans(role="BOSS")), "not a role"),
         (row(**spans(score=1.5)), "from 0 to 1"),
         (row(**spans(score=True)), "from 0 to 1"),
         (row(**spans(label=7.5)), "plain string"),
@@ -151,7 +151,7 @@ def test_rejected_rows_are_counted_in_a_sentence() -> None:
     assert report.counts["rows_rejected"] == 2
     assert [str(note) for note in report.notes] == [
         "in.jsonl: 2 rows were marked as rejected or ignored by the other tool. They were imported"
-        " without their entities, to be reviewed."
+        " without their entities and need a review."
     ]
 
 

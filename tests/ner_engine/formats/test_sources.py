@@ -207,7 +207,7 @@ def test_a_format_is_told_by_what_a_file_holds(
 def test_a_file_of_no_known_form_is_an_error_by_name(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     path.write_bytes(b"\x89PNG")
-    with pytest.raises(FormatError, match=r"a\.png: its format cannot be told"):
+    with pytest.raises(FormatError, match=r"a\.png: its format was not recognised"):
         detect(path)
 
 
@@ -241,7 +241,7 @@ def test_a_member_with_two_names_is_named_and_the_rest_is_read(tmp_path: Path) -
 def test_a_member_without_a_name_is_named(tmp_path: Path) -> None:
     names, problems = names_in(pack(tmp_path / "c.zip", {".": ROW, "good.jsonl": ROW}))
     assert names == ["c.zip/good.jsonl"]
-    assert problems == [("c.zip/.", "it has no name; pack it again under one")]
+    assert problems == [("c.zip/.", "it has no name; pack it again with a name")]
 
 
 def test_a_table_of_contents_that_is_not_utf8_is_named(tmp_path: Path) -> None:
@@ -269,7 +269,7 @@ def test_no_readable_member_is_an_error_that_names_the_first(tmp_path: Path) -> 
     archive = pack(tmp_path / "c.zip", {"a.jsonl": ROW, "b.jsonl": ROW}, zipfile.ZIP_STORED)
     damaged(damaged(archive, "a.jsonl"), "b.jsonl")
     with pytest.raises(
-        UnreadableError, match=r"^c\.zip/a\.jsonl: it cannot be read .* 1 more beside it"
+        UnreadableError, match=r"^c\.zip/a\.jsonl: it cannot be read .* 1 other file"
     ):
         detect(archive)
 

@@ -11,10 +11,10 @@ from ner_engine.scoring.comparison import (
     Counts,
     counts_of,
     errors_of,
+    match_entities,
     paired_bootstrap,
-    pairs,
     partial_scores,
-    worsened,
+    worse_texts,
 )
 from ner_engine.scoring.metrics import score
 
@@ -63,7 +63,7 @@ def test_pairs_overlap_and_use_nobody_twice(
     gold: list[Labelled], predicted: list[Labelled]
 ) -> None:
     left, right = sorted(set(gold)), sorted(set(predicted))
-    found = pairs(left, right)
+    found = match_entities(left, right)
     assert all(a.start < b.end and b.start < a.end for a, b in found)
     assert len({a for a, _ in found}) == len({b for _, b in found}) == len(found)
     assert {a for a, b in found if a == b} == set(left) & set(right)
@@ -80,7 +80,7 @@ def test_errors_are_told_apart_by_what_is_wrong() -> None:
         ("GENEPROD", ""): 1,
         ("", "EXP_ASSAY"): 1,
     }
-    assert dict(found.edges) == {("CELL", "ends"): 1}
+    assert dict(found.boundaries) == {("CELL", "ends"): 1}
     assert dict(found.missed) == {("GENEPROD", "p53"): 1}
     assert dict(found.invented) == {("EXP_ASSAY", "blot"): 1}
     assert found.as_json()["missed"] == [{"label": "GENEPROD", "surface": "p53", "count": 1}]
@@ -92,7 +92,7 @@ def test_a_clear_difference_is_told_from_one_that_chance_makes() -> None:
     clear = paired_bootstrap(papers, bad, good)
     assert clear.measured == pytest.approx(0.2)
     assert clear.low > 0
-    assert clear.share_worse == 0
+    assert clear.fraction_worse == 0
     assert clear.n_groups == 20
     mixed = [Counts(9, 10, 10) if index % 10 < 5 else Counts(7, 10, 10) for index in range(100)]
     turned = [Counts(7, 10, 10) if index % 10 < 5 else Counts(9, 10, 10) for index in range(100)]
@@ -105,14 +105,14 @@ def test_the_same_papers_give_the_same_interval_and_none_give_no_difference() ->
     one = paired_bootstrap(["a", "b"], [Counts(1, 2, 3)] * 2, [Counts(2, 2, 3)] * 2)
     assert one == paired_bootstrap(["a", "b"], [Counts(1, 2, 3)] * 2, [Counts(2, 2, 3)] * 2)
     assert paired_bootstrap([], [], []).measured == 0
-    with pytest.raises(ValueError, match="one entry a text"):
+    with pytest.raises(ValueError, match="one entry per text"):
         paired_bootstrap(["a"], [], [])
 
 
 def test_legends_that_got_worse_come_worst_first() -> None:
     old = [Counts(2, 2, 2), Counts(1, 1, 2), Counts(1, 2, 2)]
     new = [Counts(0, 1, 2), Counts(2, 2, 2), Counts(1, 3, 2)]
-    assert worsened(old, new) == [(0, 3), (2, 1)]
+    assert worse_texts(old, new) == [(0, 3), (2, 1)]
     assert counts_of(
         [Labelled(0, 1, "A"), Labelled(2, 3, "B")], [Labelled(0, 1, "A")], "A"
     ) == Counts(1, 1, 1)

@@ -79,7 +79,7 @@ def test_what_is_kept_gives_the_scores_the_errors_and_the_counts_of_each_text_ag
         assert total.support == of_label.support
     assert recorder.partial == partial_scores(gold, found).as_json()
     assert kept.confusion == errors.confusion
-    assert kept.edges == errors.edges
+    assert kept.edges == errors.boundaries
     assert kept.missed == errors.missed
     assert kept.invented == errors.invented
     assert [text.paper for text in kept.texts] == [
