@@ -240,7 +240,7 @@ def paired_bootstrap(
             [new.n_correct, new.n_predicted, new.support],
         ]
     measured = _f1(totals.sum(axis=0))
-    samples = np.zeros((1, 0))
+    samples: NDArray[np.float64 | np.int64] = np.zeros((1, 0))
     if names:
         chances = np.full(len(names), 1 / len(names))
         samples = np.random.default_rng(seed).multinomial(len(names), chances, size=draws)
