@@ -512,7 +512,7 @@ def test_the_format_is_guessed_from_content_and_a_wrong_one_is_refused(
     path = tmp_path / "paper.data"
     path.write_text(GOOD_XML.format(doi="a", id="1"), encoding="utf-8")
     assert run_import(project, path)["formats"] == ["sourcedata-xml"]
-    with pytest.raises(CommandError, match=r"no format; formats are sourcedata-xml"):
+    with pytest.raises(CommandError, match=r"not a format; choose one of sourcedata-xml"):
         call_command("import_documents", project.slug, str(path), "--from", "word")
     with pytest.raises(CommandError, match="ways are gold, suggestions, none"):
         call_command("import_documents", project.slug, str(path), "--labels", "all")
