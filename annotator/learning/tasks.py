@@ -54,7 +54,8 @@ def train_model(run: JobRun, *, training_run: int) -> dict[str, Any]:
     )
     if row is None:
         raise UserError("The training run was removed before it began.")
-    return Training(row, run, lineup_of(row.project).step(row.task).model).complete()
+    serving = lineup_of(row.project).step(row.task).model
+    return Training(row, run, serving).complete().as_json()
 
 
 @handles(DRY_RUN_KIND, queue=Queue.TRAIN, title="Dry run of a training")

@@ -113,7 +113,7 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_the_window(
         project=project,
         is_on=True,
         every_panels=200,
-        said="Too little is new: 3 panels were newly accepted so far.",
+        said="Not due yet: 3 panels were newly accepted so far.",
     )
     AutomaticRound.objects.create(
         project=project,
@@ -161,7 +161,7 @@ def test_training_by_itself_is_switched_on_from_the_first_page(
     page.get_by_role("link", name="off", exact=True).click()
     page.get_by_label("Train by itself").check()
     page.get_by_role("button", name="Save").click()
-    expect(page.get_by_text("Say after how many newly accepted panels")).to_be_visible()
+    expect(page.get_by_text("Set a number of newly accepted panels")).to_be_visible()
     page.get_by_label("After newly accepted panels").fill("200")
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_text("trains by itself from now on")).to_be_visible()

@@ -1,9 +1,8 @@
-"""Automatic retraining: when enough was newly accepted, or in time, a project freezes a snapshot,
-trains on it and has the candidate judged.
+"""Automatic training: freeze a snapshot and train on it, on a schedule or after new legends.
 
-There it ends: whether the candidate goes into service is decided by a person, at the gate. All that
-is under way stands in rows, and a worker looks once a minute what comes next, so that nothing is
-lost with a worker and nothing is begun twice.
+It ends with the evaluation of the candidate: only a person promotes it. The state of each
+automatic run is in the database, and a worker advances it once a minute, so nothing is lost with
+a worker and nothing starts twice.
 """
 
 from __future__ import annotations
@@ -51,20 +50,24 @@ from ner_engine.errors import EngineError
 log = structlog.get_logger(__name__)
 
 LOOK_EVERY: Final = timedelta(minutes=1)
-#: Longer ago than this nobody looked: no worker is there to do it.
+#: If no worker checked for this long, none is running.
 FORGOTTEN_AFTER: Final = 5 * LOOK_EVERY
+_MAX_NUMBER: Final = 1_000_000
+_MAX_REASON: Final = 300
+_MAX_RUNS_SHOWN: Final = 20
 _UNFORESEEN: Final = (
-    "Something went wrong that nobody foresaw; the worker's log has the details. It is tried again"
-    " every minute."
+    "An unexpected error occurred; see the worker's log for details. It is tried again every"
+    " minute."
 )
 
 
+# Settings
+
+
 def settings_of(project: Project) -> AutomaticTraining:
-    """Whether and when the project trains by itself; a row that is not saved where nobody ever set
-    it."""
-    return AutomaticTraining.objects.filter(project=project).first() or AutomaticTraining(
-        project=project
-    )
+    """Return the project's settings, an unsaved row if they were never changed."""
+    row = AutomaticTraining.objects.filter(project=project).first()
+    return row or AutomaticTraining(project=project)
 
 
 def change_automatic_training(
@@ -77,61 +80,75 @@ def change_automatic_training(
     recipe: str = DEFAULT_RECIPE,
     hyperparameters: Mapping[str, Any] | None = None,
 ) -> AutomaticTraining:
-    """Have the project train by itself from now on, or no longer. A round that is under way is
-    finished or, before its training, given up.
+    """Switch automatic training on or off, and set when and how it trains.
 
-    Raises ``PermissionDenied``; ``UserError`` for an occasion, a recipe or a hyperparameter that
-    cannot be.
+    Switched off, an automatic run that trains already is finished; one before its training ends.
+    Raises ``PermissionDenied``, and ``UserError`` if a number, the recipe or a hyperparameter is
+    not permitted.
     """
     require(actor, project, Action.MANAGE)
-    for words, value in (("panels", every_panels), ("days", every_days)):
-        if value is not None and (
-            isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 1_000_000
-        ):
-            raise UserError(f"The number of {words} must be a whole number from 1 on, or left out.")
+    _check_number("panels", every_panels)
+    _check_number("days", every_days)
     if is_on and every_panels is None and every_days is None:
         raise UserError(
-            "Say after how many newly accepted panels, or after how many days, the project is to"
-            " train by itself."
+            "Set a number of newly accepted panels, or a number of days, after which the project"
+            " trains."
         )
     checked_hyperparameters(recipe, hyperparameters or {})
-    told: dict[str, Any] = {
-        "is_on": is_on,
-        "every_panels": every_panels,
-        "every_days": every_days,
-        "recipe": recipe,
-    }
-    facts = {
-        **told,
-        "hyperparameters": dict(hyperparameters or {}),
-        "changed_by": user_of(actor),
-        "said": "",
-        "looked_at": None,
-    }
-    row, _ = AutomaticTraining.objects.update_or_create(project=project, defaults=facts)
-    log.info("automatic_training_changed", project=project.pk, actor=log_name(actor), **told)
+    row, _ = AutomaticTraining.objects.update_or_create(
+        project=project,
+        defaults={
+            "is_on": is_on,
+            "every_panels": every_panels,
+            "every_days": every_days,
+            "recipe": recipe,
+            "hyperparameters": dict(hyperparameters or {}),
+            "changed_by": user_of(actor),
+            "said": "",
+            "looked_at": None,
+        },
+    )
+    log.info(
+        "automatic_training_changed",
+        project=project.pk,
+        actor=log_name(actor),
+        is_on=is_on,
+        every_panels=every_panels,
+        every_days=every_days,
+        recipe=recipe,
+    )
     return row
 
 
-# Whether it is time
+def _check_number(unit: str, value: int | None) -> None:
+    if value is None:
+        return
+    is_whole = isinstance(value, int) and not isinstance(value, bool)
+    if not is_whole or not 1 <= value <= _MAX_NUMBER:
+        raise UserError(f"The number of {unit} must be a whole number from 1 on, or left out.")
+
+
+# The trigger
 
 
 @dataclass(frozen=True, slots=True)
-class Occasion:
-    """Whether it is time to train, and in a sentence why, or why not yet."""
+class Trigger:
+    """Whether a training is due, and a sentence that says why or when."""
 
     is_due: bool
     sentence: str
 
 
 def newly_accepted(project: Project, recipe: str) -> tuple[int, datetime | None]:
-    """How many panels were accepted since the legends were frozen that the project last trained on,
-    for that recipe's task or by itself; and when that was, None where it never did."""
-    snapshots = project.training_runs.filter(task=recipe_named(recipe).task).order_by(
-        "-snapshot__created_at"
-    )
+    """Return the number of panels accepted since the project's last training, and its time.
+
+    A training counts if it has the recipe's task, or was automatic; the time is that of its
+    snapshot, and None if there was none.
+    """
+    task = recipe_named(recipe).task
+    runs = project.training_runs.filter(task=task).order_by("-snapshot__created_at")
     times = [
-        snapshots.values_list("snapshot__created_at", flat=True).first(),
+        runs.values_list("snapshot__created_at", flat=True).first(),
         project.automatic_rounds.values_list("created_at", flat=True).first(),
     ]
     last = max((time for time in times if time is not None), default=None)
@@ -141,49 +158,43 @@ def newly_accepted(project: Project, recipe: str) -> tuple[int, datetime | None]
     return accepted.aggregate(n=Sum(Greatest("n_panels", 1)))["n"] or 0, last
 
 
-def occasion_of(settings: AutomaticTraining, *, now: datetime) -> Occasion:
-    """Whether the project's rules ask for a training now."""
+def trigger_of(settings: AutomaticTraining, *, now: datetime) -> Trigger:
+    """Return whether the project's settings ask for a training now."""
     n_new, last = newly_accepted(settings.project, settings.recipe)
     since = f"since {_day(last)}" if last is not None else "so far"
-    found = f"{n_new:,} panel{' was' if n_new == 1 else 's were'} newly accepted {since}"
+    verb = "panel was" if n_new == 1 else "panels were"
+    news = f"{n_new:,} {verb} newly accepted {since}"
     if settings.every_panels is not None and n_new >= settings.every_panels:
-        return Occasion(True, f"{found}; {settings.every_panels:,} were asked for.")
-    due_at = (
-        last + timedelta(days=settings.every_days)
-        if settings.every_days is not None and last is not None
-        else None
-    )
-    if settings.every_days is not None and n_new and (due_at is None or due_at <= now):
-        return Occasion(
-            True,
-            f"{found}, and it trains every {settings.every_days:,}"
-            f" day{'' if settings.every_days == 1 else 's'}.",
-        )
-    waits = []
+        return Trigger(True, f"{news}; the threshold is {settings.every_panels:,}.")
+    due_at = None
+    if settings.every_days is not None and last is not None:
+        due_at = last + timedelta(days=settings.every_days)
+    is_late = due_at is None or due_at <= now
+    if settings.every_days is not None and n_new and is_late:
+        unit = "day" if settings.every_days == 1 else "days"
+        return Trigger(True, f"{news}, and it trains every {settings.every_days:,} {unit}.")
+    conditions = []
     if settings.every_panels is not None:
-        waits.append(f"with {settings.every_panels - n_new:,} more")
-    if settings.every_days is not None:
-        waits.append(
-            f"on {_day(due_at)}, if anything is new"
-            if due_at is not None and due_at > now
-            else "as soon as anything is new"
-        )
-    return Occasion(False, f"Too little is new: {found}. It begins {' or '.join(waits)}.")
+        conditions.append(f"after {settings.every_panels - n_new:,} more")
+    if settings.every_days is not None and is_late:
+        conditions.append("as soon as there are any")
+    elif due_at is not None:
+        conditions.append(f"on {_day(due_at)} if there are any")
+    return Trigger(False, f"Not due yet: {news}. It trains {' or '.join(conditions)}.")
 
 
 def _day(time: datetime) -> str:
     return f"{timezone.localtime(time):%-d %B %Y}"
 
 
-# What comes next
+# The next step
 
 
 def look_at_all() -> None:
-    """Take each project that trains by itself a step further, and say on its row what came of
-    it."""
-    under_way = AutomaticRound.objects.unfinished().filter(project=OuterRef("project"))
+    """Advance the automatic training of every project, and store the sentence for its page."""
+    unfinished = AutomaticRound.objects.unfinished().filter(project=OuterRef("project"))
     rows = AutomaticTraining.objects.filter(
-        Q(is_on=True) | Exists(under_way), project__archived_at=None
+        Q(is_on=True) | Exists(unfinished), project__archived_at=None
     )
     for project in Project.objects.filter(pk__in=rows.values("project")):
         try:
@@ -196,8 +207,10 @@ def look_at_all() -> None:
 
 
 def look_at(project: Project) -> str:
-    """Take the project a step further: begin a round where it is time, go on with one that is under
-    way; what is said of it, in a sentence."""
+    """Advance the project's automatic training by one step; return a sentence about it.
+
+    The step starts a run that is due, or continues the unfinished one.
+    """
     with transaction.atomic():
         settings = (
             AutomaticTraining.objects.select_for_update(of=("self",))
@@ -207,157 +220,168 @@ def look_at(project: Project) -> str:
         )
         if settings is None:
             return ""
-        round_ = (
-            settings.project.automatic_rounds.unfinished()
-            .select_related("snapshot__job", "run__job", "run__project")
-            .first()
+        sentence = _advance(settings)
+        AutomaticTraining.objects.filter(pk=settings.pk).update(
+            looked_at=timezone.now(), said=sentence
         )
-        said = (
-            _go_on(settings, round_)
-            if round_ is not None
-            else _begin(settings)
-            if settings.is_on
-            else ""
-        )
-        AutomaticTraining.objects.filter(pk=settings.pk).update(looked_at=timezone.now(), said=said)
-    return said
+    return sentence
 
 
-def _begin(settings: AutomaticTraining) -> str:
+def _advance(settings: AutomaticTraining) -> str:
+    unfinished = (
+        settings.project.automatic_rounds.unfinished()
+        .select_related("snapshot__job", "run__job", "run__project")
+        .first()
+    )
+    if unfinished is not None:
+        return _continue(settings, unfinished)
+    return _start(settings) if settings.is_on else ""
+
+
+def _start(settings: AutomaticTraining) -> str:
     project = settings.project
-    occasion = occasion_of(settings, now=timezone.now())
-    if not occasion.is_due:
-        return occasion.sentence
-    if hindrance := _hindrance(project):
-        return f"It is time ({occasion.sentence.rstrip('.')}), but {hindrance}"
+    trigger = trigger_of(settings, now=timezone.now())
+    if not trigger.is_due:
+        return trigger.sentence
+    due = f"A training is due ({trigger.sentence.rstrip('.')})"
+    if obstacle := _obstacle(project):
+        return f"{due}, but {obstacle}"
     try:
         serving_model(project)
-        snapshot = freeze_snapshot(project=project, actor=SYSTEM, note="automatic retraining")
+        snapshot = freeze_snapshot(project=project, actor=SYSTEM, note="automatic training")
     except (UserError, EngineError, JobConflictError) as error:
-        return f"It is time ({occasion.sentence.rstrip('.')}), but it could not begin: {error}"
-    AutomaticRound.objects.create(
-        project=project, reason=occasion.sentence[:300], snapshot=snapshot
-    )
-    log.info("automatic_training_begun", project=project.pk, snapshot=snapshot.number)
-    return f"It began: {occasion.sentence} Snapshot {snapshot.number} is being frozen."
+        return f"{due}, but it could not start: {error}"
+    reason = trigger.sentence[:_MAX_REASON]
+    AutomaticRound.objects.create(project=project, reason=reason, snapshot=snapshot)
+    log.info("automatic_training_started", project=project.pk, snapshot=snapshot.number)
+    return f"Started: {trigger.sentence} Snapshot {snapshot.number} is being frozen."
 
 
-def _hindrance(project: Project) -> str:
-    """What keeps the project from training now, and when that ends; empty where nothing does."""
+def _obstacle(project: Project) -> str:
+    """Return what keeps the project from training now and when that ends, "" if nothing does."""
     settle_runs(project=project)
     run = project.training_runs.unfinished().first()
     if run is not None:
-        return f"run {run.pk} is not finished. It begins once that has ended."
-    if (
-        Job.objects.unfinished()
-        .filter(scope=project.scope, kind__in=[SNAPSHOT_KIND, TRAIN_KIND])
-        .exists()
-    ):
-        return "the project is busy with a snapshot or a training. It begins once that has ended."
-    return _unheard({str(Queue.DEFAULT), str(Queue.TRAIN)})
+        return f"run {run.pk} is not finished. It starts after that run."
+    jobs = Job.objects.unfinished().filter(
+        scope=project.scope, kind__in=[SNAPSHOT_KIND, TRAIN_KIND]
+    )
+    if jobs.exists():
+        return "the project has an unfinished snapshot or training. It starts after that."
+    return _missing_worker({str(Queue.DEFAULT), str(Queue.TRAIN)})
 
 
-def _unheard(queues: set[str]) -> str:
-    if missing := sorted(queues - live_queues()):
-        return (
-            f"no worker listens on queue “{missing[0]}”. Start one with `make worker`; it then"
-            " begins by itself."
-        )
-    return ""
+def _missing_worker(queues: set[str]) -> str:
+    missing = sorted(queues - live_queues())
+    if not missing:
+        return ""
+    return (
+        f"no worker listens on queue “{missing[0]}”. Start one with `make worker`; the training"
+        " then starts."
+    )
 
 
-def _go_on(settings: AutomaticTraining, round_: AutomaticRound) -> str:
-    if round_.state == RoundState.TRAINING:
-        if round_.run is None:
-            return _end(round_, RoundState.FAILED, "The training run was removed.")
-        return _watch(round_, round_.run)
+def _continue(settings: AutomaticTraining, automatic: AutomaticRound) -> str:
+    if automatic.state == RoundState.TRAINING:
+        if automatic.run is None:
+            return _end(automatic, RoundState.FAILED, "The training run was removed.")
+        return _follow_run(automatic, automatic.run)
     if not settings.is_on:
-        return _end(round_, RoundState.CANCELLED, "It was switched off before the training began.")
-    if round_.snapshot is None:
-        return _end(
-            round_, RoundState.FAILED, "The snapshot was removed before the training began."
-        )
-    return _wait_for(settings, round_, round_.snapshot)
+        sentence = "It was switched off before the training started."
+        return _end(automatic, RoundState.CANCELLED, sentence)
+    if automatic.snapshot is None:
+        sentence = "The snapshot was removed before the training started."
+        return _end(automatic, RoundState.FAILED, sentence)
+    return _follow_snapshot(settings, automatic, automatic.snapshot)
 
 
-def _wait_for(settings: AutomaticTraining, round_: AutomaticRound, snapshot: Snapshot) -> str:
-    """Until the snapshot is frozen; then the training begins."""
+def _follow_snapshot(
+    settings: AutomaticTraining, automatic: AutomaticRound, snapshot: Snapshot
+) -> str:
+    """Wait until the snapshot is frozen, then start the training."""
     settle_snapshots(project=settings.project)
     snapshot.refresh_from_db()
     if snapshot.state == SnapshotState.BUILDING:
-        return f"Snapshot {snapshot.number} is being frozen. {_waits(Queue.DEFAULT)}".strip()
+        return _with_warning(f"Snapshot {snapshot.number} is being frozen.", Queue.DEFAULT)
     if snapshot.state == SnapshotState.FAILED:
         sentence = f"Snapshot {snapshot.number} could not be frozen: {snapshot.error}"
-        return _end(round_, RoundState.FAILED, sentence)
-    return _train(settings, round_, snapshot)
+        return _end(automatic, RoundState.FAILED, sentence)
+    return _start_run(settings, automatic, snapshot)
 
 
-def _train(settings: AutomaticTraining, round_: AutomaticRound, snapshot: Snapshot) -> str:
-    waits = (
-        f"Snapshot {snapshot.number} is frozen; another training of the project must end before it"
-        " can begin."
-    )
+def _start_run(settings: AutomaticTraining, automatic: AutomaticRound, snapshot: Snapshot) -> str:
+    waits = f"Snapshot {snapshot.number} is frozen; the training waits for another of the project."
+    # Each attempt would use up a run's number and cancel a user's dry run, so look first.
     if Job.objects.unfinished().filter(scope=settings.project.scope, kind=TRAIN_KIND).exists():
-        return waits  # asked for every minute, it would use up a run's number each time, and stop what somebody is trying out  # noqa: E501
+        return waits
+    request = TrainingRequest(
+        project=settings.project,
+        snapshot=snapshot,
+        recipe=settings.recipe,
+        hyperparameters=settings.hyperparameters,
+    )
     try:
-        run = start_training(
-            TrainingRequest(
-                project=settings.project,
-                snapshot=snapshot,
-                recipe=settings.recipe,
-                hyperparameters=settings.hyperparameters,
-            ),
-            actor=SYSTEM,
-            reason=round_.reason,
-        )
+        run = start_training(request, actor=SYSTEM, reason=automatic.reason)
     except JobConflictError:
         return waits
     except (UserError, EngineError) as error:
-        sentence = f"The training on snapshot {snapshot.number} could not begin: {error}"
-        return _end(round_, RoundState.FAILED, sentence)
-    ROUND_STATES.move_row(round_, RoundState.TRAINING, run=run)
-    return f"Run {run.pk} was started on snapshot {snapshot.number}. {_waits(Queue.TRAIN)}".strip()
+        sentence = f"The training on snapshot {snapshot.number} could not start: {error}"
+        return _end(automatic, RoundState.FAILED, sentence)
+    ROUND_STATES.move_row(automatic, RoundState.TRAINING, run=run)
+    sentence = f"Run {run.pk} was started on snapshot {snapshot.number}."
+    return _with_warning(sentence, Queue.TRAIN)
 
 
-def _waits(queue: Queue) -> str:
-    return f"But {unheard}" if (unheard := _unheard({str(queue)})) else ""
+def _with_warning(sentence: str, queue: Queue) -> str:
+    """Return the sentence, followed by a warning if no worker listens on the queue."""
+    missing = _missing_worker({str(queue)})
+    return f"{sentence} But {missing}" if missing else sentence
 
 
-def _watch(round_: AutomaticRound, run: TrainingRun) -> str:
+def _follow_run(automatic: AutomaticRound, run: TrainingRun) -> str:
     settle_runs(project=run.project)
     run.refresh_from_db()
     if not run.is_final:
-        return f"Run {run.pk} is {run.get_state_display().lower()}. {_waits(Queue.TRAIN)}".strip()
+        sentence = f"Run {run.pk} is {run.get_state_display().lower()}."
+        return _with_warning(sentence, Queue.TRAIN)
     if run.state == RunState.SUCCEEDED and run.candidate is not None:
-        return _end(round_, RoundState.SUCCEEDED, _judged(run, run.candidate))
+        return _end(automatic, RoundState.SUCCEEDED, _outcome_of(run, run.candidate))
     if run.state == RunState.CANCELLED:
-        return _end(round_, RoundState.CANCELLED, f"Run {run.pk} was cancelled.")
-    return _end(round_, RoundState.FAILED, f"Run {run.pk} failed: {run.error}")
+        return _end(automatic, RoundState.CANCELLED, f"Run {run.pk} was cancelled.")
+    return _end(automatic, RoundState.FAILED, f"Run {run.pk} failed: {run.error}")
 
 
-def _judged(run: TrainingRun, candidate: ModelVersion) -> str:
-    """How the candidate stands before the gate, behind which only a person can take it."""
-    verdict = gate_result_of(project=run.project, model_version=candidate)
-    if verdict.has_passed:
+def _outcome_of(run: TrainingRun, candidate: ModelVersion) -> str:
+    """Return the candidate's gate result in words; only a person can promote it."""
+    result = gate_result_of(project=run.project, model_version=candidate)
+    if result.has_passed:
         return (
-            f"Run {run.pk} made {candidate}. {verdict} Look at it on the run's page, and promote it"
+            f"Run {run.pk} made {candidate}. {result} Compare it on the run's page, and promote it"
             " if it is better."
         )
-    return f"Run {run.pk} made {candidate}, which does not pass the gate. {verdict}"
+    return f"Run {run.pk} made {candidate}, which does not pass the gate. {result}"
 
 
-def _end(round_: AutomaticRound, state: RoundState, outcome: str) -> str:
-    ROUND_STATES.move_row(round_, state, outcome=outcome, ended_at=timezone.now())
+def _end(automatic: AutomaticRound, state: RoundState, outcome: str) -> str:
+    ROUND_STATES.move_row(automatic, state, outcome=outcome, ended_at=timezone.now())
     log.info(
-        "automatic_training_ended", project=round_.project_id, round=round_.pk, run=round_.run_id
+        "automatic_training_ended",
+        project=automatic.project_id,
+        round=automatic.pk,
+        run=automatic.run_id,
     )
     return outcome
 
 
+# The page
+
+
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What a page shows: the settings, what was said last, and the rounds so far, the newest first.
-    ``is_forgotten`` where no worker looks."""
+    """The settings, the last sentence about them, and the automatic runs, the newest first.
+
+    ``is_forgotten`` says that no worker checked for minutes.
+    """
 
     settings: AutomaticTraining
     rounds: list[AutomaticRound]
@@ -365,13 +389,18 @@ class Standing:
 
 
 def standing_of(*, project: Project, actor: Actor) -> Standing:
-    """Whether and how the project trains by itself, and what it did so far. Raises
-    ``PermissionDenied``."""
+    """Return how the project trains automatically, and its runs so far.
+
+    Raises ``PermissionDenied``.
+    """
     require(actor, project, Action.VIEW)
     settings = settings_of(project)
-    looked = settings.looked_at or (settings.changed_at if settings.pk else None)
-    rounds = list(project.automatic_rounds.select_related("snapshot", "run__candidate")[:20])
-    is_forgotten = (
-        settings.is_on and looked is not None and timezone.now() - looked > FORGOTTEN_AFTER
-    )
-    return Standing(settings, rounds, is_forgotten)
+    rounds = project.automatic_rounds.select_related("snapshot", "run__candidate")
+    return Standing(settings, list(rounds[:_MAX_RUNS_SHOWN]), _is_forgotten(settings))
+
+
+def _is_forgotten(settings: AutomaticTraining) -> bool:
+    if not settings.is_on or settings.pk is None:
+        return False
+    checked_at = settings.looked_at or settings.changed_at
+    return timezone.now() - checked_at > FORGOTTEN_AFTER

@@ -1,5 +1,4 @@
-"""What a training run does from its claim to its end: train in a child process, judge, register the
-candidate."""
+"""The job of a training run: train in a child process, evaluate, register the candidate."""
 
 from __future__ import annotations
 
@@ -52,7 +51,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-#: What is kept of the newest events on the run's row, for lists and for a page that opens.
+#: The fields of events that are stored on the run's row, for lists and for its page.
 _SHOWN: Final = (
     "step",
     "steps",
@@ -66,27 +65,49 @@ _SHOWN: Final = (
     "examples",
 )
 _WRITE_EVERY_SECONDS: Final = 0.5
-#: Hyperparameters that runs in the queue from before an update do not name, and what they were
-#: then.
-_BEFORE_IT_WAS_KNOWN: Final = {"blend": "off"}
+#: Values of hyperparameters that did not exist yet when an old run was enqueued.
+_OLD_DEFAULTS: Final = {"blend": "off"}
+_UNFORESEEN: Final = "An unexpected error occurred; see the server's log for details."
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingResult:
+    """What a successful run leaves: its candidate, and the evaluations of it and of others."""
+
+    run: TrainingRun
+    candidate: ModelVersion
+    evaluations: Sequence[Evaluation]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the job's result."""
+        return {
+            "run": self.run.pk,
+            "candidate": self.candidate.name,
+            "snapshot": self.run.snapshot.number,
+            "micro_f1": {each.model_version.name: each.micro_f1 for each in self.evaluations},
+        }
 
 
 @dataclass
 class Training:
-    """One run by one job. Whatever it leaves half done is found and gone on with by the next job of
-    the same run."""
+    """One job of a run. An interrupted run is resumed by its next job.
+
+    ``serving`` is the serving model of the run's task, which is evaluated beside the candidate.
+    """
 
     run: TrainingRun
     job: JobRun
     serving: ModelVersion | None
     written_at: float = 0.0
 
-    def complete(self) -> dict[str, Any]:
-        """Train, judge, register; the report. The run ends SUCCEEDED, FAILED or CANCELLED with
-        nothing half-made left behind."""
+    def complete(self) -> TrainingResult:
+        """Train, evaluate and register the candidate.
+
+        The run ends SUCCEEDED, FAILED or CANCELLED, and leaves nothing half-made behind.
+        """
         try:
             self._train()
-            evaluations = self._judge()
+            evaluations = self._evaluate()
             self._describe(evaluations)
             candidate = self._register(evaluations)
         except JobInterruptedError:
@@ -98,83 +119,81 @@ class Training:
             self._end(RunState.CANCELLED, "")
             raise
         except Exception as error:
-            self._end(
-                RunState.FAILED,
-                sentence_of(error)
-                or "Something went wrong that nobody foresaw; the server's log has the details.",
-            )
+            self._end(RunState.FAILED, sentence_of(error) or _UNFORESEEN)
             raise
         shutil.rmtree(self.out, ignore_errors=True)
-        scores = {evaluation.model_version.name: evaluation.micro_f1 for evaluation in evaluations}
-        return {
-            "run": self.run.pk,
-            "candidate": candidate.name,
-            "snapshot": self.run.snapshot.number,
-            "micro_f1": scores,
-        }
+        return TrainingResult(self.run, candidate, evaluations)
 
     @property
     def out(self) -> Path:
-        """The engine's folder: checkpoints on the way, ``model/`` at the end."""
+        """The engine's folder: checkpoints during training, ``model/`` at the end."""
         return self.run.folder / "out"
 
     @property
     def registered(self) -> Path:
-        """Where the candidate lies for good; without a row in the database it is nothing."""
+        """The final folder of the candidate, which counts only once its row exists."""
         return Path(settings.MODELS_DIR) / self.run.candidate_name
 
     def _train(self) -> None:
         self._move(RunState.QUEUED)
         self._move(RunState.TRAINING, job=self.job.job)
-        snapshot, is_trained = self.run.snapshot, (self.out / "model").is_dir()
+        is_trained = (self.out / "model").is_dir()
         if not is_trained:
             wait_for_place(self.run.folder, self.job)
-        verify_snapshot(snapshot=snapshot)
-        refuse_leaks(self.run.base, snapshot)
+        verify_snapshot(snapshot=self.run.snapshot)
+        refuse_leaks(self.run.base, self.run.snapshot)
         if is_trained:
             return
-        refuse_nothing_to_evaluate(self.run.task, snapshot)
+        refuse_nothing_to_evaluate(self.run.task, self.run.snapshot)
         verify_model(self.run.base)
         remove_leftovers_of_ended_runs()
-        refuse_without_space(
-            DiskSpace.of_run(find_base(self.run.base.path).n_parameters, self.run.hyperparameters),
-            taken=bytes_in(self.out),
-        )
-        settings = engine_settings(
-            self.run.task, snapshot, {**_BEFORE_IT_WAS_KNOWN, **self.run.hyperparameters}
-        )
-        command = engine.training_command(
-            recipe=self.run.recipe,
-            data=data_of(snapshot, self.run.task),
-            base=self.run.base.path,
-            out=self.out,
-            settings=settings,
-        )
+        self._refuse_without_space()
         self.job.report(message="Starting the training process")
-        Supervisor(command, self.run.folder, self.job, self._heard).train()
+        Supervisor(self._command(), self.run.folder, self.job, self._on_event).train()
 
-    def _heard(self, event: Event) -> None:
+    def _refuse_without_space(self) -> None:
+        n_parameters = find_base(self.run.base.path).n_parameters
+        needed = DiskSpace.of_run(n_parameters, self.run.hyperparameters)
+        refuse_without_space(needed, taken=bytes_in(self.out))
+
+    def _command(self) -> list[str]:
+        run = self.run
+        hyperparameters = {**_OLD_DEFAULTS, **run.hyperparameters}
+        return engine.training_command(
+            recipe=run.recipe,
+            data=data_of(run.snapshot, run.task),
+            base=run.base.path,
+            out=self.out,
+            settings=engine_settings(run.task, run.snapshot, hyperparameters),
+        )
+
+    def _on_event(self, event: Event) -> None:
         kind = event.get("event")
-        self.run.progress |= {name: event[name] for name in _SHOWN if name in event}
+        progress = self.run.progress
+        progress |= {name: event[name] for name in _SHOWN if name in event}
         if kind == "died":
-            self.run.progress["n_resumed"] = self.run.progress.get("n_resumed", 0) + 1
-        if kind == "step":
-            self.job.report(
-                done=event["step"],
-                total=event["steps"],
-                message=f"Training, step {event['step']} of {event['steps']}",
-            )
-        if kind == "blending":
-            self.job.report(message="Choosing how much of the base to keep")
+            progress["n_resumed"] = progress.get("n_resumed", 0) + 1
+        elif kind == "step":
+            message = f"Training, step {event['step']} of {event['steps']}"
+            self.job.report(done=event["step"], total=event["steps"], message=message)
+        elif kind == "blending":
+            self.job.report(message="Choosing the fraction of the base model to keep")
         if kind != "step" or time.monotonic() - self.written_at > _WRITE_EVERY_SECONDS:
             self.written_at = time.monotonic()
-            TrainingRun.objects.filter(pk=self.run.pk).update(progress=self.run.progress)
+            TrainingRun.objects.filter(pk=self.run.pk).update(progress=progress)
 
-    def _judge(self) -> list[Evaluation]:
+    def _evaluate(self) -> list[Evaluation]:
+        """Return the evaluations of the candidate and, if there is one, of the serving model."""
         self._move(RunState.JUDGING, progress=self.run.progress)
         _replace_folder(self.out / "model", self.registered)
+        models = [self._candidate()]
+        if self.serving is not None:
+            models.append(self.serving)
+        return [evaluate_model(model, self.run.snapshot, self.job) for model in models]
+
+    def _candidate(self) -> ModelVersion:
         facts = inspect_model(self.registered)
-        candidate = ModelVersion(
+        return ModelVersion(
             name=self.run.candidate_name,
             origin=ModelOrigin.TRAINED,
             location=self.run.candidate_name,
@@ -184,34 +203,29 @@ class Training:
             project=self.run.project,
             parent=self.run.base,
         )
-        return [
-            evaluate_model(model, self.run.snapshot, self.job)
-            for model in (candidate, self.serving)
-            if model is not None
-        ]
 
     def _describe(self, evaluations: Sequence[Evaluation]) -> None:
         """Add to the candidate's card what only the site knows."""
         card = self.registered / CARD
-        written = (
-            card.read_text(encoding="utf-8") if card.is_file() else f"# {self.run.candidate_name}\n"
-        )
+        text = f"# {self.run.candidate_name}\n"
+        if card.is_file():
+            text = card.read_text(encoding="utf-8")
         current = evaluations[1] if len(evaluations) > 1 else None
-        card.write_text(
-            with_provenance(written, self.run, evaluations[0], current), encoding="utf-8"
-        )
+        text = with_provenance(text, self.run, evaluations[0], current)
+        card.write_text(text, encoding="utf-8")
 
-    def _register(self, evaluations: list[Evaluation]) -> ModelVersion:
-        """Candidate, scores and the run's success become true together."""
+    def _register(self, evaluations: Sequence[Evaluation]) -> ModelVersion:
+        """Save the candidate, the evaluations and the run's success in one transaction."""
         candidate = evaluations[0].model_version
         with transaction.atomic():
             self.job.hold()
             candidate.save()
             for evaluation in evaluations:
                 save_evaluation(evaluation)
-            if not self._move(
+            has_moved = self._move(
                 RunState.SUCCEEDED, candidate=candidate, finished_at=timezone.now(), error=""
-            ):
+            )
+            if not has_moved:
                 raise JobLostError
         log.info(
             "candidate_registered",
@@ -222,9 +236,8 @@ class Training:
         return candidate
 
     def _end(self, state: RunState, sentence: str) -> None:
-        if self._move(
-            state, error=sentence, finished_at=timezone.now(), progress=self.run.progress
-        ):
+        changes = {"error": sentence, "progress": self.run.progress}
+        if self._move(state, finished_at=timezone.now(), **changes):
             remove_leftovers(self.run)
 
     def _move(self, state: RunState, **changes: Any) -> bool:
@@ -232,17 +245,17 @@ class Training:
 
 
 def remove_leftovers(run: TrainingRun) -> None:
-    """Remove checkpoints and the unregistered candidate of a run that ended without one; events and
-    log stay."""
+    """Remove the checkpoints and the unregistered candidate of a run; events and log stay."""
     shutil.rmtree(run.folder / "out", ignore_errors=True)
-    if not ModelVersion.objects.filter(
+    registered = ModelVersion.objects.filter(
         location=run.candidate_name, origin=ModelOrigin.TRAINED
-    ).exists():
+    )
+    if not registered.exists():
         shutil.rmtree(Path(settings.MODELS_DIR) / run.candidate_name, ignore_errors=True)
 
 
 def _replace_folder(source: Path, target: Path) -> None:
-    """A copy of ``source`` at ``target`` that is there as a whole or not at all."""
+    """Copy ``source`` to ``target``, which then is there as a whole or not at all."""
     with workbench(target) as bench:
         shutil.copytree(source, bench / "new")
         if target.exists():

@@ -65,7 +65,7 @@ def test_a_program_has_a_project_train_by_itself(
     assert facts["rounds"] == []
     refused: Any = program.put(f"{P}automatic-training/", {"is_on": True})
     assert refused.status_code == 400
-    assert ("Say after how many" in refused.json()["detail"]) is True
+    assert ("Set a number of newly" in refused.json()["detail"]) is True
     assert AutomaticTraining.objects.get().changed_by == manager
 
 

@@ -112,7 +112,9 @@ def test_enough_new_panels_are_frozen_trained_on_and_judged_by_workers_alone_and
         None,
         None,
     ), run.error
-    assert run.reason == round_.reason == "30 panels were newly accepted so far; 30 were asked for."
+    reason = "30 panels were newly accepted so far; the threshold is 30."
+    assert run.reason == reason
+    assert round_.reason == reason
     assert run.base == tiny
     assert run.hyperparameters["epochs"] == 1
     assert run.candidate is not None
@@ -120,7 +122,7 @@ def test_enough_new_panels_are_frozen_trained_on_and_judged_by_workers_alone_and
     assert "gate" in round_.outcome
     assert Promotion.objects.count() == 0
     assert ServingModel.objects.count() == 0
-    assert "Too little is new: 0 panels were newly accepted since" in look_at(thirty)
+    assert "Not due yet: 0 panels were newly accepted since" in look_at(thirty)
     assert AutomaticRound.objects.count() == 1
 
 
@@ -143,12 +145,12 @@ def test_it_says_how_much_is_missing(thirty: Project, listening: Worker) -> None
     switch_on(thirty, every_panels=50)
     assert (
         look_at(thirty)
-        == "Too little is new: 30 panels were newly accepted so far. It begins with 20 more."
+        == "Not due yet: 30 panels were newly accepted so far. It trains after 20 more."
     )
     row = AutomaticTraining.objects.get()
     assert (
         row.said
-        == "Too little is new: 30 panels were newly accepted so far. It begins with 20 more."
+        == "Not due yet: 30 panels were newly accepted so far. It trains after 20 more."
     )
     assert (row.looked_at is not None) is True
 
@@ -158,7 +160,7 @@ def test_in_time_it_trains_on_whatever_is_new_and_on_nothing_never(
 ) -> None:
     switch_on(thirty, every_days=7, every_panels=100)
     assert look_at(thirty).startswith(
-        "It began: 30 panels were newly accepted so far, and it trains every 7 days."
+        "Started: 30 panels were newly accepted so far, and it trains every 7 days."
     )
     AutomaticRound.objects.update(
         state=RoundState.CANCELLED,
@@ -171,9 +173,9 @@ def test_in_time_it_trains_on_whatever_is_new_and_on_nothing_never(
     import_legends([long_legend(50)], labels="gold")
     said = look_at(thirty)
     assert "1 panel was newly accepted since" in said
-    assert "It begins with 99 more or on" in said
+    assert "It trains after 99 more or on" in said
     AutomaticRound.objects.update(created_at=timezone.now() - timedelta(days=8))
-    assert look_at(thirty).startswith("It began: 1 panel was newly accepted since")
+    assert look_at(thirty).startswith("Started: 1 panel was newly accepted since")
     assert AutomaticRound.objects.count() == 2
 
 
@@ -190,13 +192,13 @@ def test_while_the_project_is_busy_it_waits_and_says_for_what(
         state=RunState.TRAINING,
     )
     switch_on(thirty, every_panels=30)
-    assert f"run {run.pk} is not finished. It begins once that has ended." in look_at(thirty)
+    assert f"run {run.pk} is not finished. It starts after that run." in look_at(thirty)
     TrainingRun.objects.update(state=RunState.CANCELLED)
     job = Job.objects.create(kind="freeze_snapshot", scope=thirty.scope)
-    assert "the project is busy with a snapshot or a training" in look_at(thirty)
+    assert "the project has an unfinished snapshot or training" in look_at(thirty)
     assert AutomaticRound.objects.count() == 0
     request_cancel(job=job, actor=SYSTEM)
-    assert look_at(thirty).startswith("It began")
+    assert look_at(thirty).startswith("Started: ")
 
 
 def test_where_no_worker_could_train_it_does_not_begin_and_says_which_queue(
@@ -252,7 +254,7 @@ def test_a_training_that_cannot_begin_ends_the_round_and_one_that_must_wait_does
     frozen_by(AutomaticRound.objects.get())
     other = Job.objects.create(kind="train_model", scope=thirty.scope, is_exclusive=True)
     tried = Job.objects.create(kind="try_training", scope=thirty.scope)
-    assert "another training of the project must end" in look_at(thirty)
+    assert "the training waits for another" in look_at(thirty)
     tried.refresh_from_db()
     assert tried.state == JobState.PENDING, "waiting stops nobody's dry run"
     assert TrainingRun.objects.count() == 0
@@ -261,7 +263,7 @@ def test_a_training_that_cannot_begin_ends_the_round_and_one_that_must_wait_does
     AutomaticTraining.objects.update(recipe="gone")
     assert (
         look_at(thirty)
-        == "The training on snapshot 1 could not begin: There is no recipe gone; there are "
+        == "The training on snapshot 1 could not start: There is no recipe gone; there are "
         + look_at_recipes()
     )
     assert AutomaticRound.objects.get().ended_at is not None
@@ -280,7 +282,8 @@ def test_switched_off_it_gives_up_before_the_training_and_lets_a_running_one_end
     look_at(thirty)
     change_automatic_training(project=thirty, actor=SYSTEM, is_on=False)
     look_at_all()
-    assert AutomaticRound.objects.get().outcome == "It was switched off before the training began."
+    outcome = AutomaticRound.objects.get().outcome
+    assert outcome == "It was switched off before the training started."
     assert TrainingRun.objects.count() == 0
 
 
@@ -301,8 +304,8 @@ def test_a_project_that_fails_in_an_unforeseen_way_does_not_keep_the_others_from
 
     monkeypatch.setattr(automatic, "look_at", look)
     look_at_all()
-    assert "nobody foresaw" in AutomaticTraining.objects.get(project=thirty).said
-    assert "It begins with 50 more" in AutomaticTraining.objects.get(project=other).said
+    assert "unexpected error" in AutomaticTraining.objects.get(project=thirty).said
+    assert "It trains after 50 more" in AutomaticTraining.objects.get(project=other).said
 
 
 def test_what_cannot_be_is_refused_also_by_the_database_and_managers_alone_decide(
@@ -315,7 +318,7 @@ def test_what_cannot_be_is_refused_also_by_the_database_and_managers_alone_decid
         {"every_panels": True},
         {"every_panels": 1.5},
     ):
-        with pytest.raises(UserError, match=r"Say after how many|must be a whole number"):
+        with pytest.raises(UserError, match=r"Set a number of newly|must be a whole number"):
             switch_on(thirty, **facts)
     with pytest.raises(UserError, match="no recipe"):
         switch_on(thirty, every_panels=1, recipe="slow")
@@ -370,7 +373,7 @@ def test_a_manager_switches_it_on_in_the_panel_and_reads_what_came_of_it(
     assert "The project trains when somebody starts it." in page
     refused = panel.post(address, {"is_on": "on", "recipe": "quick"})
     assert refused.status_code == 422
-    assert ("Say after how many newly accepted panels" in refused.content.decode()) is True
+    assert ("Set a number of newly accepted panels" in refused.content.decode()) is True
     refused = panel.post(
         address,
         {"is_on": "on", "recipe": "quick", "every_panels": "30", "hyperparameters": "epochs"},
@@ -386,12 +389,12 @@ def test_a_manager_switches_it_on_in_the_panel_and_reads_what_came_of_it(
     assert AutomaticTraining.objects.get().hyperparameters == {"epochs": "1"}
     look_at_all()
     page = panel.get(address).content.decode()
-    assert "30 panels were newly accepted so far; 30 were asked for." in page
+    assert "30 panels were newly accepted so far; the threshold is 30." in page
     assert "freezing a snapshot" in page
     assert "epochs = 1" in page
     first = panel.get(reverse("admin:index")).content.decode()
     assert address in first
-    assert "It began: 30 panels were newly accepted" in first
+    assert "Started: 30 panels were newly accepted" in first
     assert (
         address
         in panel.get(reverse("admin:corpus_project_change", args=[thirty.pk])).content.decode()
@@ -439,7 +442,7 @@ def test_the_page_of_a_run_that_began_by_itself_says_why(
         .content.decode()
     )
     assert "Started by itself" in page
-    assert "30 were asked for" in page
+    assert "the threshold is 30" in page
 
 
 def test_a_command_switches_it_and_looks(thirty: Project, listening: Worker) -> None:
@@ -457,7 +460,7 @@ def test_a_command_switches_it_and_looks(thirty: Project, listening: Worker) -> 
     assert ended.code == 0
     assert ended.summary["is_on"] is True
     assert ended.summary["every_panels"] == 40
-    assert "It begins with 10 more" in ended.summary["said"]
+    assert "It trains after 10 more" in ended.summary["said"]
     assert run_command("automatic_training", thirty.slug, "--on").code == 2
     assert "trains by itself" in run_command("automatic_training", thirty.slug).out
     assert (
