@@ -114,6 +114,7 @@ def test_a_job_asked_for_while_the_broker_was_away_is_done_once_it_is_back(
     assert finished(job, log=start_worker(modules=HANDLERS).log).state == JobState.SUCCEEDED
 
 
+@pytest.mark.slow
 def test_each_worker_says_which_queues_it_listens_on(
     start_worker: StartWorker, manager: User
 ) -> None:

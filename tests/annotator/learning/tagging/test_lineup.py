@@ -103,6 +103,7 @@ def panels(document: Document) -> list[tuple[Any, ...]]:
 # Tagging
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_a_worker_tells_panels_entities_and_roles(
     start_worker: Callable[..., WorkerProcess],
@@ -140,6 +141,7 @@ def test_a_worker_tells_panels_entities_and_roles(
     assert job.result["roles"] == Span.objects.exclude(role="").count() > 0
 
 
+@pytest.mark.slow
 def test_panels_are_found_by_their_letters_where_no_model_finds_them(
     project: Project, tiny: ModelVersion, import_legends: ImportLegends, legend: Legend
 ) -> None:

@@ -483,6 +483,7 @@ def test_a_checkpoint_that_must_not_be_loaded_neither_tags_nor_is_trained_from(
 # Workers that are cancelled and killed
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_a_killed_worker_costs_nothing_and_a_cancelled_job_keeps_what_it_did(
     start_worker: Callable[..., WorkerProcess],
