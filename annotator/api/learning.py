@@ -28,7 +28,7 @@ from annotator.learning.tagging.services import lineup_of, start_pretagging
 from annotator.learning.training import dry_run as dryrun
 from annotator.learning.training.automatic import change_automatic_training, standing_of
 from annotator.learning.training.plan import TrainingRequest
-from annotator.learning.training.services import cancel_training, start_training
+from annotator.learning.training.services import DryRunPayload, cancel_training, start_training
 
 
 class PretagView(ProjectView):
@@ -279,7 +279,7 @@ class DryRunView(ProjectView):
         """What a training would learn from and what speaks against it; a worker tries a few steps,
         and the result of ``job`` says how long."""
         job = dryrun.start_dry_run(training_request(self), actor=self.actor)
-        found = dryrun.dry_run_of(dryrun.plan_of(job.arguments)).as_json()
+        found = dryrun.dry_run_of(dryrun.plan_of(DryRunPayload.of(job))).as_json()
         return Response(
             io.DryRunSerializer({**found, "job": job}).data, status=status.HTTP_202_ACCEPTED
         )

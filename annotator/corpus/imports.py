@@ -37,6 +37,7 @@ from annotator.corpus.models import (
 )
 from annotator.corpus.pictures import is_picture_name
 from annotator.corpus.uploads import Upload, keep_uploads, remove_forgotten_uploads
+from annotator.jobs.payloads import Payload
 from annotator.jobs.services import enqueue
 from ner_engine import schema
 from ner_engine.errors import FormatError, OffsetError, UnreadableError
@@ -58,6 +59,17 @@ MAX_PROBLEMS: Final = 1000
 JOB_KIND: Final = "import_documents"
 _FORMAT_OF_SUFFIX: Final = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".txt": "text"}
 _NUL_IN_JSON: Final = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+
+
+@dataclass(frozen=True)
+class ImportPayload(Payload):
+    """What to import into which project: uploads, or paths on the server."""
+
+    project: int
+    source_format: str
+    labels: str
+    uploads: list[dict[str, str]] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
 
 
 class FileLabels(StrEnum):
@@ -101,12 +113,12 @@ def start_import(
         return enqueue(
             kind=JOB_KIND,
             scope=project.scope,
-            arguments={
-                "project": project.pk,
-                "uploads": [upload.as_json() for upload in uploads],
-                "source_format": source_format,
-                "labels": str(labels),
-            },
+            payload=ImportPayload(
+                project=project.pk,
+                source_format=source_format,
+                labels=str(labels),
+                uploads=[upload.as_json() for upload in uploads],
+            ),
             actor=actor,
         )
 

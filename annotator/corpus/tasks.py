@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from django.urls import reverse
 
 from annotator.common.errors import UserError
-from annotator.corpus.imports import JOB_KIND, import_paths
+from annotator.corpus.imports import JOB_KIND, ImportPayload, import_paths
 from annotator.corpus.models import Project
 from annotator.corpus.uploads import Upload, remove_uploads
 from annotator.jobs.errors import JobInterruptedError, JobLostError
@@ -19,34 +18,28 @@ from annotator.jobs.runs import JobRun
 
 
 def _page(job: Job) -> str:
-    project = Project.objects.filter(pk=job.arguments["project"]).first()
-    return (
-        reverse("corpus:import_report", args=[project.slug, job.pk]) if project is not None else ""
-    )
+    project = Project.objects.filter(pk=ImportPayload.of(job).project).first()
+    if project is None:
+        return ""
+    return reverse("corpus:import_report", args=[project.slug, job.pk])
 
 
-@handles(JOB_KIND, title="Import", page=_page)
-def import_documents(
-    run: JobRun,
-    *,
-    project: int,
-    source_format: str,
-    labels: str,
-    uploads: Sequence[dict[str, str]] = (),
-    paths: Sequence[str] = (),
-) -> dict[str, Any]:
-    """Import what was uploaded, or what lies at ``paths`` (a command's). Uploads are removed unless
-    another run will need them."""
-    files = [Upload.from_json(facts) for facts in uploads]
-    target = Project.objects.filter(pk=project).first()
-    if target is None:
+@handles(JOB_KIND, payload=ImportPayload, title="Import", page=_page)
+def import_documents(run: JobRun, payload: ImportPayload) -> dict[str, Any]:
+    """Import the uploaded files, or a command's paths, and return the report.
+
+    Uploads are removed unless another run will need them.
+    """
+    files = [Upload.from_json(facts) for facts in payload.uploads]
+    project = Project.objects.filter(pk=payload.project).first()
+    if project is None:
         raise UserError("The project was removed. Nothing was imported.")
     try:
         report = import_paths(
-            project=target,
-            paths=[*files, *(Path(path) for path in paths)],
-            source_format=source_format,
-            labels=labels,
+            project=project,
+            paths=[*files, *(Path(path) for path in payload.paths)],
+            source_format=payload.source_format,
+            labels=payload.labels,
             actor=run.job.actor,
             run=run,
         )

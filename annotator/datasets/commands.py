@@ -7,7 +7,12 @@ from annotator.common.errors import UserError
 from annotator.corpus.models import Project
 from annotator.datasets.filters import SnapshotFilter
 from annotator.datasets.models import Snapshot, SplitFile
-from annotator.datasets.services import SNAPSHOT_KIND, add_snapshot, settle_snapshots
+from annotator.datasets.services import (
+    SNAPSHOT_KIND,
+    SnapshotPayload,
+    add_snapshot,
+    settle_snapshots,
+)
 from annotator.jobs.commands import JobCommand
 
 
@@ -28,7 +33,7 @@ class SnapshotCommand(JobCommand):
         )
         try:
             self.run_job(
-                kind=SNAPSHOT_KIND, scope=project.scope, arguments={"snapshot": snapshot.pk}
+                kind=SNAPSHOT_KIND, scope=project.scope, payload=SnapshotPayload(snapshot.pk)
             )
         except UserError:
             Snapshot.objects.filter(

@@ -7,6 +7,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -45,6 +46,7 @@ from annotator.datasets.snapshots import content_hash, contents_of, hashes_of
 from annotator.datasets.splits import SplitRule, read_split, sides_hash
 from annotator.jobs.errors import JobInterruptedError, JobLostError, JobStoppedError
 from annotator.jobs.models import Job, JobState
+from annotator.jobs.payloads import Payload
 from annotator.jobs.services import enqueue
 from ner_engine.errors import FormatError
 from ner_engine.formats.sd_nlp import load_tokenizer
@@ -64,6 +66,25 @@ KEPT_ARCHIVES: Final = 5
 
 
 # Exports
+
+
+@dataclass(frozen=True)
+class ExportPayload(Payload):
+    """What to export in which format: into ``out_dir``, or into an archive if it is empty."""
+
+    project: int
+    format_name: str
+    out_dir: str = ""
+    public_form: bool = False
+    tokenizer: str = ""
+    leave_out_damaged: bool = False
+
+
+@dataclass(frozen=True)
+class SnapshotPayload(Payload):
+    """The snapshot to build."""
+
+    snapshot: int
 
 
 def export_dataset(
@@ -113,15 +134,15 @@ def start_export(
     ``PermissionDenied``, ``UserError``."""
     require(actor, project, Action.EXPORT)
     ExportChoice(format_name, "").target()
-    choices = {
-        "format_name": format_name,
-        "public_form": public_form,
-        "leave_out_damaged": leave_out_damaged,
-    }
     return enqueue(
         kind=EXPORT_KIND,
         scope=project.scope,
-        arguments={"project": project.pk, **choices},
+        payload=ExportPayload(
+            project=project.pk,
+            format_name=format_name,
+            public_form=public_form,
+            leave_out_damaged=leave_out_damaged,
+        ),
         actor=actor,
     )
 
@@ -166,8 +187,9 @@ def archive_of(job: Job) -> Path | None:
 
 def _archive_path(job: Job) -> Path:
     folder = Path(settings.VAR_DIR) / "exports" / job.scope.replace(":", "-")
-    slug = Project.objects.values_list("slug", flat=True).get(pk=job.arguments["project"])
-    return folder / f"{slug}-{job.arguments['format_name']}-{job.pk}.zip"
+    payload = ExportPayload.of(job)
+    slug = Project.objects.values_list("slug", flat=True).get(pk=payload.project)
+    return folder / f"{slug}-{payload.format_name}-{job.pk}.zip"
 
 
 def _remove_old_archives(folder: Path) -> None:
@@ -201,7 +223,7 @@ def freeze_snapshot(
         snapshot.job = enqueue(
             kind=SNAPSHOT_KIND,
             scope=project.scope,
-            arguments={"snapshot": snapshot.pk},
+            payload=SnapshotPayload(snapshot.pk),
             actor=actor,
         )
         snapshot.save(update_fields=["job"])

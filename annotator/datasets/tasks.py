@@ -16,36 +16,36 @@ from annotator.jobs.runs import JobRun
 
 
 def _page(job: Job) -> str:
-    project = Project.objects.filter(pk=job.arguments["project"]).first()
-    return (
-        reverse("datasets:export_report", args=[project.slug, job.pk])
-        if project is not None
-        else ""
-    )
+    project = Project.objects.filter(pk=services.ExportPayload.of(job).project).first()
+    if project is None:
+        return ""
+    return reverse("datasets:export_report", args=[project.slug, job.pk])
 
 
-@handles(services.EXPORT_KIND, title="Export", page=_page)
-def export_dataset(
-    run: JobRun, *, project: int, format_name: str, out_dir: str = "", **choices: Any
-) -> dict[str, Any]:
-    """Into the folder ``out_dir`` (a command's), else into an archive to download."""
-    source = Project.objects.filter(pk=project).first()
+@handles(services.EXPORT_KIND, payload=services.ExportPayload, title="Export", page=_page)
+def export_dataset(run: JobRun, payload: services.ExportPayload) -> dict[str, Any]:
+    """Export into a command's folder, or into an archive to download; return the report."""
+    source = Project.objects.filter(pk=payload.project).first()
     if source is None:
         raise UserError("The project was removed. Nothing was exported.")
-    actor = run.job.actor
-    if not out_dir:
-        return services.export_to_archive(
-            project=source, format_name=format_name, actor=actor, run=run, **choices
-        )
-    return services.export_dataset(
-        project=source, format_name=format_name, out_dir=out_dir, actor=actor, run=run, **choices
-    )
+    choices: dict[str, Any] = {
+        "project": source,
+        "format_name": payload.format_name,
+        "public_form": payload.public_form,
+        "tokenizer": payload.tokenizer,
+        "leave_out_damaged": payload.leave_out_damaged,
+        "actor": run.job.actor,
+        "run": run,
+    }
+    if not payload.out_dir:
+        return services.export_to_archive(**choices)
+    return services.export_dataset(out_dir=payload.out_dir, **choices)
 
 
-@handles(services.SNAPSHOT_KIND, title="Snapshot", exclusive=True)
-def freeze_snapshot(run: JobRun, *, snapshot: int) -> dict[str, Any]:
+@handles(services.SNAPSHOT_KIND, payload=services.SnapshotPayload, title="Snapshot", exclusive=True)
+def freeze_snapshot(run: JobRun, payload: services.SnapshotPayload) -> dict[str, Any]:
     row = (
-        Snapshot.objects.filter(pk=snapshot)
+        Snapshot.objects.filter(pk=payload.snapshot)
         .select_related("project__label_set", "split_file")
         .first()
     )

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from annotator.accounts.actors import SYSTEM
 from annotator.common.commands import JsonCommand
 from annotator.common.errors import UserError
 from annotator.jobs.models import Job, JobState
+from annotator.jobs.payloads import Payload
 from annotator.jobs.services import run_here, run_inline
 
 
@@ -17,7 +15,7 @@ class JobCommand(JsonCommand):
     use."""
 
     def run_job(
-        self, *, kind: str, scope: str, arguments: Mapping[str, Any], waiting: Job | None = None
+        self, *, kind: str, scope: str, payload: Payload, waiting: Job | None = None
     ) -> Job:
         """The finished job, where there is one ``waiting`` that asks for the same, that one.
 
@@ -27,7 +25,7 @@ class JobCommand(JsonCommand):
             job = run_here(job=waiting, on_progress=self.progress)
         else:
             job = run_inline(
-                kind=kind, scope=scope, arguments=arguments, actor=SYSTEM, on_progress=self.progress
+                kind=kind, scope=scope, payload=payload, actor=SYSTEM, on_progress=self.progress
             )
         if not job.is_final:
             raise UserError(

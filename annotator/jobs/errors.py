@@ -37,5 +37,12 @@ class UnknownJobKindError(UserError):
     """No handler is registered for the kind; an older worker may be running."""
 
 
+class PayloadError(UserError):
+    """The stored payload of a job is not what its kind takes; ``problem`` says what is wrong."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(f"This job cannot run: {problem}. Start it again.")
+
+
 class BrokerError(Exception):
     """The broker cannot be reached. The job's row stays; the sweep sends it again later."""

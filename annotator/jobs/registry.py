@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.utils.module_loading import autodiscover_modules
 
-from annotator.jobs.errors import UnknownJobKindError
+from annotator.jobs.errors import PayloadError, UnknownJobKindError
 from annotator.jobs.models import Job, Queue
+from annotator.jobs.payloads import Payload
 
-#: ``handler(run: JobRun, **arguments) -> report``; the report is JSON.
-Handler = Callable[..., dict[str, Any]]
-H = TypeVar("H", bound=Handler)
+if TYPE_CHECKING:
+    from annotator.jobs.runs import JobRun
+
+P = TypeVar("P", bound=Payload)
+#: ``handler(run, payload) -> report``; the report is JSON.
+Handler = Callable[["JobRun", P], dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +29,8 @@ class JobKind:
     """
 
     name: str
-    handler: Handler
+    handler: Handler[Any]
+    payload: type[Payload]
     queue: Queue
     title: str
     exclusive: bool
@@ -38,21 +43,23 @@ _kinds: dict[str, JobKind] = {}
 def handles(
     kind: str,
     *,
+    payload: type[P],
     queue: Queue = Queue.DEFAULT,
     title: str = "",
     exclusive: bool = False,
     page: Callable[[Job], str] | None = None,
-) -> Callable[[H], H]:
-    """Register the decorated function for jobs of ``kind``."""
+) -> Callable[[Handler[P]], Handler[P]]:
+    """Register the decorated function for jobs of ``kind``; it gets the run and its payload."""
 
-    def register(handler: H) -> H:
+    def register(handler: Handler[P]) -> Handler[P]:
         known = _kinds.get(kind)
         if known is not None and (known.handler.__module__, known.handler.__qualname__) != (
             handler.__module__,
             handler.__qualname__,
         ):
             raise ValueError(f"two handlers for jobs of kind {kind!r}")
-        _kinds[kind] = JobKind(kind, handler, queue, title or _readable(kind), exclusive, page)
+        words = title or _readable(kind)
+        _kinds[kind] = JobKind(kind, handler, payload, queue, words, exclusive, page)
         return handler
 
     return register
@@ -66,8 +73,8 @@ def job_kind(name: str) -> JobKind:
         return _kinds[name]
     except KeyError as error:
         raise UnknownJobKindError(
-            f'Nobody here knows how to do a job of kind "{name}". Update the worker and start the'
-            " job again."
+            f'This worker has no handler for jobs of kind "{name}". Update it, then start the job'
+            " again."
         ) from error
 
 
@@ -85,7 +92,12 @@ def job_page(job: Job) -> str:
         page = job_kind(job.kind).page
     except UnknownJobKindError:
         return ""
-    return page(job) if page is not None and job.is_final else ""
+    if page is None or not job.is_final:
+        return ""
+    try:
+        return page(job)
+    except PayloadError:
+        return ""
 
 
 def _readable(kind: str) -> str:

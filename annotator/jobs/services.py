@@ -33,8 +33,10 @@ from annotator.jobs.errors import (
     JobInterruptedError,
     JobLostError,
     JobPostponedError,
+    PayloadError,
 )
 from annotator.jobs.models import Job, JobState, Worker
+from annotator.jobs.payloads import Payload
 from annotator.jobs.registry import JobKind, job_kind
 from annotator.jobs.runs import JobRun, OnProgress, heartbeat
 from ner_engine.errors import EngineError
@@ -75,14 +77,14 @@ _active: dict[str, JobRun] = {}
 _shuts_down = threading.Event()
 
 
-def enqueue(*, kind: str, scope: str, arguments: Mapping[str, Any], actor: Actor) -> Job:
+def enqueue(*, kind: str, scope: str, payload: Payload, actor: Actor) -> Job:
     """Ask for long work: the row is written now, the broker hears of it on commit. A broker that is
     away delays the job and nothing else.
 
     Raises ``JobConflictError`` if the kind is exclusive and such a job is unfinished in the scope,
-    ``UnknownJobKindError``.
+    ``UnknownJobKindError``; ``TypeError`` if the payload is not one of the kind.
     """
-    job = _create(kind=job_kind(kind), scope=scope, arguments=arguments, actor=actor)
+    job = _create(kind=job_kind(kind), scope=scope, payload=payload, actor=actor)
     transaction.on_commit(partial(_send, job))
     return job
 
@@ -91,7 +93,7 @@ def run_inline(
     *,
     kind: str,
     scope: str,
-    arguments: Mapping[str, Any],
+    payload: Payload,
     actor: Actor,
     on_progress: OnProgress | None = None,
 ) -> Job:
@@ -101,9 +103,7 @@ def run_inline(
     Raises as ``enqueue``; ``KeyboardInterrupt`` cancels the job and is raised again.
     """
     return run_here(
-        job=_create(
-            kind=job_kind(kind), scope=scope, arguments=arguments, actor=actor, is_inline=True
-        ),
+        job=_create(kind=job_kind(kind), scope=scope, payload=payload, actor=actor, is_inline=True),
         on_progress=on_progress,
     )
 
@@ -209,15 +209,16 @@ def _create(
     *,
     kind: JobKind,
     scope: str,
-    arguments: Mapping[str, Any],
+    payload: Payload,
     actor: Actor,
     is_inline: bool = False,
 ) -> Job:
+    _check_payload(kind, payload)
     facts: dict[str, Any] = {
         "kind": kind.name,
         "scope": scope,
         "queue": kind.queue,
-        "arguments": dict(arguments),
+        "arguments": payload.as_json(),
         "created_by": user_of(actor),
     }
     facts |= {"is_exclusive": kind.exclusive, "is_inline": is_inline}
@@ -226,12 +227,24 @@ def _create(
     except IntegrityError as error:
         if end_dead_commands(kind=kind.name, scope=scope):
             return _create(
-                kind=kind, scope=scope, arguments=arguments, actor=actor, is_inline=is_inline
+                kind=kind, scope=scope, payload=payload, actor=actor, is_inline=is_inline
             )
         raise JobConflictError(
             f"{kind.title}: such a job is waiting or running already. Wait for its end, or cancel"
             " it first."
         ) from error
+
+
+def _check_payload(kind: JobKind, payload: Payload) -> None:
+    """Raise ``TypeError`` unless the worker will be able to read the payload."""
+    if type(payload) is not kind.payload:
+        raise TypeError(
+            f"jobs of kind {kind.name} take {kind.payload.__name__}, not {type(payload).__name__}"
+        )
+    try:
+        kind.payload.from_json(payload.as_json())
+    except PayloadError as error:
+        raise TypeError(f"{payload!r}: {error}") from error
 
 
 def _insert(facts: Mapping[str, Any]) -> Job:
@@ -277,7 +290,8 @@ def _do(run: JobRun) -> None:
     _active[job.token] = run
     try:
         with heartbeat(run):
-            report = job_kind(job.kind).handler(run, **job.arguments)
+            kind = job_kind(job.kind)
+            report = kind.handler(run, kind.payload.of(job))
     except (UserError, EngineError, PermissionDenied) as error:
         _finish(run, JobState.FAILED, error=storable_text(str(error)))
     except JobCancelledError:

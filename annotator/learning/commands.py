@@ -15,7 +15,7 @@ from annotator.jobs.services import end_dead_commands
 from annotator.learning.models import SeriesKind, TrainingSeries
 from annotator.learning.tagging.services import find_model
 from annotator.learning.training.recipes import DEFAULT_RECIPE, check_series, recipe_named
-from annotator.learning.training.series import OPTIONS, SERIES_KIND, add_series
+from annotator.learning.training.series import OPTIONS, SERIES_KIND, SeriesPayload, add_series
 
 
 def add_training_arguments(
@@ -108,7 +108,7 @@ class SeriesCommand(SnapshotCommand):
             series.delete()
             series = earlier
         try:
-            self.run_job(kind=SERIES_KIND, scope=target.scope, arguments={"series": series.pk})
+            self.run_job(kind=SERIES_KIND, scope=target.scope, payload=SeriesPayload(series.pk))
         except UserError:
             if earlier is None:
                 TrainingSeries.objects.filter(

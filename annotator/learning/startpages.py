@@ -25,7 +25,7 @@ from annotator.learning.evaluation import charts as reports
 from annotator.learning.training import dry_run as dryrun
 from annotator.learning.training.disk_space import in_bytes
 from annotator.learning.training.plan import TrainingRequest
-from annotator.learning.training.services import DRY_RUN_KIND, start_training
+from annotator.learning.training.services import DRY_RUN_KIND, DryRunPayload, start_training
 from ner_engine.errors import EngineError
 
 
@@ -105,11 +105,12 @@ class StartPages(ProjectRowsAdmin):
             return render_polled(
                 request, "admin/learning/_measured.html", tried, is_final=job.is_final
             )
-        asked = {
-            "snapshot": job.arguments["snapshot"],
-            "recipe": job.arguments["recipe"],
-            "base": job.arguments["base"],
-            **job.arguments["asked"],
+        payload = DryRunPayload.of(job)
+        asked: dict[str, Any] = {
+            "snapshot": payload.snapshot,
+            "recipe": payload.recipe,
+            "base": payload.base,
+            **payload.asked,
         }
         context = {
             **tried,
@@ -117,7 +118,7 @@ class StartPages(ProjectRowsAdmin):
             "change": f"{reverse('admin:learning_trainingrun_add')}?{urlencode(asked)}",
         }
         try:
-            context |= _facts(dryrun.dry_run_of(dryrun.plan_of(job.arguments)))
+            context |= _facts(dryrun.dry_run_of(dryrun.plan_of(payload)))
         except (UserError, EngineError) as error:
             context["problem"] = str(error)
         return self.page(

@@ -265,7 +265,9 @@ def things(
             kind="pretag", scope=project.scope, arguments={}, message="Tagging with autophagy-run-1"
         ),
         "import": Job.objects.create(
-            kind="import_documents", arguments={"project": project.pk}, **ended
+            kind="import_documents",
+            arguments={"project": project.pk, "source_format": "", "labels": "gold"},
+            **ended,
         ),
         "export": Job.objects.create(
             kind="export_dataset",

@@ -111,7 +111,10 @@ def things(project: Project, manager: User, import_legends: ImportLegends) -> di
         "document": document.pk,
         "import": (
             Job.objects.create(
-                kind="import_documents", arguments={"project": project.pk}, result=report, **ended
+                kind="import_documents",
+                arguments={"project": project.pk, "source_format": "", "labels": "gold"},
+                result=report,
+                **ended,
             ).pk
         ),
         "export": (

@@ -34,6 +34,7 @@ from annotator.corpus.models import (
 )
 from annotator.jobs.errors import JobConflictError
 from annotator.jobs.models import Job
+from annotator.jobs.payloads import Payload
 from annotator.jobs.services import enqueue
 from annotator.learning.models import (
     Canary,
@@ -67,6 +68,13 @@ COUNTS: Final = ("accepted", "swept", "edge", "relabelled", "rejected", "left_ou
 
 #: Of one legend: (task, source, label) -> column -> how many.
 Outcomes = dict[tuple[str, str, str], dict[str, int]]
+
+
+@dataclass(frozen=True)
+class EffortPayload(Payload):
+    """The project whose effort to count."""
+
+    project: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,7 +319,7 @@ def settle_efforts(project: Project) -> int:
                 enqueue(
                     kind=EFFORT_KIND,
                     scope=project.scope,
-                    arguments={"project": project.pk},
+                    payload=EffortPayload(project.pk),
                     actor=SYSTEM,
                 )
         except JobConflictError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from annotator.common.errors import UserError
@@ -9,6 +10,7 @@ from annotator.corpus.access import Action, require
 from annotator.corpus.models import Project
 from annotator.datasets.models import Snapshot
 from annotator.jobs.models import Job
+from annotator.jobs.payloads import Payload
 from annotator.jobs.services import enqueue
 from annotator.learning import engine
 from annotator.learning.evaluation.comparison import FORM, Comparison, Recorder, compare_evaluations
@@ -22,6 +24,14 @@ if TYPE_CHECKING:
 
 #: The stored kind of the job; its value is older than its name.
 EVALUATE_KIND: Final = "judge_model"
+
+
+@dataclass(frozen=True)
+class EvaluatePayload(Payload):
+    """The model to evaluate, and the snapshot to evaluate it on."""
+
+    snapshot: int
+    model: int
 
 
 def start_evaluation(
@@ -38,7 +48,7 @@ def start_evaluation(
     return enqueue(
         kind=EVALUATE_KIND,
         scope=project.scope,
-        arguments={"snapshot": snapshot.pk, "model": model_version.pk},
+        payload=EvaluatePayload(snapshot=snapshot.pk, model=model_version.pk),
         actor=actor,
     )
 

@@ -10,7 +10,7 @@ from annotator.corpus.models import Project
 from annotator.jobs.errors import JobConflictError
 from annotator.jobs.services import enqueue
 from annotator.learning.models import ModelVersion, Promotion, PromotionKind
-from annotator.learning.tagging.services import PRETAG_KIND, pretag_arguments
+from annotator.learning.tagging.services import PRETAG_KIND, pretag_payload
 
 log = structlog.get_logger(__name__)
 
@@ -63,7 +63,7 @@ def retag_waiting_legends(project: Project, actor: Actor) -> None:
             enqueue(
                 kind=PRETAG_KIND,
                 scope=project.scope,
-                arguments=pretag_arguments(project),
+                payload=pretag_payload(project),
                 actor=actor,
             )
     except JobConflictError:

@@ -24,6 +24,7 @@ from annotator.accounts.actors import Actor, user_of
 from annotator.common.errors import UserError
 from annotator.corpus.access import Action, require
 from annotator.jobs.models import Job
+from annotator.jobs.payloads import Payload
 from annotator.jobs.services import enqueue
 from annotator.learning.models import ModelOrigin, ModelVersion
 from annotator.learning.serving import cards
@@ -44,6 +45,16 @@ _FRONT: Final = re.compile(r"\A---\n(.*?)\n---\n", re.DOTALL)
 #: A card's own to its end: where it names several, they stand in a list.
 _LICENCE_ENTRY: Final = re.compile(r"^license:.*(?:\n[ \t]*-[ \t].*)*", re.MULTILINE)
 _LOOK_EVERY_SECONDS: Final = 0.2
+
+
+@dataclass(frozen=True)
+class PushPayload(Payload):
+    """The model to upload, and as what."""
+
+    model: int
+    repository: str
+    licence: str
+    is_private: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,21 +130,21 @@ def _licences_of_ancestors(model: ModelVersion) -> Iterator[tuple[str, str]]:
 def start_push(
     *, model: ModelVersion, repository: str, licence: str, is_private: bool, actor: Actor
 ) -> Job:
-    """Have a worker give the model to the hub. Raises as ``push_arguments``."""
-    asked = push_arguments(
+    """Have a worker give the model to the hub. Raises as ``push_payload``."""
+    payload = push_payload(
         model=model, repository=repository, licence=licence, is_private=is_private, actor=actor
     )
     return enqueue(
         kind=PUSH_KIND,
         scope=model.project.scope if model.project is not None else "",
-        arguments=asked,
+        payload=payload,
         actor=actor,
     )
 
 
-def push_arguments(
+def push_payload(
     *, model: ModelVersion, repository: str, licence: str, is_private: bool, actor: Actor
-) -> dict[str, Any]:
+) -> PushPayload:
     """What a job is told that gives the model to the hub as ``repository`` (owner/name) under
     ``licence``, which its card then names.
 
@@ -152,12 +163,9 @@ def push_arguments(
             "Name the licence by its identifier, such as cc-by-4.0, apache-2.0 or other; without"
             " one nobody may use the model."
         )
-    return {
-        "model": model.pk,
-        "repository": repository,
-        "licence": licence,
-        "is_private": is_private,
-    }
+    return PushPayload(
+        model=model.pk, repository=repository, licence=licence, is_private=is_private
+    )
 
 
 def _refuse_without_token() -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import structlog
 from django.conf import settings
@@ -15,6 +16,7 @@ from annotator.common.errors import UserError
 from annotator.corpus.access import Action, require
 from annotator.corpus.models import Project
 from annotator.jobs.models import Job, JobState
+from annotator.jobs.payloads import Payload
 from annotator.jobs.services import enqueue
 from annotator.learning.models import ModelOrigin, ModelTask, ModelVersion, ServingModel
 from annotator.learning.tagging.checkpoints import inspect_model
@@ -29,6 +31,18 @@ PRETAG_KIND: Final = "pretag"
 
 
 # Registered models
+
+
+@dataclass(frozen=True)
+class PretagPayload(Payload):
+    """The project to pre-tag, with ``model`` for entities or the models that serve (None).
+
+    ``serving`` holds the keys of the models that served when the job was enqueued.
+    """
+
+    project: int
+    model: int | None
+    serving: list[int]
 
 
 def register_model(*, location: str) -> ModelVersion:
@@ -202,13 +216,13 @@ def start_pretagging(
     return enqueue(
         kind=PRETAG_KIND,
         scope=project.scope,
-        arguments=pretag_arguments(project, model_version),
+        payload=pretag_payload(project, model_version),
         actor=actor,
     )
 
 
-def pretag_arguments(project: Project, model_version: ModelVersion | None = None) -> dict[str, Any]:
-    """Return the arguments of a pre-tagging job.
+def pretag_payload(project: Project, model_version: ModelVersion | None = None) -> PretagPayload:
+    """Return the payload of a pre-tagging job.
 
     ``serving`` records the models that serve now, so that the job notices a promotion. Raises
     ``UserError`` if ``model_version`` does not predict entities.
@@ -218,11 +232,11 @@ def pretag_arguments(project: Project, model_version: ModelVersion | None = None
             f"{model_version.name} predicts {model_version.get_task_display()}, not entities."
             " Promote it, and legends are tagged with it too."
         )
-    return {
-        "project": project.pk,
-        "model": model_version.pk if model_version else None,
-        "serving": lineup_of(project).keys,
-    }
+    return PretagPayload(
+        project=project.pk,
+        model=model_version.pk if model_version else None,
+        serving=lineup_of(project).keys,
+    )
 
 
 def waiting_pretagging(*, project: Project, model_version: ModelVersion | None) -> Job | None:
@@ -231,4 +245,6 @@ def waiting_pretagging(*, project: Project, model_version: ModelVersion | None) 
         kind=PRETAG_KIND, scope=project.scope, state=JobState.PENDING
     ).first()
     wanted = model_version.pk if model_version is not None else None
-    return waiting if waiting is not None and waiting.arguments["model"] == wanted else None
+    if waiting is None or PretagPayload.of(waiting).model != wanted:
+        return None
+    return waiting

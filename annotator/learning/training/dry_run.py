@@ -31,7 +31,7 @@ from annotator.learning.training.data import (
 from annotator.learning.training.disk_space import DiskSpace, refuse_without_space
 from annotator.learning.training.plan import TrainingPlan, TrainingRequest, plan_training
 from annotator.learning.training.recipes import example_rule
-from annotator.learning.training.services import DRY_RUN_KIND, cancel_dry_runs
+from annotator.learning.training.services import DRY_RUN_KIND, DryRunPayload, cancel_dry_runs
 from ner_engine.registry.catalogue import find_base
 from ner_engine.registry.tasks import TASKS
 from ner_engine.split import SPLITS
@@ -54,33 +54,33 @@ def start_dry_run(request: TrainingRequest, *, actor: Actor) -> Job:
     return enqueue(
         kind=DRY_RUN_KIND,
         scope=plan.project.scope,
-        arguments=dry_run_arguments(plan, asked=request.hyperparameters),
+        payload=dry_run_payload(plan, asked=request.hyperparameters),
         actor=actor,
     )
 
 
-def dry_run_arguments(plan: TrainingPlan, *, asked: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments of the job. ``asked`` are the hyperparameters that were set by hand."""
-    return {
-        "snapshot": plan.snapshot.pk,
-        "recipe": plan.recipe,
-        "base": plan.base.pk,
-        "asked": {name: str(value) for name, value in asked.items()},
-    }
+def dry_run_payload(plan: TrainingPlan, *, asked: Mapping[str, Any]) -> DryRunPayload:
+    """Return the payload of the job. ``asked`` are the hyperparameters that were set by hand."""
+    return DryRunPayload(
+        snapshot=plan.snapshot.pk,
+        recipe=plan.recipe,
+        base=plan.base.pk,
+        asked={name: str(value) for name, value in asked.items()},
+    )
 
 
-def plan_of(arguments: Mapping[str, Any]) -> TrainingPlan:
+def plan_of(payload: DryRunPayload) -> TrainingPlan:
     """Return the plan that a job times. Raises ``UserError`` if it can no longer be started."""
     snapshots = Snapshot.objects.select_related("project__label_set")
-    snapshot = snapshots.filter(pk=arguments["snapshot"]).first()
-    base = ModelVersion.objects.filter(pk=arguments["base"]).first()
+    snapshot = snapshots.filter(pk=payload.snapshot).first()
+    base = ModelVersion.objects.filter(pk=payload.base).first()
     if snapshot is None or base is None:
         raise UserError("The snapshot or the model of this dry run was removed. Choose others.")
     request = TrainingRequest(
         project=snapshot.project,
         snapshot=snapshot,
-        recipe=arguments["recipe"],
-        hyperparameters=arguments["asked"],
+        recipe=payload.recipe,
+        hyperparameters=payload.asked,
         base=base,
     )
     return plan_training(request, actor=SYSTEM)

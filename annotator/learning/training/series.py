@@ -24,6 +24,7 @@ from annotator.corpus.models import Project
 from annotator.datasets.models import Snapshot
 from annotator.datasets.services import verify_snapshot
 from annotator.jobs.errors import JobConflictError
+from annotator.jobs.payloads import Payload
 from annotator.jobs.services import enqueue, request_cancel
 from annotator.learning import engine
 from annotator.learning.models import ModelVersion, SeriesKind, TrainingSeries
@@ -64,6 +65,13 @@ _FINISH: Final[Mapping[str, Callable[[TrainingSeries, dict[str, Any]], dict[str,
     SeriesKind.LABEL_ERRORS: label_errors.finish,
     SeriesKind.LEARNING_CURVE: curves.finish,
 }
+
+
+@dataclass(frozen=True)
+class SeriesPayload(Payload):
+    """The training series to run or resume."""
+
+    series: int
 
 
 def start_series(
@@ -168,7 +176,7 @@ def enqueue_series(*, series: TrainingSeries, actor: Actor) -> TrainingSeries:
         series.job = enqueue(
             kind=SERIES_KIND,
             scope=series.project.scope,
-            arguments={"series": series.pk},
+            payload=SeriesPayload(series.pk),
             actor=actor,
         )
         series.save(update_fields=["job"])

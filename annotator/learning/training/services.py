@@ -4,7 +4,7 @@ A training run passes through these files, each with one input and one output:
 
 1. ``training/plan.py``: ``TrainingRequest`` -> ``TrainingPlan``
 2. ``training/services.py``: request -> ``TrainingRun``, a row in state QUEUED with its job
-3. ``tasks.py``: the job's arguments -> the row, handed to a worker
+3. ``tasks.py``: the job's payload -> the row, handed to a worker
 4. ``training/runs.py``: ``TrainingRun`` -> its candidate, a ``ModelVersion``
 5. ``training/child_process.py``: the engine's command -> events, and a model on disk
 6. ``evaluation/services.py``: ``ModelVersion`` and ``Snapshot`` -> ``Evaluation``
@@ -14,6 +14,7 @@ A training run passes through these files, each with one input and one output:
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 import structlog
@@ -25,6 +26,7 @@ from annotator.corpus.access import Action, require
 from annotator.corpus.models import Project
 from annotator.jobs.errors import JobConflictError
 from annotator.jobs.models import Job, JobState
+from annotator.jobs.payloads import Payload
 from annotator.jobs.services import enqueue, request_cancel
 from annotator.learning.models import RunState, TrainingRun
 from annotator.learning.training.plan import TrainingRequest, plan_training
@@ -36,6 +38,23 @@ TRAIN_KIND: Final = "train_model"
 #: The stored kind of a dry run's job; its value is older than its name.
 DRY_RUN_KIND: Final = "try_training"
 _MAX_REASON: Final = 300
+
+
+@dataclass(frozen=True)
+class TrainPayload(Payload):
+    """The training run to do or resume."""
+
+    training_run: int
+
+
+@dataclass(frozen=True)
+class DryRunPayload(Payload):
+    """The planned run to try; ``asked`` are the hyperparameters that a user set."""
+
+    snapshot: int
+    recipe: str
+    base: int
+    asked: dict[str, str]
 
 
 def start_training(request: TrainingRequest, *, actor: Actor, reason: str = "") -> TrainingRun:
@@ -52,7 +71,7 @@ def start_training(request: TrainingRequest, *, actor: Actor, reason: str = "") 
             run.job = enqueue(
                 kind=TRAIN_KIND,
                 scope=project.scope,
-                arguments={"training_run": run.pk},
+                payload=TrainPayload(run.pk),
                 actor=actor,
             )
             run.reason = reason[:_MAX_REASON]

@@ -127,7 +127,7 @@ def test_the_overview_counts_legends_and_shows_work(
         state=JobState.FAILED,
         error="No <zip>.",
         finished_at=timezone.now(),
-        arguments={"project": project.pk},
+        arguments={"project": project.pk, "source_format": "", "labels": "gold"},
     )
     page = client_of(viewer).get(PROJECT).content.decode()
     assert '<strong class="number">3</strong> of <span class="number">4</span> accepted' in page

@@ -14,6 +14,7 @@ from annotator.jobs import broker as broker_module
 from annotator.jobs.models import Job, JobState, Worker
 from annotator.jobs.services import enqueue, live_queues, request_cancel
 from tests.annotator.conftest import WorkerProcess, wait_for
+from tests.annotator.jobs.handlers import Numbers, Place
 
 HANDLERS = ["tests.annotator.jobs.handlers"]
 pytestmark = pytest.mark.usefixtures("transactional_db")
@@ -33,7 +34,7 @@ def test_a_worker_does_the_job_and_its_report_is_kept(
 ) -> None:
     worker = start_worker(modules=HANDLERS)
     job = finished(
-        enqueue(kind="test_sum", scope="", arguments={"numbers": [1, 2, 39]}, actor=SYSTEM),
+        enqueue(kind="test_sum", scope="", payload=Numbers([1, 2, 39]), actor=SYSTEM),
         log=worker.log,
     )
     assert job.state == JobState.SUCCEEDED
@@ -47,7 +48,7 @@ def test_a_job_of_a_killed_worker_is_finished_by_another(
     start_worker: StartWorker, finished: Finished, tmp_path: Path
 ) -> None:
     first = start_worker(modules=HANDLERS)
-    job = enqueue(kind="test_wait", scope="", arguments={"folder": str(tmp_path)}, actor=SYSTEM)
+    job = enqueue(kind="test_wait", scope="", payload=Place(str(tmp_path)), actor=SYSTEM)
     wait_for((tmp_path / "begun").exists, what="the first run", log=first.log)
     first.kill()
     second = start_worker(modules=HANDLERS)
@@ -67,12 +68,12 @@ def test_messages_that_come_twice_run_once(
     start_worker: StartWorker, finished: Finished, tmp_path: Path
 ) -> None:
     worker = start_worker(modules=HANDLERS, concurrency=4)
-    job = enqueue(kind="test_wait", scope="", arguments={"folder": str(tmp_path)}, actor=SYSTEM)
+    job = enqueue(kind="test_wait", scope="", payload=Place(str(tmp_path)), actor=SYSTEM)
     for _ in range(5):
         broker_module.send(job.pk, job.queue)
     (tmp_path / "go").touch()
     finished(job, log=worker.log)
-    other = enqueue(kind="test_sum", scope="", arguments={"numbers": []}, actor=SYSTEM)
+    other = enqueue(kind="test_sum", scope="", payload=Numbers([]), actor=SYSTEM)
     finished(other, log=worker.log)
     assert len((tmp_path / "begun").read_text().split()) == 1
 
@@ -81,7 +82,7 @@ def test_a_running_job_stops_when_it_is_cancelled(
     start_worker: StartWorker, finished: Finished, tmp_path: Path, db: None
 ) -> None:
     worker = start_worker(modules=HANDLERS)
-    job = enqueue(kind="test_wait", scope="", arguments={"folder": str(tmp_path)}, actor=SYSTEM)
+    job = enqueue(kind="test_wait", scope="", payload=Place(str(tmp_path)), actor=SYSTEM)
     wait_for((tmp_path / "begun").exists, what="the run", log=worker.log)
     request_cancel(job=job, actor=SYSTEM)
     assert finished(job, log=worker.log).state == JobState.CANCELLED
@@ -92,7 +93,7 @@ def test_a_worker_that_is_told_to_end_hands_its_job_back_at_once(
     start_worker: StartWorker, finished: Finished, tmp_path: Path
 ) -> None:
     first = start_worker(modules=HANDLERS)
-    job = enqueue(kind="test_wait", scope="", arguments={"folder": str(tmp_path)}, actor=SYSTEM)
+    job = enqueue(kind="test_wait", scope="", payload=Place(str(tmp_path)), actor=SYSTEM)
     wait_for((tmp_path / "begun").exists, what="the run", log=first.log)
     assert first.stop(timeout=15) == 0, first.log.read_text()[-3000:]
     job.refresh_from_db()
@@ -107,7 +108,7 @@ def test_a_job_asked_for_while_the_broker_was_away_is_done_once_it_is_back(
     start_worker: StartWorker, finished: Finished, settings: Any, broker: str
 ) -> None:
     settings.CELERY_BROKER_URL = "redis://127.0.0.1:1/0"
-    job = enqueue(kind="test_sum", scope="", arguments={"numbers": [1]}, actor=SYSTEM)
+    job = enqueue(kind="test_sum", scope="", payload=Numbers([1]), actor=SYSTEM)
     assert Job.objects.get(pk=job.pk).sent_at is None
     assert job.state == JobState.PENDING
     settings.CELERY_BROKER_URL = broker

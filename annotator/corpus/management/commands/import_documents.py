@@ -10,7 +10,7 @@ from django.core.management.base import CommandParser
 
 from annotator.common.commands import Outcome
 from annotator.common.errors import UserError
-from annotator.corpus.imports import JOB_KIND, FileLabels, check_choices
+from annotator.corpus.imports import JOB_KIND, FileLabels, ImportPayload, check_choices
 from annotator.corpus.models import Project
 from annotator.jobs.commands import JobCommand
 from ner_engine.formats import FORMATS
@@ -55,12 +55,9 @@ class Command(JobCommand):
         job = self.run_job(
             kind=JOB_KIND,
             scope=target.scope,
-            arguments={
-                "project": target.pk,
-                "paths": paths,
-                "source_format": source_format,
-                "labels": labels,
-            },
+            payload=ImportPayload(
+                project=target.pk, source_format=source_format, labels=labels, paths=paths
+            ),
         )
         report = job.result
         counts = report["counts"]

@@ -10,7 +10,7 @@ from django.core.management.base import CommandParser
 from annotator.common.commands import Outcome
 from annotator.corpus.management.commands.import_documents import project_named
 from annotator.datasets.exports import EXPORT_FORMATS
-from annotator.datasets.services import EXPORT_KIND
+from annotator.datasets.services import EXPORT_KIND, ExportPayload
 from annotator.jobs.commands import JobCommand
 
 
@@ -67,7 +67,7 @@ class Command(JobCommand):
         job = self.run_job(
             kind=EXPORT_KIND,
             scope=source.scope,
-            arguments={"project": source.pk, "out_dir": out, **choices},
+            payload=ExportPayload(project=source.pk, out_dir=out, **choices),
         )
         report = job.result
         lines = [f"{name:32}{n:>12,}" for name, n in report["counts"].items()]

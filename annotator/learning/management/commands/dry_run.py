@@ -19,7 +19,7 @@ from annotator.jobs.commands import JobCommand
 from annotator.learning.commands import add_training_arguments, settings_of
 from annotator.learning.evaluation.charts import in_words_of
 from annotator.learning.tagging.services import find_model
-from annotator.learning.training.dry_run import DryRun, dry_run_arguments, dry_run_of
+from annotator.learning.training.dry_run import DryRun, dry_run_of, dry_run_payload
 from annotator.learning.training.plan import TrainingRequest, plan_training
 from annotator.learning.training.services import DRY_RUN_KIND
 from ner_engine.split import SPLITS
@@ -71,7 +71,7 @@ class Command(JobCommand):
             job = self.run_job(
                 kind=DRY_RUN_KIND,
                 scope=target.scope,
-                arguments=dry_run_arguments(plan, asked=asked),
+                payload=dry_run_payload(plan, asked=asked),
             )
             measured = job.result
             stops += [measured["leak"]] if measured["leak"] else []

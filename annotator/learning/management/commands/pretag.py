@@ -13,7 +13,7 @@ from annotator.learning.models import ModelTask
 from annotator.learning.tagging.services import (
     PRETAG_KIND,
     find_model,
-    pretag_arguments,
+    pretag_payload,
     waiting_pretagging,
 )
 
@@ -47,7 +47,7 @@ class Command(JobCommand):
         job = self.run_job(
             kind=PRETAG_KIND,
             scope=target.scope,
-            arguments=pretag_arguments(target, chosen),
+            payload=pretag_payload(target, chosen),
             waiting=waiting,
         )
         report = job.result

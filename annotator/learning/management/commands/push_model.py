@@ -12,7 +12,7 @@ from annotator.common.commands import Outcome
 from annotator.common.errors import UserError
 from annotator.jobs.commands import JobCommand
 from annotator.learning.models import ModelVersion
-from annotator.learning.serving.hub import PUSH_KIND, offer_of, push_arguments
+from annotator.learning.serving.hub import PUSH_KIND, offer_of, push_payload
 
 
 class Command(JobCommand):
@@ -44,12 +44,12 @@ class Command(JobCommand):
         if found is None:
             raise UserError(f'There is no model "{model}".')
         named = licence or offer_of(model=found, actor=SYSTEM).proposed
-        arguments = push_arguments(
+        payload = push_payload(
             model=found, repository=repository, licence=named, is_private=not public, actor=SYSTEM
         )
         job = self.run_job(
             kind=PUSH_KIND,
             scope=found.project.scope if found.project is not None else "",
-            arguments=arguments,
+            payload=payload,
         )
         return Outcome(job.result, [f"{found} lies at {job.result['url']}, under {named}."])

@@ -19,7 +19,12 @@ from annotator.learning.models import TrainingRun
 from annotator.learning.tagging.services import find_model
 from annotator.learning.training.plan import TrainingRequest
 from annotator.learning.training.recipes import checked_hyperparameters
-from annotator.learning.training.services import TRAIN_KIND, add_training_run, settle_runs
+from annotator.learning.training.services import (
+    TRAIN_KIND,
+    TrainPayload,
+    add_training_run,
+    settle_runs,
+)
 
 
 class Command(SnapshotCommand):
@@ -62,9 +67,7 @@ class Command(SnapshotCommand):
             actor=SYSTEM,
         )
         try:
-            job = self.run_job(
-                kind=TRAIN_KIND, scope=target.scope, arguments={"training_run": run.pk}
-            )
+            job = self.run_job(kind=TRAIN_KIND, scope=target.scope, payload=TrainPayload(run.pk))
         except UserError:
             TrainingRun.objects.filter(
                 pk=run.pk, job=None

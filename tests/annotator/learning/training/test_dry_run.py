@@ -35,7 +35,7 @@ from annotator.learning.training.child_process import read_events
 from annotator.learning.training.dry_run import DryRun, dry_run_of, plan_of, start_dry_run
 from annotator.learning.training.plan import TrainingRequest
 from annotator.learning.training.recipes import defaults_of, hyperparameters, recipes
-from annotator.learning.training.services import DRY_RUN_KIND, start_training
+from annotator.learning.training.services import DRY_RUN_KIND, DryRunPayload, start_training
 from ner_engine.registry.catalogue import find_base
 from tests.annotator.commands import run_command
 from tests.annotator.datasets.conftest import long_legend
@@ -64,7 +64,7 @@ def tried(snapshot: Snapshot, **facts: Any) -> Job:
 
 
 def found_of(snapshot: Snapshot, **facts: Any) -> DryRun:
-    return dry_run_of(plan_of(tried(snapshot, **facts).arguments))
+    return dry_run_of(plan_of(DryRunPayload.of(tried(snapshot, **facts))))
 
 
 def done(job: Job) -> Job:
@@ -180,7 +180,7 @@ def test_nothing_to_judge_by_is_named_before_anything_starts(
         TrainingRequest(project=learned.project, snapshot=learned, recipe="geneprod-roles"),
         actor=SYSTEM,
     )
-    found = dry_run_of(plan_of(job.arguments))
+    found = dry_run_of(plan_of(DryRunPayload.of(job)))
     assert any("have no roles of gene products" in each for each in found.stops)
     assert [row.label for row in found.rows] == ["CONTROLLED_VAR", "MEASURED_VAR"]
 

@@ -27,6 +27,7 @@ from annotator.datasets.models import Snapshot
 from annotator.datasets.services import add_snapshot, build_snapshot
 from annotator.jobs.errors import JobConflictError
 from annotator.jobs.models import Job, JobState
+from annotator.jobs.payloads import Payload
 from annotator.jobs.services import request_cancel, run_job
 from annotator.learning.models import (
     ModelOrigin,
@@ -671,8 +672,8 @@ def test_a_command_that_was_killed_goes_on_when_it_is_asked_for_the_same_in_anot
     )
     asked: list[dict[str, Any]] = []
 
-    def noted(self: Any, *, arguments: dict[str, Any], **_: Any) -> None:
-        asked.append(arguments)
+    def noted(self: Any, *, payload: Payload, **_: Any) -> None:
+        asked.append(payload.as_json())
         raise UserError("That is enough.")
 
     monkeypatch.setattr("annotator.jobs.commands.JobCommand.run_job", noted)
