@@ -1,5 +1,4 @@
-"""What every endpoint has in common: sign-in, rights, pages of results, and errors as one
-sentence."""
+"""The base of all endpoints: sign-in, permissions, pages of results, errors as sentences."""
 
 from __future__ import annotations
 
@@ -40,7 +39,7 @@ _STATUS_OF: tuple[tuple[type[Exception], int], ...] = (
 
 
 class ByIdPagination(CursorPagination):
-    """Pages in the order of the ids; nothing is skipped or repeated when rows come in meanwhile."""
+    """Pages ordered by id. Rows added meanwhile cause no gaps and no repetitions."""
 
     ordering = "id"
     page_size = 50
@@ -53,7 +52,7 @@ class NewestFirstPagination(ByIdPagination):
 
 
 class ApiView(GenericAPIView[Any]):
-    """An endpoint for somebody who is signed in, by token or in the browser."""
+    """An endpoint for signed-in users, by token or session."""
 
     authentication_classes = (TokenAuthentication, SessionAuthentication)
     permission_classes = (IsAuthenticated,)
@@ -72,7 +71,7 @@ class ApiView(GenericAPIView[Any]):
     def page(
         self, rows: QuerySet[Any], serializer: type[BaseSerializer[Any]], **context: Any
     ) -> Response:
-        """One page of the rows."""
+        """Return one page of the rows."""
         if self.paginator is None:
             raise TypeError(f"{type(self).__name__} names no pagination_class")
         found = self.paginator.paginate_queryset(rows, self.request, view=self)
@@ -81,13 +80,13 @@ class ApiView(GenericAPIView[Any]):
         )
 
     def fields(self, serializer: type[Serializer[Any]]) -> dict[str, Any]:
-        """The checked body of the request. Raises ``ValidationError`` (400)."""
+        """Return the validated body of the request. Raises ``ValidationError`` (400)."""
         checked = serializer(data=self.request.data)
         checked.is_valid(raise_exception=True)
         return dict(checked.validated_data)
 
     def body(self) -> Mapping[str, Any]:
-        """The body as it came, if it is an object. Raises ``ParseError`` (400)."""
+        """Return the body as sent. Raises ``ParseError`` (400) unless it is an object."""
         if not isinstance(self.request.data, Mapping):
             raise ParseError("The body must be a JSON object.")
         return self.request.data
@@ -97,8 +96,7 @@ class ApiView(GenericAPIView[Any]):
 
 
 class ProjectView(ApiView):
-    """An endpoint within a project. ``actions`` says which right each method needs;
-    ``self.project`` is the project."""
+    """An endpoint of a project, ``self.project``. ``actions`` names the permission by method."""
 
     actions: ClassVar[Mapping[str, Action]] = {}
     project: Project
@@ -110,8 +108,10 @@ class ProjectView(ApiView):
 
 
 def _answer_to(error: Exception, context: dict[str, Any]) -> Response | None:
-    """The answer to an error: ``{"detail": sentence}``. None lets what nobody foresaw become a 500
-    with a traceback in the log."""
+    """Return the answer to an error, ``{"detail": sentence}``.
+
+    None for an unexpected error, which becomes a 500 with a traceback in the log.
+    """
     if isinstance(error, PermissionDenied) and str(error):
         return Response({"detail": str(error)}, status=status.HTTP_403_FORBIDDEN)
     for kind, code in _STATUS_OF:

@@ -28,7 +28,7 @@ class ProjectsView(ApiView):
 
     @extend_schema(responses=io.ProjectSerializer(many=True), tags=["projects"])
     def get(self, request: Request) -> Response:
-        """The projects you are a member of; an administrator sees all."""
+        """List your projects; superusers see all."""
         return self.page(Project.objects.visible_to(self.actor), io.ProjectSerializer)
 
     @extend_schema(
@@ -37,7 +37,7 @@ class ProjectsView(ApiView):
         tags=["projects"],
     )
     def post(self, request: Request) -> Response:
-        """Make a project; you become its manager."""
+        """Create a project. You become its manager."""
         project = create_project(**self.fields(io.NewProjectSerializer), actor=self.actor)
         return Response(io.ProjectSerializer(project).data, status=status.HTTP_201_CREATED)
 
@@ -45,7 +45,7 @@ class ProjectsView(ApiView):
 class OneProjectView(ProjectView):
     @extend_schema(responses=io.ProjectDetailSerializer, tags=["projects"])
     def get(self, request: Request, slug: str) -> Response:
-        """A project with its labels, what you may do in it, and how far its documents are."""
+        """Return a project with its labels, your permissions and its documents by state."""
         counts = dict(self.project.documents.values_list("state").annotate(n=Count("id")))
         project: Any = self.project
         project.actions = sorted(actions_of(self.actor, self.project))
@@ -60,7 +60,7 @@ class DocumentFilter(django_filters.FilterSet):
     doi = django_filters.CharFilter()
     external_id = django_filters.CharFilter()
     text = django_filters.CharFilter(
-        lookup_expr="icontains", help_text="Part of the text, whatever its case."
+        lookup_expr="icontains", help_text="Part of the text, in any case."
     )
     accepted_after = django_filters.IsoDateTimeFilter(field_name="accepted_at", lookup_expr="gt")
 
@@ -80,8 +80,10 @@ class DocumentsView(ProjectView):
 
     @extend_schema(responses=io.DocumentSerializer(many=True), tags=["documents"])
     def get(self, request: Request, slug: str) -> Response:
-        """The project's documents without their texts; filter by state (repeatable), doi,
-        external_id, text, accepted_after."""
+        """List documents without their texts.
+
+        Filters: state (repeatable), doi, external_id, text, accepted_after.
+        """
         rows = self.project.documents.defer("text", "attributes")
         return self.page(self.filter_queryset(rows), io.DocumentSerializer)
 
@@ -89,8 +91,10 @@ class DocumentsView(ProjectView):
 class DocumentView(ProjectView):
     @extend_schema(responses=io.DocumentDetailSerializer, tags=["documents"])
     def get(self, request: Request, slug: str, document_id: int) -> Response:
-        """A document with its text, panels, spans and suggestions; every span is checked against
-        the text."""
+        """Return a document with its text, panels, spans and suggestions.
+
+        Each span is checked against the text.
+        """
         document: Any = get_object_or_404(self.project.documents, pk=document_id)
         (read,) = engine_documents(Document.objects.filter(pk=document.pk))
         document.project = self.project

@@ -1,4 +1,4 @@
-"""Files in, data sets out."""
+"""Imports, exports and snapshots."""
 
 from __future__ import annotations
 
@@ -32,8 +32,10 @@ class ImportsView(ProjectView):
         tags=["documents"],
     )
     def post(self, request: Request, slug: str) -> Response:
-        """Upload files and import them in the background; the job's result is the report. Importing
-        the same file again adds nothing."""
+        """Upload files and import them in the background. The job's result is the report.
+
+        Importing the same file again adds nothing.
+        """
         asked = self.fields(io.ImportRequestSerializer)
         job = start_import(
             project=self.project,
@@ -53,7 +55,7 @@ class ExportsView(ProjectView):
 
     @extend_schema(responses=io.JobSerializer(many=True), tags=["exports"])
     def get(self, request: Request, slug: str) -> Response:
-        """The project's exports, newest first."""
+        """List exports, newest first."""
         return self.page(exports_of(self.project).select_related("created_by"), io.JobSerializer)
 
     @extend_schema(
@@ -62,8 +64,7 @@ class ExportsView(ProjectView):
         tags=["exports"],
     )
     def post(self, request: Request, slug: str) -> Response:
-        """Export the accepted legends in the background; download the archive once the job has
-        succeeded."""
+        """Export accepted legends in the background. Download the archive when the job ends."""
         asked = self.fields(io.ExportRequestSerializer)
         job = start_export(
             project=self.project, format_name=asked.pop("format"), actor=self.actor, **asked
@@ -83,12 +84,12 @@ class ExportDownloadView(ProjectView):
         tags=["exports"],
     )
     def get(self, request: Request, slug: str, job_id: int) -> FileResponse:
-        """The archive that the export made. Older archives are removed as new ones are made."""
+        """Download the archive of an export. New exports replace old archives."""
         job: Job = get_object_or_404(exports_of(self.project), pk=job_id)
         archive = archive_of(job)
         if archive is None:
             raise Http404(
-                "The export has not ended, failed, or its archive was removed. Start a new one."
+                "The export is unfinished, has failed, or its archive was removed. Start a new export."
             )
         return FileResponse(archive.open("rb"), as_attachment=True, filename=archive.name)
 
@@ -101,7 +102,7 @@ class SnapshotsView(ProjectView):
 
     @extend_schema(responses=io.SnapshotSerializer(many=True), tags=["models"])
     def get(self, request: Request, slug: str) -> Response:
-        """The project's snapshots, newest first."""
+        """List snapshots, newest first."""
         return self.page(self.project.snapshots.select_related("created_by"), io.SnapshotSerializer)
 
     @extend_schema(
@@ -110,8 +111,7 @@ class SnapshotsView(ProjectView):
         tags=["models"],
     )
     def post(self, request: Request, slug: str) -> Response:
-        """Freeze the accepted legends, or those asked for, in the background; the snapshot is ready
-        to train on once its state says so."""
+        """Freeze accepted legends in the background. Train on the snapshot when it is ready."""
         asked = self.fields(io.NewSnapshotSerializer)
         filters = SnapshotFilter(
             accepted_from=asked["accepted_from"],

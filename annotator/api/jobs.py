@@ -1,4 +1,4 @@
-"""Long work: how far it is, and how to stop it."""
+"""Jobs: progress and cancellation."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class JobsView(ProjectView):
 
     @extend_schema(responses=io.JobSerializer(many=True), tags=["jobs"])
     def get(self, request: Request, slug: str) -> Response:
-        """The project's jobs, newest first."""
+        """List jobs, newest first."""
         return self.page(
             Job.objects.filter(scope=self.project.scope).select_related("created_by"),
             io.JobSerializer,
@@ -39,7 +39,7 @@ class OneJobView(ProjectView):
 class JobView(OneJobView):
     @extend_schema(responses=io.JobSerializer, tags=["jobs"])
     def get(self, request: Request, slug: str, job_id: int) -> Response:
-        """A job: its state, how far it is, and its report once it has ended."""
+        """Return a job with its state, its progress and, when it has ended, its report."""
         return Response(io.JobSerializer(self.job()).data)
 
 
@@ -48,8 +48,10 @@ class JobCancelView(OneJobView):
         request=None, responses={200: io.JobSerializer, 403: io.ErrorSerializer}, tags=["jobs"]
     )
     def post(self, request: Request, slug: str, job_id: int) -> Response:
-        """Ask a job of yours to stop, or as a manager anybody's. A waiting one is cancelled at
-        once, a running one at its next step."""
+        """Cancel a job: your own, or as a manager any job of the project.
+
+        A waiting job is cancelled at once, a running one at its next step.
+        """
         job = self.job()
         if job.created_by_id != self.actor.pk:
             require(self.actor, self.project, Action.MANAGE)

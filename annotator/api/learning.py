@@ -1,4 +1,4 @@
-"""Models of a project: tag with them, train the next, judge, promote, roll back."""
+"""Models of a project: pre-tag, train, evaluate, promote, roll back."""
 
 from __future__ import annotations
 
@@ -40,8 +40,7 @@ class PretagView(ProjectView):
         tags=["models"],
     )
     def post(self, request: Request, slug: str) -> Response:
-        """Have every legend that nobody decided tagged in the background. 409 while such a job is
-        unfinished."""
+        """Pre-tag all undecided legends in the background. 409 while such a job is unfinished."""
         name = self.fields(io.PretagRequestSerializer)["model"]
         job = start_pretagging(
             project=self.project, actor=self.actor, model_version=model_named(self, name)
@@ -56,8 +55,7 @@ class ModelsView(ProjectView):
 
     @extend_schema(responses=io.ModelSerializer(many=True), tags=["models"])
     def get(self, request: Request, slug: str) -> Response:
-        """The models that the project may use, with their scores on its held-out papers; newest
-        first."""
+        """List the models of the project with their scores on held-out papers, newest first."""
         serving = {model.pk for model in lineup_of(self.project).models.values()}
         evaluations: dict[int, list[Evaluation]] = {}
         for evaluation in Evaluation.objects.filter(snapshot__project=self.project).select_related(
@@ -71,8 +69,7 @@ class ModelsView(ProjectView):
 class EffortView(ProjectView):
     @extend_schema(responses=io.EffortSerializer, tags=["models"])
     def get(self, request: Request, slug: str) -> Response:
-        """What became of each model's suggestions, label by label, and what it took people to
-        accept a legend."""
+        """Return outcomes of suggestions by model and label, and the effort for a legend."""
         return Response(
             io.EffortSerializer(effort_in(project=self.project, actor=self.actor).as_json()).data
         )
@@ -83,7 +80,7 @@ class AutomaticTrainingView(ProjectView):
 
     @extend_schema(responses=io.AutomaticTrainingSerializer, tags=["models"])
     def get(self, request: Request, slug: str) -> Response:
-        """Whether and when the project trains by itself, and what it did so far."""
+        """Return the settings of automatic training and its runs."""
         return Response(
             io.AutomaticTrainingSerializer(standing_of(project=self.project, actor=self.actor)).data
         )
@@ -94,7 +91,7 @@ class AutomaticTrainingView(ProjectView):
         tags=["models"],
     )
     def put(self, request: Request, slug: str) -> Response:
-        """Have the project train by itself, up to the gate, or no longer."""
+        """Switch automatic training on or off. It ends at the gate and never promotes."""
         change_automatic_training(
             project=self.project,
             actor=self.actor,
@@ -104,22 +101,21 @@ class AutomaticTrainingView(ProjectView):
 
 
 class CanaryView(ProjectView):
-    """The candidate that is tried on a share of the project's new legends."""
+    """The canary: a candidate that pre-tags a fraction of the new legends."""
 
     actions = {"DELETE": Action.PROMOTE}
 
     @extend_schema(responses={200: io.CanarySerializer, 404: io.ErrorSerializer}, tags=["models"])
     def get(self, request: Request, slug: str) -> Response:
-        """The newest canary, running or ended, and what curators made of it. 404 where there was
-        none."""
+        """Return the newest canary and its comparison. 404 if the project has had none."""
         found = canary_of(project=self.project, actor=self.actor)
         if found is None:
-            raise NotFound("No candidate was tried in this project yet.")
+            raise NotFound("This project has had no canary yet.")
         return Response(io.CanarySerializer(found.as_json()).data)
 
     @extend_schema(responses={204: None, 400: io.ErrorSerializer}, tags=["models"])
     def delete(self, request: Request, slug: str) -> Response:
-        """Stop it; what waits is tagged by what serves again."""
+        """Stop the canary. Waiting legends are re-tagged by the serving model."""
         stop_canary(project=self.project, actor=self.actor)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
@@ -133,8 +129,7 @@ class StartCanaryView(ProjectView):
         tags=["models"],
     )
     def post(self, request: Request, slug: str, model_id: int) -> Response:
-        """Have a candidate tag a share of the legends that are newly tagged, to compare what
-        curators make of it."""
+        """Start a canary: the candidate pre-tags a fraction of the newly tagged legends."""
         model: ModelVersion = get_object_or_404(usable_models(self), pk=model_id)
         share = self.fields(io.CanaryRequestSerializer)["share"]
         canary = start_canary(
@@ -154,8 +149,7 @@ class PushView(ProjectView):
         tags=["models"],
     )
     def post(self, request: Request, slug: str, model_id: int) -> Response:
-        """Give a model of the project to the hub that the site is set up for, with its card and
-        under a licence."""
+        """Push a model of the project to the configured hub, with its card and licence."""
         model: ModelVersion = get_object_or_404(self.project.model_versions, pk=model_id)
         job = start_push(model=model, actor=self.actor, **self.fields(io.PushRequestSerializer))
         return Response(io.JobSerializer(job).data, status=status.HTTP_202_ACCEPTED)
@@ -170,11 +164,10 @@ class PromoteView(ProjectView):
         tags=["models"],
     )
     def post(self, request: Request, slug: str, model_id: int) -> Response:
-        """Put a model into service; unreviewed legends are tagged again. Refused without an
-        evaluation on held-out papers.
+        """Promote a model; unreviewed legends are re-tagged.
 
-        A model that does not pass the project's gate needs a written reason; the refusal says why
-        it does not pass.
+        The model needs an evaluation on held-out papers. One that does not pass the project's gate
+        also needs an override reason; the refusal lists the gate's reasons.
         """
         model: ModelVersion = get_object_or_404(usable_models(self), pk=model_id)
         reason = self.fields(io.PromotionRequestSerializer)["reason"]
@@ -193,14 +186,14 @@ class RollBackView(ProjectView):
         tags=["models"],
     )
     def post(self, request: Request, slug: str) -> Response:
-        """Take back the last promotion for a task that still stands."""
+        """Roll back the last promotion of a task."""
         promotion = roll_back(
             project=self.project, actor=self.actor, **self.fields(io.RollBackRequestSerializer)
         )
         return Response(io.PromotionSerializer(promotion).data, status=status.HTTP_201_CREATED)
 
 
-class JudgeView(ProjectView):
+class EvaluateModelView(ProjectView):
     actions = {"POST": Action.TRAIN}
 
     @extend_schema(
@@ -209,7 +202,7 @@ class JudgeView(ProjectView):
         tags=["models"],
     )
     def post(self, request: Request, slug: str, model_id: int) -> Response:
-        """Judge a model on the held-out papers of a snapshot, in the background."""
+        """Evaluate a model on the held-out papers of a snapshot, in the background."""
         model: ModelVersion = get_object_or_404(usable_models(self), pk=model_id)
         snapshot = snapshot_of(self, self.fields(io.JudgeRequestSerializer)["snapshot"])
         job = start_evaluation(
@@ -219,13 +212,13 @@ class JudgeView(ProjectView):
 
 
 class PromotionsView(ProjectView):
-    """Who put which model into service, and when."""
+    """The log of promotions."""
 
     pagination_class = NewestFirstPagination
 
     @extend_schema(responses=io.PromotionSerializer(many=True), tags=["models"])
     def get(self, request: Request, slug: str) -> Response:
-        """Who put which model into service in place of which, newest first."""
+        """List promotions and roll-backs, newest first."""
         return self.page(
             self.project.promotions.select_related("model_version", "replaced", "actor"),
             io.PromotionSerializer,
@@ -252,7 +245,7 @@ class TrainingRunsView(ProjectView):
 
     @extend_schema(responses=io.TrainingRunSerializer(many=True), tags=["models"])
     def get(self, request: Request, slug: str) -> Response:
-        """The project's training runs, newest first."""
+        """List training runs, newest first."""
         return self.page(runs_of(self), io.TrainingRunSerializer)
 
     @extend_schema(
@@ -261,8 +254,7 @@ class TrainingRunsView(ProjectView):
         tags=["models"],
     )
     def post(self, request: Request, slug: str) -> Response:
-        """Fine-tune a model on a snapshot in the background, and judge the candidate on its
-        held-out papers."""
+        """Start a training run on a snapshot. The candidate is evaluated on held-out papers."""
         run = start_training(training_request(self), actor=self.actor)
         return Response(io.TrainingRunSerializer(run).data, status=status.HTTP_202_ACCEPTED)
 
@@ -276,8 +268,10 @@ class DryRunView(ProjectView):
         tags=["models"],
     )
     def post(self, request: Request, slug: str) -> Response:
-        """What a training would learn from and what speaks against it; a worker tries a few steps,
-        and the result of ``job`` says how long."""
+        """Check a training run before it starts.
+
+        A worker times a few steps; the result of ``job`` then holds the expected time.
+        """
         job = dryrun.start_dry_run(training_request(self), actor=self.actor)
         found = dryrun.dry_run_of(dryrun.plan_of(DryRunPayload.of(job))).as_json()
         return Response(
@@ -296,8 +290,7 @@ class OneTrainingRunView(ProjectView):
 class TrainingRunView(OneTrainingRunView):
     @extend_schema(responses=io.TrainingRunDetailSerializer, tags=["models"])
     def get(self, request: Request, slug: str, run_id: int) -> Response:
-        """A training run with its progress and, once it is judged, its scores beside the current
-        model's and what the gate says of it."""
+        """Return a training run with its progress, comparison and gate result."""
         run: Any = self.run()
         run.comparison = compare(run)
         details = details_of(run.comparison, run.project) if run.comparison else None
@@ -311,7 +304,7 @@ class TrainingRunCancelView(OneTrainingRunView):
 
     @extend_schema(request=None, responses=io.TrainingRunSerializer, tags=["models"])
     def post(self, request: Request, slug: str, run_id: int) -> Response:
-        """Stop the run; it leaves no candidate. A finished run stays as it is."""
+        """Cancel a run; it leaves no candidate. A finished run does not change."""
         run = cancel_training(run=self.run(), actor=self.actor)
         return Response(io.TrainingRunSerializer(run).data)
 
@@ -321,23 +314,21 @@ def usable_models(view: ProjectView) -> Any:
 
 
 def model_named(view: ProjectView, name: str) -> ModelVersion | None:
-    """A model that the project may use already, None where no name is given: folders are registered
-    on the command line alone.
+    """Return the model of that name, or None if the name is empty.
 
-    Raises ``UserError``.
+    Only models that the project may use already are found: folders are registered by commands.
+    Raises ``UserError`` if there is no such model.
     """
     if not name:
         return None
     found: ModelVersion | None = usable_models(view).filter(name=name).first()
     if found is None:
-        raise UserError(
-            f'The project has no model "{name}". See the list of its models for their names.'
-        )
+        raise UserError(f'The project has no model "{name}". List its models for their names.')
     return found
 
 
 def snapshot_of(view: ProjectView, number: int) -> Snapshot:
-    """The project's snapshot of that number. Raises ``Http404``."""
+    """Return the snapshot of that number. Raises ``Http404``."""
     found: Snapshot = get_object_or_404(view.project.snapshots, number=number)
     return found
 

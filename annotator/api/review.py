@@ -54,7 +54,7 @@ class OperationsView(OneLegendView):
 
     @extend_schema(responses=io.OperationSerializer(many=True), tags=["review"])
     def get(self, request: Request, slug: str, document_id: int) -> Response:
-        """All operations on the legend, oldest first."""
+        """List the operations on the legend, oldest first."""
         return self.page(self.document().operations.select_related("actor"), io.OperationSerializer)
 
     @extend_schema(
@@ -69,10 +69,10 @@ class OperationsView(OneLegendView):
         tags=["review"],
     )
     def post(self, request: Request, slug: str, document_id: int) -> Response:
-        """Make one edit, accept or reopen the legend, undo or redo.
+        """Apply one operation: an edit, acceptance, reopening, undo or redo.
 
-        409: it changed since base_revision, or a model has replaced the suggestions; 423:
-        somebody else holds it.
+        409 if the legend has changed since base_revision, or if a model has replaced the
+        suggestions. 423 if another user holds the legend.
         """
         outcome = services.apply_operation(
             document_id=self.document().pk, actor=self.actor, operation=self.body()
@@ -88,8 +88,7 @@ class OperationsView(OneLegendView):
 
 
 class LeaseView(OneLegendView):
-    """Who works on a legend. Sending operations claims it too; claim it before you show it to
-    somebody."""
+    """The lease of a legend. Operations claim it too; claim it before you show the legend."""
 
     actions = {"POST": Action.REVIEW, "DELETE": Action.REVIEW}
 
@@ -99,20 +98,20 @@ class LeaseView(OneLegendView):
         tags=["review"],
     )
     def post(self, request: Request, slug: str, document_id: int) -> Response:
-        """Hold the legend for some minutes, or longer than before."""
+        """Claim the legend, or extend your lease."""
         take_over = self.fields(io.LeaseRequestSerializer)["take_over"]
         lease = claim_lease(document=self.document(), actor=self.actor, take_over=take_over)
         return Response(io.LeaseSerializer(lease).data)
 
     @extend_schema(responses={204: None}, tags=["review"])
     def delete(self, request: Request, slug: str, document_id: int) -> Response:
-        """Let go of the legend, if you hold it."""
+        """Release your lease."""
         release_lease(document=self.document(), actor=self.actor)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
 def legend_json(document: Document, state: LegendState) -> dict[str, Any]:
-    """The legend with what was accepted, what is suggested, and last what was rejected."""
+    """Return the legend with accepted, suggested and, last, rejected entities."""
     holder = holder_of(document)
     facts = {
         "id": document.pk,

@@ -1,4 +1,4 @@
-"""What the OpenAPI schema has to be told."""
+"""The security scheme of the OpenAPI schema."""
 
 from __future__ import annotations
 

@@ -45,7 +45,11 @@ urlpatterns: list[URLPattern] = [
     path(
         f"{_project}models/<int:model_id>/promote/", learning.PromoteView.as_view(), name="promote"
     ),
-    path(f"{_project}models/<int:model_id>/judge/", learning.JudgeView.as_view(), name="judge"),
+    path(
+        f"{_project}models/<int:model_id>/judge/",
+        learning.EvaluateModelView.as_view(),
+        name="judge",
+    ),
     path(
         f"{_project}automatic-training/",
         learning.AutomaticTrainingView.as_view(),
