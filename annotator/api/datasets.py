@@ -89,7 +89,7 @@ class ExportDownloadView(ProjectView):
         archive = archive_of(job)
         if archive is None:
             raise Http404(
-                "The export is unfinished, has failed, or its archive was removed. Start a new export."
+                "The export is unfinished, has failed, or its archive is gone. Start a new export."
             )
         return FileResponse(archive.open("rb"), as_attachment=True, filename=archive.name)
 

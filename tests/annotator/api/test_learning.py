@@ -166,7 +166,7 @@ def test_a_training_is_tried_out_before_it_is_started(
     assert found["job"]["state"] == "pending"
     assert found["job"]["queue"] == "train"
     assert found["stops"] == []
-    assert any("Few to learn from" in warning for warning in found["warnings"])
+    assert any("Fewer than" in warning for warning in found["warnings"])
     assert program.get(f"{P}jobs/{found['job']['id']}/").json()["kind"] == "try_training"
     refused = program.post(
         f"{P}training-runs/dry-run/", {"snapshot": frozen.number, "hyperparameters": {"epochs": -1}}
