@@ -1,4 +1,4 @@
-"""What people did: an append-only log of operations, and who holds which legend."""
+"""The log of operations, leases, label error candidates and comments of legends."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from annotator.review.kinds import OperationKind
 
 
 class Operation(models.Model):
-    """One edit. Rows are never changed or deleted; replaying them in order of ``revision`` rebuilds
-    the decided layer.
+    """One edit in the append-only log of a legend.
 
-    ``id`` is made by the browser: sending it again is a no-op. ``base_revision`` is what the
-    curator saw, ``revision`` what the edit made. ``arguments`` are what the edit was asked;
-    ``effect`` is what it changed (rows before and after), from which undo is made. ``batch`` is
-    shared by the operations of several legends that one key press made; they are undone together.
+    Rows are never changed or deleted; replaying them in order of ``revision`` rebuilds the decided
+    layer. ``id`` is made by the browser: sending it again is a no-op. ``base_revision`` is the
+    revision that the curator saw, ``revision`` the one that the edit made. ``arguments`` came with
+    the edit; ``effect`` holds the rows before and after, from which undo is made. ``batch`` is
+    shared by the operations on several legends that one key press made; they are undone together.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -41,16 +41,14 @@ class Operation(models.Model):
                 fields=["document", "revision"], name="one_operation_a_revision"
             )
         ]
-        indexes = [
-            models.Index(fields=["actor", "created_at"], name="operations_of_a_person")
-        ]  # what somebody did just before
+        indexes = [models.Index(fields=["actor", "created_at"], name="operations_of_a_person")]
 
     def __str__(self) -> str:
         return f"{self.kind} r{self.revision}"
 
 
 class Lease(models.Model):
-    """Who is at work on a legend; renewed while the page is open, free after ``expires_at``."""
+    """A user's hold on a legend, renewed while the page is open and void after ``expires_at``."""
 
     document = models.OneToOneField(Document, on_delete=models.CASCADE, related_name="lease")
     holder = models.ForeignKey(
@@ -62,24 +60,23 @@ class Lease(models.Model):
         return f"{self.holder} until {self.expires_at:%H:%M}"
 
 
-class Suspicion(models.Model):
-    """A decision that a model which has not seen the legend does not believe in, to be looked at
-    again by somebody.
+class LabelErrorCandidate(models.Model):
+    """A decision that a model which has not seen the legend disagrees with.
 
     ``[start, end)`` is decided as ``label``, or nothing is decided there (``label`` ""); the model
-    marks ``[found_start, found_end)`` as ``found_label``, or nothing ("" and null). ``probability``
-    is the model's of the decision, or of what it marks where nothing is decided; ``score`` (0-1)
-    how suspicious that makes it. ``source`` says which search found it. Settled rows stay:
-    ``was_right`` says whether the legend was changed there.
+    predicts ``[predicted_start, predicted_end)`` as ``predicted_label``, or nothing ("" and null).
+    ``probability`` is the model's for the decision, or for its prediction where nothing is
+    decided; ``score`` (0-1) is how likely that makes an error. ``source`` names the search that
+    found it. Settled rows stay: ``was_right`` says whether the legend was changed there.
     """
 
-    document = models.ForeignKey(Document, on_delete=models.CASCADE, related_name="suspicions")
+    document = models.ForeignKey(Document, on_delete=models.CASCADE, related_name="label_errors")
     start = models.PositiveIntegerField()
     end = models.PositiveIntegerField()
     label = models.CharField(max_length=50, blank=True)
-    found_start = models.PositiveIntegerField(null=True, blank=True)
-    found_end = models.PositiveIntegerField(null=True, blank=True)
-    found_label = models.CharField(max_length=50, blank=True)
+    predicted_start = models.PositiveIntegerField(null=True, blank=True)
+    predicted_end = models.PositiveIntegerField(null=True, blank=True)
+    predicted_label = models.CharField(max_length=50, blank=True)
     probability = models.FloatField()
     score = models.FloatField()
     source = models.CharField(max_length=200)
@@ -94,41 +91,41 @@ class Suspicion(models.Model):
         ordering = ["id"]
         constraints = [
             models.CheckConstraint(
-                condition=models.Q(score__gte=0, score__lte=1), name="suspicion_between_0_and_1"
+                condition=models.Q(score__gte=0, score__lte=1),
+                name="label_error_score_between_0_and_1",
             ),
             models.CheckConstraint(
-                condition=~models.Q(label="", found_label=""), name="suspicion_is_of_something"
+                condition=~models.Q(label="", predicted_label=""),
+                name="label_error_is_about_something",
             ),
         ]
 
     def __str__(self) -> str:
-        return (
-            f"{self.label or 'nothing'} or {self.found_label or 'nothing'} at"
-            f" {self.start}-{self.end}"
-        )
+        decided, predicted = self.label or "nothing", self.predicted_label or "nothing"
+        return f"{decided} or {predicted} at {self.start}-{self.end}"
 
 
-class RemarkKind(models.TextChoices):
+class CommentKind(models.TextChoices):
     NOTE = "note", "comment"
     FLAG = "flag", "flag"
     QUESTION = "question", "question to the reviewer"
 
 
-class Remark(models.Model):
-    """What somebody wrote on a legend (``entity`` "") or on one of its entities.
+class Comment(models.Model):
+    """A curator's comment on a legend (``entity`` "") or on one of its entities.
 
     A flag stays open until somebody resolves it. A question hands the legend to a reviewer: it
-    leaves the curators' queue and cannot be accepted until a reviewer has answered. A note asks for
-    nothing.
+    leaves the curators' queue and cannot be accepted until a reviewer has answered. A note needs
+    no answer.
     """
 
-    document = models.ForeignKey(Document, on_delete=models.CASCADE, related_name="remarks")
+    document = models.ForeignKey(Document, on_delete=models.CASCADE, related_name="comments")
     entity = models.CharField(max_length=64, blank=True)
     surface = models.TextField(blank=True)
-    kind = models.CharField(max_length=10, choices=RemarkKind.choices, default=RemarkKind.NOTE)
+    kind = models.CharField(max_length=10, choices=CommentKind.choices, default=CommentKind.NOTE)
     text = models.TextField(blank=True)
     author = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="remarks"
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="comments"
     )
     created_at = models.DateTimeField(auto_now_add=True)
     resolved_at = models.DateTimeField(null=True, blank=True)

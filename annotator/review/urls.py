@@ -2,11 +2,11 @@
 
 from django.urls import path
 
-from annotator.review.views.comments import remarks
+from annotator.review.views.comments import comments
 from annotator.review.views.compare import compare_versions
 from annotator.review.views.history import legend_history
 from annotator.review.views.identifiers import identifiers
-from annotator.review.views.label_errors import keep
+from annotator.review.views.label_errors import label_errors
 from annotator.review.views.lease import lease
 from annotator.review.views.legend import legend
 from annotator.review.views.next import next_in_queue
@@ -15,7 +15,7 @@ from annotator.review.views.queue import queue
 from annotator.review.views.same import same
 from annotator.review.views.settings import settings
 from annotator.review.views.state import state
-from annotator.review.views.uncertain import doubts
+from annotator.review.views.uncertain import uncertain
 
 app_name = "review"
 _LEGEND = "review/<int:document_id>/"
@@ -28,9 +28,9 @@ urlpatterns = [
     path(f"{_LEGEND}state/", state, name="state"),
     path(f"{_LEGEND}same/", same, name="same"),
     path(f"{_LEGEND}lease/", lease, name="lease"),
-    path(f"{_LEGEND}doubts/", doubts, name="uncertain"),
-    path(f"{_LEGEND}suspicions/", keep, name="label_errors"),
-    path(f"{_LEGEND}remarks/", remarks, name="comments"),
+    path(f"{_LEGEND}uncertain/", uncertain, name="uncertain"),
+    path(f"{_LEGEND}label-errors/", label_errors, name="label_errors"),
+    path(f"{_LEGEND}comments/", comments, name="comments"),
     path(f"{_LEGEND}history/", legend_history, name="history"),
     path(f"{_LEGEND}identifiers/", identifiers, name="identifiers"),
     path(f"{_LEGEND}compare/", compare_versions, name="compare"),

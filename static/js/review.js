@@ -89,7 +89,7 @@ document.addEventListener("click", (event) => {
 });
 
 document.addEventListener("legend-changed", () => screen.reload());
-document.addEventListener("remarks-changed", ({ detail }) => {
+document.addEventListener("comments-changed", ({ detail }) => {
   screen.status.showQuestions(detail.questions);
 });
 addEventListener("online", () => outbox.retry());

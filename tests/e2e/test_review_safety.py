@@ -225,7 +225,7 @@ def test_legends_are_accepted_one_after_the_other_as_each_was_seen(legends: Lege
 
 def test_a_late_answer_about_the_last_legend_changes_nothing(legends: Legends) -> None:
     documents, page = legends
-    page.route("**/doubts/", lambda route: None)
+    page.route("**/uncertain/", lambda route: None)
     page.reload()
     ready(page)
     fetched_ahead(page, documents[1])

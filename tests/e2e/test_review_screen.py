@@ -17,7 +17,7 @@ from annotator.corpus.models import Document, DocumentState, Project, Span
 from annotator.review.editing import services
 from annotator.review.editing.leases import claim_lease
 from annotator.review.screen.keymap import COMMANDS
-from annotator.review.second_look.comments import remark
+from annotator.review.second_look.comments import write_comment
 from tests.annotator.review.conftest import TEXT, MakeLegend, Operate
 from tests.e2e.conftest import OpenAs, sign_in
 from tests.e2e.screen import (
@@ -1045,7 +1045,7 @@ def test_a_question_a_comment_and_the_versions_open_from_the_keys(
     page.get_by_label("On “Bax”").fill("Is it the mouse’s?")
     page.get_by_role("radio", name="question to the reviewer").check()
     page.get_by_role("button", name="Write").click()
-    expect(page.locator("#sheet .remark").last).to_contain_text("Is it the mouse’s?")
+    expect(page.locator("#sheet .comment").last).to_contain_text("Is it the mouse’s?")
     expect(page.locator("#questions")).to_have_text("1 question for the reviewer")
     page.keyboard.press("Escape")
     page.keyboard.press("Enter")
@@ -1086,7 +1086,7 @@ def test_axe_finds_nothing_in_the_sheets(
     document = make_legend()
     operate(document, "reject", entity="s1")
     operate(document, "relabel", entity="s2", label="TISSUE")
-    remark(document_id=document.pk, actor=curator, kind="flag", text="Odd", entity="s0")
+    write_comment(document_id=document.pk, actor=curator, kind="flag", text="Odd", entity="s0")
     page = ready(open_as(curator, address(document), color_scheme=scheme))
     page.keyboard.press(key)
     page.wait_for_selector("#guideline[open]" if key == "g" else "#sheet-body > *")

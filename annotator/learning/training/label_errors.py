@@ -25,8 +25,8 @@ from annotator.corpus.models import Document, DocumentState
 from annotator.datasets.models import Snapshot
 from annotator.datasets.snapshots import rows_of
 from annotator.learning.models import SeriesKind, TrainingSeries
-from annotator.review.models import Suspicion
-from annotator.review.second_look.label_errors import replace_suspicions
+from annotator.review.models import LabelErrorCandidate
+from annotator.review.second_look.label_errors import replace_label_errors
 from ner_engine.split import SPLITS
 
 log = structlog.get_logger(__name__)
@@ -279,7 +279,7 @@ def send_to_review(*, series: TrainingSeries, n: int, actor: Actor) -> Sent:
         raise UserError("Send one legend or more.")
     chosen: dict[int, float] = {}
     passed_over: Counter[str] = Counter()
-    settled = Suspicion.objects.filter(
+    settled = LabelErrorCandidate.objects.filter(
         document__project=series.project, settled_at__gt=series.snapshot.created_at
     )
     looked_at = set(settled.values_list("document", flat=True))
@@ -297,16 +297,16 @@ def send_to_review(*, series: TrainingSeries, n: int, actor: Actor) -> Sent:
             passed_over["looked at"] += 1
         else:
             chosen[document.pk] = legend["suspicion"]
-    rows: dict[int, list[Suspicion]] = {pk: [] for pk in chosen}
+    rows: dict[int, list[LabelErrorCandidate]] = {pk: [] for pk in chosen}
     source = str(series)
     for row in _kept(series, _DISAGREEMENTS):
         if row["document"] in rows:
             rows[row["document"]].append(_suspicion(row, source))
-    replace_suspicions(
+    replace_label_errors(
         project=series.project, found={pk: (score, rows[pk]) for pk, score in chosen.items()}
     )
     log.info(
-        "suspicions_sent_to_review",
+        "label_errors_sent_to_review",
         series=series.pk,
         legends=len(chosen),
         actor=log_name(actor),
@@ -324,16 +324,16 @@ def _with_documents(series: TrainingSeries) -> Iterator[tuple[dict[str, Any], Do
         yield from ((legend, now.get(legend["document"])) for legend in some)
 
 
-def _suspicion(row: Mapping[str, Any], source: str) -> Suspicion:
+def _suspicion(row: Mapping[str, Any], source: str) -> LabelErrorCandidate:
     place, found = row["decided"] or row["found"], row["found"]
-    return Suspicion(
+    return LabelErrorCandidate(
         document_id=row["document"],
         start=place[0],
         end=place[1],
         label=row["decided"][2] if row["decided"] else "",
-        found_start=found[0] if found else None,
-        found_end=found[1] if found else None,
-        found_label=found[2] if found else "",
+        predicted_start=found[0] if found else None,
+        predicted_end=found[1] if found else None,
+        predicted_label=found[2] if found else "",
         probability=row["probability"],
         score=row["suspicion"],
         source=source,
@@ -357,7 +357,7 @@ class Outcome:
 
 def outcome_of(series: TrainingSeries) -> Outcome | None:
     """None where nothing of it was sent to review."""
-    rows = Suspicion.objects.filter(document__project=series.project, source=str(series))
+    rows = LabelErrorCandidate.objects.filter(document__project=series.project, source=str(series))
     counts = rows.aggregate(
         n_open=Count("pk", filter=Q(settled_at=None)),
         n_kept=Count("pk", filter=Q(was_right=False)),

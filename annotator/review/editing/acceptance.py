@@ -9,7 +9,7 @@ from django.utils import timezone
 from annotator.accounts.models import User
 from annotator.review.editing.legend import Entity
 from annotator.review.editing.operations import LegendChange
-from annotator.review.models import Remark, RemarkKind, Suspicion
+from annotator.review.models import Comment, CommentKind, LabelErrorCandidate
 
 
 def settle(change: LegendChange, actor: User) -> None:
@@ -18,29 +18,29 @@ def settle(change: LegendChange, actor: User) -> None:
     if legend.n_questions:
         answer_questions(legend.id, actor)
     if legend.has_label_errors:
-        settle_suspicions(legend.id, actor, change.after.accepted_entities)
+        settle_label_errors(legend.id, actor, change.after.accepted_entities)
 
 
 def answer_questions(document_id: int, actor: User) -> None:
     """Resolve the open questions: a reviewer who accepts the legend has answered them."""
-    questions = Remark.objects.filter(
-        document=document_id, kind=RemarkKind.QUESTION, resolved_at=None
+    questions = Comment.objects.filter(
+        document=document_id, kind=CommentKind.QUESTION, resolved_at=None
     )
     questions.update(resolved_at=timezone.now(), resolved_by=actor)
 
 
-def settle_suspicions(document_id: int, actor: User, entities: Sequence[Entity]) -> None:
+def settle_label_errors(document_id: int, actor: User, entities: Sequence[Entity]) -> None:
     """Settle the open candidates by whether the accepted ``entities`` differ there from before."""
-    open_ones = list(Suspicion.objects.filter(document=document_id, settled_at=None))
-    for row in open_ones:
-        row.settled_at, row.settled_by = timezone.now(), actor
-        row.was_right = not _is_unchanged(row, entities)
-    Suspicion.objects.bulk_update(open_ones, ["settled_at", "settled_by", "was_right"])
+    candidates = list(LabelErrorCandidate.objects.filter(document=document_id, settled_at=None))
+    for each in candidates:
+        each.settled_at, each.settled_by = timezone.now(), actor
+        each.was_right = not _is_unchanged(each, entities)
+    LabelErrorCandidate.objects.bulk_update(candidates, ["settled_at", "settled_by", "was_right"])
 
 
-def _is_unchanged(row: Suspicion, entities: Sequence[Entity]) -> bool:
+def _is_unchanged(candidate: LabelErrorCandidate, entities: Sequence[Entity]) -> bool:
     """Whether the legend is decided there as it was when the candidate was found."""
-    if not row.label:
-        return not any(entity.overlaps(row.start, row.end) for entity in entities)
-    found = (row.start, row.end, row.label)
-    return any((entity.start, entity.end, entity.label) == found for entity in entities)
+    if not candidate.label:
+        return not any(entity.overlaps(candidate.start, candidate.end) for entity in entities)
+    decided = (candidate.start, candidate.end, candidate.label)
+    return any((entity.start, entity.end, entity.label) == decided for entity in entities)

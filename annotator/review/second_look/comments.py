@@ -1,9 +1,8 @@
-"""Remarks on legends and their entities: notes, flags, and questions that hand a legend to a
-reviewer.
+"""Comments on legends and their entities: notes, flags, and questions to a reviewer.
 
 A legend's open flags and questions are counted on its row (``Document.n_flags``, ``n_questions``),
 in the transaction that changes them, so that the queue can be asked for them without a join.
-``miscounted`` finds rows that say something else.
+``miscounted`` finds rows with wrong counts.
 """
 
 from __future__ import annotations
@@ -23,127 +22,143 @@ from annotator.common.storable import storable_text
 from annotator.corpus.access import Action, actions_of, require
 from annotator.corpus.models import Document, DocumentState
 from annotator.review.editing.reading import legend_state
-from annotator.review.models import Remark, RemarkKind
+from annotator.review.models import Comment, CommentKind
 
 log = structlog.get_logger(__name__)
 
 MAX_CHARACTERS: Final = 5000
-_COUNTED: Final = {RemarkKind.FLAG: "n_flags", RemarkKind.QUESTION: "n_questions"}
+_COUNTED: Final = {CommentKind.FLAG: "n_flags", CommentKind.QUESTION: "n_questions"}
 
 
-def remark(*, document_id: int, actor: User, kind: str, text: str = "", entity: str = "") -> Remark:
-    """Write a remark on the legend, or on one of its entities by key. Raises ``UserError`` and
-    ``PermissionDenied``; then nothing was written."""
+def write_comment(
+    *, document_id: int, actor: User, kind: str, text: str = "", entity: str = ""
+) -> Comment:
+    """Write a comment on the legend, or on one of its entities by key.
+
+    Raises ``UserError`` and ``PermissionDenied``; then nothing was written.
+    """
     text = storable_text(text.replace("\r\n", "\n")).strip()
     with transaction.atomic():
         document = _locked(document_id)
         require(actor, document.project, Action.REVIEW)
         _check(kind, text)
-        if kind == RemarkKind.QUESTION:
-            _check_waits(document)
+        if kind == CommentKind.QUESTION:
+            _check_not_accepted(document)
         state = legend_state(document) if entity else None
         surface = state.surface(state.entity(entity)) if state else ""
-        made = Remark.objects.create(
+        comment = Comment.objects.create(
             document=document, entity=entity, surface=surface, kind=kind, text=text, author=actor
         )
         _recount(document)
-    log.info("remark_made", document=document.pk, remark=made.pk, kind=kind, actor=actor.pk)
-    return made
+    log.info("comment_written", document=document.pk, comment=comment.pk, kind=kind, actor=actor.pk)
+    return comment
 
 
-def resolve_remark(*, remark_id: int, actor: User) -> Remark:
-    """Settle a flag or a question: a flag is any curator's to settle, a question the reviewer's, or
-    its author's to withdraw."""
+def resolve_comment(*, comment_id: int, actor: User) -> Comment:
+    """Resolve a flag or a question.
+
+    Any curator may resolve a flag. A question is resolved by a reviewer, or withdrawn by its
+    author.
+    """
     with transaction.atomic():
-        found = _to_settle(remark_id, actor)
-        if found.resolved_at is None:
-            found.resolved_at, found.resolved_by = timezone.now(), actor
-            found.save(update_fields=["resolved_at", "resolved_by"])
-            _recount(found.document)
-    log.info("remark_resolved", document=found.document_id, remark=found.pk, actor=actor.pk)
-    return found
+        comment = _resolvable(comment_id, actor)
+        if comment.resolved_at is None:
+            comment.resolved_at, comment.resolved_by = timezone.now(), actor
+            comment.save(update_fields=["resolved_at", "resolved_by"])
+            _recount(comment.document)
+    log.info("comment_resolved", document=comment.document_id, comment=comment.pk, actor=actor.pk)
+    return comment
 
 
-def reopen_remark(*, remark_id: int, actor: User) -> Remark:
-    """Open a settled flag or question again; who may settle it may do so too. A question only while
-    its legend waits."""
+def reopen_comment(*, comment_id: int, actor: User) -> Comment:
+    """Reopen a resolved flag or question; whoever may resolve it may reopen it.
+
+    A question can be reopened only while its legend is not accepted.
+    """
     with transaction.atomic():
-        found = _to_settle(remark_id, actor)
-        if found.kind == RemarkKind.QUESTION:
-            _check_waits(found.document)
-        if found.resolved_at is not None:
-            found.resolved_at, found.resolved_by = None, None
-            found.save(update_fields=["resolved_at", "resolved_by"])
-            _recount(found.document)
-    log.info("remark_reopened", document=found.document_id, remark=found.pk, actor=actor.pk)
-    return found
+        comment = _resolvable(comment_id, actor)
+        if comment.kind == CommentKind.QUESTION:
+            _check_not_accepted(comment.document)
+        if comment.resolved_at is not None:
+            comment.resolved_at, comment.resolved_by = None, None
+            comment.save(update_fields=["resolved_at", "resolved_by"])
+            _recount(comment.document)
+    log.info("comment_reopened", document=comment.document_id, comment=comment.pk, actor=actor.pk)
+    return comment
 
 
-def toggle_question(*, document_id: int, actor: User, entity: str = "") -> tuple[Remark, bool]:
-    """Ask the reviewer about the entity (or the legend), or take one's own open question back; the
-    question, and whether it is asked now."""
+def toggle_question(*, document_id: int, actor: User, entity: str = "") -> tuple[Comment, bool]:
+    """Ask the reviewer about the entity or the legend, or withdraw the actor's open question.
+
+    Returns the question, and whether it is open now.
+    """
     with transaction.atomic():
-        document = _locked(document_id)  # so that a key pressed twice asks once and takes back once
-        own = document.remarks.filter(
-            entity=entity, kind=RemarkKind.QUESTION, author=actor, resolved_at=None
+        # The lock makes a key that is pressed twice ask once and withdraw once.
+        document = _locked(document_id)
+        own = document.comments.filter(
+            entity=entity, kind=CommentKind.QUESTION, author=actor, resolved_at=None
         ).first()
         if own:
-            return resolve_remark(remark_id=own.pk, actor=actor), False
-        return (
-            remark(document_id=document_id, actor=actor, kind=RemarkKind.QUESTION, entity=entity),
-            True,
+            return resolve_comment(comment_id=own.pk, actor=actor), False
+        question = write_comment(
+            document_id=document_id, actor=actor, kind=CommentKind.QUESTION, entity=entity
         )
+        return question, True
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
-    """A remark as somebody sees it, and whether they may settle it or open it again. ``settled``
-    says how it ended."""
+class ListedComment:
+    """A comment as a user sees it, and whether they may settle it or open it again."""
 
-    remark: Remark
+    comment: Comment
     may_settle: bool
     may_reopen: bool
     is_mine: bool
 
     @property
     def settled(self) -> str:
-        if self.remark.resolved_at is None:
+        """How the comment was resolved, "" while it is open."""
+        comment = self.comment
+        if comment.resolved_at is None:
             return ""
-        if self.remark.kind == RemarkKind.FLAG:
+        if comment.kind == CommentKind.FLAG:
             return "settled"
-        return "taken back" if self.remark.resolved_by_id == self.remark.author_id else "answered"
+        return "taken back" if comment.resolved_by_id == comment.author_id else "answered"
 
 
-def remarks_of(document: Document, actor: User, *, entity: str = "") -> Sequence[Listed]:
-    """The legend's remarks in order, those on ``entity`` first."""
+def comments_on(document: Document, actor: User, *, entity: str = "") -> Sequence[ListedComment]:
+    """Return the legend's comments in order, those on ``entity`` first."""
     allowed = document.project.allowed or actions_of(actor, document.project)
-    found = sorted(
-        document.remarks.select_related("author", "resolved_by"),
-        key=lambda each: (bool(entity) and each.entity != entity, each.pk),
+    comments = sorted(
+        document.comments.select_related("author", "resolved_by"),
+        key=lambda comment: (bool(entity) and comment.entity != entity, comment.pk),
     )
-    return [_listed(each, document, actor, allowed) for each in found]
+    return [_listed(comment, document, actor, allowed) for comment in comments]
 
 
-def _listed(found: Remark, document: Document, actor: User, allowed: frozenset[str]) -> Listed:
-    is_mine, is_question = found.author_id == actor.pk, found.kind == RemarkKind.QUESTION
-    may = (
-        Action.REVIEW in allowed
-        and found.kind != RemarkKind.NOTE
-        and (not is_question or is_mine or Action.RESOLVE in allowed)
-    )
-    is_open = found.resolved_at is None
-    waits = not is_question or document.state != DocumentState.ACCEPTED
-    return Listed(
-        found, may_settle=may and is_open, may_reopen=may and not is_open and waits, is_mine=is_mine
+def _listed(
+    comment: Comment, document: Document, actor: User, allowed: frozenset[str]
+) -> ListedComment:
+    is_mine = comment.author_id == actor.pk
+    is_question = comment.kind == CommentKind.QUESTION
+    may_resolve = Action.REVIEW in allowed and comment.kind != CommentKind.NOTE
+    if is_question and not is_mine:
+        may_resolve = may_resolve and Action.RESOLVE in allowed
+    is_open = comment.resolved_at is None
+    can_reopen = not is_question or document.state != DocumentState.ACCEPTED
+    return ListedComment(
+        comment,
+        may_settle=may_resolve and is_open,
+        may_reopen=may_resolve and not is_open and can_reopen,
+        is_mine=is_mine,
     )
 
 
 def miscounted(documents: QuerySet[Document]) -> Iterator[tuple[Document, dict[str, int]]]:
-    """Legends whose row does not say how many of their flags and questions are open, with the
-    numbers that are right."""
-    is_open = Q(remarks__resolved_at=None)
+    """Yield each legend whose row has wrong counts of flags or questions, with the right ones."""
+    is_open = Q(comments__resolved_at=None)
     right: dict[str, Any] = {
-        f"right_{name}": Count("remarks", filter=is_open & Q(remarks__kind=kind))
+        f"right_{name}": Count("comments", filter=is_open & Q(comments__kind=kind))
         for kind, name in _COUNTED.items()
     }
     is_wrong = Q()
@@ -154,45 +169,45 @@ def miscounted(documents: QuerySet[Document]) -> Iterator[tuple[Document, dict[s
 
 
 def recount(*, document_id: int) -> None:
-    """Put the right numbers of open flags and questions on the legend's row."""
+    """Write the right counts of open flags and questions to the legend's row."""
     with transaction.atomic():
         _recount(_locked(document_id))
 
 
 def _locked(document_id: int) -> Document:
-    return (
-        Document.objects.select_for_update(of=("self",))
-        .select_related("project__label_set")
-        .get(pk=document_id)
-    )
+    documents = Document.objects.select_for_update(of=("self",))
+    return documents.select_related("project__label_set").get(pk=document_id)
 
 
-def _to_settle(remark_id: int, actor: User) -> Remark:
-    """The flag or question with its legend locked, for somebody who may settle it; in the caller's
-    transaction."""
-    document = _locked(Remark.objects.values_list("document_id", flat=True).get(pk=remark_id))
-    found = document.remarks.get(pk=remark_id)
-    found.document = document
+def _resolvable(comment_id: int, actor: User) -> Comment:
+    """Return the flag or question, with its legend locked; raise if the actor may not resolve it.
+
+    Only in the caller's transaction.
+    """
+    document_id = Comment.objects.values_list("document_id", flat=True).get(pk=comment_id)
+    document = _locked(document_id)
+    comment = document.comments.get(pk=comment_id)
+    comment.document = document
     require(actor, document.project, Action.REVIEW)
-    if found.kind == RemarkKind.NOTE:
-        raise UserError("A comment asks for nothing, so there is nothing to settle.")
-    if found.kind == RemarkKind.QUESTION and found.author_id != actor.pk:
+    if comment.kind == CommentKind.NOTE:
+        raise UserError("Only a flag or a question can be resolved, not a comment.")
+    if comment.kind == CommentKind.QUESTION and comment.author_id != actor.pk:
         require(actor, document.project, Action.RESOLVE)
-    return found
+    return comment
 
 
 def _check(kind: str, text: str) -> None:
-    if kind not in RemarkKind.values:
-        raise UserError("A remark is a comment, a flag or a question.")
-    if kind == RemarkKind.NOTE and not text:
+    if kind not in CommentKind.values:
+        raise UserError("Choose a comment, a flag or a question.")
+    if kind == CommentKind.NOTE and not text:
         raise UserError("Write the comment first.")
     if len(text) > MAX_CHARACTERS:
         raise UserError(
-            f"The comment has {len(text):,} characters; {MAX_CHARACTERS:,} are the most."
+            f"The comment has {len(text):,} characters. Shorten it to {MAX_CHARACTERS:,}."
         )
 
 
-def _check_waits(document: Document) -> None:
+def _check_not_accepted(document: Document) -> None:
     if document.state == DocumentState.ACCEPTED:
         raise UserError(
             "This legend is accepted, so no question can hold it back. Reopen it, or flag it."
@@ -200,9 +215,8 @@ def _check_waits(document: Document) -> None:
 
 
 def _recount(document: Document) -> None:
-    """The counts on the legend's row, from its remarks."""
     is_open = Q(resolved_at=None)
-    counts = document.remarks.aggregate(
+    counts = document.comments.aggregate(
         **{name: Count("pk", filter=is_open & Q(kind=kind)) for kind, name in _COUNTED.items()}
     )
     Document.objects.filter(pk=document.pk).update(**counts)

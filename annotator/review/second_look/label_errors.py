@@ -1,8 +1,8 @@
-"""Decisions that a model which has not seen the legend does not believe in: kept with the legend
-until somebody has looked at it again.
+"""Label error candidates: decisions that a model which has not seen the legend disagrees with.
 
-Where they come from is not known here (``annotator.learning.training.label_errors`` looks for
-them); nothing here changes an entity.
+They are kept with the legend until somebody has looked at it again. Where they come from is not
+known here (``annotator.learning.training.label_errors`` looks for them); nothing here changes an
+entity.
 """
 
 from __future__ import annotations
@@ -18,107 +18,101 @@ from django.utils import timezone
 from annotator.common.errors import UserError
 from annotator.corpus.access import Action, require
 from annotator.corpus.models import Document, Project
-from annotator.review.models import Suspicion
+from annotator.review.models import LabelErrorCandidate
 
 if TYPE_CHECKING:
     from annotator.accounts.models import User
 
 log = structlog.get_logger(__name__)
 
-#: A legend whose suspicion is lower has it raised to this: it was chosen to be looked at, and 0
-#: would say that it was not.
-LEAST: Final = 1e-6
+#: The lowest score of a legend that was chosen to be looked at; 0 would say that it was not.
+LOWEST_SCORE: Final = 1e-6
 
 
 @transaction.atomic
-def replace_suspicions(
-    *, project: Project, found: Mapping[int, tuple[float, Sequence[Suspicion]]]
+def replace_label_errors(
+    *, project: Project, found: Mapping[int, tuple[float, Sequence[LabelErrorCandidate]]]
 ) -> None:
-    """Make these the project's open suspicions: by document the legend's own (0-1), and its rows,
-    not saved yet. What was settled stays."""
-    project.documents.exclude(suspicion=None).update(
-        suspicion=None
-    )  # the legend before its rows, as who settles them locks it: no deadlock
-    Suspicion.objects.filter(document__project=project, settled_at=None).delete()
-    suspects = [Document(pk=pk, suspicion=max(score, LEAST)) for pk, (score, _) in found.items()]
-    project.documents.bulk_update(suspects, ["suspicion"], batch_size=500)
-    Suspicion.objects.bulk_create(
-        [row for _, rows in found.values() for row in rows], batch_size=500
-    )
+    """Make these the project's open candidates; settled ones stay.
+
+    ``found`` holds for each document its own score (0-1) and its unsaved candidates.
+    """
+    # The legends come before their rows, as in every other transaction that locks both.
+    project.documents.exclude(suspicion=None).update(suspicion=None)
+    LabelErrorCandidate.objects.filter(document__project=project, settled_at=None).delete()
+    documents = []
+    candidates: list[LabelErrorCandidate] = []
+    for pk, (score, rows) in found.items():
+        documents.append(Document(pk=pk, suspicion=max(score, LOWEST_SCORE)))
+        candidates += rows
+    project.documents.bulk_update(documents, ["suspicion"], batch_size=500)
+    LabelErrorCandidate.objects.bulk_create(candidates, batch_size=500)
 
 
-def keep_as_it_is(*, document: Document, actor: User) -> None:
-    """Somebody looked at the legend and found nothing wrong with it.
+def keep_decisions(*, document: Document, actor: User) -> None:
+    """Settle the legend's open candidates as wrong: somebody looked, and the decisions stay.
 
-    Raises ``PermissionDenied``; ``UserError`` where the legend was reopened, because accepting it
-    says what became of it.
+    Raises ``PermissionDenied``; ``UserError`` if the legend was reopened, because accepting it
+    settles them.
     """
     require(actor, document.project, Action.REVIEW)
     with transaction.atomic():
         locked = Document.objects.select_for_update(of=("self",)).get(pk=document.pk)
         if locked.accepted_at is None:
             raise UserError(
-                "The legend is open again. Accept it, and its possible errors are settled."
+                "This legend is open again. Accept it to settle its possible label errors."
             )
-        document.suspicions.filter(settled_at=None).update(
+        document.label_errors.filter(settled_at=None).update(
             settled_at=timezone.now(), settled_by=actor, was_right=False
         )
-        _close(document)
-    log.info("suspicions_kept", document=document.pk, actor=actor.pk)
-
-
-def _close(document: Document) -> None:
-    Document.objects.filter(pk=document.pk).update(suspicion=None)
-    document.suspicion = None
-
-
-# For the review screen
+        Document.objects.filter(pk=document.pk).update(suspicion=None)
+        document.suspicion = None
+    log.info("label_errors_kept", document=document.pk, actor=actor.pk)
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """A suspicion in words: the string it is about, what is decided, what the model says instead,
-    and the model's probability in hundredths."""
+class ShownLabelError:
+    """A candidate in words: the string, the decision, what the model predicts instead, and the
+    model's probability in percent."""
 
     surface: str
     decided: str
-    says: str
+    predicted: str
     percent: int
 
 
-def shown_suspicions(document: Document, names: Mapping[str, str]) -> list[Shown]:
-    """What is still open, the most suspicious first; ``names`` are those of labels by code. One
-    query, none for a legend without."""
+def label_errors_of(document: Document, names: Mapping[str, str]) -> list[ShownLabelError]:
+    """Return the legend's open candidates, the highest score first.
+
+    ``names`` holds the names of labels by code. One query, none for a legend without candidates.
+    """
     if document.suspicion is None:
         return []
-    return [
-        _shown(row, document.text, names)
-        for row in document.suspicions.filter(settled_at=None).order_by("-score", "start")
-    ]
+    candidates = document.label_errors.filter(settled_at=None).order_by("-score", "start")
+    return [_shown(candidate, document.text, names) for candidate in candidates]
 
 
-def _shown(row: Suspicion, text: str, names: Mapping[str, str]) -> Shown:
-    def named(code: str) -> str:
-        return names.get(code, code).lower()
-
-    percent = round(100 * row.probability)
-    surface = text[row.start : row.end]
-    if not row.label:
-        return Shown(surface, "not marked", f"{named(row.found_label)}, {percent} % sure", percent)
-    decided = named(row.label)
-    if row.found_start is None or row.found_end is None:
-        says = "nothing is to be marked"
-    elif row.found_label != row.label:
-        says = f"{named(row.found_label)}{_with_range(row, text)}"
-    else:
-        says = f"other edges, “{text[row.found_start : row.found_end]}”"
-    return Shown(surface, decided, f"{says}; gives the decision {percent} %", percent)
+def _shown(candidate: LabelErrorCandidate, text: str, names: Mapping[str, str]) -> ShownLabelError:
+    surface = text[candidate.start : candidate.end]
+    percent = round(100 * candidate.probability)
+    if not candidate.label:
+        predicted = f"{_name(candidate.predicted_label, names)}, {percent} % sure"
+        return ShownLabelError(surface, "not marked", predicted, percent)
+    predicted = f"{_prediction(candidate, text, names)}; gives the decision {percent} %"
+    return ShownLabelError(surface, _name(candidate.label, names), predicted, percent)
 
 
-def _with_range(row: Suspicion, text: str) -> str:
-    assert row.found_start is not None and row.found_end is not None
-    return (
-        ""
-        if (row.start, row.end) == (row.found_start, row.found_end)
-        else f" “{text[row.found_start : row.found_end]}”"
-    )
+def _prediction(candidate: LabelErrorCandidate, text: str, names: Mapping[str, str]) -> str:
+    start, end = candidate.predicted_start, candidate.predicted_end
+    if start is None or end is None:
+        return "no entity"
+    if candidate.predicted_label == candidate.label:
+        return f"other boundaries, “{text[start:end]}”"
+    label = _name(candidate.predicted_label, names)
+    if (start, end) == (candidate.start, candidate.end):
+        return label
+    return f"{label} “{text[start:end]}”"
+
+
+def _name(code: str, names: Mapping[str, str]) -> str:
+    return names.get(code, code).lower()

@@ -16,22 +16,22 @@ from annotator.corpus.access import Action
 from annotator.corpus.models import Document, DocumentState
 from annotator.review.access import legend_for
 from annotator.review.editing.reading import legend_state
-from annotator.review.models import RemarkKind
+from annotator.review.models import CommentKind
 from annotator.review.second_look.comments import (
     MAX_CHARACTERS,
-    remark,
-    remarks_of,
-    reopen_remark,
-    resolve_remark,
+    comments_on,
+    reopen_comment,
+    resolve_comment,
     toggle_question,
+    write_comment,
 )
 
 
 @login_required
 @require_http_methods(["GET", "POST"])
 @never_cache
-def remarks(request: HttpRequest, slug: str, document_id: int) -> HttpResponse:
-    """What was remarked on the legend, and a form for more.
+def comments(request: HttpRequest, slug: str, document_id: int) -> HttpResponse:
+    """What was commented on the legend, and a form for more.
 
     ``quick`` asks the reviewer about an entity, or takes one's own question back; who prefers JSON
     is answered ``{"said", "questions"}``.
@@ -40,7 +40,7 @@ def remarks(request: HttpRequest, slug: str, document_id: int) -> HttpResponse:
         request.user, slug, document_id, Action.REVIEW if request.method == "POST" else Action.VIEW
     )
     if request.method != "POST":
-        return _remarks_page(request, document)
+        return _comments_page(request, document)
     problem = said = ""
     try:
         said = _take(request, document)
@@ -56,7 +56,7 @@ def remarks(request: HttpRequest, slug: str, document_id: int) -> HttpResponse:
         return JsonResponse({"said": said, "questions": document.n_questions})
     if not problem and not wants_part(request):
         return redirect(request.get_full_path())
-    return _remarks_page(request, document, problem)
+    return _comments_page(request, document, problem)
 
 
 def _take(request: HttpRequest, document: Document) -> str:
@@ -64,9 +64,9 @@ def _take(request: HttpRequest, document: Document) -> str:
     fields, actor = request.POST, signed_in(request)
     entity = "" if "whole" in fields else fields.get("entity", "")
     if "resolve" in fields:
-        resolve_remark(remark_id=_named_remark(document, fields["resolve"]), actor=actor)
+        resolve_comment(comment_id=_named_comment(document, fields["resolve"]), actor=actor)
     elif "reopen" in fields:
-        reopen_remark(remark_id=_named_remark(document, fields["reopen"]), actor=actor)
+        reopen_comment(comment_id=_named_comment(document, fields["reopen"]), actor=actor)
     elif "quick" in fields:
         question, is_asked = toggle_question(document_id=document.pk, actor=actor, entity=entity)
         what = f"“{question.surface}”" if question.entity else "the legend"
@@ -76,7 +76,7 @@ def _take(request: HttpRequest, document: Document) -> str:
             else f"The question about {what} is taken back"
         )
     else:
-        remark(
+        write_comment(
             document_id=document.pk,
             actor=actor,
             kind=fields.get("kind", ""),
@@ -86,12 +86,12 @@ def _take(request: HttpRequest, document: Document) -> str:
     return ""
 
 
-def _named_remark(document: Document, typed: str) -> int:
+def _named_comment(document: Document, typed: str) -> int:
     known = int(typed) if typed.isascii() and typed.isdecimal() and len(typed) < 19 else 0
-    return get_object_or_404(document.remarks, pk=known).pk
+    return get_object_or_404(document.comments, pk=known).pk
 
 
-def _remarks_page(request: HttpRequest, document: Document, problem: str = "") -> HttpResponse:
+def _comments_page(request: HttpRequest, document: Document, problem: str = "") -> HttpResponse:
     entity = (request.GET.get("entity") or request.POST.get("entity") or "")[:64]
     surface = ""
     if entity:
@@ -104,11 +104,11 @@ def _remarks_page(request: HttpRequest, document: Document, problem: str = "") -
     context = {
         "project": document.project,
         "document": document,
-        "listed": remarks_of(document, signed_in(request), entity=entity),
+        "listed": comments_on(document, signed_in(request), entity=entity),
         "entity": entity,
         "surface": surface,
         "kinds": [
-            (kind.value, kind.label) for kind in RemarkKind if asks or kind != RemarkKind.QUESTION
+            (kind.value, kind.label) for kind in CommentKind if asks or kind != CommentKind.QUESTION
         ],
         "problem": problem,
         "typed": request.POST if problem else {},
@@ -117,12 +117,12 @@ def _remarks_page(request: HttpRequest, document: Document, problem: str = "") -
         "asks": asks,
         "is_sheet": request.headers.get("HX-Target") == "sheet-body",
     }
-    template = "review/_remarks.html" if wants_part(request) else "review/remarks.html"
+    template = "review/_comments.html" if wants_part(request) else "review/comments.html"
     response = render(request, template, context, status=422 if problem else 200)
     if request.method == "POST" and not problem:
         trigger_client_event(
             response,
-            "remarks-changed",
+            "comments-changed",
             {"questions": document.n_questions, "flags": document.n_flags},
         )
     return response

@@ -1,4 +1,4 @@
-"""What becomes of a legend's possible label errors: somebody looked, and it stays as it is."""
+"""The button that keeps a legend as it is, despite its possible label errors."""
 
 from __future__ import annotations
 
@@ -14,27 +14,26 @@ from annotator.corpus.access import Action
 from annotator.corpus.models import QueueOrder
 from annotator.review.access import legend_for
 from annotator.review.queue.order import next_legend
-from annotator.review.second_look.label_errors import keep_as_it_is
+from annotator.review.second_look.label_errors import keep_decisions
 
 
 @login_required
 @require_POST
-def keep(request: HttpRequest, slug: str, document_id: int) -> HttpResponse:
-    """Keep the legend as it is, and on to the next that may be wrong; to the queue where none is
-    left."""
+def label_errors(request: HttpRequest, slug: str, document_id: int) -> HttpResponse:
+    """Keep the legend's decisions; open the next legend with possible errors, or the queue."""
     document = legend_for(request.user, slug, document_id, Action.REVIEW)
     actor = signed_in(request)
     try:
-        keep_as_it_is(document=document, actor=actor)
+        keep_decisions(document=document, actor=actor)
     except UserError as error:
         messages.error(request, str(error))
         return redirect("review:legend", slug=slug, document_id=document_id)
-    found = next_legend(
+    next_id = next_legend(
         project=document.project, actor=actor, after=document.pk, order=QueueOrder.SUSPICION
     )
-    if found is None:
+    if next_id is None:
         messages.success(
-            request, "No possible label error is left, and no legend waits for review."
+            request, "No possible label errors are left, and no legends wait for review."
         )
         return redirect("review:queue", slug=slug)
-    return redirect("review:legend", slug=slug, document_id=found)
+    return redirect("review:legend", slug=slug, document_id=next_id)

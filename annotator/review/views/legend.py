@@ -27,7 +27,7 @@ from annotator.review.screen.blocks import blocks
 from annotator.review.screen.facts import entity_facts, page_facts, undo_facts
 from annotator.review.screen.keymap import KeyMap
 from annotator.review.screen.roles import ROLE_NAMES, ROLE_SIGNS
-from annotator.review.second_look.label_errors import shown_suspicions
+from annotator.review.second_look.label_errors import label_errors_of
 from annotator.review.views.queue import order_of
 
 #: The next best label is shown from this confidence on; static/js/review/card.js has the same.
@@ -65,7 +65,7 @@ def legend_page(
         "may_review": Action.REVIEW in project.allowed,
         "blocks": blocks(state, by_code),
         "keymap": KeyMap(signed_in(request).preferences.get("keys")),
-        "suspicions": shown_suspicions(
+        "label_errors": label_errors_of(
             document, {code: label.name for code, label in by_code.items()}
         ),
     }

@@ -58,7 +58,7 @@ export class Card {
     this.showConfidence(entity);
     this.showActions(key, entity);
     this.showIdentifiers(entity);
-    setItems("entity-doubts", entities.isOpen(key) ? (entities.reasons[key] ?? []) : []);
+    setItems("entity-uncertain", entities.isOpen(key) ? (entities.reasons[key] ?? []) : []);
     this.showPanel(key);
     const role = this.roleName(entity.role);
     const label = labels.get(entity.label)?.name ?? "no label";
@@ -70,7 +70,7 @@ export class Card {
   showSelected() {
     const { legend, mayEdit, status } = this.screen;
     const { selection, typed } = legend.selector;
-    setItems("entity-doubts", []);
+    setItems("entity-uncertain", []);
     if (!selection && typed === null) return this.show(legend.focused);
     const surface = legend.selector.text();
     const advice = adviceFor(surface, typed);

@@ -96,9 +96,9 @@ export class Screen {
 
   /** Find out what the server knows of these strings beyond this legend. */
   async findReasons() {
-    const body = await this.ask("doubts/");
+    const body = await this.ask("uncertain/");
     if (this.life.signal.aborted) return; // another legend is on the page by now
-    Object.assign(this.entities, { reasons: body?.doubts ?? {}, inQueue: body?.queue ?? {} });
+    Object.assign(this.entities, { reasons: body?.uncertain ?? {}, inQueue: body?.queue ?? {} });
     setLine("id-warnings", (body?.warnings ?? []).join(" "));
     this.card.show(this.legend.focused);
   }

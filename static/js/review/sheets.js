@@ -31,7 +31,7 @@ export class Sheets {
   }
 
   openComments() {
-    this.open("Comments", "remarks/", { key: this.screen.legend.target() });
+    this.open("Comments", "comments/", { key: this.screen.legend.target() });
   }
 
   /** Open a sheet that shows a part of the legend, or of one entity, from the server. */
@@ -81,12 +81,12 @@ export class Sheets {
     const { facts, legend, status } = this.screen;
     const fields = { kind: "question", quick: "1", entity: legend.target() ?? "" };
     try {
-      const response = await post(`${facts.urls.here}remarks/`, fields);
+      const response = await post(`${facts.urls.here}comments/`, fields);
       const { said, sentence, questions } = await response.json();
       status.notify(said ?? sentence);
       if (!response.ok) return;
       const options = { bubbles: true, detail: { questions } };
-      document.body.dispatchEvent(new CustomEvent("remarks-changed", options));
+      document.body.dispatchEvent(new CustomEvent("comments-changed", options));
     } catch {
       status.notify(AWAY);
     }

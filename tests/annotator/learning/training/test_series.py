@@ -47,9 +47,9 @@ from annotator.learning.training.series import (
     first_of,
     start_series,
 )
-from annotator.review.models import Suspicion
+from annotator.review.models import LabelErrorCandidate
 from annotator.review.queue.order import next_legend
-from annotator.review.second_look.label_errors import keep_as_it_is
+from annotator.review.second_look.label_errors import keep_decisions
 from tests.annotator.commands import run_command
 from tests.annotator.conftest import WorkerProcess, wait_for
 from tests.annotator.datasets.conftest import long_legend
@@ -360,14 +360,14 @@ def test_the_most_suspicious_legends_become_a_queue_with_what_the_model_says(
     assert (
         next_legend(project=mistaken.project, actor=curator, order=QueueOrder.SUSPICION) == third.pk
     )
-    (row,) = third.suspicions.all()
+    (row,) = third.label_errors.all()
     assert third.text[row.start : row.end] == "HeLa"
     assert row.label == "CELL"
-    assert row.found_label == "TISSUE"
+    assert row.predicted_label == "TISSUE"
     assert round(row.probability, 2) == 0.1
-    (row,) = seventh.suspicions.filter(settled_at=None)
+    (row,) = seventh.label_errors.filter(settled_at=None)
     assert row.label == ""
-    assert row.found_label == "TISSUE"
+    assert row.predicted_label == "TISSUE"
     assert row.score == 0.6
 
 
@@ -377,7 +377,7 @@ def test_legends_that_were_edited_are_blind_or_were_looked_at_are_passed_over_an
     third, seventh = legend_named(mistaken, "long-3"), legend_named(mistaken, "long-7")
     send_to_review(series=mistaken, n=5, actor=manager)
     third.refresh_from_db()
-    keep_as_it_is(document=third, actor=curator)
+    keep_decisions(document=third, actor=curator)
     Document.objects.filter(pk=seventh.pk).update(revision=9)
     assert (
         str(send_to_review(series=mistaken, n=5, actor=manager))
@@ -389,7 +389,7 @@ def test_legends_that_were_edited_are_blind_or_were_looked_at_are_passed_over_an
     assert outcome.n_kept == 1
     assert outcome.n_corrected == 0
     assert outcome.percent_corrected == 0.0
-    Suspicion.objects.all().delete()
+    LabelErrorCandidate.objects.all().delete()
     Project.objects.update(blind_share=1.0)
     mistaken.project.refresh_from_db()
     assert "1 of the blind share" in str(send_to_review(series=mistaken, n=5, actor=manager))
@@ -466,7 +466,7 @@ def test_a_disagreement_stands_at_its_place_in_the_whole_legend(
     series = done(started(snapshot))
     assert series.result["texts"] == 16
     assert send_to_review(series=series, n=100, actor=SYSTEM).n_sent == series.result["legends"] > 0
-    rows = list(Suspicion.objects.select_related("document"))
+    rows = list(LabelErrorCandidate.objects.select_related("document"))
     assert any(row.start > len(long_legend(0).text) for row in rows), (
         "the second panel begins in the middle"
     )

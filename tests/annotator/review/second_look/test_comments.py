@@ -18,15 +18,15 @@ from annotator.common.errors import UserError
 from annotator.corpus.models import Document, Project
 from annotator.review.editing.errors import OperationError
 from annotator.review.editing.leases import release_lease
-from annotator.review.models import Remark
+from annotator.review.models import Comment
 from annotator.review.queue.order import next_legend
 from annotator.review.second_look.comments import (
+    comments_on,
     miscounted,
-    remark,
-    remarks_of,
-    reopen_remark,
-    resolve_remark,
+    reopen_comment,
+    resolve_comment,
     toggle_question,
+    write_comment,
 )
 from tests.annotator.review.conftest import MakeLegend, Operate
 
@@ -43,25 +43,25 @@ def open_counts(document: Document) -> tuple[int, int]:
     return document.n_flags, document.n_questions
 
 
-def test_remarks_stand_on_the_legend_or_on_an_entity_and_are_counted_while_they_are_open(
+def test_comments_stand_on_the_legend_or_on_an_entity_and_are_counted_while_they_are_open(
     make_legend: MakeLegend, curator: User
 ) -> None:
     document = make_legend()
-    remark(document_id=document.pk, actor=curator, kind="note", text="Odd panel order")
-    flag = remark(document_id=document.pk, actor=curator, kind="flag", entity="s0")
-    question = remark(
+    write_comment(document_id=document.pk, actor=curator, kind="note", text="Odd panel order")
+    flag = write_comment(document_id=document.pk, actor=curator, kind="flag", entity="s0")
+    question = write_comment(
         document_id=document.pk, actor=curator, kind="question", text="Gene or family?", entity="s1"
     )
     assert flag.surface == "Bax"
     assert question.surface == "Bak"
     assert open_counts(document) == (1, 1)
-    assert [each.remark.entity for each in remarks_of(document, curator, entity="s1")] == [
+    assert [each.comment.entity for each in comments_on(document, curator, entity="s1")] == [
         "s1",
         "",
         "s0",
     ]
-    resolve_remark(remark_id=flag.pk, actor=curator)
-    resolve_remark(remark_id=question.pk, actor=curator)  # taken back
+    resolve_comment(comment_id=flag.pk, actor=curator)
+    resolve_comment(comment_id=question.pk, actor=curator)  # taken back
     assert open_counts(document) == (0, 0)
 
 
@@ -77,18 +77,18 @@ def test_a_question_hands_the_legend_to_a_reviewer(
     release_lease(document=document, actor=curator)
     operate(document, "accept_legend", actor=reviewer)  # which answers it
     assert open_counts(document) == (0, 0)
-    assert document.remarks.get().resolved_by == reviewer
+    assert document.comments.get().resolved_by == reviewer
 
 
 def test_a_question_is_the_reviewers_or_its_authors_to_settle(
     make_legend: MakeLegend, curator: User, reviewer: User, manager: User
 ) -> None:
     document = make_legend()
-    asked = remark(document_id=document.pk, actor=manager, kind="question")
+    asked = write_comment(document_id=document.pk, actor=manager, kind="question")
     with pytest.raises(PermissionDenied):
-        resolve_remark(remark_id=asked.pk, actor=curator)
+        resolve_comment(comment_id=asked.pk, actor=curator)
     assert open_counts(document) == (0, 1)
-    resolve_remark(remark_id=asked.pk, actor=reviewer)
+    resolve_comment(comment_id=asked.pk, actor=reviewer)
     assert toggle_question(document_id=document.pk, actor=curator)[1]
     assert open_counts(document) == (0, 1)
     assert not toggle_question(document_id=document.pk, actor=curator)[1]
@@ -109,8 +109,8 @@ def test_what_makes_no_sense_is_refused_with_a_sentence(
 ) -> None:
     document = make_legend()
     with pytest.raises(UserError, match=sentence):
-        remark(document_id=document.pk, actor=curator, **facts)
-    assert not Remark.objects.exists()
+        write_comment(document_id=document.pk, actor=curator, **facts)
+    assert not Comment.objects.exists()
 
 
 def test_an_accepted_legend_takes_comments_and_flags_but_no_question(
@@ -118,17 +118,19 @@ def test_an_accepted_legend_takes_comments_and_flags_but_no_question(
 ) -> None:
     document = make_legend()
     operate(document, "accept_legend")
-    remark(document_id=document.pk, actor=curator, kind="flag", text="Look again")
+    write_comment(document_id=document.pk, actor=curator, kind="flag", text="Look again")
     with pytest.raises(UserError, match="is accepted"):
-        remark(document_id=document.pk, actor=curator, kind="question")
-    with pytest.raises(UserError, match="nothing to settle"):
-        resolve_remark(
-            remark_id=remark(document_id=document.pk, actor=curator, kind="note", text="x").pk,
+        write_comment(document_id=document.pk, actor=curator, kind="question")
+    with pytest.raises(UserError, match="Only a flag or a question"):
+        resolve_comment(
+            comment_id=write_comment(
+                document_id=document.pk, actor=curator, kind="note", text="x"
+            ).pk,
             actor=curator,
         )
 
 
-def test_the_page_takes_remarks_and_the_part_tells_the_screen(
+def test_the_page_takes_comments_and_the_part_tells_the_screen(
     make_legend: MakeLegend, curator: User, client_of: ClientOf
 ) -> None:
     document, client = make_legend(), client_of(curator)
@@ -143,7 +145,7 @@ def test_the_page_takes_remarks_and_the_part_tells_the_screen(
     part = client.post(
         url(document), {"kind": "question", "entity": "s1"}, headers={"HX-Request": "true"}
     )
-    assert json.loads(part["HX-Trigger"]) == {"remarks-changed": {"questions": 1, "flags": 1}}
+    assert json.loads(part["HX-Trigger"]) == {"comments-changed": {"questions": 1, "flags": 1}}
     assert "<html" not in part.content.decode()
     assert client.post(url(document), {"resolve": "999999"}).status_code == 404
     empty = client.post(url(document), {"kind": "note"}, headers={"HX-Request": "true"})
@@ -179,31 +181,31 @@ def test_what_was_settled_is_opened_again_by_those_who_may_settle_it(
     make_legend: MakeLegend, operate: Operate, curator: User, reviewer: User, manager: User
 ) -> None:
     document = make_legend()
-    flag = remark(document_id=document.pk, actor=manager, kind="flag")
-    asked = remark(document_id=document.pk, actor=manager, kind="question")
-    resolve_remark(remark_id=flag.pk, actor=curator)
-    resolve_remark(remark_id=asked.pk, actor=reviewer)
-    reopen_remark(remark_id=flag.pk, actor=curator)
+    flag = write_comment(document_id=document.pk, actor=manager, kind="flag")
+    asked = write_comment(document_id=document.pk, actor=manager, kind="question")
+    resolve_comment(comment_id=flag.pk, actor=curator)
+    resolve_comment(comment_id=asked.pk, actor=reviewer)
+    reopen_comment(comment_id=flag.pk, actor=curator)
     with pytest.raises(PermissionDenied):
-        reopen_remark(remark_id=asked.pk, actor=curator)
+        reopen_comment(comment_id=asked.pk, actor=curator)
     assert open_counts(document) == (1, 0)
-    reopen_remark(remark_id=asked.pk, actor=manager)
+    reopen_comment(comment_id=asked.pk, actor=manager)
     assert open_counts(document) == (1, 1)
-    resolve_remark(remark_id=asked.pk, actor=reviewer)
+    resolve_comment(comment_id=asked.pk, actor=reviewer)
     operate(document, "accept_legend")
     with pytest.raises(UserError, match="is accepted"):
-        reopen_remark(remark_id=asked.pk, actor=reviewer)
+        reopen_comment(comment_id=asked.pk, actor=reviewer)
     assert open_counts(document) == (1, 0)
 
 
-def test_each_sees_the_buttons_that_work_for_them_and_how_a_remark_ended(
+def test_each_sees_the_buttons_that_work_for_them_and_how_a_comment_ended(
     make_legend: MakeLegend, curator: User, reviewer: User, viewer: User, client_of: ClientOf
 ) -> None:
     document = make_legend()
-    remark(document_id=document.pk, actor=curator, kind="note", text="Odd panel order")
-    remark(document_id=document.pk, actor=reviewer, kind="flag")
-    mine = remark(document_id=document.pk, actor=curator, kind="question", entity="s0")
-    theirs = remark(document_id=document.pk, actor=reviewer, kind="question", entity="s1")
+    write_comment(document_id=document.pk, actor=curator, kind="note", text="Odd panel order")
+    write_comment(document_id=document.pk, actor=reviewer, kind="flag")
+    mine = write_comment(document_id=document.pk, actor=curator, kind="question", entity="s0")
+    theirs = write_comment(document_id=document.pk, actor=reviewer, kind="question", entity="s1")
 
     def buttons(user: User) -> list[str]:
         return re.findall(
@@ -228,7 +230,7 @@ def test_each_sees_the_buttons_that_work_for_them_and_how_a_remark_ended(
     assert open_counts(document) == (1, 1)
 
 
-def test_the_text_of_a_refused_remark_is_kept_in_the_form_and_never_logged(
+def test_the_text_of_a_refused_comment_is_kept_in_the_form_and_never_logged(
     make_legend: MakeLegend, curator: User, client_of: ClientOf, capsys: pytest.CaptureFixture[str]
 ) -> None:
     document, client = make_legend(), client_of(curator)
@@ -237,7 +239,7 @@ def test_the_text_of_a_refused_remark_is_kept_in_the_form_and_never_logged(
     ).content.decode()
     assert "secret doubt" in kept
     client.post(url(document), {"kind": "flag", "text": "secret doubt\0"})
-    assert Remark.objects.get().text == "secret doubt\\x00"
+    assert Comment.objects.get().text == "secret doubt\\x00"
     assert "secret doubt" not in capsys.readouterr().err
 
 
@@ -253,11 +255,11 @@ def test_a_part_takes_the_focus_in_a_sheet_only(
     assert ("autofocus" in folded) is False
 
 
-def test_a_legend_of_another_project_and_its_remarks_are_not_found_under_this_one(
+def test_a_legend_of_another_project_and_its_comments_are_not_found_under_this_one(
     make_legend: MakeLegend, admin: User, client_of: ClientOf
 ) -> None:
     document, other = make_legend(), make_legend()
-    flag = remark(document_id=other.pk, actor=admin, kind="flag")
+    flag = write_comment(document_id=other.pk, actor=admin, kind="flag")
     assert client_of(admin).post(url(document), {"resolve": flag.pk}).status_code == 404
     elsewhere = Project.objects.create(
         name="Other", slug="other", label_set=document.project.label_set
@@ -271,13 +273,13 @@ def test_a_legend_of_another_project_and_its_remarks_are_not_found_under_this_on
         )
 
 
-def test_the_numbers_of_open_remarks_are_checked_and_repaired(
+def test_the_numbers_of_open_comments_are_checked_and_repaired(
     make_legend: MakeLegend, curator: User, capsys: pytest.CaptureFixture[str]
 ) -> None:
     right, wrong = make_legend(), make_legend()
     for document in (right, wrong):
-        remark(document_id=document.pk, actor=curator, kind="flag")
-        remark(document_id=document.pk, actor=curator, kind="question")
+        write_comment(document_id=document.pk, actor=curator, kind="flag")
+        write_comment(document_id=document.pk, actor=curator, kind="question")
     assert list(miscounted(Document.objects.all())) == []
     Document.objects.filter(pk=wrong.pk).update(n_flags=0, n_questions=7)
     assert [(document.pk, counts) for document, counts in miscounted(Document.objects.all())] == [
@@ -336,11 +338,11 @@ def test_legends_with_open_questions_and_flags_have_tabs_of_their_own(
 ) -> None:
     asked, flagged, settled, _ = (make_legend() for _ in range(4))
     for entity in ("s0", "s1"):
-        remark(document_id=asked.pk, actor=curator, kind="question", entity=entity)
+        write_comment(document_id=asked.pk, actor=curator, kind="question", entity=entity)
     operate(flagged, "accept_legend")
     for document in (flagged, settled):
-        made = remark(document_id=document.pk, actor=curator, kind="flag")
-    resolve_remark(remark_id=made.pk, actor=curator)
+        made = write_comment(document_id=document.pk, actor=curator, kind="flag")
+    resolve_comment(comment_id=made.pk, actor=curator)
     client, queue = client_of(curator), reverse("review:queue", args=[asked.project.slug])
     tabs = {tab.name: n for tab, n in client.get(queue).context["tabs"]}
     assert tabs["questions"] == 1
@@ -352,5 +354,5 @@ def test_legends_with_open_questions_and_flags_have_tabs_of_their_own(
         answer = client.get(queue, {"show": name})
         assert [row.pk for row in answer.context["page"].object_list] == [document.pk]
         assert words in answer.content.decode()
-    resolve_remark(remark_id=flagged.remarks.get().pk, actor=curator)
+    resolve_comment(comment_id=flagged.comments.get().pk, actor=curator)
     assert "No flag is open." in client.get(queue, {"show": "flagged"}).content.decode()

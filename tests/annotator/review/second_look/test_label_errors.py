@@ -16,12 +16,12 @@ from annotator.common.errors import UserError
 from annotator.corpus.models import Document, DocumentState, Project, QueueOrder
 from annotator.review.editing.leases import claim_lease
 from annotator.review.editing.reading import legend_state
-from annotator.review.models import Suspicion
+from annotator.review.models import LabelErrorCandidate
 from annotator.review.queue.order import next_legend, place_of, slice_in_order
 from annotator.review.second_look.label_errors import (
-    keep_as_it_is,
-    replace_suspicions,
-    shown_suspicions,
+    keep_decisions,
+    label_errors_of,
+    replace_label_errors,
 )
 from tests.annotator.review.conftest import MakeLegend, Operate
 
@@ -36,7 +36,7 @@ MISSING = ("Bak", "", "Bak", "GENEPROD", 0.9, 0.9)
 
 @pytest.fixture
 def suspect(project: Project, make_legend: MakeLegend, operate: Operate) -> Callable[..., Document]:
-    """An accepted legend with suspicions, which lie in the project's queue with what lies there
+    """An accepted legend with label_errors, which lie in the project's queue with what lies there
     already."""
 
     def make(score: float, *rows: Sequence[Any]) -> Document:
@@ -46,11 +46,11 @@ def suspect(project: Project, make_legend: MakeLegend, operate: Operate) -> Call
         kept = {
             each.pk: (
                 each.suspicion or 0.0,
-                [_copy(row) for row in each.suspicions.filter(settled_at=None)],
+                [_copy(row) for row in each.label_errors.filter(settled_at=None)],
             )
             for each in project.documents.exclude(suspicion=None)
         }
-        replace_suspicions(
+        replace_label_errors(
             project=project,
             found={
                 **kept,
@@ -63,7 +63,7 @@ def suspect(project: Project, make_legend: MakeLegend, operate: Operate) -> Call
     return make
 
 
-def _copy(row: Suspicion) -> Suspicion:
+def _copy(row: LabelErrorCandidate) -> LabelErrorCandidate:
     row.pk = None
     return row
 
@@ -73,19 +73,19 @@ def _row(
     surface: str,
     label: str,
     found: str,
-    found_label: str,
+    predicted_label: str,
     probability: float,
     score: float,
-) -> Suspicion:
+) -> LabelErrorCandidate:
     start, at = document.text.index(surface), document.text.index(found) if found else None
-    return Suspicion(
+    return LabelErrorCandidate(
         document=document,
         start=start,
         end=start + len(surface),
         label=label,
-        found_start=at,
-        found_end=None if at is None else at + len(found),
-        found_label=found_label,
+        predicted_start=at,
+        predicted_end=None if at is None else at + len(found),
+        predicted_label=predicted_label,
         probability=probability,
         score=score,
         source="a search",
@@ -159,7 +159,7 @@ def test_keeping_a_legend_settles_it_and_leads_to_the_next(
         )
     answer = client.post(reverse("review:label_errors", args=[project.slug, high.pk]))
     assert answer["Location"] == reverse("review:legend", args=[project.slug, low.pk])
-    assert [(row.was_right, row.settled_by) for row in high.suspicions.all()] == [
+    assert [(row.was_right, row.settled_by) for row in high.label_errors.all()] == [
         (False, curator)
     ] * 2
     high.refresh_from_db()
@@ -183,7 +183,7 @@ def test_a_legend_that_was_corrected_says_which_suspicions_were_right(
     document.refresh_from_db()
     assert document.suspicion == 0.8
     with pytest.raises(UserError, match="is open again"):
-        keep_as_it_is(document=document, actor=curator)
+        keep_decisions(document=document, actor=curator)
     entity = next(
         entity for entity in legend_state(document).entities if entity.label == "GENEPROD"
     )
@@ -191,7 +191,7 @@ def test_a_legend_that_was_corrected_says_which_suspicions_were_right(
     operate(document, "accept_legend")
     document.refresh_from_db()
     assert document.suspicion is None
-    assert {(row.label, row.was_right, row.settled_by) for row in document.suspicions.all()} == {
+    assert {(row.label, row.was_right, row.settled_by) for row in document.label_errors.all()} == {
         ("GENEPROD", True, curator),
         ("", False, curator),
     }
@@ -205,21 +205,23 @@ def test_what_nobody_had_marked_was_right_once_somebody_marks_it(
     start = document.text.index("Bak")
     operate(document, "add", start=start, end=start + 3, label="GENEPROD")
     operate(document, "accept_legend")
-    assert [row.was_right for row in document.suspicions.all()] == [True]
+    assert [row.was_right for row in document.label_errors.all()] == [True]
 
 
-def test_a_suspicion_is_said_in_words(suspect: Callable[..., Document]) -> None:
+def test_a_candidate_is_described_in_words(suspect: Callable[..., Document]) -> None:
     spurious = ("MEFs", "CELL", "", "", 0.1, 0.9)
     wider = ("Bax", "GENEPROD", "Bax and Bak", "GENEPROD", 0.4, 0.6)
     elsewhere = ("Bax", "GENEPROD", "Bax and Bak", "TISSUE", 0.2, 0.8)
     document = suspect(0.8, RELABEL, MISSING, spurious, wider, elsewhere)
-    said = [(each.surface, each.decided, each.says) for each in shown_suspicions(document, NAMES)]
+    said = [
+        (each.surface, each.decided, each.predicted) for each in label_errors_of(document, NAMES)
+    ]
     assert sorted(said) == sorted(
         [
             ("Bax", "gene product", "cell; gives the decision 3 %"),
             ("Bak", "not marked", "gene product, 90 % sure"),
-            ("MEFs", "cell", "nothing is to be marked; gives the decision 10 %"),
-            ("Bax", "gene product", "other edges, “Bax and Bak”; gives the decision 40 %"),
+            ("MEFs", "cell", "no entity; gives the decision 10 %"),
+            ("Bax", "gene product", "other boundaries, “Bax and Bak”; gives the decision 40 %"),
             ("Bax", "gene product", "tissue “Bax and Bak”; gives the decision 20 %"),
         ]
     )
@@ -229,12 +231,12 @@ def test_new_suspicions_take_the_place_of_open_ones_and_settled_ones_stay(
     suspect: Callable[..., Document], project: Project, curator: User
 ) -> None:
     kept, open_one = suspect(0.2), suspect(0.8)
-    keep_as_it_is(document=kept, actor=curator)
-    replace_suspicions(project=project, found={})
+    keep_decisions(document=kept, actor=curator)
+    replace_label_errors(project=project, found={})
     open_one.refresh_from_db()
     assert open_one.suspicion is None
-    assert open_one.suspicions.count() == 0
-    assert kept.suspicions.count() == 1
+    assert open_one.label_errors.count() == 0
+    assert kept.label_errors.count() == 1
     assert next_legend(project=project, actor=curator, order=QueueOrder.SUSPICION) is None
 
 
@@ -250,7 +252,7 @@ def test_viewers_see_them_and_settle_nothing(
     assert "Possible label error" in page
     assert "Keep as it is" not in page
     with pytest.raises(PermissionDenied):
-        keep_as_it_is(document=document, actor=viewer)
+        keep_decisions(document=document, actor=viewer)
 
 
 def test_the_queue_page_has_a_tab_for_them_and_a_way_in(

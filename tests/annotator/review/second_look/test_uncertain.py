@@ -15,7 +15,7 @@ from annotator.corpus.annotations import write_suggestions
 from annotator.corpus.models import Document, Project, Span, SurfaceHead
 from annotator.review.editing import services
 from annotator.review.editing.reading import legend_state
-from annotator.review.second_look.uncertain import doubts, strings_of
+from annotator.review.second_look.uncertain import strings_of, uncertain_suggestions
 from ner_engine import schema
 from tests.annotator.review.conftest import MakeLegend, Operate
 
@@ -36,7 +36,10 @@ def sentences(document: Document) -> dict[str, list[str]]:
     """By surface."""
     document = Document.objects.select_related("project__label_set").get(pk=document.pk)
     state = legend_state(document)
-    return {state.surface(state.entity(key)): said for key, said in doubts(document, state).items()}
+    return {
+        state.surface(state.entity(key)): said
+        for key, said in uncertain_suggestions(document, state).items()
+    }
 
 
 def test_there_is_no_doubt_where_nobody_says_otherwise(make_legend: MakeLegend) -> None:
@@ -176,9 +179,9 @@ def test_the_page_is_told_doubts_by_entity_and_counts_by_string(
     with django_assert_max_num_queries(14):
         answer = client.get(url)
     assert answer.json() == {
-        "doubts": {"s0": ["“Bax” was decided as cell before."]},
+        "uncertain": {"s0": ["“Bax” was decided as cell before."]},
         "queue": {"Bax": 2, "Bak": 2, "MEFs": 2},
         "warnings": [],
     }
     Project.objects.update(blind_share=1.0)
-    assert client.get(url).json() == {"doubts": {}, "queue": {}, "warnings": []}
+    assert client.get(url).json() == {"uncertain": {}, "queue": {}, "warnings": []}
