@@ -128,7 +128,8 @@ class DifferenceSerializer(serializers.Serializer[Any]):
     low = serializers.FloatField(help_text="The lower end of the 95 % interval.")
     high = serializers.FloatField(help_text="The upper end of the 95 % interval.")
     share_worse = serializers.FloatField(
-        help_text="Fraction of bootstrap samples in which the candidate is worse."
+        source="fraction_worse",
+        help_text="Fraction of bootstrap samples in which the candidate is worse.",
     )
     n_groups = serializers.IntegerField(help_text="Number of papers resampled.")
 
