@@ -1,5 +1,8 @@
-"""The model card, in the order in which model hubs have it: what a model is and is for, what it was
-made from and by what, how well it does, and whose it is. Every figure comes from the run itself."""
+"""Model cards in Markdown, with the sections that model hubs use.
+
+A card says what a model is for, how it was trained, its scores and its licence (Mitchell et al.
+2019, "Model cards for model reporting"). All figures come from the training run itself.
+"""
 
 from __future__ import annotations
 
@@ -12,25 +15,26 @@ from ner_engine.registry.recipes import Recipe
 
 _FRONT: Final = re.compile(r"\A---\n(.*?)\n---\n", re.DOTALL)
 _LICENCE_LINE: Final = re.compile(r"^license:[ \t]*(?:\n[ \t]*-[ \t]+)?(\S+)", re.MULTILINE)
-#: What a model of a task does with a text, and how other programs ask it.
+#: The first sentence of the description, by task.
 _DOES: Final[Mapping[str, str]] = {
-    "entities": "Finds entities in figure legends and other short scientific texts",
-    "panels": "Finds where the panels of a figure legend start",
+    "entities": "Predicts entities in figure legends and other short scientific texts",
+    "panels": "Predicts where the panels of a figure legend start",
     "geneprod_roles": (
-        "Tells which gene products of a panel were perturbed and which measured, from a text in"
-        " which they are masked"
+        "Predicts which gene products of a panel were perturbed and which were measured, from a"
+        " text in which they are masked"
     ),
     "small_mol_roles": (
-        "Tells which small molecules of a panel were applied and which measured, from a text in"
-        " which they are masked"
+        "Predicts which small molecules of a panel were applied and which were measured, from a"
+        " text in which they are masked"
     ),
 }
 _PIPELINE: Final = """```python
 from transformers import pipeline
 
-pipeline("token-classification", model="FOLDER", aggregation_strategy="first")("Legend of a figure.")
-```"""  # noqa: E501
-#: Beside the name of a side whose scores are better than those of papers that decided nothing.
+tag = pipeline("token-classification", model="FOLDER", aggregation_strategy="first")
+tag("Legend of a figure.")
+```"""
+#: Marks the split whose scores are too high, because they decided which weights to keep.
 _CHOSEN_BY: Final = ", by which the weights were chosen"
 _TAG: Final = """```
 python -m ner_engine tag --model FOLDER --in texts.jsonl
@@ -39,8 +43,11 @@ python -m ner_engine tag --model FOLDER --in texts.jsonl
 
 @dataclass(frozen=True, slots=True)
 class Blend:
-    """How much of the base (0-1) is in a model, and the micro F1 (0-1) of each share that was
-    measured for it."""
+    """The result of weight averaging with the base model (Wortsman et al. 2022).
+
+    ``share`` is the fraction of the base model (0-1). ``f1`` has the micro F1 (0-1) of each
+    fraction that was measured.
+    """
 
     share: float
     f1: Mapping[float, float] = field(default_factory=dict)
@@ -54,13 +61,13 @@ class Blend:
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """The facts of a finished run. ``history`` holds its evaluations in order, ``scores`` the final
-    ones by side (see ``Evaluation.as_json``).
+    """The facts of a finished training run.
 
-    ``weights_of`` are the steps whose weights, or the mean of them, the model has; empty where it
-    has the last. ``base_licence`` is the one that the base's own card names, "" where it names
-    none; ``blend`` is how much of it was mixed in at the end. ``machine`` says in words what it ran
-    on.
+    ``history`` has the evaluations in order, and ``scores`` the final ones by split (see
+    ``Evaluation.as_json``). ``weights_of`` are the steps whose mean weights the model has, empty
+    for the last step. ``blend`` is the weight averaging with the base model, None if there was
+    none. ``base_licence`` is the licence in the card of the base model, "" if it names none.
+    ``machine`` describes the hardware.
     """
 
     recipe: Recipe
@@ -79,36 +86,36 @@ class RunRecord:
 
 
 def card(record: RunRecord) -> str:
-    """The card as Markdown."""
+    """Return the card as Markdown."""
+    procedure = f"```\n{record.command}\n```\n\n{_made_with(record)}"
+    hyperparameters = sorted(record.recipe.hyperparameters().items())
+    history = _history(record.history, record.weights_of)
     parts = [
         _front_matter(record),
         f"# {record.recipe.name}",
         f"## Model description\n\n{_description(record)}",
         f"## Intended uses & limitations\n\n{_uses(record)}",
         f"## Training data\n\n{_data(record)}",
-        f"## Training procedure\n\n```\n{record.command}\n```\n\n{_made_with(record)}",
-        "### Hyperparameters\n\n"
-        + table(("name", "value"), sorted(record.recipe.hyperparameters().items())),
-        "### While it trained\n\n"
-        + _history(record.history, record.weights_of)
-        + _blend(record.blend),
+        f"## Training procedure\n\n{procedure}",
+        f"### Hyperparameters\n\n{table(('name', 'value'), hyperparameters)}",
+        f"### Evaluations during training\n\n{history}{_weight_averaging(record.blend)}",
         "## Eval results",
-        *(
-            _scores(side + (_CHOSEN_BY if side == "eval" and _chose(record) else ""), scores)
-            for side, scores in record.scores.items()
-        ),
-        *(() if record.scores else ("Nothing was held out, so nobody knows how well it does.",)),
+        *_results(record),
         f"## Licence\n\n{_licence(record)}",
     ]
     return "\n\n".join(parts) + "\n"
 
 
 def licence_in(text: str) -> str:
-    """The licence that a card's front matter names, the first of several; empty where it names
-    none."""
+    """Return the licence in the front matter of a card, "" if it names none.
+
+    Of several licences, the first is returned. Names are in lower case, as on the hub.
+    """
     front = _FRONT.match(text.replace("\r\n", "\n"))
-    named = _LICENCE_LINE.search(front[1]) if front else None
-    return named[1].strip("'\"[],").lower() if named else ""
+    if not front:
+        return ""
+    licence = _LICENCE_LINE.search(front[1])
+    return licence[1].strip("'\"[],").lower() if licence else ""
 
 
 def _front_matter(record: RunRecord) -> str:
@@ -126,102 +133,111 @@ def _description(record: RunRecord) -> str:
 
 
 def _uses(record: RunRecord) -> str:
-    how = (
-        f"{_PIPELINE}\n\nBy whole words, and with texts of any length:\n\n{_TAG}"
-        if record.recipe.task == "entities"
-        else _TAG
-    )
+    usage = _TAG
+    if record.recipe.task == "entities":
+        usage = f"{_PIPELINE}\n\nBy whole words, and for texts of any length:\n\n{_TAG}"
     return (
-        "For tags that a person then corrects, in texts like those it learned from. Not for"
-        " clinical notes, not for decisions about people, and not where nobody looks: some of its"
-        " tags are wrong and some are missing, see the scores where there are any. What was rare"
-        " in its training data is found least well; for other languages, fields and kinds of text"
-        f" nobody measured it.\n\n{how}"
+        "For suggestions that a person corrects, in texts like those it was trained on. Not for"
+        " clinical notes, not for decisions about people, and not for use without review: some"
+        " predictions are wrong and some entities are missed (see the scores, if any). Entities"
+        " that are rare in the training data are predicted least well. The model was not evaluated"
+        f" on other languages, fields and kinds of text.\n\n{usage}"
     )
 
 
 def _data(record: RunRecord) -> str:
     counts = ", ".join(f"{value:,} {name}" for name, value in record.counts.items())
     return (
-        f"Texts: {counts}. No paper lies on two sides, and a text that occurs twice was taken once,"
-        f" on the side that is held out. SHA-256 of the data: `{record.data_hash}`."
+        f"Texts: {counts}. All texts of a paper are in one split. A text that occurs twice was used"
+        f" once, in a held-out split if possible. SHA-256 of the data: `{record.data_hash}`."
     )
 
 
 def _made_with(record: RunRecord) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in record.versions.items())
-    return f"Made with {versions}{', on ' + record.machine if record.machine else ''}."
+    machine = f", on {record.machine}" if record.machine else ""
+    return f"Made with {versions}{machine}."
 
 
 def _licence(record: RunRecord) -> str:
-    base = (
-        f"{record.base} is under {record.base_licence}"
-        if record.base_licence
-        else f"The card of {record.base} names no licence"
-    )
+    base = f"The card of {record.base} names no licence"
+    if record.base_licence:
+        base = f"{record.base} is under {record.base_licence}"
     return (
-        f"{base}. These weights come from it and from the texts named above: who gives them away"
-        " needs the right to do so from both, and names the licence in the first lines of this"
-        " card."
+        f"{base}. These weights derive from it and from the texts named above. To distribute them,"
+        " you need the right to do so from both; state the licence in the first lines of this card."
     )
 
 
 def _history(history: Sequence[Mapping[str, Any]], weights_of: Sequence[int]) -> str:
     if not history:
-        return "No evaluation was asked for on the way."
-    rows = [
-        (
-            f"{event['epoch']:.2f}",
-            event["step"],
-            *(
-                f"{event[loss]:.4f}" if event.get(loss) is not None else ""
-                for loss in ("loss", "eval_loss")
-            ),
-            *_figures(event["micro"]),
-            f"{event['words']['accuracy']:.4f}" if "accuracy" in event["words"] else "",
-            "kept" if event["step"] in weights_of else "",
-        )
-        for event in history
-    ]
+        return "The recipe asks for no evaluation during training."
     note = (
         "Precision, recall and F1 are the micro average of strict spans on"
-        f" {history[-1]['documents']:,} held-out texts, accuracy is that of their words; the"
+        f" {history[-1]['documents']:,} held-out texts. Accuracy is that of their words. The"
         " training loss is the mean over the steps since the row above."
     )
     if len(weights_of) > 1:
-        note += " The model has the mean of the weights kept."
-    return f"{note}\n\n{table(('epoch', 'step', 'training loss', 'validation loss', 'P', 'R', 'F1', 'accuracy', ''), rows)}"  # noqa: E501
+        note += " The model has the mean of the weights marked as kept."
+    head = ("epoch", "step", "training loss", "validation loss", "P", "R", "F1", "accuracy", "")
+    rows = [_history_row(event, is_kept=event["step"] in weights_of) for event in history]
+    return f"{note}\n\n{table(head, rows)}"
 
 
-def _chose(record: RunRecord) -> bool:
-    """Whether the eval side decided which weights the model has."""
+def _history_row(event: Mapping[str, Any], *, is_kept: bool) -> tuple[Any, ...]:
+    losses = (event.get("loss"), event.get("eval_loss"))
+    accuracy = event["words"].get("accuracy")
+    return (
+        f"{event['epoch']:.2f}",
+        event["step"],
+        *map(_four_digits, losses),
+        *_figures(event["micro"]),
+        _four_digits(accuracy),
+        "kept" if is_kept else "",
+    )
+
+
+def _four_digits(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"
+
+
+def _eval_chose_weights(record: RunRecord) -> bool:
+    """Return whether the eval split decided which weights the model has."""
     return bool(record.weights_of or (record.blend and record.blend.f1))
 
 
-def _blend(found: Blend | None) -> str:
-    if found is None:
+def _weight_averaging(blend: Blend | None) -> str:
+    if blend is None:
         return ""
-    measured = ", ".join(f"{share:.0%}: {f1:.4f}" for share, f1 in found.f1.items())
-    because = f"; micro F1 on the eval side by that share: {measured}" if measured else ""
-    mixed = (
-        f"\n\nThe weights are a mixture: {found.share:.0%} of the base's and {1 - found.share:.0%}"
-        f" of those that training ended with{because}"
+    measured = ", ".join(f"{share:.0%}: {f1:.4f}" for share, f1 in blend.f1.items())
+    reason = f"; micro F1 on the eval split by that fraction: {measured}" if measured else ""
+    return (
+        f"\n\nThe weights are a mixture: {blend.share:.0%} of the base's and {1 - blend.share:.0%}"
+        f" of the trained ones{reason}."
     )
-    return f"{mixed}."
 
 
-def _scores(side: str, scores: Mapping[str, Any]) -> str:
+def _results(record: RunRecord) -> list[str]:
+    if not record.scores:
+        return ["There was no held-out split, so the model was not evaluated."]
+    results = []
+    for split, scores in record.scores.items():
+        is_chosen = split == "eval" and _eval_chose_weights(record)
+        results.append(_scores(split + (_CHOSEN_BY if is_chosen else ""), scores))
+    return results
+
+
+def _scores(title: str, scores: Mapping[str, Any]) -> str:
+    words = scores["words"]
     parts = [
-        (
-            f"### On {side} ({scores['documents']:,} texts)\n\nStrict character"
-            f" spans:\n\n{_score_table(scores)}"
-        ),
-        f"Words of sd-nlp, as seqeval counts them:\n\n{_score_table(scores['words'])}",
+        f"### On {title} ({scores['documents']:,} texts)",
+        f"Strict character spans:\n\n{_score_table(scores)}",
+        f"Words of sd-nlp, as seqeval counts them:\n\n{_score_table(words)}",
     ]
-    if "by_word" in scores["words"]:
+    if "by_word" in words:
         parts.append(
-            "Each word by itself, right where its B- or I- label is (accuracy over all words"
-            f" {scores['words']['accuracy']:.4f}):\n\n{_score_table(scores['words']['by_word'])}"
+            "Each word by itself, correct if its B- or I- label is (accuracy over all words"
+            f" {words['accuracy']:.4f}):\n\n{_score_table(words['by_word'])}"
         )
     return "\n\n".join(parts)
 
@@ -241,7 +257,7 @@ def _figures(values: Mapping[str, float]) -> tuple[str, str, str]:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """A table in Markdown; what a cell holds stays in it."""
+    """Return a table in Markdown. Pipes and line breaks in a cell are replaced."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(_in_cell(cell) for cell in line) + " |" for line in lines)
 

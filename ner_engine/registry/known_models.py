@@ -1,7 +1,7 @@
-"""The models known by name: what each does, with which tokenizer, labels, licence and citation.
+"""The known models by name, with task, tokenizer, labels, licence and citation.
 
-``id2label`` is the label list as its authors published it, for the reader and for tests: the order
-in use is always read from ``config.json``.
+``id2label`` is the label list as the authors published it, for readers and tests. The order in use
+is always read from ``config.json``.
 """
 
 from __future__ import annotations
@@ -14,10 +14,9 @@ from typing import Any, Final, Literal
 Task = Literal["entities", "panels", "geneprod_roles", "small_mol_roles", "fill_mask"]
 
 BUNDLED: Final = "bundled"
-#: Both names under which the hub serves the tokenizer of roberta-base; a cache knows it by the one
-#: that was asked for.
+#: The two hub names of roberta-base's tokenizer. A cache stores it under the name that was used.
 ROBERTA: Final = ("FacebookAI/roberta-base", "roberta-base")
-#: Both names of a vocabulary that the second version of SourceData's models share.
+#: Two hub names of the vocabulary that the second version of SourceData's models uses.
 BIOLINKBERT: Final = ("michiyasunaga/BioLinkBERT-base", "michiyasunaga/BioLinkBERT-large")
 
 _OWN: Final = "its own"
@@ -56,12 +55,11 @@ def _inside_first(labels: tuple[str, ...]) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class KnownModel:
-    """A model by its name, as its authors describe it.
+    """A model as its authors describe it.
 
-    ``scheme`` names the label scheme, ``tokenizer`` says in words which tokenizer it takes,
-    ``tokenizer_names`` are the hub names of the one that stands in where a copy has none of its
-    own. ``revision`` is where the hub has its weights in safetensors, where ``main`` has a pickle
-    only.
+    ``scheme`` names its label scheme, and ``recipe`` the recipe that trains it. ``tokenizer``
+    describes its tokenizer; ``tokenizer_names`` are hub names of the one to use if a copy has
+    none. ``revision`` is the hub's revision with safetensors if ``main`` has only a pickle.
     """
 
     name: str
@@ -83,16 +81,16 @@ class KnownModel:
 
     @property
     def has_own_tokenizer(self) -> bool:
-        """Whether its publisher ships the tokenizer beside the weights."""
+        """Whether its publisher ships the tokenizer with the weights."""
         return self.tokenizer.startswith(_OWN)
 
     def as_json(self) -> dict[str, Any]:
-        """Every field by its name."""
+        """Return all fields by name."""
         return dataclasses.asdict(self)
 
 
-#: What models of one origin have in common. SourceData's first generation is RoBERTa base from
-#: EMBO/bio-lm, its second BERT with a biomedical vocabulary.
+#: Facts that models of one origin share. SourceData's first generation is RoBERTa base from
+#: EMBO/bio-lm, its second is BERT with a biomedical vocabulary.
 _BUNDLED: Final = KnownModel("", "", licence="CC BY 4.0", citation=_SOURCEDATA)
 _FIRST: Final = KnownModel(
     "",
@@ -105,7 +103,7 @@ _FIRST: Final = KnownModel(
 _SECOND: Final = KnownModel(
     "", "", tokenizer=_LINKBERT_RULE, tokenizer_names=BIOLINKBERT, citation=_SOURCEDATA_NLP
 )
-#: What models of one step have in common.
+#: Facts that models of one pipeline stage share.
 _PANELS: Final[Mapping[str, Any]] = {
     "task": "panels",
     "id2label": ("O", "B-PANEL_START"),
@@ -142,7 +140,7 @@ _MODELS: Final = (
         _BUNDLED,
         name="bundled-geneprod-roles",
         about=(
-            "Tells which gene products were perturbed or measured, read from text in which they are"
+            "Predicts which gene products were perturbed or measured, from text in which they are"
             " masked; comes with the product"
         ),
         id2label=_begin_first(_ROLES),
@@ -152,8 +150,8 @@ _MODELS: Final = (
         _BUNDLED,
         name="bundled-smallmol-roles",
         about=(
-            "Tells which small molecules were perturbed or measured, read from text in which they"
-            " are masked; comes with the product"
+            "Predicts which small molecules were perturbed or measured, from text in which they are"
+            " masked; comes with the product"
         ),
         id2label=_begin_first(_ROLES),
         **_SMALL_MOL_ROLES,
@@ -192,14 +190,14 @@ _MODELS: Final = (
     replace(
         _FIRST,
         name="EMBO/sd-geneprod-roles",
-        about="RoBERTa base, roles of gene products, which it reads as masks",
+        about="RoBERTa base, roles of gene products, which are masked",
         id2label=_inside_first(_ROLES),
         **_GENEPROD_ROLES,
     ),
     replace(
         _SECOND,
         name="EMBO/sd-geneprod-roles-v2",
-        about="BERT large, roles of gene products, which it reads as masks",
+        about="BERT large, roles of gene products, which are masked",
         id2label=_begin_first(_ROLES),
         licence="Apache-2.0",
         **_GENEPROD_ROLES,
@@ -207,20 +205,20 @@ _MODELS: Final = (
     replace(
         _FIRST,
         name="EMBO/sd-smallmol-roles",
-        about="RoBERTa base, roles of small molecules, which it reads as masks",
+        about="RoBERTa base, roles of small molecules, which are masked",
         id2label=_inside_first(_ROLES),
         **_SMALL_MOL_ROLES,
     ),
     replace(
         _SECOND,
         name="EMBO/sd-smallmol-roles-v2",
-        about="BERT, roles of small molecules, which it reads as masks",
+        about="BERT, roles of small molecules, which are masked",
         id2label=_begin_first(_ROLES),
         **_SMALL_MOL_ROLES,
     ),
     KnownModel(
         "EMBO/bio-lm",
-        "RoBERTa base, trained further on abstracts and figure legends; to begin from, no tagger",
+        "RoBERTa base, pre-trained on abstracts and figure legends; a base model, not a tagger",
         task="fill_mask",
         tokenizer=_ROBERTA_RULE,
         tokenizer_names=ROBERTA,
@@ -233,8 +231,8 @@ _MODELS: Final = (
         id2label=_begin_first(("protein", "cell_type", "DNA", "cell_line", "RNA")),
         scheme="jnlpba",
         tokenizer=(
-            "its own vocab.txt; its settings are empty, so text is lower-cased, as in its card's"
-            " example"
+            "its own vocab.txt; its settings are empty, so text is lower-cased as in the example of"
+            " its card"
         ),
         citation="Beltagy et al. 2019, SciBERT, arXiv:1903.10676; Kim et al. 2004, JNLPBA",
         recipe="scibert-jnlpba",
@@ -271,7 +269,10 @@ KNOWN_MODELS: Final[Mapping[str, KnownModel]] = {model.name: model for model in 
 
 
 def known_model(name: str) -> KnownModel | None:
-    """The known model ``name``; also by the last part of its name, as a copied folder is called."""
+    """Return the known model ``name``, None if there is none.
+
+    The last part of a name is accepted too, because copied folders are named so.
+    """
     plain = name.partition("@")[0]
     by_folder = {model.name.rpartition("/")[2]: model for model in KNOWN_MODELS.values()}
     return KNOWN_MODELS.get(plain) or by_folder.get(plain.rpartition("/")[2])

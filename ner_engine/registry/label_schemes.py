@@ -1,8 +1,8 @@
-"""The label schemes of the known systems, and what becomes of a label of one in another.
+"""The label schemes of known models and corpora, and the mappings between them.
 
-Each pair of schemes has a table that says for every label of the first which label of the second
-stands for it, or that none does. An entry is exact where both names mean the same things, so that
-they can be exchanged either way; every other one is lossy and says what is lost.
+Each pair of schemes has a table. For every label of the first it has a label of the second, or
+none. An entry is exact if both labels mean the same, so that they can be exchanged in both
+directions. Every other entry is lossy and says what is lost.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ner_engine.schema import ENTITY_LABELS, PUBLIC_ENTITY_LABELS, Span
 
 @dataclass(frozen=True, slots=True)
 class LabelScheme:
-    """Entity labels that belong together, and the corpus that defines them."""
+    """The entity labels of one scheme, and the corpus that defines them (``about``)."""
 
     name: str
     labels: tuple[str, ...]
@@ -28,8 +28,10 @@ class LabelScheme:
 
 @dataclass(frozen=True, slots=True)
 class Translation:
-    """What becomes of ``source`` in another scheme: ``target``, or nothing where that is "";
-    ``why`` says what gets lost unless it is ``exact``."""
+    """The label ``target`` for ``source`` in another scheme, "" if that scheme has none.
+
+    ``why`` says what is lost if the translation is not ``exact``.
+    """
 
     source: str
     target: str
@@ -39,8 +41,11 @@ class Translation:
 
 @dataclass(frozen=True, slots=True)
 class Translated:
-    """Spans in another scheme, in their order. ``dropped`` counts the spans left out by their
-    label, ``merged`` those that had become equal."""
+    """Spans in another scheme, in their order.
+
+    ``dropped`` counts the spans without a target, by label. ``merged`` is the number of spans that
+    became equal to another one.
+    """
 
     spans: list[Span]
     dropped: Counter[str]
@@ -69,8 +74,8 @@ SCHEMES: Final[Mapping[str, LabelScheme]] = {
     )
 }
 
-_NOT_NAMED: Final = "the other scheme has no name for it"
-#: Labels of a scheme: the label that stands for it, whether exactly, and what is lost.
+_NOT_NAMED: Final = "the other scheme has no label for it"
+#: By label: the label of the other scheme, whether it is exact, and what is lost.
 _Table = dict[str, tuple[str, bool, str]]
 
 _JNLPBA_TO_SD: Final[_Table] = {
@@ -78,18 +83,21 @@ _JNLPBA_TO_SD: Final[_Table] = {
         "GENEPROD",
         False,
         (
-            "GENEPROD does not tell proteins from genes; families, complexes and domains come with"
-            " them"
+            "GENEPROD does not distinguish proteins from genes; families, complexes and domains"
+            " are included"
         ),
     ),
     "DNA": (
         "GENEPROD",
         False,
-        "GENEPROD does not tell genes from proteins; promoters, sites and vectors come with them",
+        (
+            "GENEPROD does not distinguish genes from proteins; promoters, sites and vectors are"
+            " included"
+        ),
     ),
-    "RNA": ("GENEPROD", False, "GENEPROD does not tell transcripts from proteins"),
-    "cell_type": ("CELL", False, "CELL does not tell cell types from cell lines"),
-    "cell_line": ("CELL", False, "CELL does not tell cell lines from cell types"),
+    "RNA": ("GENEPROD", False, "GENEPROD does not distinguish transcripts from proteins"),
+    "cell_type": ("CELL", False, "CELL does not distinguish cell types from cell lines"),
+    "cell_line": ("CELL", False, "CELL does not distinguish cell lines from cell types"),
 }
 _CRAFT_TO_SD: Final[_Table] = {
     "Sequence": (
@@ -97,38 +105,38 @@ _CRAFT_TO_SD: Final[_Table] = {
         False,
         "features of sequences (exon, promoter, allele) are not labelled there",
     ),
-    "Cell": ("CELL", False, "CELL holds cell lines too, which Cell does not"),
-    "Protein": ("GENEPROD", False, "GENEPROD does not tell proteins from genes"),
-    "Gene": ("GENEPROD", False, "GENEPROD does not tell genes from proteins"),
+    "Cell": ("CELL", False, "CELL also includes cell lines, Cell does not"),
+    "Protein": ("GENEPROD", False, "GENEPROD does not distinguish proteins from genes"),
+    "Gene": ("GENEPROD", False, "GENEPROD does not distinguish genes from proteins"),
     "Taxon": (
         "ORGANISM",
         False,
-        "Taxon names taxa of every rank, ORGANISM the organism that was worked with",
+        "Taxon includes taxa of every rank, ORGANISM only the organism of the experiment",
     ),
-    "Chemical": ("SMALL_MOLECULE", False, "Chemical holds classes, groups and macromolecules too"),
+    "Chemical": (
+        "SMALL_MOLECULE",
+        False,
+        "Chemical also includes classes, groups and macromolecules",
+    ),
 }
 _SD_TO_JNLPBA: Final[_Table] = {
     "GENEPROD": (
         "protein",
         False,
-        "genes and transcripts are called proteins, which most gene products of legends are",
+        "genes and transcripts become proteins, as most gene products in legends are",
     ),
-    "CELL": ("cell_type", False, "cell lines are called cell types"),
+    "CELL": ("cell_type", False, "cell lines become cell types"),
 }
 _SD_TO_CRAFT: Final[_Table] = {
-    "SMALL_MOLECULE": ("Chemical", False, "Chemical is wider"),
-    "GENEPROD": (
-        "Protein",
-        False,
-        "genes are called proteins, which most gene products of legends are",
-    ),
-    "CELL": ("Cell", False, "cell lines are called cells"),
-    "ORGANISM": ("Taxon", False, "Taxon names taxa of every rank"),
+    "SMALL_MOLECULE": ("Chemical", False, "Chemical is broader"),
+    "GENEPROD": ("Protein", False, "genes become proteins, as most gene products in legends are"),
+    "CELL": ("Cell", False, "cell lines become cells"),
+    "ORGANISM": ("Taxon", False, "Taxon includes taxa of every rank"),
 }
 _JNLPBA_TO_CRAFT: Final[_Table] = {
-    "protein": ("Protein", False, "families, complexes and domains come with them"),
-    "DNA": ("Gene", False, "promoters, sites and vectors are called genes"),
-    "RNA": ("", False, "CRAFT has transcripts among its features of sequences, not as a label"),
+    "protein": ("Protein", False, "families, complexes and domains are included"),
+    "DNA": ("Gene", False, "promoters, sites and vectors become genes"),
+    "RNA": ("", False, "CRAFT has transcripts as sequence features, not as a label"),
     "cell_type": ("Cell", True, ""),
     "cell_line": ("", False, "CRAFT does not label cell lines"),
 }
@@ -136,9 +144,9 @@ _CRAFT_TO_JNLPBA: Final[_Table] = {
     "Protein": (
         "protein",
         False,
-        "single proteins only, where protein holds families, complexes and domains too",
+        "only single proteins; protein also includes families, complexes and domains",
     ),
-    "Gene": ("DNA", False, "genes only, where DNA holds promoters, sites and vectors too"),
+    "Gene": ("DNA", False, "only genes; DNA also includes promoters, sites and vectors"),
     "Cell": ("cell_type", True, ""),
 }
 _SAME: Final[_Table] = {label: (label, True, "") for label in ENTITY_LABELS}
@@ -160,7 +168,7 @@ _TABLES: Final[Mapping[tuple[str, str], _Table]] = {
 
 
 def scheme_named(name: str) -> LabelScheme:
-    """The scheme ``name``. Raises ``LabelSchemeError`` naming those there are."""
+    """Return the scheme ``name``. Raise ``LabelSchemeError`` if there is none."""
     try:
         return SCHEMES[name]
     except KeyError:
@@ -170,24 +178,26 @@ def scheme_named(name: str) -> LabelScheme:
 
 
 def scheme_of(labels: Iterable[str]) -> LabelScheme:
-    """The smallest scheme that holds all of ``labels``, whatever their case. Raises
-    ``LabelSchemeError`` where none does."""
-    asked = {label.lower() for label in labels}
-    fitting = [
-        scheme
-        for scheme in SCHEMES.values()
-        if asked and asked <= {label.lower() for label in scheme.labels}
-    ]
-    if not fitting:
+    """Return the smallest scheme that has all of ``labels``, in any case.
+
+    Raise ``LabelSchemeError`` if no scheme has them all.
+    """
+    given = {label.lower() for label in labels}
+    fitting = [scheme for scheme in SCHEMES.values() if given <= _lower(scheme.labels)]
+    if not given or not fitting:
         raise LabelSchemeError(
-            f"the labels {', '.join(sorted(asked)) or '(none)'} are of no known scheme, so they"
-            f" cannot be mapped; known are {', '.join(SCHEMES)}"
+            f"the labels {', '.join(sorted(given)) or '(none)'} belong to no known scheme, so they"
+            f" cannot be mapped; known schemes are {', '.join(SCHEMES)}"
         )
     return min(fitting, key=lambda scheme: len(scheme.labels))
 
 
+def _lower(labels: Iterable[str]) -> set[str]:
+    return {label.lower() for label in labels}
+
+
 def translations(source: LabelScheme, target: LabelScheme) -> tuple[Translation, ...]:
-    """What becomes of each label of ``source`` in ``target``, in the order of ``source``."""
+    """Return the translation of each label of ``source`` into ``target``, in order."""
     if source == target:
         return tuple(Translation(label, label, True) for label in source.labels)
     table = _TABLES[source.name, target.name]
@@ -197,51 +207,47 @@ def translations(source: LabelScheme, target: LabelScheme) -> tuple[Translation,
 
 
 def translate(spans: Iterable[Span], source: LabelScheme, target: LabelScheme) -> Translated:
-    """``spans`` with the labels of ``target``; nothing is left out without being counted.
+    """Return ``spans`` with the labels of ``target``, and counts of those that were lost.
 
-    Labels are recognised whatever their case (one author writes GENE, another Gene). The runner-up
-    and the scores by label that a tagger wrote are mapped as well; a runner-up that means the same
-    as the entity's label, or nothing, is taken away.
+    Labels are compared without regard to case (GENE, Gene). The scores by label and the runner-up
+    in a tagger's attributes are translated too. A runner-up is removed if it has no target, or the
+    same one as the label of the span. Of spans that become equal, the first is kept.
     """
     names = {entry.source.lower(): entry.target for entry in translations(source, target)}
-    found: dict[tuple[int, int, str], Span] = {}
+    translated: dict[tuple[int, int, str], Span] = {}
     dropped: Counter[str] = Counter()
-    n_read = 0
+    n_merged = 0
     for span in spans:
         label = names.get(span.label.lower(), "")
-        n_read += 1
+        key = (span.start, span.end, label)
         if not label:
             dropped[span.label] += 1
-            continue
-        attributes = _attributes(span.attributes, label, names)
-        score = (
-            attributes["scores"].get(label, span.score) if "scores" in attributes else span.score
-        )
-        changed = dataclasses.replace(span, label=label, score=score, attributes=attributes)
-        found.setdefault((span.start, span.end, label), changed)
-    return Translated(list(found.values()), dropped, n_read - dropped.total() - len(found))
+        elif key in translated:
+            n_merged += 1
+        else:
+            translated[key] = _translated(span, label, names)
+    return Translated(list(translated.values()), dropped, n_merged)
+
+
+def _translated(span: Span, label: str, names: Mapping[str, str]) -> Span:
+    attributes = _attributes(span.attributes, label, names)
+    score = attributes.get("scores", {}).get(label, span.score)
+    return dataclasses.replace(span, label=label, score=score, attributes=attributes)
 
 
 def _attributes(
     attributes: Mapping[str, Any], label: str, names: Mapping[str, str]
 ) -> dict[str, Any]:
-    """A tagger's attributes with mapped labels. With the scores by label the runner-up is found
-    anew, since labels that become one add up."""
-    changed = {
-        name: value
-        for name, value in attributes.items()
-        if name not in {"scores", "runner_up", "runner_up_score"}
-    }
-    if "scores" in attributes:
-        changed["scores"] = _summed(attributes["scores"], names)
-        others = {name: value for name, value in changed["scores"].items() if name != label}
-    else:
-        runner_up = names.get(str(attributes.get("runner_up", "")).lower(), "")
-        others = (
-            {runner_up: attributes.get("runner_up_score")}
-            if runner_up and runner_up != label
-            else {}
-        )
+    """Return the attributes of a tagger with translated labels.
+
+    Scores of labels that become one are added, so the runner-up is computed again from them.
+    """
+    changed = dict(attributes)
+    runner_up = names.get(str(changed.pop("runner_up", "")).lower(), "")
+    others = {runner_up: changed.pop("runner_up_score", None)}
+    if "scores" in changed:
+        changed["scores"] = others = _summed(changed["scores"], names)
+    others = {name: value for name, value in others.items() if name not in {label, ""}}
     if others:
         changed["runner_up"] = max(others, key=lambda name: others[name] or 0.0)
         changed["runner_up_score"] = others[changed["runner_up"]]
@@ -249,6 +255,7 @@ def _attributes(
 
 
 def _summed(scores: Mapping[str, float], names: Mapping[str, str]) -> dict[str, float]:
+    """Return scores (0-1) by translated label, at most 1; labels without a target are dropped."""
     sums: dict[str, float] = {}
     for name, value in scores.items():
         if target := names.get(name.lower(), ""):

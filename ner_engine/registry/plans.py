@@ -1,5 +1,7 @@
-"""What a series of short trainings is asked for, checked before anything is loaded: this module
-needs no torch."""
+"""Settings of cross-validation for label errors and of learning curves.
+
+They are checked before a model is loaded; this module does not need torch.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +16,10 @@ from ner_engine.registry.recipes import Recipe, recipe_named
 from ner_engine.registry.tasks import ENTITIES, TASKS
 
 SHARES: Final = (0.1, 0.25, 0.5, 1.0)
-#: Steps of a training that only has to tell what does not fit the other papers.
+#: Steps per fold of a cross-validation. A model for comparison needs no full training.
 FEW_STEPS: Final = 150
-_FOLDS: Final = (2, 20)
+_MIN_FOLDS: Final = 2
+_MAX_FOLDS: Final = 20
 #: The names of the commands.
 LABEL_ERRORS: Final = "label-errors"
 CURVE: Final = "curve"
@@ -24,8 +27,12 @@ CURVE: Final = "curve"
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """What to look for label errors with: ``folds`` trainings by ``recipe`` from ``base``, of at
-    most ``max_steps`` steps each (0: the recipe's)."""
+    """Settings of a search for label errors by cross-validation.
+
+    Each of ``folds`` models is trained with ``recipe`` from ``base`` for at most ``max_steps``
+    steps (0: as many as the recipe has). Texts with a similarity of at least ``near_duplicate``
+    (Jaccard index of shingles, 0-1) are in one fold.
+    """
 
     recipe: Recipe
     base: str | Path
@@ -35,18 +42,15 @@ class Search:
     near_duplicate: float = THRESHOLD
 
     def check(self) -> None:
-        """Raise ``TrainingError`` for settings that cannot be."""
+        """Raise ``TrainingError`` if a setting is not permitted."""
         self.recipe.check()
         if self.recipe.task != ENTITIES.name:
             raise TrainingError(
-                f"label errors are looked for among entities, and {self.recipe.name} learns"
-                f" {self.recipe.task}; take another recipe"
+                f"label errors are looked for among entities, but {self.recipe.name} learns"
+                f" {self.recipe.task}; choose a recipe for entities"
             )
-        if not _FOLDS[0] <= self.folds <= _FOLDS[1]:
-            raise TrainingError(
-                f"there must be {_FOLDS[0]} to {_FOLDS[1]} folds, so that a model reads what it has"
-                f" not seen, not {self.folds}"
-            )
+        if not _MIN_FOLDS <= self.folds <= _MAX_FOLDS:
+            raise TrainingError(f"choose {_MIN_FOLDS} to {_MAX_FOLDS} folds, not {self.folds}")
         _check_steps(self.max_steps)
         if not 0 < self.near_duplicate <= 1:
             raise TrainingError(
@@ -57,8 +61,11 @@ class Search:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """Trainings by ``recipe`` from ``base`` on ``shares`` (0-1) of the papers, of at most
-    ``max_steps`` steps each (0: as the recipe says)."""
+    """Settings of a learning curve.
+
+    One model is trained for each of ``shares``, the fractions of the papers (0-1), with ``recipe``
+    from ``base`` for at most ``max_steps`` steps (0: as many as the recipe has).
+    """
 
     recipe: Recipe
     base: str | Path
@@ -67,20 +74,21 @@ class Curve:
     seed: int = 42
 
     def check(self) -> None:
-        """Raise ``TrainingError`` for settings that cannot be."""
+        """Raise ``TrainingError`` if a setting is not permitted."""
         self.recipe.check()
         if self.recipe.task not in TASKS or not TASKS[self.recipe.task].by_panel:
             raise TrainingError(
-                f"{self.recipe.name} does not learn from panels, over which a curve is drawn; take"
-                " a recipe for entities or roles"
+                f"{self.recipe.name} does not learn from panels, so it has no learning curve;"
+                " choose a recipe for entities or roles"
             )
         if any(not 0 < share <= 1 for share in self.shares):
             raise TrainingError(
-                "each share must lie above 0 and be at most 1, such as 0.1, 0.25, 0.5 and 1"
+                "each fraction must be above 0 and at most 1, such as 0.1, 0.25, 0.5 and 1"
             )
         if len(set(self.shares)) < 2:
             raise TrainingError(
-                "a curve needs two points or more; name several shares, such as 0.25, 0.5 and 1"
+                "a learning curve needs two points or more; give several fractions, such as 0.25,"
+                " 0.5 and 1"
             )
         _check_steps(self.max_steps)
 
@@ -88,17 +96,21 @@ class Curve:
 def _check_steps(max_steps: int) -> None:
     if max_steps < 0:
         raise TrainingError(
-            f"there cannot be {max_steps} steps; give a number, or 0 for as many as the recipe has"
+            f"there cannot be {max_steps} steps; give a positive number, or 0 for as many as the"
+            " recipe has"
         )
 
 
 def shares_of(typed: str) -> tuple[float, ...]:
-    """The shares in "0.25,0.5,1". Raises ``TrainingError`` for what is no list of numbers."""
+    """Return the fractions in a text such as "0.25,0.5,1".
+
+    Raise ``TrainingError`` if the text is not a list of numbers.
+    """
     try:
         return tuple(float(part) for part in typed.split(","))
     except ValueError as error:
         raise TrainingError(
-            f'the shares "{typed}" must be numbers with commas between them, such as 0.25,0.5,1'
+            f'the fractions "{typed}" must be numbers separated by commas, such as 0.25,0.5,1'
         ) from error
 
 
@@ -110,16 +122,17 @@ def plan_of(
     settings: Mapping[str, str],
     options: Mapping[str, Any],
 ) -> Search | Curve:
-    """What the command ``program`` is asked for by its ``options``; an empty ``base`` is the
-    recipe's. Raises ``TrainingError``."""
+    """Return the settings of the command ``program`` (``LABEL_ERRORS`` or ``CURVE``).
+
+    ``settings`` replace hyperparameters of the recipe, ``options`` are the fields of ``Search`` or
+    ``Curve``. An empty ``base`` means that of the recipe. Raise ``TrainingError`` for an unknown
+    recipe or a value that cannot be parsed.
+    """
     chosen = recipe_named(recipe).with_settings(settings)
-    begins_with = base or chosen.base
+    base = base or chosen.base
     if program == LABEL_ERRORS:
-        return Search(chosen, begins_with, **options)
-    shares = shares_of(str(options["shares"])) if "shares" in options else SHARES
-    return Curve(
-        chosen,
-        begins_with,
-        shares,
-        **{name: value for name, value in options.items() if name != "shares"},
-    )
+        return Search(chosen, base, **options)
+    changes = dict(options)
+    if "shares" in changes:
+        changes["shares"] = shares_of(str(changes["shares"]))
+    return Curve(chosen, base, **changes)

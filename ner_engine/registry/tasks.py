@@ -1,10 +1,9 @@
-"""What a token classifier of SourceData's three steps learns from a labelled text, and what it is
-judged by.
+"""The NER tasks of SourceData's three pipeline stages: panels, entities and roles.
 
-A task says which texts are examples, which spans are to be found in them, and which spans the model
-sees as mask tokens only. The steps: where panels start, what the entities are, and which gene
-products and small molecules were perturbed or measured. The last is read from the text with those
-entities masked, so that a model learns from what is said of an entity and not from its name.
+A task defines which texts are training examples, which spans a model predicts in them, and which
+spans the model sees only as mask tokens. The stages predict where panels start, what the entities
+are, and which gene products and small molecules were perturbed or measured. For roles, those
+entities are masked, so that the model learns from their context and not from their names.
 """
 
 from __future__ import annotations
@@ -27,8 +26,12 @@ VARIABLE_ROLES: Final = (CONTROLLED_VAR, MEASURED_VAR)
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One of the steps. ``masked_label`` is the entity type whose entities are masked, "" where
-    none is; ``labels`` are fixed where not empty."""
+    """One NER task.
+
+    ``labels`` are the labels of every model of the task; empty means that the recipe chooses them.
+    ``prefixes`` are those of its IOB2 labels. Entities of ``masked_label`` are masked, none if it
+    is "". ``by_panel`` says whether an example is a panel or a whole figure.
+    """
 
     name: TaskName
     labels: tuple[str, ...] = ()
@@ -37,14 +40,15 @@ class Task:
     by_panel: bool = True
 
     def texts(self, documents: Iterable[Document]) -> Iterator[Document]:
-        """The documents as this task reads them: whole figures for panels, else each panel by
-        itself."""
+        """Yield the documents as this task reads them: each panel, or whole figures for panels."""
         for document in documents:
             yield from panels_of(document) if self.by_panel else (document,)
 
     def is_example(self, document: Document, *, labelled_only: bool = False) -> bool:
-        """Whether there is anything to decide in the text; with ``labelled_only``, whether somebody
-        found something to be there."""
+        """Return whether the text is a training example.
+
+        With ``labelled_only`` it must also have an entity.
+        """
         if self.masked_label:
             return bool(self.masked(document))
         if self.name == "panels":
@@ -52,24 +56,19 @@ class Task:
         return not labelled_only or bool(self.targets(document))
 
     def targets(self, document: Document) -> list[Span]:
-        """The spans to be found, with the labels of this task."""
+        """Return the spans that a model should predict, with the labels of this task."""
         if self.name == "panels":
             return panel_starts(document)
         if self.masked_label:
-            return [
-                dataclasses.replace(span, label=span.role)
-                for span in self.masked(document)
-                if span.role in VARIABLE_ROLES
-            ]
+            with_role = [span for span in self.masked(document) if span.role in VARIABLE_ROLES]
+            return [dataclasses.replace(span, label=span.role) for span in with_role]
         return [span for span in document.gold if span.label]
 
     def masked(self, document: Document) -> list[Span]:
-        """The entities that the model may not read."""
-        return (
-            [span for span in document.gold if span.label == self.masked_label]
-            if self.masked_label
-            else []
-        )
+        """Return the entities that the model sees as mask tokens."""
+        if not self.masked_label:
+            return []
+        return [span for span in document.gold if span.label == self.masked_label]
 
 
 TASKS: Final[Mapping[str, Task]] = {
@@ -86,10 +85,10 @@ PANELS: Final = TASKS["panels"]
 
 
 def task_of(name: str | None, labels: Sequence[str]) -> Task:
-    """The task called ``name``, or where a model's config names none, the one its ``labels`` tell.
+    """Return the task ``name``, or without a name the task that the ``labels`` of a model imply.
 
-    Raises ``TrainingError`` for an unknown name, and for role labels without a name: they do not
-    say whose roles they are.
+    Raise ``TrainingError`` for an unknown name, and for role labels without a name, because both
+    role tasks have the same labels.
     """
     if name:
         if name not in TASKS:
@@ -99,30 +98,35 @@ def task_of(name: str | None, labels: Sequence[str]) -> Task:
         return PANELS
     if labels and set(labels) <= set(VARIABLE_ROLES):
         raise TrainingError(
-            "the model tells roles, but not of what; say --task geneprod_roles or --task"
-            " small_mol_roles"
+            "the model predicts roles, but does not say of which entities; give --task"
+            " geneprod_roles or --task small_mol_roles"
         )
     return ENTITIES
 
 
 def panel_starts(document: Document) -> list[Span]:
-    """The first word of each panel, labelled ``PANEL_START``; a panel without a word has none."""
+    """Return the first word of each panel, labelled ``PANEL_START``.
+
+    A panel without words has none.
+    """
     words = word_boundaries(document.text)
     starts = [start for start, _ in words]
-    found = {
-        inside.start
-        for segment in document.segments
-        if (inside := units_starting_in(starts, segment.start, segment.end))
-    }
+    first_words = set()
+    for segment in document.segments:
+        inside = units_starting_in(starts, segment.start, segment.end)
+        if inside:
+            first_words.add(words[inside.start])
     return [
-        Span(*words[index], PANEL_START, document.text[slice(*words[index])])
-        for index in sorted(found)
+        Span(start, end, PANEL_START, document.text[start:end])
+        for start, end in sorted(first_words)
     ]
 
 
 def panels_of(document: Document) -> list[Document]:
-    """A figure's panels as documents of their own, spans at the panel's offsets; a document without
-    panels as it is."""
+    """Return the panels of a figure as documents, with spans at offsets into the panel's text.
+
+    A document without panels is returned unchanged.
+    """
     if not document.segments:
         return [document]
     return [_panel(document, segment) for segment in document.segments]
@@ -141,22 +145,18 @@ def _panel(document: Document, segment: Segment) -> Document:
 
 
 def weight_of(document: Document) -> float:
-    """What a text counts in training, 1 unless its row says otherwise: as ``weight`` among its
-    attributes, or in their ``lineage``.
+    """Return the weight of a text in training, 1 by default.
 
-    Raises ``TrainingError`` for what is no weight.
+    It is ``weight`` in the attributes of the document, or else in their ``lineage``. Raise
+    ``TrainingError`` if it is not a finite number of at least 0.
     """
     lineage = document.attributes.get("lineage")
-    told = document.attributes.get(
-        "weight", lineage.get("weight", 1.0) if isinstance(lineage, Mapping) else 1.0
-    )
-    if (
-        isinstance(told, bool)
-        or not isinstance(told, int | float)
-        or not (math.isfinite(told) and told >= 0)
-    ):
+    weight = lineage.get("weight", 1.0) if isinstance(lineage, Mapping) else 1.0
+    weight = document.attributes.get("weight", weight)
+    is_number = isinstance(weight, int | float) and not isinstance(weight, bool)
+    if not is_number or not math.isfinite(weight) or weight < 0:
         raise TrainingError(
-            f"the weight of {document.id} is {str(told)[:40]}; a weight is a number from 0 on, 1"
-            " for a text that counts as others do"
+            f"the weight of {document.id} is {str(weight)[:40]}; a weight is a number of at least"
+            " 0, and 1 for a normal text"
         )
-    return float(told)
+    return float(weight)

@@ -48,7 +48,7 @@ def test_what_becomes_of_each_label_is_shown_with_what_is_lost(
     for facts in scheme_tables():
         assert f"{facts.scheme.name} in the other schemes" in page
         assert [len(row) for row in facts.rows] == [len(facts.others)] * len(facts.scheme.labels)
-    assert "GENEPROD does not tell proteins from genes" in page
+    assert "GENEPROD does not distinguish proteins from genes" in page
 
 
 def test_the_lists_of_models_lead_there(

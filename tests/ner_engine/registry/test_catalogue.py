@@ -480,7 +480,7 @@ def test_a_model_without_a_tokenizer_says_whose_is_missing(
     with pytest.raises(
         ModelNotFoundError,
         match=(
-            "takes the tokenizer of FacebookAI/roberta-base, which is not here; fetch it: hf"
+            "uses the tokenizer of FacebookAI/roberta-base, which is not here; download it: hf"
             " download"
         ),
     ):
@@ -531,7 +531,7 @@ def test_no_fetch_is_tried_offline(cache: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(
         "huggingface_hub.snapshot_download", lambda *_, **__: pytest.fail("a fetch was tried")
     )
-    with pytest.raises(ModelNotFoundError, match="fetch it on a machine with a network"):
+    with pytest.raises(ModelNotFoundError, match="download it on a machine with a network"):
         find(SD_NER, may_fetch=True)
 
 
@@ -553,7 +553,7 @@ def test_a_fetch_takes_no_pickles_and_the_revision_with_safetensors(
 
 @pytest.mark.parametrize("name", ["../sd-ner", "a/b/c", "org/../model", "org/model@../x", "x y"])
 def test_what_is_no_name_is_refused(cache: Path, name: str) -> None:
-    with pytest.raises(ModelNotFoundError, match="no hub name either"):
+    with pytest.raises(ModelNotFoundError, match="not a hub name either"):
         find(name)
 
 

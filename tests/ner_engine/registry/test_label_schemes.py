@@ -150,7 +150,7 @@ def test_a_scheme_is_recognised_by_its_labels_whatever_their_case() -> None:
     assert scheme_of(["GENE", "Chemical", "TAXON"]).name == "craft"
     assert scheme_of(["DNA", "cell_line"]).name == "jnlpba"
     for labels in (["PANEL_START"], ["CELL", "Planet"], []):
-        with pytest.raises(LabelSchemeError, match="of no known scheme"):
+        with pytest.raises(LabelSchemeError, match="belong to no known scheme"):
             scheme_of(labels)
     with pytest.raises(LabelSchemeError, match="there is no label scheme conll"):
         scheme_named("conll")
