@@ -165,7 +165,7 @@ def test_the_documents_name_only_files_that_exist() -> None:
 
 
 def test_the_settings_of_the_admins_guide_are_the_ones_that_are_read() -> None:
-    guide = (ROOT / "docs/guide/admins.md").read_text(encoding="utf-8")
+    guide = (ROOT / "docs/guide/admin/settings.md").read_text(encoding="utf-8")
     documented = {
         name
         for line in guide.splitlines()
@@ -185,7 +185,7 @@ def test_the_settings_of_the_admins_guide_are_the_ones_that_are_read() -> None:
     )
     read_by_the_hub = {"HF_HUB_CACHE", "HF_ENDPOINT"}
     assert documented <= read | read_by_the_hub
-    assert read - documented == set(), "not in docs/guide/admins.md"
+    assert read - documented == set(), "not in docs/guide/admin/settings.md"
 
 
 def test_the_keys_of_the_curators_guide_are_those_of_the_screen() -> None:
