@@ -1,4 +1,4 @@
-"""What commands that train have in common, and those that train several times in a row."""
+"""Arguments that training commands share, and the base of the commands of training series."""
 
 from __future__ import annotations
 
@@ -21,17 +21,16 @@ from annotator.learning.training.series import OPTIONS, SERIES_KIND, SeriesPaylo
 def add_training_arguments(
     parser: CommandParser,
     *,
-    snapshot: str = "a new one of all that is accepted",
-    base: str = "what serves the recipe's step, else the entities",
+    snapshot: str = "a new one of all accepted legends",
+    base: str = "the serving model of the recipe's task, else of the entities",
 ) -> None:
-    """What every training is asked for; the words say what an option that is not given stands
-    for."""
+    """Add the arguments of a training; ``snapshot`` and ``base`` describe their defaults."""
     parser.add_argument("project", metavar="PROJECT", help="the project's address, such as demo")
     parser.add_argument(
         "--recipe",
         default=DEFAULT_RECIPE,
         metavar="NAME",
-        help="hyperparameters to begin with (default: %(default)s)",
+        help="recipe with the hyperparameters (default: %(default)s)",
     )
     parser.add_argument(
         "--snapshot",
@@ -48,12 +47,12 @@ def add_training_arguments(
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="another value for a hyperparameter",
+        help="replace a hyperparameter of the recipe",
     )
 
 
 def settings_of(pairs: Sequence[str]) -> Mapping[str, str]:
-    """NAME=VALUE pairs as a mapping. Raises ``UserError`` for what is none."""
+    """Return NAME=VALUE pairs as a mapping. Raises ``UserError`` for a pair without "="."""
     for pair in pairs:
         if "=" not in pair:
             raise UserError(f"--set {pair} must be NAME=VALUE, such as --set epochs=1.")
@@ -61,16 +60,21 @@ def settings_of(pairs: Sequence[str]) -> Mapping[str, str]:
 
 
 class SeriesCommand(SnapshotCommand):
-    """A command whose work is a series of short trainings on a snapshot. One that was stopped goes
-    on when it is asked for the same again."""
+    """A command that runs a training series on a snapshot.
+
+    Run again with the same arguments, it resumes a series that was stopped.
+    """
 
     kind: ClassVar[SeriesKind]
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        add_training_arguments(parser, base="as the panel says")
+        add_training_arguments(parser, base="as in the admin")
         parser.add_argument(
-            "--seed", type=int, default=42, help="deals out the papers (default: %(default)s)"
+            "--seed",
+            type=int,
+            default=42,
+            help="seed of the random split of the papers (default: %(default)s)",
         )
 
     def done_series(
@@ -83,7 +87,7 @@ class SeriesCommand(SnapshotCommand):
         hyperparameters: list[str],
         **others: Any,
     ) -> TrainingSeries:
-        """The series, done. Raises ``UserError`` where it could not be."""
+        """Run the series and return it. Raises ``UserError`` if it was stopped or failed."""
         target = project_named(project)
         chosen = find_model(name=base, project=target) if base else None
         asked: dict[str, Any] = {"recipe": recipe, "hyperparameters": settings_of(hyperparameters)}
@@ -111,13 +115,12 @@ class SeriesCommand(SnapshotCommand):
             self.run_job(kind=SERIES_KIND, scope=target.scope, payload=SeriesPayload(series.pk))
         except UserError:
             if earlier is None:
-                TrainingSeries.objects.filter(
-                    pk=series.pk, job=None
-                ).delete()  # another series of the project is unfinished
+                # without a job, because another series of the project is unfinished
+                TrainingSeries.objects.filter(pk=series.pk, job=None).delete()
             raise
         except KeyboardInterrupt as stop:
             raise UserError(
-                f"Stopped. What is finished stays: go on with --snapshot {frozen.number} and the"
+                f"Stopped. Finished trainings stay: resume with --snapshot {frozen.number} and the"
                 " same settings."
             ) from stop
         series.refresh_from_db()
@@ -125,16 +128,15 @@ class SeriesCommand(SnapshotCommand):
 
 
 def _stopped_before(series: TrainingSeries) -> TrainingSeries | None:
-    """The newest series that was asked for the same and is neither done nor at work."""
+    """Return the newest series with the same settings that is neither done nor running."""
     alike = {
         name: getattr(series, name) for name in ("project", "snapshot", "kind", "base", "recipe")
     }
     for other in TrainingSeries.objects.filter(**alike).exclude(pk=series.pk).select_related("job"):
-        # compared here: SQLite compares what lies in its columns, in which the same settings stand
-        # in whatever order they came
-        if (other.hyperparameters, other.options) == (
-            series.hyperparameters,
-            series.options,
-        ) and not (other.is_done or other.is_at_work):
+        # compared here, because SQLite compares JSON as text, with its keys in any order
+        is_same = (
+            other.hyperparameters == series.hyperparameters and other.options == series.options
+        )
+        if is_same and not other.is_done and not other.is_at_work:
             return other
     return None

@@ -1,8 +1,7 @@
-"""Pre-tagging: what models suggest for every legend that nobody has begun to review, never the same
-legend twice with the same models.
+"""Pre-tagging: suggest entities for every undecided legend, once for each set of models.
 
-Three steps: where panels start, what the entities are, and the roles of those that take any. Each
-is done by a model of its own, or not at all.
+The pipeline has three stages: panel starts, entities, and roles. Each has its own model, or is
+left out.
 """
 
 from __future__ import annotations
@@ -32,17 +31,19 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-#: Legends that are tagged and written together: enough to fill a batch, few enough to stop soon.
+#: Legends that are tagged and written together: enough for the device, few enough to stop soon.
 BATCH: Final = 64
-#: Named one by one in the report; the rest is counted.
+#: Refused legends that the report names; the others are counted.
 MAX_NAMED: Final = 20
 _MAX_MARKER: Final = 40
 
 
 @dataclass
 class Pretagging:
-    """Tags what waits in one project. ``serving_now`` tells which models serve, so that a promotion
-    in between is followed."""
+    """Tags the waiting legends of one project.
+
+    ``serving_now`` returns the serving models, so that a promotion during the job is noticed.
+    """
 
     project: Project
     run: JobRun
@@ -54,12 +55,12 @@ class Pretagging:
     known: frozenset[str] = frozenset()
 
     def tag(self, lineup: Lineup, serving_before: object) -> dict[str, Any]:
-        """Tag with ``lineup``, then, as often as another model was promoted since
-        ``serving_before`` served, with what serves then; the report.
+        """Tag with ``lineup``, then again after each promotion; return the report.
 
-        A legend that a model cannot tag is named in it and keeps what it had. Raises ``UserError``
-        where it cannot tag any, ``DeviceError`` where the device fails: no legend is refused for
-        that, and those that were tagged stay so.
+        ``serving_before`` are the keys of the models that served when the job was enqueued. A
+        legend that a model cannot tag keeps its suggestions and is named in the report. Raises
+        ``UserError`` if a model cannot tag any. Raises ``DeviceError`` if the device fails: no
+        legend is refused for that, and tagged legends stay tagged.
         """
         self._tag_with(lineup)
         while (serving := self._serving_at_the_end(serving_before)).keys != serving_before:
@@ -83,8 +84,7 @@ class Pretagging:
         }
 
     def _serving_at_the_end(self, serving_before: object) -> Lineup:
-        """What serves now; where it is the same as before, a promotion after this moment finds the
-        way free for a job of its own."""
+        """Return the serving models; if they did not change, a later promotion gets a new job."""
         with transaction.atomic():
             Project.objects.select_for_update().get(pk=self.project.pk)
             serving = self.serving_now()
@@ -114,7 +114,7 @@ class Pretagging:
         self.run.report(
             done=0,
             total=total,
-            message=f"Loading {name}" if total else "Nothing waits to be tagged",
+            message=f"Loading {name}" if total else "No legend waits for tagging",
         )
         rows = waiting.order_by("pk").only(
             "pk", "project", "text", "doi", "figure_label", "external_id"
@@ -131,10 +131,9 @@ class Pretagging:
             self.run.report(done=done, total=max(total, done), message=f"Tagging with {name}")
 
     def _tag_batch(self, batch: Sequence[Document], lineup: Lineup) -> None:
-        """Tag and write them together; where that fails, one by one, so that a bad legend costs the
-        others nothing."""
+        """Tag and write the legends together; if that fails, one by one to isolate the bad one."""
         try:
-            open_panels, panels = _panels_of(batch, finds=bool(lineup.panels_by))
+            open_panels, panels = _panels_of(batch, predicts=bool(lineup.panels_by))
             tagged = engine.tag(lineup.models, [document.text for document in batch], panels)
             self.run.check()
             self._write(batch, tagged, lineup, open_panels)
@@ -142,7 +141,7 @@ class Pretagging:
             self._tag_one_by_one(batch, lineup, error)
         except (JobStoppedError, DatabaseError, UserError, EngineError):
             raise
-        except Exception as error:  # noqa: BLE001 - whatever a model chokes on; one by one it is told from a model that always fails
+        except Exception as error:  # noqa: BLE001 - a text may make a model raise anything
             self._tag_one_by_one(batch, lineup, error)
 
     def _tag_one_by_one(self, batch: Sequence[Document], lineup: Lineup, error: Exception) -> None:
@@ -202,30 +201,32 @@ class Pretagging:
 
 
 def _panels_of(
-    batch: Sequence[Document], *, finds: bool
+    batch: Sequence[Document], *, predicts: bool
 ) -> tuple[frozenset[int], list[Sequence[Segment]]]:
-    """Of which legends panels are to be found, and the panels of each as the engine is told them:
-    none where it is to find them.
+    """Return the legends whose panels the engine predicts, and the panels of each legend.
 
-    Where panels are not to be found, a legend without any is read as a whole.
+    A legend in the first has no panels in the second. If panels are not predicted, a legend
+    without any counts as one.
     """
     asked = Document.objects.filter(pk__in=[document.pk for document in batch])
-    is_open = (
-        frozenset(asked.without_own_panels().values_list("pk", flat=True)) if finds else frozenset()
-    )
+    is_open: frozenset[int] = frozenset()
+    if predicts:
+        is_open = frozenset(asked.without_own_panels().values_list("pk", flat=True))
     known: dict[int, list[Segment]] = {}
     rows = (
         SegmentRow.objects.filter(document__in=batch)
         .order_by("position")
         .values_list("document", "start", "end")
     )
-    for document, start, end in rows:
-        known.setdefault(document, []).append(Segment(start, end))
-    whole = {document.pk: [Segment(0, len(document.text))] for document in batch}
-    return is_open, [
-        () if document.pk in is_open else known.get(document.pk) or whole[document.pk]
-        for document in batch
-    ]
+    for key, start, end in rows:
+        known.setdefault(key, []).append(Segment(start, end))
+    panels: list[Sequence[Segment]] = []
+    for document in batch:
+        if document.pk in is_open:
+            panels.append(())
+        else:
+            panels.append(known.get(document.pk) or [Segment(0, len(document.text))])
+    return is_open, panels
 
 
 def _storable(panels: Sequence[Segment]) -> list[Segment]:
@@ -233,7 +234,7 @@ def _storable(panels: Sequence[Segment]) -> list[Segment]:
 
 
 def _written(batch: Sequence[Document], source: str) -> list[list[Any]]:
-    """The suggestions that stand now, where some of the batch were taken up meanwhile."""
+    """Return the batch's current suggestions, for reviewers opened some legends meanwhile."""
     layers = Layer.objects.current().filter(
         document__in=batch, kind=LayerKind.SUGGESTED, source=source
     )

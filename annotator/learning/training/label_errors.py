@@ -1,7 +1,6 @@
-"""What a search for label errors found: where in the legends, and how it is sent to review.
+"""The label errors that a search found: locate them in legends, show them, send them to review.
 
-The engine knows texts by their number; here each gets the legend it is from, so that everything can
-be opened.
+The engine knows texts by their number; here each gets the legend that it is from.
 """
 
 from __future__ import annotations
@@ -31,17 +30,17 @@ from ner_engine.split import SPLITS
 
 log = structlog.get_logger(__name__)
 
-#: Disagreements on a page, and how far down the list the pages go.
+#: Label errors on a page, and on all pages together.
 PAGE_SIZE: Final = 50
 SHOWN: Final = 1000
-#: How a disagreement is called; the keys are the engine's.
+#: The kinds of label errors, as the model sees the text; the keys are the engine's.
 KINDS: Final[Mapping[str, str]] = {
-    "label": "another label",
-    "boundary": "other edges",
-    "spurious": "marks nothing there",
-    "missing": "marks it, nobody did",
+    "label": "different label",
+    "boundary": "different boundaries",
+    "spurious": "no entity here",
+    "missing": "entity not annotated",
 }
-#: Legends that are looked up together.
+#: Legends that are read with one query.
 _READ_AT_ONCE: Final = 500
 _FOUND: Final = "found"
 _DISAGREEMENTS: Final = "disagreements.jsonl"
@@ -49,8 +48,7 @@ _LEGENDS: Final = "legends.jsonl"
 
 
 class _Place(NamedTuple):
-    """Where a row of a snapshot is from: the legend, its revision then, and where in it the panel
-    begins."""
+    """The origin of a row of a snapshot: legend, revision, and the panel's offset in the legend."""
 
     document: int
     revision: int
@@ -58,15 +56,17 @@ class _Place(NamedTuple):
 
 
 def finish(series: TrainingSeries, result: dict[str, Any]) -> dict[str, Any]:
-    """Write both rankings once more with the legends they are of; what is kept on the row: the
-    engine's counts, and how many legends there are."""
+    """Write both rankings with their legends, and return what the series stores.
+
+    The series stores the engine's counts and the number of legends.
+    """
     places = _places(series.snapshot)
     legends = _legends(series.out, places)
     with workbench(series.folder / _FOUND) as bench:
         _write(bench / _LEGENDS, iter(legends))
         _write(
             bench / _DISAGREEMENTS,
-            (_located(row, places[row["text"]]) for row in _lines(series.out / _DISAGREEMENTS)),
+            (_at_legend(row, places[row["text"]]) for row in _lines(series.out / _DISAGREEMENTS)),
         )
         target = series.folder / _FOUND
         if target.exists():
@@ -79,7 +79,7 @@ def finish(series: TrainingSeries, result: dict[str, Any]) -> dict[str, Any]:
 
 
 def _places(snapshot: Snapshot) -> list[_Place]:
-    """Of each row, in the order in which the engine reads them."""
+    """Return the origin of each row, in the order in which the engine reads them."""
     rows = (
         row["attributes"]["lineage"] for side in SPLITS for row in rows_of(snapshot.folder, side)
     )
@@ -87,8 +87,7 @@ def _places(snapshot: Snapshot) -> list[_Place]:
 
 
 def _legends(out: Path, places: list[_Place]) -> list[dict[str, Any]]:
-    """A line a legend with a disagreement, the most suspicious first. A legend is as suspicious as
-    its most suspicious panel."""
+    """Return a line a legend with label errors, by the highest score of its panels."""
     found: dict[int, dict[str, Any]] = {}
     for row in _lines(out / "texts.jsonl"):
         if row["disagreements"]:
@@ -106,17 +105,14 @@ def _legends(out: Path, places: list[_Place]) -> list[dict[str, Any]]:
     return sorted(found.values(), key=lambda legend: (-legend["suspicion"], legend["document"]))
 
 
-def _located(row: dict[str, Any], place: _Place) -> dict[str, Any]:
-    """The disagreement at the offsets of its legend."""
-    moved = {
-        name: (
-            [row[name][0] + place.start, row[name][1] + place.start, row[name][2]]
-            if row[name]
-            else None
-        )
-        for name in ("decided", "found")
-    }
-    return {**row, **moved, "document": place.document}
+def _at_legend(row: dict[str, Any], place: _Place) -> dict[str, Any]:
+    """Return the label error with offsets in its legend instead of its panel."""
+    moved = dict(row)
+    for name in ("decided", "found"):
+        if row[name]:
+            start, end, label = row[name]
+            moved[name] = [start + place.start, end + place.start, label]
+    return {**moved, "document": place.document}
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:
@@ -124,14 +120,16 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
         yield from map(json.loads, stream)
 
 
-def _kept(series: TrainingSeries, name: str) -> Iterator[dict[str, Any]]:
-    """The lines of a ranking. Raises ``UserError`` where it went with the folder of runs, of which
-    nobody has to make a backup."""
+def _ranking(series: TrainingSeries, name: str) -> Iterator[dict[str, Any]]:
+    """Return the lines of a ranking.
+
+    Raises ``UserError`` if it is gone: the folder of runs is not part of a backup.
+    """
     path = series.folder / _FOUND / name
     if not path.is_file():
         raise UserError(
-            "What this search found is no longer on this machine's disk; only its counts are left."
-            " Look for label errors anew."
+            "The list of this search is no longer on this machine's disk; only its counts are left."
+            " Start a new search for label errors."
         )
     return _lines(path)
 
@@ -141,13 +139,15 @@ def _write(path: Path, rows: Iterator[Mapping[str, Any]]) -> None:
         stream.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
 
-# What pages show
+# Pages
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A disagreement for a page; ``document`` is None where the legend was removed. Percents are of
-    a hundred."""
+    """A label error for a page.
+
+    ``document`` is None if the legend was removed. ``probability`` and ``suspicion`` are percents.
+    """
 
     rank: int
     document: Document | None
@@ -164,8 +164,7 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class ShownPage:
-    """A page of the ranking, and the numbers of those before and after it; None where there is
-    none."""
+    """A page of the ranking, with the numbers of the pages before and after it, if any."""
 
     rows: list[Shown]
     number: int
@@ -174,16 +173,16 @@ class ShownPage:
 
 
 def ranked(series: TrainingSeries, number: int = 1) -> ShownPage:
-    """A page of the disagreements, the most suspicious first; numbers count from 1, one that there
-    is not is the nearest.
+    """Return a page of the label errors, the most probable first.
 
-    Raises ``UserError`` where the list is no longer there.
+    Pages count from 1; a number out of range gives the nearest page. Raises ``UserError`` if the
+    list is gone.
     """
     n = min(series.result["disagreements"], SHOWN)
     last = max(1, -(-n // PAGE_SIZE))
     number = min(max(number, 1), last)
     start = (number - 1) * PAGE_SIZE
-    lines = list(islice(_kept(series, _DISAGREEMENTS), start, min(start + PAGE_SIZE, n)))
+    lines = list(islice(_ranking(series, _DISAGREEMENTS), start, min(start + PAGE_SIZE, n)))
     documents = series.project.documents.only(
         "project", "doi", "figure_label", "external_id"
     ).in_bulk([row["document"] for row in lines])
@@ -192,60 +191,58 @@ def ranked(series: TrainingSeries, number: int = 1) -> ShownPage:
         _shown(rank, row, documents.get(row["document"]), names)
         for rank, row in enumerate(lines, start + 1)
     ]
-    return ShownPage(
-        rows, number, number - 1 if number > 1 else None, number + 1 if number < last else None
-    )
+    before = number - 1 if number > 1 else None
+    after = number + 1 if number < last else None
+    return ShownPage(rows, number, before, after)
 
 
 def _shown(
     rank: int, row: Mapping[str, Any], document: Document | None, names: Mapping[str, str]
 ) -> Shown:
     decided, found = row["decided"], row["found"]
-    says = ""
+    prediction = ""
     if found:
-        says = names.get(found[2], found[2])
+        prediction = names.get(found[2], found[2])
         if decided and found[:2] != decided[:2]:
-            says += f" “{row['found_surface']}”"
+            prediction += f" “{row['found_surface']}”"
     before, after = row["context"]
     return Shown(
-        rank,
-        document,
-        row["paper"],
-        before,
-        row["surface"],
-        after,
-        names.get(decided[2], decided[2]) if decided else "",
-        says,
-        KINDS[row["kind"]],
-        100 * row["probability"],
-        100 * row["suspicion"],
+        rank=rank,
+        document=document,
+        paper=row["paper"],
+        before=before,
+        surface=row["surface"],
+        after=after,
+        decided=names.get(decided[2], decided[2]) if decided else "",
+        found=prediction,
+        kind=KINDS[row["kind"]],
+        probability=100 * row["probability"],
+        suspicion=100 * row["suspicion"],
     )
 
 
 def table_by_label(result: Mapping[str, Any]) -> list[tuple[str, int, list[int]]]:
-    """(label, decided entities, how many of each of ``KINDS``), and last of all."""
-    rows = [
-        (label, counts["entities"], [counts[kind] for kind in KINDS])
-        for label, counts in result["by_label"].items()
-    ]
-    return [
-        *rows,
-        (
-            "All",
-            sum(n for _, n, _ in rows),
-            [sum(column) for column in zip(*(kinds for _, _, kinds in rows), strict=True)],
-        ),
-    ]
+    """Return (label, annotated entities, errors of each of ``KINDS``); the last row is the sum."""
+    rows = []
+    n_entities, totals = 0, dict.fromkeys(KINDS, 0)
+    for label, counts in result["by_label"].items():
+        rows.append((label, counts["entities"], [counts[kind] for kind in KINDS]))
+        n_entities += counts["entities"]
+        for kind in KINDS:
+            totals[kind] += counts[kind]
+    return [*rows, ("All", n_entities, list(totals.values()))]
 
 
-# To review
+# Review
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What became of the legends that were to be sent to review: how many were, how many were
-    edited since the snapshot or are gone, how many are shown blind, and how many somebody has
-    looked at for this since."""
+    """How many legends were sent to review, and how many were left out for which reason.
+
+    ``n_changed`` were edited after the snapshot or removed, ``n_blind`` belong to the blind sample,
+    and ``n_looked_at`` were checked for label errors after the snapshot.
+    """
 
     n_sent: int
     n_changed: int
@@ -254,54 +251,36 @@ class Sent:
 
     def __str__(self) -> str:
         reasons = (
-            (self.n_changed, "edited since, or gone"),
-            (self.n_blind, "of the blind share"),
-            (self.n_looked_at, "looked at since"),
+            (self.n_changed, "edited or removed since the snapshot"),
+            (self.n_blind, "in the blind sample"),
+            (self.n_looked_at, "checked since the snapshot"),
         )
-        left = [f"{n:,} {words}" for n, words in reasons if n]
-        others = f"; left out: {', '.join(left)}" if left else ""
-        return f"{self.n_sent:,} legend{'' if self.n_sent == 1 else 's'} sent to review{others}."
+        noun = "legend" if self.n_sent == 1 else "legends"
+        sentence = f"{self.n_sent:,} {noun} sent to review"
+        left_out = [f"{n:,} {reason}" for n, reason in reasons if n]
+        if left_out:
+            sentence += f"; left out: {', '.join(left_out)}"
+        return f"{sentence}."
 
 
 def send_to_review(*, series: TrainingSeries, n: int, actor: Actor) -> Sent:
-    """Make the ``n`` most suspicious legends the project's queue of possible label errors, in place
-    of those that were in it and not settled.
+    """Queue the ``n`` legends with the most probable label errors for review.
 
-    A legend that was edited since the snapshot is passed over, because what was found may be
-    elsewhere now; one that somebody has looked at for possible errors since; and one of the blind
-    share, because it stands for what people decide without being told. Raises ``PermissionDenied``;
-    ``UserError`` where nothing was found yet, or is no longer there, or for a number below 1.
+    They replace the unsettled ones of the project's queue. Left out are legends that changed since
+    the snapshot, because offsets may have moved; that were checked since; and those of the blind
+    sample, which must be decided without hints. Raises ``PermissionDenied``; ``UserError`` if the
+    search is not done, its list is gone, or ``n`` is below 1.
     """
     require(actor, series.project, Action.TRAIN)
     if series.kind != SeriesKind.LABEL_ERRORS or not series.is_done:
         raise UserError("The search has not ended yet, so there is nothing to send to review.")
     if n < 1:
-        raise UserError("Send one legend or more.")
-    chosen: dict[int, float] = {}
-    passed_over: Counter[str] = Counter()
-    settled = LabelErrorCandidate.objects.filter(
-        document__project=series.project, settled_at__gt=series.snapshot.created_at
-    )
-    looked_at = set(settled.values_list("document", flat=True))
-    for legend, document in _with_documents(series):
-        if len(chosen) == n:
-            break
-        if document is None or (document.revision, document.state) != (
-            legend["revision"],
-            DocumentState.ACCEPTED,
-        ):
-            passed_over["changed"] += 1
-        elif document.is_blind:
-            passed_over["blind"] += 1
-        elif document.pk in looked_at:
-            passed_over["looked at"] += 1
-        else:
-            chosen[document.pk] = legend["suspicion"]
+        raise UserError("Send at least one legend.")
+    chosen, left_out = _choose(series, n)
     rows: dict[int, list[LabelErrorCandidate]] = {pk: [] for pk in chosen}
-    source = str(series)
-    for row in _kept(series, _DISAGREEMENTS):
+    for row in _ranking(series, _DISAGREEMENTS):
         if row["document"] in rows:
-            rows[row["document"]].append(_suspicion(row, source))
+            rows[row["document"]].append(_candidate(row, source=str(series)))
     replace_label_errors(
         project=series.project, found={pk: (score, rows[pk]) for pk, score in chosen.items()}
     )
@@ -311,20 +290,47 @@ def send_to_review(*, series: TrainingSeries, n: int, actor: Actor) -> Sent:
         legends=len(chosen),
         actor=log_name(actor),
     )
-    return Sent(len(chosen), passed_over["changed"], passed_over["blind"], passed_over["looked at"])
+    return Sent(len(chosen), left_out["changed"], left_out["blind"], left_out["looked at"])
+
+
+def _choose(series: TrainingSeries, n: int) -> tuple[dict[int, float], Counter[str]]:
+    """Return the scores of the first ``n`` legends to send, and how many were left out and why."""
+    settled = LabelErrorCandidate.objects.filter(
+        document__project=series.project, settled_at__gt=series.snapshot.created_at
+    )
+    looked_at = set(settled.values_list("document", flat=True))
+    chosen: dict[int, float] = {}
+    left_out: Counter[str] = Counter()
+    for legend, document in _with_documents(series):
+        if len(chosen) == n:
+            break
+        if document is None or not _is_unchanged(document, legend):
+            left_out["changed"] += 1
+        elif document.is_blind:
+            left_out["blind"] += 1
+        elif document.pk in looked_at:
+            left_out["looked at"] += 1
+        else:
+            chosen[document.pk] = legend["suspicion"]
+    return chosen, left_out
+
+
+def _is_unchanged(document: Document, legend: Mapping[str, Any]) -> bool:
+    is_accepted = document.state == DocumentState.ACCEPTED
+    return is_accepted and document.revision == legend["revision"]
 
 
 def _with_documents(series: TrainingSeries) -> Iterator[tuple[dict[str, Any], Document | None]]:
-    """Each suspicious legend as it was found and as it is now, None where it is gone; many of them
-    with one query."""
-    legends = _kept(series, _LEGENDS)
+    """Yield each ranked legend with its document as it is now, None if it was removed."""
+    legends = _ranking(series, _LEGENDS)
     documents = series.project.documents.only("project", "revision", "state", "lot")
     while some := list(islice(legends, _READ_AT_ONCE)):
         now = documents.in_bulk([legend["document"] for legend in some])
-        yield from ((legend, now.get(legend["document"])) for legend in some)
+        for legend in some:
+            yield legend, now.get(legend["document"])
 
 
-def _suspicion(row: Mapping[str, Any], source: str) -> LabelErrorCandidate:
+def _candidate(row: Mapping[str, Any], source: str) -> LabelErrorCandidate:
     place, found = row["decided"] or row["found"], row["found"]
     return LabelErrorCandidate(
         document_id=row["document"],
@@ -342,8 +348,7 @@ def _suspicion(row: Mapping[str, Any], source: str) -> LabelErrorCandidate:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What curators made of the disagreements of a search: how many are open, kept as they were,
-    and corrected."""
+    """The label errors of a search in review: how many are open, kept unchanged, and corrected."""
 
     n_open: int
     n_kept: int
@@ -356,7 +361,7 @@ class Outcome:
 
 
 def outcome_of(series: TrainingSeries) -> Outcome | None:
-    """None where nothing of it was sent to review."""
+    """Return what curators did with a search's label errors, None if none was sent to review."""
     rows = LabelErrorCandidate.objects.filter(document__project=series.project, source=str(series))
     counts = rows.aggregate(
         n_open=Count("pk", filter=Q(settled_at=None)),

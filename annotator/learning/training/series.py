@@ -1,8 +1,7 @@
-"""Several short trainings in one job: asked for, run in a child process, cancelled, gone on with.
-What they are done for is ``label_errors``' and ``curves``' to say.
+"""Training series: several short trainings in one job, for label errors or a learning curve.
 
-A part that is finished is never trained again: the child keeps it in the series' folder, whoever
-started it.
+The child process stores each finished training in the series' folder, so a series that stopped is
+resumed after it. ``label_errors`` and ``learning_curve`` interpret the results.
 """
 
 from __future__ import annotations
@@ -40,6 +39,7 @@ from annotator.learning.training.disk_space import (
     refuse_without_space,
     remove_leftovers_of_ended_runs,
 )
+from annotator.learning.training.plan import refuse_unusable_base
 from annotator.learning.training.recipes import (
     DEFAULT_RECIPE,
     check_series,
@@ -55,12 +55,12 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 SERIES_KIND: Final = "training_series"
-#: What each kind may be asked for beside recipe and hyperparameters, and what becomes of its result
-#: once the engine is done.
+#: The options of each kind, beside recipe and hyperparameters.
 OPTIONS: Final[Mapping[str, frozenset[str]]] = {
     SeriesKind.LABEL_ERRORS: frozenset({"folds", "max_steps", "seed"}),
     SeriesKind.LEARNING_CURVE: frozenset({"shares", "max_steps", "seed"}),
 }
+#: Turns the engine's result of each kind into what the series stores.
 _FINISH: Final[Mapping[str, Callable[[TrainingSeries, dict[str, Any]], dict[str, Any]]]] = {
     SeriesKind.LABEL_ERRORS: label_errors.finish,
     SeriesKind.LEARNING_CURVE: curves.finish,
@@ -85,11 +85,11 @@ def start_series(
     hyperparameters: Mapping[str, Any] | None = None,
     options: Mapping[str, Any] | None = None,
 ) -> TrainingSeries:
-    """Look for label errors in a snapshot, or draw its learning curve, in the background.
+    """Enqueue a job that searches a snapshot for label errors, or draws its learning curve.
 
-    Where no base is given, a search begins with the model that the one in service was first trained
-    from, and a curve with the one in service. Raises ``PermissionDenied``; ``UserError`` for what
-    cannot be; ``JobConflictError`` while another series is unfinished in the project.
+    Without a ``base``, a curve starts from the serving model, and a search from its first ancestor.
+    Raises ``PermissionDenied``; ``UserError`` if an argument is not permitted;
+    ``JobConflictError`` while another series of the project is unfinished.
     """
     series = add_series(
         project=project,
@@ -119,7 +119,7 @@ def add_series(
     hyperparameters: Mapping[str, Any],
     options: Mapping[str, Any],
 ) -> TrainingSeries:
-    """The row of a series that is still to be done. Raises as ``start_series``."""
+    """Return the new row of a series whose job is not enqueued yet. Raises as ``start_series``."""
     require(actor, project, Action.TRAIN)
     if kind not in SeriesKind.values:
         raise UserError(
@@ -128,50 +128,53 @@ def add_series(
     if snapshot.project_id != project.pk or not snapshot.is_ready:
         raise UserError("Choose a finished snapshot of this project.")
     if unknown := sorted(options.keys() - OPTIONS[kind]):
-        raise UserError(
-            f"There is no {unknown[0]} to be set here; there are"
-            f" {', '.join(sorted(OPTIONS[kind]))}."
-        )
+        known = ", ".join(sorted(OPTIONS[kind]))
+        raise UserError(f"There is no option {unknown[0]} here; there are {known}.")
     task = recipe_named(recipe).task
-    base = base or (
-        first_of(serving_model(project))
-        if kind == SeriesKind.LABEL_ERRORS
-        else serving_model(project)
+    base = base or _default_base(project, kind)
+    refuse_unusable_base(base, project)
+    check_series(
+        program=kind,
+        recipe=recipe,
+        base=base.path,
+        settings=engine_settings(task, snapshot, hyperparameters),
+        options=options,
     )
-    if not ModelVersion.objects.usable_in(project).filter(pk=base.pk).exists():
-        raise UserError(
-            f"The model {base.name} is retired or belongs to another project. Choose another base."
-        )
-    told = engine_settings(task, snapshot, hyperparameters)
-    check_series(program=kind, recipe=recipe, base=base.path, settings=told, options=options)
-    facts = {
-        "kind": kind,
-        "recipe": recipe,
-        "hyperparameters": dict(hyperparameters),
-        "options": dict(options),
-    }
     return TrainingSeries.objects.create(
-        project=project, snapshot=snapshot, base=base, created_by=user_of(actor), **facts
+        project=project,
+        snapshot=snapshot,
+        base=base,
+        kind=kind,
+        recipe=recipe,
+        hyperparameters=dict(hyperparameters),
+        options=dict(options),
+        created_by=user_of(actor),
     )
 
 
-def first_of(model: ModelVersion) -> ModelVersion:
-    """The model at the beginning of the line: it learned from no snapshot, so it knows nobody's
-    errors by heart."""
+def _default_base(project: Project, kind: str) -> ModelVersion:
+    serving = serving_model(project)
+    return first_ancestor(serving) if kind == SeriesKind.LABEL_ERRORS else serving
+
+
+def first_ancestor(model: ModelVersion) -> ModelVersion:
+    """Return the first model of the line, which learned no error of the project's legends."""
     while model.parent is not None:
         model = model.parent
     return model
 
 
 def enqueue_series(*, series: TrainingSeries, actor: Actor) -> TrainingSeries:
-    """Have a worker begin with the series, or go on where it was stopped.
+    """Enqueue a job that starts or resumes the series.
 
-    Raises ``PermissionDenied``; ``UserError`` where it is done or at work; ``JobConflictError``
-    while another is unfinished in the project.
+    Raises ``PermissionDenied``; ``UserError`` if the series is done or running;
+    ``JobConflictError`` while another of the project is unfinished.
     """
     require(actor, series.project, Action.TRAIN)
-    if series.is_done or series.is_at_work:
-        raise UserError("It is done already." if series.is_done else "It is at work already.")
+    if series.is_done:
+        raise UserError("This series is done already.")
+    if series.is_at_work:
+        raise UserError("This series is running already.")
     with transaction.atomic():
         series.job = enqueue(
             kind=SERIES_KIND,
@@ -191,8 +194,10 @@ def enqueue_series(*, series: TrainingSeries, actor: Actor) -> TrainingSeries:
 
 
 def cancel_series(*, series: TrainingSeries, actor: Actor) -> None:
-    """Stop it after the step it is at; what is finished stays, and it can be gone on with. Raises
-    ``PermissionDenied``."""
+    """Stop the series after its current step; finished trainings stay, and it can be resumed.
+
+    Raises ``PermissionDenied``.
+    """
     require(actor, series.project, Action.TRAIN)
     if series.job is not None and not series.job.is_final:
         request_cancel(job=series.job, actor=actor)
@@ -200,54 +205,29 @@ def cancel_series(*, series: TrainingSeries, actor: Actor) -> None:
 
 @dataclass
 class SeriesRun:
-    """A series by one job."""
+    """One job of a series."""
 
     series: TrainingSeries
     job: JobRun
     part: str = ""
 
-    def _options(self) -> dict[str, Any]:
-        """What was asked for; texts that the snapshot's rule calls nearly the same share a fold, in
-        a series that goes on those that did."""
-        if self.series.kind != SeriesKind.LABEL_ERRORS:
-            return dict(self.series.options)
-        begun = self.series.out / "series.json"
-        rules = (
-            json.loads(begun.read_text(encoding="utf-8"))
-            if begun.is_file()
-            else self.series.snapshot.rules
-        )
-        return {**self.series.options, "near_duplicate": rules.get("near_duplicate", THRESHOLD)}
-
     def complete(self) -> dict[str, Any]:
-        """Train and look, part after part; the report. What a stopped or failed one has finished
-        stays for the next."""
+        """Run the trainings that are not finished yet, store the result, return the job's.
+
+        Finished trainings of a series that stops or fails stay for its next job.
+        """
         series, snapshot = self.series, self.series.snapshot
         TrainingSeries.objects.filter(pk=series.pk).update(job=self.job.job)
         wait_for_place(series.folder, self.job)
-        _remove_unfinished_others(series)
+        _remove_leftovers_of_others(series)
         remove_leftovers_of_ended_runs()
         verify_snapshot(snapshot=snapshot)
         verify_model(series.base)
-        task = recipe_named(series.recipe).task
-        told = engine_settings(task, snapshot, series.hyperparameters)
-        complete = checked_hyperparameters(series.recipe, series.hyperparameters)
-        room = DiskSpace.of_run(find_base(series.base.path).n_parameters, complete)
-        refuse_without_space(DiskSpace(room.runs, 0), taken=bytes_in(series.out))
-        command = engine.series_command(
-            program=series.kind,
-            recipe=series.recipe,
-            data=data_of(snapshot, task),
-            base=series.base.path,
-            out=series.out,
-            settings=told,
-            options=self._options(),
-        )
+        self._refuse_without_space()
         self.job.report(message="Starting the training process")
-        Supervisor(command, series.folder, self.job, self._heard).train()
-        result = _FINISH[series.kind](
-            series, json.loads((series.out / "result.json").read_text(encoding="utf-8"))
-        )
+        Supervisor(self._command(), series.folder, self.job, self._on_event).train()
+        result = json.loads((series.out / "result.json").read_text(encoding="utf-8"))
+        result = _FINISH[series.kind](series, result)
         with transaction.atomic():
             self.job.hold()
             TrainingSeries.objects.filter(pk=series.pk).update(
@@ -256,34 +236,60 @@ class SeriesRun:
         log.info("series_done", series=series.pk, kind=series.kind)
         return {"series": series.pk, "kind": series.kind, "snapshot": snapshot.number}
 
-    def _heard(self, event: Event) -> None:
+    def _refuse_without_space(self) -> None:
+        series = self.series
+        hyperparameters = checked_hyperparameters(series.recipe, series.hyperparameters)
+        n_parameters = find_base(series.base.path).n_parameters
+        needed = DiskSpace.of_run(n_parameters, hyperparameters)
+        no_model = DiskSpace(needed.runs, 0)  # the models of a series are not registered
+        refuse_without_space(no_model, taken=bytes_in(series.out))
+
+    def _command(self) -> list[str]:
+        series = self.series
+        task = recipe_named(series.recipe).task
+        return engine.series_command(
+            program=series.kind,
+            recipe=series.recipe,
+            data=data_of(series.snapshot, task),
+            base=series.base.path,
+            out=series.out,
+            settings=engine_settings(task, series.snapshot, series.hyperparameters),
+            options=self._options(),
+        )
+
+    def _options(self) -> dict[str, Any]:
+        """Return the options with the similarity above which texts must share a fold.
+
+        It is that of the snapshot's rules, or of the start of a resumed series.
+        """
+        series = self.series
+        if series.kind != SeriesKind.LABEL_ERRORS:
+            return dict(series.options)
+        rules = series.snapshot.rules
+        started = series.out / "series.json"
+        if started.is_file():
+            rules = json.loads(started.read_text(encoding="utf-8"))
+        return {**series.options, "near_duplicate": rules.get("near_duplicate", THRESHOLD)}
+
+    def _on_event(self, event: Event) -> None:
         kind = event.get("event")
         if kind in ("part", "part_done"):
             self.part = f"{event['number']} of {event['parts']}"
-            self.job.report(
-                message=f"Training {self.part}{' is done' if kind == 'part_done' else ''}"
-            )
+            end = " is done" if kind == "part_done" else ""
+            self.job.report(message=f"Training {self.part}{end}")
         elif kind == "step":
-            self.job.report(
-                done=event["step"],
-                total=event["steps"],
-                message=f"Training {self.part}, step {event['step']} of {event['steps']} in all",
-            )
+            step, steps = event["step"], event["steps"]
+            message = f"Training {self.part}, step {step} of {steps} in all"
+            self.job.report(done=step, total=steps, message=message)
         elif kind == "looking":
-            self.job.report(
-                message=(
-                    f"Training {self.part} is read with: {event['done']:,} of {event['of']:,}"
-                    " panels"
-                )
-            )
+            done, total = f"{event['done']:,}", f"{event['of']:,}"
+            self.job.report(message=f"Reading with training {self.part}: {done} of {total} panels")
 
 
-def _remove_unfinished_others(series: TrainingSeries) -> None:
-    """What series of the project and kind that did not end have left of checkpoints and data; what
-    they finished stays."""
-    for other in TrainingSeries.objects.filter(project=series.project, kind=series.kind).exclude(
-        pk=series.pk
-    ):
+def _remove_leftovers_of_others(series: TrainingSeries) -> None:
+    """Remove checkpoints and data of other series of the project and kind, not their results."""
+    others = TrainingSeries.objects.filter(project=series.project, kind=series.kind)
+    for other in others.exclude(pk=series.pk):
         for name in ("run", "data"):
             for folder in other.out.glob(f"*/{name}"):
                 shutil.rmtree(folder, ignore_errors=True)

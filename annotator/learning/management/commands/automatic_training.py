@@ -17,8 +17,9 @@ from annotator.learning.training.recipes import DEFAULT_RECIPE
 
 class Command(JsonCommand):
     help = (
-        "Have a project train by itself, up to the gate and never past it; without --on and --off,"
-        " tell how it stands. Exit code 0: it is as asked for; 2: nothing changed."
+        "Switch automatic training of a project on or off; without --on and --off, print its"
+        " status. It trains and evaluates candidates, and never promotes one. Exit code 0: it is as"
+        " asked for; 2: nothing changed."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -32,18 +33,21 @@ class Command(JsonCommand):
             action="store_true",
             help="train after --panels newly accepted panels, or after --days days",
         )
-        switch.add_argument("--off", action="store_true", help="train only when somebody starts it")
+        switch.add_argument("--off", action="store_true", help="train only when a user starts it")
         parser.add_argument(
-            "--panels", type=int, metavar="N", help="newly accepted panels after which it trains"
+            "--panels", type=int, metavar="N", help="train after so many newly accepted panels"
         )
         parser.add_argument(
-            "--days", type=int, metavar="N", help="days after which it trains if anything is new"
+            "--days",
+            type=int,
+            metavar="N",
+            help="train after so many days if legends were accepted",
         )
         parser.add_argument(
             "--recipe",
             default=DEFAULT_RECIPE,
             metavar="NAME",
-            help="hyperparameters to begin with (default: %(default)s)",
+            help="recipe with the hyperparameters (default: %(default)s)",
         )
         parser.add_argument(
             "--set",
@@ -51,12 +55,12 @@ class Command(JsonCommand):
             action="append",
             default=[],
             metavar="NAME=VALUE",
-            help="another value for a hyperparameter",
+            help="replace a hyperparameter of the recipe",
         )
         parser.add_argument(
             "--look",
             action="store_true",
-            help="look now whether it is time, as a worker does every minute",
+            help="check now whether a training is due, as a worker does every minute",
         )
 
     def perform(
@@ -96,11 +100,10 @@ class Command(JsonCommand):
             {"reason": each.reason, "run": each.run_id, "outcome": each.outcome}
             for each in standing.rounds
         ]
-        lines = [
-            f"{target.slug} {'trains' if now.is_on else 'does not train'} by itself. {now.said}".strip()  # noqa: E501
-        ]
+        status = "on" if now.is_on else "off"
+        lines = [f"Automatic training of {target.slug} is {status}. {now.said}".strip()]
         lines += [
-            f"{each.created_at:%Y-%m-%d %H:%M}  {each.reason} {each.outcome or 'Under way.'}"
+            f"{each.created_at:%Y-%m-%d %H:%M}  {each.reason} {each.outcome or 'Unfinished.'}"
             for each in standing.rounds
         ]
         return Outcome({"project": target.slug, **facts, "rounds": rounds}, lines)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.core.management.base import CommandParser
@@ -19,17 +19,21 @@ from annotator.jobs.commands import JobCommand
 from annotator.learning.commands import add_training_arguments, settings_of
 from annotator.learning.evaluation.charts import in_words_of
 from annotator.learning.tagging.services import find_model
-from annotator.learning.training.dry_run import DryRun, dry_run_of, dry_run_payload
+from annotator.learning.training.dry_run import DryRun, LabelRow, dry_run_of, dry_run_payload
 from annotator.learning.training.plan import TrainingRequest, plan_training
 from annotator.learning.training.services import DRY_RUN_KIND
 from ner_engine.split import SPLITS
 
+#: The splits, in the order of the numbers.
+_SPLITS = "training / validation / test"
+
 
 class Command(JobCommand):
     help = (
-        "Say what a training would learn from, what is new since the last one, what speaks against"
-        " it, and how long it would take here, by a few steps that are tried. Exit code 0: it can"
-        " be started; 1: it would end before it begins, and the reason is named; 2: it cannot be."
+        "Report what a training run would learn from, what is new since the last one, and what"
+        " speaks against it; time a few steps to estimate how long it takes. Exit code 0: the run"
+        " can start; 1: it would fail at its start, for the reason that is printed; 2: it was not"
+        " checked."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -38,7 +42,7 @@ class Command(JobCommand):
         parser.add_argument(
             "--no-steps",
             action="store_true",
-            help="try no steps: how long it would take is not told",
+            help="time no steps, and give no estimate",
         )
 
     def perform(
@@ -93,29 +97,22 @@ def _lines(found: DryRun, measured: dict[str, Any], stops: list[str]) -> Iterato
     plan = found.plan
     yield (
         f"{plan.recipe} from {plan.base} on snapshot {plan.snapshot.number}:"
-        f" {' / '.join(f'{n:,}' for n in found.texts)} texts to {_SIDES}."
+        f" {_numbers(found.texts)} texts ({_SPLITS})."
     )
-    yield f"{found.task.label:24}" + "".join(f"{side:>10}" for side in SPLITS)
+    yield f"{found.task.label:24}" + "".join(f"{split:>10}" for split in SPLITS)
     for row in found.rows:
-        more = "" if row.more is None else f"   {row.more:+,} since the last run"
-        yield (
-            f"{row.label:24}"
-            + "".join(f"{count.entities:>10,}" for count in row.sides)
-            + more
-            + ("   new to the base" if row.is_new else "")
-        )
+        yield _label_line(row)
     if found.changes is not None:
-        yield (
-            "Legends since the last run: "
-            + ", ".join(f"{n:,} {kind}" for kind, n in found.changes.items())
-            + "."
-        )
+        changes = ", ".join(f"{n:,} {kind}" for kind, n in found.changes.items())
+        yield f"Legends since the last run: {changes}."
     yield (
-        f"Not decided by themselves: {found.swept_share:.1%} of the entities; the project allows"
+        f"Bulk-accepted: {found.swept_share:.1%} of the entities; the project allows"
         f" {found.swept_cap:.0%}."
     )
-    yield from (f"Mind: {sentence}" for sentence in found.warnings)
-    yield from (f"It would end before it begins. {sentence}" for sentence in stops)
+    for sentence in found.warnings:
+        yield f"Warning: {sentence}"
+    for sentence in stops:
+        yield f"The run would fail at its start. {sentence}"
     if "seconds" in measured:
         yield (
             f"About {in_words_of(measured['seconds'])} on {measured['device']}:"
@@ -123,4 +120,14 @@ def _lines(found: DryRun, measured: dict[str, Any], stops: list[str]) -> Iterato
         )
 
 
-_SIDES = "learn from / choose by / judge by"
+def _numbers(numbers: Sequence[int]) -> str:
+    return " / ".join(f"{n:,}" for n in numbers)
+
+
+def _label_line(row: LabelRow) -> str:
+    line = f"{row.label:24}" + "".join(f"{count.entities:>10,}" for count in row.sides)
+    if row.more is not None:
+        line += f"   {row.more:+,} since the last run"
+    if row.is_new:
+        line += "   new to the base model"
+    return line

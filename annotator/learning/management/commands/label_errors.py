@@ -13,16 +13,16 @@ from annotator.learning.commands import SeriesCommand
 from annotator.learning.models import SeriesKind, TrainingSeries
 from annotator.learning.training.label_errors import ranked, send_to_review, table_by_label
 
-#: How many disagreements are printed.
+#: Label errors that are printed.
 _PRINTED = 10
 
 
 class Command(SeriesCommand):
     help = (
-        "Look for label errors among a project's accepted legends: short trainings, each on a part"
-        " of the papers, read the others and say where they disagree with what was decided. Here"
-        " and now, without a worker; no model is kept. Exit code 0: done; 2: not done, run it again"
-        " with the same --snapshot to go on."
+        "Search a project's accepted legends for label errors by cross-validation: short trainings,"
+        " each on a part of the papers, and where they disagree with the labels of the others."
+        " Runs in this process, without a worker; no model is kept. Exit code 0: done; 2: not done,"
+        " run it again with the same --snapshot to resume."
     )
     kind = SeriesKind.LABEL_ERRORS
 
@@ -33,21 +33,21 @@ class Command(SeriesCommand):
             type=int,
             default=3,
             metavar="N",
-            help="trainings; each leaves out a part of the papers (default: %(default)s)",
+            help="number of trainings; each leaves out a part of the papers (default: %(default)s)",
         )
         parser.add_argument(
             "--max-steps",
             type=int,
             default=150,
             metavar="N",
-            help="of each training; 0: the recipe's (default: %(default)s)",
+            help="steps of each training; 0: as in the recipe (default: %(default)s)",
         )
         parser.add_argument(
             "--send",
             type=int,
             default=0,
             metavar="N",
-            help="send so many legends to review, the most suspicious first",
+            help="send so many legends to review, the most probable errors first",
         )
 
     def perform(self, *, send: int, **asked: Any) -> Outcome:
@@ -67,7 +67,7 @@ class Command(SeriesCommand):
 
 def _table(series: TrainingSeries) -> list[str]:
     rows = table_by_label(series.result)
-    head = f"{'':24}{'entities':>10}{'label':>9}{'edges':>9}{'spurious':>10}{'missing':>9}"
+    head = f"{'':24}{'entities':>10}{'label':>9}{'boundary':>9}{'spurious':>10}{'missing':>9}"
     return [
         head,
         *(
@@ -80,7 +80,7 @@ def _table(series: TrainingSeries) -> list[str]:
 def _first(series: TrainingSeries) -> list[str]:
     lines = []
     for each in ranked(series).rows[:_PRINTED]:
-        decided, found = each.decided or "not marked", each.found or "nothing"
+        decided, found = each.decided or "not annotated", each.found or "nothing"
         lines.append(
             f"{each.rank:>3}. {each.suspicion:3.0f} %  {each.paper}: {each.surface!r} is {decided};"
             f" the model: {found}"

@@ -14,9 +14,10 @@ from annotator.learning.training.learning_curve import CurveReport, curve_report
 
 class Command(SeriesCommand):
     help = (
-        "Draw the learning curve of a project's accepted legends: trainings on growing parts of the"
-        " papers, judged on the same held-out ones. Here and now, without a worker; no model is"
-        " kept. Exit code 0: done; 2: not done, run it again with the same --snapshot to go on."
+        "Compute the learning curve of a project's accepted legends: trainings on growing parts of"
+        " the papers, evaluated on the same held-out papers. Runs in this process, without a"
+        " worker; no model is kept. Exit code 0: done; 2: not done, run it again with the same"
+        " --snapshot to resume."
     )
     kind = SeriesKind.LEARNING_CURVE
 
@@ -26,14 +27,14 @@ class Command(SeriesCommand):
             "--shares",
             default="0.1,0.25,0.5,1",
             metavar="LIST",
-            help="of the papers to learn from (default: %(default)s)",
+            help="fractions of the papers to train on (default: %(default)s)",
         )
         parser.add_argument(
             "--max-steps",
             type=int,
             default=0,
             metavar="N",
-            help="of each training (default: as many as the recipe has)",
+            help="steps of each training (default: as in the recipe)",
         )
 
     def perform(self, **asked: Any) -> Outcome:

@@ -20,9 +20,9 @@ from annotator.learning.tagging.services import (
 
 class Command(JobCommand):
     help = (
-        "Have a model suggest entities for every legend that nobody has begun to review, here and"
-        " now, without a worker. Decided legends stay as they are. Exit code 0: all are tagged; 1:"
-        " the model could not tag some, which are named; 2: nothing was tagged."
+        "Suggest entities for every undecided legend of a project. Runs in this process, without a"
+        " worker. Decided legends stay as they are. Exit code 0: all are tagged; 1: the model could"
+        " not tag some, which are named; 2: nothing was tagged."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -57,7 +57,7 @@ class Command(JobCommand):
         ]
         if not report["documents"]:
             lines = [
-                "Nothing waited to be tagged: no legend is unreviewed without suggestions by"
+                "No legend waits for tagging: every undecided one has suggestions by"
                 f" {report['model']}."
             ]
         else:
@@ -66,11 +66,11 @@ class Command(JobCommand):
                 for task, name in report["steps"].items()
             ]
             lines.append(
-                f"Roles on {report['roles']:,} of them; {report['panels']:,} panels found."
+                f"Roles on {report['roles']:,} of them; {report['panels']:,} panels predicted."
             )
         if report["unknown_labels"]:
             left_out = ", ".join(f"{label} {n:,}" for label, n in report["unknown_labels"].items())
-            lines.append(f"Left out, because the project has no such label: {left_out}.")
+            lines.append(f"Left out, because the project lacks the label: {left_out}.")
         lines += report["refused"]
         return Outcome(
             {"project": target.slug, "job": job.pk, **report},

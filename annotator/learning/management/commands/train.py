@@ -29,10 +29,9 @@ from annotator.learning.training.services import (
 
 class Command(SnapshotCommand):
     help = (
-        "Freeze a project's accepted legends, fine-tune a model on them, and judge it beside the"
-        " serving one on the papers that are held out; here and now, without a worker. The"
-        " candidate serves only once it is promoted. Exit code 0: there is a candidate; 2: there is"
-        " none."
+        "Fine-tune a model on a project's accepted legends, and compare it with the serving model"
+        " on the held-out papers. Runs in this process, without a worker. The candidate serves only"
+        " once it is promoted. Exit code 0: there is a candidate; 2: there is none."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -69,13 +68,12 @@ class Command(SnapshotCommand):
         try:
             job = self.run_job(kind=TRAIN_KIND, scope=target.scope, payload=TrainPayload(run.pk))
         except UserError:
-            TrainingRun.objects.filter(
-                pk=run.pk, job=None
-            ).delete()  # another training of the project is unfinished
+            # without a job, because another run of the project is unfinished
+            TrainingRun.objects.filter(pk=run.pk, job=None).delete()
             raise
         except KeyboardInterrupt as stop:
             raise UserError(
-                "Stopped. It left no model; run the command again to start anew."
+                "Stopped without a model. Run the command again to start a new training."
             ) from stop
         finally:
             settle_runs(project=target)
@@ -84,17 +82,16 @@ class Command(SnapshotCommand):
         lines = [
             f"{run.candidate} was trained on snapshot {frozen.number}.",
             *(_table(comparison) if comparison is not None else []),
+            f"To make it the serving model, run: manage.py promote {run.candidate}",
         ]
-        lines.append(f"Put it into service with: manage.py promote {run.candidate}")
         return Outcome({"project": target.slug, "job": job.pk, **job.result}, lines)
 
 
 def _table(comparison: Comparison) -> list[str]:
-    """F1 of candidate and serving model, a line a label, with how many entities it was measured
-    on."""
+    """Return a line a label: held-out entities, and F1 of the candidate and the serving model."""
     lines = [
         f"{'F1 on held-out papers':24}{'entities':>10}{'candidate':>11}{'current':>10}  "
-        f" ({comparison.current_model} is in service)"
+        f" (serving model: {comparison.current_model})"
     ]
     for row in (*comparison.labels, *comparison.averages):
         current = f"{row.current_percent:>10.1f}" if row.current is not None else f"{'-':>10}"

@@ -148,10 +148,7 @@ def test_it_says_how_much_is_missing(thirty: Project, listening: Worker) -> None
         == "Not due yet: 30 panels were newly accepted so far. It trains after 20 more."
     )
     row = AutomaticTraining.objects.get()
-    assert (
-        row.said
-        == "Not due yet: 30 panels were newly accepted so far. It trains after 20 more."
-    )
+    assert row.said == "Not due yet: 30 panels were newly accepted so far. It trains after 20 more."
     assert (row.looked_at is not None) is True
 
 
@@ -462,7 +459,7 @@ def test_a_command_switches_it_and_looks(thirty: Project, listening: Worker) -> 
     assert ended.summary["every_panels"] == 40
     assert "It trains after 10 more" in ended.summary["said"]
     assert run_command("automatic_training", thirty.slug, "--on").code == 2
-    assert "trains by itself" in run_command("automatic_training", thirty.slug).out
+    assert "is on." in run_command("automatic_training", thirty.slug).out
     assert (
         run_command("automatic_training", thirty.slug, "--off", "--json").summary["is_on"] is False
     )

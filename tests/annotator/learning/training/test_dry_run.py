@@ -536,7 +536,7 @@ def test_the_command_says_the_same_and_tries_the_steps_here(
     assert Job.objects.get(kind=DRY_RUN_KIND).is_inline
     told = run_command("dry_run", "autophagy", *settings, "--no-steps")
     assert told.code == 0
-    assert ("Mind: Few to learn from" in told.out) is True
+    assert ("Warning: Fewer than 50 training examples" in told.out) is True
     assert not TrainingRun.objects.exists()
 
 
@@ -551,7 +551,7 @@ def test_the_command_ends_otherwise_where_the_run_would_end_before_it_begins(
     )
     ended = run_command("dry_run", "autophagy")
     assert ended.code == 1
-    assert (f"It would end before it begins. The paper {row['doi']}" in ended.out) is True
+    assert (f"The run would fail at its start. The paper {row['doi']}" in ended.out) is True
     assert not Job.objects.filter(kind=DRY_RUN_KIND).exists()
 
 

@@ -44,7 +44,7 @@ from annotator.learning.training.series import (
     SERIES_KIND,
     cancel_series,
     enqueue_series,
-    first_of,
+    first_ancestor,
     start_series,
 )
 from annotator.review.models import LabelErrorCandidate
@@ -79,7 +79,7 @@ def started(
         project=snapshot.project,
         snapshot=snapshot,
         kind=kind,
-        actor=facts.pop("actor", None),
+        actor=facts.pop("actor", SYSTEM),
         **asked,
         **facts,
     )
@@ -240,7 +240,7 @@ def test_a_series_that_was_cancelled_keeps_what_is_finished_and_goes_on(
     series = started(learned, actor=manager)
     from annotator.learning.training import series as module
 
-    real = module.SeriesRun._heard
+    real = module.SeriesRun._on_event
 
     def cancelled_after_the_first(self: Any, event: Any) -> None:
         real(self, event)
@@ -248,7 +248,7 @@ def test_a_series_that_was_cancelled_keeps_what_is_finished_and_goes_on(
             request_cancel(job=series.job, actor=manager)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module.SeriesRun, "_heard", cancelled_after_the_first)
+        patch.setattr(module.SeriesRun, "_on_event", cancelled_after_the_first)
         patch.setattr("annotator.jobs.runs.THROTTLE_SECONDS", 0)
         run_job(series.job.pk)
     series = TrainingSeries.objects.get(pk=series.pk)
@@ -258,7 +258,7 @@ def test_a_series_that_was_cancelled_keeps_what_is_finished_and_goes_on(
     assert series.is_at_work is False
     assert (series.out / "fold-1/result.json").is_file()
     enqueue_series(series=series, actor=manager)
-    with pytest.raises(UserError, match="at work already"):
+    with pytest.raises(UserError, match="running already"):
         enqueue_series(series=series, actor=manager)
     series = done(series)
     starts = [event["part"] for event in read_events(series.folder) if event["event"] == "start"]
@@ -298,7 +298,7 @@ def test_a_search_begins_with_a_model_that_knows_nobodys_errors_by_heart(
         project=learned.project,
         parent=tiny,
     )
-    assert first_of(child) == tiny
+    assert first_ancestor(child) == tiny
     assert started(learned).base == tiny
 
 
@@ -306,7 +306,7 @@ def test_a_search_begins_with_a_model_that_knows_nobodys_errors_by_heart(
     ("facts", "sentence"),
     [
         ({"options": {"folds": 1}}, "2 to 20 folds"),
-        ({"options": {"shares": "0.5,1"}}, "There is no shares to be set here"),
+        ({"options": {"shares": "0.5,1"}}, "There is no option shares here"),
         ({"kind": "curve", "options": {"shares": "1"}}, "two points or more"),
         ({"kind": "curve", "recipe": "panelization", "options": {}}, "does not learn from panels"),
         ({"recipe": "geneprod-roles"}, "label errors are looked for among entities"),
@@ -381,7 +381,8 @@ def test_legends_that_were_edited_are_blind_or_were_looked_at_are_passed_over_an
     Document.objects.filter(pk=seventh.pk).update(revision=9)
     assert (
         str(send_to_review(series=mistaken, n=5, actor=manager))
-        == "0 legends sent to review; left out: 1 edited since, or gone, 1 looked at since."
+        == "0 legends sent to review; left out: 1 edited or removed since the snapshot,"
+        " 1 checked since the snapshot."
     )
     outcome = outcome_of(mistaken)
     assert outcome is not None
@@ -392,7 +393,7 @@ def test_legends_that_were_edited_are_blind_or_were_looked_at_are_passed_over_an
     LabelErrorCandidate.objects.all().delete()
     Project.objects.update(blind_share=1.0)
     mistaken.project.refresh_from_db()
-    assert "1 of the blind share" in str(send_to_review(series=mistaken, n=5, actor=manager))
+    assert "1 in the blind sample" in str(send_to_review(series=mistaken, n=5, actor=manager))
 
 
 def test_many_legends_are_sent_and_shown_with_few_queries(
@@ -522,8 +523,8 @@ def test_the_ranking_shows_each_disagreement_in_context_and_sends_the_first_to_r
     page = panel.get(address)
     rows = page.context["ranked"].rows
     assert [(each.surface, each.decided, each.found, each.kind) for each in rows] == [
-        ("HeLa", "Cell", "Tissue", "another label"),
-        ("HeLa", "", "Tissue", "marks it, nobody did"),
+        ("HeLa", "Cell", "Tissue", "different label"),
+        ("HeLa", "", "Tissue", "entity not annotated"),
     ]
     assert (
         reverse("review:legend", args=[mistaken.project.slug, rows[0].document.pk])
