@@ -54,14 +54,14 @@ def test_an_entity_inside_a_word_is_told_and_not_written() -> None:
     assert [reason for _, reason in encoded.lossy] == ["it lies inside one word"]
 
 
-def test_an_entity_that_ends_inside_a_word_takes_the_whole_word_and_is_told() -> None:
+def test_an_entity_that_ends_inside_a_word_takes_all_of_it() -> None:
     text = "HeLa-cells"
     encoded = encode(words(text), [span(text, 0, 7, "CELL")])
     assert encoded.labels == ["B-CELL", "I-CELL", "I-CELL"]
     assert [item.end for item, _ in encoded.lossy] == [7]
 
 
-def test_of_overlapping_entities_the_longest_is_written_and_the_other_told() -> None:
+def test_of_overlapping_entities_the_longest_is_written() -> None:
     text = "GFP LC3 puncta"
     outer, inner, crossing = (
         span(text, 0, 7, "GENEPROD"),
@@ -77,7 +77,7 @@ def test_spans_without_a_label_are_not_written() -> None:
     assert labels_of("after 24 h", [span("after 24 h", 6, 10, "")]) == ["O", "O", "O"]
 
 
-def test_tokens_that_share_a_character_of_several_bytes_keep_their_entity_whole() -> None:
+def test_tokens_that_share_a_character_share_its_entity() -> None:
     units = [(0, 1), (0, 1), (1, 3), (3, 5)]
     item = span("😀abcd", 0, 3, "CELL")
     assert encode(units, [item]).labels == ["B-CELL", "I-CELL", "I-CELL", "O"]

@@ -39,7 +39,7 @@ def test_letters_are_found_in_every_way_they_are_printed(text: str, expected: li
     assert markers(f"Autophagy in HeLa cells. Figure 3. {text}") == expected
 
 
-def test_a_panel_reaches_to_the_next_one_and_the_title_belongs_to_none() -> None:
+def test_a_panel_reaches_to_the_next_one() -> None:
     text = "Bax kills cells. Figure 1 (A) Blot of Bax, as in (C). (B) Cells.\n(C) Mice. "
     assert [text[panel.start : panel.end] for panel in find_panels(text)] == [
         "(A) Blot of Bax, as in (C).",
@@ -56,7 +56,7 @@ def test_a_panel_reaches_to_the_next_one_and_the_title_belongs_to_none() -> None
         "Vitamin C protects. B cells were taken.",
     ],
 )
-def test_letters_that_are_spoken_of_start_no_panel(text: str) -> None:
+def test_letters_that_are_mentioned_start_no_panel(text: str) -> None:
     assert markers(text) == [""]
 
 
@@ -70,7 +70,7 @@ def test_a_letter_that_is_left_out_does_not_end_the_legend() -> None:
     assert markers("(A) One. (C) Three. (D) Four.") == ["A", "C", "D"]
 
 
-def test_a_legend_without_letters_is_one_panel_behind_its_number() -> None:
+def test_a_legend_without_letters_is_one_panel() -> None:
     text = "Bax kills cells. Fig. 2 Blot of Bax."
     assert [text[panel.start : panel.end] for panel in find_panels(text)] == ["Blot of Bax."]
     assert find_panels(" \n ") == []
@@ -85,3 +85,39 @@ def test_panels_lie_in_the_text_in_order_and_never_overlap(text: str) -> None:
         assert 0 <= panel.start < panel.end <= len(text)
         assert not text[panel.start].isspace()
         assert not text[panel.end - 1].isspace()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        # The style with the longer run of letters wins.
+        ("(A) Blot. (B) Cells. (C) Mice. A. One. B. Two.", ["A", "B", "C"]),
+        ("A. Blot. B. Cells. C. Mice. D. Rats. (A) One. (B) Two.", ["A", "B", "C", "D"]),
+        # A marker at the start of a sentence is worth more than one within a sentence.
+        ("(A) Blot. (B) Cells with a, b and c. (C) Mice.", ["A", "B", "C"]),
+        # A chain that starts with the first letter beats one that starts later.
+        ("(A) Blot. (B) Cells. x) Mice. y) Rats. z) Flies.", ["A", "B"]),
+        # Several letters in one marker count as several.
+        ("(A-E) Blots. (F) Cells. a. One. b. Two. c. Three.", ["A-E", "F"]),
+    ],
+)
+def test_the_style_with_the_best_run_of_letters_is_chosen(text: str, expected: list[str]) -> None:
+    assert markers(text) == expected
+
+
+def test_one_letter_counts_only_in_a_bracket() -> None:
+    assert markers("(A) Blot of Bax.") == ["A"]
+    assert markers("A) Blot of Bax.") == ["A"]
+    assert markers("A. Blot of Bax.") == [""]
+
+
+def test_two_missing_letters_end_the_chain() -> None:
+    assert markers("(A) One. (B) Two. (E) Five.") == ["A", "B"]
+
+
+def test_most_markers_within_sentences_are_no_panels() -> None:
+    assert markers("Cells ran (A) fast and (B) far and (C) home and (D) out.") == [""]
+
+
+def test_letters_that_do_not_follow_each_other_are_no_marker() -> None:
+    assert markers("(A, H) Blot. (A) Mice. (B) Cells.") == ["A", "B"]

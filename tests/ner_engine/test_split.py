@@ -11,7 +11,7 @@ from ner_engine.split import SPLITS, split_of
 
 
 @given(st.text(alphabet=st.characters(max_codepoint=126)))
-def test_a_papers_side_depends_on_its_key_alone_and_not_on_case_or_space_around_it(
+def test_a_split_depends_only_on_the_papers_key(
     key: str,
 ) -> None:
     assert split_of(key) in SPLITS
@@ -26,6 +26,6 @@ def test_the_rule_never_moves() -> None:
     }
 
 
-def test_about_eight_in_ten_papers_train() -> None:
+def test_about_eight_in_ten_papers_are_for_training() -> None:
     sides = Counter(split_of(f"10.5555/{number}") for number in range(10_000))
     assert [round(sides[side] / 1000) for side in SPLITS] == [8, 1, 1]

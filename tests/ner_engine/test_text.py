@@ -1,4 +1,4 @@
-"""Words, trimming and the white-space rule."""
+"""Words, sentences, trimming and the white-space rule."""
 
 from __future__ import annotations
 
@@ -8,7 +8,15 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 
-from ner_engine.text import Word, collapse_white_space, covering, trim, words
+from ner_engine.text import (
+    Word,
+    collapse_white_space,
+    covering,
+    sentence_boundaries,
+    trim,
+    word_boundaries,
+    words,
+)
 from tests.ner_engine.strategies import texts
 
 
@@ -23,13 +31,11 @@ from tests.ner_engine.strategies import texts
         ("", []),
     ],
 )
-def test_words_are_runs_of_letters_and_digits_and_every_other_character_but_the_space(
-    text: str, cut: list[str]
-) -> None:
+def test_words_are_alphanumeric_runs_and_other_characters(text: str, cut: list[str]) -> None:
     assert [text[word.start : word.end] for word in words(text)] == cut
 
 
-def test_a_character_belongs_to_a_run_exactly_when_it_is_alphanumeric() -> None:
+def test_a_run_has_exactly_the_alphanumeric_characters() -> None:
     for code in range(sys.maxunicode + 1):
         char = chr(code)
         if char != " ":
@@ -39,7 +45,7 @@ def test_a_character_belongs_to_a_run_exactly_when_it_is_alphanumeric() -> None:
 
 
 @given(texts)
-def test_words_hold_every_character_but_the_space_once_and_in_order(text: str) -> None:
+def test_words_have_every_character_except_the_space(text: str) -> None:
     cut = words(text)
     assert "".join(text[word.start : word.end] for word in cut) == text.replace(" ", "")
     assert all(left.end <= right.start for left, right in pairwise(cut))
@@ -63,18 +69,106 @@ def test_covering_finds_the_words_that_share_a_character(text: str) -> None:
 
 
 @given(texts)
-def test_trimming_leaves_no_white_space_at_an_end_and_takes_nothing_else(text: str) -> None:
+def test_trimming_takes_only_white_space_at_the_ends(text: str) -> None:
     start, end = trim(text, 0, len(text))
     assert text[start:end] == text.strip()
     assert not text[:start].strip()
     assert not text[end:].strip()
 
 
-def test_the_white_space_rule_touches_line_ends_tabs_and_spaces_alone() -> None:
+def test_only_line_ends_tabs_and_spaces_are_collapsed() -> None:
     assert collapse_white_space("a\r\n\tb  c\u00a0\u2009\u00a0d") == "a b c\u00a0\u2009\u00a0d"
 
 
 @given(texts)
-def test_the_white_space_rule_applied_twice_changes_nothing_more(text: str) -> None:
+def test_collapsing_white_space_twice_changes_nothing(text: str) -> None:
     once = collapse_white_space(text)
     assert collapse_white_space(once) == once
+
+
+@given(texts)
+def test_boundaries_are_those_of_the_words(text: str) -> None:
+    assert word_boundaries(text) == [(word.start, word.end) for word in words(text)]
+
+
+@pytest.mark.parametrize("text", [" ", " \u00a0\t\n", "\u2009"])
+def test_trimming_pure_white_space_gives_an_empty_range(text: str) -> None:
+    start, end = trim(text, 0, len(text))
+    assert start == end
+    assert 0 <= start <= len(text)
+
+
+def test_trimming_stays_inside_its_range() -> None:
+    assert trim("a   b", 1, 4) == (4, 4)
+    assert trim("x y z", 1, 4) == (2, 3)
+
+
+def sentences(text: str) -> list[str]:
+    return [text[start:end] for start, end in sentence_boundaries(text)]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", []),
+        (" \n\t", []),
+        ("Cells were fed", ["Cells were fed"]),
+        ("Cells. Mice.", ["Cells.", "Mice."]),
+        ("Cells! Mice? Rats.", ["Cells!", "Mice?", "Rats."]),
+        ("Cells.  12 mice.", ["Cells.", "12 mice."]),
+        ("(Cells.) Mice.", ["(Cells.)", "Mice."]),
+        ("“Cells.” “Mice.”", ["“Cells.”", "“Mice.”"]),
+        ("Cells. (A) Mice.", ["Cells.", "(A) Mice."]),
+        ("One line\nanother line", ["One line", "another line"]),
+        ("One line.\r\n\n another", ["One line.", "another"]),
+        ("Cells. Μύες.", ["Cells.", "Μύες."]),
+    ],
+)
+def test_running_text_is_cut_into_sentences(text: str, expected: list[str]) -> None:
+    assert sentences(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Cells (Fig. 1A) were fed.",
+        "See ref. 12 for E. Coli.",
+        "Bax vs. Bak, i.e. Both.",
+        "Smith et al. 2012 fed ca. 20 mice.",
+        "A mean of 1.5 and p<0.05 was found.",
+        "Cells. mice.",
+        "Figs. 1-3, Nos. 4-5 and Eqs. 1-2 hold.",
+        "No. 5 and Dr. Smith",
+    ],
+)
+def test_an_abbreviation_does_not_end_a_sentence(text: str) -> None:
+    assert sentences(text) == [text]
+
+
+def test_an_abbreviation_at_the_end_of_a_line_ends_a_sentence() -> None:
+    assert sentences("Smith et al.\nCells.") == ["Smith et al.", "Cells."]
+
+
+def test_an_exclamation_after_an_abbreviation_ends_a_sentence() -> None:
+    assert sentences("It is Fig! Cells.") == ["It is Fig!", "Cells."]
+
+
+def test_a_word_that_ends_like_an_abbreviation_ends_a_sentence() -> None:
+    assert sentences("They ate a pizza from Lucca. Mice too.") == [
+        "They ate a pizza from Lucca.",
+        "Mice too.",
+    ]
+
+
+@given(texts)
+def test_sentences_have_every_character_except_white_space(text: str) -> None:
+    assert "".join("".join(sentences(text)).split()) == "".join(text.split())
+
+
+@given(texts)
+def test_sentences_are_trimmed_and_in_order(text: str) -> None:
+    boundaries = sentence_boundaries(text)
+    for start, end in boundaries:
+        assert (start, end) == trim(text, start, end)
+        assert start < end
+    assert all(left[1] <= right[0] for left, right in pairwise(boundaries))

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from ner_engine.formats import convert, read_inputs
-from ner_engine.formats.convert import Target, write_documents
+from ner_engine.formats.convert import Target, sentences_of, write_documents
 from ner_engine.formats.report import Report
 from ner_engine.schema import Document, Segment, Span
 from ner_engine.split import split_of
@@ -64,9 +64,7 @@ def files_under(folder: Path) -> set[str]:
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_sd_nlp_is_written_split_by_paper_with_every_row_on_its_papers_side(
-    source: Path, tmp_path: Path
-) -> None:
+def test_every_row_of_sd_nlp_is_in_the_split_of_its_paper(source: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     assert run(source, "--from", "jsonl", "--to", "sd-nlp", "--out", out) == convert.SUCCESS
     expected = {f"{folder}/{side}.jsonl" for folder in ("sd_panels", "sd_figs") for side in SPLITS}
@@ -145,7 +143,7 @@ def test_a_text_a_file_under_names_that_any_disk_takes(tmp_path: Path) -> None:
     }
 
 
-def test_a_bad_line_is_named_the_rest_is_written_and_the_exit_code_says_so(
+def test_a_bad_line_is_named_and_the_rest_is_written(
     source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     source.write_bytes(source.read_bytes() + b"not json\n")
@@ -158,7 +156,7 @@ def test_a_bad_line_is_named_the_rest_is_written_and_the_exit_code_says_so(
     assert json.loads(said.out)["documents"] == 40
 
 
-def test_a_document_whose_span_does_not_hold_its_surface_is_refused_by_name(tmp_path: Path) -> None:
+def test_a_document_with_a_wrong_surface_is_refused_by_name(tmp_path: Path) -> None:
     good, report = document(1), Report()
     bad = replace(document(2), gold=(Span(15, 18, "GENEPROD", "Bak"),))
     assert write_documents([bad, good], Target("jsonl", "none"), tmp_path / "out", report) == 1
@@ -203,9 +201,7 @@ def test_a_missing_tokenizer_is_said_before_anything_is_written(
     assert not (tmp_path / "out").exists()
 
 
-def test_a_failure_half_way_leaves_the_former_files_and_no_halves(
-    source: Path, tmp_path: Path
-) -> None:
+def test_a_failure_leaves_the_former_files_and_no_new_ones(source: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     write_documents([document(1)], Target("jsonl", "none"), out, Report())
     before = {name: (out / name).read_bytes() for name in files_under(out)}
@@ -240,7 +236,7 @@ def test_the_tokenised_form_is_written(source: Path, tmp_path: Path, shared_dir:
     assert row["figure_id"] == "f0"
 
 
-def test_converting_needs_neither_torch_nor_transformers_nor_django() -> None:
+def test_converting_needs_no_torch_transformers_or_django() -> None:
     program = (
         "import sys; from ner_engine.formats import convert;print(sorted({'torch', 'transformers',"
         " 'accelerate', 'django', 'numpy'} & {name.partition('.')[0] for name in sys.modules}))"
@@ -286,3 +282,98 @@ def test_rejected_rows_stay_rejected_in_jsonl(
     run(half_rejected, "--from", "jsonl", "--to", "jsonl", "--split", "none", "--out", out, *more)
     found = [(row["text"], len(row["spans"]), row.get("answer")) for row in rows(out / "all.jsonl")]
     assert found == [("Bax moves.", 1, None), ("Bak moves.", 0, "reject")]
+
+
+# Sentences
+
+
+BAX_AND_BAK = "Bax moves. Bak stays. Both kill MEFs."
+
+
+def sentences(text: str, *gold: Span, **facts: Any) -> list[Document]:
+    return list(sentences_of(Document("d", text, gold=gold, **facts)))
+
+
+def span_of(text: str, surface: str, label: str = "X") -> Span:
+    start = text.index(surface)
+    return Span(start, start + len(surface), label, surface)
+
+
+def test_each_sentence_is_a_document_named_by_its_offset() -> None:
+    assert [(each.id, each.text) for each in sentences(BAX_AND_BAK)] == [
+        ("d:0", "Bax moves."),
+        ("d:11", "Bak stays."),
+        ("d:22", "Both kill MEFs."),
+    ]
+
+
+def test_entities_move_with_their_sentence() -> None:
+    found = sentences(BAX_AND_BAK, span_of(BAX_AND_BAK, "MEFs"), span_of(BAX_AND_BAK, "Bak"))
+    assert [[span.surface for span in each.gold] for each in found] == [[], ["Bak"], ["MEFs"]]
+    assert found[2].gold[0].start == 10
+    for each in found:
+        each.check()
+
+
+def test_an_entity_over_a_boundary_joins_two_sentences() -> None:
+    found = sentences(BAX_AND_BAK, span_of(BAX_AND_BAK, "moves. Bak"))
+    assert [each.text for each in found] == ["Bax moves. Bak stays.", "Both kill MEFs."]
+
+
+def test_an_entity_that_ends_with_a_sentence_joins_nothing() -> None:
+    found = sentences(BAX_AND_BAK, span_of(BAX_AND_BAK, "Bax moves."))
+    assert found[0].text == "Bax moves."
+    assert [span.surface for span in found[0].gold] == ["Bax moves."]
+
+
+def test_a_span_without_a_label_is_dropped_and_joins_nothing() -> None:
+    found = sentences(BAX_AND_BAK, span_of(BAX_AND_BAK, "moves. Bak", label=""))
+    assert len(found) == 3
+    assert not any(each.gold for each in found)
+
+
+def test_sentences_of_a_paper_share_its_group() -> None:
+    assert {each.group for each in sentences(BAX_AND_BAK)} == {"d"}
+    assert {each.group for each in sentences(BAX_AND_BAK, doi="10.5555/x")} == {"10.5555/x"}
+    assert {each.group for each in sentences(BAX_AND_BAK, attributes={"paper": "p.xml"})} == {
+        "p.xml"
+    }
+
+
+def test_sentences_of_a_rejected_text_are_rejected() -> None:
+    assert all(each.is_rejected for each in sentences(BAX_AND_BAK, is_rejected=True))
+
+
+def test_panels_and_suggestions_do_not_become_part_of_sentences() -> None:
+    (found,) = sentences(
+        "Bax moves.",
+        segments=(Segment(0, 10),),
+        suggestions=(Span(0, 3, "GENEPROD", "Bax", score=0.5),),
+    )
+    assert found.segments == ()
+    assert found.suggestions == ()
+
+
+def test_progress_counts_every_document(source: Path, tmp_path: Path) -> None:
+    seen: list[int] = []
+    n = convert.convert(
+        [source], "jsonl", Target("jsonl"), tmp_path / "out", Report(), progress=seen.append
+    )
+    assert n == 40
+    assert seen == list(range(1, 41))
+
+
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [("f1", "f1"), ("10.1#f1", "10.1#f1"), ("fig-2_(A)+b", "fig-2_(A)+b")],
+)
+def test_a_safe_id_is_its_own_file_name(key: str, expected: str) -> None:
+    assert convert.file_name(key) == expected
+
+
+@pytest.mark.parametrize("key", ["a/b", "../x", ".hidden", "a b", "x" * 300, "é" * 150, ""])
+def test_another_id_gets_a_safe_file_name(key: str) -> None:
+    name = convert.file_name(key)
+    assert "/" not in name
+    assert not name.startswith(".")
+    assert len(name.encode()) <= 209

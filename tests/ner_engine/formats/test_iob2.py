@@ -60,7 +60,7 @@ sentences = st.lists(
 @given(
     sentences, st.sampled_from(["\t", " ", "\tNN\tI-NP\t", " NN "]), st.sampled_from(["\n", "\r\n"])
 )
-def test_words_come_back_in_order_and_every_entity_is_its_surface(
+def test_words_come_back_in_order_with_their_entities(
     rows: list[list[tuple[str, str]]], gap: str, end: str
 ) -> None:
     text = (
@@ -86,7 +86,7 @@ def marked_last(row: list[tuple[str, str]]) -> list[tuple[str, str, bool]]:
 
 
 @given(texts_with_something.flatmap(lambda text: st.tuples(st.just(text), word_spans(text))))
-def test_what_is_written_is_read_back_with_the_same_words_and_labels(
+def test_written_words_and_labels_are_read_back(
     case: tuple[str, list[Span]],
 ) -> None:
     text, gold = case
@@ -120,7 +120,7 @@ def test_sentences_of_a_marked_document_stay_together_in_a_split() -> None:
     assert len({document.id for document in found}) == 3
 
 
-def test_a_file_without_marks_gives_its_sentences_and_is_one_paper() -> None:
+def test_a_file_without_marks_is_one_paper_of_sentences() -> None:
     found, _ = read("Bax\tB-P\n\n\nBak\tO\n")
     assert [(document.id, document.text, document.group) for document in found] == [
         ("in:1", "Bax", "in"),
@@ -165,7 +165,7 @@ def test_bytes_that_are_no_text_are_refused_by_line() -> None:
     assert "line 3: it is not valid UTF-8" in str(report.problems[0])
 
 
-def test_a_label_that_the_project_does_not_have_refuses_its_document() -> None:
+def test_an_unknown_label_refuses_its_document() -> None:
     found, report = read("Bax\tB-P\n\nBak\tB-Q\n", labels=["P"])
     assert [document.text for document in found] == ["Bax"]
     assert "in:3" in report.problems[0].where
@@ -202,7 +202,7 @@ def test_a_packed_file_that_would_fill_the_disk_is_stopped(
     assert "unpacks to more than" in report.problems[-1].message
 
 
-def test_a_corpus_that_comes_split_is_converted_a_side_at_a_time(tmp_path: Path) -> None:
+def test_a_corpus_that_is_already_split_keeps_its_splits(tmp_path: Path) -> None:
     (tmp_path / "devel.tsv").write_text("the\tO\nBax\tB-GGP\nDNA\tB-GO\n")
     target = Target("jsonl", "eval", new_labels={"GGP": "Protein", "GO": ""})
     assert convert([tmp_path / "devel.tsv"], "iob2", target, tmp_path / "out", Report()) == 1
@@ -212,7 +212,7 @@ def test_a_corpus_that_comes_split_is_converted_a_side_at_a_time(tmp_path: Path)
     assert not (tmp_path / "out" / "train.jsonl").exists()
 
 
-def test_running_text_is_cut_into_sentences_and_never_inside_an_entity() -> None:
+def test_running_text_becomes_sentences() -> None:
     text = "Cells (Fig. 1A) were fed. E. coli K. Pneumoniae grew for 2 h.\nNot. These."
     document = Document(
         "d", text, gold=(Span(26, 46, "ORGANISM", text[26:46]), Span(62, 65, "X", "Not"))

@@ -22,7 +22,7 @@ def read(body: str, head: str = HEAD, tail: str = TAIL) -> tuple[list[Document],
     )
 
 
-def test_a_figure_becomes_label_title_and_paragraphs_joined_by_one_space() -> None:
+def test_a_text_is_label_title_and_paragraphs() -> None:
     documents, report = read(
         """<fig id="f1"><label>Figure 1.</label><caption><title>Bax\n   moves.</title>
         <p>(<bold>A</bold>) Wild\ttype, 10<sup>−3</sup> M.</p><p>(B) <italic>Bax</italic><sup>−/−</sup></p></caption>
@@ -40,9 +40,7 @@ def test_a_figure_becomes_label_title_and_paragraphs_joined_by_one_space() -> No
     assert report.counts["documents"] == report.counts["figures"] == 1
 
 
-def test_files_offered_in_a_caption_the_figures_own_doi_and_a_formulas_second_writing_are_not_legend() -> (  # noqa: E501
-    None
-):
+def test_attached_files_dois_and_formula_sources_are_left_out() -> None:
     documents, _ = read(
         """<fig id="f1"><caption><p>Cells <inline-formula><alternatives><tex-math>\\alpha</tex-math><m>α</m></alternatives></inline-formula>.</p>
         <p><bold>DOI:</bold> <ext-link>http://dx.doi.org/10.5555/jats.1.002</ext-link></p>
@@ -60,7 +58,7 @@ def test_a_figure_without_a_caption_is_counted_and_not_made_up() -> None:
     assert report.counts["figures_without_caption"] == 1
 
 
-def test_named_characters_of_the_public_dtd_are_read_without_fetching_it() -> None:
+def test_named_characters_are_read_without_the_dtd() -> None:
     doctype = '<!DOCTYPE article PUBLIC "-//NLM//DTD JATS v1.2//EN" "http://localhost:9/JATS.dtd">'
     documents, report = read(
         '<fig id="f1"><caption><p>TNF&alpha; &amp; IL&#8209;6</p></caption></fig>',
@@ -70,7 +68,7 @@ def test_named_characters_of_the_public_dtd_are_read_without_fetching_it() -> No
     assert not report.problems
 
 
-def test_an_unknown_named_character_refuses_its_figure_by_name_and_the_rest_goes_through() -> None:
+def test_an_unknown_named_character_refuses_only_its_figure() -> None:
     doctype = '<!DOCTYPE article PUBLIC "x" "x.dtd">'
     body = (
         '<fig id="f1"><caption><p>&nosuch;</p></caption></fig><fig'

@@ -109,9 +109,7 @@ def spans(**fields: Any) -> dict[str, Any]:
         (row(segments=[{"start": 0, "end": 3, "aliases": ["\ud800"]}]), "aliases"),
     ],
 )
-def test_a_bad_line_is_refused_by_its_number_and_the_rest_goes_through(
-    bad: bytes, sentence: str
-) -> None:
+def test_a_bad_line_is_refused_by_its_number(bad: bytes, sentence: str) -> None:
     back, report = read(row() + bad + row(id="last"))
     assert [document.id for document in back][1:] == ["last"]
     assert [(problem.where, sentence in problem.message) for problem in report.problems] == [
@@ -155,7 +153,7 @@ def test_rejected_rows_are_counted_in_a_sentence() -> None:
     ]
 
 
-def test_one_rejected_row_is_told_in_the_singular() -> None:
+def test_one_rejected_row_has_a_note_in_the_singular() -> None:
     _, report = read(row(answer="reject"))
     assert "1 row was marked" in report.notes[0].message
 
@@ -316,7 +314,7 @@ def test_attributes_may_write_of_a_nul_without_holding_one() -> None:
     assert dict(back[0].attributes) == facts
 
 
-def test_an_unknown_label_refuses_its_line_only_where_labels_are_given() -> None:
+def test_an_unknown_label_refuses_its_line() -> None:
     data = row(**spans(label="protein"))
     assert len(read(data)[0]) == 1
     back, report = read(data, labels=["GENEPROD", "CELL"])
@@ -330,8 +328,90 @@ def test_an_empty_file_is_refused_by_name() -> None:
     ]
 
 
-def test_an_endless_line_is_refused_without_being_held(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_endless_line_is_refused_without_reading_it_whole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(jsonl, "MAX_LINE_BYTES", 100)
     back, report = read(row() + b'{"text": "' + b"x" * 500 + b'"}\n' + row(id="last"))
     assert [document.id for document in back][1:] == ["last"]
     assert [problem.where for problem in report.problems] == ["in.jsonl, line 2"]
+
+
+@pytest.mark.parametrize("end", [b"", b"\n"])
+def test_an_over_long_last_line_ends_the_reading(
+    monkeypatch: pytest.MonkeyPatch, end: bytes
+) -> None:
+    monkeypatch.setattr(jsonl, "MAX_LINE_BYTES", 100)
+    back, report = read(row() + b'{"text": "' + b"x" * 500 + b'"}' + end)
+    assert len(back) == 1
+    assert [problem.where for problem in report.problems] == ["in.jsonl, line 2"]
+    assert report.counts["refused"] == 1
+
+
+@pytest.mark.parametrize("length", [98, 99, 100])
+def test_a_line_of_the_greatest_length_is_read(
+    monkeypatch: pytest.MonkeyPatch, length: int
+) -> None:
+    monkeypatch.setattr(jsonl, "MAX_LINE_BYTES", 100)
+    text = "x" * (length - len('{"text": ""}'))
+    back, report = read(json.dumps({"text": text}).encode())
+    assert [document.text for document in back] == [text]
+    assert not report.problems
+
+
+def test_a_line_of_one_byte_more_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jsonl, "MAX_LINE_BYTES", 100)
+    back, report = read(json.dumps({"text": "x" * 89}).encode())
+    assert back == []
+    assert "longer than" in report.problems[0].message
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [],
+        {},
+        "0-3",
+        7,
+        [0, 3],
+        [[0]],
+        [[0, 3, "CELL"]],
+        [[0, 3], "8-11"],
+        [{"start": 0, "end": 3}],
+    ],
+)
+def test_malformed_pieces_of_an_entity_are_refused(pieces: object) -> None:
+    back, report = read(row(entities=[{"type": "CELL", "spans": pieces}]))
+    assert back == []
+    assert '"spans" of a span must be a list of [start, end]' in report.problems[0].message
+
+
+@pytest.mark.parametrize(
+    "pieces", [[[0, "3"]], [[True, 3]], [[3, 0]], [[0, 3], [8, 99]], [[None, None]]]
+)
+def test_pieces_with_wrong_offsets_are_refused(pieces: object) -> None:
+    back, report = read(row(entities=[{"type": "CELL", "spans": pieces}]))
+    assert back == []
+    assert "span" in report.problems[0].message
+
+
+def test_an_entity_of_one_piece_keeps_its_label() -> None:
+    (document,), report = read(row(entities=[{"type": "CELL", "spans": [[8, 11]]}]))
+    assert [(span.start, span.end, span.label) for span in document.gold] == [(8, 11, "CELL")]
+    assert report.counts["spans_in_pieces"] == 0
+
+
+def test_an_entity_of_several_pieces_has_no_label() -> None:
+    (document,), report = read(row(entities=[{"type": "CELL", "spans": [[0, 3], [8, 11]]}]))
+    (found,) = document.gold
+    assert found.surface == "Bax and Bak"
+    assert found.label == ""
+    assert found.attributes == {"pieces": [[0, 3], [8, 11]], "type": "CELL"}
+    assert report.counts["spans_in_pieces"] == 1
+
+
+@pytest.mark.parametrize("given", ["spans", 7, True, {"start": 0}])
+def test_spans_that_are_no_list_refuse_their_line(given: object) -> None:
+    back, report = read(row(spans=given))
+    assert back == []
+    assert report.counts["refused"] == 1

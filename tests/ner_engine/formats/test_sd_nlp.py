@@ -67,7 +67,7 @@ def read(rows: list[Row] | bytes, **options: Any) -> tuple[list[Document], Repor
     return list(sd_nlp.read(io.BytesIO(data), name="rows.jsonl", report=report, **options)), report
 
 
-def test_a_panel_row_holds_words_labels_roles_and_whence_it_comes() -> None:
+def test_a_panel_row_has_words_labels_roles_and_ids() -> None:
     rows, report = panel_rows(
         document(
             at("Bax", "GENEPROD", "CONTROLLED_VAR", 1),
@@ -115,12 +115,12 @@ def test_a_panel_row_holds_words_labels_roles_and_whence_it_comes() -> None:
     assert report.lossy == []
 
 
-def test_the_last_word_is_kept_by_default_and_dropped_in_the_public_form() -> None:
+def test_only_the_public_form_drops_the_last_word() -> None:
     assert figure_row(document())["words"][-1] == "MEFs"
     assert figure_row(document(), PUBLIC)["words"][-1] == "in"
 
 
-def test_touching_entities_begin_anew_by_default_and_become_one_in_the_public_form() -> None:
+def test_only_the_public_form_merges_touching_entities() -> None:
     doc = document(at("Bax", "GENEPROD", nth=1), at("/", "GENEPROD"), at("Bak", "GENEPROD"))
     entities = ["B-GENEPROD", "B-GENEPROD", "B-GENEPROD"]
     assert panel_rows(doc)[0][0]["label_ids"]["entity_types"][3:6] == entities
@@ -140,7 +140,7 @@ def test_an_entity_inside_a_word_is_named_as_lossy() -> None:
     ] == [True]
 
 
-def test_an_entity_outside_every_panel_is_named_as_lossy_and_stands_in_the_figure_row() -> None:
+def test_an_entity_outside_every_panel_is_only_in_the_figure() -> None:
     doc = document(at("Bax", "GENEPROD"))
     assert ["no single panel" in loss.message for loss in panel_rows(doc)[1].lossy] == [True]
     assert figure_row(doc)["label_ids"]["entity_types"][0] == "B-GENEPROD"
@@ -169,7 +169,7 @@ def test_a_figure_row_marks_the_first_word_of_each_panel() -> None:
     assert row["figure_id"] == "77"
 
 
-def test_examples_are_panels_longer_than_eighty_characters_with_a_tag() -> None:
+def test_examples_are_long_panels_with_a_tag() -> None:
     long, short = "x " * 41, "x " * 30
     text = long + short + long
     segments = (Segment(0, 81, "long"), Segment(82, 141, "short"), Segment(142, 223, "untagged"))
@@ -235,9 +235,7 @@ def test_rows_without_text_are_read_as_words_joined_by_a_space() -> None:
         ({"tokens": ["Bak", "Ġmoves"], "text": "Bax moves"}, "does not begin"),
     ],
 )
-def test_a_bad_row_is_refused_by_its_line_and_the_rest_goes_through(
-    change: Row, sentence: str
-) -> None:
+def test_a_bad_row_is_refused_by_its_line(change: Row, sentence: str) -> None:
     good = {"words": ["Bax", "moves"], "label_ids": {"entity_types": ["B-GENEPROD", "O"]}}
     lines = [json.dumps(good), json.dumps(good | change), json.dumps(good)]
     back, report = read("\n".join(lines).encode())
@@ -270,9 +268,7 @@ def tokenizer(shared_dir: Path) -> Tokenizer:
 class TestTokens:
     """The tokenised form, with roberta-base's vocabulary."""
 
-    def test_a_token_takes_the_label_of_the_character_where_it_starts(
-        self, tokenizer: Tokenizer
-    ) -> None:
+    def test_a_token_has_the_label_of_its_first_character(self, tokenizer: Tokenizer) -> None:
         doc = document(at("EGFP-LC3", "GENEPROD", "MEASURED_VAR"))
         row = sd_nlp.token_row(sd_nlp.figure_passage(doc), Report(), tokenizer)
         labelled = [

@@ -93,7 +93,7 @@ def test_labels_and_roles_follow_the_table(
     assert documents[0].text[span.start : span.end] == "thing"
 
 
-def test_raw_attributes_stay_as_the_source_says_and_the_word_none_is_absence() -> None:
+def test_raw_attributes_are_kept_except_none() -> None:
     documents, _ = read(
         figure(
             f"<sd-panel>{tag('Bax', id='t', entity_type='gene', ext_ids='581///12028', ext_dbs='NCBI gene', role='None')}"  # noqa: E501
@@ -108,7 +108,7 @@ def test_raw_attributes_stay_as_the_source_says_and_the_word_none_is_absence() -
     }
 
 
-def test_white_space_at_a_tags_ends_is_left_outside_and_the_text_stays() -> None:
+def test_white_space_at_the_ends_of_a_tag_is_left_out() -> None:
     panel = (
         f"<sd-panel>in {tag(' HeLa&#160;', id='t', entity_type='cell')}"
         f" cells{tag('', id='u', entity_type='cell')}.</sd-panel>"
@@ -147,7 +147,7 @@ def test_a_machines_guess_is_a_suggestion_and_never_gold() -> None:
     assert report.counts["pretags"] == 2
 
 
-def test_a_panel_that_repeats_an_earlier_one_is_kept_once_with_all_its_tags() -> None:
+def test_a_repeated_panel_is_kept_once_with_all_tags() -> None:
     panels = (
         f"<sd-panel panel_id='1'>(A) {tag('Bax', id='t1', entity_type='gene')} and"
         f" Bak</sd-panel><sd-panel panel_id='2'>(A) {tag('Bax', id='t2', entity_type='gene')} and"
@@ -180,7 +180,7 @@ def test_the_public_form_joins_with_nothing_and_keeps_repeats() -> None:
     assert [panel.id for panel in documents[0].segments] == ["1", "2"]
 
 
-def test_figures_of_a_paper_without_doi_stay_on_one_side_of_a_split() -> None:
+def test_figures_of_a_paper_without_doi_share_a_split() -> None:
     documents, _ = read(
         "<article doi=''><fig id='1'><title>Cells.</title></fig><fig"
         " id='2'><title>Mice.</title></fig></article>"
@@ -188,7 +188,7 @@ def test_figures_of_a_paper_without_doi_stay_on_one_side_of_a_split() -> None:
     assert {document.group for document in documents} == {"paper.xml"}
 
 
-def test_a_figure_without_text_is_noted_and_the_next_goes_through() -> None:
+def test_a_figure_without_text_is_left_out_with_a_note() -> None:
     documents, report = read(
         "<article doi='10.5555/sd.1'><fig id='1'/><fig id='2'><title>Cells.</title></fig></article>"
     )
@@ -226,9 +226,7 @@ EXTERNAL = "<!DOCTYPE a [<!ENTITY x SYSTEM 'file:///etc/hostname'>]>"
         ),
     ],
 )
-def test_what_is_no_safe_sourcedata_file_is_refused_by_name(
-    data: str | bytes, sentence: str
-) -> None:
+def test_an_unsafe_or_other_file_is_refused_by_name(data: str | bytes, sentence: str) -> None:
     documents, report = read(data)
     assert documents == []
     assert [(problem.where, sentence in problem.message) for problem in report.problems] == [

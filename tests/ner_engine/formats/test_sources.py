@@ -35,7 +35,7 @@ def ids_in(path: Path, format_name: str = "jsonl") -> tuple[list[str], Report]:
     return [document.id for document in read_inputs([path], format_name, report)], report
 
 
-def test_files_folders_and_archives_are_read_in_a_stable_order_under_their_own_paths(
+def test_inputs_come_in_a_stable_order_under_their_paths(
     tmp_path: Path,
 ) -> None:
     folder = tmp_path / "in"
@@ -61,9 +61,7 @@ def test_files_folders_and_archives_are_read_in_a_stable_order_under_their_own_p
         "C:\\out.jsonl",
     ],
 )
-def test_a_path_that_climbs_out_of_its_archive_is_refused_and_the_rest_goes_through(
-    tmp_path: Path, name: str
-) -> None:
+def test_a_path_out_of_the_archive_is_refused(tmp_path: Path, name: str) -> None:
     archive = pack(tmp_path / "c.zip", {name: ROW, "good.jsonl": ROW})
     names, problems = names_in(archive)
     assert names == ["c.zip/good.jsonl"]
@@ -79,7 +77,7 @@ def test_a_zip_bomb_is_refused_by_name_and_the_rest_goes_through(tmp_path: Path)
     ]
 
 
-def test_many_members_that_unpack_to_too_much_together_are_refused(
+def test_members_that_are_too_large_together_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sources, "MAX_ARCHIVE_BYTES", 50)
@@ -88,7 +86,7 @@ def test_many_members_that_unpack_to_too_much_together_are_refused(
     assert [where for where, _ in problems] == ["c.zip"]
 
 
-def test_an_archive_that_lies_about_its_sizes_gives_no_more_than_it_declared(
+def test_a_member_gives_no_more_bytes_than_it_declares(
     tmp_path: Path,
 ) -> None:
     path = pack(tmp_path / "c.zip", {"liar.jsonl": ROW * 1000})
@@ -148,7 +146,7 @@ def test_missing_empty_and_cut_off_files_are_named(tmp_path: Path) -> None:
     assert [where for where, _ in problems] == ["gone.xml", "empty.xml", "cut.zip"]
 
 
-def test_files_of_another_kind_in_a_folder_are_counted_and_not_refused(tmp_path: Path) -> None:
+def test_files_of_another_kind_are_counted_not_refused(tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text("read me")
     (tmp_path / "a.jsonl").write_bytes(ROW)
     ids, report = ids_in(tmp_path)

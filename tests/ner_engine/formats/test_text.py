@@ -53,7 +53,9 @@ def test_a_file_is_named_without_its_suffix() -> None:
     [(b"", "empty"), (b" \n", "empty"), (b"caf\xe9", "UTF-8"), (b"a\0b", "NUL")],
 )
 @pytest.mark.parametrize("per_line", [False, True])
-def test_what_is_no_text_is_refused_by_name(data: bytes, sentence: str, per_line: bool) -> None:
+def test_a_file_that_is_not_text_is_refused_by_name(
+    data: bytes, sentence: str, per_line: bool
+) -> None:
     documents, report = read(data, per_line=per_line)
     assert documents == []
     assert [

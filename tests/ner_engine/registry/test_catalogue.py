@@ -1,20 +1,13 @@
-"""Every known system by its name, from wherever it lies, as its publisher saved it; and what is
-said where it is not here."""
+"""The known systems as their publishers saved them: tokenizers, labels and probabilities."""
 
 from __future__ import annotations
 
-import json
-import shutil
-import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from huggingface_hub import constants
 from transformers import (
     AutoModelForMaskedLM,
     AutoModelForTokenClassification,
@@ -22,36 +15,23 @@ from transformers import (
     pipeline,
 )
 
-from ner_engine.cli import main
-from ner_engine.errors import ModelNotFoundError, UnsafeModelError
+from ner_engine.errors import UnsafeModelError
 from ner_engine.inference.loading import (
     load_classifier,
     load_masked_lm,
     load_tokenizer,
-    save_tokenizer,
 )
 from ner_engine.inference.tagger import AGGREGATIONS, Aggregation, load_tagger
-from ner_engine.registry.catalogue import MODEL_DIR, find, find_base, listing
-from ner_engine.registry.known_models import KNOWN_MODELS, known_model
-from ner_engine.registry.label_schemes import SCHEMES
-from ner_engine.registry.recipes import RECIPES
+from ner_engine.registry.catalogue import find, find_base
 from tests.ner_engine.checkpoints import (
     SENTENCES,
     as_snapshot,
-    edit_config,
     save_bert,
     save_mpnet,
     save_roberta,
     save_with_vocabulary,
 )
-
-SD_NER = "EMBO/sd-ner"
-JNLPBA = "fran-martinez/scibert_scivocab_cased_ner_jnlpba"
-CRAFT_ES = (
-    "StivenLancheros/roberta-base-biomedical-clinical-es-finetuned-ner-CRAFT_AugmentedTransfer_EN"
-)
-CRAFT = "StivenLancheros/Biobert-base-cased-v1.2-finetuned-ner-CRAFT"
-BIO_LM = "EMBO/bio-lm"
+from tests.ner_engine.registry.systems import BIO_LM, CRAFT, CRAFT_ES, JNLPBA, SD_NER, labels_of
 
 #: The texts of the models' own cards, and one in Spanish with composed and decomposed accents.
 CARD_TEXTS = {
@@ -74,21 +54,6 @@ CARD_TEXTS = {
         " were unchanged."
     ),
 }
-
-
-@pytest.fixture
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty hub cache, offline."""
-    folder = tmp_path / "hub"
-    folder.mkdir()
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(folder))
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    monkeypatch.delenv(MODEL_DIR, raising=False)
-    return folder
-
-
-def labels_of(name: str) -> tuple[str, ...]:
-    return KNOWN_MODELS[name].id2label
 
 
 def as_transformers_computes(folder: Path, text: str, **settings: Any) -> np.ndarray:
@@ -121,12 +86,7 @@ def assert_tags_well(name: str, text: str) -> None:
 # The five systems, with their label lists and vocabularies
 
 
-@pytest.fixture
-def vocabularies(shared_dir: Path) -> Path:
-    return shared_dir / "tokenizers"
-
-
-def test_sd_ner_reads_with_the_tokenizer_of_roberta_base_and_i_before_b(
+def test_sd_ner_uses_the_tokenizer_of_roberta_base(
     cache: Path, vocabularies: Path, tmp_path: Path
 ) -> None:
     saved = save_with_vocabulary(
@@ -146,7 +106,7 @@ def test_sd_ner_reads_with_the_tokenizer_of_roberta_base_and_i_before_b(
     assert_tags_well(SD_NER, CARD_TEXTS[SD_NER])
 
 
-def test_markers_around_a_text_change_nothing_but_where_the_entities_lie(
+def test_markers_around_a_text_only_shift_the_entities(
     cache: Path, vocabularies: Path, tmp_path: Path
 ) -> None:
     as_snapshot(
@@ -181,7 +141,7 @@ def test_scibert_reads_lower_case_as_the_example_on_its_card(
     assert_tags_well(JNLPBA, text)
 
 
-def test_biobert_keeps_case_and_has_o_at_the_end_of_its_label_list(
+def test_biobert_keeps_case_and_has_o_as_its_last_label(
     cache: Path, vocabularies: Path, tmp_path: Path
 ) -> None:
     folder = as_snapshot(
@@ -242,7 +202,7 @@ def test_bio_lm_is_a_base_to_train_from_and_no_tagger(
         find(BIO_LM)
 
 
-def test_bio_lm_fills_the_mask_of_its_cards_example_as_transformers_does(
+def test_bio_lm_fills_a_mask_as_transformers_does(
     cache: Path, vocabularies: Path, tmp_path: Path
 ) -> None:
     folder = as_snapshot(
@@ -281,9 +241,7 @@ def saved(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     )
 
 
-def test_a_snapshot_of_each_architecture_gives_the_probabilities_of_transformers(
-    cache: Path, saved: Path
-) -> None:
+def test_each_architecture_equals_transformers(cache: Path, saved: Path) -> None:
     folder = as_snapshot(saved, cache, "org/model")
     for text in SENTENCES:
         assert (
@@ -294,7 +252,7 @@ def test_a_snapshot_of_each_architecture_gives_the_probabilities_of_transformers
 
 @pytest.mark.parametrize("aggregation", AGGREGATIONS)
 @pytest.mark.parametrize("save", [save_bert, save_roberta])
-def test_entities_are_those_of_the_pipeline_where_both_mean_the_same(
+def test_entities_equal_those_of_the_pipeline(
     tmp_path: Path, save: Any, aggregation: Aggregation
 ) -> None:
     """Words without punctuation, and labels without B-: there the pipeline has no say of its own in
@@ -330,281 +288,3 @@ def test_entities_are_those_of_the_pipeline_where_both_mean_the_same(
             span.attributes["scores"][span.attributes["runner_up"]]
             == span.attributes["runner_up_score"]
         )
-
-
-# Where a name is found
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save_roberta(tmp_path_factory.mktemp("tiny") / "tiny", labels=labels_of(SD_NER))
-
-
-@pytest.fixture
-def models(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "models"
-    folder.mkdir()
-    monkeypatch.setenv(MODEL_DIR, str(folder))
-    return folder
-
-
-@pytest.mark.parametrize("place", ["EMBO/sd-ner", "sd-ner"])
-def test_a_folder_of_models_holds_them_by_name(tiny: Path, models: Path, place: str) -> None:
-    shutil.copytree(tiny, models / place)
-    found = find(SD_NER)
-    assert found.name == SD_NER
-    assert found.folder == models / place
-
-
-def test_a_folder_of_models_may_be_a_hub_cache(tiny: Path, models: Path) -> None:
-    assert find_folder(as_snapshot(tiny, models, SD_NER)) == find(SD_NER).folder
-
-
-def find_folder(snapshot: Path) -> Path:
-    assert find(snapshot).name == SD_NER, (
-        "a snapshot is called by its hub name, so that the rules for that model hold"
-    )
-    return snapshot
-
-
-def test_the_command_line_takes_the_folder_of_models(
-    tiny: Path, cache: Path, tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv(MODEL_DIR, "")
-    shutil.copytree(tiny, tmp_path / "models" / "sd-ner")
-    assert main(["models", "--json", "--model-dir", str(tmp_path / "models")]) == 0
-    assert {row["name"] for row in json.loads(capsys.readouterr().out) if row["here"]} == {
-        "bundled",
-        SD_NER,
-    } | bundled_that_are_here()
-
-
-def bundled_that_are_here() -> set[str]:
-    return {listed.model.name for listed in listing() if listed.model.is_bundled and listed.is_here}
-
-
-def test_a_revision_is_asked_for_by_name(tiny: Path, cache: Path) -> None:
-    as_snapshot(tiny, cache, "org/model", revision="refs/pr/7")
-    assert find("org/model@refs/pr/7").name == "org/model@refs/pr/7"
-    with pytest.raises(ModelNotFoundError, match="hf download org/model --include"):
-        find("org/model")
-
-
-def test_safetensors_in_the_known_revision_stand_in_for_a_pickle_in_main(
-    tiny: Path, cache: Path, tmp_path: Path
-) -> None:
-    pickled = shutil.copytree(tiny, tmp_path / "pickled")
-    (pickled / "model.safetensors").rename(pickled / "pytorch_model.bin")
-    as_snapshot(pickled, cache, SD_NER)
-    with pytest.raises(
-        UnsafeModelError, match=r"as a pickle.*hf download EMBO/sd-ner --revision refs/pr/2"
-    ):
-        find(SD_NER)
-    good = as_snapshot(tiny, cache, SD_NER, revision="refs/pr/2")
-    assert find(SD_NER).folder == good
-
-
-def test_what_was_fetched_without_the_pickles_beside_it_is_whole(tiny: Path, cache: Path) -> None:
-    """The hub's client keeps a list of what a repository holds and calls a snapshot without all of
-    it incomplete."""
-    snapshot = as_snapshot(tiny, cache, "org/model")
-    trees = snapshot.parent.parent / "trees"
-    trees.mkdir()
-    (trees / f"{snapshot.name}.json").write_text(
-        json.dumps([{"type": "file", "path": "pytorch_model.bin", "oid": "0", "size": 1}])
-    )
-    assert find("org/model").folder == snapshot
-
-
-# What is said where something is missing
-
-
-def test_what_is_missing_is_said_with_what_fetches_it_and_its_tokenizer(
-    cache: Path, vocabularies: Path
-) -> None:
-    with pytest.raises(ModelNotFoundError) as caught:
-        find(SD_NER)
-    message = str(caught.value)
-    assert (
-        'hf download EMBO/sd-ner --revision refs/pr/2 --include "*.json" --include "*.safetensors"'
-        in message
-    )
-    assert "hf download FacebookAI/roberta-base --include" in message
-    as_snapshot(vocabularies / "roberta-base", cache, "FacebookAI/roberta-base")
-    with pytest.raises(ModelNotFoundError) as caught:
-        find(SD_NER)
-    assert "roberta-base" not in str(caught.value)
-
-
-def test_a_pickle_without_a_known_way_out_is_refused_with_ways_to_safetensors(
-    tiny: Path, cache: Path, tmp_path: Path
-) -> None:
-    pickled = shutil.copytree(tiny, tmp_path / "pickled")
-    (pickled / "model.safetensors").rename(pickled / "pytorch_model.bin")
-    as_snapshot(pickled, cache, JNLPBA)
-    with pytest.raises(
-        UnsafeModelError,
-        match=r"on a machine that holds nothing of value, or take a revision.*refs/pr/N",
-    ):
-        find(JNLPBA)
-    with pytest.raises(UnsafeModelError, match=r"on a machine that holds nothing of value$"):
-        find(pickled)
-
-
-def test_weights_that_were_never_fetched_are_told_from_a_model_that_is_not_there(
-    tiny: Path, cache: Path, tmp_path: Path
-) -> None:
-    bare = shutil.copytree(tiny, tmp_path / "bare")
-    (bare / "model.safetensors").unlink()
-    as_snapshot(bare, cache, JNLPBA)
-    with pytest.raises(ModelNotFoundError, match=r"holds no weights.*may have a pickle only"):
-        find(JNLPBA)
-
-
-def test_a_part_of_the_weights_that_is_missing_is_named(tiny: Path, tmp_path: Path) -> None:
-    folder = shutil.copytree(tiny, tmp_path / "model")
-    weights = {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}
-    (folder / "model.safetensors").rename(folder / weights["a"])
-    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": weights}))
-    with pytest.raises(ModelNotFoundError, match=r"model-00002-of-00002\.safetensors"):
-        find(folder)
-
-
-def test_a_model_without_a_tokenizer_says_whose_is_missing(
-    tiny: Path, cache: Path, tmp_path: Path
-) -> None:
-    for name in (SD_NER, "org/unknown"):
-        bare = shutil.copytree(tiny, tmp_path / name)
-        (bare / "tokenizer.json").unlink()
-        as_snapshot(bare, cache, name)
-    with pytest.raises(
-        ModelNotFoundError,
-        match=(
-            "uses the tokenizer of FacebookAI/roberta-base, which is not here; download it: hf"
-            " download"
-        ),
-    ):
-        find(SD_NER)
-    with pytest.raises(ModelNotFoundError, match="org/unknown has no tokenizer"):
-        find("org/unknown")
-
-
-def test_another_tokenizer_that_does_not_fit_the_weights_is_refused(
-    tiny: Path, cache: Path, tmp_path: Path, vocabularies: Path
-) -> None:
-    bare = shutil.copytree(tiny, tmp_path / "sd-ner")
-    (bare / "tokenizer.json").unlink()
-    as_snapshot(vocabularies / "roberta-base", cache, "roberta-base")
-    with pytest.raises(UnsafeModelError, match="its tokenizer has 50265 tokens, its weights"):
-        load_tokenizer(find(bare))
-    with pytest.raises(UnsafeModelError, match="its tokenizer has"):
-        load_tokenizer(find(edit_config(shutil.copytree(tiny, tmp_path / "small"), vocab_size=7)))
-
-
-@pytest.mark.parametrize("text", ["{", '{"version": "1.0"}'])
-def test_a_broken_tokenizer_is_said_in_a_sentence(tiny: Path, tmp_path: Path, text: str) -> None:
-    folder = shutil.copytree(tiny, tmp_path / "model")
-    (folder / "tokenizer.json").write_text(text)
-    with pytest.raises(UnsafeModelError, match="its tokenizer cannot be read"):
-        load_tokenizer(folder)
-
-
-def test_a_trained_model_gets_the_tokenizer_that_its_base_took_from_another(
-    cache: Path, vocabularies: Path, tmp_path: Path
-) -> None:
-    saved = save_with_vocabulary(
-        tmp_path / "model", vocabularies / "roberta-base", labels=labels_of(SD_NER)
-    )
-    for name in ("vocab.json", "merges.txt", "tokenizer_config.json"):
-        (saved / name).unlink()
-    as_snapshot(saved, cache, SD_NER)
-    as_snapshot(vocabularies / "roberta-base", cache, "roberta-base")
-    (tmp_path / "trained").mkdir()
-    save_tokenizer(find(SD_NER), tmp_path / "trained")
-    assert (
-        load_tokenizer(tmp_path / "trained").encode(SENTENCES[0]).ids
-        == load_tokenizer(find(SD_NER)).encode(SENTENCES[0]).ids
-    )
-
-
-def test_no_fetch_is_tried_offline(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        "huggingface_hub.snapshot_download", lambda *_, **__: pytest.fail("a fetch was tried")
-    )
-    with pytest.raises(ModelNotFoundError, match="download it on a machine with a network"):
-        find(SD_NER, may_fetch=True)
-
-
-def test_a_fetch_takes_no_pickles_and_the_revision_with_safetensors(
-    tiny: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[tuple[str, dict[str, Any]]] = []
-
-    def fetch(name: str, **settings: Any) -> str:
-        asked.append((name, settings))
-        return str(tiny)
-
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr("huggingface_hub.snapshot_download", fetch)
-    assert find(SD_NER, may_fetch=True).folder == tiny
-    assert [(name, settings["revision"]) for name, settings in asked] == [(SD_NER, "refs/pr/2")]
-    assert not any("bin" in pattern for pattern in asked[0][1]["allow_patterns"])
-
-
-@pytest.mark.parametrize("name", ["../sd-ner", "a/b/c", "org/../model", "org/model@../x", "x y"])
-def test_what_is_no_name_is_refused(cache: Path, name: str) -> None:
-    with pytest.raises(ModelNotFoundError, match="not a hub name either"):
-        find(name)
-
-
-# The list
-
-
-def test_each_known_model_names_a_scheme_that_holds_its_labels_and_a_recipe() -> None:
-    for model in KNOWN_MODELS.values():
-        labels = {label[2:] for label in model.id2label} - {""}
-        assert model.about
-        assert model.licence
-        assert model.citation
-        assert model.recipe in RECIPES
-        if model.scheme in SCHEMES:
-            assert labels <= set(SCHEMES[model.scheme].labels)
-        else:
-            assert model.task != "entities"
-        assert (model.task == "fill_mask") == (not model.id2label)
-        assert known_model(model.name.rpartition("/")[2]) == model
-
-
-def test_the_list_says_what_is_here_and_what_fetches_the_rest(
-    cache: Path, tiny: Path, capsys: Any
-) -> None:
-    as_snapshot(tiny, cache, SD_NER)
-    assert main(["models"]) == 0
-    text = capsys.readouterr().out
-    assert "EMBO/sd-ner: here" in text
-    assert "EMBO/sd-ner-v2: missing" in text
-    assert "hf download EMBO/sd-ner-v2 --include" in text
-    assert main(["models", "--json"]) == 0
-    rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
-    assert set(rows) == set(KNOWN_MODELS)
-    assert rows[SD_NER]["here"]
-    assert not rows[SD_NER]["commands"]
-    assert rows[CRAFT]["commands"][0].startswith(f"hf download {CRAFT} ")
-
-
-def test_the_list_needs_no_torch() -> None:
-    command = (
-        "import sys; from ner_engine.registry.catalogue import listing; listing(); "
-        "import ner_engine.registry.label_schemes; print('torch' in sys.modules)"
-    )
-    found = subprocess.run(
-        [sys.executable, "-c", command], capture_output=True, text=True, check=True
-    )
-    assert found.stdout.strip() == "False"
-
-
-@pytest.fixture(autouse=True)
-def _same_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The command line writes the folder of models into the environment; each test has its own."""
-    monkeypatch.setenv(MODEL_DIR, "")
-    yield

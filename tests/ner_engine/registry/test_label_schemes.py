@@ -49,7 +49,7 @@ def spans_of(draw: st.DrawFn, labels: tuple[str, ...]) -> list[Span]:
 
 
 @given(pair=pairs)
-def test_every_label_has_an_entry_that_is_exact_or_says_what_is_lost(
+def test_every_translation_is_exact_or_says_what_is_lost(
     pair: tuple[LabelScheme, LabelScheme],
 ) -> None:
     source, target = pair
@@ -111,7 +111,7 @@ def test_labels_become_what_the_table_says(
     assert entries[label.lower()].exact == exact
 
 
-def test_two_labels_that_become_one_are_one_entity_and_their_scores_add_up() -> None:
+def test_scores_of_labels_that_become_one_add_up() -> None:
     scores = {"protein": 0.5, "DNA": 0.3, "RNA": 0.05, "cell_type": 0.1, "cell_line": 0.0}
     attributes = {"runner_up": "DNA", "runner_up_score": 0.3, "scores": scores}
     twice = [
@@ -130,7 +130,7 @@ def test_two_labels_that_become_one_are_one_entity_and_their_scores_add_up() -> 
     }
 
 
-def test_a_runner_up_that_comes_to_mean_the_same_is_none() -> None:
+def test_a_runner_up_with_the_same_translation_is_removed() -> None:
     span = Span(
         0,
         3,
@@ -144,7 +144,7 @@ def test_a_runner_up_that_comes_to_mean_the_same_is_none() -> None:
     }
 
 
-def test_a_scheme_is_recognised_by_its_labels_whatever_their_case() -> None:
+def test_a_scheme_is_recognised_by_its_labels_in_any_case() -> None:
     assert scheme_of(["CELL", "TISSUE"]).name == "sd-nlp-1"
     assert scheme_of(["DISEASE"]).name == "sd-nlp-2"
     assert scheme_of(["GENE", "Chemical", "TAXON"]).name == "craft"
@@ -165,7 +165,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_bert(tmp_path_factory.mktemp("models") / "sd", labels=labels)
 
 
-def test_tag_writes_the_labels_of_another_scheme_and_says_what_it_left_out(
+def test_tag_writes_the_labels_of_another_scheme(
     model: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def tagged(*options: str) -> tuple[list[dict[str, Any]], str]:

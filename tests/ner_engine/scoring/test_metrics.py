@@ -64,7 +64,7 @@ def test_figures_equal_seqeval_by_label_micro_and_macro(
 
 
 @given(sentences)
-def test_figures_word_by_word_equal_those_of_sklearn_without_o_and_the_accuracy_that_of_seqeval(
+def test_word_scores_equal_those_of_sklearn_and_seqeval(
     pairs: list[tuple[list[str], list[str]]],
 ) -> None:
     gold, predicted = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
@@ -81,7 +81,7 @@ def test_figures_word_by_word_equal_those_of_sklearn_without_o_and_the_accuracy_
         assert (ours.precision, ours.recall, ours.f1) == pytest.approx(theirs[:3])
 
 
-def test_an_entity_counts_only_with_the_same_edges_and_label() -> None:
+def test_an_entity_counts_only_with_its_boundaries_and_label() -> None:
     gold = [[Labelled(0, 3, "GENEPROD"), Labelled(5, 9, "CELL")]]
     predicted = [[Labelled(0, 3, "GENEPROD"), Labelled(5, 8, "CELL"), Labelled(5, 9, "TISSUE")]]
     result = score(gold, predicted)
@@ -107,7 +107,7 @@ def test_lists_of_different_length_are_an_error_and_not_a_score() -> None:
         score([[], []], [[]])
 
 
-def test_nothing_to_find_and_nothing_found_is_zero_and_not_an_error() -> None:
+def test_no_entities_at_all_score_zero() -> None:
     assert score([[]], [[]]).as_json()["micro"] == {
         "precision": 0.0,
         "recall": 0.0,
@@ -124,9 +124,7 @@ def test_the_table_names_each_label_and_both_means() -> None:
 
 
 @given(sentences, st.integers(0, 5))
-def test_the_scores_of_many_texts_are_those_of_their_parts_together(
-    pairs: list[tuple[list[str], list[str]]], at: int
-) -> None:
+def test_scores_of_parts_add_up(pairs: list[tuple[list[str], list[str]]], at: int) -> None:
     gold, predicted = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
     parts = score_iob2(gold[:at], predicted[:at]) + score_iob2(gold[at:], predicted[at:])
     assert parts == score_iob2(gold, predicted)
