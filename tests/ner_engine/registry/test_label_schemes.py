@@ -1,5 +1,4 @@
-"""What becomes of a label in another scheme: written down for every label, told lossy where it is,
-and nothing left out uncounted."""
+"""Translations between label schemes: one entry per label, exact or with what is lost."""
 
 from __future__ import annotations
 
