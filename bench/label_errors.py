@@ -133,17 +133,13 @@ def mixed(panel: Document, chance: random.Random) -> Document:
 
 
 def report(out: Path, panels: Sequence[Document], wrong: Mapping[int, Document]) -> None:
-    from ner_engine.training.label_errors import (
-        Judged,
-        ranking_quality,
-        suspicion_of_text,
-        thresholds_of,
-    )
+    from ner_engine.training.disagreements import Comparison, text_error_score, thresholds_of
+    from ner_engine.training.label_errors import ranking_quality
 
-    found: dict[int, list[Judged]] = {}
+    found: dict[int, list[Comparison]] = {}
     for path in sorted(out.glob("fold-*/judged.jsonl")):
         for row in map(json.loads, path.read_text(encoding="utf-8").splitlines()):
-            found[row["text"]] = [Judged.of_json(each) for each in row["judged"]]
+            found[row["text"]] = [Comparison.of_json(each) for each in row["judged"]]
     thresholds = thresholds_of(each for judged in found.values() for each in judged)
     rows = sorted(found)
     print(
@@ -153,11 +149,11 @@ def report(out: Path, panels: Sequence[Document], wrong: Mapping[int, Document])
     line(
         "panels, by their suspicion",
         ranking_quality(
-            [suspicion_of_text(found[row], thresholds) for row in rows],
+            [text_error_score(found[row], thresholds) for row in rows],
             [row in wrong for row in rows],
         ),
     )
-    worst = [max((each.suspicion for each in found[row]), default=0.0) for row in rows]
+    worst = [max((each.error_score for each in found[row]), default=0.0) for row in rows]
     line(
         "panels, by their worst place alone", ranking_quality(worst, [row in wrong for row in rows])
     )
@@ -175,7 +171,7 @@ def report(out: Path, panels: Sequence[Document], wrong: Mapping[int, Document])
     ]
     line(
         "decided entities, by theirs",
-        ranking_quality([each.suspicion for _, each in decided], is_wrong),
+        ranking_quality([each.error_score for _, each in decided], is_wrong),
     )
 
 

@@ -187,10 +187,12 @@ def child(way: str, folder: Path, args: argparse.Namespace) -> None:
     import torch
 
     from ner_engine.inference.loading import load_tokenizer
-    from ner_engine.inference.windows import Examples, TextEncoder, read_documents
+    from ner_engine.inference.windows import TextEncoder
     from ner_engine.registry.catalogue import find_base
     from ner_engine.registry.recipes import recipe_named
     from ner_engine.training.batching import BatchOrder
+    from ner_engine.training.data import read_documents
+    from ner_engine.training.examples import Examples
 
     if args.threads:
         torch.set_num_threads(args.threads)
@@ -251,8 +253,8 @@ def train_stock(
     from transformers import Trainer, TrainerCallback, TrainingArguments, set_seed
 
     from ner_engine.inference.loading import load_classifier
-    from ner_engine.inference.windows import IGNORED
     from ner_engine.registry.catalogue import find_base
+    from ner_engine.training.examples import IGNORED
 
     settings = {
         "hidden_dropout_prob": recipe.dropout,

@@ -6,13 +6,10 @@ final place, and all are renamed at the end. Documents are streamed, so memory u
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
 import os
 import re
-import sys
-import time
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -20,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Final, Literal, get_args
+from typing import IO, Any, Final, Literal
 
 from ner_engine.errors import FormatError, OffsetError
 from ner_engine.formats import FORMATS, accepted, iob2, named, read_inputs
@@ -28,7 +25,6 @@ from ner_engine.formats.jsonl import document_to_json
 from ner_engine.formats.report import Problem, Report
 from ner_engine.formats.sd_nlp import (
     DEFAULT,
-    PUBLIC,
     Flavour,
     Passage,
     figure_passage,
@@ -37,14 +33,11 @@ from ner_engine.formats.sd_nlp import (
     token_row,
     word_row,
 )
-from ner_engine.schema import PUBLIC_ENTITY_LABELS, Document
+from ner_engine.schema import Document
 from ner_engine.split import SPLITS, split_of
 from ner_engine.text import sentence_boundaries
 
 SplitChoice = Literal["paper", "none", "train", "eval", "test"]
-SUCCESS: Final = 0
-SOME_REFUSED: Final = 1
-NOTHING_USABLE: Final = 2
 DEFAULT_TOKENIZER: Final = "roberta-base"
 _SD_NLP: Final = {"sd-nlp", "sd-nlp-tokenized"}
 _MAX_NAME_BYTES: Final = 200
@@ -363,140 +356,3 @@ def _counted(documents: Iterable[Document], progress: Callable[[int], None]) -> 
     for n, document in enumerate(documents, start=1):
         yield document
         progress(n)
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of ``python -m ner_engine convert``."""
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.description = "Convert figure legends from one form into another."
-    parser.epilog = (
-        "exit codes: 0 all inputs went through; 1 some were refused (named on stderr and in"
-        " report.json), the rest is written;\n2 nothing was usable, or the command is wrong, and"
-        " nothing is written"
-    )
-    parser.add_argument(
-        "inputs", nargs="+", type=Path, metavar="INPUT", help="files, folders or zip archives"
-    )
-    parser.add_argument(
-        "--from",
-        dest="source_format",
-        required=True,
-        choices=list(FORMATS),
-        help="form of the inputs",
-    )
-    writable = [form.name for form in FORMATS.values() if form.is_writable]
-    parser.add_argument(
-        "--to", dest="target_format", required=True, choices=writable, help="form to write"
-    )
-    parser.add_argument(
-        "--out",
-        required=True,
-        type=Path,
-        help="folder to write into; it is made where it is missing",
-    )
-    parser.add_argument(
-        "--public-form",
-        action="store_true",
-        help="sd-nlp exactly as the public converter writes it, its defects included",
-    )
-    parser.add_argument(
-        "--tokenizer",
-        default=DEFAULT_TOKENIZER,
-        metavar="DIR_OR_NAME",
-        help="for sd-nlp-tokenized: a folder or a cached name",
-    )
-    parser.add_argument(
-        "--split",
-        choices=get_args(SplitChoice),
-        default="paper",
-        help=(
-            "paper: train, eval and test by the paper's DOI; none: one file; or the side that all"
-            " of it belongs to"
-        ),
-    )
-    parser.add_argument(
-        "--sentences",
-        action="store_true",
-        help="a document a sentence: the file's own in IOB2, else by rule",
-    )
-    parser.add_argument(
-        "--label",
-        dest="new_labels",
-        action="append",
-        default=[],
-        metavar="OLD=NEW",
-        help="rename a label; OLD= leaves it out",
-    )
-    parser.add_argument(
-        "--without-disease",
-        action="store_true",
-        help="sd-nlp with the seven labels of the public data sets",
-    )
-    parser.add_argument(
-        "--examples-only",
-        action="store_true",
-        help="only panels of over 80 characters with an entity, as the data sets do",
-    )
-    parser.add_argument(
-        "--zip",
-        dest="zipped",
-        action="store_true",
-        help="also pack sd_panels and sd_figs into zip archives",
-    )
-
-
-def run(args: argparse.Namespace) -> int:
-    """Convert as the command line says; the exit code (see ``add_arguments``)."""
-    flavour = PUBLIC if args.public_form else DEFAULT
-    if args.without_disease:
-        flavour = replace(flavour, labels=PUBLIC_ENTITY_LABELS)
-    if args.examples_only:
-        flavour = replace(flavour, examples_only=True)
-    report = Report()
-    try:
-        target = Target(
-            args.target_format,
-            args.split,
-            flavour,
-            args.tokenizer,
-            args.zipped,
-            _new_labels(args.new_labels),
-            args.sentences,
-        )
-        n = convert(
-            args.inputs,
-            args.source_format,
-            target,
-            args.out,
-            report,
-            progress=_progress if sys.stderr.isatty() else None,
-        )
-    except (FormatError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return NOTHING_USABLE
-    for problem in report.problems:
-        print(f"refused: {problem}", file=sys.stderr)
-    print(json.dumps({"documents": n, "out": str(args.out), **dict(sorted(report.counts.items()))}))
-    if not n:
-        print("error: no document could be read, nothing was written", file=sys.stderr)
-        return NOTHING_USABLE
-    return SOME_REFUSED if report.problems else SUCCESS
-
-
-def _new_labels(pairs: Sequence[str]) -> dict[str, str]:
-    for pair in pairs:
-        if "=" not in pair:
-            raise FormatError(f"--label {pair} must be OLD=NEW")
-    return dict(pair.split("=", 1) for pair in pairs)
-
-
-_SECONDS_BETWEEN_TELLINGS: Final = 0.5
-_last_told = 0.0
-
-
-def _progress(n: int) -> None:
-    global _last_told  # noqa: PLW0603 - one terminal, one moment
-    now = time.monotonic()
-    if now - _last_told > _SECONDS_BETWEEN_TELLINGS:
-        _last_told = now
-        print(f"\r{n:,} documents", end="", file=sys.stderr, flush=True)

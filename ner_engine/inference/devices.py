@@ -1,5 +1,4 @@
-"""The devices of this machine: which there are, and how their errors are told from those of a
-text."""
+"""The devices of this machine, and how their errors differ from those of a text."""
 
 from __future__ import annotations
 
@@ -16,7 +15,7 @@ from ner_engine.errors import DeviceError
 if TYPE_CHECKING:
     from ner_engine.inference.backends.encoder import Probabilities
 
-#: What only a device's libraries say. Most of their errors are bare ``RuntimeError``.
+#: Words that only a device's libraries use; most of their errors are bare ``RuntimeError``.
 _OF_DEVICE: Final = re.compile(
     r"\b(?:cuda|cublas|cudnn|cufft|cusolver|nccl|hip|hipblas|miopen)", re.IGNORECASE
 )
@@ -25,9 +24,11 @@ _MAX_REASON: Final = 200
 
 
 def accelerators() -> list[tuple[str, str]]:
-    """Those that this process sees: what ``CUDA_VISIBLE_DEVICES`` of a child must say for one of
-    them alone, and a key of the device itself, the same in every process and container on the
-    machine. Empty where the processor computes."""
+    """Return the accelerators that this process sees, or an empty list without any.
+
+    Each is the value that ``CUDA_VISIBLE_DEVICES`` of a child process needs to see it alone, and a
+    key of the device that is the same in every process and container on the machine.
+    """
     if not torch.cuda.is_available():
         return []
     keys = [
@@ -40,14 +41,17 @@ def accelerators() -> list[tuple[str, str]]:
 
 
 def _names(count: int, visible: str) -> Sequence[str]:
-    """A process that was given some devices numbers them anew, but its children must be told by
-    their first names."""
-    named = [name.strip() for name in visible.split(",") if name.strip()]
-    return named[:count] if named else [str(index) for index in range(count)]
+    """Return the names of the first ``count`` devices for a child process.
+
+    A process that was given some devices numbers them from 0, but its children need their original
+    names.
+    """
+    original = [name.strip() for name in visible.split(",") if name.strip()]
+    return original[:count] if original else [str(index) for index in range(count)]
 
 
 def default_device() -> str:
-    """Return the device that computes where none is named: "cuda" or "cpu"."""
+    """Return the device that is used by default: "cuda" or "cpu"."""
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
@@ -56,11 +60,11 @@ def run_on(
     run: Callable[[Sequence[Sequence[int]]], list[Probabilities]],
     windows: Sequence[Sequence[int]],
 ) -> list[Probabilities]:
-    """Return what ``run`` makes of the windows, in order; they are run in halves where the memory
-    of ``device`` is too small for all at once.
+    """Return the results of ``run`` for the windows, in order.
 
-    Raises ``DeviceError`` where the device fails, or has no memory for a single window. Every other
-    error of ``run`` is raised as it is.
+    If the memory of ``device`` is too small for all of them, they are run in halves. Raise
+    ``DeviceError`` if the device fails, or has no memory for a single window. Other errors of
+    ``run`` are raised unchanged.
     """
     try:
         with naming_device_errors(device):
@@ -68,7 +72,7 @@ def run_on(
     except DeviceError as error:
         if len(windows) < 2 or not _is_out_of_memory(error.__cause__):
             raise
-    # Not in the handler: the error that is handled keeps the tensors of the failed batch.
+    # Outside the handler, because the handled error keeps the tensors of the failed batch.
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     half = len(windows) // 2
@@ -77,8 +81,7 @@ def run_on(
 
 @contextmanager
 def naming_device_errors(device: str) -> Iterator[None]:
-    """Raise ``DeviceError`` with a sentence that names ``device`` where the block fails because of
-    it."""
+    """Raise ``DeviceError`` with a sentence about ``device`` if the block fails because of it."""
     try:
         yield
     except (RuntimeError, MemoryError) as error:
@@ -102,6 +105,6 @@ def _is_out_of_memory(error: BaseException | None) -> bool:
 
 
 def _reason(error: BaseException) -> str:
-    """The first line of what the device says; hints for programmers follow it."""
+    """Return the first line of the device's message; hints for programmers follow it."""
     lines = str(error).strip().splitlines()
     return lines[0][:_MAX_REASON] if lines else type(error).__name__

@@ -1,15 +1,14 @@
-"""How well a tagger finds what people decided: strict character spans, and the words of sd-nlp as
-seqeval counts them."""
+"""Evaluate a tagger on labelled text, by character spans and by words of sd-nlp."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any, Final, Protocol
 
 from ner_engine.align import Labelled, encode
+from ner_engine.chunks import chunks
 from ner_engine.inference.pipeline import roles_of
 from ner_engine.inference.tagger import Tagger
 from ner_engine.registry.tasks import ENTITIES, Task
@@ -19,9 +18,12 @@ from ner_engine.text import words
 
 _CHUNK: Final = 512
 
+#: Called with each evaluated text, its gold entities and the predicted ones.
+Watcher = Callable[[Document, Sequence[Labelled], Sequence[Labelled]], None]
+
 
 class CanTag(Protocol):
-    """What is judged: a ``Tagger``, or anything that tags as one."""
+    """A ``Tagger``, or anything else that tags."""
 
     @property
     def name(self) -> str: ...
@@ -31,12 +33,12 @@ class CanTag(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Scores of one model on one set. ``spans`` compares code points, ``words`` the entities in the
-    IOB2 labels of sd-nlp's words.
+    """The scores of one model on one set of texts.
 
-    ``by_word`` compares each word's label by itself, ``accuracy`` is the share of words whose label
-    is right. ``seconds`` is tagging time, ``loss`` the mean cross entropy of the tokens' labels,
-    None where it was not asked for.
+    ``spans`` compares code points, ``words`` the entities in the IOB2 labels of sd-nlp's words, and
+    ``by_word`` the label of each word. ``accuracy`` is the fraction of words with the right label.
+    ``seconds`` is the time of tagging. ``loss`` is the mean cross entropy of the tokens' labels,
+    None if it was not measured.
     """
 
     model: str
@@ -49,10 +51,10 @@ class Evaluation:
     loss: float | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """``{"model", "documents", "seconds", "by_label", "micro", "macro", "words": {"by_label",
-        "micro", "macro", "accuracy", "by_word": {...}}}``.
+        """Return the scores, those of character spans at the top.
 
-        The outer scores are of character spans. ``eval_loss`` is there where the loss is known.
+        ``{"model", "documents", "seconds", "by_label", "micro", "macro", "words": {"by_label",
+        "micro", "macro", "accuracy", "by_word": {...}}}``, with ``eval_loss`` if the loss is known.
         """
         head: dict[str, Any] = {
             "model": self.model,
@@ -68,16 +70,45 @@ class Evaluation:
         return head | self.spans.as_json() | {"words": words}
 
     def table(self) -> str:
-        """All tables as text for reading."""
+        """Return all tables as text."""
         return (
-            f"strict character spans, {self.n_documents} documents\n{self.spans.table()}\n\nwords"
-            f" of sd-nlp (seqeval, IOB2)\n{self.words.table()}\n\neach word by itself (accuracy"
-            f" over all words {self.accuracy:.4f})\n{self.by_word.table()}"
+            f"strict character spans, {self.n_documents} documents\n{self.spans.table()}\n\n"
+            f"words of sd-nlp (seqeval, IOB2)\n{self.words.table()}\n\n"
+            f"single words (accuracy over all words {self.accuracy:.4f})\n{self.by_word.table()}"
         )
 
 
-#: Told of each judged text: the text, what was to be found in it, and what was found.
-Watcher = Callable[[Document, Sequence[Labelled], Sequence[Labelled]], None]
+class _Totals:
+    """The scores of the texts so far."""
+
+    def __init__(self) -> None:
+        self.spans = self.words = self.by_word = Scores({})
+        self.n_documents = self.n_words = self.n_right_words = 0
+        self.seconds = 0.0
+
+    @property
+    def accuracy(self) -> float:
+        return self.n_right_words / self.n_words if self.n_words else 0.0
+
+    def add_words(
+        self,
+        documents: Sequence[Document],
+        gold: Sequence[Sequence[Span]],
+        predicted: Sequence[Sequence[Span]],
+    ) -> None:
+        """Add the scores over words."""
+        cuts = [words(document.text) for document in documents]
+        in_gold = [encode(cut, spans).labels for cut, spans in zip(cuts, gold, strict=True)]
+        in_prediction = [
+            encode(cut, spans).labels for cut, spans in zip(cuts, predicted, strict=True)
+        ]
+        self.words += score_iob2(in_gold, in_prediction)
+        by_word, accuracy = score_words(in_gold, in_prediction)
+        self.by_word += by_word
+        n_words = sum(map(len, cuts))
+        self.n_words += n_words
+        # The whole number that the accuracy was calculated from.
+        self.n_right_words += round(accuracy * n_words)
 
 
 def evaluate(
@@ -87,50 +118,34 @@ def evaluate(
     *,
     watch: Watcher | None = None,
 ) -> Evaluation:
-    """Tag ``documents`` (as ``task.texts`` gives them) and compare with their gold; a span counts
-    only with the same edges and label.
+    """Tag ``documents`` (as ``task.texts`` gives them) and compare with their gold.
 
-    Gold spans without an sd-nlp label are left out. An entity whose label the model does not know
-    counts as missed. Roles are asked of the gold's entities, which only a ``Tagger`` can tell; a
-    role that is missing or too much counts as any other span. ``watch`` is told of each text;
-    nothing here keeps more than a chunk of them.
+    A span is right if its boundaries and its label are. Gold spans without an sd-nlp label are left
+    out; an entity whose label the model does not have counts as missed. Roles are predicted for the
+    gold entities, which only a ``Tagger`` can do. ``watch`` is called with each text; memory does
+    not grow with their number.
     """
-    spans = iob2 = by_word = Scores({})
-    n_documents = n_words = n_right = 0
-    seconds = 0.0
-    source = iter(documents)
-    while chunk := list(islice(source, _CHUNK)):
-        began = time.perf_counter()
-        tagged = _tagged(tagger, chunk, task)
-        seconds += time.perf_counter() - began
-        gold, found = (
-            [_labelled(task.targets(document)) for document in chunk],
-            [_labelled(each) for each in tagged],
-        )
-        cuts = [words(document.text) for document in chunk]
-        gold_words = [
-            encode(cut, task.targets(document)).labels
-            for cut, document in zip(cuts, chunk, strict=True)
-        ]
-        found_words = [encode(cut, each).labels for cut, each in zip(cuts, tagged, strict=True)]
-        spans, iob2 = spans + score(gold, found), iob2 + score_iob2(gold_words, found_words)
-        of_words, accuracy = score_words(gold_words, found_words)
-        by_word += of_words
-        n_documents, n_words = n_documents + len(chunk), n_words + sum(map(len, cuts))
-        n_right += round(
-            accuracy * sum(map(len, cuts))
-        )  # the whole number that the share was made from
+    totals = _Totals()
+    for chunk in chunks(documents, _CHUNK):
+        started = time.perf_counter()
+        predicted = _tagged(tagger, chunk, task)
+        totals.seconds += time.perf_counter() - started
+        gold = [task.targets(document) for document in chunk]
+        gold_places, predicted_places = _places(gold), _places(predicted)
+        totals.spans += score(gold_places, predicted_places)
+        totals.add_words(chunk, gold, predicted)
+        totals.n_documents += len(chunk)
         if watch is not None:
-            for facts in zip(chunk, gold, found, strict=True):
+            for facts in zip(chunk, gold_places, predicted_places, strict=True):
                 watch(*facts)
     return Evaluation(
         tagger.name,
-        spans,
-        iob2,
-        by_word,
-        n_right / n_words if n_words else 0.0,
-        n_documents=n_documents,
-        seconds=seconds,
+        totals.spans,
+        totals.words,
+        totals.by_word,
+        totals.accuracy,
+        n_documents=totals.n_documents,
+        seconds=totals.seconds,
     )
 
 
@@ -139,9 +154,12 @@ def _tagged(tagger: CanTag, documents: Sequence[Document], task: Task) -> list[l
     if not task.masked_label:
         return tagger.tag(texts)
     if not isinstance(tagger, Tagger):
-        raise TypeError("roles are told by a Tagger alone")
+        raise TypeError("only a Tagger can predict roles")
     return roles_of(tagger, texts, [task.masked(document) for document in documents])
 
 
-def _labelled(spans: Iterable[Span]) -> list[Labelled]:
-    return [Labelled(span.start, span.end, span.label) for span in spans if span.label]
+def _places(texts: Iterable[Iterable[Span]]) -> list[list[Labelled]]:
+    return [
+        [Labelled(span.start, span.end, span.label) for span in spans if span.label]
+        for spans in texts
+    ]

@@ -1,5 +1,7 @@
-"""Models and tokenizers as transformers and tokenizers objects, from any checkpoint of the
-catalogue. Never from a network, never from a pickle."""
+"""Load models and tokenizers from any checkpoint of the catalogue.
+
+Nothing is read from a network or from a pickle.
+"""
 
 from __future__ import annotations
 
@@ -31,11 +33,11 @@ def load_classifier(
     settings: Mapping[str, Any] | None = None,
     new_labels: Sequence[str] | None = None,
 ) -> Any:
-    """The checkpoint's token classifier in float32, ``settings`` put over its config; with
-    ``new_labels`` its head is new and random."""
-    from transformers import (  # noqa: PLC0415
-        AutoModelForTokenClassification,
-    )
+    """Return the checkpoint's token classifier in float32, with ``settings`` over its config.
+
+    With ``new_labels`` its head is new and random.
+    """
+    from transformers import AutoModelForTokenClassification  # noqa: PLC0415
 
     config = _config(checkpoint, settings)
     if new_labels is not None:
@@ -58,11 +60,11 @@ def load_classifier(
 def load_masked_lm(
     checkpoint: Checkpoint, *, settings: Mapping[str, Any] | None = None
 ) -> tuple[Any, bool]:
-    """The checkpoint as a masked language model in float32, ``settings`` put over its config, and
-    whether its head is new.
+    """Return the checkpoint as a masked language model in float32, and whether its head is new.
 
-    The head is the checkpoint's where it has one that fits; a new one is random but for its last
-    layer, which is the embeddings. Labels that a tagger's config names are left out.
+    ``settings`` go over its config. The head is the checkpoint's if it has one that fits. A new one
+    is random, except for its last layer, which is the embeddings. Labels in a tagger's config are
+    left out.
     """
     from transformers import AutoModelForMaskedLM  # noqa: PLC0415
 
@@ -73,21 +75,26 @@ def load_masked_lm(
     model = AutoModelForMaskedLM.from_config(config)
     weights = read_weights(checkpoint.folder, checkpoint.config)
     _fill(model, weights, checkpoint.name, keep_head=False)
-    own = model.state_dict()
-    head = {
-        key
-        for key in own
-        if not key.startswith(f"{model.base_model_prefix}.") and ".decoder." not in key
+    head = _head_weights(model, weights)
+    if head:
+        model.load_state_dict(head, strict=False)
+    return model, not head
+
+
+def _head_weights(model: Any, weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Return the weights of the model's language-model head, or {} unless all of them fit."""
+    encoder = f"{model.base_model_prefix}."
+    needed = {
+        key: tensor.shape
+        for key, tensor in model.state_dict().items()
+        if not key.startswith(encoder) and ".decoder." not in key
     }
-    found = {
-        target: tensor
-        for key, tensor in weights.items()
-        if (target := _current_name(key)) in head and tensor.shape == own[target].shape
-    }
-    has_head = found.keys() == head
-    if has_head:
-        model.load_state_dict(found, strict=False)
-    return model, not has_head
+    fitting = {}
+    for key, tensor in weights.items():
+        name = _current_name(key)
+        if needed.get(name) == tensor.shape:
+            fitting[name] = tensor
+    return fitting if fitting.keys() == needed.keys() else {}
 
 
 def _config(checkpoint: Checkpoint, settings: Mapping[str, Any] | None) -> Any:
@@ -101,44 +108,46 @@ def _config(checkpoint: Checkpoint, settings: Mapping[str, Any] | None) -> Any:
 
 
 def _current_name(key: str) -> str:
-    """Old checkpoints call a norm's weight gamma and its bias beta."""
+    """Return the name without gamma and beta, the old names of a norm's weight and bias."""
     return key.replace("LayerNorm.gamma", "LayerNorm.weight").replace(
         "LayerNorm.beta", "LayerNorm.bias"
     )
 
 
 def _fill(model: Any, weights: Mapping[str, torch.Tensor], name: str, *, keep_head: bool) -> None:
-    """Put ``weights`` into the model. A bare encoder's names lack the model's prefix."""
+    """Copy ``weights`` into the model, without its head unless ``keep_head``.
+
+    The names of a bare encoder lack the model's prefix. Raise ``UnsafeModelError`` if a weight is
+    missing or has another shape.
+    """
     prefix = f"{model.base_model_prefix}."
     is_bare = not any(key.startswith(prefix) for key in weights)
     own = model.state_dict()
-    found: dict[str, torch.Tensor] = {}
+    needed = {key for key in own if keep_head or key.startswith(prefix)}
+    given: dict[str, torch.Tensor] = {}
     for key, tensor in weights.items():
         target = _current_name(key)
-        target = prefix + target if is_bare and target not in own else target
-        if target in own and (keep_head or target.startswith(prefix)):
-            found[target] = tensor
-    misfits = [key for key, tensor in found.items() if tensor.shape != own[key].shape]
-    missing = [
-        key
-        for key in own.keys() - found.keys()
-        if (keep_head or key.startswith(prefix))
-        and not key.endswith(("position_ids", "token_type_ids"))
+        if is_bare and target not in own:
+            target = prefix + target
+        if target in needed:
+            given[target] = tensor
+    wrong = [key for key, tensor in given.items() if tensor.shape != own[key].shape]
+    wrong += [
+        key for key in needed - given.keys() if not key.endswith(("position_ids", "token_type_ids"))
     ]
-    if misfits or missing:
+    if wrong:
         raise UnsafeModelError(
-            f"{name}: its weights and its config.json disagree about"
-            f" {sorted([*misfits, *missing])[0]}; fetch or save the model again"
+            f"{name}: its weights and its config.json disagree about {min(wrong)}; fetch or save"
+            " the model again"
         )
-    model.load_state_dict(found, strict=False)
+    model.load_state_dict(given, strict=False)
 
 
 def load_tokenizer(source: Checkpoint | Path) -> Tokenizer:
-    """The fast tokenizer of a checkpoint, its own or the one it takes from another model, or of a
-    folder.
+    """Return the fast tokenizer of a folder or a checkpoint, which may use another model's.
 
-    Made from an old vocabulary file where there is no tokenizer.json. Raises ``UnsafeModelError``
-    for one that cannot be read, or whose ids the checkpoint's weights do not know.
+    Without a tokenizer.json it is made from an old vocabulary file. Raise ``UnsafeModelError`` if
+    it cannot be read, or has ids that the checkpoint's weights lack.
     """
     folder = source if isinstance(source, Path) else source.tokenizer_folder
     tokenizer = _read_tokenizer(folder)
@@ -156,7 +165,7 @@ def _read_tokenizer(folder: Path) -> Tokenizer:
         found = getattr(
             AutoTokenizer.from_pretrained(folder, local_files_only=True), "backend_tokenizer", None
         )
-    except Exception as error:  # the parsers raise bare Exception
+    except Exception as error:  # parsers raise bare Exception
         raise UnsafeModelError(
             f"{folder.name}: its tokenizer cannot be read; fetch it again, or save the model with a"
             " tokenizer.json"
@@ -169,29 +178,30 @@ def _read_tokenizer(folder: Path) -> Tokenizer:
 
 
 def _with_prefix_space(tokenizer: Tokenizer, folder: Path) -> Tokenizer:
-    """The tokenizer with a space before the first word where its settings ask for one, as
-    transformers reads them.
+    """Return the tokenizer with the ``add_prefix_space`` of its settings, as in transformers.
 
-    What cuts the text and what corrects the offsets must agree about it, or the first character
-    falls out of its token.
+    Pre-tokenizer and post-processor must agree about it, or the first character falls out of its
+    token.
     """
     settings = folder / "tokenizer_config.json"
-    wanted = (
-        json.loads(settings.read_text(encoding="utf-8")).get("add_prefix_space")
-        if settings.is_file()
-        else None
-    )
-    cuts, corrects = tokenizer.pre_tokenizer, tokenizer.post_processor
-    if hasattr(cuts, "add_prefix_space"):
-        cuts.add_prefix_space = cuts.add_prefix_space if wanted is None else bool(wanted)
-        if hasattr(corrects, "add_prefix_space"):
-            corrects.add_prefix_space = cuts.add_prefix_space
+    wanted = None
+    if settings.is_file():
+        wanted = json.loads(settings.read_text(encoding="utf-8")).get("add_prefix_space")
+    before, after = tokenizer.pre_tokenizer, tokenizer.post_processor
+    if hasattr(before, "add_prefix_space"):
+        if wanted is not None:
+            before.add_prefix_space = bool(wanted)
+        if hasattr(after, "add_prefix_space"):
+            after.add_prefix_space = before.add_prefix_space
     return tokenizer
 
 
 def _check_vocabulary(checkpoint: Checkpoint, tokenizer: Tokenizer) -> None:
-    """Another model's tokenizer must have exactly the model's vocabulary: one of another size would
-    give each token another meaning."""
+    """Raise ``UnsafeModelError`` if the tokenizer has ids that the weights lack.
+
+    Another model's tokenizer must have exactly as many: with another size, each token would have
+    another meaning.
+    """
     n_known, n_rows = tokenizer.get_vocab_size(), int(checkpoint.config.get("vocab_size", 0))
     if n_known > n_rows or (checkpoint.tokenizer_from and n_known != n_rows):
         raise UnsafeModelError(
@@ -201,8 +211,10 @@ def _check_vocabulary(checkpoint: Checkpoint, tokenizer: Tokenizer) -> None:
 
 
 def save_tokenizer(source: Checkpoint | Path, target: Path) -> None:
-    """Copy the tokenizer of one model to the folder of another; it gets a tokenizer.json that
-    neither cuts nor pads."""
+    """Copy the tokenizer of one model to the folder of another.
+
+    Its tokenizer.json neither truncates nor pads.
+    """
     tokenizer = load_tokenizer(source)
     tokenizer.no_truncation()
     tokenizer.no_padding()

@@ -1,10 +1,8 @@
-"""Small checkpoints: a vocabulary without what the training text never used, and weights as int8
-rows with a scale each.
+"""Pack checkpoints: only the tokens that a training text uses, and int8 rows with a scale each.
 
 A packed folder has the same files as any other (config.json, tokenizer.json, model.safetensors);
-``packed_weights`` in its config says how its matrices are stored. They are widened to float32 when
-read, so whatever works on a checkpoint works on a packed one: tagging, further training, packing
-again.
+``packed_weights`` in its config says how its matrices are stored. They are expanded to float32 when
+read, so a packed checkpoint works like any other: for tagging, for training, for packing again.
 """
 
 from __future__ import annotations
@@ -20,11 +18,13 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from tokenizers import Tokenizer
 
+from ner_engine.chunks import chunks
 from ner_engine.errors import UnsafeModelError
 
 FORMAT: Final = "int8-rows-1"
 _SCALE: Final = ".row_scale"
 _WORDS: Final = "embeddings.word_embeddings.weight"
+_TOKENIZED_AT_ONCE: Final = 1000
 _TOKENIZER_FILES: Final = (
     "tokenizer_config.json",
     "special_tokens_map.json",
@@ -34,10 +34,10 @@ _TOKENIZER_FILES: Final = (
 
 
 def read_weights(folder: Path, config: Mapping[str, Any]) -> dict[str, torch.Tensor]:
-    """The tensors of a checkpoint by name; packed matrices as float32 ``(rows, columns)``, all
-    others as stored.
+    """Return the tensors of a checkpoint by name.
 
-    Raises ``UnsafeModelError`` for a packing this version does not know.
+    Packed matrices are float32 ``(rows, columns)``, others as stored. Raise ``UnsafeModelError``
+    for a packing that this version does not know.
     """
     packing = config.get("packed_weights")
     if packing not in (None, FORMAT):
@@ -45,11 +45,12 @@ def read_weights(folder: Path, config: Mapping[str, Any]) -> dict[str, torch.Ten
             f"its weights are packed as {packing}, which this version cannot read; update the"
             " program"
         )
-    found: dict[str, torch.Tensor] = {}
+    weights: dict[str, torch.Tensor] = {}
     for path in _weight_files(folder):
         with safe_open(path, framework="pt") as stored:
-            found.update({name: stored.get_tensor(name) for name in stored.keys()})  # noqa: SIM118 - no mapping
-    return _widened(found) if packing else found
+            for name in stored.keys():  # noqa: SIM118 - not a mapping
+                weights[name] = stored.get_tensor(name)
+    return _expanded(weights) if packing else weights
 
 
 def _weight_files(folder: Path) -> list[Path]:
@@ -60,21 +61,23 @@ def _weight_files(folder: Path) -> list[Path]:
     return [folder / "model.safetensors"]
 
 
-def _widened(stored: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    widened = {name: tensor.float() for name, tensor in stored.items() if not name.endswith(_SCALE)}
-    for name, tensor in widened.items():
+def _expanded(stored: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    expanded = {}
+    for name, tensor in stored.items():
+        if name.endswith(_SCALE):
+            continue
+        expanded[name] = tensor.float()
         if name + _SCALE in stored:
-            widened[name] = tensor * stored[name + _SCALE].float()[:, None]
-    return widened
+            expanded[name] = expanded[name] * stored[name + _SCALE].float()[:, None]
+    return expanded
 
 
 def pack(folder: Path, out: Path, texts: Iterable[str] | None) -> None:
-    """Write a packed copy of the checkpoint ``folder`` to ``out``, its vocabulary cut to what
-    ``texts`` need.
+    """Write a packed copy of the checkpoint ``folder`` to ``out``, which must not exist yet.
 
-    Kept besides the tokens of ``texts``: special tokens, and every piece of one character, so that
-    no text turns unknown that was known. Only WordPiece vocabularies are cut, and none without
-    ``texts``. ``out`` appears in one step and must not exist yet.
+    With ``texts``, a WordPiece vocabulary is cut to the tokens that they use, special tokens, and
+    all pieces of one character, so that no known text becomes unknown. Other vocabularies are not
+    cut. ``out`` appears in one rename.
     """
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     weights = read_weights(folder, config)
@@ -93,7 +96,7 @@ def pack(folder: Path, out: Path, texts: Iterable[str] | None) -> None:
     part = out.with_name(out.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
-    save_file(_narrowed(weights), part / "model.safetensors", metadata={"format": "pt"})
+    save_file(_quantized(weights), part / "model.safetensors", metadata={"format": "pt"})
     _write_json(part / "config.json", config | {"packed_weights": FORMAT, "dtype": "float32"})
     _write_json(part / "tokenizer.json", tokenizer)
     for name in _TOKENIZER_FILES:
@@ -103,8 +106,7 @@ def pack(folder: Path, out: Path, texts: Iterable[str] | None) -> None:
 
 
 def unpack(folder: Path, out: Path) -> None:
-    """Write the checkpoint ``folder`` to ``out`` as any Hugging Face program reads it, its matrices
-    in float32."""
+    """Write the checkpoint ``folder`` to ``out`` in float32, which any program can read."""
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     weights = read_weights(folder, config)
     config.pop("packed_weights", None)
@@ -116,48 +118,37 @@ def unpack(folder: Path, out: Path) -> None:
             shutil.copyfile(folder / name, out / name)
 
 
-def _narrowed(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Matrices as int8 with a float16 scale a row, the rest (biases, norms) as float32, which
-    weighs next to nothing."""
-    narrow: dict[str, torch.Tensor] = {}
+def _quantized(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Return matrices as int8 with a float16 scale per row, other (small) tensors as they are."""
+    quantized: dict[str, torch.Tensor] = {}
     for name, tensor in weights.items():
         if tensor.ndim != 2 or not tensor.is_floating_point():
-            narrow[name] = tensor.contiguous()
+            quantized[name] = tensor.contiguous()
             continue
         scale = (tensor.float().abs().amax(dim=1) / 127).clamp_min(1e-7).half()
-        narrow[name] = (
-            (tensor.float() / scale.float()[:, None]).round().clamp(-127, 127).to(torch.int8)
-        )
-        narrow[name + _SCALE] = scale
-    return narrow
+        rows = (tensor.float() / scale.float()[:, None]).round().clamp(-127, 127)
+        quantized[name] = rows.to(torch.int8)
+        quantized[name + _SCALE] = scale
+    return quantized
 
 
 def _needed(tokenizer: Tokenizer, stored: Mapping[str, Any], texts: Iterable[str]) -> list[int]:
-    """Ascending ids of the vocabulary that stay."""
+    """Return the ids to keep, in ascending order."""
     tokenizer.no_truncation()
     tokenizer.no_padding()
     kept = {int(token["id"]) for token in stored["added_tokens"]}
     prefix = stored["model"]["continuing_subword_prefix"]
-    kept |= {
-        index
-        for piece, index in stored["model"]["vocab"].items()
-        if len(piece.removeprefix(prefix)) == 1
-    }
-    batch: list[str] = []
-    for text in texts:
-        batch.append(text)
-        if len(batch) == 1000:
-            kept |= _ids(tokenizer, batch)
-            batch = []
-    return sorted(kept | _ids(tokenizer, batch))
-
-
-def _ids(tokenizer: Tokenizer, texts: Sequence[str]) -> set[int]:
-    return {index for found in tokenizer.encode_batch(list(texts)) for index in found.ids}
+    for piece, index in stored["model"]["vocab"].items():
+        if len(piece.removeprefix(prefix)) == 1:
+            kept.add(index)
+    for batch in chunks(texts, _TOKENIZED_AT_ONCE):
+        for encoding in tokenizer.encode_batch(batch):
+            kept.update(encoding.ids)
+    return sorted(kept)
 
 
 def _cut_tokenizer(stored: dict[str, Any], kept: Sequence[int]) -> dict[str, Any]:
-    """The tokenizer with the tokens ``kept`` alone, numbered anew from 0 in their old order."""
+    """Return the tokenizer with only the tokens ``kept``, renumbered from 0 in their order."""
     new = {old: index for index, old in enumerate(kept)}
     vocabulary = {
         piece: new[index]

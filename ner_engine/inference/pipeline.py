@@ -1,8 +1,7 @@
-"""SourceData's three steps over whole figure legends: panels, entities, roles. Each step is
-optional and has a model of its own.
+"""SourceData's three pipeline stages over figure legends: panels, entities, roles.
 
-Every step runs over all legends of a call at once, so its model's batches are filled from all of
-them; what comes out for a legend does not depend on which others were there.
+Each stage is optional and has its own model. A stage runs over all legends of a call at once, so
+its batches are full. The result for a legend does not depend on the others.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from ner_engine.registry.tasks import TASKS
 from ner_engine.schema import Segment, Span
 from ner_engine.text import trim
 
-#: The task that tells the roles of each entity type that has any.
+#: The task that predicts the roles of an entity type.
 ROLE_TASKS: Final[Mapping[str, str]] = {
     task.masked_label: task.name for task in TASKS.values() if task.masked_label
 }
@@ -32,19 +31,18 @@ ROLE_TASKS: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Tagged:
-    """What the pipeline says of one legend: its panels in order, and its entities in order, with
-    roles where a role model was asked."""
+    """The panels and entities of one legend, in order; entities have roles if a model gave them."""
 
     segments: tuple[Segment, ...]
     spans: tuple[Span, ...]
 
 
 class Pipeline:
-    """``panels`` tells where panels start (None: their letters do), ``entities`` what the entities
-    are, ``roles`` by entity type which were perturbed and which measured. Without ``entities`` the
-    pipeline finds panels only; a type without a role model gets no roles.
+    """The three stages. Raise ``UnsafeModelError`` if a model has another task than its stage.
 
-    Raises ``UnsafeModelError`` where a model does another step than it was given for.
+    ``panels`` predicts where panels start; without it their letters are used. ``entities`` predicts
+    entities; without it only panels are found. ``roles`` has a model by entity type; entities of
+    other types get no role.
     """
 
     def __init__(
@@ -67,32 +65,27 @@ class Pipeline:
         *,
         scores: bool = False,
     ) -> list[Tagged]:
-        """Panels, entities and roles of each text. ``segments`` are panels that are known already;
-        a text without any has its panels found.
+        """Return panels, entities and roles of each text.
 
-        Entities and roles are read panel by panel, as the models were trained; what stands before
-        the first panel or between two is read too. ``scores`` as for ``Tagger.tag``.
+        ``segments`` are known panels; the panels of a text without any are found. Entities and
+        roles are read panel by panel, as the models were trained; text outside the panels is read
+        too. ``scores``: see ``Tagger.tag``.
         """
         known = segments if segments is not None else [()] * len(texts)
-        found = self._find_panels(
-            [text for text, given in zip(texts, known, strict=True) if not given]
-        )
+        unknown = [text for text, given in zip(texts, known, strict=True) if not given]
+        found = self._find_panels(unknown)
         panels = [tuple(given) or next(found) for given in known]
         passages = [
             (index, passage)
             for index, text in enumerate(texts)
             for passage in passages_of(text, panels[index])
         ]
-        spans = self._find_entities(
-            [texts[index][start:end] for index, (start, end) in passages], scores=scores
-        )
-        gathered: list[list[Span]] = [[] for _ in texts]
+        passage_texts = [texts[index][start:end] for index, (start, end) in passages]
+        entities: list[list[Span]] = [[] for _ in texts]
+        spans = self._find_entities(passage_texts, scores=scores)
         for (index, (start, _)), inside in zip(passages, spans, strict=True):
-            gathered[index] += [span.moved(start) for span in inside]
-        return [
-            Tagged(found_panels, tuple(inside))
-            for found_panels, inside in zip(panels, gathered, strict=True)
-        ]
+            entities[index] += [span.moved(start) for span in inside]
+        return [Tagged(*each) for each in zip(panels, map(tuple, entities), strict=True)]
 
     def _find_panels(self, texts: Sequence[str]) -> Iterator[tuple[Segment, ...]]:
         if self._panels is None:
@@ -102,83 +95,93 @@ class Pipeline:
     def _find_entities(self, passages: Sequence[str], *, scores: bool) -> list[list[Span]]:
         if self._entities is None:
             return [[] for _ in passages]
-        found = self._entities.tag(passages, scores=scores)
+        entities = self._entities.tag(passages, scores=scores)
         for label, tagger in self._roles.items():
-            asked = [[span for span in spans if span.label == label] for spans in found]
-            for spans, told in zip(found, roles_of(tagger, passages, asked), strict=True):
-                _give_roles(spans, told)
-        return found
+            of_label = [[span for span in spans if span.label == label] for spans in entities]
+            roles = roles_of(tagger, passages, of_label)
+            entities = [
+                _with_roles(spans, given) for spans, given in zip(entities, roles, strict=True)
+            ]
+        return entities
 
 
 def _check(tagger: Tagger, task: str) -> None:
+    """Raise ``UnsafeModelError`` if the labels of the tagger are not those of the task."""
     if task not in TASKS or set(tagger.labels) != set(TASKS[task].labels):
         raise UnsafeModelError(
-            f"{tagger.name} tells {', '.join(tagger.labels)}, so it cannot stand for {task}; choose"
-            " a model of that task"
+            f"{tagger.name} predicts {', '.join(tagger.labels)}, so it cannot be used for {task};"
+            " choose a model of that task"
         )
 
 
-def _give_roles(spans: list[Span], told: Iterable[Span]) -> None:
-    at = {(span.start, span.end): index for index, span in enumerate(spans)}
-    for role in told:
-        index = at[role.start, role.end]
-        attributes = {**spans[index].attributes, "role_score": role.score}
-        spans[index] = dataclasses.replace(spans[index], role=role.label, attributes=attributes)
+def _with_roles(spans: Sequence[Span], roles: Iterable[Span]) -> list[Span]:
+    """Return the spans with the ``roles`` that were predicted for some of them."""
+    role_at = {(role.start, role.end): role for role in roles}
+    result = list(spans)
+    for index, span in enumerate(spans):
+        role = role_at.get((span.start, span.end))
+        if role is not None:
+            attributes = {**span.attributes, "role_score": role.score}
+            result[index] = dataclasses.replace(span, role=role.label, attributes=attributes)
+    return result
 
 
 def passages_of(text: str, segments: Sequence[Segment]) -> list[tuple[int, int]]:
-    """The text cut at its panels, nothing left out: ranges of its panels and of what stands before,
-    between and behind them, white space aside."""
-    cuts = sorted(
-        {0, len(text), *(edge for segment in segments for edge in (segment.start, segment.end))}
-    )
-    found = [trim(text, start, end) for start, end in pairwise(cuts)]
-    return [(start, end) for start, end in found if start < end]
+    """Return the ranges of all panels and of the text before, between and after them.
+
+    White space at the ends of a range is left out.
+    """
+    bounds = {0, len(text)}
+    for segment in segments:
+        bounds |= {segment.start, segment.end}
+    pieces = [trim(text, start, end) for start, end in pairwise(sorted(bounds))]
+    return [(start, end) for start, end in pieces if start < end]
 
 
 def panels_from(text: str, starts: Iterable[Span]) -> tuple[Segment, ...]:
-    """Panels that reach from each of ``starts`` to the next, with the letters that stand there
-    where the text has any."""
-    cuts = [span.start for span in starts]
-    printed = {segment.start: segment.marker for segment in find_panels(text)}
-    ends = [*cuts[1:], len(text)]
+    """Return panels that reach from each of ``starts`` to the next, with their printed letters."""
+    bounds = [*(span.start for span in starts), len(text)]
+    letters = {segment.start: segment.marker for segment in find_panels(text)}
     return tuple(
-        Segment(*trim(text, start, end), marker=printed.get(start, ""))
-        for start, end in zip(cuts, ends, strict=False)
+        Segment(*trim(text, start, end), marker=letters.get(start, ""))
+        for start, end in pairwise(bounds)
     )
 
 
 def roles_of(
     tagger: Tagger, texts: Sequence[str], entities: Sequence[Sequence[Span]]
 ) -> list[list[Span]]:
-    """The entities of each text that have a role, ``label`` being the role and ``score`` its
-    probability; the others are left out.
+    """Return the entities of each text that have a role.
 
-    All of ``entities`` are masked at once, so pass those of one type: the model then reads what is
-    said of each and not its name. An entity's tokens speak for it together, B- and I- of a role as
-    one, so touching entities cannot be mistaken for one.
+    ``label`` is the role and ``score`` its probability. All of ``entities`` are masked at once, so
+    pass those of one type: the model then reads the context of each entity and not its name. The
+    probabilities of an entity's tokens are averaged, B- and I- of a role together, so that touching
+    entities are not mistaken for one.
     """
-    read = tagger.encoder.tokens(texts)
-    asked = [index for index, spans in enumerate(entities) if spans]
+    tokens = tagger.encoder.tokens(texts)
+    with_entities = [index for index, spans in enumerate(entities) if spans]
     rows = tagger.probabilities(
-        [tagger.encoder.masked(read[index], entities[index]) for index in asked]
+        [tagger.encoder.masked(tokens[index], entities[index]) for index in with_entities]
     )
-    found: list[list[Span]] = [[] for _ in texts]
-    for index, scores in zip(asked, rows, strict=True):
+    roles: list[list[Span]] = [[] for _ in texts]
+    for index, probabilities in zip(with_entities, rows, strict=True):
         for span in entities[index]:
-            inside = read[index].within(span.start, span.end)
-            if role := _role(tagger, scores[inside.start : inside.stop]):
-                found[index].append(dataclasses.replace(span, label=role[0], score=role[1]))
-    return found
+            inside = tokens[index].within(span.start, span.end)
+            role = _role(tagger, probabilities[inside.start : inside.stop])
+            if role:
+                roles[index].append(dataclasses.replace(span, label=role[0], score=role[1]))
+    return roles
 
 
-def _role(tagger: Tagger, scores: Probabilities) -> tuple[str, float] | None:
-    """The likeliest role and its probability over an entity's tokens ``(tokens, labels)``; None
-    where it has most likely none."""
-    if not len(scores):
+def _role(tagger: Tagger, rows: Probabilities) -> tuple[str, float] | None:
+    """Return the most probable role and its probability over ``rows`` ``(tokens, labels)``.
+
+    Return None if it is most probable that there is none.
+    """
+    if not len(rows):
         return None
     means: dict[str, float] = {}
-    for tag, value in zip(tagger.id2label, np.mean(scores, axis=0).tolist(), strict=True):
+    for tag, value in zip(tagger.id2label, np.mean(rows, axis=0).tolist(), strict=True):
         role = split_tag(tag)[1]
         means[role] = means.get(role, 0.0) + value
     best = max(means, key=lambda role: means[role])

@@ -1,11 +1,9 @@
-"""What one step of a training run reads: which examples, on which process, and in rows without
-padding.
+"""Batches of a training: which examples a step reads, on which process, in which micro-batches.
 
-A batch is cut into micro-batches of a bounded number of tokens whose gradients add up to the
-batch's, so memory depends on tokens and not on how many examples a step learns from. Where the
-architecture allows it, the examples of a micro-batch lie end to end in one row: positions begin
-anew with each, and each attends to itself alone, so that nothing is computed for padding and the
-figures are those of each example by itself.
+A batch is cut into micro-batches of a bounded number of tokens. Their gradients add up to the
+batch's, so memory depends on tokens and not on the batch size. If the architecture allows it, the
+examples of a micro-batch are packed: they lie end to end in one row, positions start again at each
+example, and nothing is computed for padding.
 """
 
 from __future__ import annotations
@@ -17,58 +15,29 @@ from typing import Any, Final
 
 import numpy as np
 import torch
-from torch.nn import functional
-from transformers import AttentionInterface, AttentionMaskInterface
-from transformers.integrations.sdpa_attention import sdpa_attention_forward
-from transformers.masking_utils import sdpa_mask
 
-from ner_engine.inference.windows import Example, collate, is_weighted, length_grouped_order
+from ner_engine.training.examples import IGNORED, Example, is_weighted
 
-#: The name by which a model's config asks for ``packed_attention``.
-PACKED: Final = "packed"
-#: Tokens of a micro-batch where the recipe names none: on a CPU more of them only fall out of its
-#: caches, an accelerator wants to be filled.
+#: Tokens of a micro-batch if the recipe does not say. On a CPU more tokens only overflow its
+#: caches; an accelerator must be filled.
 MICRO_TOKENS: Final[Mapping[str, int]] = {"cpu": 2048, "cuda": 16_384}
-#: Architectures that pass on to their attention what they do not know, and take their positions as
-#: they are given.
-_PACKABLE: Final = frozenset({"bert", "roberta"})
+#: Batches whose examples are sorted by length together.
+_POOL_BATCHES: Final = 50
 
-#: What a model is called with, and ``labels``; tensors of shape ``(rows, tokens)``. Where examples
-#: weigh differently, ``weights`` says what each label counts.
+#: The arguments of a model, with ``labels``; tensors of shape ``(rows, tokens)``. If weights
+#: differ, ``weights`` has the weight of each label.
 MicroBatch = dict[str, Any]
-
-
-def can_pack(config: Mapping[str, Any]) -> bool:
-    """Whether a model of this ``config.json`` gives packed examples the figures that it gives them
-    one at a time."""
-    return (
-        config.get("model_type") in _PACKABLE
-        and config.get("position_embedding_type", "absolute") == "absolute"
-    )
-
-
-def choose_attention(network: Any, packing: str) -> None:
-    """Have the network take examples end to end where its architecture allows it and ``packing``
-    (auto or off) does."""
-    if packing != "off" and can_pack(network.config.to_dict()):
-        network.set_attn_implementation(PACKED)
-
-
-def takes_packed(network: Any) -> bool:
-    """Whether ``choose_attention`` had it take examples end to end."""
-    return bool(network.config._attn_implementation == PACKED)
 
 
 # Which examples
 
 
 class BatchOrder(torch.utils.data.Sampler[list[int]]):
-    """The batches of an epoch, of which each process gets its share: every example once, in an
-    order that seed and epoch alone decide.
+    """The batches of an epoch; every example occurs once, in an order that seed and epoch decide.
 
     ``batch_size`` counts the examples of a step over all processes, so a run learns the same on any
-    number of them. With ``grouped`` the examples of a batch are of similar length, which spares
-    padding. ``epoch`` is asked when an epoch begins. A share may be empty.
+    number of them; a process's part of a batch may be empty. With ``grouped`` the examples of a
+    batch have similar lengths, which saves padding. ``epoch`` is called at the start of an epoch.
     """
 
     def __init__(
@@ -83,13 +52,8 @@ class BatchOrder(torch.utils.data.Sampler[list[int]]):
         n_processes: int = 1,
     ) -> None:
         super().__init__()
-        self._lengths, self._batch_size, self._seed, self._grouped, self._epoch = (
-            lengths,
-            batch_size,
-            seed,
-            grouped,
-            epoch,
-        )
+        self._lengths, self._batch_size, self._seed = lengths, batch_size, seed
+        self._grouped, self._epoch = grouped, epoch
         self._process, self._n_processes = process, n_processes
 
     def __len__(self) -> int:
@@ -98,31 +62,56 @@ class BatchOrder(torch.utils.data.Sampler[list[int]]):
     def __iter__(self) -> Iterator[list[int]]:
         order = self._order(self._seed + self._epoch())
         for start in range(0, len(order), self._batch_size):
-            batch = order[start : start + self._batch_size]
-            if (
-                self._n_processes > 1
-            ):  # dealt out by length, so that no process waits long for another
-                batch = sorted(batch, key=lambda index: -self._lengths[index])[
-                    self._process :: self._n_processes
-                ]
-            yield batch
+            yield self._part(order[start : start + self._batch_size])
+
+    def _part(self, batch: list[int]) -> list[int]:
+        """Return this process's part of the batch.
+
+        Examples are distributed by length, so that no process waits long for another.
+        """
+        if self._n_processes == 1:
+            return batch
+        longest_first = sorted(batch, key=lambda index: -self._lengths[index])
+        return longest_first[self._process :: self._n_processes]
 
     def _order(self, seed: int) -> list[int]:
         if self._grouped:
             return length_grouped_order(self._lengths, self._batch_size, seed)
-        return [int(index) for index in np.random.default_rng(seed).permutation(len(self._lengths))]
+        permutation = np.random.default_rng(seed).permutation(len(self._lengths))
+        return [int(index) for index in permutation]
 
 
-# In which rows
+def length_grouped_order(lengths: Sequence[int], batch_size: int, seed: int) -> list[int]:
+    """Return a random order in which each batch has examples of similar length.
+
+    The batches are in random order too. The same arguments give the same order, so that a resumed
+    run continues where it stopped.
+    """
+    generator = np.random.default_rng(seed)
+    shuffled = generator.permutation(len(lengths))
+    sizes = np.asarray(lengths)
+    pool_size = batch_size * _POOL_BATCHES
+    batches: list[np.ndarray[Any, Any]] = []
+    for start in range(0, len(shuffled), pool_size):
+        pool = shuffled[start : start + pool_size]
+        pool = pool[np.argsort(-sizes[pool], kind="stable")]
+        batches.extend(pool[at : at + batch_size] for at in range(0, len(pool), batch_size))
+    # A short batch must be the last: the trainer cuts the order into equal pieces.
+    full = [batch for batch in batches if len(batch) == batch_size]
+    short = [batch for batch in batches if len(batch) < batch_size]
+    order = [full[index] for index in generator.permutation(len(full))] + short
+    return [int(index) for batch in order for index in batch]
+
+
+# Micro-batches
 
 
 @dataclass(frozen=True, slots=True)
 class Batcher:
-    """Makes micro-batches of at most ``budget`` tokens each; an example longer than that is one by
-    itself.
+    """Cut batches into micro-batches of at most ``budget`` tokens.
 
-    ``first_position`` is the position id of an example's first token, ``pad_id`` what fills up rows
-    where ``packed`` is False.
+    An example longer than ``budget`` is alone in one. ``first_position`` is the position id of an
+    example's first token. ``pad_id`` fills rows if ``packed`` is False.
     """
 
     budget: int
@@ -132,76 +121,94 @@ class Batcher:
 
     @classmethod
     def of(cls, config: Mapping[str, Any], *, budget: int, packed: bool) -> Batcher:
-        """For a model of this ``config.json``."""
+        """Return the batcher for a model with this ``config.json``."""
         pad_id = int(config.get("pad_token_id") or 0)
-        return cls(
-            budget, packed, pad_id, pad_id + 1 if config.get("model_type") == "roberta" else 0
-        )
+        first_position = pad_id + 1 if config.get("model_type") == "roberta" else 0
+        return cls(budget, packed, pad_id, first_position)
 
     def __call__(self, examples: Sequence[Example]) -> list[MicroBatch]:
         lengths = [len(example.input_ids) for example in examples]
         if self.packed:
-            return [
-                self._end_to_end([examples[index] for index in group])
-                for group in even_groups(lengths, self.budget)
-            ]
+            groups = even_groups(lengths, self.budget)
+            return [self._end_to_end([examples[index] for index in group]) for group in groups]
         return [
             collate([examples[index] for index in group], self.pad_id)
             for group in _padded_groups(lengths, self.budget)
         ]
 
     def _end_to_end(self, examples: Sequence[Example]) -> MicroBatch:
-        """One row ``(1, tokens)``; ``sequence_lengths`` says where one example ends and the next
-        begins."""
+        """Return one row ``(1, tokens)``; ``sequence_lengths`` separates its examples."""
         lengths = [len(example.input_ids) for example in examples]
-        weights = {}
-        if is_weighted(examples):
-            weights["weights"] = torch.cat(
-                [
-                    torch.full((length,), example.weight)
-                    for length, example in zip(lengths, examples, strict=True)
-                ]
-            )[None]
-        return {
-            **weights,
-            "input_ids": torch.tensor(
-                [[token for example in examples for token in example.input_ids]]
-            ),
-            "position_ids": torch.cat(
-                [
-                    torch.arange(self.first_position, self.first_position + length)
-                    for length in lengths
-                ]
-            )[None],
-            "labels": torch.tensor([[label for example in examples for label in example.labels]]),
+        ids = [token for example in examples for token in example.input_ids]
+        labels = [label for example in examples for label in example.labels]
+        first = self.first_position
+        positions = [torch.arange(first, first + length) for length in lengths]
+        batch: MicroBatch = {
+            "input_ids": torch.tensor([ids]),
+            "position_ids": torch.cat(positions)[None],
+            "labels": torch.tensor([labels]),
             "sequence_lengths": lengths,
         }
+        if is_weighted(examples):
+            weights = torch.tensor([example.weight for example in examples])
+            batch["weights"] = weights.repeat_interleave(torch.tensor(lengths))[None]
+        return batch
+
+
+def collate(examples: Sequence[Example], pad_id: int) -> dict[str, torch.Tensor]:
+    """Return input_ids, attention_mask and labels, int64 ``(examples, longest)``, padded right.
+
+    If any weight is not 1, ``weights`` (float32, same shape) is added.
+    """
+    longest = max(len(example.input_ids) for example in examples)
+    shape = (len(examples), longest)
+    ids = torch.full(shape, pad_id)
+    mask = torch.zeros(shape, dtype=torch.long)
+    labels = torch.full(shape, IGNORED)
+    for row, example in enumerate(examples):
+        length = len(example.input_ids)
+        ids[row, :length] = torch.tensor(example.input_ids)
+        mask[row, :length] = 1
+        labels[row, :length] = torch.tensor(example.labels)
+    batch = {"input_ids": ids, "attention_mask": mask, "labels": labels}
+    if is_weighted(examples):
+        weights = torch.tensor([example.weight for example in examples])
+        batch["weights"] = weights[:, None].expand(shape).contiguous()
+    return batch
 
 
 def even_groups(lengths: Sequence[int], budget: int) -> list[list[int]]:
-    """Indices in groups of at most ``budget`` in all, as few as can be filled evenly; what is
-    longer than that is a group by itself."""
-    count = max(1, -(-sum(lengths) // budget))
-    longest_first = sorted(range(len(lengths)), key=lambda index: -lengths[index])
+    """Return indices in as few groups as possible, each of at most ``budget`` tokens.
+
+    Groups are filled evenly; an example longer than ``budget`` is alone in its group.
+    """
+    count = max(1, math.ceil(sum(lengths) / budget))
     while True:
-        groups: list[list[int]] = [[] for _ in range(count)]
-        totals = [0] * count
-        for index in longest_first:
-            lightest = totals.index(min(totals))
-            groups[lightest].append(index)
-            totals[lightest] += lengths[index]
-        if all(
-            total <= budget or len(group) == 1 for group, total in zip(groups, totals, strict=True)
-        ):
+        groups = _balanced_groups(lengths, count)
+        if all(_fits(group, lengths, budget) for group in groups):
             return [sorted(group) for group in groups if group]
         count += 1
 
 
+def _balanced_groups(lengths: Sequence[int], count: int) -> list[list[int]]:
+    """Return ``count`` groups; each index goes to the lightest one, the longest example first."""
+    groups: list[list[int]] = [[] for _ in range(count)]
+    totals = [0] * count
+    for index in _longest_first(lengths):
+        lightest = totals.index(min(totals))
+        groups[lightest].append(index)
+        totals[lightest] += lengths[index]
+    return groups
+
+
+def _fits(group: Sequence[int], lengths: Sequence[int], budget: int) -> bool:
+    return len(group) == 1 or sum(lengths[index] for index in group) <= budget
+
+
 def _padded_groups(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
-    """Indices in groups of neighbouring length, longest first, each at most ``budget`` tokens with
-    its padding."""
+    """Yield groups of similar length, longest first, of at most ``budget`` tokens with padding."""
     group: list[int] = []
-    for index in sorted(range(len(lengths)), key=lambda index: -lengths[index]):
+    for index in _longest_first(lengths):
         if group and (len(group) + 1) * lengths[group[0]] > budget:
             yield group
             group = []
@@ -210,96 +217,5 @@ def _padded_groups(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
         yield group
 
 
-# How a row attends
-
-
-def packed_attention(
-    module: torch.nn.Module,
-    query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
-    attention_mask: torch.Tensor | None,
-    *,
-    scaling: float | None = None,
-    dropout: float = 0.0,
-    sequence_lengths: Sequence[int] | None = None,
-    **others: Any,
-) -> tuple[torch.Tensor, None]:
-    """Attention within each of the examples of a row; ``(1, heads, tokens, size)`` to ``(1, tokens,
-    heads, size)``.
-
-    Without ``sequence_lengths`` it is the ordinary attention under ``attention_mask``, so that a
-    model set to it runs padded rows too.
-    """
-    if sequence_lengths is None:
-        found: tuple[torch.Tensor, None] = sdpa_attention_forward(
-            module,
-            query,
-            key,
-            value,
-            attention_mask,
-            dropout=dropout,
-            scaling=scaling,
-            is_causal=False,
-            **others,
-        )
-        return found
-    scale = query.shape[-1] ** -0.5 if scaling is None else scaling
-    attend = (
-        _by_products if query.device.type == "cpu" and query.dtype is torch.bfloat16 else _by_kernel
-    )
-    lengths = list(sequence_lengths)
-    # split and cat hand gradients back by views; slices would each make a row of zeros
-    parts = zip(*(tensor[0].split(lengths, dim=1) for tensor in (query, key, value)), strict=True)
-    attended = torch.cat([attend(q, k, v, scale, dropout) for q, k, v in parts], dim=1)
-    return attended.transpose(0, 1)[None], None
-
-
-def _by_products(
-    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float, dropout: float
-) -> torch.Tensor:
-    """Plain matrix products: in bf16 on a CPU the fused kernel takes half as long again; in fp32 it
-    is the faster one."""
-    weights = torch.matmul(query * scale, key.transpose(1, 2)).softmax(-1)
-    return torch.matmul(functional.dropout(weights, dropout) if dropout else weights, value)
-
-
-def _by_kernel(
-    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float, dropout: float
-) -> torch.Tensor:
-    return functional.scaled_dot_product_attention(
-        query[None], key[None], value[None], dropout_p=dropout, scale=scale
-    )[0]
-
-
-AttentionInterface.register(PACKED, packed_attention)
-AttentionMaskInterface.register(PACKED, sdpa_mask)
-
-
-# What a row is learned by
-
-
-def token_loss(
-    logits: torch.Tensor,
-    labels: torch.Tensor,
-    weights: torch.Tensor | None = None,
-    smoothing: float = 0.0,
-    token_weights: torch.Tensor | None = None,
-) -> torch.Tensor:
-    """Cross entropy in float32, summed over the labelled tokens; ``logits`` ``(rows, tokens,
-    labels)``, ``weights`` one a label, ``token_weights`` of the shape of ``labels``."""
-    found = functional.cross_entropy(
-        logits.float().flatten(0, -2),
-        labels.flatten(),  # ``data.IGNORED`` is what is left out by default
-        weight=weights,
-        label_smoothing=smoothing,
-        reduction="sum" if token_weights is None else "none",
-    )
-    return found if token_weights is None else (found * token_weights.flatten()).sum()
-
-
-def balanced_weights(labels: Sequence[int], n_labels: int) -> torch.Tensor:
-    """A weight for each label, inverse to its share of ``labels`` and 1 for one of average share; 1
-    for what does not occur."""
-    counts = torch.bincount(torch.tensor(labels, dtype=torch.long), minlength=n_labels).float()
-    return torch.where(counts > 0, counts.sum() / (counts > 0).sum() / counts.clamp(min=1), 1.0)
+def _longest_first(lengths: Sequence[int]) -> list[int]:
+    return sorted(range(len(lengths)), key=lambda index: -lengths[index])

@@ -1,7 +1,7 @@
-"""Papers dealt out: into folds for a cross-validation, and into nested parts for a learning curve.
+"""Assign papers to folds for a cross-validation, and to nested parts for a learning curve.
 
-A paper goes as a whole. Papers that have nearly the same text in common go together, since a model
-that learned from one has seen the other.
+A paper is never divided. Papers with nearly the same text stay together, because a model that
+learned from one of them has seen the other.
 """
 
 from __future__ import annotations
@@ -17,16 +17,17 @@ from ner_engine.schema import Document
 
 
 def paper_of(document: Document) -> str:
-    """The paper a text is from: as its lineage says, where it is a row of a snapshot, else
-    ``Document.group``; in small letters."""
+    """Return the paper of a text in lower case.
+
+    For a row of a snapshot its lineage names the paper; else it is ``Document.group``.
+    """
     lineage = document.attributes.get("lineage")
     paper = lineage.get("paper") if isinstance(lineage, dict) else None
     return str(paper or document.group).strip().lower()
 
 
 def clusters_of(documents: Sequence[Document], threshold: float = THRESHOLD) -> list[str]:
-    """For each text the first paper (in order of their names) of those that must stay together with
-    its own."""
+    """Return for each text the first paper (by name) of those that must stay with its own."""
     papers = sorted({paper_of(document) for document in documents})
     number = {paper: index for index, paper in enumerate(papers)}
     shingles = ShingleIndex()
@@ -41,48 +42,48 @@ def clusters_of(documents: Sequence[Document], threshold: float = THRESHOLD) -> 
 def folds_of(
     documents: Sequence[Document], n_folds: int, *, seed: int = 42, threshold: float = THRESHOLD
 ) -> list[int]:
-    """The fold (0 to ``n_folds`` - 1) of each text; folds hold about as many texts each. The same
-    texts and seed give the same folds.
+    """Return the fold (0 to ``n_folds`` - 1) of each text; folds have about the same size.
 
-    Texts that are at least ``threshold`` (0-1) like each other lie in one fold with all of their
-    papers. Raises ``TrainingError`` where there are fewer than ``n_folds`` sets of papers to deal
-    out.
+    Texts that are at least ``threshold`` (0-1) similar are in one fold, with all of their papers.
+    The same texts and seed give the same folds. Raise ``TrainingError`` if there are fewer than
+    ``n_folds`` clusters of papers.
     """
     clusters = clusters_of(documents, threshold)
     sizes = Counter(clusters)
     if len(sizes) < n_folds:
         raise TrainingError(
-            f"{n_folds} folds need as many papers with nothing in common, and there"
-            f" {'is' if len(sizes) == 1 else 'are'} {len(sizes)}; take fewer folds, or accept"
-            " legends of more papers"
+            f"{n_folds} folds need at least {n_folds} papers that share no text; number of such"
+            f" papers: {len(sizes)}. Choose fewer folds, or accept legends of more papers"
         )
     fold_of: dict[str, int] = {}
-    filled = [0] * n_folds
-    for cluster in sorted(sizes, key=lambda name: (-sizes[name], _lot(name, seed))):
-        fold = filled.index(min(filled))
+    n_texts = [0] * n_folds
+    for cluster in sorted(sizes, key=lambda name: (-sizes[name], _random_key(name, seed))):
+        fold = n_texts.index(min(n_texts))
         fold_of[cluster] = fold
-        filled[fold] += sizes[cluster]
+        n_texts[fold] += sizes[cluster]
     return [fold_of[cluster] for cluster in clusters]
 
 
 def nested_parts(
-    documents: Sequence[Document], shares: Sequence[float], *, seed: int = 42
+    documents: Sequence[Document], fractions: Sequence[float], *, seed: int = 42
 ) -> list[list[Document]]:
-    """For each share (above 0, to 1) the texts of that part of the papers, in order; a larger part
-    holds every smaller one.
+    """Return for each fraction (above 0, at most 1) the texts of that part of the papers, in order.
 
-    At least one paper is in each. The same papers and seed give the same parts.
+    A larger part contains every smaller one; each has at least one paper. The same papers and seed
+    give the same parts.
     """
-    papers = sorted(
-        {paper_of(document) for document in documents}, key=lambda paper: _lot(paper, seed)
-    )
-    place = {paper: index for index, paper in enumerate(papers)}
-    limits = [max(1, math.floor(share * len(papers) + 0.5)) for share in shares]
-    return [
-        [document for document in documents if place[paper_of(document)] < limit]
-        for limit in limits
-    ]
+    papers = {paper_of(document) for document in documents}
+    order = sorted(papers, key=lambda paper: _random_key(paper, seed))
+    position = {paper: index for index, paper in enumerate(order)}
+    parts = []
+    for fraction in fractions:
+        n_papers = max(1, math.floor(fraction * len(order) + 0.5))
+        parts.append(
+            [document for document in documents if position[paper_of(document)] < n_papers]
+        )
+    return parts
 
 
-def _lot(paper: str, seed: int) -> str:
+def _random_key(paper: str, seed: int) -> str:
+    """Return a key that sorts papers at random, in the same order on every machine."""
     return hashlib.sha256(f"{seed}:{paper}".encode()).hexdigest()

@@ -1,11 +1,14 @@
-"""A learning curve: trainings on nested parts of the papers, judged on the same held-out ones, and
-what more papers would bring."""
+"""A learning curve: trainings on growing numbers of papers, evaluated on the same held-out papers.
+
+It estimates what more papers would bring.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,19 +17,30 @@ from ner_engine.errors import TrainingError
 from ner_engine.inference.evaluation import evaluate
 from ner_engine.inference.tagger import Tagger
 from ner_engine.registry.plans import Curve
+from ner_engine.registry.recipes import Recipe
 from ner_engine.registry.tasks import TASKS
 from ner_engine.schema import Document
 from ner_engine.scoring.comparison import Counts, counts_of, paired_bootstrap
-from ner_engine.training.fine_tune import data_hash, read_sides, with_labels
+from ner_engine.split import Split
+from ner_engine.training.data import data_hash, read_examples, with_labels
+from ner_engine.training.events import Emit, discard, never
 from ner_engine.training.folds import nested_parts, paper_of
-from ner_engine.training.loop import Emit
-from ner_engine.training.series import Part, Series, shortened, write_json
+from ner_engine.training.run_folder import write_json
+from ner_engine.training.series import Part, Series, shortened
 
-#: Points of F1 that would be worth more papers; where the interval does not leave them out, nobody
-#: can say that more would not help.
+#: Points of F1 that would be worth more papers. If the interval includes them, it is open whether
+#: more papers would help.
 WORTH_POINTS: Final = 1.0
-#: From fewer held-out papers than this an interval is drawn too narrow.
+#: With fewer held-out papers the interval is too narrow.
 FEW_PAPERS: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class _Point:
+    """A point of the curve: a fraction (0-1) of the papers, and the training on them."""
+
+    fraction: float
+    part: Part
 
 
 def learning_curve(
@@ -35,55 +49,43 @@ def learning_curve(
     data: Path,
     out: Path,
     resume: bool = False,
-    emit: Emit = lambda event: None,
-    stop_requested: Callable[[], bool] = lambda: False,
+    emit: Emit = discard,
+    stop_requested: Callable[[], bool] = never,
 ) -> dict[str, Any] | None:
-    """Train on parts of ``data``'s train side, watch by its eval side, judge on its test side; None
-    where it was asked to stop before the end.
+    """Train on parts of the train split of ``data``, and evaluate each model on the test split.
 
-    A larger part holds the papers of every smaller one. The result, which lies in
-    ``out/result.json`` too: ``{"recipe", "base", "held_out": {"papers", "texts"}, "points":
-    [{"share", "papers", "texts", "by_label", "micro", "macro", "steps", "seconds"}], "tendency":
-    {...}, "sentence"}``, scores as ``evaluate`` gives them. Raises ``TrainingError`` (also for a
-    paper that lies on two sides), ``ModelNotFoundError`` or ``UnsafeModelError``.
+    The eval split is for evaluations during the trainings. A larger part contains the papers of
+    every smaller one. Return the result, which is also written to ``out/result.json``, or None if
+    the trainings were asked to stop before the end: ``{"recipe", "base", "held_out": {"papers",
+    "texts"}, "points": [{"share", "papers", "texts", "by_label", "micro", "macro", "steps",
+    "seconds"}], "tendency": {...}, "sentence"}``, with scores as in ``evaluate``. Raise
+    ``TrainingError`` (also for a paper in two splits), ``ModelNotFoundError`` or
+    ``UnsafeModelError``.
     """
     curve.check()
-    sides = read_sides(data, curve.recipe).sides
-    held_out = sides["test"]
-    _refuse_too_little(sides["train"], held_out)
-    recipe = with_labels(curve.recipe, sides["train"])
-    parts = _parts(dataclasses.replace(curve, recipe=recipe), sides["train"], sides["eval"])
-    facts = {
-        "looks_for": "learning curve",
-        **recipe.hyperparameters(),
-        "labels": list(recipe.labels),
-        "base": str(curve.base),
-    }
-    facts |= {
-        "data": data_hash(data),
-        "shares": list(curve.shares),
-        "max_steps": curve.max_steps,
-        "seed": curve.seed,
-    }
-    series = Series(out, curve.base, facts, emit, stop_requested)
+    splits = read_examples(data, curve.recipe).splits
+    held_out = splits["test"]
+    _refuse_too_few_papers(splits["train"], held_out)
+    recipe = with_labels(curve.recipe, splits["train"])
+    points = _points(dataclasses.replace(curve, recipe=recipe), splits)
+    series = Series(out, curve.base, _facts(curve, recipe, data), emit, stop_requested)
     results = series.run(
-        [part for _, part in parts],
-        lambda part, tagger: _point(series, part, tagger, held_out),
+        [point.part for point in points],
+        lambda part, tagger: _evaluate(series, part, tagger, held_out),
         resume=resume,
     )
     if results is None:
         return None
     papers = [paper_of(text) for text in held_out]
     tendency = tendency_of(results, papers)
-    points = [
-        {"share": share, **{name: value for name, value in found.items() if name != "counts"}}
-        for (share, _), found in zip(parts, results, strict=True)
-    ]
     summary = {
         "recipe": recipe.name,
         "base": str(curve.base),
         "held_out": {"papers": len(set(papers)), "texts": len(papers)},
-        "points": points,
+        "points": [
+            {"share": point.fraction, **_without_counts(result)}
+            for point, result in zip(points, results, strict=True)
+        ],
         "tendency": tendency,
         "sentence": sentence_of(tendency),
     }
@@ -92,90 +94,99 @@ def learning_curve(
     return summary
 
 
-def _refuse_too_little(train: Sequence[Document], held_out: Sequence[Document]) -> None:
+def _without_counts(result: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in result.items() if name != "counts"}
+
+
+def _facts(curve: Curve, recipe: Recipe, data: Path) -> dict[str, Any]:
+    return {
+        "looks_for": "learning curve",
+        **recipe.hyperparameters(),
+        "labels": list(recipe.labels),
+        "base": str(curve.base),
+        "data": data_hash(data),
+        "shares": list(curve.shares),
+        "max_steps": curve.max_steps,
+        "seed": curve.seed,
+    }
+
+
+def _refuse_too_few_papers(train: Sequence[Document], held_out: Sequence[Document]) -> None:
     if not held_out:
         raise TrainingError(
-            "no paper with anything to find is held out, so the points of a curve could not be"
-            " judged; accept legends of more papers"
+            "no paper with labels is held out for testing, so the curve cannot be measured; accept"
+            " legends of more papers"
         )
     if len({paper_of(document) for document in train}) < 2:
         raise TrainingError(
-            "a curve needs two papers or more to learn from; accept legends of more papers"
+            "a curve needs at least two training papers; accept legends of more papers"
         )
 
 
-def _parts(
-    curve: Curve, train: Sequence[Document], watched: Sequence[Document]
-) -> list[tuple[float, Part]]:
-    """The trainings by share, the smallest first; shares that come to the same papers are one."""
-    parts: list[tuple[float, Part]] = []
-    shares = sorted(set(curve.shares))
+def _points(curve: Curve, splits: Mapping[Split, Sequence[Document]]) -> list[_Point]:
+    """Return the trainings, the smallest first; fractions with the same papers give one."""
+    points: list[_Point] = []
+    fractions = sorted(set(curve.shares))
     n_before = 0
-    for share, documents in zip(shares, nested_parts(train, shares, seed=curve.seed), strict=True):
-        if len(documents) > n_before:
-            n_before = len(documents)
-            sides = {"train": documents, "eval": watched}
-            parts.append(
-                (
-                    share,
-                    Part(
-                        f"share-{share:g}",
-                        shortened(curve.recipe, n_before, curve.max_steps),
-                        sides,  # type: ignore[arg-type]
-                    ),
-                )
-            )
-    if len(parts) < 2:
+    parts = nested_parts(splits["train"], fractions, seed=curve.seed)
+    for fraction, documents in zip(fractions, parts, strict=True):
+        if len(documents) == n_before:
+            continue
+        n_before = len(documents)
+        recipe = shortened(curve.recipe, n_before, curve.max_steps)
+        part = Part(f"share-{fraction:g}", recipe, {"train": documents, "eval": splits["eval"]})
+        points.append(_Point(fraction, part))
+    if len(points) < 2:
         raise TrainingError(
-            "all shares come to the same papers, because there are so few; name shares that are"
+            "all shares give the same papers, because there are so few; name shares that are"
             " further apart"
         )
-    return parts
+    return points
 
 
-def _point(
+def _evaluate(
     series: Series, part: Part, tagger: Tagger, held_out: Sequence[Document]
 ) -> dict[str, Any]:
-    """The scores on the held-out texts, and as ``counts`` those of each: right, found, and in the
-    gold."""
+    """Return the scores on the held-out texts; ``counts`` has correct, predicted, gold by text."""
     counts: list[list[int]] = []
 
-    def watch(document: Document, gold: Sequence[Labelled], found: Sequence[Labelled]) -> None:
-        of = counts_of(gold, found)
-        counts.append([of.n_correct, of.n_predicted, of.support])
+    def watch(document: Document, gold: Sequence[Labelled], predicted: Sequence[Labelled]) -> None:
+        of_text = counts_of(gold, predicted)
+        counts.append([of_text.n_correct, of_text.n_predicted, of_text.support])
 
-    judged = evaluate(
-        tagger,
-        (text for chunk in series.chunks(held_out) for text in chunk),
-        TASKS[part.recipe.task],
-        watch=watch,
-    )
-    documents = part.sides["train"]
-    scores = judged.spans.as_json()
+    texts = (text for chunk in series.chunks(held_out) for text in chunk)
+    evaluation = evaluate(tagger, texts, TASKS[part.recipe.task], watch=watch)
+    documents = part.splits["train"]
     return {
         "papers": len({paper_of(document) for document in documents}),
         "texts": len(documents),
-        **scores,
+        **evaluation.spans.as_json(),
         "counts": counts,
     }
 
 
-# What the curve says
+# The tendency
 
 
 def tendency_of(points: Sequence[Mapping[str, Any]], papers: Sequence[str]) -> dict[str, Any]:
-    """What the last stretch of the curve says: ``{"from_papers", "to_papers", "gain", "low",
-    "high", "per_doubling", "direction", "held_out_papers"}``.
+    """Return the tendency over the last two points.
 
-    ``gain`` is the difference of micro F1 (points of a hundred) with the ends of its 95 % interval,
-    from a paired bootstrap over the held-out ``papers``, one name a text; ``direction`` is "rising"
-    or "falling" where the interval leaves out 0, else "flat".
+    ``{"from_papers", "to_papers", "gain", "low", "high", "per_doubling", "direction",
+    "held_out_papers"}``: ``gain`` is the difference of micro F1 in percentage points, ``low`` and
+    ``high`` are the ends of its 95 % interval, from a paired bootstrap over the held-out ``papers``
+    (one name per text). ``direction`` is "rising" or "falling" if the interval excludes 0, else
+    "flat".
     """
     before, last = points[-2:]
     difference = paired_bootstrap(
         papers, [Counts(*row) for row in before["counts"]], [Counts(*row) for row in last["counts"]]
     )
     doublings = math.log2(last["papers"] / before["papers"])
+    direction = "flat"
+    if difference.low > 0:
+        direction = "rising"
+    elif difference.high < 0:
+        direction = "falling"
     return {
         "from_papers": before["papers"],
         "to_papers": last["papers"],
@@ -183,44 +194,45 @@ def tendency_of(points: Sequence[Mapping[str, Any]], papers: Sequence[str]) -> d
         "low": round(100 * difference.low, 2),
         "high": round(100 * difference.high, 2),
         "per_doubling": round(100 * difference.measured / doublings, 2),
-        "direction": (
-            "rising" if difference.low > 0 else "falling" if difference.high < 0 else "flat"
-        ),
+        "direction": direction,
         "held_out_papers": difference.n_groups,
     }
 
 
 def sentence_of(tendency: Mapping[str, Any]) -> str:
-    """What the curve suggests, in words."""
-    interval = f"95 % interval {_signed(tendency['low'])} to {_signed(tendency['high'])}"
+    """Return the tendency in words."""
     stretch = (
         f"From {tendency['from_papers']:,} to {tendency['to_papers']:,} papers micro F1 changes by"
-        f" {_signed(tendency['gain'])} points ({interval})"
+        f" {_signed(tendency['gain'])} points (95 % interval {_signed(tendency['low'])} to"
+        f" {_signed(tendency['high'])})"
     )
-    few = ""
+    caution = ""
     if tendency["held_out_papers"] < FEW_PAPERS:
-        few = f" Only {tendency['held_out_papers']} papers are held out, so this may be chance."
-    flat = (
-        ": flat, as far as the held-out papers can tell. More papers of the same kind are unlikely"
-        " to help much."
-    )
-    if tendency["high"] >= WORTH_POINTS:
-        flat = (
-            ": it may rise or not, the held-out papers cannot tell. A snapshot that holds more"
-            " papers out would."
-        )
-    says = {
-        "rising": (
+        n_papers = tendency["held_out_papers"]
+        caution = f" Only {n_papers} papers are held out, so this may be chance."
+    return f"{stretch}{_meaning(tendency)}{caution}"
+
+
+def _meaning(tendency: Mapping[str, Any]) -> str:
+    if tendency["direction"] == "rising":
+        return (
             f": still rising, by {tendency['per_doubling']:.1f} points per doubling. More papers"
             " are likely to help."
-        ),
-        "falling": (
-            ": falling. Papers that came last may be labelled otherwise than those held out, or the"
+        )
+    if tendency["direction"] == "falling":
+        return (
+            ": falling. The last papers may be labelled differently from the held-out ones, or the"
             " training is too short for so many."
-        ),
-        "flat": flat,
-    }
-    return f"{stretch}{says[tendency['direction']]}{few}"
+        )
+    if tendency["high"] >= WORTH_POINTS:
+        return (
+            ": rising or flat, there are too few held-out papers to decide. Use a snapshot that"
+            " holds out more papers."
+        )
+    return (
+        ": flat, as far as the held-out papers show. More papers of the same kind are unlikely to"
+        " help much."
+    )
 
 
 def _signed(points: float) -> str:

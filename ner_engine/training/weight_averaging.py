@@ -1,8 +1,8 @@
-"""Weights between those of a base and those that training made of them.
+"""Average the weights of a trained model with those of its base model.
 
-A model that goes on from a good base by a few hundred papers learns what is new in them and forgets
-some of what it knew. Between the two sets of weights lie models that have both: Wortsman et al.,
-Robust fine-tuning of zero-shot models, CVPR 2022 (arXiv 2109.01903).
+A model that is trained further on a few hundred papers learns what is new in them, and forgets some
+of what the base model knew. Between the two sets of weights lie models that know both: Wortsman et
+al., Robust fine-tuning of zero-shot models, CVPR 2022 (arXiv 2109.01903).
 """
 
 from __future__ import annotations
@@ -16,60 +16,60 @@ from ner_engine.registry.cards import Blend
 from ner_engine.registry.recipes import SHARES_OF_BASE
 from ner_engine.scoring.comparison import Counts, micro_f1, paired_bootstrap
 
-#: The share that is taken where nothing tells which is best: with fewer papers a standard error
-#: says too little.
+#: The fraction of the base model if no texts can decide.
 UNMEASURED: Final = 0.5
+#: With fewer papers the standard error is not reliable.
 FEW_PAPERS: Final = 10
 
 
-def blend(
+def average_with_base(
     network: torch.nn.Module,
     base: Mapping[str, torch.Tensor],
-    share: float | None,
+    fraction: float | None,
     papers: Sequence[str],
-    counts_now: Callable[[], Sequence[Counts]],
+    count: Callable[[], Sequence[Counts]],
 ) -> Blend:
-    """Mix the network, as training left it, with ``base``, which has a tensor for each of its
-    parameters.
+    """Average the trained network with ``base``, which has a tensor for each of its parameters.
 
-    ``share`` is that of the base; where it is None, held-out texts choose among ``SHARES_OF_BASE``:
-    ``counts_now`` counts what the network as it is at the moment does in each of them, ``papers``
-    says which paper a text is from. Without texts it is half.
+    ``fraction`` (0-1) is that of the base. If it is None, held-out texts choose one of
+    ``SHARES_OF_BASE``: ``papers`` has the paper of each text, ``count`` evaluates the network as it
+    is and returns the counts of each text. Without texts the fraction is ``UNMEASURED``.
     """
     own = dict(network.named_parameters())
     trained = {name: tensor.detach().clone() for name, tensor in own.items()}
 
-    def mix(part: float) -> None:
+    def average(of_base: float) -> None:
         with torch.no_grad():
             for name, tensor in own.items():
-                tensor.copy_(
-                    torch.lerp(trained[name], base[name].to(tensor.device, tensor.dtype), part)
-                )
+                from_base = base[name].to(tensor.device, tensor.dtype)
+                tensor.copy_(torch.lerp(trained[name], from_base, of_base))
 
-    counted: dict[float, Sequence[Counts]] = {}
-    for each in SHARES_OF_BASE if papers and share is None else ():
-        mix(each)
-        counted[each] = counts_now()
-    if share is None:
-        share = _chosen(counted, papers) if counted else UNMEASURED
-    mix(share)
-    return Blend(share, {each: micro_f1(counts) for each, counts in counted.items()})
+    counts: dict[float, Sequence[Counts]] = {}
+    if fraction is None and papers:
+        for candidate in SHARES_OF_BASE:
+            average(candidate)
+            counts[candidate] = count()
+    if fraction is None:
+        fraction = _best_fraction(counts, papers) if counts else UNMEASURED
+    average(fraction)
+    return Blend(fraction, {candidate: micro_f1(each) for candidate, each in counts.items()})
 
 
-def _chosen(counted: Mapping[float, Sequence[Counts]], papers: Sequence[str]) -> float:
-    """Half where there are few papers, or nothing to be found in them; else the largest share of
-    the base within a standard error of the best one.
+def _best_fraction(counts: Mapping[float, Sequence[Counts]], papers: Sequence[str]) -> float:
+    """Return the largest fraction of the base within one standard error of the best one.
 
-    So of models that the texts cannot tell apart it is the one that has moved least from what is
-    known (the rule of one standard error: Breiman et al., CART, 1984). Rare labels bear too little
-    on the average to speak for themselves.
+    Among models that the texts cannot distinguish, this is the one that has moved least from what
+    is known (the one-standard-error rule: Breiman et al., CART, 1984). With few papers, or nothing
+    to predict in them, return ``UNMEASURED``. The micro average hides rare labels, so the fraction
+    is not chosen by label.
     """
-    if len(set(papers)) < FEW_PAPERS or not any(
-        counts.support for counts in next(iter(counted.values()))
-    ):
+    has_entities = any(each.support for each in next(iter(counts.values())))
+    if len(set(papers)) < FEW_PAPERS or not has_entities:
         return UNMEASURED
-    best = max(counted, key=lambda share: (micro_f1(counted[share]), share))
-    behind = {
-        share: paired_bootstrap(papers, counts, counted[best]) for share, counts in counted.items()
-    }
-    return max(share for share, found in behind.items() if found.measured <= found.standard_error)
+    best = max(counts, key=lambda fraction: (micro_f1(counts[fraction]), fraction))
+    acceptable = []
+    for fraction, each in counts.items():
+        loss = paired_bootstrap(papers, each, counts[best])
+        if loss.measured <= loss.standard_error:
+            acceptable.append(fraction)
+    return max(acceptable)

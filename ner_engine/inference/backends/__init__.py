@@ -1,5 +1,7 @@
-"""Runs a token classifier: from the ids of windows to label probabilities. Several ways to the same
-figures; ``choose_backend`` takes the fastest."""
+"""Run a token classifier: ids of windows in, label probabilities out.
+
+The backends give the same results at different speeds; ``choose_backend`` takes the fastest.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +10,11 @@ from typing import Protocol
 
 from ner_engine.errors import CalibrationError
 from ner_engine.inference.backends.encoder import Probabilities
-from ner_engine.inference.backends.lean import LeanBackend, cpu_precision, take_free_threads
+from ner_engine.inference.backends.lean import LeanBackend, cpu_precision
 from ner_engine.inference.backends.packed import PackedBackend
 from ner_engine.inference.backends.plain import PlainBackend, batches_by_length
 from ner_engine.inference.backends.scales import ranges_of, ranges_to_use
+from ner_engine.inference.backends.threads import use_free_threads
 from ner_engine.inference.devices import default_device
 from ner_engine.inference.packing import read_weights
 from ner_engine.registry.catalogue import Checkpoint
@@ -29,8 +32,11 @@ __all__ = [
 
 
 class Backend(Protocol):
-    """Anything that runs windows on its ``device``. ``ids`` hold special tokens; each result is
-    ``(tokens, labels)``, in the order given."""
+    """Anything that runs windows on its ``device``.
+
+    Windows are token ids with special tokens; each result is ``(tokens, labels)``, in the same
+    order.
+    """
 
     @property
     def device(self) -> str: ...
@@ -41,37 +47,32 @@ class Backend(Protocol):
 def choose_backend(
     checkpoint: Checkpoint, *, device: str | None = None, precision: str | None = None
 ) -> Backend:
-    """The fastest backend for the checkpoint here. ``device`` and ``precision`` (fp32, bf16, int8)
-    are chosen by the machine where not given.
+    """Return the fastest backend for the checkpoint on this machine.
 
-    int8 is chosen where the model's folder has scales that were found good enough on this kind of
-    processor. Raises ``CalibrationError`` where int8 is asked for and there are no scales that fit.
+    ``device`` and ``precision`` (fp32, bf16, int8) default to the fastest; int8 is the default only
+    if the model's folder has scales that cost little F1 on this kind of processor. Raise
+    ``CalibrationError`` if int8 is asked for and no scales fit.
     """
     device = device or default_device()
     is_known = LeanBackend.can_run(checkpoint.config)
     if device == "cpu":
-        take_free_threads()
+        use_free_threads()
         if is_known:
             return _lean(checkpoint, precision)
     elif is_known and precision in (None, "bf16") and PackedBackend.can_run_on(device):
-        packed = PackedBackend(
-            checkpoint.config, read_weights(checkpoint.folder, checkpoint.config), device=device
-        )
+        weights = read_weights(checkpoint.folder, checkpoint.config)
+        packed = PackedBackend(checkpoint.config, weights, device=device)
         if packed.is_sound():
             return packed
     if precision == "int8":
         raise CalibrationError(
-            f"{checkpoint.name} cannot be run in int8: that is there for BERT and RoBERTa on a CPU"
+            f"{checkpoint.name} cannot run in int8; only BERT and RoBERTa on a CPU can"
         )
-    from ner_engine.inference.loading import (  # noqa: PLC0415
-        load_classifier,
-    )
+    # Loads transformers, which takes over half of the start.
+    from ner_engine.inference.loading import load_classifier  # noqa: PLC0415
 
-    return PlainBackend(
-        load_classifier(checkpoint),
-        device=device,
-        precision=precision or ("bf16" if device != "cpu" else "fp32"),
-    )
+    default = "fp32" if device == "cpu" else "bf16"
+    return PlainBackend(load_classifier(checkpoint), device=device, precision=precision or default)
 
 
 def _lean(checkpoint: Checkpoint, precision: str | None) -> LeanBackend:

@@ -1,5 +1,4 @@
-"""What BERT and RoBERTa with a token-classification head are made of, read from a checkpoint's
-tensors."""
+"""The parts of BERT and RoBERTa with a token-classification head, from a checkpoint's tensors."""
 
 from __future__ import annotations
 
@@ -14,14 +13,17 @@ from numpy.typing import NDArray
 from ner_engine.errors import UnsafeModelError
 
 Probabilities = NDArray[np.float32]
-#: Weight and bias, of a linear layer ``(out, in)`` and ``(out,)`` or of a norm ``(size,)`` each.
+#: Weight and bias: ``(out, in)`` and ``(out,)`` of a linear layer, ``(size,)`` each of a norm.
 Affine = tuple[torch.Tensor, torch.Tensor]
 
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One layer. ``qkv`` is query, key and value in one, ``(3 * size, size)``; the scale of the
-    attention scores is in the query already."""
+    """One layer.
+
+    ``qkv`` is query, key and value in one, ``(3 * size, size)``; the query includes the scale of
+    the attention scores.
+    """
 
     qkv: Affine
     attention_out: Affine
@@ -33,8 +35,10 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class Encoder:
-    """The whole model in float32. ``words`` is ``(vocabulary, size)``; ``places[i]`` is what stands
-    at a window's i-th token, whatever its word."""
+    """The whole model in float32.
+
+    ``words`` is ``(vocabulary, size)``; ``places[i]`` is added at the i-th token of a window.
+    """
 
     words: torch.Tensor
     places: torch.Tensor
@@ -46,7 +50,7 @@ class Encoder:
 
 
 def can_read(config: Mapping[str, Any]) -> bool:
-    """Whether the architecture is one that is known here to the letter."""
+    """Return whether ``read_encoder`` reads the architecture exactly."""
     return (
         config.get("model_type") in {"bert", "roberta"}
         and config.get("hidden_act", "gelu") == "gelu"
@@ -57,22 +61,21 @@ def can_read(config: Mapping[str, Any]) -> bool:
 
 
 def read_encoder(config: Mapping[str, Any], weights: Mapping[str, torch.Tensor]) -> Encoder:
-    """The model that ``config`` describes. Raises ``UnsafeModelError`` where a tensor is
-    missing."""
+    """Return the model that ``config`` describes. Raise ``UnsafeModelError`` without a tensor."""
     try:
         return _read(config, weights)
     except KeyError as error:
         raise UnsafeModelError(
-            f"the weights lack {error.args[0]}; the checkpoint is damaged, or is no token"
+            f"the weights lack {error.args[0]}; the checkpoint is damaged, or is not a token"
             " classifier"
         ) from error
 
 
 def _read(config: Mapping[str, Any], weights: Mapping[str, torch.Tensor]) -> Encoder:
     prefix, heads = f"{config['model_type']}.", int(config["num_attention_heads"])
-    first_position = (
-        int(config.get("pad_token_id", 1)) + 1 if config["model_type"] == "roberta" else 0
-    )
+    first_position = 0
+    if config["model_type"] == "roberta":
+        first_position = int(config.get("pad_token_id", 1)) + 1
     embeddings = {
         name: weights[f"{prefix}embeddings.{name}_embeddings.weight"].float()
         for name in ("word", "position", "token_type")

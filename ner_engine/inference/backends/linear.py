@@ -1,7 +1,7 @@
-"""Linear layers on a CPU: oneDNN's kernels with packed weights and what follows fused in, and
-beside each a plain way to the same figures.
+"""Linear layers on a CPU: oneDNN's fused kernels with packed weights, and plain fallbacks.
 
-The kernels are not public. Each is tried once on small matrices; any surprise means the plain way.
+The kernels are not public. Each is probed once on small matrices; after any surprise the fallback
+is used.
 """
 
 from __future__ import annotations
@@ -19,8 +19,10 @@ _PROBED: Final = (AttributeError, RuntimeError, TypeError, NotImplementedError)
 
 
 class Linear(Protocol):
-    """``x`` ``(tokens, in)`` to ``(tokens, out)``. ``add`` is added to the result and may be
-    overwritten; never given to a layer with GELU."""
+    """A layer from ``x`` ``(tokens, in)`` to ``(tokens, out)``.
+
+    ``add`` is added to the result and may be overwritten; layers with GELU never get it.
+    """
 
     def __call__(self, x: torch.Tensor, *, add: torch.Tensor | None = None) -> torch.Tensor: ...
 
@@ -36,11 +38,11 @@ def float_linear(
     gelu: bool = False,
     fused: bool = True,
 ) -> Linear:
-    """A layer that computes in ``dtype`` (float32 or bfloat16), followed by GELU where wanted."""
+    """Return a layer that computes in ``dtype`` (float32 or bfloat16), with GELU if asked for."""
     weight, bias = weight.to(dtype).contiguous(), bias.to(dtype).contiguous()
-    return (_packed_linear if fused and has_packed_linear(dtype) else _plain_linear)(
-        weight, bias, gelu
-    )
+    if fused and has_packed_linear(dtype):
+        return _packed_linear(weight, bias, gelu)
+    return _plain_linear(weight, bias, gelu)
 
 
 def _plain_linear(weight: torch.Tensor, bias: torch.Tensor, gelu: bool) -> Linear:
@@ -55,8 +57,8 @@ def _plain_linear(weight: torch.Tensor, bias: torch.Tensor, gelu: bool) -> Linea
 
 def _packed_linear(weight: torch.Tensor, bias: torch.Tensor, gelu: bool) -> Linear:
     packed = torch.ops.mkldnn._reorder_linear_weight(weight, 128)
-    # Without the registers of AVX-512 a GELU inside the product costs six times what it costs after
-    # it, and an addition is no gain.
+    # Without the registers of AVX-512 a GELU inside the product costs six times as much as after
+    # it, and an addition gains nothing.
     fuses = torch.cpu._is_avx512_supported()
 
     def apply(x: torch.Tensor, *, add: torch.Tensor | None = None) -> torch.Tensor:
@@ -77,7 +79,7 @@ def _packed_linear(weight: torch.Tensor, bias: torch.Tensor, gelu: bool) -> Line
 
 @lru_cache
 def has_packed_linear(dtype: torch.dtype) -> bool:
-    """Whether the packed kernels are here and compute what they should."""
+    """Return whether the packed kernels exist and compute the right results."""
     return _agree(
         lambda weight, bias, gelu: _packed_linear(weight.to(dtype), bias.to(dtype), gelu), dtype
     )
@@ -88,39 +90,38 @@ def has_packed_linear(dtype: torch.dtype) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Quantizer:
-    """Floats as uint8: ``q = x / scale + zero_point``, rounded and clamped. The same for every
-    text, so none depends on its neighbours."""
+    """Floats as uint8: ``q = x / scale + zero_point``, rounded and clamped.
+
+    It is the same for every text, so no text depends on its neighbours.
+    """
 
     scale: float
     zero_point: int
 
     @classmethod
     def for_range(cls, low: float, high: float) -> Self:
-        """The finest that reaches from ``low`` to ``high`` and holds 0 exactly."""
+        """Return the finest quantizer from ``low`` to ``high`` that represents 0 exactly."""
         low, high = min(low, 0.0), max(high, 0.0)
         scale = max(high - low, 1e-6) / 255
         return cls(scale, round(-low / scale))
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        """uint8, contiguous, of the shape of ``x``."""
-        if not _has_quantize():
-            return (
-                (x.float() / self.scale)
-                .round_()
-                .add_(self.zero_point)
-                .clamp_(0, 255)
-                .to(torch.uint8)
-            )
-        return _quantize(x.float().contiguous(), self.scale, self.zero_point)
+        """Return ``x`` as contiguous uint8 of the same shape."""
+        if _has_quantize():
+            return _quantize(x.float().contiguous(), self.scale, self.zero_point)
+        rounded = (x.float() / self.scale).round_().add_(self.zero_point)
+        return rounded.clamp_(0, 255).to(torch.uint8)
 
     def back(self, q: torch.Tensor) -> torch.Tensor:
-        """float32 again."""
+        """Return ``q`` as float32."""
         return (q.float() - self.zero_point) * self.scale
 
 
 def _quantize(x: torch.Tensor, scale: float, zero_point: int) -> torch.Tensor:
-    """One pass over float32 ``x``. Its bytes are then looked at as they lie: asking for them by
-    ``int_repr`` costs six times the pass."""
+    """Quantize float32 ``x`` in one pass, and return its bytes without a copy.
+
+    ``int_repr`` would cost six times as much as the pass.
+    """
     found = torch.quantize_per_tensor(x, scale, zero_point, torch.quint8)
     return torch.empty(0, dtype=torch.uint8).set_(found.untyped_storage(), 0, x.shape, x.stride())
 
@@ -130,9 +131,8 @@ def _has_quantize() -> bool:
     x = torch.linspace(-3, 3, 64).view(4, 16)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore"
-            )  # that quantized tensors will go one day: then this says no
+            # Quantized tensors are deprecated; once they are removed, this returns False.
+            warnings.simplefilter("ignore")
             found = _quantize(x, 0.02, 100)
         return torch.equal(found, (x / 0.02).round().add(100).clamp(0, 255).to(torch.uint8))
     except _PROBED:
@@ -140,11 +140,11 @@ def _has_quantize() -> bool:
 
 
 class Int8Linear:
-    """A layer that multiplies uint8 inputs by int8 weights, each output with a scale of its own.
+    """A layer that multiplies uint8 inputs by int8 weights, with one scale per output.
 
-    Gives ``dtype``, or uint8 for the next layer where ``output`` is its quantizer. Takes floats, or
-    uint8 of its own quantizer. ``limit`` is the largest weight, by itself what this processor
-    multiplies exactly.
+    Inputs are floats, or uint8 of ``quantizer``. Outputs are ``dtype``, or uint8 of ``output``, the
+    quantizer of the next layer. ``limit`` is the largest weight; the default is the largest that
+    this processor multiplies exactly.
     """
 
     def __init__(
@@ -159,13 +159,8 @@ class Int8Linear:
         fused: bool = True,
         limit: int | None = None,
     ) -> None:
-        self._bias, self._quantizer, self._dtype, self._output, self._gelu = (
-            bias.float(),
-            quantizer,
-            dtype,
-            output,
-            gelu,
-        )
+        self._bias, self._gelu, self._dtype = bias.float(), gelu, dtype
+        self._quantizer, self._output = quantizer, output
         self._scales = weight.abs().amax(dim=1).clamp_min(1e-9) / (limit or weight_limit())
         rows = (weight / self._scales[:, None]).round_().to(torch.int8)
         self._fused = fused
@@ -198,34 +193,29 @@ class Int8Linear:
                 *given, add, self._bias, 1.0, 0, add.dtype, 1.0, 0, "sum", 1.0, "none", [], ""
             )
             return y
-        scale, zero_point, dtype = (
-            (self._output.scale, self._output.zero_point, torch.uint8)
-            if self._output
-            else (1.0, 0, self._dtype)
-        )
-        y = linear(
-            *given,
-            self._bias,
-            scale,
-            zero_point,
-            dtype,
-            "gelu" if self._gelu else "none",
-            [],
-            "none",
-        )
+        scale, zero_point, dtype = 1.0, 0, self._dtype
+        if self._output:
+            scale, zero_point = self._output.scale, self._output.zero_point
+            dtype = torch.uint8
+        after = "gelu" if self._gelu else "none"
+        y = linear(*given, self._bias, scale, zero_point, dtype, after, [], "none")
         return y
 
 
 def weight_limit() -> int:
-    """The largest int8 weight. Without VNNI two products are added in 16 bits, where 2 * 255 * 64
-    is what fits."""
+    """Return the largest int8 weight that this processor multiplies exactly.
+
+    Without VNNI two products are added in 16 bits, which 2 * 255 * 64 just fits.
+    """
     return 127 if torch.cpu._is_vnni_supported() else 64
 
 
 @lru_cache
 def has_int8_linear(dtype: torch.dtype = torch.float32) -> bool:
-    """Whether the int8 kernels are here, are quick (with AVX2 at least), and compute what they
-    should, with ``dtype`` as their float output."""
+    """Return whether the int8 kernels exist, are fast (with AVX2) and compute the right results.
+
+    ``dtype`` is their float output.
+    """
     if not torch.cpu._is_avx2_supported():
         return False
     weight, bias, x, add = _small()
@@ -245,7 +235,7 @@ def has_int8_linear(dtype: torch.dtype = torch.float32) -> bool:
 
 
 def _agree(make: Callable[[torch.Tensor, torch.Tensor, bool], Linear], dtype: torch.dtype) -> bool:
-    """Whether ``make`` gives layers that agree with float32 about small matrices."""
+    """Return whether the layers of ``make`` agree with float32 on small matrices."""
     weight, bias, x, add = _small()
     expected = functional.linear(x, weight, bias)
     try:
@@ -259,9 +249,8 @@ def _agree(make: Callable[[torch.Tensor, torch.Tensor, bool], Linear], dtype: to
 
 
 def _small() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-    """A weight ``(8, 8)``, a bias, an input ``(3, 8)`` and something to add, all within -1 and
-    1."""
-    return tuple(
-        torch.linspace(-1, 1, rows * columns).view(rows, columns).squeeze(0)
-        for rows, columns in ((8, 8), (1, 8), (3, 8), (3, 8))
-    )  # type: ignore[return-value]
+    """Return a weight ``(8, 8)``, bias, input ``(3, 8)`` and addend, all between -1 and 1."""
+    weight = torch.linspace(-1, 1, 64).view(8, 8)
+    bias = torch.linspace(-1, 1, 8)
+    x, add = torch.linspace(-1, 1, 24).view(3, 8), torch.linspace(-1, 1, 24).view(3, 8)
+    return weight, bias, x, add

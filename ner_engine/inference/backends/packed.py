@@ -1,11 +1,11 @@
-"""BERT and RoBERTa on an accelerator: windows end to end in long rows, nothing padded, and two rows
-in flight."""
+"""BERT and RoBERTa on an accelerator: windows end to end in long rows, without padding."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -20,28 +20,27 @@ from ner_engine.inference.backends.encoder import (
     read_encoder,
 )
 
-#: Tokens of one row: enough to fill an accelerator, little beside its memory.
+#: Tokens of one row: enough to fill an accelerator, few for its memory.
 ROW_TOKENS: Final = 16_384
 
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """Windows end to end. ``edges`` has one number more than there are windows: where each begins,
-    and the end of the last."""
+    """Windows end to end. ``bounds`` has the start of each window, and the end of the last."""
 
-    edges: list[int]
+    bounds: list[int]
     longest: int
 
     def blocks(self) -> Iterator[slice]:
-        return (slice(start, end) for start, end in zip(self.edges, self.edges[1:], strict=False))
+        """Yield the range of each window."""
+        return (slice(start, end) for start, end in pairwise(self.bounds))
 
 
 class PackedBackend:
-    """A token classifier that runs rows of up to ``row_tokens`` tokens; each token attends to its
-    own window alone.
+    """A token classifier that runs rows of up to ``row_tokens`` tokens.
 
-    On a CPU, where it only serves to show that packing changes nothing, attention goes window by
-    window in place of the varlen kernel.
+    Each token attends to its own window alone. On a CPU, which is for tests, attention is computed
+    window by window instead of by the varlen kernel.
     """
 
     def __init__(
@@ -60,7 +59,7 @@ class PackedBackend:
 
     @staticmethod
     def can_run_on(device: str) -> bool:
-        """Whether the device has the varlen kernel: an NVIDIA one of 2020 or later."""
+        """Return whether the device has the varlen kernel: an NVIDIA device of 2020 or later."""
         is_nvidia = (
             torch.device(device).type == "cuda"
             and torch.cuda.is_available()
@@ -69,8 +68,10 @@ class PackedBackend:
         return is_nvidia and torch.cuda.get_device_capability(device) >= (8, 0)
 
     def is_sound(self) -> bool:
-        """Whether two small windows get the same figures packed as they get alone. The kernel is
-        young; any surprise means another backend."""
+        """Return whether two small windows get the same results packed as alone.
+
+        The kernel is new; after any surprise another backend is used.
+        """
         windows = [range(3, 20), range(5, 12)]
         try:
             packed, alone = self.run(windows), [self.run([window])[0] for window in windows]
@@ -99,7 +100,10 @@ class PackedBackend:
 
     @torch.inference_mode()
     def run(self, windows: Sequence[Sequence[int]]) -> list[Probabilities]:
-        """While one row is computed the next is sent, and the one before is fetched and cut."""
+        """Return label probabilities of each window.
+
+        While one row is computed, the next is sent and the previous one is fetched.
+        """
         results: dict[int, Probabilities] = {}
         in_flight: deque[tuple[list[int], _Row, torch.Tensor, torch.cuda.Event | None]] = deque()
         for indices in rows_within([len(window) for window in windows], self._row_tokens):
@@ -113,14 +117,18 @@ class PackedBackend:
     def _launch(
         self, windows: Sequence[Sequence[int]]
     ) -> tuple[_Row, torch.Tensor, torch.cuda.Event | None]:
-        """The row, its probabilities ``(tokens, labels)`` on the host, and the event after which
-        they are there."""
+        """Return the row, its probabilities ``(tokens, labels)`` on the host, and an event.
+
+        The probabilities are there after the event.
+        """
         lengths = torch.tensor([len(window) for window in windows])
-        edges = functional.pad(lengths.cumsum(0), (1, 0))
-        row = _Row(edges.tolist(), int(lengths.max()))
+        bounds = functional.pad(lengths.cumsum(0), (1, 0))
+        row = _Row(bounds.tolist(), int(lengths.max()))
         ids = torch.tensor([token for window in windows for token in window])
-        positions = torch.arange(len(ids)) - edges[:-1].repeat_interleave(lengths)
-        scores = self._forward(self._sent(ids), self._sent(positions), self._sent(edges.int()), row)
+        positions = torch.arange(len(ids)) - bounds[:-1].repeat_interleave(lengths)
+        scores = self._forward(
+            self._sent(ids), self._sent(positions), self._sent(bounds.int()), row
+        )
         if not self._is_cuda:
             return row, scores, None
         fetched = torch.empty(scores.shape, dtype=scores.dtype, pin_memory=True).copy_(
@@ -131,11 +139,9 @@ class PackedBackend:
         return row, fetched, done
 
     def _sent(self, tensor: torch.Tensor) -> torch.Tensor:
-        return (
-            tensor.pin_memory().to(self._device, non_blocking=True)
-            if self._is_cuda
-            else tensor.to(self._device)
-        )
+        if self._is_cuda:
+            return tensor.pin_memory().to(self._device, non_blocking=True)
+        return tensor.to(self._device)
 
     @staticmethod
     def _fetched(
@@ -147,7 +153,7 @@ class PackedBackend:
         return ((index, whole[block]) for index, block in zip(indices, row.blocks(), strict=True))
 
     def _forward(
-        self, ids: torch.Tensor, positions: torch.Tensor, edges: torch.Tensor, row: _Row
+        self, ids: torch.Tensor, positions: torch.Tensor, bounds: torch.Tensor, row: _Row
     ) -> torch.Tensor:
         model = self._model
         x = self._normalise(model.words[ids] + model.places[positions], model.embedding_norm).to(
@@ -155,7 +161,7 @@ class PackedBackend:
         )
         for layer in model.layers:
             attended = functional.linear(
-                self._attend(functional.linear(x, *layer.qkv), edges, row), *layer.attention_out
+                self._attend(functional.linear(x, *layer.qkv), bounds, row), *layer.attention_out
             )
             x = self._normalise(x + attended, layer.attention_norm)
             x = self._normalise(
@@ -168,19 +174,17 @@ class PackedBackend:
     def _normalise(self, x: torch.Tensor, norm: Affine) -> torch.Tensor:
         return functional.layer_norm(x, x.shape[1:], norm[0], norm[1], self._model.eps)
 
-    def _attend(self, qkv: torch.Tensor, edges: torch.Tensor, row: _Row) -> torch.Tensor:
-        """``(tokens, 3 * size)`` to ``(tokens, size)``: block diagonal, a block a window."""
+    def _attend(self, qkv: torch.Tensor, bounds: torch.Tensor, row: _Row) -> torch.Tensor:
+        """Return attention ``(tokens, size)`` from ``(tokens, 3 * size)``, within each window."""
         tokens, width = qkv.shape
         query, key, value = qkv.view(tokens, 3, self._model.heads, -1).unbind(1)
         if self._is_cuda and self._dtype == torch.bfloat16:
-            from torch.nn.attention.varlen import (  # noqa: PLC0415
-                varlen_attn,
-            )
+            from torch.nn.attention.varlen import varlen_attn  # noqa: PLC0415 - not in all versions
 
-            # One split of the keys: with more, a window's figures would depend on the longest
-            # window beside it.
+            # One split of the keys: with more, a window's results would depend on the longest
+            # window in the row.
             attended = varlen_attn(
-                query, key, value, edges, edges, row.longest, row.longest, scale=1.0, num_splits=1
+                query, key, value, bounds, bounds, row.longest, row.longest, scale=1.0, num_splits=1
             )
             assert isinstance(attended, torch.Tensor)
             return attended.reshape(tokens, width // 3)
@@ -190,15 +194,13 @@ class PackedBackend:
 
 
 def _attend_alone(*parts: torch.Tensor) -> torch.Tensor:
-    """Query, key and value of one window, ``(tokens, heads, head size)`` each, to the same
-    shape."""
+    """Return attention of one window; all tensors are ``(tokens, heads, head size)``."""
     query, key, value = (part.transpose(0, 1)[None] for part in parts)
     return functional.scaled_dot_product_attention(query, key, value, scale=1.0)[0].transpose(0, 1)
 
 
 def rows_within(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
-    """Indices in the order given, in runs of at most ``budget`` tokens together or of a single
-    window."""
+    """Yield indices in order, in rows of at most ``budget`` tokens or of a single window."""
     row: list[int] = []
     held = 0
     for index, length in enumerate(lengths):

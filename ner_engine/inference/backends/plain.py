@@ -1,4 +1,4 @@
-"""The model as transformers runs it: any architecture, any device."""
+"""A model run by transformers: any architecture, any device."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ import torch
 
 from ner_engine.inference.backends.encoder import Probabilities
 
-#: Padded tokens of one batch on an accelerator.
+#: Maximum number of tokens, with padding, of a batch on an accelerator.
 BATCH_TOKENS: Final = 16_384
 
 
 class PlainBackend:
-    """A transformers model. On a CPU a window at a time; elsewhere batches of similar length,
-    padded and masked."""
+    """A transformers model.
+
+    On a CPU it runs one window at a time, elsewhere padded batches of similar length.
+    """
 
     def __init__(self, model: Any, *, device: str = "cpu", precision: str = "fp32") -> None:
         self._model = model.to(device).eval()
@@ -25,6 +27,7 @@ class PlainBackend:
 
     @torch.inference_mode()
     def run(self, windows: Sequence[Sequence[int]]) -> list[Probabilities]:
+        """Return label probabilities of each window."""
         results: list[Probabilities | None] = [None] * len(windows)
         for batch in batches_by_length([len(window) for window in windows], self._budget):
             scores = self._forward([windows[index] for index in batch])
@@ -49,8 +52,10 @@ class PlainBackend:
 
 
 def batches_by_length(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
-    """Indices in batches of neighbouring length, longest first, each at most ``budget`` padded
-    tokens or a single window."""
+    """Yield indices in batches of similar length, longest first.
+
+    A batch has at most ``budget`` tokens with padding, or a single window.
+    """
     batch: list[int] = []
     for index in sorted(range(len(lengths)), key=lambda index: -lengths[index]):
         if batch and (len(batch) + 1) * lengths[batch[0]] > budget:

@@ -1,5 +1,4 @@
-"""The file beside a model's weights that says how its activations become int8, and whether this was
-found good enough."""
+"""The int8 scales of a model: a file beside its weights, with the F1 that int8 costs."""
 
 from __future__ import annotations
 
@@ -11,72 +10,78 @@ from pathlib import Path
 from typing import Any, Final
 
 from ner_engine.errors import CalibrationError
-from ner_engine.inference.backends.lean import LINEARS, Ranges, is_quick_in_int8
+from ner_engine.inference.backends.lean import LINEARS, Ranges, is_fast_in_int8
 from ner_engine.inference.backends.linear import weight_limit
 from ner_engine.registry.catalogue import Checkpoint
 
 FILE: Final = "int8-scales.json"
 FORMAT: Final = 1
-#: Points of micro F1 that int8 may cost where it is switched on by itself.
-MAY_COST: Final = 0.5
+#: Points of micro F1 that int8 may cost to be used by default.
+MAX_COST: Final = 0.5
+_MAX_ACTIVATION: Final = 1e6
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """Micro F1 of character spans, in percent, on ``n_documents`` with gold: fp32, and int8 by its
-    largest weight (see ``weight_limit``)."""
+class F1Cost:
+    """Micro F1 of character spans, in percent, on ``n_documents`` gold texts.
+
+    ``int8`` is by the largest int8 weight (see ``weight_limit``).
+    """
 
     n_documents: int
     fp32: float
     int8: Mapping[int, float]
 
-    def passes(self, limit: int) -> bool:
-        return limit in self.int8 and self.int8[limit] >= self.fp32 - MAY_COST
+    def is_acceptable(self, limit: int) -> bool:
+        """Return whether int8 with this largest weight costs at most ``MAX_COST``."""
+        return limit in self.int8 and self.int8[limit] >= self.fp32 - MAX_COST
 
 
 @dataclass(frozen=True, slots=True)
 class Scales:
-    """Ranges for the weights with the sum ``weights_sha256``, measured on ``n_texts`` texts;
-    without a verdict nobody knows what they cost."""
+    """The input ranges of the linear layers, measured on ``n_texts`` texts.
+
+    ``weights_sha256`` is that of the model's weights. ``cost`` is None if it was not measured.
+    """
 
     weights_sha256: str
     n_texts: int
     ranges: Ranges
-    verdict: Verdict | None = None
+    cost: F1Cost | None = None
 
     def sentence(self) -> str:
-        """For people: what int8 costs, and where it is used."""
-        if not self.verdict:
+        """Return in words what int8 costs, and where it is used."""
+        if not self.cost:
             return (
-                f"scales from {self.n_texts} texts; nobody knows yet what int8 costs, so it is used"
-                " only where it is asked for"
+                f"scales from {self.n_texts} texts; the cost of int8 was not measured, so it is"
+                " used on request only"
             )
-        kinds = {127: "with VNNI", 64: "without VNNI"}
-        costs = [
-            f"{f1 - self.verdict.fp32:+.2f} on processors {kinds[limit]}"
-            f" ({'used' if self.verdict.passes(limit) else 'not used'})"
-            for limit, f1 in self.verdict.int8.items()
-        ]
+        parts = []
+        for limit, f1 in self.cost.int8.items():
+            processors = "with VNNI" if limit == 127 else "without VNNI"
+            use = "used" if self.cost.is_acceptable(limit) else "not used"
+            parts.append(f"{f1 - self.cost.fp32:+.2f} on processors {processors} ({use})")
         return (
-            f"micro F1 on {self.verdict.n_documents} texts: fp32 {self.verdict.fp32:.2f}, int8"
-            f" {', '.join(costs)}"
+            f"micro F1 on {self.cost.n_documents} texts: fp32 {self.cost.fp32:.2f}, int8"
+            f" {', '.join(parts)}"
         )
 
 
 def write_scales(folder: Path, scales: Scales) -> None:
-    """Write the model folder's file, whole or not at all."""
+    """Write the file of the model folder completely or not at all."""
     value: dict[str, Any] = {
         "format": FORMAT,
         "weights_sha256": scales.weights_sha256,
         "texts": scales.n_texts,
-        "ranges": {name: [round(end, 5) for end in found] for name, found in scales.ranges.items()},
+        "ranges": {
+            name: [round(low, 5), round(high, 5)] for name, (low, high) in scales.ranges.items()
+        },
     }
-    if scales.verdict:
-        by_limit = {str(limit): round(f1, 3) for limit, f1 in scales.verdict.int8.items()}
+    if scales.cost:
         value["f1"] = {
-            "documents": scales.verdict.n_documents,
-            "fp32": round(scales.verdict.fp32, 3),
-            "int8": by_limit,
+            "documents": scales.cost.n_documents,
+            "fp32": round(scales.cost.fp32, 3),
+            "int8": {str(limit): round(f1, 3) for limit, f1 in scales.cost.int8.items()},
         }
     part = folder / f"{FILE}.part"
     part.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
@@ -84,47 +89,50 @@ def write_scales(folder: Path, scales: Scales) -> None:
 
 
 def read_scales(checkpoint: Checkpoint) -> Scales | None:
-    """The folder's scales, None where there are none. Raises ``CalibrationError`` where they cannot
-    be read or are another model's."""
+    """Return the model's scales, or None if it has none.
+
+    Raise ``CalibrationError`` if they cannot be read, or belong to other weights.
+    """
     path = checkpoint.folder / FILE
     if not path.is_file():
         return None
-    again = "measure them again with `python -m ner_engine calibrate`, or delete the file"
+    advice = "measure them again with `python -m ner_engine calibrate`, or delete the file"
     try:
         scales = _parsed(json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise CalibrationError(f"{checkpoint.name}: its {FILE} cannot be read; {again}") from error
-    wanted = {
-        f"{index}.{name}"
-        for index in range(int(checkpoint.config["num_hidden_layers"]))
-        for name in LINEARS
-    }
-    if set(scales.ranges) != wanted or scales.weights_sha256 != weights_sha256(checkpoint.folder):
+        raise CalibrationError(f"{checkpoint.name}: its {FILE} cannot be read; {advice}") from error
+    if not _fits(scales, checkpoint):
         raise CalibrationError(
-            f"{checkpoint.name}: its {FILE} was measured on other weights; {again}"
+            f"{checkpoint.name}: its {FILE} was measured on other weights; {advice}"
         )
     return scales
+
+
+def _fits(scales: Scales, checkpoint: Checkpoint) -> bool:
+    n_layers = int(checkpoint.config["num_hidden_layers"])
+    names = {f"{index}.{name}" for index in range(n_layers) for name in LINEARS}
+    return set(scales.ranges) == names and scales.weights_sha256 == weights_sha256(
+        checkpoint.folder
+    )
 
 
 def _parsed(value: Mapping[str, Any]) -> Scales:
     if value["format"] != FORMAT:
         raise ValueError(f"format {value['format']}")
-    found = value.get("f1")
-    verdict = None
-    if found:
-        verdict = Verdict(
-            int(found["documents"]),
-            float(found["fp32"]),
-            {int(limit): float(f1) for limit, f1 in found["int8"].items()},
-        )
     ranges = {str(name): (float(low), float(high)) for name, (low, high) in value["ranges"].items()}
-    if not all(-1e6 < low <= high < 1e6 for low, high in ranges.values()):
-        raise ValueError("a range is none")
-    return Scales(str(value["weights_sha256"]), int(value["texts"]), ranges, verdict)
+    for low, high in ranges.values():
+        if not -_MAX_ACTIVATION < low <= high < _MAX_ACTIVATION:
+            raise ValueError(f"no range from {low} to {high}")
+    f1 = value.get("f1")
+    cost = None
+    if f1:
+        by_limit = {int(limit): float(of_limit) for limit, of_limit in f1["int8"].items()}
+        cost = F1Cost(int(f1["documents"]), float(f1["fp32"]), by_limit)
+    return Scales(str(value["weights_sha256"]), int(value["texts"]), ranges, cost)
 
 
 def ranges_of(checkpoint: Checkpoint) -> Ranges:
-    """The ranges, whatever they cost. Raises ``CalibrationError`` where there are none that fit."""
+    """Return the model's ranges, whatever int8 costs. Raise ``CalibrationError`` without any."""
     if scales := read_scales(checkpoint):
         return scales.ranges
     raise CalibrationError(
@@ -134,18 +142,21 @@ def ranges_of(checkpoint: Checkpoint) -> Ranges:
 
 
 def ranges_to_use(checkpoint: Checkpoint) -> Ranges | None:
-    """The ranges with which this machine may run the model in int8 by itself: they fit, the
-    processor is quick at it, and it costs little F1."""
+    """Return the ranges if this machine should run the model in int8 by default, else None.
+
+    They must fit, this processor must be fast in int8, and int8 must cost little F1.
+    """
     try:
         scales = read_scales(checkpoint)
     except CalibrationError:
         return None
-    may = scales and scales.verdict and scales.verdict.passes(weight_limit()) and is_quick_in_int8()
-    return scales.ranges if scales and may else None
+    if not scales or not scales.cost or not is_fast_in_int8():
+        return None
+    return scales.ranges if scales.cost.is_acceptable(weight_limit()) else None
 
 
 def weights_sha256(folder: Path) -> str:
-    """Over the weight files in the order of their names."""
+    """Return the SHA-256 of the weight files, in the order of their names."""
     digest = hashlib.sha256()
     for path in sorted(folder.glob("*.safetensors")):
         with path.open("rb") as stream:

@@ -32,7 +32,7 @@ from annotator.jobs.models import Job, JobState
 from annotator.jobs.services import request_cancel, run_job
 from ner_engine import schema
 from ner_engine.split import SPLITS, split_of
-from ner_engine.training.fine_tune import data_hash
+from ner_engine.training.data import data_hash
 from tests.annotator.conftest import WorkerProcess, wait_for
 from tests.annotator.datasets.conftest import long_legend
 from tests.annotator.gates import reached

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import subprocess
 import sys
@@ -14,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from ner_engine.formats import convert, read_inputs
+from ner_engine.cli import ExitCode, main
+from ner_engine.formats import read_inputs
 from ner_engine.formats.convert import Target, sentences_of, write_documents
 from ner_engine.formats.report import Report
 from ner_engine.schema import Document, Segment, Span
@@ -39,9 +39,7 @@ def document(number: int) -> Document:
 
 
 def run(*arguments: object) -> int:
-    parser = argparse.ArgumentParser()
-    convert.add_arguments(parser)
-    return convert.run(parser.parse_args([str(argument) for argument in arguments]))
+    return main(["convert", *(str(argument) for argument in arguments)])
 
 
 def rows(path: Path) -> list[dict[str, Any]]:
@@ -66,7 +64,7 @@ def files_under(folder: Path) -> set[str]:
 
 def test_every_row_of_sd_nlp_is_in_the_split_of_its_paper(source: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    assert run(source, "--from", "jsonl", "--to", "sd-nlp", "--out", out) == convert.SUCCESS
+    assert run(source, "--from", "jsonl", "--to", "sd-nlp", "--out", out) == ExitCode.SUCCESS
     expected = {f"{folder}/{side}.jsonl" for folder in ("sd_panels", "sd_figs") for side in SPLITS}
     assert files_under(out) == expected | {"report.json", "lossy.jsonl"}
     panels = {side: rows(out / "sd_panels" / f"{side}.jsonl") for side in SPLITS}
@@ -83,7 +81,7 @@ def test_without_split_everything_is_in_one_file(source: Path, tmp_path: Path) -
     out = tmp_path / "out"
     assert (
         run(source, "--from", "jsonl", "--to", "sd-nlp", "--out", out, "--split", "none", "--zip")
-        == convert.SUCCESS
+        == ExitCode.SUCCESS
     )
     assert files_under(out) == {
         "sd_panels/all.jsonl",
@@ -113,7 +111,7 @@ def test_jsonl_to_jsonl_changes_nothing(source: Path, tmp_path: Path) -> None:
         run(
             source, "--from", "jsonl", "--to", "jsonl", "--out", tmp_path / "out", "--split", "none"
         )
-        == convert.SUCCESS
+        == ExitCode.SUCCESS
     )
     assert (tmp_path / "out" / "all.jsonl").read_bytes() == source.read_bytes()
 
@@ -149,7 +147,7 @@ def test_a_bad_line_is_named_and_the_rest_is_written(
     source.write_bytes(source.read_bytes() + b"not json\n")
     assert (
         run(source, "--from", "jsonl", "--to", "jsonl", "--out", tmp_path / "out")
-        == convert.SOME_REFUSED
+        == ExitCode.SOME_REFUSED
     )
     said = capsys.readouterr()
     assert "refused: all.jsonl, line 41: it is not JSON" in said.err
@@ -176,7 +174,7 @@ def test_where_nothing_is_usable_nothing_is_written(
         path.write_bytes(content)
     assert (
         run(path, "--from", "jsonl", "--to", "sd-nlp", "--out", tmp_path / "new" / "out")
-        == convert.NOTHING_USABLE
+        == ExitCode.FAILED
     )
     assert "in.jsonl" in capsys.readouterr().err
     assert not (tmp_path / "new").exists()
@@ -196,7 +194,7 @@ def test_a_missing_tokenizer_is_said_before_anything_is_written(
         "--tokenizer",
         "no-such/tokenizer",
     )
-    assert code == convert.NOTHING_USABLE
+    assert code == ExitCode.FAILED
     assert "hf download no-such/tokenizer" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
@@ -230,7 +228,7 @@ def test_the_tokenised_form_is_written(source: Path, tmp_path: Path, shared_dir:
         "--tokenizer",
         tokenizer,
     )
-    assert code == convert.SUCCESS
+    assert code == ExitCode.SUCCESS
     row = rows(tmp_path / "out" / "sd_figs" / "all.jsonl")[0]
     assert row["tokens"][:2] == ["<s>", "B"]
     assert row["figure_id"] == "f0"
@@ -265,7 +263,7 @@ def test_rejected_rows_make_no_training_rows(half_rejected: Path, tmp_path: Path
     out = tmp_path / "out"
     assert (
         run(half_rejected, "--from", "jsonl", "--to", "sd-nlp", "--split", "none", "--out", out)
-        == convert.SUCCESS
+        == ExitCode.SUCCESS
     )
     assert [row["text"] for row in rows(out / "sd_figs" / "all.jsonl")] == ["Bax moves."]
     report = json.loads((out / "report.json").read_text(encoding="utf-8"))

@@ -13,7 +13,13 @@ from hypothesis import strategies as st
 
 from ner_engine.cli import main
 from ner_engine.errors import CalibrationError
-from ner_engine.inference.backends import LeanBackend, PackedBackend, PlainBackend, choose_backend
+from ner_engine.inference.backends import (
+    LeanBackend,
+    PackedBackend,
+    PlainBackend,
+    choose_backend,
+    threads,
+)
 from ner_engine.inference.backends import lean as lean_module
 from ner_engine.inference.backends.linear import (
     Int8Linear,
@@ -26,13 +32,13 @@ from ner_engine.inference.backends.linear import (
 from ner_engine.inference.backends.packed import rows_within
 from ner_engine.inference.backends.scales import (
     FILE,
+    F1Cost,
     Scales,
-    Verdict,
     read_scales,
     weights_sha256,
     write_scales,
 )
-from ner_engine.inference.calibration import judge, measure_ranges
+from ner_engine.inference.calibration import evaluate_int8, measure_ranges
 from ner_engine.inference.loading import load_classifier
 from ner_engine.inference.packing import read_weights
 from ner_engine.registry.catalogue import Checkpoint, find
@@ -260,13 +266,13 @@ def test_rows_hold_each_window_once_in_order_within_the_budget(
 
 
 def test_scales_are_read_as_they_were_written(checkpoint: Checkpoint, scales: Scales) -> None:
-    verdict = Verdict(20, 80.5, {127: 80.25, 64: 79.125})
-    write_scales(checkpoint.folder, Scales(scales.weights_sha256, 5, scales.ranges, verdict))
+    cost = F1Cost(20, 80.5, {127: 80.25, 64: 79.125})
+    write_scales(checkpoint.folder, Scales(scales.weights_sha256, 5, scales.ranges, cost))
     found = read_scales(checkpoint)
     assert found is not None
     assert found.weights_sha256 == scales.weights_sha256
     assert found.n_texts == 5
-    assert found.verdict == verdict
+    assert found.cost == cost
     assert all(
         found.ranges[name] == pytest.approx(ends, abs=1e-5) for name, ends in scales.ranges.items()
     )
@@ -286,9 +292,9 @@ def test_scales_are_read_as_they_were_written(checkpoint: Checkpoint, scales: Sc
 def test_int8_is_chosen_only_with_scales_that_fit_and_cost_little(
     checkpoint: Checkpoint, scales: Scales, int8: float | None, weights: str | None, chosen: bool
 ) -> None:
-    verdict = Verdict(20, 80.0, {127: int8, 64: int8}) if int8 is not None else None
+    cost = F1Cost(20, 80.0, {127: int8, 64: int8}) if int8 is not None else None
     write_scales(
-        checkpoint.folder, Scales(weights or scales.weights_sha256, 5, scales.ranges, verdict)
+        checkpoint.folder, Scales(weights or scales.weights_sha256, 5, scales.ranges, cost)
     )
     try:
         backend = choose_backend(checkpoint, device="cpu")
@@ -299,10 +305,10 @@ def test_int8_is_chosen_only_with_scales_that_fit_and_cost_little(
 
 
 def test_a_verdict_counts_for_the_processors_it_was_measured_for() -> None:
-    verdict = Verdict(20, 80.0, {127: 79.9, 64: 70.0})
-    assert verdict.passes(127)
-    assert not verdict.passes(64)
-    assert not Verdict(20, 80.0, {127: 79.9}).passes(64)
+    cost = F1Cost(20, 80.0, {127: 79.9, 64: 70.0})
+    assert cost.is_acceptable(127)
+    assert not cost.is_acceptable(64)
+    assert not F1Cost(20, 80.0, {127: 79.9}).is_acceptable(64)
 
 
 @pytest.mark.parametrize(
@@ -349,11 +355,11 @@ def test_the_verdict_is_about_all_kinds_of_processors(
     checkpoint: Checkpoint, scales: Scales
 ) -> None:
     gold = [Document(id="1", text=SENTENCES[0], gold=(Span(0, 4, "CELL", "HeLa"),))]
-    verdict = judge(checkpoint, scales, gold).verdict
-    assert verdict is not None
-    assert set(verdict.int8) == {127, 64}
+    cost = evaluate_int8(checkpoint, scales, gold).cost
+    assert cost is not None
+    assert set(cost.int8) == {127, 64}
     with pytest.raises(CalibrationError, match="no gold"):
-        judge(checkpoint, scales, [])
+        evaluate_int8(checkpoint, scales, [])
 
 
 def test_the_command_writes_scales_and_says_what_they_cost(
@@ -370,7 +376,7 @@ def test_the_command_writes_scales_and_says_what_they_cost(
     assert main(["calibrate", "--model", str(model)]) == 2
     assert "--texts" in capsys.readouterr().err
     assert main(["calibrate", "--model", str(model), "--texts", str(rows)]) == 0
-    assert "only where it is asked for" in capsys.readouterr().out
+    assert "used on request only" in capsys.readouterr().out
     assert main(["calibrate", "--model", str(model), "--data", str(rows), "--limit", "2"]) == 0
     assert "micro F1 on 2 texts" in capsys.readouterr().out
     written = json.loads((model / FILE).read_text())
@@ -385,12 +391,12 @@ def test_the_command_writes_scales_and_says_what_they_cost(
 def test_the_environment_says_how_many_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     before = torch.get_num_threads()
     try:
-        monkeypatch.setenv(lean_module.THREADS, "3")
-        lean_module.take_free_threads()
+        monkeypatch.setenv(threads.THREADS, "3")
+        threads.use_free_threads()
         assert torch.get_num_threads() == 3
-        monkeypatch.setenv(lean_module.THREADS, "many")
-        lean_module.take_free_threads()
-        assert torch.get_num_threads() == min(3, lean_module._free_processors())
+        monkeypatch.setenv(threads.THREADS, "many")
+        threads.use_free_threads()
+        assert torch.get_num_threads() == min(3, threads._free_processors())
     finally:
         torch.set_num_threads(before)
 

@@ -21,9 +21,10 @@ from ner_engine.inference.evaluation import evaluate
 from ner_engine.inference.loading import load_tokenizer
 from ner_engine.inference.pipeline import Pipeline, panels_from, passages_of, roles_of
 from ner_engine.inference.tagger import Tagger, load_tagger
-from ner_engine.inference.windows import Examples, TextEncoder
+from ner_engine.inference.windows import TextEncoder
 from ner_engine.registry.tasks import TASKS, panel_starts, task_of
 from ner_engine.schema import CONTROLLED_VAR, MEASURED_VAR, Document, Segment, Span
+from ner_engine.training.examples import Examples
 from tests.ner_engine.checkpoints import save_bert
 
 ROLE_LABELS = ("O", "I-CONTROLLED_VAR", "B-CONTROLLED_VAR", "I-MEASURED_VAR", "B-MEASURED_VAR")
@@ -242,11 +243,11 @@ def test_panels_that_are_known_are_kept(models: dict[str, Tagger]) -> None:
 
 
 def test_a_model_of_another_step_is_refused_by_name(models: dict[str, Tagger]) -> None:
-    with pytest.raises(UnsafeModelError, match="cannot stand for panels"):
+    with pytest.raises(UnsafeModelError, match="cannot be used for panels"):
         Pipeline(panels=models["entities"])
-    with pytest.raises(UnsafeModelError, match="cannot stand for geneprod_roles"):
+    with pytest.raises(UnsafeModelError, match="cannot be used for geneprod_roles"):
         Pipeline(roles={"GENEPROD": models["panels"]})
-    with pytest.raises(UnsafeModelError, match="cannot stand for the roles of CELL"):
+    with pytest.raises(UnsafeModelError, match="cannot be used for the roles of CELL"):
         Pipeline(roles={"CELL": models["roles"]})
 
 
@@ -315,7 +316,7 @@ def test_the_command_tags_in_three_steps(
         MEASURED_VAR,
     }
     assert main([*command[:4], "letters", "--geneprod-roles", str(model), "--in", str(source)]) == 2
-    assert "cannot stand for geneprod_roles" in capsys.readouterr().err
+    assert "cannot be used for geneprod_roles" in capsys.readouterr().err
 
 
 def test_the_bundled_panel_model_finds_panels_with_and_without_letters() -> None:

@@ -15,9 +15,10 @@ from safetensors.torch import load_file, save_file
 
 from ner_engine.align import decode, encode
 from ner_engine.inference.backends import LeanBackend, PlainBackend, batches_by_length
+from ner_engine.inference.decoding import AGGREGATIONS, Aggregation, LabelDecoder
 from ner_engine.inference.loading import load_classifier, load_tokenizer
 from ner_engine.inference.packing import pack, read_weights, unpack
-from ner_engine.inference.tagger import AGGREGATIONS, Aggregation, Tagger, _Scheme, load_tagger
+from ner_engine.inference.tagger import Tagger, load_tagger
 from ner_engine.inference.windows import TextEncoder
 from ner_engine.registry.catalogue import find
 from ner_engine.schema import Span
@@ -134,7 +135,7 @@ def test_a_marker_is_read_as_white_space(tagger: Tagger) -> None:
 
 
 def pooled(rows: np.ndarray, first: list[int], aggregation: Aggregation) -> np.ndarray:
-    return _Scheme(LABELS).pooled(rows.astype(np.float32), np.array(first), aggregation)
+    return LabelDecoder(LABELS).pooled(rows.astype(np.float32), np.array(first), aggregation)
 
 
 #: A word of three tokens, B-GENEPROD and then surely inside CELL, and a word of one.
@@ -265,8 +266,9 @@ def one_hot(ids: list[int], n: int = len(LABELS)) -> np.ndarray:
 
 
 def entities(labels: tuple[str, ...], scores: np.ndarray) -> list[tuple[int, int, str]]:
-    scheme = _Scheme(labels)
-    return [found[:3] for found in scheme.entities(scores, scheme.best_paths([scores])[0])]
+    scheme = LabelDecoder(labels)
+    found = scheme.entities(scores, scheme.best_paths([scores])[0])
+    return [(each.first, each.last, each.label) for each in found]
 
 
 def test_touching_entities_of_one_type_stay_two() -> None:
@@ -296,7 +298,7 @@ def test_an_entity_does_not_begin_with_i_where_b_is_nearly_as_likely() -> None:
     )
 )
 def test_the_chosen_labels_are_the_most_probable_that_are_possible(scores: np.ndarray) -> None:
-    scheme = _Scheme(LABELS)
+    scheme = LabelDecoder(LABELS)
     possible = [
         np.array(path)
         for path in itertools.product(range(5), repeat=len(scores))

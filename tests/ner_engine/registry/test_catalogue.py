@@ -16,12 +16,13 @@ from transformers import (
 )
 
 from ner_engine.errors import UnsafeModelError
+from ner_engine.inference.decoding import AGGREGATIONS, Aggregation
 from ner_engine.inference.loading import (
     load_classifier,
     load_masked_lm,
     load_tokenizer,
 )
-from ner_engine.inference.tagger import AGGREGATIONS, Aggregation, load_tagger
+from ner_engine.inference.tagger import load_tagger
 from ner_engine.registry.catalogue import find, find_base
 from tests.ner_engine.checkpoints import (
     SENTENCES,

@@ -16,14 +16,8 @@ from ner_engine.cli import main
 from ner_engine.errors import FormatError, TrainingError
 from ner_engine.formats import jsonl
 from ner_engine.schema import ENTITY_LABELS, Document, Segment, Span
-from ner_engine.training.augment import (
-    MAX_NAME_CHARACTERS,
-    augment_documents,
-    augment_folder,
-    cased_as,
-    lists_of,
-    read_lists,
-)
+from ner_engine.training.augment import augment_documents, augment_folder, cased_as, lists_of
+from ner_engine.training.replacement_lists import MAX_NAME_CHARACTERS, read_lists
 from tests.ner_engine.strategies import any_character, documents, texts_with_something, word_spans
 
 names = st.text(any_character, min_size=1, max_size=6).filter(lambda name: name == name.strip())
@@ -301,7 +295,7 @@ def test_names_come_from_the_training_side_alone(tmp_path: Path) -> None:
 
 def test_a_folder_that_is_there_or_lists_that_fit_nothing_are_refused(tmp_path: Path) -> None:
     data = fill(tmp_path / "data", train=[document("Bax", ("Bax", "A"))])
-    with pytest.raises(TrainingError, match="there already"):
+    with pytest.raises(TrainingError, match="exists already"):
         augment_folder(data, data, share=1.0, lists=None, seed=1)
     with pytest.raises(TrainingError, match="the lists name CELL, the training texts have A"):
         augment_folder(data, tmp_path / "out", share=1.0, lists={"CELL": ["x"]}, seed=1)

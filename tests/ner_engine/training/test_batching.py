@@ -14,16 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ner_engine.inference.loading import load_classifier
-from ner_engine.inference.windows import IGNORED, Example
-from ner_engine.training.batching import (
-    PACKED,
-    Batcher,
-    BatchOrder,
-    balanced_weights,
-    can_pack,
-    even_groups,
-    token_loss,
-)
+from ner_engine.training.attention import PACKED, can_pack
+from ner_engine.training.batching import Batcher, BatchOrder, even_groups
+from ner_engine.training.examples import IGNORED, Example
+from ner_engine.training.loss import balanced_weights, token_loss
 from tests.ner_engine.checkpoints import LABELS, edit_config, save_bert, save_roberta
 
 LENGTHS = st.lists(st.integers(1, 60), min_size=1, max_size=40)
@@ -225,7 +219,7 @@ def _cut(row: dict[str, Any], logits: torch.Tensor) -> Any:
 
 
 def test_the_kernel_of_accelerators_gives_the_same_as_plain_products() -> None:
-    from ner_engine.training.batching import _by_kernel, _by_products
+    from ner_engine.training.attention import _by_kernel, _by_products
 
     torch.manual_seed(0)
     query, key, value = torch.randn(3, 4, 17, 8).unbind()

@@ -21,16 +21,19 @@ from torch.nn import functional
 from ner_engine.errors import TrainingError
 from ner_engine.formats import jsonl
 from ner_engine.inference.tagger import load_tagger
-from ner_engine.inference.windows import IGNORED, collate, read_documents
 from ner_engine.registry.catalogue import find, find_base
 from ner_engine.registry.recipes import SHARES_OF_BASE, Recipe, recipe_named
 from ner_engine.registry.tasks import weight_of
 from ner_engine.schema import CONTROLLED_VAR, Document, Segment, Span
 from ner_engine.scoring.comparison import Counts
-from ner_engine.training.batching import balanced_weights
-from ner_engine.training.fine_tune import _Model, read_sides, train, with_labels
-from ner_engine.training.loop import KeptWeights, best_of
-from ner_engine.training.weight_averaging import Blend, blend
+from ner_engine.training.batching import collate
+from ner_engine.training.data import read_documents, read_examples, with_labels
+from ner_engine.training.examples import IGNORED
+from ner_engine.training.fine_tune import train
+from ner_engine.training.kept_weights import KeptWeights, best_of
+from ner_engine.training.loss import balanced_weights
+from ner_engine.training.network import TaggerNetwork
+from ner_engine.training.weight_averaging import Blend, average_with_base
 from tests.ner_engine.checkpoints import save_bert
 
 #: A few seconds' run of a tiny model; nothing is dropped out, so that runs can be compared.
@@ -237,7 +240,7 @@ def test_a_run_that_was_stopped_and_then_killed_ends_as_if_nothing_had_happened(
     whole = run(tmp_path / "whole", **settings)
     stopped = run(tmp_path / "out", stop_at=7, **settings)
     assert stopped[-1]["event"] == "cancelled"
-    with pytest.raises(TrainingError, match="go on with it by --resume"):
+    with pytest.raises(TrainingError, match="continue it with --resume"):
         run(tmp_path / "out", **settings)
     with pytest.raises(TrainingError, match="another epochs"):
         run(tmp_path / "out", resume=True, **settings | {"epochs": "4"})
@@ -275,7 +278,7 @@ def test_bf16_learns_what_fp32_does_within_its_rounding(
 ) -> None:
     exact = run(tmp_path / "fp32", epochs="1", micro_tokens="60")
     monkeypatch.setattr(
-        "ner_engine.training.loop.cpu_precision", lambda: "bf16"
+        "ner_engine.training.trainer.cpu_precision", lambda: "bf16"
     )  # here in software, where the processor has none
     rounded = run(tmp_path / "bf16", epochs="1", micro_tokens="60", precision="bf16")
     assert exact[0]["precision"] == "fp32"
@@ -295,9 +298,9 @@ def test_the_loss_is_weighted_by_label_and_smoothed_as_the_recipe_says(
     }
     first = run(tmp_path / "out", **settings).losses[0]
     asked = recipe(**settings)
-    panels = read_sides(data, asked)
-    model = _Model.load(find_base(base), with_labels(asked, panels.sides["train"]))
-    examples = model.examples(panels.sides["train"], asked)
+    panels = read_examples(data, asked)
+    model = TaggerNetwork.load(find_base(base), with_labels(asked, panels.splits["train"]))
+    examples = model.examples(panels.splits["train"], asked)
     batch = collate([examples[index] for index in range(len(examples))], 0)
     labels = batch.pop("labels")
     with torch.no_grad():
@@ -395,8 +398,8 @@ def kept_of(
             for parameter in network.parameters():
                 parameter.fill_(event["step"])
         kept.keep(network, history[:number])
-        kept.let_go(history[:number])
-    steps = kept.put_into(network, history)
+        kept.delete_unwanted(history[:number])
+    steps = kept.load_into(network, history)
     return (
         steps,
         float(network.weight.detach()[0, 0]),
@@ -427,8 +430,8 @@ def test_weights_that_are_gone_are_told_and_not_replaced_by_others(tmp_path: Pat
     history = events(0.2, 0.5)
     kept_of(tmp_path, recipe(keep="best"), history)
     (tmp_path / "weights-20.safetensors").unlink()
-    with pytest.raises(TrainingError, match="step 20 are gone"):
-        KeptWeights(tmp_path, recipe(keep="best")).put_into(torch.nn.Linear(2, 2), history)
+    with pytest.raises(TrainingError, match="step 20 are missing"):
+        KeptWeights(tmp_path, recipe(keep="best")).load_into(torch.nn.Linear(2, 2), history)
 
 
 def test_a_mixture_with_the_base_scores_as_it_was_measured_and_is_told_on_the_card(
@@ -486,7 +489,9 @@ def mixture(*right: tuple[int, int, int, int]) -> tuple[Blend, float]:
         return [Counts(of_paper[SHARES_OF_BASE.index(weight())], 10, 10) for of_paper in right]
 
     return (
-        blend(network, base, None, [f"paper {number}" for number in range(len(right))], counts_now),
+        average_with_base(
+            network, base, None, [f"paper {number}" for number in range(len(right))], counts_now
+        ),
         weight(),
     )
 
@@ -495,7 +500,9 @@ def test_where_nothing_is_to_be_found_in_the_held_out_papers_half_of_the_base_is
     network = torch.nn.Linear(2, 2)
     papers = [f"paper {number}" for number in range(12)]
     assert (
-        blend(network, network.state_dict(), None, papers, lambda: [Counts(0, 0, 0)] * 12).share
+        average_with_base(
+            network, network.state_dict(), None, papers, lambda: [Counts(0, 0, 0)] * 12
+        ).share
         == 0.5
     )
 
@@ -565,7 +572,7 @@ def test_a_paper_on_two_sides_stops_the_run_and_is_named(base: Path, tmp_path: P
         tmp_path / "data",
         {"train": rows(8, "train", papers="same"), "eval": rows(3, "eval", papers="same")},
     )
-    with pytest.raises(TrainingError, match=r"the paper 10\.1/same\d lies in train and in eval"):
+    with pytest.raises(TrainingError, match=r"the paper 10\.1/same\d is in train and in eval"):
         train(recipe(), data=leaking, base=base, out=tmp_path / "out")
 
 
@@ -581,7 +588,7 @@ def test_a_loss_that_is_no_number_ends_the_run_with_what_to_do(data: Path, tmp_p
         metadata={"format": "pt"},
     )
     told = Told()
-    with pytest.raises(TrainingError, match=r"no longer a number.*lower learning_rate"):
+    with pytest.raises(TrainingError, match=r"not a finite number.*lower learning_rate"):
         train(
             recipe(),
             data=data,
@@ -597,9 +604,9 @@ def test_a_loss_that_is_no_number_ends_the_run_with_what_to_do(data: Path, tmp_p
 def test_equal_texts_stay_held_out(tmp_path: Path) -> None:
     train_rows = rows(8, "train")
     held_out = [dict(train_rows[0], doi="10.1/other", id="copy"), *rows(2, "eval")]
-    found = read_sides(write(tmp_path, {"train": train_rows, "eval": held_out}), recipe())
-    assert len(found.sides["train"]) == 7
-    assert len(found.sides["eval"]) == 3
+    found = read_examples(write(tmp_path, {"train": train_rows, "eval": held_out}), recipe())
+    assert len(found.splits["train"]) == 7
+    assert len(found.splits["eval"]) == 3
     assert found.n_repeated == 1
 
 
@@ -624,7 +631,7 @@ def test_labels_come_from_the_data_or_must_occur_in_it() -> None:
     assert with_labels(recipe(labels="Odd"), [text]).labels == ("Odd",)
     with pytest.raises(TrainingError, match="labelled CELL, Odd, the recipe learns protein"):
         with_labels(recipe(labels="protein"), [text])
-    with pytest.raises(TrainingError, match="no label"):
+    with pytest.raises(TrainingError, match="have no labels"):
         with_labels(recipe(), [Document("1", "text")])
 
 
@@ -684,7 +691,7 @@ def test_the_validation_loss_is_the_cross_entropy_of_the_held_out_labels(
     name: str, base: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "ner_engine.training.fine_tune.cpu_precision", lambda: "fp32"
+        "ner_engine.training.network.cpu_precision", lambda: "fp32"
     )  # in bf16 chance weights may differ by some percent
     asked = dataclasses.replace(
         recipe_named(name), labels=("auto",), layers=0, panels="all", min_characters=0
@@ -694,14 +701,14 @@ def test_the_validation_loss_is_the_cross_entropy_of_the_held_out_labels(
 
     texts = list(TASKS[asked.task].texts(documents))
     asked = with_labels(asked, texts)
-    model = _Model.load(find_base(base), asked)
+    model = TaggerNetwork.load(find_base(base), asked)
     examples = model.examples(texts, asked)
     batch = collate([examples[index] for index in range(len(examples))], 0)
     labels = batch.pop("labels")
     with torch.no_grad():
         logits = model.network.eval()(**batch).logits
     expected = float(functional.cross_entropy(logits.flatten(0, 1), labels.flatten()))
-    found = model.judge(texts, asked)
+    found = model.evaluate(texts, asked)
     assert found.loss == pytest.approx(expected, rel=1e-3)
     assert math.isfinite(found.accuracy)
 

@@ -23,17 +23,16 @@ from ner_engine.inference.windows import TextEncoder
 from ner_engine.registry.catalogue import find
 from ner_engine.registry.plans import Search
 from ner_engine.schema import Span
-from ner_engine.training.folds import folds_of
-from ner_engine.training.label_errors import (
-    Judged,
+from ner_engine.training.disagreements import (
+    Comparison,
     Kind,
-    find_label_errors,
+    compare,
     is_disagreement,
-    judge,
-    ranking_quality,
-    suspicion_of_text,
+    text_error_score,
     thresholds_of,
 )
+from ner_engine.training.folds import folds_of
+from ner_engine.training.label_errors import find_label_errors, ranking_quality
 from tests.ner_engine.checkpoints import SENTENCES, save_bert
 from tests.ner_engine.planted import legend, mixed_up, save_base, thorough, write
 
@@ -69,33 +68,33 @@ def test_a_decision_is_as_suspicious_as_the_model_disbelieves_its_label_and_its_
     inside = [[0.0, 0.0], [0.0, 0.0], [0.0, 0.0], [0.0, 0.5], [0.0, 0.0], [0.0, 0.0]]
     model = reading(kinds, [(0, 3, "GENEPROD", 0.9), (7, 17, "CELL", 0.7)], inside)
     gene, cells = Labelled(0, 3, "GENEPROD"), Labelled(7, 17, "CELL")
-    right = judge([gene, cells], model, TYPES)
+    right = compare([gene, cells], model, TYPES)
     assert [(each.kind, round(each.probability, 3)) for each in right] == [
         (Kind.AGREES, 0.9),
         (Kind.AGREES, 0.7),
     ]
 
-    _, short = judge([gene, Labelled(7, 11, "CELL")], model, TYPES)
+    _, short = compare([gene, Labelled(7, 11, "CELL")], model, TYPES)
     assert short.kind == Kind.BOUNDARY
-    assert short.found == cells
+    assert short.predicted == cells
     assert round(short.probability, 3) == 0.4
-    _, late = judge([gene, Labelled(12, 17, "CELL")], model, TYPES)
+    _, late = compare([gene, Labelled(12, 17, "CELL")], model, TYPES)
     assert late.kind == Kind.BOUNDARY
     assert round(late.probability, 3) == round(0.6 * (1 - 0.5 / 0.6), 3)
-    other, _ = judge([Labelled(0, 3, "CELL"), cells], model, TYPES)
+    other, _ = compare([Labelled(0, 3, "CELL"), cells], model, TYPES)
     assert other.kind == Kind.LABEL
-    assert other.found == gene
-    assert other.suspicion == 1.0
-    _, nobody = judge([gene], model, TYPES)
+    assert other.predicted == gene
+    assert other.error_score == 1.0
+    _, nobody = compare([gene], model, TYPES)
     assert nobody.kind == Kind.MISSING
     assert nobody.decided is None
-    assert nobody.found == cells
-    assert nobody.suspicion == 0.7
-    *_, spurious = judge([gene, cells, Labelled(21, 25, "CELL")], model, TYPES)
+    assert nobody.predicted == cells
+    assert nobody.error_score == 0.7
+    *_, spurious = compare([gene, cells, Labelled(21, 25, "CELL")], model, TYPES)
     assert spurious.kind == Kind.SPURIOUS
-    assert spurious.found is None
-    assert spurious.suspicion == 1.0
-    assert judge([Labelled(21, 25, "ORGANISM")], model, TYPES)[-1].decided is None, (
+    assert spurious.predicted is None
+    assert spurious.error_score == 1.0
+    assert compare([Labelled(21, 25, "ORGANISM")], model, TYPES)[-1].decided is None, (
         "what the model does not know it cannot doubt"
     )
 
@@ -103,26 +102,26 @@ def test_a_decision_is_as_suspicious_as_the_model_disbelieves_its_label_and_its_
 def test_an_entity_that_nobody_marked_counts_only_where_the_model_is_as_sure_as_of_decided_ones() -> (  # noqa: E501
     None
 ):
-    def decided(probability: float) -> Judged:
-        return Judged(Kind.AGREES, Labelled(0, 3, "CELL"), Labelled(0, 3, "CELL"), probability)
+    def decided(probability: float) -> Comparison:
+        return Comparison(Kind.AGREES, Labelled(0, 3, "CELL"), Labelled(0, 3, "CELL"), probability)
 
-    def missing(probability: float) -> Judged:
-        return Judged(Kind.MISSING, None, Labelled(5, 9, "CELL"), probability)
+    def missing(probability: float) -> Comparison:
+        return Comparison(Kind.MISSING, None, Labelled(5, 9, "CELL"), probability)
 
     thresholds = thresholds_of([decided(0.9), decided(0.7), missing(0.1)])
     assert thresholds == {"CELL": pytest.approx(0.8)}
     assert [is_disagreement(missing(value), thresholds) for value in (0.79, 0.81)] == [False, True]
     assert not is_disagreement(decided(0.1), thresholds)
-    assert suspicion_of_text([decided(0.9), missing(0.79)], thresholds) == pytest.approx(0.1)
-    assert 0.5 < suspicion_of_text([decided(0.9), missing(0.9)], thresholds) < 0.9
+    assert text_error_score([decided(0.9), missing(0.79)], thresholds) == pytest.approx(0.1)
+    assert 0.5 < text_error_score([decided(0.9), missing(0.9)], thresholds) < 0.9
     alike = [decided(0.9)] * 9
     assert (
         0.1
-        < suspicion_of_text([*alike, decided(0.0)], thresholds)
-        < suspicion_of_text([*alike[2:], *[decided(0.0)] * 3], thresholds)
+        < text_error_score([*alike, decided(0.0)], thresholds)
+        < text_error_score([*alike[2:], *[decided(0.0)] * 3], thresholds)
         < 1
     )
-    assert suspicion_of_text([], thresholds) == 0
+    assert text_error_score([], thresholds) == 0
 
 
 def test_what_a_model_reads_agrees_with_what_it_tags(tmp_path: Path) -> None:
@@ -175,7 +174,7 @@ def test_a_ranking_is_judged_by_how_far_up_the_wrong_ones_stand(
 
 @pytest.mark.parametrize("wrong", [[True, True], [False, False]])
 def test_a_ranking_in_which_all_are_alike_is_no_ranking(wrong: list[bool]) -> None:
-    with pytest.raises(ValueError, match="some are wrong"):
+    with pytest.raises(ValueError, match="both wrong and right"):
         ranking_quality([0.1, 0.2], wrong)
 
 
@@ -389,5 +388,5 @@ def test_texts_without_any_entity_have_no_label_errors(base: Path, tmp_path: Pat
     from dataclasses import replace
 
     data = write(tmp_path / "data", train=[replace(legend(number), gold=()) for number in range(9)])
-    with pytest.raises(TrainingError, match="no text holds a labelled entity"):
+    with pytest.raises(TrainingError, match="no text has a labelled entity"):
         find_label_errors(Search(thorough(), base), data=data, out=tmp_path / "out")

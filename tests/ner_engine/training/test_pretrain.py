@@ -18,25 +18,20 @@ from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from transformers import AutoModelForMaskedLM
 
-from ner_engine.cli import CANCELLED, FAILED, SUCCESS, main
+from ner_engine.cli import ExitCode, main
 from ner_engine.errors import TrainingError
 from ner_engine.formats import jsonl
 from ner_engine.inference.loading import load_masked_lm
-from ner_engine.inference.windows import IGNORED, TextEncoder
+from ner_engine.inference.windows import TextEncoder
 from ner_engine.registry import catalogue as catalog
 from ner_engine.registry.recipes import Recipe, recipe_named
 from ner_engine.schema import Document
 from ner_engine.split import split_of
+from ner_engine.training.examples import IGNORED
 from ner_engine.training.fine_tune import train
-from ner_engine.training.pretrain import (
-    MaskedWindows,
-    Vocabulary,
-    choose,
-    hide,
-    pretrain,
-    read_texts,
-    word_numbers,
-)
+from ner_engine.training.masking import MaskedWindows, Vocabulary, choose, mask, word_numbers
+from ner_engine.training.pretrain import pretrain
+from ner_engine.training.pretrain_texts import read_texts
 from tests.ner_engine.checkpoints import LABELS, save_bert, save_mpnet, save_roberta
 
 CELLS, VERBS, GENES = (
@@ -111,7 +106,7 @@ def test_of_the_chosen_tokens_80_percent_are_masked_and_10_replaced_and_no_other
 ):
     ids = np.full(40_000, 7, dtype=np.int32)
     chosen = np.arange(40_000) % 2 == 0
-    hidden = hide(
+    hidden = mask(
         ids, chosen, Vocabulary(4, np.array([5, 6], dtype=np.int32)), np.random.default_rng(1)
     )
     assert (hidden[~chosen] == 7).all()
@@ -202,7 +197,7 @@ def test_texts_are_split_by_paper_with_the_rule_that_taggers_are_tested_by(tmp_p
         jsonl.write(documents, stream)
     found = read_texts([tmp_path / "in.jsonl"])
     for side in ("train", "eval", "test"):
-        assert list(found.sides[side]) == [
+        assert list(found.splits[side]) == [
             document.text for document in documents if split_of(document.doi) == side
         ]  # type: ignore[index]
 
@@ -215,13 +210,13 @@ def test_a_folder_of_training_data_brings_its_sides_and_a_text_is_held_out_where
             "\n".join(json.dumps({"text": text}) for text in texts)
         )
     found = read_texts([tmp_path])
-    assert found.sides == {"train": ["Bax"], "eval": ["Bak"], "test": ["Bid"]}
+    assert found.splits == {"train": ["Bax"], "eval": ["Bak"], "test": ["Bid"]}
     assert found.n_repeated == 2
 
 
 def test_texts_that_cannot_be_read_or_leave_nothing_are_refused(tmp_path: Path) -> None:
     (tmp_path / "broken.jsonl").write_text('{"text": "Bax"}\n{"text": 1}\n')
-    with pytest.raises(TrainingError, match=r"broken.jsonl, line 2: .*refused in all: 1"):
+    with pytest.raises(TrainingError, match=r"broken.jsonl, line 2: .*refused in total: 1"):
         read_texts([tmp_path / "broken.jsonl"])
     held_out = next(
         f"10.5555/{number}" for number in range(99) if split_of(f"10.5555/{number}") == "test"
@@ -337,15 +332,15 @@ def test_the_command_prints_events_and_stops_at_a_signal(
         "--set",
         "learning_rate=0.001",
     ]
-    assert main([*arguments, "--out", str(tmp_path / "out")]) == SUCCESS
+    assert main([*arguments, "--out", str(tmp_path / "out")]) == ExitCode.SUCCESS
     events = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
     assert events[0]["event"] == "start"
     assert events[-1]["event"] == "done"
     assert "recall" in (tmp_path / "out" / "model" / "README.md").read_text()
 
-    monkeypatch.setattr("ner_engine.cli._stop_requests", lambda: lambda: True)
-    assert main([*arguments, "--out", str(tmp_path / "stopped")]) == CANCELLED
-    assert main([*arguments, "--out", str(tmp_path / "out")]) == FAILED
+    monkeypatch.setattr("ner_engine.cli.events._stop_requests", lambda: lambda: True)
+    assert main([*arguments, "--out", str(tmp_path / "stopped")]) == ExitCode.CANCELLED
+    assert main([*arguments, "--out", str(tmp_path / "out")]) == ExitCode.FAILED
     assert (
         '{"event": "error", "message": "out already holds a finished model; give another folder"}'
         in "".join(capfd.readouterr())

@@ -481,10 +481,11 @@ def with_roles(project: Project, import_legends: ImportLegends, tiny: ModelVersi
 
 @pytest.mark.parametrize("recipe", ["quick", "panelization", "geneprod-roles"])
 def test_a_snapshots_rows_are_examples_for_every_step(recipe: str, with_roles: Snapshot) -> None:
-    from ner_engine.training.fine_tune import read_sides
+
+    from ner_engine.training.data import read_examples
 
     task = RECIPES[recipe].task
-    sides = read_sides(data_of(with_roles, task), RECIPES[recipe]).sides
+    sides = read_examples(data_of(with_roles, task), RECIPES[recipe]).splits
     assert len(sides["train"]) == with_roles.counts["train"]["panels"]
     held_out = list(documents_of(with_roles, TEST, task))
     assert [document.text for document in held_out] == [document.text for document in sides["test"]]

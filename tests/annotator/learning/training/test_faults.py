@@ -234,8 +234,8 @@ def test_a_disk_that_takes_no_more_of_a_checkpoint_ends_the_run_and_is_named(
     n_bytes = int(share * 4 * find_base(tiny.path).n_parameters)
     monkeypatch.setattr(engine, "training_command", limited_to(n_bytes))
     run = done(started(learned, **ENDLESS))
-    assert f"the disk of {run.folder / 'out'} takes no more" in run.error
-    assert "make room there, then start again" in run.error
+    assert f"the disk of {run.folder / 'out'} is full" in run.error
+    assert "free some disk space, then start again" in run.error
     assert_failed_and_the_old_model_serves(run, learned, tiny, import_legends)
 
 
@@ -282,7 +282,7 @@ def test_a_disk_that_fills_up_while_it_trains_ends_the_run_and_is_named(
         monkeypatch.setattr(engine, "training_command", filled_meanwhile)
         run = done(started(learned, **ENDLESS))
         assert str(run.folder) in run.error
-        assert "No space left on device" in run.error or "takes no more" in run.error
+        assert "No space left on device" in run.error or "is full" in run.error
         monkeypatch.setattr(engine, "training_command", real)
         assert_failed_and_the_old_model_serves(run, learned, tiny, import_legends)
         (disk / "ballast").unlink()

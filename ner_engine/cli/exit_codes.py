@@ -1,0 +1,24 @@
+"""The exit codes of all commands."""
+
+from enum import IntEnum
+from typing import Final
+
+
+class ExitCode(IntEnum):
+    """How a command ended. ``SOME_REFUSED`` is for commands that read many inputs."""
+
+    SUCCESS = 0
+    SOME_REFUSED = 1
+    FAILED = 2
+    CANCELLED = 3
+
+
+#: For the help of commands that read documents.
+OF_INPUTS: Final = (
+    "exit codes: 0 all inputs were processed; 1 some inputs or lines were refused, the others were"
+    " processed;\n2 the command failed"
+)
+#: For the help of commands that train.
+OF_TRAINING: Final = (
+    "exit codes: 0 finished; 2 failed, see the error event; 3 cancelled, continue with --resume"
+)
