@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from ner_engine.cli import ExitCode, main
-from ner_engine.formats import read_inputs
+from ner_engine.formats import convert, read_inputs
 from ner_engine.formats.convert import Target, sentences_of, write_documents
 from ner_engine.formats.report import Report
 from ner_engine.schema import Document, Segment, Span
