@@ -53,8 +53,8 @@ from annotator.learning.serving.promotion import gate_result_of
 from annotator.learning.tagging.services import serving_model
 from annotator.learning.training.plan import TrainingRequest
 from annotator.learning.training.dry_run import start_dry_run
-from annotator.learning.evaluation.comparison import details_of
-from annotator.learning.evaluation.charts import blend_of, events_of
+from annotator.learning.evaluation.details import details_of
+from annotator.learning.evaluation.run_report import events_of, weight_averaging_of
 folder, recipe, settings = Path(sys.argv[1]), sys.argv[2], sys.argv[3:]
 with redirect_stdout(sys.stderr):
     call_command("migrate", verbosity=0)
@@ -83,7 +83,7 @@ rows = [[row.name, row.support, row.current["f1"] if row.current else None, row.
 counts = {side: {name: of[name] for name in ("papers", "panels", "spans")} for side, of in run.snapshot.counts.items()}
 print(json.dumps({"rows": rows, "counts": counts, "verdict": str(verdict), "passed": verdict.has_passed, "promotion": answer,
     "serving": serving_model(project).name, "candidate": run.candidate.name, "expected": job.result.get("seconds"), "took": took,
-    "blend": getattr(blend_of(events_of(run)), "percent", None), "hyperparameters": run.hyperparameters,
+    "blend": getattr(weight_averaging_of(events_of(run)), "percent", None), "hyperparameters": run.hyperparameters,
     "interval": [difference.low, difference.high] if difference else None}))
 """  # noqa: E501
 

@@ -16,7 +16,7 @@ from annotator.api.base import NewestFirstPagination, ProjectView
 from annotator.common.errors import UserError
 from annotator.corpus.access import Action
 from annotator.datasets.models import Snapshot
-from annotator.learning.evaluation.comparison import details_of
+from annotator.learning.evaluation.details import details_of
 from annotator.learning.evaluation.effort import effort_in
 from annotator.learning.evaluation.services import compare, start_evaluation
 from annotator.learning.models import Evaluation, ModelVersion, TrainingRun

@@ -4,7 +4,7 @@ from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.urls import include, path
 
-from annotator.learning.views import known_models
+from annotator.learning.views.known_models import known_models
 from annotator.review.views.keys import keys
 
 # One door for everybody: single sign-on and second factors hold for the panel too.

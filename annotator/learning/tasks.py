@@ -16,7 +16,7 @@ from annotator.jobs.models import Job, Queue
 from annotator.jobs.periodic import periodically
 from annotator.jobs.registry import handles
 from annotator.jobs.runs import JobRun
-from annotator.learning.evaluation import effort
+from annotator.learning.evaluation import effort_counting
 from annotator.learning.evaluation.services import (
     EVALUATE_KIND,
     EvaluatePayload,
@@ -119,16 +119,16 @@ def train_series(run: JobRun, payload: SeriesPayload) -> dict[str, Any]:
 
 
 @handles(
-    effort.EFFORT_KIND,
-    payload=effort.EffortPayload,
+    effort_counting.EFFORT_KIND,
+    payload=effort_counting.EffortPayload,
     title="Counting curator effort",
     exclusive=True,
 )
-def count_effort(run: JobRun, payload: effort.EffortPayload) -> dict[str, Any]:
+def count_effort(run: JobRun, payload: effort_counting.EffortPayload) -> dict[str, Any]:
     target = Project.objects.filter(pk=payload.project).first()
     if target is None:
         raise UserError("The project was removed. Nothing was counted.")
-    return {"legends": effort.count_efforts(target, run=run)}
+    return {"legends": effort_counting.count_efforts(target, run=run)}
 
 
 @handles(hub.PUSH_KIND, payload=hub.PushPayload, title="Upload to a model hub")

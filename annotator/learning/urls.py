@@ -1,9 +1,12 @@
+"""URLs of the learning pages of a project."""
+
 from django.urls import path
 
-from annotator.learning import views
+from annotator.learning.views.models import models
+from annotator.learning.views.pretag import pretag
 
 app_name = "learning"
 urlpatterns = [
-    path("pretag/", views.pretag, name="pretag"),
-    path("models/", views.models, name="models"),
+    path("pretag/", pretag, name="pretag"),
+    path("models/", models, name="models"),
 ]

@@ -64,11 +64,11 @@ def test_the_dry_run_is_filled_in_by_itself_and_the_run_is_a_click_from_it(
 ) -> None:
     page = open_as(admin, f"{reverse('admin:learning_trainingrun_add')}?snapshot={snapshot.pk}")
     page.get_by_label("Epochs").fill("0.5")
-    page.get_by_text("All other hyperparameters").click()
+    page.get_by_text("Other hyperparameters").click()
     page.get_by_label("warmup", exact=True).fill("0.2")
     page.get_by_label("warmup", exact=True).press("Enter")
-    expect(page.get_by_text("How long it would take on the worker’s device.")).to_be_visible()
-    expect(page.locator("#changes")).to_contain_text("20 legends came")
+    expect(page.get_by_text("Time on the worker’s device.")).to_be_visible()
+    expect(page.locator("#changes")).to_contain_text("20 legends added")
     expect(page.locator("#rows")).to_contain_text("GENEPROD")
     assert not TrainingRun.objects.filter(snapshot=snapshot).exists()
     measured()
@@ -87,7 +87,7 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_the_window(
 ) -> None:
     start = f"{reverse('admin:learning_trainingrun_add')}?snapshot={snapshot.pk}"
     page = open_as(admin, start, color_scheme=scheme, width=360 if scheme == "dark" else 1400)
-    page.get_by_text("All other hyperparameters").click()
+    page.get_by_text("Other hyperparameters").click()
     assert_sound(page, f"{scheme}-start")
     page.get_by_label("Epochs").fill("-1")
     page.locator("#dry-run").click()

@@ -78,16 +78,18 @@ def test_a_worse_candidate_is_stopped_and_goes_through_with_a_reason(
     run: TrainingRun, open_as: OpenAs, admin: User
 ) -> None:
     page = open_as(admin, reverse("admin:learning_trainingrun_change", args=[run.pk]))
-    expect(page.locator("#difference")).to_contain_text("points of micro F1, between")
-    expect(page.get_by_text("It does not pass the gate.")).to_be_visible()
+    expect(page.locator("#difference")).to_contain_text(
+        "points of micro F1 (95 % confidence interval"
+    )
+    expect(page.get_by_text("The candidate does not pass the gate.")).to_be_visible()
     page.locator("#promote").click()
     expect(page.locator("#promote")).to_be_visible()  # the browser asks for the reason
     assert serving_model(run.project) == run.base
     page.locator("[name=reason]").fill("Molecules are all that we look for at the moment.")
     page.locator("#promote").click()
-    expect(page.get_by_text("is in service in").first).to_be_visible()
+    expect(page.get_by_text("is now the serving model").first).to_be_visible()
     page.locator("#roll-back").click()
-    expect(page.get_by_text(f"{run.base} is in service")).to_be_visible()
+    expect(page.get_by_text(f"{run.base} is the serving model")).to_be_visible()
     legend = page.locator("#worse-legends a").first
     href: Any = legend.get_attribute("href")
     assert run.project.slug in href

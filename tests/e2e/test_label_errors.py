@@ -93,8 +93,8 @@ def test_from_the_ranking_to_a_kept_and_a_corrected_legend(
 ) -> None:
     page = open_as(admin, reverse(f"{PAGE}_change", args=[mistaken.pk]))
     expect(page.locator("#disagreements tbody tr")).to_have_count(2)
-    page.get_by_label("Send the").fill("2")
-    page.get_by_role("button", name="to review").click()
+    page.get_by_label("Legends to review").fill("2")
+    page.get_by_role("button", name="Send to review").click()
     expect(page.get_by_text("2 legends sent to review.")).to_be_visible()
 
     project = mistaken.project
@@ -119,5 +119,5 @@ def test_from_the_ranking_to_a_kept_and_a_corrected_legend(
         )
     ).to_be_visible()
     page.goto(reverse(f"{PAGE}_change", args=[mistaken.pk]))
-    expect(page.locator("#outcome")).to_contain_text("0 wait.")
+    expect(page.locator("#outcome")).to_contain_text("0 are open.")
     assert legend_named(mistaken, "long-7").suspicion is None

@@ -141,16 +141,16 @@ def test_a_candidate_is_tried_and_tried_no_longer_by_keyboard_alone(
     run: TrainingRun, open_as: OpenAs, admin: User
 ) -> None:
     page = open_as(admin, reverse("admin:learning_trainingrun_change", args=[run.pk]))
-    share = page.get_by_label("Share of new legends, percent")
+    share = page.get_by_label("Percentage of new legends")
     share.focus()
     page.keyboard.press("Control+a")
     page.keyboard.type("30")
     page.keyboard.press("Enter")
-    expect(page.get_by_text("tags 30% of what is newly tagged")).to_be_visible()
+    expect(page.get_by_text("tags 30% of newly tagged legends")).to_be_visible()
     assert Canary.objects.running().get().share == 0.3
     page.locator("#stop-canary").focus()
     page.keyboard.press("Enter")
-    expect(page.get_by_text("is tried no longer")).to_be_visible()
+    expect(page.get_by_text("stopped in")).to_be_visible()
     assert not Canary.objects.running().exists()
 
 
@@ -159,10 +159,10 @@ def test_training_by_itself_is_switched_on_from_the_first_page(
 ) -> None:
     page = open_as(admin, reverse("admin:index"))
     page.get_by_role("link", name="off", exact=True).click()
-    page.get_by_label("Train by itself").check()
+    page.get_by_label("Train automatically").check()
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_text("Set a number of newly accepted panels")).to_be_visible()
-    page.get_by_label("After newly accepted panels").fill("200")
+    page.get_by_label("New accepted panels").fill("200")
     page.get_by_role("button", name="Save").click()
-    expect(page.get_by_text("trains by itself from now on")).to_be_visible()
+    expect(page.get_by_text("is on. A worker checks")).to_be_visible()
     assert AutomaticTraining.objects.get().every_panels == 200

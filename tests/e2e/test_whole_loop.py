@@ -135,14 +135,14 @@ def test_an_administrator_retrains_judges_promotes_and_rolls_back_from_the_panel
     expect(admin.locator("#roll-back")).to_be_visible()
 
     better = train_with(admin, learning_rate="1e-6", base="bundled")
-    expect(admin.get_by_text("It passes the gate.")).to_be_visible()
+    expect(admin.get_by_text("The candidate passes the gate.")).to_be_visible()
     expect(admin.locator("#difference")).to_contain_text(
         re.compile(r"\+\d+\.\d points of micro F1")
     )
     admin.locator("#promote").click()
-    expect(admin.get_by_text(f"{better} is in service in")).to_be_visible()
+    expect(admin.get_by_text(f"{better} is now the serving model")).to_be_visible()
     admin.locator("#roll-back").click()
-    expect(admin.get_by_text(f"{worse} is in service")).to_be_visible()
+    expect(admin.get_by_text(f"{worse} is the serving model")).to_be_visible()
 
 
 def read_the_dry_run(page: Page, **settings: str) -> None:
@@ -181,7 +181,7 @@ def fill_in(page: Page, **settings: str) -> None:
 
 
 def refused_by_the_gate(page: Page) -> None:
-    expect(page.get_by_text("It does not pass the gate.")).to_be_visible()
+    expect(page.get_by_text("The candidate does not pass the gate.")).to_be_visible()
     page.locator("#promote").click()
     expect(page.locator("[name=reason]:invalid")).to_be_visible()
     expect(page.locator("#roll-back")).to_have_count(0)
@@ -336,7 +336,7 @@ def reload_until(page: Page, holds: Callable[[], bool]) -> None:
 
 def freeze(page: Page) -> None:
     page.goto("admin/")
-    page.get_by_role("link", name="Freeze a snapshot").click()
+    page.get_by_role("link", name="Freeze snapshot").click()
     page.locator("#freeze").click()
     page.locator("#train").wait_for(timeout=60_000)
 
@@ -349,7 +349,7 @@ def train(page: Page) -> None:
     page.locator("#start").click()
     expect(page.get_by_role("heading", name="Run 1")).to_be_visible()
     expect(
-        page.get_by_text(re.compile(r"step \d+ of \d+|judging", re.IGNORECASE)).first
+        page.get_by_text(re.compile(r"step \d+ of \d+|evaluating", re.IGNORECASE)).first
     ).to_be_visible(timeout=TRAINING)
     expect(page.locator("#comparison")).to_be_visible(timeout=TRAINING)
 

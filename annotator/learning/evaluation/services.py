@@ -13,8 +13,10 @@ from annotator.jobs.models import Job
 from annotator.jobs.payloads import Payload
 from annotator.jobs.services import enqueue
 from annotator.learning import engine
-from annotator.learning.evaluation.comparison import FORM, Comparison, Recorder, compare_evaluations
+from annotator.learning.evaluation.comparison import Comparison, compare_evaluations
+from annotator.learning.evaluation.recorder import FORM, Recorder
 from annotator.learning.models import Evaluation, ModelVersion, PromotionKind, TrainingRun
+from annotator.learning.tagging.lineup import Step
 from annotator.learning.tagging.services import lineup_of
 from annotator.learning.training.data import TEST, documents_of
 
@@ -57,18 +59,19 @@ def _can_evaluate_on(snapshot: Snapshot) -> bool:
     return snapshot.is_ready and bool(snapshot.counts[TEST]["panels"])
 
 
-def compare(run: TrainingRun) -> Comparison | None:
+def compare(run: TrainingRun, *, stage: Step | None = None) -> Comparison | None:
     """Return the run's candidate beside the serving model, or None if it has no evaluation yet.
 
     Both are compared on the run's own held-out papers. A candidate that already serves is
-    compared with the model it replaced.
+    compared with the model it replaced. ``stage`` is the run's stage if the caller knows it.
     """
     if run.candidate is None:
         return None
     candidate = _evaluation_of(run, run.candidate)
     if candidate is None:
         return None
-    reference = _reference_model(run, run.candidate)
+    stage = stage or lineup_of(run.project).step(run.task)
+    reference = _reference_model(run, run.candidate, stage.model)
     current = _evaluation_of(run, reference) if reference is not None else None
     return compare_evaluations(candidate, current, reference)
 
@@ -81,9 +84,10 @@ def _evaluation_of(run: TrainingRun, model: ModelVersion) -> Evaluation | None:
     )
 
 
-def _reference_model(run: TrainingRun, candidate: ModelVersion) -> ModelVersion | None:
+def _reference_model(
+    run: TrainingRun, candidate: ModelVersion, serving: ModelVersion | None
+) -> ModelVersion | None:
     """Return the model that a candidate is compared with, or None if there is none."""
-    serving = lineup_of(run.project).step(run.task).model
     if serving is None or serving != candidate:
         return serving
     promotion = (

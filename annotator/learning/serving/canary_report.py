@@ -1,8 +1,8 @@
-"""What curators made of a canary: the candidate's suggestions beside those of the model in service,
-on legends that chance dealt out between them.
+"""Curator effort with a canary and with the serving model, compared.
 
-Only legends count that were tagged while the canary ran and that a person accepted since. Legends
-differ more than suggestions do, so the intervals are those of means over legends.
+The two models tag disjoint random samples of legends. Only legends count that were tagged while
+the canary ran and accepted by a person since. Legends vary more than suggestions do, so the
+confidence intervals are those of ratios over legends.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, Final
 from django.db.models import QuerySet
 
 from annotator.corpus.access import Action, require
-from annotator.learning.evaluation.effort import settle_efforts, standing_efforts
+from annotator.learning.evaluation.effort import standing_efforts
+from annotator.learning.evaluation.effort_counting import settle_efforts
 from annotator.learning.models import Canary, LabelEffort, LegendEffort, ModelTask, ModelVersion
 
 if TYPE_CHECKING:
@@ -25,14 +26,19 @@ if TYPE_CHECKING:
 
 _Z95: Final = 1.959964
 
-#: Of each legend: how many, of how many.
+#: (count, total) of each legend.
 Pairs = Sequence[tuple[float, float]]
+
+
+# Statistics
 
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """A ratio of sums over ``n`` legends, and the variance of its estimate; None where there is
-    nothing, or not enough, to tell."""
+    """A ratio of sums over ``n`` legends, and the variance of its estimate.
+
+    ``value`` is None without data, ``variance`` with fewer than two legends.
+    """
 
     n: int
     value: float | None
@@ -40,21 +46,29 @@ class Ratio:
 
     @classmethod
     def of(cls, pairs: Pairs) -> Ratio:
-        """From (how many, of how many) of each legend; one of nothing tells nothing."""
-        told = [pair for pair in pairs if pair[1] > 0]
-        total, m = sum(of for _, of in told), len(told)
+        """Return the ratio from (count, total) of each legend; a total of 0 is ignored."""
+        counted = [pair for pair in pairs if pair[1] > 0]
+        n, total = len(counted), sum(of for _, of in counted)
         if not total:
             return cls(0, None, None)
-        value = sum(n for n, _ in told) / total
-        if m < 2:
-            return cls(m, value, None)
-        return cls(m, value, m / (m - 1) * sum((n - value * of) ** 2 for n, of in told) / total**2)
+        value = sum(count for count, _ in counted) / total
+        if n < 2:
+            return cls(n, value, None)
+        squares = sum((count - value * of) ** 2 for count, of in counted)
+        return cls(n, value, n / (n - 1) * squares / total**2)
+
+    def scaled(self, scale: float) -> float | None:
+        """Return the value times ``scale``, or None without a value."""
+        return round(scale * self.value, 2) if self.value is not None else None
 
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """One figure of both models. ``low`` and ``high`` are the ends of the 95 % interval of the
-    difference, candidate minus serving model."""
+    """One figure of both models.
+
+    ``low`` and ``high`` are the ends of the 95 % confidence interval of the difference, candidate
+    minus serving model.
+    """
 
     name: str
     unit: str
@@ -68,35 +82,66 @@ class Compared:
 
     @property
     def in_words(self) -> str:
-        """Whether the difference is more than chance."""
+        """Whether the difference is significant."""
         if self.difference is None:
-            return "nothing to compare yet"
+            return "no data yet"
         if self.low is None or self.high is None:
-            return "too few legends to say"
-        return "may be chance" if self.low <= 0 <= self.high else "more than chance"
+            return "too few legends"
+        return "not significant" if self.low <= 0 <= self.high else "significant"
+
+    @property
+    def signed_difference(self) -> str:
+        """The difference with its sign and one decimal, or a dash."""
+        if self.difference is None:
+            return "–"
+        sign = "+" if self.difference > 0 else ""
+        return f"{sign}{self.difference:.1f}"
+
+    @property
+    def interval(self) -> str:
+        """The confidence interval with one decimal, or a dash."""
+        if self.low is None or self.high is None:
+            return "–"
+        return f"{self.low:.1f} to {self.high:.1f}"
 
 
 def compared(name: str, unit: str, candidate: Pairs, serving: Pairs) -> Compared:
-    """A figure of both, in hundredths where its ``unit`` is "%"."""
+    """Return a figure of both models, in percent if ``unit`` is "%"."""
     scale = 100 if unit == "%" else 1
     one, other = Ratio.of(candidate), Ratio.of(serving)
-    difference = low = high = None
-    if one.value is not None and other.value is not None:
-        difference = scale * (one.value - other.value)
-        if one.variance is not None and other.variance is not None:
-            width = scale * _Z95 * math.sqrt(one.variance + other.variance)
-            low, high = round(difference - width, 2), round(difference + width, 2)
-        difference = round(difference, 2)
-    values = [
-        round(scale * ratio.value, 2) if ratio.value is not None else None for ratio in (one, other)
-    ]
-    return Compared(name, unit, values[0], one.n, values[1], other.n, difference, low, high)
+    difference, low, high = _difference(one, other, scale)
+    return Compared(
+        name,
+        unit,
+        candidate=one.scaled(scale),
+        n_candidate=one.n,
+        serving=other.scaled(scale),
+        n_serving=other.n,
+        difference=difference,
+        low=low,
+        high=high,
+    )
+
+
+def _difference(
+    one: Ratio, other: Ratio, scale: float
+) -> tuple[float | None, float | None, float | None]:
+    """Return the difference of two ratios and the ends of its interval, as far as known."""
+    if one.value is None or other.value is None:
+        return None, None, None
+    difference = scale * (one.value - other.value)
+    if one.variance is None or other.variance is None:
+        return round(difference, 2), None, None
+    width = scale * _Z95 * math.sqrt(one.variance + other.variance)
+    return round(difference, 2), round(difference - width, 2), round(difference + width, 2)
+
+
+# Reports
 
 
 @dataclass(frozen=True, slots=True)
 class CanaryReport:
-    """A canary, how many legends each of its two models tagged that were accepted since, and what
-    it took curators."""
+    """A canary, the number of accepted legends of either model, and the curator effort."""
 
     canary: Canary
     n_candidate: int
@@ -105,26 +150,33 @@ class CanaryReport:
     labels: list[Compared]
 
     def as_json(self) -> dict[str, Any]:
-        """For programs."""
+        """Return the report for programs."""
         canary = self.canary
-        facts = {
+        return {
             "candidate": canary.model_version.name,
             "serving": canary.beside.name,
             "share": canary.share,
+            "started_at": canary.started_at,
+            "stopped_at": canary.stopped_at,
+            "n_candidate": self.n_candidate,
+            "n_serving": self.n_serving,
+            "work": [asdict(row) for row in self.work],
+            "labels": [asdict(row) for row in self.labels],
         }
-        times = {"started_at": canary.started_at, "stopped_at": canary.stopped_at}
-        rows = {name: [asdict(row) for row in getattr(self, name)] for name in ("work", "labels")}
-        return facts | times | {"n_candidate": self.n_candidate, "n_serving": self.n_serving} | rows
 
 
 def canary_of(
     *, project: Project, actor: Actor, model: ModelVersion | None = None
 ) -> CanaryReport | None:
-    """The project's newest canary, or the newest with that candidate; None where there was none.
-    Raises ``PermissionDenied``."""
+    """Return the report on the project's latest canary, or on the latest with that candidate.
+
+    None if there was no such canary. Raises ``PermissionDenied``.
+    """
     require(actor, project, Action.VIEW)
-    rows = project.canaries.select_related("model_version", "beside", "started_by", "project")
-    canary = (rows.filter(model_version=model) if model is not None else rows).first()
+    canaries = project.canaries.select_related("model_version", "beside", "started_by", "project")
+    if model is not None:
+        canaries = canaries.filter(model_version=model)
+    canary = canaries.first()
     if canary is None:
         return None
     settle_efforts(project)
@@ -132,41 +184,40 @@ def canary_of(
 
 
 def report_on(canary: Canary) -> CanaryReport:
-    """What is counted by now."""
-    of_candidate, of_serving = (_Side.of(efforts) for efforts in _legends_of(canary))
+    """Return the report on a canary from the effort counted so far."""
+    candidate, serving = (_Sample.of(efforts) for efforts in _samples_of(canary))
     names = dict(canary.project.label_set.labels.values_list("code", "name"))
-    labels = [code for code in names if code in of_candidate.labels or code in of_serving.labels]
+    labels = [code for code in names if code in candidate.labels or code in serving.labels]
     work = [
-        compared(
-            "Suggestions accepted as they were", "%", of_candidate.accepted, of_serving.accepted
-        ),
-        compared("Actions a legend", "", of_candidate.actions, of_serving.actions),
-        compared("Seconds a legend", "s", of_candidate.seconds, of_serving.seconds),
+        compared("Suggestions accepted unchanged", "%", candidate.accepted, serving.accepted),
+        compared("Actions per legend", "", candidate.actions, serving.actions),
+        compared("Seconds per legend", "s", candidate.seconds, serving.seconds),
     ]
     by_label = [
-        compared(
-            names[code], "%", of_candidate.labels.get(code, ()), of_serving.labels.get(code, ())
-        )
+        compared(names[code], "%", candidate.labels.get(code, ()), serving.labels.get(code, ()))
         for code in labels
     ]
-    return CanaryReport(canary, len(of_candidate.actions), len(of_serving.actions), work, by_label)
+    return CanaryReport(canary, len(candidate.actions), len(serving.actions), work, by_label)
 
 
-def _legends_of(canary: Canary) -> tuple[QuerySet[LegendEffort], QuerySet[LegendEffort]]:
-    """The accepted legends that were tagged while the canary ran: the candidate's share, and the
-    rest by the model in service."""
+def _samples_of(canary: Canary) -> tuple[QuerySet[LegendEffort], QuerySet[LegendEffort]]:
+    """Return the effort with the candidate's sample and with the serving model's.
+
+    Both hold accepted legends that were tagged while the canary ran.
+    """
     tagged = standing_efforts(canary.project).filter(suggested_at__gte=canary.started_at)
     if canary.stopped_at is not None:
         tagged = tagged.filter(suggested_at__lte=canary.stopped_at)
-    chosen = {"document__sha256__lt": canary.bound, "source": canary.model_version.name}
-    return tagged.filter(**chosen), tagged.filter(
-        document__sha256__gte=canary.bound, source=canary.beside.name
+    of_candidate = tagged.filter(
+        document__sha256__lt=canary.bound, source=canary.model_version.name
     )
+    of_serving = tagged.filter(document__sha256__gte=canary.bound, source=canary.beside.name)
+    return of_candidate, of_serving
 
 
 @dataclass(frozen=True, slots=True)
-class _Side:
-    """The figures of the legends of one model, a pair a legend."""
+class _Sample:
+    """The figures of one model's legends, a pair a legend."""
 
     accepted: Pairs
     actions: Pairs
@@ -174,22 +225,21 @@ class _Side:
     labels: dict[str, list[tuple[float, float]]]
 
     @classmethod
-    def of(cls, efforts: QuerySet[LegendEffort]) -> _Side:
-        found = list(efforts.order_by().values_list("pk", "n_actions", "seconds"))
-        in_all: defaultdict[int, list[int]] = defaultdict(lambda: [0, 0])
-        labels: defaultdict[str, list[tuple[float, float]]] = defaultdict(list)
-        rows = LabelEffort.objects.filter(legend__in=efforts, task=ModelTask.ENTITIES).order_by(
-            "pk"
-        )
-        for legend, label, accepted, *others in rows.values_list(
-            "legend", "label", "accepted", "edge", "relabelled", "rejected", "left_out"
-        ):
+    def of(cls, efforts: QuerySet[LegendEffort]) -> _Sample:
+        """Return the figures of the legends."""
+        by_legend: defaultdict[int, list[int]] = defaultdict(lambda: [0, 0])
+        by_label: defaultdict[str, list[tuple[float, float]]] = defaultdict(list)
+        rows = LabelEffort.objects.filter(legend__in=efforts, task=ModelTask.ENTITIES)
+        columns = ("legend", "label", "accepted", "edge", "relabelled", "rejected", "left_out")
+        for legend, label, accepted, *others in rows.order_by("pk").values_list(*columns):
             suggested = accepted + sum(others)
-            in_all[legend][0] += accepted
-            in_all[legend][1] += suggested
-            labels[label].append((accepted, suggested))
-        actions = [(float(n), 1.0) for _, n, _ in found]
-        seconds = [(passed, 1.0) for _, _, passed in found if passed is not None]
+            by_legend[legend][0] += accepted
+            by_legend[legend][1] += suggested
+            by_label[label].append((accepted, suggested))
+        legends = list(efforts.order_by().values_list("n_actions", "seconds"))
         return cls(
-            [(float(n), float(of)) for n, of in in_all.values()], actions, seconds, dict(labels)
+            accepted=[(float(n), float(total)) for n, total in by_legend.values()],
+            actions=[(float(n), 1.0) for n, _ in legends],
+            seconds=[(seconds, 1.0) for _, seconds in legends if seconds is not None],
+            labels=dict(by_label),
         )

@@ -1,5 +1,7 @@
-"""A model is given to a hub, as others load it, with its card and its licence: by a person, and by
-a token that only the environment holds."""
+"""Push models to a hub: with their card, under a licence that a person names.
+
+The token is known to the environment only. The upload runs in a child process (``hub_upload``).
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +29,7 @@ from annotator.jobs.models import Job
 from annotator.jobs.payloads import Payload
 from annotator.jobs.services import enqueue
 from annotator.learning.models import ModelOrigin, ModelVersion
-from annotator.learning.serving import cards
+from annotator.learning.serving.archives import CARD, loadable_folder, model_files
 from annotator.learning.serving.hub_upload import TOKEN
 from annotator.learning.tagging.checkpoints import inspect_model, verify_model
 from ner_engine.errors import EngineError
@@ -41,26 +43,22 @@ log = structlog.get_logger(__name__)
 PUSH_KIND: Final = "push_model"
 _REPOSITORY: Final = re.compile(r"[A-Za-z0-9][\w.-]{0,60}/[A-Za-z0-9][\w.-]{0,90}", re.ASCII)
 _LICENCE: Final = re.compile(r"[a-z0-9][a-z0-9.+-]{1,40}")
-_FRONT: Final = re.compile(r"\A---\n(.*?)\n---\n", re.DOTALL)
-#: A card's own to its end: where it names several, they stand in a list.
+_FRONT_MATTER: Final = re.compile(r"\A---\n(.*?)\n---\n", re.DOTALL)
+#: The licence entry of a card's front matter; several licences are a list on lines of their own.
 _LICENCE_ENTRY: Final = re.compile(r"^license:.*(?:\n[ \t]*-[ \t].*)*", re.MULTILINE)
-_LOOK_EVERY_SECONDS: Final = 0.2
+_POLL_SECONDS: Final = 0.2
 
 
-@dataclass(frozen=True)
-class PushPayload(Payload):
-    """The model to upload, and as what."""
-
-    model: int
-    repository: str
-    licence: str
-    is_private: bool
+# Offers
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What would be given away. ``licence`` is the one of its own card, ``licences`` (model,
-    licence) those of the models it was trained from."""
+    """What a push would publish.
+
+    ``licence`` is the one the model's own card names; ``licences`` are (model, licence) of the
+    models it was trained from.
+    """
 
     model: ModelVersion
     files: Sequence[tuple[str, int]]
@@ -69,35 +67,39 @@ class Offer:
 
     @property
     def n_bytes(self) -> int:
+        """The size of all files."""
         return sum(size for _, size in self.files)
 
     @property
     def proposed(self) -> str:
-        """The licence to begin with: the card's own, else that of the nearest model it was trained
-        from."""
-        return self.licence or next((licence for _, licence in self.licences if licence), "")
+        """The licence that the form proposes: the card's, else the nearest ancestor's, else ""."""
+        if self.licence:
+            return self.licence
+        return next((licence for _, licence in self.licences if licence), "")
 
 
 def is_set_up() -> bool:
-    """Whether there is a token to push with."""
+    """Return whether there is a token to push with."""
     return bool(settings.HUB_TOKEN)
 
 
 def offer_of(*, model: ModelVersion, actor: Actor) -> Offer:
-    """What a push would give away, for somebody who may. Raises ``PermissionDenied``; ``UserError``
-    for a model that cannot be given away: without a card, a hub's own, or with files that were
-    changed; ``EngineError`` where they are gone."""
+    """Return what a push would publish.
+
+    Raises ``PermissionDenied``; ``UserError`` if the model has no card, comes from a hub or its
+    files changed; ``EngineError`` if the files are missing.
+    """
     _require(model, actor)
     if model.origin == ModelOrigin.HUB:
-        raise UserError(f"{model} comes from a hub: {model.location}.")
+        raise UserError(f"{model} comes from a hub already: {model.location}.")
     folder = verify_model(model).folder
-    if not (folder / cards.CARD).is_file():
+    if not (folder / CARD).is_file():
         raise UserError(
-            f"{model} has no card ({cards.CARD}), and a model that nobody describes helps nobody."
-            " Write one into its folder first."
+            f"{model} has no card ({CARD}). Write one into its folder, then push it again."
         )
-    files = [(name, (folder / name).stat().st_size) for name in cards.names_in(folder)]
-    return Offer(model, files, licence_in(_text(folder)), list(_licences_of_ancestors(model)))
+    files = [(name, (folder / name).stat().st_size) for name in model_files(folder)]
+    licence = licence_in(_card_text(folder))
+    return Offer(model, files, licence, list(_licences_of_ancestors(model)))
 
 
 def _require(model: ModelVersion, actor: Actor) -> None:
@@ -106,62 +108,70 @@ def _require(model: ModelVersion, actor: Actor) -> None:
         return
     user = user_of(actor)
     if user is not None and not user.is_superuser:
-        raise PermissionDenied(
-            "Only an administrator of the site may give away a model that belongs to no project."
-        )
+        raise PermissionDenied("Only a superuser may push a model that belongs to no project.")
 
 
-def _text(folder: Path) -> str:
-    path = folder / cards.CARD
+def _card_text(folder: Path) -> str:
+    path = folder / CARD
     return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
 
 
 def _licences_of_ancestors(model: ModelVersion) -> Iterator[tuple[str, str]]:
+    """Yield (name, licence) of the models it was trained from; "" for an unknown licence."""
     parent = model.parent
     while parent is not None:
         try:
-            licence = licence_in(_text(inspect_model(parent.path).folder))
+            licence = licence_in(_card_text(inspect_model(parent.path).folder))
         except EngineError:
             licence = ""
         yield parent.name, licence
         parent = parent.parent
 
 
+# Pushing
+
+
+@dataclass(frozen=True)
+class PushPayload(Payload):
+    """The model to push, and where and under which licence."""
+
+    model: int
+    repository: str
+    licence: str
+    is_private: bool
+
+
 def start_push(
     *, model: ModelVersion, repository: str, licence: str, is_private: bool, actor: Actor
 ) -> Job:
-    """Have a worker give the model to the hub. Raises as ``push_payload``."""
+    """Enqueue a job that pushes the model. Raises as ``push_payload``."""
     payload = push_payload(
         model=model, repository=repository, licence=licence, is_private=is_private, actor=actor
     )
-    return enqueue(
-        kind=PUSH_KIND,
-        scope=model.project.scope if model.project is not None else "",
-        payload=payload,
-        actor=actor,
-    )
+    scope = model.project.scope if model.project is not None else ""
+    return enqueue(kind=PUSH_KIND, scope=scope, payload=payload, actor=actor)
 
 
 def push_payload(
     *, model: ModelVersion, repository: str, licence: str, is_private: bool, actor: Actor
 ) -> PushPayload:
-    """What a job is told that gives the model to the hub as ``repository`` (owner/name) under
-    ``licence``, which its card then names.
+    """Return the payload of a job that pushes the model to ``repository`` (owner/name).
 
-    Raises as ``offer_of``; ``UserError`` where no token is set, or for a repository or a licence
-    that cannot be.
+    The pushed card names ``licence``. Raises as ``offer_of``, and ``UserError`` if no token is
+    set or the repository or the licence is not valid.
     """
     offer_of(model=model, actor=actor)
     _refuse_without_token()
-    licence = (
-        licence.strip().lower()
-    )  # hubs write them so, and whoever knows them from elsewhere writes CC-BY-4.0
     if not _REPOSITORY.fullmatch(repository):
-        raise UserError("Write the repository as owner/name: letters, digits, and - _ . alone.")
+        raise UserError(
+            "Write the repository as owner/name, with letters, digits, hyphens, underscores and"
+            " full stops only."
+        )
+    licence = licence.strip().lower()  # hubs write identifiers in lower case
     if not _LICENCE.fullmatch(licence):
         raise UserError(
-            "Name the licence by its identifier, such as cc-by-4.0, apache-2.0 or other; without"
-            " one nobody may use the model."
+            "Name the licence by its identifier, such as cc-by-4.0, apache-2.0 or other. Without a"
+            " licence, nobody may use the model."
         )
     return PushPayload(
         model=model.pk, repository=repository, licence=licence, is_private=is_private
@@ -171,98 +181,106 @@ def push_payload(
 def _refuse_without_token() -> None:
     if not is_set_up():
         raise UserError(
-            f"Models cannot be given to a hub from here: set {TOKEN} to a token that may write,"
-            " SD_HUB_ENDPOINT where it is another hub than huggingface.co, and start web server"
-            " and workers again."
+            f"No hub token is set. Set {TOKEN} to a token with write access (and SD_HUB_ENDPOINT"
+            " for a hub other than huggingface.co), then restart the web server and the workers."
         )
 
 
 def push_model(
     *, model: ModelVersion, repository: str, licence: str, is_private: bool, run: JobRun
 ) -> dict[str, Any]:
-    """Give the model away now; the report. Raises ``UserError`` with what the hub said."""
+    """Push the model and return the report. Raises ``UserError`` with the hub's answer."""
     _refuse_without_token()
-    run.report(message=f"Giving {model} to the hub as {repository}")
-    with _as_given(model, licence) as folder:
-        asked = {
+    run.report(message=f"Pushing {model} to {repository}")
+    with _folder_to_push(model, licence) as folder:
+        request = {
             "folder": str(folder),
             "repository": repository,
             "is_private": is_private,
             "endpoint": settings.HUB_ENDPOINT,
             "message": f"{model} from sd-curator",
         }
-        found = _in_child(asked, run)
-    if "error" in found:
-        raise UserError(found["error"])
+        answer = _upload(request, run)
+    if "error" in answer:
+        raise UserError(answer["error"])
     log.info("model_pushed", model=model.name, repository=repository, private=is_private)
-    return {"model": model.name, "repository": repository, "url": found["url"], "licence": licence}
+    return {"model": model.name, "repository": repository, "url": answer["url"], "licence": licence}
 
 
 @contextmanager
-def _as_given(model: ModelVersion, licence: str) -> Iterator[Path]:
-    """A folder with the model's files as other programs load them, and a card that names the
-    licence."""
-    with TemporaryDirectory() as room, cards.loadable_folder(model) as source:
-        folder = Path(room)
-        for name in cards.names_in(source):
-            if name == cards.CARD:
-                (folder / name).write_text(with_licence(_text(source), licence), encoding="utf-8")
+def _folder_to_push(model: ModelVersion, licence: str) -> Iterator[Path]:
+    """Yield a folder with the model's loadable files, and a card that names the licence."""
+    with TemporaryDirectory() as temporary, loadable_folder(model) as source:
+        folder = Path(temporary)
+        for name in model_files(source):
+            if name == CARD:
+                card = with_licence(_card_text(source), licence)
+                (folder / name).write_text(card, encoding="utf-8")
             else:
                 (folder / name).symlink_to(source / name)
         yield folder
 
 
 def with_licence(card: str, licence: str) -> str:
-    """The card with this licence in its front matter."""
+    """Return the card with this licence in its front matter."""
     text = card.replace("\r\n", "\n")
-    front = _FRONT.match(text)
+    entry = f"license: {licence}"
+    front = _FRONT_MATTER.match(text)
     if front is None:
-        return f"---\nlicense: {licence}\n---\n\n{text}"
+        return f"---\n{entry}\n---\n\n{text}"
+    body = text[front.end() :]
     if _LICENCE_ENTRY.search(front[1]):
-        return (
-            "---\n"
-            + _LICENCE_ENTRY.sub(f"license: {licence}", front[1], count=1)
-            + "\n---\n"
-            + text[front.end() :]
-        )
-    return f"---\nlicense: {licence}\n{front[1]}\n---\n{text[front.end() :]}"
+        return f"---\n{_LICENCE_ENTRY.sub(entry, front[1], count=1)}\n---\n{body}"
+    return f"---\n{entry}\n{front[1]}\n---\n{body}"
 
 
-def _in_child(asked: dict[str, Any], run: JobRun) -> dict[str, str]:
-    """What the pushing program answers; it is killed where the job must stop."""
-    more = {
-        TOKEN: settings.HUB_TOKEN,
-        "HF_HUB_OFFLINE": "0",
-        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-        "HF_HUB_DISABLE_TELEMETRY": "1",
-    }
-    command = [sys.executable, "-m", "annotator.learning.serving.hub_upload"]
+# The child process
+
+
+def _upload(request: Mapping[str, Any], run: JobRun) -> dict[str, str]:
+    """Run the upload and return its answer. The child is killed if the job must stop."""
     with TemporaryFile() as question, TemporaryFile() as answer:
-        question.write(json.dumps(asked).encode())
+        question.write(json.dumps(request).encode())
         question.seek(0)
-        environment = {**os.environ, **more}
         with subprocess.Popen(
-            command,
-            env=environment,
+            [sys.executable, "-m", "annotator.learning.serving.hub_upload"],
+            env=_upload_environment(),
             cwd=settings.BASE_DIR,
             stdin=question,
             stdout=answer,
             stderr=subprocess.DEVNULL,
         ) as child:
-            try:
-                while child.poll() is None:
-                    run.check()
-                    time.sleep(_LOOK_EVERY_SECONDS)
-            except BaseException:
-                child.kill()
-                raise
+            _wait_for(child, run)
         answer.seek(0)
-        said = answer.read()
+        return _parsed_answer(answer.read())
+
+
+def _upload_environment() -> dict[str, str]:
+    return {
+        **os.environ,
+        TOKEN: settings.HUB_TOKEN,
+        "HF_HUB_OFFLINE": "0",
+        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+    }
+
+
+def _wait_for(child: subprocess.Popen[bytes], run: JobRun) -> None:
     try:
-        found: dict[str, str] = json.loads(said)
+        while child.poll() is None:
+            run.check()
+            time.sleep(_POLL_SECONDS)
+    except BaseException:
+        child.kill()
+        raise
+
+
+def _parsed_answer(line: bytes) -> dict[str, str]:
+    try:
+        answer: dict[str, str] = json.loads(line)
     except ValueError as error:
         raise UserError(
-            "The program that gives models to hubs ended without a word. Try again; if it stays so,"
-            " look whether memory is short."
+            "The upload process ended without an answer. Try again; if it fails again, check"
+            " whether the machine runs out of memory."
         ) from error
-    return found
+    return answer

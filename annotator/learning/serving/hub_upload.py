@@ -1,11 +1,10 @@
-"""A folder goes to a hub: a program of its own, ``python -m
-annotator.learning.serving.hub_upload``.
+"""Upload a folder to a hub, as a child process that can be stopped.
 
-So it can be stopped, and a worker may be offline.
+Run as ``python -m annotator.learning.serving.hub_upload``. The worker itself may stay offline.
 
-Standard input is ``{"folder", "repository", "is_private", "endpoint", "message"}``, the token
-stands in ``SD_HUB_TOKEN``; standard output is one line of JSON, ``{"url"}`` or ``{"error":
-sentence}``, which never holds the token.
+Standard input is a JSON object with "folder", "repository", "is_private", "endpoint" and
+"message"; the token is in ``SD_HUB_TOKEN``. Standard output is one line of JSON, ``{"url": ...}``
+or ``{"error": sentence}``. The token is never written.
 """
 
 from __future__ import annotations
@@ -18,69 +17,74 @@ from typing import Any
 TOKEN = "SD_HUB_TOKEN"  # noqa: S105 - the name of a variable
 
 
-def push(asked: dict[str, Any], token: str) -> dict[str, str]:
-    """Make the repository where there is none, and commit the folder to it."""
-    from huggingface_hub import HfApi  # noqa: PLC0415 - only this program needs it
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, HTTPError  # noqa: PLC0415
-
-    api, repository = (
-        HfApi(endpoint=asked["endpoint"], token=token, library_name="sd-curator"),
-        asked["repository"],
+def push(request: dict[str, Any], token: str) -> dict[str, str]:
+    """Create the repository if it does not exist, and commit the folder to it."""
+    from huggingface_hub.errors import (  # noqa: PLC0415 - only this program needs the library
+        HfHubHTTPError,
+        HFValidationError,
+        HTTPError,
     )
+
+    endpoint, repository = request["endpoint"], request["repository"]
     try:
-        made = api.create_repo(repository, private=asked["is_private"], exist_ok=True)
-        api.upload_folder(
-            repo_id=made.repo_id, folder_path=asked["folder"], commit_message=asked["message"]
-        )
+        return {"url": _upload(request, token)}
     except HfHubHTTPError as error:
         response = getattr(error, "response", None)
-        return {
-            "error": _refused(getattr(response, "status_code", 0), repository, asked["endpoint"])
-        }
+        status = getattr(response, "status_code", 0)
+        return {"error": _refusal(status, repository, endpoint)}
     except (HTTPError, OSError) as error:
         return {
             "error": (
-                f"The hub at {asked['endpoint']} does not answer ({type(error).__name__}). Try"
-                " again, or look at SD_HUB_ENDPOINT."
+                f"The hub at {endpoint} does not answer ({type(error).__name__}). Try again, or"
+                " check SD_HUB_ENDPOINT."
             )
         }
     except HFValidationError as error:
         return {
             "error": (
-                f"{repository} is no name for a repository ({type(error).__name__}). Write"
-                " owner/name, letters, digits, and - _ . alone."
+                f"{repository} is not a valid repository name ({type(error).__name__}). Write"
+                " owner/name, with letters, digits, hyphens, underscores and full stops only."
             )
         }
-    except (
-        ValueError,
-        LookupError,
-        TypeError,
-        AttributeError,
-    ) as error:  # whatever the library makes of an answer that is none
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        # The library raises any of these for an answer that does not come from a hub.
         return {
             "error": (
-                f"What answers at {asked['endpoint']} is no hub ({type(error).__name__}). Look at"
+                f"The server at {endpoint} is not a hub ({type(error).__name__}). Check"
                 " SD_HUB_ENDPOINT."
             )
         }
-    return {"url": str(made)}
 
 
-def _refused(status: int, repository: str, endpoint: str) -> str:
+def _upload(request: dict[str, Any], token: str) -> str:
+    from huggingface_hub import HfApi  # noqa: PLC0415 - only this program needs the library
+
+    api = HfApi(endpoint=request["endpoint"], token=token, library_name="sd-curator")
+    created = api.create_repo(request["repository"], private=request["is_private"], exist_ok=True)
+    api.upload_folder(
+        repo_id=created.repo_id,
+        folder_path=request["folder"],
+        commit_message=request["message"],
+    )
+    return str(created)
+
+
+def _refusal(status: int, repository: str, endpoint: str) -> str:
     if status == 401:
-        return f"The hub at {endpoint} does not know the token. Set {TOKEN} to one that is valid."
+        return f"The hub at {endpoint} does not know the token. Set {TOKEN} to a valid one."
     if status in (403, 404):
         return (
-            f"The token may not write to {repository}. Take a token with the right to write, or a"
-            " repository of its owner."
+            f"The token has no write access to {repository}. Use a token with write access, or a"
+            " repository of the token's owner."
         )
-    return f"The hub at {endpoint} refused it ({status}). Try again later."
+    return f"The hub at {endpoint} refused the upload (status {status}). Try again later."
 
 
 def main() -> int:
-    found = push(json.load(sys.stdin), os.environ.get(TOKEN, ""))
-    sys.stdout.write(json.dumps(found) + "\n")
-    return int("error" in found)
+    """Push what standard input asks for, write the answer, and return the exit code."""
+    answer = push(json.load(sys.stdin), os.environ.get(TOKEN, ""))
+    sys.stdout.write(json.dumps(answer) + "\n")
+    return int("error" in answer)
 
 
 if __name__ == "__main__":

@@ -72,14 +72,18 @@ def gate_result_of(*, project: Project, model_version: ModelVersion) -> GateResu
     return gate_result(model_version, _reference_model(project, stage), project)
 
 
-def candidate_gate_result(run: TrainingRun) -> GateResult | None:
+def candidate_gate_result(run: TrainingRun, *, stage: Step | None = None) -> GateResult | None:
     """Return the gate result of the run's candidate.
 
-    None if the run has no candidate, or if the candidate serves already.
+    None if the run has no candidate, or if the candidate serves already. ``stage`` is the run's
+    stage if the caller knows it.
     """
-    if run.candidate is None or run.candidate == lineup_of(run.project).step(run.task).model:
+    if run.candidate is None:
         return None
-    return gate_result_of(project=run.project, model_version=run.candidate)
+    stage = stage or lineup_of(run.project).step(run.task)
+    if run.candidate == stage.model:
+        return None
+    return gate_result(run.candidate, _reference_model(run.project, stage), run.project)
 
 
 def _reference_model(project: Project, stage: Step) -> ModelVersion | None:

@@ -1,5 +1,4 @@
-"""How a project's models did, as tables: a board for each snapshot on whose held-out papers models
-were judged."""
+"""The scores of a project's models as tables: a scoreboard for each snapshot."""
 
 from __future__ import annotations
 
@@ -17,25 +16,49 @@ from annotator.learning.tagging.services import lineup_of
 from annotator.learning.training.data import TEST
 from ner_engine.errors import EngineError
 
+# The serving model
+
 
 @dataclass(frozen=True, slots=True)
-class Service:
-    """The model that does a step now, since which promotion, and how it did.
+class Serving:
+    """The serving model of a stage, its promotion and its latest evaluation.
 
-    Where there is none, ``error`` says what to do, or ``step.reason`` why the step is left out.
+    Without a model, ``error`` says what to do, or ``stage.reason`` why the stage is left out.
     """
 
     model: ModelVersion | None
-    step: Step | None = None
+    stage: Step | None = None
     promotion: Promotion | None = None
     evaluation: Evaluation | None = None
     error: str = ""
 
 
+def serving_of(project: Project, task: ModelTask = ModelTask.ENTITIES) -> Serving:
+    """Return the serving model of the task, or the error if the default model is missing."""
+    try:
+        stage = lineup_of(project).step(task)
+    except EngineError as error:
+        return Serving(None, error=str(error))
+    if stage.model is None:
+        return Serving(None, stage)
+    promotion = standing_promotion(project, task)
+    if promotion is not None and promotion.model_version != stage.model:
+        promotion = None
+    evaluations = Evaluation.objects.filter(
+        model_version=stage.model, snapshot__project=project, side=TEST
+    )
+    return Serving(stage.model, stage, promotion, evaluations.select_related("snapshot").first())
+
+
+# Scoreboards
+
+
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One F1 in hundredths; None where the model was not judged for the label. ``is_best`` where
-    another model of the board stays behind it."""
+    """One F1 in percent, None if the model has no score there.
+
+    ``is_best`` marks the best of a column in which models differ.
+    """
 
     f1: float | None
     is_best: bool
@@ -43,7 +66,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One model of a board: its micro and macro average, then a cell for each label."""
+    """One model of a scoreboard: micro and macro average, then a cell for each label."""
 
     model: ModelVersion
     evaluation: Evaluation
@@ -53,16 +76,16 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """What is measured: an average, or a label with how often it stands in the held-out papers."""
+    """An average, or a label with the number of its entities in the held-out papers."""
 
     title: str
-    hue: str
-    support: int | None
+    hue: str = ""
+    support: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Board:
-    """All models that were judged on the held-out papers of one snapshot, the best first."""
+class Scoreboard:
+    """The models evaluated on the held-out papers of one snapshot, the best first."""
 
     snapshot: Snapshot
     n_papers: int
@@ -71,30 +94,10 @@ class Board:
     rows: list[Row]
 
 
-def service_of(project: Project, task: ModelTask = ModelTask.ENTITIES) -> Service:
-    """Which model does that step; where the default model for entities is not there, the sentence
-    that says what to do."""
-    try:
-        step = lineup_of(project).step(task)
-    except EngineError as error:
-        return Service(None, error=str(error))
-    if step.model is None:
-        return Service(None, step)
-    standing = standing_promotion(project, task)
-    if standing is not None and standing.model_version != step.model:
-        standing = None
-    evaluation = (
-        Evaluation.objects.filter(model_version=step.model, snapshot__project=project, side=TEST)
-        .select_related("snapshot")
-        .first()
-    )
-    return Service(step.model, step, standing, evaluation)
-
-
-def boards_of(
+def scoreboards_of(
     project: Project, serving: ModelVersion | None, task: ModelTask = ModelTask.ENTITIES
-) -> list[Board]:
-    """The boards of models that tell ``task``, the newest snapshot first."""
+) -> list[Scoreboard]:
+    """Return the scoreboards of the task's models, the newest snapshot first."""
     evaluations = (
         Evaluation.objects.filter(snapshot__project=project, side=TEST, model_version__task=task)
         .select_related("snapshot", "model_version__parent")
@@ -102,59 +105,68 @@ def boards_of(
     )
     labels = {label.code: label for label in project.label_set.labels.all()}
     return [
-        _board(snapshot, list(rows), labels, serving)
-        for snapshot, rows in groupby(evaluations, lambda each: each.snapshot)
+        _scoreboard(snapshot, list(of_snapshot), labels, serving)
+        for snapshot, of_snapshot in groupby(evaluations, lambda each: each.snapshot)
     ]
 
 
-def _board(
+def _scoreboard(
     snapshot: Snapshot,
     evaluations: list[Evaluation],
     labels: Mapping[str, Label],
     serving: ModelVersion | None,
-) -> Board:
+) -> Scoreboard:
     codes = _codes(evaluations, labels)
     scores = [_scores(evaluation, codes) for evaluation in evaluations]
     best = [_best(column) for column in zip(*scores, strict=True)]
     rows = [
         Row(
-            evaluation.model_version,
-            evaluation,
-            [
-                Cell(value, value is not None and value == top)
-                for value, top in zip(values, best, strict=True)
-            ],
-            evaluation.model_version == serving,
+            model=evaluation.model_version,
+            evaluation=evaluation,
+            cells=_cells(values, best),
+            is_serving=evaluation.model_version == serving,
         )
         for evaluation, values in zip(evaluations, scores, strict=True)
     ]
-    supports = {code: _support(evaluations, code) for code in codes}
-    columns = [Column("Micro", "", None), Column("Macro", "", None)]
-    columns += [
-        Column(
-            labels[code].name if code in labels else code,
-            labels[code].hue if code in labels else "",
-            supports[code],
-        )
-        for code in codes
+    averages = [Column("Micro"), Column("Macro")]
+    of_labels = [
+        _label_column(code, labels.get(code), _support(evaluations, code)) for code in codes
     ]
     held_out = snapshot.counts.get(TEST, {})
-    return Board(snapshot, held_out.get("papers", 0), held_out.get("panels", 0), columns, rows)
+    return Scoreboard(
+        snapshot,
+        held_out.get("papers", 0),
+        held_out.get("panels", 0),
+        [*averages, *of_labels],
+        rows,
+    )
+
+
+def _cells(values: Iterable[float | None], best: Iterable[float | None]) -> list[Cell]:
+    return [
+        Cell(value, is_best=value is not None and value == top)
+        for value, top in zip(values, best, strict=True)
+    ]
+
+
+def _label_column(code: str, label: Label | None, support: int | None) -> Column:
+    if label is None:
+        return Column(code, support=support)
+    return Column(label.name, label.hue, support)
 
 
 def _codes(evaluations: Iterable[Evaluation], labels: Mapping[str, Label]) -> list[str]:
-    """The labels that were judged, in the order of the project's label set; others last."""
-    found = {code for evaluation in evaluations for code in evaluation.scores.get("by_label", {})}
-    return [code for code in labels if code in found] + sorted(found - set(labels))
+    """Return the evaluated labels in the order of the project's label set, others last."""
+    evaluated: set[str] = set()
+    for evaluation in evaluations:
+        evaluated.update(evaluation.scores.get("by_label", {}))
+    return [code for code in labels if code in evaluated] + sorted(evaluated - set(labels))
 
 
 def _scores(evaluation: Evaluation, codes: Iterable[str]) -> list[float | None]:
     by_label: Mapping[str, Any] = evaluation.scores.get("by_label", {})
-    return [
-        _f1(evaluation.scores.get("micro")),
-        _f1(evaluation.scores.get("macro")),
-        *(_f1(by_label.get(code)) for code in codes),
-    ]
+    averages = [_f1(evaluation.scores.get(name)) for name in ("micro", "macro")]
+    return [*averages, *(_f1(by_label.get(code)) for code in codes)]
 
 
 def _f1(scores: Mapping[str, Any] | None) -> float | None:
@@ -162,7 +174,7 @@ def _f1(scores: Mapping[str, Any] | None) -> float | None:
 
 
 def _best(column: Iterable[float | None]) -> float | None:
-    """The highest score of a column in which models differ."""
+    """Return the highest score of a column, or None if its scores do not differ."""
     values = {value for value in column if value is not None}
     return max(values) if len(values) > 1 else None
 

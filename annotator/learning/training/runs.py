@@ -27,7 +27,8 @@ from annotator.learning.models import (
     RunState,
     TrainingRun,
 )
-from annotator.learning.serving.cards import CARD, with_provenance
+from annotator.learning.serving.archives import CARD
+from annotator.learning.serving.provenance import with_provenance
 from annotator.learning.tagging.checkpoints import inspect_model, verify_model
 from annotator.learning.training.child_process import Event, Supervisor, wait_for_place
 from annotator.learning.training.data import (

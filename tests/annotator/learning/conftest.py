@@ -14,7 +14,7 @@ from annotator.corpus.models import Document, Project
 from annotator.datasets.models import Snapshot
 from annotator.datasets.services import add_snapshot, build_snapshot
 from annotator.datasets.snapshots import content_hash, rows_of
-from annotator.learning.evaluation.comparison import Recorder
+from annotator.learning.evaluation.recorder import Recorder
 from annotator.learning.models import (
     Evaluation,
     ModelOrigin,

@@ -21,7 +21,7 @@ from annotator.datasets.models import Snapshot, SnapshotState
 from annotator.datasets.services import add_snapshot, build_snapshot
 from annotator.datasets.snapshots import rows_of
 from annotator.jobs.models import Job, JobState
-from annotator.learning.evaluation import charts as reports
+from annotator.learning.evaluation import charts
 from annotator.learning.models import (
     Evaluation,
     ModelOrigin,
@@ -152,7 +152,7 @@ def test_a_training_is_started_with_what_was_filled_in(panel: Client, snapshot: 
         ({"epochs": "many"}, "epochs cannot be"),
         ({"epochs": "-1"}, "epochs must lie between"),
         ({"warmup": "much"}, "warmup cannot be"),
-        ({"average": "3", "keep": "best"}, "choose keep=best or average"),
+        ({"average": "3", "keep": "best"}, "keep=best and average exclude"),
         ({"recipe": "slow"}, "Select a valid choice"),
     ],
 )
@@ -190,9 +190,9 @@ def test_the_page_of_a_run_is_polled_until_the_run_has_ended(
 
 def test_a_run_says_how_much_memory_it_took(panel: Client, finished: TrainingRun) -> None:
     page = reverse(f"{RUNS}_change", args=[finished.pk])
-    assert "Memory" not in text_of(panel.get(page))
+    assert "Peak memory" not in text_of(panel.get(page))
     TrainingRun.objects.filter(pk=finished.pk).update(progress={"memory_bytes": 3_249_000_000})
-    assert "Memory, at most 3.2 GB" in text_of(panel.get(page))
+    assert "Peak memory 3.2 GB" in text_of(panel.get(page))
 
 
 def test_a_run_shows_its_curves_with_a_table_of_the_same_numbers(
@@ -210,7 +210,7 @@ def test_a_run_shows_its_curves_with_a_table_of_the_same_numbers(
     page = panel.get(reverse(f"{RUNS}_change", args=[finished.pk])).content.decode()
     line = re.search(r'is-line" points="([^"]+)"', page)
     assert line is not None
-    assert 2 < len(line[1].split()) <= reports.MAX_POINTS
+    assert 2 < len(line[1].split()) <= charts.MAX_POINTS
     assert "0.747" in page
     assert "Best micro F1 0.747 at step 200" in page
 
@@ -221,18 +221,18 @@ def test_a_run_shows_its_curves_with_a_table_of_the_same_numbers(
         (
             [[0.0, 0.7], [0.25, 0.7125], [0.5, 0.71]],
             (
-                r"mixture of weights: 25 % of \S+ the rest .* 25 % 50 % F1 0\.7000 0\.7125"
-                r" \(taken\) 0\.7100"
+                r"weights of the new model are an average: 25 % of \S+ the rest"
+                r" .* 25 % 50 % F1 0\.7000 0\.7125 \(chosen\) 0\.7100"
             ),
         ),
-        ([], r"mixture of weights: 25 % of \S+"),
+        ([], r"are an average: 25 % of \S+"),
     ],
 )
 def test_a_run_says_how_much_of_its_base_is_in_the_model(
     panel: Client, finished: TrainingRun, measured: list[list[float]], words: str
 ) -> None:
     page = reverse(f"{RUNS}_change", args=[finished.pk])
-    assert "mixture" not in text_of(panel.get(page))
+    assert "an average" not in text_of(panel.get(page))
     finished.folder.mkdir(parents=True)
     event = {"event": "blend", "share_of_base": 0.25, "micro_f1": measured}
     Path(finished.folder, "events.jsonl").write_text(json.dumps(event) + "\n", encoding="utf-8")
@@ -267,7 +267,7 @@ def test_promotion_and_roll_back_are_a_click_each_and_are_logged(
     base, candidate = finished.base, finished.candidate
     asked = {"project": finished.project_id, "reason": "better on proteins", "run": finished.pk}
     response = panel.post(reverse(f"{MODELS}_promote", args=[candidate.pk]), asked, follow=True)
-    assert "is in service in" in text_of(response)
+    assert "is now the serving model for entities in" in text_of(response)
     assert serving_model(finished.project) == candidate
     assert Promotion.objects.get().reason == "better on proteins"
     assert "Roll back to" in text_of(panel.get(reverse(f"{RUNS}_change", args=[finished.pk])))
@@ -290,7 +290,9 @@ def test_the_page_says_how_sure_the_difference_is_what_goes_wrong_and_where_it_g
     )
     response = panel.get(reverse(f"{RUNS}_change", args=[finished.pk]))
     page, html = text_of(response), response.content.decode()
-    assert re.search(r"−\d+\.\d points of micro F1, between −\d+\.\d and −\d+\.\d", page)
+    assert re.search(
+        r"−\d+\.\d points of micro F1 \(95 % confidence interval −\d+\.\d to −\d+\.\d\)", page
+    )
     assert 'aria-label="F1 of strict spans by label. Micro average' in html
     n = snapshot.counts["test"]["panels"]
     assert re.search(rf"GENEPROD 0 0 −{n}|GENEPROD 0 0 {n} \+{n}", page), (
@@ -302,7 +304,7 @@ def test_the_page_says_how_sure_the_difference_is_what_goes_wrong_and_where_it_g
     )
     links = [reverse("review:legend", args=[project.slug, document.pk]) for document in worse]
     assert all(f'href="{link}"' in html for link in links)
-    assert "It does not pass the gate" in page
+    assert "The candidate does not pass the gate" in page
     assert "style=" not in html.partition('id="run"')[2].partition("</main>")[0]
 
 
@@ -321,7 +323,7 @@ def test_a_worse_candidate_is_promoted_from_the_panel_with_a_written_reason_alon
         assert "The micro average falls by 24 points of F1; no loss is allowed." in text_of(
             response
         )
-        assert 'required minlength="20"' in response.content.decode()
+        assert 'minlength="20"' in response.content.decode()
     asked = {"project": finished.project_id, "run": finished.pk}
     refused = panel.post(
         reverse(f"{MODELS}_promote", args=[finished.candidate_id]), asked, follow=True
@@ -380,9 +382,7 @@ def test_a_model_says_where_it_serves_even_where_nothing_was_promoted(
     panel: Client, project: Project
 ) -> None:
     model = serving_model(project)
-    assert f"in service in {project}" in text_of(
-        panel.get(reverse(f"{MODELS}_change", args=[model.pk]))
-    )
+    assert f"serves {project}" in text_of(panel.get(reverse(f"{MODELS}_change", args=[model.pk])))
 
 
 def test_the_first_page_shows_what_each_project_could_learn(
@@ -459,7 +459,7 @@ def test_staff_without_the_right_cannot_train_judge_promote_or_cancel(
             {"project": finished.project_id},
         ),
         browser.post(
-            reverse(f"{MODELS}_judge", args=[finished.candidate_id]),
+            reverse(f"{MODELS}_evaluate", args=[finished.candidate_id]),
             {"snapshot": finished.snapshot_id},
         ),
         browser.post(reverse(f"{MODELS}_roll_back", args=[finished.project_id])),

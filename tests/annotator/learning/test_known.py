@@ -36,7 +36,7 @@ def test_each_model_is_shown_with_its_facts_and_what_fetches_those_that_are_miss
         assert (listed.model.licence in page) and (listed.model.recipe in page)
         for command in listed.commands:
             assert command.replace('"', "&quot;") in page
-    assert '<span class="badge badge-ok">here</span>' in page
+    assert '<span class="badge badge-ok">installed</span>' in page
     assert "hf download EMBO/sd-ner --revision refs/pr/2" in page
     assert "AGPL-3.0" in page
 
@@ -46,7 +46,7 @@ def test_what_becomes_of_each_label_is_shown_with_what_is_lost(
 ) -> None:
     page = client_of(viewer).get("/models/").content.decode()
     for facts in scheme_tables():
-        assert f"{facts.scheme.name} in the other schemes" in page
+        assert f"{facts.scheme.name} in other label schemes" in page
         assert [len(row) for row in facts.rows] == [len(facts.others)] * len(facts.scheme.labels)
     assert "GENEPROD does not distinguish proteins from genes" in page
 

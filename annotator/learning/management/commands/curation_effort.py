@@ -9,7 +9,8 @@ from django.core.management.base import CommandParser
 from annotator.accounts.actors import SYSTEM
 from annotator.common.commands import JsonCommand, Outcome
 from annotator.corpus.management.commands.import_documents import project_named
-from annotator.learning.evaluation.effort import count_efforts, effort_in
+from annotator.learning.evaluation.effort import effort_in
+from annotator.learning.evaluation.effort_counting import count_efforts
 
 
 class Command(JsonCommand):

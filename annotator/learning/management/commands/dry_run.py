@@ -17,7 +17,7 @@ from annotator.datasets.commands import snapshot_numbered
 from annotator.datasets.models import Snapshot, SnapshotState
 from annotator.jobs.commands import JobCommand
 from annotator.learning.commands import add_training_arguments, settings_of
-from annotator.learning.evaluation.charts import in_words_of
+from annotator.learning.evaluation.durations import duration_in_words
 from annotator.learning.tagging.services import find_model
 from annotator.learning.training.dry_run import DryRun, LabelRow, dry_run_of, dry_run_payload
 from annotator.learning.training.plan import TrainingRequest, plan_training
@@ -115,7 +115,7 @@ def _lines(found: DryRun, measured: dict[str, Any], stops: list[str]) -> Iterato
         yield f"The run would fail at its start. {sentence}"
     if "seconds" in measured:
         yield (
-            f"About {in_words_of(measured['seconds'])} on {measured['device']}:"
+            f"About {duration_in_words(measured['seconds'])} on {measured['device']}:"
             f" {measured['steps']:,} steps of {measured['seconds_per_step']} s."
         )
 

@@ -18,15 +18,16 @@ from annotator.datasets.models import Snapshot
 from annotator.datasets.snapshots import rows_of
 from annotator.jobs.models import JobState
 from annotator.jobs.services import run_job
-from annotator.learning.evaluation import comparison as judging
-from annotator.learning.evaluation.comparison import (
-    Findings,
-    Recorder,
-    compare_evaluations,
+from annotator.learning.evaluation import recorder as recording
+from annotator.learning.evaluation.comparison import compare_evaluations
+from annotator.learning.evaluation.details import (
+    _LegendCounts,
+    _with_documents,
     details_of,
     difference_in_words,
     points,
 )
+from annotator.learning.evaluation.recorder import Findings, Recorder
 from annotator.learning.evaluation.services import start_evaluation
 from annotator.learning.models import Evaluation, ModelVersion
 from ner_engine import schema
@@ -89,7 +90,7 @@ def test_what_is_kept_gives_the_scores_the_errors_and_the_counts_of_each_text_ag
 
 def test_what_was_kept_in_another_form_is_not_read() -> None:
     assert Findings.of(Evaluation(findings={})) is None
-    assert Findings.of(Evaluation(findings={"form": judging.FORM + 1})) is None
+    assert Findings.of(Evaluation(findings={"form": recording.FORM + 1})) is None
 
 
 def test_a_difference_is_said_in_one_sentence() -> None:
@@ -97,13 +98,11 @@ def test_a_difference_is_said_in_one_sentence() -> None:
     assert points(-0.0004) == "0.0"
     assert points(-0.02) == "−2.0"
     sure = difference_in_words(Difference(0.018, 0.009, 0.026, 0.0, 70))
-    assert (
-        sure == "+1.8 points of micro F1, between +0.9 and +2.6 with 95 % certainty, on 70 papers."
-    )
+    assert sure == "+1.8 points of micro F1 (95 % confidence interval +0.9 to +2.6) on 70 papers."
     assert difference_in_words(Difference(0.018, -0.009, 0.026, 0.2, 70)).endswith(
-        "The two may well be equally good."
+        "The difference is not significant."
     )
-    assert "on 1 paper. From so few papers" in difference_in_words(
+    assert "on 1 paper. With so few papers" in difference_in_words(
         Difference(0.018, 0.018, 0.018, 0.0, 1)
     )
 
@@ -133,7 +132,10 @@ def test_the_legends_in_which_a_candidate_is_worse_are_named_and_what_it_misses_
     assert details.n_legends == n
     assert details.n_worse == n
     assert details.n_better == 0
-    assert {(legend.n_candidate, legend.n_current) for legend in details.worse} == {(2, 0), (1, 0)}
+    assert {(legend.n_candidate, legend.n_current) for legend in details.worse} == {
+        (2, 0),
+        (1, 0),
+    }
     assert [legend.more for legend in details.worse] == sorted(
         (legend.more for legend in details.worse), reverse=True
     )
@@ -253,10 +255,12 @@ def test_a_failing_device_ends_the_judging_and_keeps_no_scores(
 
 @pytest.mark.django_db
 def test_worse_legends_are_found_with_as_many_queries_as_few(learned: Snapshot) -> None:
+    none = Counts(0, 0, 0)
+
     def queries(keys: list[int]) -> int:
         with CaptureQueriesContext(connection) as asked:
-            judging._worse(
-                learned.project, [((key, "", ""), Counts(0, 0, 0), Counts(0, 0, 0)) for key in keys]
+            _with_documents(
+                learned.project, [_LegendCounts((key, "", ""), none, none) for key in keys]
             )
         return len(asked)
 

@@ -19,8 +19,9 @@ from annotator.accounts.models import User
 from annotator.corpus.models import Document, Layer, LayerKind, Project, ReviewMode, Segment
 from annotator.jobs.models import Job
 from annotator.jobs.services import run_job
-from annotator.learning.evaluation import effort
-from annotator.learning.evaluation.effort import Logged, effort_in, projects_tagged_by, seconds_of
+from annotator.learning.evaluation import effort, effort_counting, outcomes
+from annotator.learning.evaluation.effort import effort_in, projects_tagged_by
+from annotator.learning.evaluation.effort_counting import Logged, seconds_of
 from annotator.learning.models import (
     LegendEffort,
     ModelOrigin,
@@ -104,7 +105,7 @@ def at(operations: list[Operation], *seconds: float) -> None:
 
 
 def counts(found: effort.LabelTally) -> dict[str, int]:
-    return {name: n for name in effort.COUNTS if (n := getattr(found, name))}
+    return {name: n for name in outcomes.COUNTS if (n := getattr(found, name))}
 
 
 def by_label(found: effort.ModelEffort) -> dict[str, dict[str, int]]:
@@ -312,13 +313,13 @@ def test_what_is_too_much_for_a_page_is_counted_by_a_job(
     edit: Callable[..., Operation],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(effort, "CHUNK", 1)
-    monkeypatch.setattr(effort, "AT_ONCE", 1)
+    monkeypatch.setattr(effort_counting, "CHUNK", 1)
+    monkeypatch.setattr(effort_counting, "AT_ONCE", 1)
     for legend in suggested(3):
         edit(legend, "accept_legend")
     assert effort_in(project=project, actor=SYSTEM).n_uncounted == 2
-    job = Job.objects.get(kind=effort.EFFORT_KIND)
-    assert effort.job_of(project) == job
+    job = Job.objects.get(kind=effort_counting.EFFORT_KIND)
+    assert effort_counting.counting_job(project) == job
     run_job(job.pk)
     job.refresh_from_db()
     assert job.state == "succeeded"
@@ -389,7 +390,7 @@ def test_the_panel_shows_each_model_with_bars_and_a_table_and_the_models_page_le
     page = panel.get(address).content.decode()
     assert page.count("<svg") >= 2
     assert page.count('<table class="effort">') == 2
-    assert "Of 5 suggestions 4 were accepted as they were" in page
+    assert "Of 5 suggestions 4 were accepted unchanged" in page
     one = panel.get(f"{address}?model={tiny.pk}").content.decode()
     assert "an older model" not in one
     assert panel.get(f"{address}?model={'9' * 5000}").status_code == 200
@@ -422,7 +423,7 @@ def test_counting_asks_the_database_as_often_for_many_legends(
             accepted_by=reviewer
         )
         with CaptureQueriesContext(connection) as asked:
-            assert effort.count_efforts(project) == len(counted)
+            assert effort_counting.count_efforts(project) == len(counted)
         return len(asked)
 
     assert queries(documents[:2]) == queries(documents[2:])

@@ -244,7 +244,7 @@ def test_the_same_work_on_both_sides_differs_by_nothing_that_is_more_than_chance
 ) -> None:
     row = compared("x", "%", pairs, pairs)
     assert row.difference == 0
-    assert row.in_words == "may be chance"
+    assert row.in_words == "not significant"
     assert row.low == -row.high
 
 
@@ -254,10 +254,10 @@ def test_a_clear_difference_is_told_from_chance_and_one_of_too_few_legends_is_no
     assert row.candidate == 90
     assert row.serving == 50
     assert row.difference == 40
-    assert row.in_words == "more than chance"
+    assert row.in_words == "significant"
     assert row.low > 30
-    assert compared("accepted", "%", good[:1], bad).in_words == "too few legends to say"
-    assert compared("accepted", "%", [], bad).in_words == "nothing to compare yet"
+    assert compared("accepted", "%", good[:1], bad).in_words == "too few legends"
+    assert compared("accepted", "%", [], bad).in_words == "no data yet"
 
 
 def worked_on(
@@ -321,12 +321,12 @@ def test_it_compares_acceptance_seconds_and_actions_in_all_and_by_label(tried: C
     report = canary_of(project=tried.project, actor=SYSTEM)
     assert report.n_candidate + report.n_serving == 24
     rows = {row.name: row for row in report.work}
-    assert rows["Suggestions accepted as they were"].difference > 35
-    assert rows["Suggestions accepted as they were"].in_words == "more than chance"
-    assert rows["Actions a legend"].candidate == 2
-    assert rows["Actions a legend"].serving == 6
-    assert rows["Seconds a legend"].difference < -20
-    assert rows["Seconds a legend"].n_serving < report.n_serving
+    assert rows["Suggestions accepted unchanged"].difference > 35
+    assert rows["Suggestions accepted unchanged"].in_words == "significant"
+    assert rows["Actions per legend"].candidate == 2
+    assert rows["Actions per legend"].serving == 6
+    assert rows["Seconds per legend"].difference < -20
+    assert rows["Seconds per legend"].n_serving < report.n_serving
     assert [row.name for row in report.labels] == ["Cell"]
 
 
@@ -363,7 +363,7 @@ def test_the_candidates_run_page_starts_and_stops_it_with_a_click_and_shows_what
     address = reverse("admin:learning_trainingrun_change", args=[run.pk])
     page = panel.get(address).content.decode()
     assert 'id="stop-canary"' in page
-    assert "more than chance" in page
+    assert ">significant<" in page
     assert "Cell" in page
     stopped = panel.post(
         reverse("admin:learning_modelversion_stop_canary", args=[tried.project_id]), {"run": run.pk}
@@ -377,13 +377,13 @@ def test_the_candidates_run_page_starts_and_stops_it_with_a_click_and_shows_what
     asked = {"run": run.pk, "project": tried.project_id, "percent": "12.5"}
     assert panel.post(start, asked)["Location"] == address
     assert Canary.objects.running().get().share == 0.125
-    assert "tags 12.5 % of what is newly tagged" in panel.get(address).content.decode()
+    assert "tags 12.5 % of newly tagged legends" in panel.get(address).content.decode()
     assert (
         Promotion.objects.filter(kind="canary_started").first().reason
         == "12.5% of newly tagged legends"
     )
     assert (
-        "must be a number of percent"
+        "percentage of legends must be a number"
         in panel.post(start, {**asked, "percent": "some"}, follow=True).content.decode()
     )
 
@@ -414,6 +414,6 @@ def test_members_read_in_the_log_that_a_candidate_was_tried(
         .get(reverse("learning:models", args=[tried.project.slug]))
         .content.decode()
     )
-    assert "tried on a share" in page
-    assert "tried no longer" in page
+    assert "canary started" in page
+    assert "canary stopped" in page
     assert "switched on" not in page

@@ -188,8 +188,8 @@ def test_the_token_is_sent_to_the_hub_and_stands_nowhere_else(
     ("status", "sentence"),
     [
         (401, "does not know the token"),
-        (403, "may not write to us/ours"),
-        (500, r"refused it \(500\)"),
+        (403, "no write access to us/ours"),
+        (500, r"refused the upload \(status 500\)"),
     ],
 )
 def test_what_the_hub_refuses_is_told_in_a_sentence(
@@ -214,7 +214,7 @@ def test_a_hub_that_does_not_answer_is_named(ours: ModelVersion, settings: Any) 
 def test_what_answers_but_is_no_hub_is_named(fake: Hub, ours: ModelVersion) -> None:
     fake.babbles = True
     job = push(ours)
-    assert (job.state, f"What answers at {fake.address} is no hub" in job.error) == (
+    assert (job.state, f"The server at {fake.address} is not a hub" in job.error) == (
         JobState.FAILED,
         True,
     ), job.error
@@ -231,9 +231,7 @@ def test_without_a_token_nothing_is_pushed_and_it_says_what_to_set(
     ours: ModelVersion, settings: Any
 ) -> None:
     settings.HUB_TOKEN = ""
-    with pytest.raises(
-        UserError, match="set SD_HUB_TOKEN to a token that may write, SD_HUB_ENDPOINT"
-    ):
+    with pytest.raises(UserError, match="Set SD_HUB_TOKEN to a token with write access"):
         push(ours)
     assert Job.objects.count() == 0
 
@@ -351,7 +349,7 @@ def test_the_panel_shows_the_licence_first_and_then_gives_it_away(
         in panel.get(reverse("admin:learning_modelversion_change", args=[ours.pk])).content.decode()
     )
     page = panel.get(address).content.decode()
-    assert "Its card names no licence." in page
+    assert "card names no licence." in page
     assert page.index("licence") < page.index('id="push"')
     assert panel.post(address, {"repository": "ours", "licence": "mit"}).status_code == 422
     answer = panel.post(address, {"repository": "us/ours", "licence": "mit", "is_private": "on"})

@@ -373,7 +373,9 @@ def test_the_dry_run_stands_before_the_launch_which_is_one_click_from_it(
     page = panel.get(response["Location"])
     assert page.status_code == 200
     n = [learned.counts[side]["panels"] for side in ("train", "eval", "test")]
-    assert re.search(rf"GENEPROD {n[0]} {n[0]} {n[1]} {n[1]} {n[2]} {n[2]} known", text_of(page))
+    assert re.search(
+        rf"GENEPROD {n[0]} {n[0]} {n[1]} {n[1]} {n[2]} {n[2]} predicts it", text_of(page)
+    )
     assert "Fewer than 50 training examples" in text_of(page)
     part = panel.get(response["Location"], headers={"HX-Request": "true"})
     assert part.status_code == 200
@@ -404,10 +406,12 @@ def test_a_dry_run_that_nobody_works_on_says_so_after_ten_seconds(
 ) -> None:
     job = tried(learned)
     address = reverse(DRY_RUN, args=[job.pk])
-    assert "Nobody is working on this" not in text_of(panel.get(address))
+    assert "No worker is running" not in text_of(panel.get(address))
     Job.objects.filter(pk=job.pk).update(created_at=timezone.now() - timedelta(seconds=11))
     for headers in ({}, {"HX-Request": "true"}):
-        assert "no worker listens on queue “train”" in text_of(panel.get(address, headers=headers))
+        assert "No worker is running for the queue “train”" in text_of(
+            panel.get(address, headers=headers)
+        )
 
 
 def test_a_dry_run_is_changed_by_going_back_with_what_was_chosen(

@@ -6,7 +6,7 @@ import pytest
 
 from annotator.common.errors import UserError
 from annotator.corpus.models import Project
-from annotator.learning.adminforms import StartForm
+from annotator.learning.forms.training import StartForm
 from annotator.learning.training.recipes import (
     check_hyperparameter,
     checked_hyperparameters,

@@ -1,0 +1,267 @@
+"""The details behind a comparison: its uncertainty, the errors, and the legends that got worse."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from annotator.corpus.models import Document, Project
+from annotator.learning.evaluation.comparison import Comparison
+from annotator.learning.evaluation.recorder import EvaluatedText, Findings, Pairs
+from annotator.learning.models import Evaluation
+from ner_engine.scoring.comparison import NOTHING, Counts, Difference, paired_bootstrap, worse_texts
+
+#: The kinds of wrong boundaries, as ``errors_of`` names them.
+EDGES: Final = ("begins", "ends", "both")
+#: The lengths to which pages cut long lists.
+SHOWN_STRINGS: Final = 15
+SHOWN_LEGENDS: Final = 20
+#: With fewer papers than this a bootstrap interval is too narrow.
+FEW_PAPERS: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """How often the candidate, and the current model, did something.
+
+    ``current`` is None if that model was not evaluated on the same texts. ``is_right`` marks what
+    a model should do.
+    """
+
+    candidate: int
+    current: int | None
+    is_right: bool = False
+
+    @property
+    def more(self) -> int:
+        """By how much the candidate's count exceeds the current model's; 0 if that is unknown."""
+        return self.candidate - self.current if self.current is not None else 0
+
+    @property
+    def less(self) -> int:
+        """By how much the candidate's count falls below the current model's."""
+        return -self.more
+
+
+@dataclass(frozen=True, slots=True)
+class CountedString:
+    """A string that was missed or invented, and how often."""
+
+    label: str
+    surface: str
+    cell: Cell
+
+
+@dataclass(frozen=True, slots=True)
+class WorseLegend:
+    """A legend in which the candidate makes more errors, missed or invented entities.
+
+    ``document`` is None if the legend was removed from the project.
+    """
+
+    document: Document | None
+    paper: str
+    name: str
+    n_candidate: int
+    n_current: int
+
+    @property
+    def more(self) -> int:
+        """The number of additional errors."""
+        return self.n_candidate - self.n_current
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """The details of a comparison; what needs both models is None or empty without both.
+
+    ``confusion`` has a row for each gold label, "" standing for no entity, with a cell for each
+    of ``labels`` and one for missed entities. ``edges`` has a row for each label with a cell for
+    each of ``EDGES``. ``milliseconds`` is the mean time to tag a legend, of the candidate and of
+    the current model.
+    """
+
+    difference: Difference | None
+    labels: Sequence[str]
+    confusion: Sequence[tuple[str, Sequence[Cell]]]
+    edges: Sequence[tuple[str, Sequence[Cell]]]
+    missed: Sequence[CountedString]
+    invented: Sequence[CountedString]
+    worse: Sequence[WorseLegend]
+    n_worse: int
+    n_better: int
+    n_legends: int
+    milliseconds: tuple[float, float | None]
+
+    @property
+    def in_words(self) -> str:
+        """The difference in one sentence, or "" if it is unknown."""
+        return difference_in_words(self.difference) if self.difference is not None else ""
+
+
+def points(fraction: float) -> str:
+    """Return a fraction of F1 in signed points, such as "+1.8" for 0.018."""
+    rounded = round(100 * fraction, 1)
+    if rounded > 0:
+        return f"+{rounded:.1f}"
+    if rounded < 0:
+        return f"−{-rounded:.1f}"
+    return "0.0"
+
+
+def difference_in_words(difference: Difference) -> str:
+    """Return a sentence on the difference of micro F1 and its 95 % confidence interval."""
+    n_papers = difference.n_groups
+    papers = f"{n_papers:,} paper" if n_papers == 1 else f"{n_papers:,} papers"
+    sentence = (
+        f"{points(difference.measured)} points of micro F1 (95 % confidence interval"
+        f" {points(difference.low)} to {points(difference.high)}) on {papers}."
+    )
+    if n_papers < FEW_PAPERS:
+        return f"{sentence} With so few papers the interval is unreliable."
+    if difference.low <= 0 <= difference.high:
+        return f"{sentence} The difference is not significant."
+    return sentence
+
+
+def details_of(comparison: Comparison, project: Project) -> Details | None:
+    """Return the details behind a comparison, or None if the candidate's evaluation has none."""
+    candidate = Findings.of(comparison.candidate)
+    if candidate is None:
+        return None
+    current = _comparable_findings(candidate, comparison.current)
+    labels = sorted({*candidate.labels, *(current.labels if current else ())})
+    legends = _by_legend(current, candidate) if current is not None else []
+    worse = _worse_first(legends)
+    better = worse_texts([each.candidate for each in legends], [each.current for each in legends])
+    n_legends = max(1, len({_legend_of(text) for text in candidate.texts}))
+    current_milliseconds = None
+    if comparison.current is not None:
+        current_milliseconds = _milliseconds(comparison.current, n_legends)
+    return Details(
+        difference=_difference(current, candidate) if current is not None else None,
+        labels=labels,
+        confusion=_confusion(current, candidate, labels),
+        edges=_edges(current, candidate, labels),
+        missed=_strings(candidate.missed, current.missed if current else None),
+        invented=_strings(candidate.invented, current.invented if current else None),
+        worse=_with_documents(project, worse[:SHOWN_LEGENDS]),
+        n_worse=len(worse),
+        n_better=len(better),
+        n_legends=n_legends,
+        milliseconds=(_milliseconds(comparison.candidate, n_legends), current_milliseconds),
+    )
+
+
+def _comparable_findings(candidate: Findings, current: Evaluation | None) -> Findings | None:
+    """Return the current model's findings, or None if they are not of the same texts."""
+    findings = Findings.of(current) if current is not None else None
+    if findings is None or not candidate.are_of_the_same_texts_as(findings):
+        return None
+    return findings
+
+
+def _milliseconds(evaluation: Evaluation, n_legends: int) -> float:
+    return 1000 * evaluation.seconds / n_legends
+
+
+def _difference(current: Findings, candidate: Findings) -> Difference:
+    papers = [text.paper for text in candidate.texts]
+    return paired_bootstrap(papers, current.totals, candidate.totals)
+
+
+# Errors
+
+
+def _cell(pair: tuple[str, str], candidate: Pairs, current: Pairs | None) -> Cell:
+    return Cell(candidate.get(pair, 0), current.get(pair, 0) if current is not None else None)
+
+
+def _confusion(
+    current: Findings | None, candidate: Findings, labels: Sequence[str]
+) -> list[tuple[str, list[Cell]]]:
+    of_current = current.confusion if current is not None else None
+    columns = (*labels, NOTHING)
+    rows = []
+    for gold in columns:
+        cells = []
+        for predicted in columns:
+            cell = _cell((gold, predicted), candidate.confusion, of_current)
+            cells.append(replace(cell, is_right=gold == predicted))
+        rows.append((gold, cells))
+    return rows
+
+
+def _edges(
+    current: Findings | None, candidate: Findings, labels: Sequence[str]
+) -> list[tuple[str, list[Cell]]]:
+    of_current = current.edges if current is not None else None
+    return [
+        (label, [_cell((label, edge), candidate.edges, of_current) for edge in EDGES])
+        for label in labels
+    ]
+
+
+def _strings(candidate: Pairs, current: Pairs | None) -> list[CountedString]:
+    """Return the strings that the candidate has more often first, then the most frequent."""
+    strings = [CountedString(*pair, _cell(pair, candidate, current)) for pair in candidate]
+    strings.sort(key=lambda each: (-each.cell.more, -each.cell.candidate, each.label, each.surface))
+    return strings[:SHOWN_STRINGS]
+
+
+# Legends
+
+#: A legend's key, paper and name; the name is "" if there is a key.
+_LegendKey = tuple[int, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _LegendCounts:
+    """The counts of both models in one legend."""
+
+    key: _LegendKey
+    current: Counts
+    candidate: Counts
+
+
+def _legend_of(text: EvaluatedText) -> _LegendKey:
+    return text.document, text.paper, "" if text.document else text.name
+
+
+def _by_legend(current: Findings, candidate: Findings) -> list[_LegendCounts]:
+    """Return the counts of both models in each legend, summed over its texts."""
+    nothing = Counts(0, 0, 0)
+    of_current: dict[_LegendKey, Counts] = {}
+    of_candidate: dict[_LegendKey, Counts] = {}
+    for old, new in zip(current.texts, candidate.texts, strict=True):
+        key = _legend_of(new)
+        of_current[key] = of_current.get(key, nothing) + old.total
+        of_candidate[key] = of_candidate.get(key, nothing) + new.total
+    return [_LegendCounts(key, of_current[key], counts) for key, counts in of_candidate.items()]
+
+
+def _worse_first(legends: Sequence[_LegendCounts]) -> list[_LegendCounts]:
+    """Return the legends in which the candidate makes more errors, the worst first."""
+    worse = worse_texts([each.current for each in legends], [each.candidate for each in legends])
+    return [legends[index] for index, _ in worse]
+
+
+def _with_documents(project: Project, legends: Sequence[_LegendCounts]) -> list[WorseLegend]:
+    """Look the legends up in the project, by key or by paper and id in the source."""
+    documents = project.documents.only("pk", "project", "doi", "figure_label", "external_id")
+    keys = [legend.key[0] for legend in legends if legend.key[0]]
+    names = [legend.key[2] for legend in legends if not legend.key[0]]
+    by_key = documents.in_bulk(keys)
+    by_name = {
+        (document.doi.lower(), document.external_id): document
+        for document in documents.filter(external_id__in=names)
+    }
+    worse = []
+    for legend in legends:
+        key, paper, name = legend.key
+        document = by_key.get(key) if key else by_name.get((paper.lower(), name))
+        worse.append(
+            WorseLegend(document, paper, name, legend.candidate.n_errors, legend.current.n_errors)
+        )
+    return worse

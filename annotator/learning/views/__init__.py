@@ -1,0 +1,1 @@
+"""Pages about models outside the admin, one module a page."""
