@@ -122,7 +122,7 @@ def test_pages_take_few_queries_however_many_legends_there_are(
         client.get(address("legend", documents[3]))
 
 
-def test_the_review_page_shows_the_words_with_their_indices_and_tells_the_script_the_rest(
+def test_the_page_has_indexed_words_and_facts_for_the_script(
     make_legend: MakeLegend, client_of: ClientOf, curator: User
 ) -> None:
     document, after = make_legend(), make_legend()
@@ -149,7 +149,7 @@ def test_text_that_looks_like_markup_is_shown_as_text(
     )
 
 
-def test_next_opens_the_next_waiting_legend_and_the_queue_when_none_waits(
+def test_next_opens_a_waiting_legend_or_else_the_queue(
     make_legend: MakeLegend, client_of: ClientOf, curator: User
 ) -> None:
     first, second = make_legend(), make_legend()
@@ -205,7 +205,7 @@ def test_accepting_names_the_next_legend(
     )
 
 
-def test_a_stale_edit_answers_409_with_the_legend_as_it_is_and_what_others_did(
+def test_a_stale_edit_gets_409_with_the_changes_of_others(
     make_legend: MakeLegend, client_of: ClientOf, curator: User, operate: Operate
 ) -> None:
     document = make_legend()
@@ -226,7 +226,7 @@ def suggest_anew(document: Document) -> None:
     )
 
 
-def test_a_legend_is_accepted_with_the_suggestions_that_were_seen(
+def test_acceptance_needs_the_suggestions_that_were_seen(
     make_legend: MakeLegend, client_of: ClientOf, curator: User
 ) -> None:
     document = make_legend()
@@ -367,7 +367,7 @@ def test_the_list_edits_a_legend_from_end_to_end(
     ]
 
 
-def test_the_list_says_what_went_wrong_and_where_a_typed_string_is_not_found(
+def test_the_list_explains_a_typed_string_that_is_not_found(
     make_legend: MakeLegend, client_of: ClientOf, curator: User
 ) -> None:
     document = make_legend()
@@ -399,7 +399,7 @@ def test_pressing_a_button_twice_edits_once(
     assert document.state == DocumentState.IN_REVIEW
 
 
-def test_the_list_shows_the_text_and_every_entity_with_its_own_form(
+def test_the_list_shows_the_text_and_a_form_for_each_entity(
     make_legend: MakeLegend, client_of: ClientOf, curator: User, viewer: User
 ) -> None:
     document = make_legend()

@@ -102,9 +102,7 @@ def said(document: Document) -> list[str]:
 # ------------------------------------------------------------------------------------------
 
 
-def test_what_was_used_most_for_the_string_comes_first_in_whatever_case_it_was_written(
-    bring: Bring, curator: User
-) -> None:
+def test_the_most_used_candidate_comes_first_in_any_case(bring: Bring, curator: User) -> None:
     bring([("Bax", "GENEPROD", [MOUSE])], times=2)
     bring([("BAX", "GENEPROD", [HUMAN])], times=3)
     bring([("bax", "GENEPROD", [HUMAN]), ("Bak", "GENEPROD", [MOUSE]), ("Bax", "GENEPROD", [])])
@@ -114,9 +112,7 @@ def test_what_was_used_most_for_the_string_comes_first_in_whatever_case_it_was_w
     )
 
 
-def test_one_entry_written_in_several_ways_is_one_candidate_as_full_as_any(
-    bring: Bring, curator: User
-) -> None:
+def test_one_entry_written_in_several_ways_is_one_candidate(bring: Bring, curator: User) -> None:
     bring([("Bax", "GENEPROD", [Identifier("12028", database="NCBI gene")])], times=2)
     bring([("Bax", "GENEPROD", [MOUSE])])
     bring([("Bax", "GENEPROD", [MOUSE, MOUSE])])
@@ -138,9 +134,7 @@ def test_several_entries_of_one_entity_stay_together(bring: Bring, curator: User
     ]
 
 
-def test_those_of_species_in_the_paper_come_first_and_what_the_paper_calls_the_string_before_them(
-    bring: Bring, curator: User
-) -> None:
+def test_species_and_usage_of_the_paper_come_first(bring: Bring, curator: User) -> None:
     bring([("Bax", "GENEPROD", [HUMAN])], times=3)
     bring([("Bax", "GENEPROD", [MOUSE])], times=2)
     bring([("Bax", "GENEPROD", [Identifier("Q07813", "Bax", "10090", "UniProt", "Mus musculus")])])
@@ -157,7 +151,7 @@ def test_those_of_species_in_the_paper_come_first_and_what_the_paper_calls_the_s
     ("surface", "label", "identifier", "first"),
     [("mice", "ORGANISM", MICE, "12028"), ("HeLa", "CELL", HELA, "581")],
 )
-def test_a_paper_without_identifiers_is_told_its_species_by_its_organisms_and_cells(
+def test_organisms_and_cells_name_the_species_of_a_paper(
     surface: str,
     label: str,
     identifier: Identifier,
@@ -197,7 +191,7 @@ def test_at_most_five_are_offered(bring: Bring, curator: User) -> None:
     assert len(offered(here, "Bax", curator)) == 5
 
 
-def test_an_edited_legend_counts_as_decided_and_no_longer_as_imported(
+def test_an_edited_legend_no_longer_counts_as_imported(
     bring: Bring, operate: Operate, curator: User
 ) -> None:
     one, _ = bring([("Bax", "GENEPROD", [HUMAN])], times=2)
@@ -218,7 +212,7 @@ def test_suggestions_are_nobodys_choice(make_legend: MakeLegend, curator: User) 
     assert offered(document, "Bax", curator) == []
 
 
-def test_projects_that_one_may_not_see_or_that_have_other_labels_are_not_looked_at(
+def test_hidden_projects_and_other_label_sets_are_not_searched(
     bring: Bring, curator: User, admin: User
 ) -> None:
     hidden = create_project(name="hidden", actor=SYSTEM)
@@ -268,9 +262,7 @@ def test_attributes_of_any_kind_do_no_harm(
     said(here)
 
 
-def test_the_search_begins_at_the_index_of_strings_however_often_one_stands_there(
-    bring: Bring, curator: User
-) -> None:
+def test_the_search_begins_at_the_index_of_strings(bring: Bring, curator: User) -> None:
     bring([("Bax", "GENEPROD", [HUMAN])], times=3)
     (here,) = bring([])
     with CaptureQueriesContext(
@@ -292,7 +284,7 @@ def test_the_search_begins_at_the_index_of_strings_however_often_one_stands_ther
 # ------------------------------------------------------------------------------------------
 
 
-def test_one_string_with_two_identifiers_in_a_paper_is_a_warning_that_says_where(
+def test_two_identifiers_of_one_string_are_a_warning(
     bring: Bring,
 ) -> None:
     one, *_ = bring([("Bax", "GENEPROD", [MOUSE])], times=2, doi="10.1000/one")
@@ -307,7 +299,7 @@ def test_one_string_with_two_identifiers_in_a_paper_is_a_warning_that_says_where
     assert said(elsewhere) == []
 
 
-def test_the_same_entries_in_another_order_or_twice_or_none_at_all_are_no_warning(
+def test_the_same_entries_in_another_order_are_no_warning(
     bring: Bring,
 ) -> None:
     one, *_ = bring(

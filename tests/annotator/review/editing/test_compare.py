@@ -37,7 +37,7 @@ def entity(start: int, end: int, label: str = "CELL", role: str = "", key: str =
     return Entity(key or f"{start}-{end}-{label}", start, end, label, role)
 
 
-def test_entities_are_the_same_moved_relabelled_given_a_role_lost_or_added() -> None:
+def test_each_kind_of_change_is_recognised() -> None:
     old = [entity(0, 3), entity(5, 9), entity(12, 15), entity(20, 22), entity(30, 33, "GENEPROD")]
     new = [
         entity(0, 3),
@@ -54,7 +54,7 @@ def test_entities_are_the_same_moved_relabelled_given_a_role_lost_or_added() -> 
     assert [(each.change.value, each.start) for each in compare(old, new)] == differences
 
 
-def test_of_several_partners_the_one_of_the_best_overlap_is_taken_and_each_once() -> None:
+def test_the_partner_with_the_best_overlap_is_taken() -> None:
     found = paired([entity(0, 10), entity(2, 5)], [entity(2, 5), entity(0, 8)])
     assert [
         (each.change, each.old and each.old.end, each.new and each.new.end) for each in found
@@ -88,9 +88,7 @@ spans = st.lists(
 
 
 @given(spans, st.randoms(use_true_random=False))
-def test_a_version_compared_with_itself_shows_no_difference_in_whatever_order(
-    found: list[Entity], random: Random
-) -> None:
+def test_a_version_does_not_differ_from_itself(found: list[Entity], random: Random) -> None:
     assert compare(found, random.sample(found, len(found))) == []
 
 
@@ -112,7 +110,7 @@ def test_every_entity_of_both_sides_stands_in_exactly_one_pair(
 
 
 @given(spans, spans)
-def test_exchanged_what_was_added_is_lost_and_all_else_is_the_same(
+def test_exchanging_the_versions_turns_added_into_lost(
     old: list[Entity], new: list[Entity]
 ) -> None:
     other_name = {Change.ADDED: Change.LOST, Change.LOST: Change.ADDED}
@@ -142,7 +140,7 @@ def seen(document: Document) -> list[Version]:
 
 
 @pytest.mark.django_db
-def test_versions_are_the_models_the_file_each_acceptance_and_now(
+def test_versions_are_models_file_acceptances_and_now(
     make_legend: MakeLegend, operate: Operate
 ) -> None:
     document = make_legend(imported=[("inhibitor", "SMALL_MOLECULE", None)])
@@ -191,7 +189,7 @@ def test_two_models_are_compared_where_nobody_decided_yet(make_legend: MakeLegen
 
 
 @pytest.mark.django_db
-def test_a_blind_legend_shows_no_suggestions_here_until_it_is_accepted(
+def test_a_blind_legend_hides_suggestions_until_accepted(
     make_legend: MakeLegend, operate: Operate, curator: User, client_of: ClientOf
 ) -> None:
     document = make_legend()
@@ -208,7 +206,7 @@ def test_a_blind_legend_shows_no_suggestions_here_until_it_is_accepted(
 
 
 @pytest.mark.django_db
-def test_the_page_tells_what_differs_with_its_surroundings_and_how_well_they_agree(
+def test_the_page_shows_differences_in_context_and_agreement(
     make_legend: MakeLegend, operate: Operate, viewer: User, client_of: ClientOf
 ) -> None:
     document = make_legend(text="(A) Bax & Bak in <MEFs>.")
@@ -271,7 +269,7 @@ def standing(document: Document) -> set[tuple[str, str, str, str]]:
 
 
 @pytest.mark.django_db
-def test_what_was_rejected_or_not_decided_yet_is_taken_over_and_keeps_its_identity(
+def test_taking_over_keeps_the_identity_of_an_entity(
     make_legend: MakeLegend, operate: Operate, take_from_page: Any
 ) -> None:
     document = make_legend()
@@ -290,7 +288,7 @@ def test_what_was_rejected_or_not_decided_yet_is_taken_over_and_keeps_its_identi
 
 
 @pytest.mark.django_db
-def test_range_label_and_role_are_taken_over_from_an_earlier_acceptance_together(
+def test_range_label_and_role_are_taken_over_together(
     make_legend: MakeLegend, operate: Operate, take_from_page: Any
 ) -> None:
     document = make_legend(suggested=[("Bax", "GENEPROD", 0.9)])
@@ -317,7 +315,7 @@ def test_range_label_and_role_are_taken_over_from_an_earlier_acceptance_together
 
 
 @pytest.mark.django_db
-def test_a_taking_over_that_comes_too_late_or_into_other_hands_changes_nothing(
+def test_a_late_or_locked_take_over_changes_nothing(
     make_legend: MakeLegend, operate: Operate, curator: User, reviewer: User, client_of: ClientOf
 ) -> None:
     document = make_legend()

@@ -81,7 +81,7 @@ def test_what_was_undone_is_no_change(
     assert len(facts["theirs"]) == 2
 
 
-def test_other_identifiers_panels_and_the_acceptance_are_told_too(
+def test_changed_identifiers_panels_and_acceptance_are_listed(
     make_legend: MakeLegend, operate: Operate, conflict: Any, reviewer: User, curator: User
 ) -> None:
     document = make_legend(suggested=[("Bax", "GENEPROD", 0.9)])

@@ -35,7 +35,7 @@ def paper(make_legend: MakeLegend) -> list[Document]:
     return legends
 
 
-def test_a_label_reaches_the_same_string_in_the_papers_other_legends_and_no_further(
+def test_a_label_reaches_the_legends_of_its_paper_alone(
     paper: list[Document], operate: Operate
 ) -> None:
     operate(paper[0], "relabel", entity="s0", label="CELL")
@@ -97,7 +97,7 @@ def test_a_legend_whose_roles_do_not_fit_the_label_is_unchanged(
     assert decided(there) == []
 
 
-def test_accepted_legends_and_those_in_other_hands_are_left_alone(
+def test_accepted_and_leased_legends_are_left_alone(
     paper: list[Document], operate: Operate, reviewer: User
 ) -> None:
     operate(paper[1], "accept_legend")
@@ -109,7 +109,7 @@ def test_accepted_legends_and_those_in_other_hands_are_left_alone(
     assert decided(paper[2]) == []
 
 
-def test_one_undo_takes_it_back_everywhere_and_one_redo_brings_it_back(
+def test_one_undo_and_one_redo_reach_the_whole_paper(
     paper: list[Document], operate: Operate
 ) -> None:
     operate(paper[0], "propagate", entity="s0", scope="paper")
@@ -127,7 +127,7 @@ def test_one_undo_takes_it_back_everywhere_and_one_redo_brings_it_back(
         assert rebuilt_state(legend).decided == legend_state(legend).decided
 
 
-def test_undo_leaves_a_legend_alone_that_was_edited_since_and_says_so(
+def test_undo_leaves_a_legend_that_was_edited_since(
     paper: list[Document], operate: Operate
 ) -> None:
     operate(paper[0], "propagate", entity="s0", scope="paper")
@@ -138,7 +138,7 @@ def test_undo_leaves_a_legend_alone_that_was_edited_since_and_says_so(
     assert [len(decided(legend)) for legend in paper] == [0, 0, 3, 0]
 
 
-def test_with_nothing_to_change_here_the_others_are_still_reached(
+def test_others_are_reached_if_nothing_changes_here(
     paper: list[Document], operate: Operate
 ) -> None:
     operate(paper[0], "propagate", entity="s0")
@@ -173,9 +173,7 @@ def test_identifiers_go_along(paper: list[Document], operate: Operate) -> None:
     } == {"12028"}
 
 
-def test_an_acceptance_is_logged_with_the_rules_it_was_made_under(
-    paper: list[Document], operate: Operate
-) -> None:
+def test_an_acceptance_is_logged_with_its_rules(paper: list[Document], operate: Operate) -> None:
     Project.objects.update(threshold=0.6)
     operation = operate(paper[0], "accept_legend").operation
     assert {

@@ -62,7 +62,7 @@ def test_suggestions_stay_as_they_were_suggested(make_legend: MakeLegend, operat
     assert stored(document, LayerKind.SUGGESTED) == before
 
 
-def test_decisions_begin_from_what_was_imported_and_leave_the_import_alone(
+def test_decisions_begin_from_the_import_and_do_not_change_it(
     make_legend: MakeLegend, operate: Operate
 ) -> None:
     document = make_legend(
@@ -88,7 +88,7 @@ def test_an_operation_sent_twice_is_done_once(make_legend: MakeLegend, operate: 
     assert document.operations.count() == 2
 
 
-def test_an_id_used_for_another_legend_or_by_somebody_else_is_refused(
+def test_an_operation_id_of_another_edit_is_refused(
     make_legend: MakeLegend, operate: Operate, reviewer: User
 ) -> None:
     one, other, once = make_legend(), make_legend(), uuid.uuid4()
@@ -98,7 +98,7 @@ def test_an_id_used_for_another_legend_or_by_somebody_else_is_refused(
             operate(document, "accept", entity="s0", id=once, actor=actor)
 
 
-def test_a_write_on_an_older_revision_is_refused_and_told_what_came_between(
+def test_a_stale_write_is_refused_with_the_edits_between(
     make_legend: MakeLegend, operate: Operate
 ) -> None:
     document = make_legend()
@@ -186,7 +186,7 @@ def test_only_those_who_may_review_edit(
     assert not Operation.objects.exists()
 
 
-def test_a_legend_in_somebodys_hands_is_not_edited_by_another_until_it_is_free_or_taken_over(
+def test_a_leased_legend_is_edited_by_its_holder_alone(
     make_legend: MakeLegend, operate: Operate, curator: User, reviewer: User
 ) -> None:
     document = make_legend()
@@ -200,7 +200,7 @@ def test_a_legend_in_somebodys_hands_is_not_edited_by_another_until_it_is_free_o
     assert holder_of(document) == curator
 
 
-def test_accepting_a_legend_decides_the_rest_lets_go_of_it_and_names_who(
+def test_accepting_a_legend_decides_the_rest_and_ends_the_lease(
     make_legend: MakeLegend, curator: User
 ) -> None:
     document = make_legend()
@@ -213,9 +213,7 @@ def test_accepting_a_legend_decides_the_rest_lets_go_of_it_and_names_who(
     assert holder_of(document) is None
 
 
-def test_undo_takes_back_an_acceptance_with_all_it_swept_and_redo_repeats_it(
-    make_legend: MakeLegend, operate: Operate
-) -> None:
+def test_an_acceptance_can_be_undone_and_redone(make_legend: MakeLegend, operate: Operate) -> None:
     document = make_legend()
     operate(document, "relabel", entity="s0", label="CELL")
     before = stored(document)
@@ -232,9 +230,7 @@ def test_undo_takes_back_an_acceptance_with_all_it_swept_and_redo_repeats_it(
     assert document.state == DocumentState.ACCEPTED
 
 
-def test_undo_and_redo_walk_the_whole_history_and_stop_at_its_ends(
-    make_legend: MakeLegend, operate: Operate
-) -> None:
+def test_undo_and_redo_walk_the_whole_history(make_legend: MakeLegend, operate: Operate) -> None:
     document = make_legend()
     states = [legend_state(document)]
     steps: list[tuple[str, dict[str, Any]]] = [
@@ -332,7 +328,7 @@ def test_offsets_are_code_points_in_any_text(make_legend: MakeLegend, operate: O
     ]
 
 
-def test_the_next_legend_is_one_that_waits_and_that_nobody_else_holds(
+def test_the_next_legend_waits_and_nobody_else_holds_it(
     make_legend: MakeLegend, project: Project, curator: User, reviewer: User
 ) -> None:
     first, second, third = make_legend(), make_legend(), make_legend()

@@ -129,7 +129,7 @@ def test_a_persons_own_order_goes_before_the_projects(
 
 
 @pytest.mark.django_db
-def test_legends_with_a_question_are_handed_to_those_alone_who_may_answer_it(
+def test_legends_with_a_question_go_to_reviewers_alone(
     make_queue: Callable[..., list[Document]], project: Project, curator: User, reviewer: User
 ) -> None:
     first, second, third = make_queue(3)
@@ -140,7 +140,7 @@ def test_legends_with_a_question_are_handed_to_those_alone_who_may_answer_it(
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("order", QueueOrder.values)
-def test_a_legends_number_and_neighbours_are_those_among_all_of_the_project(
+def test_number_and_neighbours_count_all_legends(
     order: str, make_queue: Callable[..., list[Document]], project: Project
 ) -> None:
     documents = sorted(make_queue(15), key=SORTED[order])
@@ -173,7 +173,7 @@ def test_pages_of_the_queue_put_together_are_the_queue(
 
 
 @given(share=st.floats(0, 1), n=st.integers(0, 400))
-def test_the_draw_is_due_as_often_as_the_share_says(share: float, n: int) -> None:
+def test_the_sample_is_due_as_often_as_the_share_says(share: float, n: int) -> None:
     assert abs(sum(sample_is_due(number, share) for number in range(n)) - n * share) < 1 + 1e-6
 
 
@@ -181,7 +181,7 @@ def test_the_draw_is_due_as_often_as_the_share_says(share: float, n: int) -> Non
     ("share", "due"),
     [(0.1, [9, 19, 29]), (0.25, [3, 7, 11, 15, 19, 23, 27]), (0.0, []), (1.0, list(range(30)))],
 )
-def test_of_every_so_many_legends_the_last_is_drawn(share: float, due: Sequence[int]) -> None:
+def test_of_every_so_many_legends_the_last_is_sampled(share: float, due: Sequence[int]) -> None:
     assert [number for number in range(30) if sample_is_due(number, share)] == due
 
 
@@ -208,7 +208,7 @@ def test_every_fifth_legend_comes_by_lot_and_the_others_in_order(
 
 
 @pytest.mark.django_db
-def test_what_is_fetched_ahead_is_what_comes_after_the_legend_was_accepted(
+def test_the_prefetched_legend_is_the_one_that_follows(
     make_queue: Callable[..., list[Document]], project: Project, curator: User
 ) -> None:
     project.random_share = 0.3
@@ -235,7 +235,7 @@ def test_when_one_side_of_the_draw_has_run_out_the_other_goes_on(
 
 
 @pytest.mark.django_db
-def test_a_drawn_legend_that_somebody_leaves_aside_comes_again_when_the_draw_is_due_again(
+def test_a_skipped_sample_legend_comes_again(
     make_queue: Callable[..., list[Document]], project: Project, curator: User
 ) -> None:
     project.random_share = 0.25
@@ -262,7 +262,7 @@ def three(make_legend: MakeLegend) -> list[Document]:
 
 
 @pytest.mark.django_db
-def test_the_queue_page_lists_in_the_order_one_chose_and_remembers_it(
+def test_the_queue_page_remembers_the_chosen_order(
     three: list[Document], project: Project, client_of: ClientOf, curator: User
 ) -> None:
     first, second, third = (document.pk for document in three)
@@ -294,7 +294,7 @@ def test_the_queue_page_lists_in_the_order_one_chose_and_remembers_it(
 
 
 @pytest.mark.django_db
-def test_one_goes_on_from_legend_to_legend_in_the_order_one_chose(
+def test_legends_follow_in_the_chosen_order(
     three: list[Document], project: Project, client_of: ClientOf, curator: User
 ) -> None:
     first, second, third = (
@@ -340,7 +340,7 @@ def test_accepting_goes_on_in_the_order_one_chose(
 
 
 @pytest.mark.django_db
-def test_nothing_of_a_blind_legends_suggestions_stands_on_the_queue_page_until_it_is_accepted(
+def test_the_queue_page_hides_suggestions_of_blind_legends(
     three: list[Document], project: Project, client_of: ClientOf, curator: User
 ) -> None:
     Project.objects.update(blind_share=1.0)
@@ -359,7 +359,7 @@ def test_nothing_of_a_blind_legends_suggestions_stands_on_the_queue_page_until_i
 
 
 @pytest.mark.django_db
-def test_an_acceptance_is_logged_with_the_rules_it_was_made_under(
+def test_an_acceptance_is_logged_with_its_rules(
     make_legend: MakeLegend, operate: Operate, project: Project
 ) -> None:
     project.review_mode, project.threshold, project.blind_share, project.random_share = (

@@ -134,7 +134,7 @@ def test_bad_input_answers_422_with_the_form(
 
 
 @pytest.mark.django_db
-def test_managers_find_the_settings_from_the_queue_and_from_the_project(
+def test_queue_and_project_link_to_the_settings_for_managers(
     make_legend: MakeLegend, project: Project, client_of: ClientOf, manager: User, curator: User
 ) -> None:
     make_legend()
@@ -148,7 +148,7 @@ def test_managers_find_the_settings_from_the_queue_and_from_the_project(
 
 
 @pytest.mark.django_db
-def test_the_table_of_thresholds_counts_waiting_suggestions_below_each_tenth(
+def test_the_table_counts_suggestions_below_each_tenth(
     make_legend: MakeLegend, project: Project, curator: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_legend()
@@ -175,7 +175,7 @@ def test_the_table_of_thresholds_counts_waiting_suggestions_below_each_tenth(
 
 
 @pytest.mark.django_db
-def test_the_review_page_is_told_the_rules_and_which_entities_need_a_decision(
+def test_the_page_gets_the_rules_and_the_open_entities(
     make_legend: MakeLegend, project: Project, client_of: ClientOf, curator: User
 ) -> None:
     change_review_settings(
@@ -205,7 +205,7 @@ def test_the_review_page_is_told_the_rules_and_which_entities_need_a_decision(
 
 
 @pytest.mark.django_db
-def test_an_unsure_suggestion_is_drawn_dotted_even_where_the_threshold_is_lower(
+def test_an_unsure_suggestion_is_dotted_at_a_lower_threshold(
     make_legend: MakeLegend, project: Project, client_of: ClientOf, curator: User
 ) -> None:
     Project.objects.update(threshold=0.1)
@@ -221,7 +221,7 @@ def test_an_unsure_suggestion_is_drawn_dotted_even_where_the_threshold_is_lower(
 
 
 @pytest.mark.django_db
-def test_deciding_a_legend_waits_for_what_lies_below_the_threshold(
+def test_acceptance_waits_for_suggestions_below_the_threshold(
     make_legend: MakeLegend, operate: Operate, project: Project
 ) -> None:
     change_review_settings(project=project, actor=SYSTEM, **(SETTINGS | {"blind_share": 0.0}))
@@ -244,7 +244,7 @@ def test_deciding_a_legend_waits_for_what_lies_below_the_threshold(
         ("(A–C) x (B) y", ["Panel B comes after C."]),
     ],
 )
-def test_odd_letters_of_panels_are_told_on_opening_and_after_panels_changed(
+def test_odd_panel_letters_are_reported(
     text: str,
     problems: list[str],
     make_legend: MakeLegend,
@@ -400,7 +400,7 @@ def test_legends_that_differ_much_make_the_range_wider() -> None:
 
 
 @pytest.mark.django_db
-def test_the_estimate_comes_from_drawn_legends_alone_and_agreement_from_blind_ones(
+def test_the_estimate_uses_random_and_blind_samples_alone(
     make_legend: MakeLegend, operate: Operate, project: Project
 ) -> None:
     def set_shares(random: float, blind: float) -> None:
@@ -438,7 +438,7 @@ def test_the_estimate_comes_from_drawn_legends_alone_and_agreement_from_blind_on
 
 
 @pytest.mark.django_db
-def test_what_was_accepted_before_the_draw_began_does_not_count_and_a_reopened_legend_counts_by_its_last_acceptance(  # noqa: E501
+def test_each_legend_counts_by_its_last_acceptance(
     make_legend: MakeLegend, operate: Operate, project: Project
 ) -> None:
     document = make_legend()

@@ -88,7 +88,7 @@ def seen(state: LegendState) -> Seen:
 
 @settings(max_examples=200, deadline=None)
 @given(legends())
-def test_the_screen_holds_the_text_its_words_and_its_entities_to_the_character(
+def test_the_blocks_hold_the_text_to_the_character(
     state: LegendState,
 ) -> None:
     page = seen(state)
@@ -128,7 +128,7 @@ def test_marks_say_label_role_and_certainty_without_colour() -> None:
     assert '<mark class="e suggested context" data-e="s3" data-hue="blue" data-tag="CE○">' in html
 
 
-def test_of_nested_entities_the_outer_is_drawn_below_the_inner_and_letters_stand_aside() -> None:
+def test_the_outer_of_nested_entities_is_drawn_below() -> None:
     text = "Bax inhibitor peptide"
     nested = (
         Entity("s1", 0, 21, "SMALL_MOLECULE"),
@@ -141,7 +141,7 @@ def test_of_nested_entities_the_outer_is_drawn_below_the_inner_and_letters_stand
     assert 'class="e suggested shift-2" data-e="s3"' in html
 
 
-def test_entities_that_cross_are_drawn_in_pieces_with_their_letters_once() -> None:
+def test_crossing_entities_are_drawn_in_pieces() -> None:
     state = legend(
         "one two three", suggested=(Entity("s1", 0, 7, "CELL"), Entity("s2", 4, 13, "TISSUE"))
     )
@@ -170,9 +170,7 @@ def test_an_edit_redraws_the_blocks_it_touched_and_no_others() -> None:
     ] == ["A", "B"]
 
 
-def test_the_side_panel_is_told_what_else_the_model_thought_and_how_often_the_string_stands_here() -> (  # noqa: E501
-    None
-):
+def test_facts_of_an_entity_name_the_runner_up_and_count() -> None:
     entity = found(
         "s1", "Bax", score=0.5449, attributes={"runner_up": "CELL", "runner_up_score": 0.21}
     )

@@ -8,7 +8,7 @@ from annotator.common.errors import UserError
 from annotator.review.screen.keymap import COMMANDS, KeyMap, read_own, written
 
 
-def test_no_key_of_the_table_stands_for_two_commands_and_none_needs_altgr() -> None:
+def test_no_key_belongs_to_two_commands_or_needs_altgr() -> None:
     keys = [key for command in COMMANDS for key in command.keys]
     assert len(keys) == len(set(keys))
     assert not [key for key in keys if "Alt" in key]
@@ -20,7 +20,7 @@ def test_the_table_itself_is_read_back_as_nothing_of_ones_own() -> None:
     assert read_own({}) == {}
 
 
-def test_own_keys_replace_those_of_the_table_and_an_empty_field_switches_a_command_off() -> None:
+def test_own_keys_replace_the_defaults() -> None:
     own = read_own({"accept": "k  Ctrl+j", "reject": ""})
     assert own == {"accept": ["K", "Ctrl+J"], "reject": []}
     table = KeyMap(own)

@@ -43,9 +43,7 @@ def open_counts(document: Document) -> tuple[int, int]:
     return document.n_flags, document.n_questions
 
 
-def test_comments_stand_on_the_legend_or_on_an_entity_and_are_counted_while_they_are_open(
-    make_legend: MakeLegend, curator: User
-) -> None:
+def test_open_comments_are_counted(make_legend: MakeLegend, curator: User) -> None:
     document = make_legend()
     write_comment(document_id=document.pk, actor=curator, kind="note", text="Odd panel order")
     flag = write_comment(document_id=document.pk, actor=curator, kind="flag", entity="s0")
@@ -113,7 +111,7 @@ def test_what_makes_no_sense_is_refused_with_a_sentence(
     assert not Comment.objects.exists()
 
 
-def test_an_accepted_legend_takes_comments_and_flags_but_no_question(
+def test_an_accepted_legend_takes_no_question(
     make_legend: MakeLegend, operate: Operate, curator: User
 ) -> None:
     document = make_legend()
@@ -177,7 +175,7 @@ def test_one_key_asks_the_reviewer_and_takes_it_back(
     assert open_counts(document) == (0, 1)
 
 
-def test_what_was_settled_is_opened_again_by_those_who_may_settle_it(
+def test_whoever_may_resolve_a_comment_may_reopen_it(
     make_legend: MakeLegend, operate: Operate, curator: User, reviewer: User, manager: User
 ) -> None:
     document = make_legend()
@@ -198,7 +196,7 @@ def test_what_was_settled_is_opened_again_by_those_who_may_settle_it(
     assert open_counts(document) == (1, 0)
 
 
-def test_each_sees_the_buttons_that_work_for_them_and_how_a_comment_ended(
+def test_each_user_sees_the_buttons_that_work_for_them(
     make_legend: MakeLegend, curator: User, reviewer: User, viewer: User, client_of: ClientOf
 ) -> None:
     document = make_legend()
@@ -230,7 +228,7 @@ def test_each_sees_the_buttons_that_work_for_them_and_how_a_comment_ended(
     assert open_counts(document) == (1, 1)
 
 
-def test_the_text_of_a_refused_comment_is_kept_in_the_form_and_never_logged(
+def test_a_refused_comment_stays_in_the_form_and_is_not_logged(
     make_legend: MakeLegend, curator: User, client_of: ClientOf, capsys: pytest.CaptureFixture[str]
 ) -> None:
     document, client = make_legend(), client_of(curator)
@@ -255,7 +253,7 @@ def test_a_part_takes_the_focus_in_a_sheet_only(
     assert ("autofocus" in folded) is False
 
 
-def test_a_legend_of_another_project_and_its_comments_are_not_found_under_this_one(
+def test_comments_of_another_project_are_not_found(
     make_legend: MakeLegend, admin: User, client_of: ClientOf
 ) -> None:
     document, other = make_legend(), make_legend()
@@ -307,7 +305,7 @@ def test_the_history_names_each_edit_and_marks_what_was_undone(
     assert page.count(">undone<") == 1
 
 
-def test_fifty_edits_are_shown_at_once_and_those_before_them_are_fetched_as_further_rows(
+def test_the_history_shows_fifty_edits_at_once(
     make_legend: MakeLegend, operate: Operate, curator: User, client_of: ClientOf
 ) -> None:
     document, client = make_legend(), client_of(curator)
@@ -333,7 +331,7 @@ def test_fifty_edits_are_shown_at_once_and_those_before_them_are_fetched_as_furt
     )
 
 
-def test_legends_with_open_questions_and_flags_have_tabs_of_their_own(
+def test_open_questions_and_flags_have_tabs(
     make_legend: MakeLegend, operate: Operate, curator: User, client_of: ClientOf
 ) -> None:
     asked, flagged, settled, _ = (make_legend() for _ in range(4))

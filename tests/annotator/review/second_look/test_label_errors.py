@@ -102,7 +102,7 @@ def queue_of(project: Project, actor: User, *, after: int = 0) -> list[int]:
     return found
 
 
-def test_what_may_be_wrong_comes_first_accepted_or_not_and_what_waits_after_it(
+def test_possible_errors_come_before_waiting_legends(
     suspect: Callable[..., Document], make_legend: MakeLegend, project: Project, curator: User
 ) -> None:
     waiting = make_legend()
@@ -130,7 +130,7 @@ def test_what_may_be_wrong_comes_first_accepted_or_not_and_what_waits_after_it(
     assert queue_of(project, curator) == [high.pk, low.pk, waiting.pk], "no lot is drawn among them"
 
 
-def test_one_that_is_held_is_passed_over_and_one_that_was_left_aside_comes_again(
+def test_a_leased_candidate_is_skipped_and_comes_again(
     suspect: Callable[..., Document], project: Project, curator: User, reviewer: User
 ) -> None:
     low, high = suspect(0.2), suspect(0.8)
@@ -175,7 +175,7 @@ def test_keeping_a_legend_settles_it_and_leads_to_the_next(
     ] == reverse("review:queue", args=[project.slug])
 
 
-def test_a_legend_that_was_corrected_says_which_suspicions_were_right(
+def test_a_corrected_legend_settles_its_candidates_as_right(
     suspect: Callable[..., Document], operate: Operate, project: Project, curator: User
 ) -> None:
     document = suspect(0.8, RELABEL, MISSING)
@@ -227,7 +227,7 @@ def test_a_candidate_is_described_in_words(suspect: Callable[..., Document]) -> 
     )
 
 
-def test_new_suspicions_take_the_place_of_open_ones_and_settled_ones_stay(
+def test_new_candidates_replace_open_ones_alone(
     suspect: Callable[..., Document], project: Project, curator: User
 ) -> None:
     kept, open_one = suspect(0.2), suspect(0.8)

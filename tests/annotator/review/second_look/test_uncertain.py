@@ -77,7 +77,7 @@ def test_only_the_newest_set_of_another_source_counts(make_legend: MakeLegend) -
     assert sentences(document) == {"Bax": ["model-2 calls it tissue."]}
 
 
-def test_earlier_decisions_on_the_same_string_are_told_where_most_of_them_differ(
+def test_most_earlier_decisions_that_differ_are_a_reason(
     make_legend: MakeLegend, operate: Operate
 ) -> None:
     for number in range(3):
@@ -102,7 +102,7 @@ def test_decisions_that_are_divided_or_agree_raise_no_doubt(
     assert sentences(make_legend()) == {}
 
 
-def test_a_file_counts_as_earlier_decisions_until_edits_replace_it(
+def test_an_import_counts_as_decided_until_the_first_edit(
     make_legend: MakeLegend, operate: Operate
 ) -> None:
     imported = make_legend(suggested=None, imported=[("Bax", "CELL", None)])
@@ -120,7 +120,7 @@ def test_what_a_threshold_left_out_is_nobodys_decision(
     assert sentences(make_legend()) == {}
 
 
-def test_other_strings_other_projects_and_superseded_layers_do_not_count(
+def test_other_strings_projects_and_old_layers_do_not_count(
     make_legend: MakeLegend, operate: Operate, project: Project
 ) -> None:
     elsewhere = make_legend()
@@ -143,7 +143,7 @@ def test_other_strings_other_projects_and_superseded_layers_do_not_count(
     }
 
 
-def test_how_often_a_string_waits_counts_legends_that_are_not_accepted(
+def test_waiting_strings_are_counted_in_open_legends(
     make_legend: MakeLegend, curator: User
 ) -> None:
     document, other, done = make_legend(), make_legend(), make_legend()

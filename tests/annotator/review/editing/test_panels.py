@@ -1,0 +1,81 @@
+"""Panels: where they begin and what their letters are."""
+
+from __future__ import annotations
+
+import pytest
+
+from annotator.review.editing.edits import edit_legend
+from annotator.review.editing.legend import LegendState
+from annotator.review.editing.panels import Panel, panel_problems
+from tests.annotator.review.editing.legends import (
+    LABELS,
+    TEXT,
+    edit,
+    legend,
+    words_of,
+)
+
+
+def test_a_panel_start_is_put_and_taken_away_by_the_same_edit() -> None:
+    state = legend(imported_panels=(Panel(0, 0, len(TEXT), "A"),))
+    index, _ = words_of(state, "(B)")
+    two, _ = edit_legend(state, edit("set_panels", word=index))
+    assert [(panel.marker, panel.start) for panel in two.panels] == [
+        ("A", 0),
+        ("B", TEXT.index("(B)")),
+    ]
+    one, _ = edit_legend(two, edit("set_panels", number=2, word=index))
+    assert [panel.start for panel in one.panels] == [0]
+
+
+def test_a_panel_may_start_at_the_space_before_a_word() -> None:
+    at = TEXT.index(" (B)")
+    state = legend(imported_panels=(Panel(0, 0, at, "A"), Panel(1, at, len(TEXT), "B")))
+    after, _ = edit_legend(state, edit("set_panels", word=words_of(state, "(B)")[0]))
+    assert [panel.start for panel in after.panels] == [0]
+
+
+@pytest.mark.parametrize(
+    ("markers", "problems"),
+    [
+        (["A", "B", "C"], []),
+        (["A", "B–C", "D"], []),
+        (["A", "", "B"], []),
+        (["A", "B, C", "D and E", "F & G", "H—J", "K"], []),
+        (["A", "i", "ii", "B"], []),
+        (["A", "C"], ["Panel B is missing before C."]),
+        (["B", "E"], ["Panel A is missing before B.", "Panel C–D is missing before E."]),
+        (["A", "B", "B"], ["Panel B comes after B."]),
+        (["A", "C-D", "B"], ["Panel B is missing before C-D.", "Panel B comes after D."]),
+        ([], []),
+    ],
+)
+def test_letters_of_panels_are_held_against_the_alphabet(
+    markers: list[str], problems: list[str]
+) -> None:
+    assert (
+        panel_problems(
+            [Panel(index, index, index + 1, marker) for index, marker in enumerate(markers)]
+        )
+        == problems
+    )
+
+
+@pytest.mark.parametrize(
+    ("opening", "marker"),
+    [
+        ("(a) One", "A"),
+        ("(b, c) Two", "B–C"),
+        ("C–E, three", "C–E"),
+        ("d and e, four", "D–E"),
+        ("A cell", "A"),
+        ("Cells", "A"),
+        ("(B) one", "B"),
+    ],
+)
+def test_a_new_panel_takes_its_letters_from_its_first_words(opening: str, marker: str) -> None:
+    state = LegendState(
+        text=f"{opening} of some", decided={}, suggested={}, labels=frozenset(LABELS)
+    )
+    after, _ = edit_legend(state, edit("set_panels", starts=[0]))
+    assert [panel.marker for panel in after.panels] == [marker]
