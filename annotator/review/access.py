@@ -1,4 +1,4 @@
-"""One legend for one page: found where the person may see it, with what they may do there."""
+"""Access to one legend: who may see it, and what they may do there."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from annotator.corpus.models import Document
 
 
 def legend_for(user: User | AnonymousUser, slug: str, document_id: int, action: Action) -> Document:
-    """The legend, its project with ``allowed`` set; raises as ``project_for`` does, and ``Http404``
-    where the project has no such legend."""
+    """Return the legend; its ``project.allowed`` says what the user may do there.
+
+    Raises as ``project_for`` does, and ``Http404`` if the project has no such legend.
+    """
     project = project_for(user, slug, action)
     document = get_object_or_404(
         Document.objects.select_related("accepted_by"), pk=document_id, project=project

@@ -10,10 +10,10 @@ from annotator.corpus.models import Project, QueueOrder, ReviewMode
 
 
 class ReviewSettingsForm(forms.Form):
-    """Mode, threshold, order and the two shares; shares are asked for in percent."""
+    """Review mode, threshold, queue order and the sizes of the two samples, in percent."""
 
     review_mode = forms.ChoiceField(
-        label="What a legend asks for", choices=ReviewMode.choices, widget=forms.RadioSelect
+        label="Review mode", choices=ReviewMode.choices, widget=forms.RadioSelect
     )
     threshold = forms.FloatField(
         label="Threshold",
@@ -21,51 +21,51 @@ class ReviewSettingsForm(forms.Form):
         max_value=1,
         widget=forms.NumberInput(attrs={"step": "any", "min": 0, "max": 1, "inputmode": "decimal"}),
         help_text=(
-            "A confidence from 0 to 1. Sweeping, suggestions from it on are accepted with the"
-            " legend and those below are left out unless somebody accepts them. Deciding, the"
-            " legend is accepted only once each below it was accepted or rejected; suggestions"
-            " without a confidence, from a file, count as below."
+            "A confidence from 0 to 1. In the sweep mode, suggestions at or above the threshold are"
+            " accepted with the legend, and those below it are rejected unless somebody accepts"
+            " them. In the decide mode, each suggestion below the threshold must be accepted or"
+            " rejected first. Suggestions without a confidence, from a file, count as below."
         ),
     )
     queue_order = forms.ChoiceField(
-        label="Order of the queue",
+        label="Queue order",
         choices=QueueOrder.choices,
         help_text=(
-            "In which order legends are handed out. Anybody may choose another for themselves on"
-            " the queue's page."
+            "The order in which legends are handed out. Each curator can choose another order on"
+            " the queue page."
         ),
     )
     random_percent = forms.FloatField(
-        label="Drawn at random, percent",
+        label="Random sample, percent",
         min_value=0,
         max_value=100,
         widget=forms.NumberInput(
             attrs={"step": "any", "min": 0, "max": 100, "inputmode": "decimal"}
         ),
         help_text=(
-            "This share of the legends is handed out by lot instead of in the queue's order: with"
-            " 10, every tenth legend. From these the figures below are made, which then hold for"
-            " all legends and not only for those that the order brings first. 0 switches it off."
-            " Set it before the work begins: what was accepted earlier does not count."
+            "This percentage of the legends is handed out at random instead of in the queue order:"
+            " with 10, every tenth legend. The estimates below are made from them, so they hold for"
+            " all legends and not only for the first of the queue. 0 switches the sample off. Set"
+            " it before the work begins: legends accepted earlier do not count."
         ),
     )
     blind_percent = forms.FloatField(
-        label="Shown blind, percent",
+        label="Blind sample, percent",
         min_value=0,
         max_value=100,
         widget=forms.NumberInput(
             attrs={"step": "any", "min": 0, "max": 100, "inputmode": "decimal"}
         ),
         help_text=(
-            "This share of the legends is shown without suggestions, so that nobody is led by them;"
-            " they cost more work. Afterwards the model is held against what was decided. 0"
-            " switches it off."
+            "This percentage of the legends is shown without suggestions, so that they influence"
+            " nobody; such legends take more work. The model is evaluated on the decisions"
+            " afterwards. 0 switches the sample off."
         ),
     )
 
     @classmethod
     def of(cls, project: Project) -> ReviewSettingsForm:
-        """Filled in as the project is set."""
+        """Return the form, filled in with the project's settings."""
         facts: dict[str, Any] = {
             name: getattr(project, name) for name in ("review_mode", "threshold", "queue_order")
         }
@@ -79,7 +79,7 @@ class ReviewSettingsForm(forms.Form):
         )
 
     def settings(self) -> dict[str, Any]:
-        """What was entered, as the service takes it."""
+        """Return the settings as ``change_review_settings`` takes them."""
         entered = dict(self.cleaned_data)
         shares = {
             f"{name}_share": entered.pop(f"{name}_percent") / 100 for name in ("random", "blind")

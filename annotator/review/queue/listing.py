@@ -27,19 +27,21 @@ from annotator.review.queue.order import known_order, slice_in_order
 PAGE_SIZE: Final = 50
 
 _NOTHING: Final[Mapping[str, str]] = {
-    "n_questions": "No question waits for a reviewer.",
-    "n_flags": "No flag is open.",
+    "n_questions": "No questions wait for a reviewer.",
+    "n_flags": "No flags are open.",
     "suspicion": (
-        "No possible label error is left. Managers look for them from a snapshot’s page in the"
-        " admin panel."
+        "No possible label errors are left. Managers search for them on a snapshot’s page in the"
+        " admin site."
     ),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class QueueFilter:
-    """One tab of the queue page: legends in these states, with ``above_zero`` those in whose column
-    of that name there is something."""
+    """One tab of the queue page: the legends in these states.
+
+    With ``above_zero`` only those whose column of that name is above zero.
+    """
 
     name: str
     title: str
@@ -48,8 +50,8 @@ class QueueFilter:
 
     @property
     def nothing(self) -> str:
-        """What the page says when the tab is empty."""
-        return _NOTHING.get(self.above_zero, "No legend is in this state.")
+        """The sentence that an empty tab shows."""
+        return _NOTHING.get(self.above_zero, "No legends are in this state.")
 
 
 FILTERS: Final = (
@@ -58,7 +60,7 @@ FILTERS: Final = (
         "Waiting",
         (DocumentState.IMPORTED, DocumentState.SUGGESTED, DocumentState.IN_REVIEW),
     ),
-    QueueFilter("in_review", "Begun", (DocumentState.IN_REVIEW,)),
+    QueueFilter("in_review", "In review", (DocumentState.IN_REVIEW,)),
     QueueFilter("untagged", "Not tagged", (DocumentState.IMPORTED,)),
     QueueFilter("questions", "Questions", tuple(DocumentState), "n_questions"),
     QueueFilter("flagged", "Flagged", tuple(DocumentState), "n_flags"),
@@ -70,8 +72,10 @@ FILTERS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How many legends of a project are accepted, and of how many; ``above_zero`` how many have
-    open questions, flags and possible errors, where it was counted."""
+    """The legends of a project, counted by state.
+
+    ``above_zero`` counts those with open questions, flags and possible errors, if asked for.
+    """
 
     by_state: Mapping[str, int]
     above_zero: Mapping[str, int] = field(default_factory=dict)
@@ -97,8 +101,7 @@ class Progress:
 
 
 def progress_of(project: Project, *, with_tabs: bool = False) -> Progress:
-    """One query over the index of states; ``with_tabs`` one more over open questions, flags and
-    possible errors."""
+    """Count the project's legends. One query, and one more ``with_tabs``."""
     documents = Document.objects.filter(project=project).order_by()
     counted = documents.values_list("state").annotate(n=Count("id"))
     tabs = [tab.above_zero for tab in FILTERS if tab.above_zero] if with_tabs else []
@@ -109,8 +112,10 @@ def progress_of(project: Project, *, with_tabs: bool = False) -> Progress:
 def queue_page(
     project: Project, *, tab: QueueFilter, progress: Progress, number: str | None, order: str = ""
 ) -> Page[Document]:
-    """One page of the queue in its order, of possible errors the most suspicious first; each legend
-    with an excerpt and (as attributes) what ``_add_counts`` says."""
+    """Return one page of the queue in its order; possible errors come by descending score.
+
+    Each legend has an excerpt and the attributes that ``_add_counts`` sets.
+    """
     documents = Document.objects.filter(project=project)
     if tab.above_zero:
         documents = documents.filter(**{f"{tab.above_zero}__gt": 0})
@@ -128,9 +133,11 @@ def queue_page(
 
 
 def _add_counts(documents: Sequence[Any], project: Project) -> None:
-    """Numbers of entities (``n_suggested``, ``n_low``, ``n_decided``), ``percent`` of certainty and
-    the lease's holder ``held_by``, on each of a page's documents; two queries. ``is_hidden`` says
-    that nothing of the suggestions may be shown yet; their numbers are then None.
+    """Set counts on each document of a page. Two queries.
+
+    They are ``n_suggested``, ``n_low`` and ``n_decided`` entities, ``percent`` of certainty, and
+    the lease's holder ``held_by``. If ``is_hidden``, the suggestions may not be shown yet and
+    their counts are None.
     """
     ids = [document.pk for document in documents]
     current = Span.objects.filter(layer__document__in=ids, layer__superseded_at=None).order_by()

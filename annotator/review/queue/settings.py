@@ -1,5 +1,4 @@
-"""How a project's legends are reviewed: its settings, and what a threshold would mean for what
-waits."""
+"""The review settings of a project, and the effect of a threshold on waiting legends."""
 
 from __future__ import annotations
 
@@ -28,7 +27,7 @@ from annotator.corpus.models import (
 log = structlog.get_logger(__name__)
 
 TENTHS: Final = tuple(round(0.1 * number, 1) for number in range(1, 11))
-#: So many waiting legends, those of the lowest lots, stand for all in the table of thresholds.
+#: The table of thresholds counts a random sample of at most so many waiting legends.
 SAMPLE: Final = 1000
 _FIELDS: Final = ("review_mode", "threshold", "queue_order", "random_share", "blind_share")
 
@@ -43,10 +42,10 @@ def change_review_settings(
     random_share: float,
     blind_share: float,
 ) -> list[str]:
-    """Review the project's legends so from now on; the names of the settings that changed. What is
-    accepted stays as it is.
+    """Change the project's review settings; return the names of those that changed.
 
-    Raises ``PermissionDenied``, ``UserError`` (no such mode or order, a number that is no share).
+    Accepted legends stay as they are. Raises ``PermissionDenied``, and ``UserError`` for an
+    unknown mode or order and for a number outside 0-1.
     """
     require(actor, project, Action.MANAGE)
     wanted = dict(
@@ -60,20 +59,21 @@ def change_review_settings(
     for name, value in wanted.items():
         setattr(project, name, value)
     if changed:
-        told = {name: wanted[name] for name in changed}
-        log.info("review_settings_changed", project=project.pk, actor=log_name(actor), **told)
+        new = {name: wanted[name] for name in changed}
+        log.info("review_settings_changed", project=project.pk, actor=log_name(actor), **new)
     return changed
 
 
 def _check(wanted: dict[str, object]) -> None:
     if wanted["review_mode"] not in ReviewMode.values:
         raise UserError(
-            f"“{wanted['review_mode']}” is no way to review; ways are"
+            f"“{wanted['review_mode']}” is not a review mode. Choose one of"
             f" {', '.join(ReviewMode.values)}."
         )
     if wanted["queue_order"] not in QueueOrder.values:
         raise UserError(
-            f"“{wanted['queue_order']}” is no order; orders are {', '.join(QueueOrder.values)}."
+            f"“{wanted['queue_order']}” is not a queue order. Choose one of"
+            f" {', '.join(QueueOrder.values)}."
         )
     for name in ("threshold", "random_share", "blind_share"):
         value = wanted[name]
@@ -83,8 +83,11 @@ def _check(wanted: dict[str, object]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Suggestions of waiting legends by confidence: ``below`` says of each tenth (0.1 … 1.0) and of
-    the project's threshold how many lie below it."""
+    """Suggestions of waiting legends by confidence.
+
+    ``below`` holds each tenth (0.1 … 1.0) and the project's threshold, with the number of
+    suggestions below it.
+    """
 
     n_legends: int
     n_legends_of: int
@@ -98,7 +101,7 @@ class Waiting:
 
     @property
     def rows(self) -> list[tuple[float, int, float]]:
-        """(threshold, how many lie below it, what share of all that is, 0-100)."""
+        """Rows (threshold, number of suggestions below it, their percentage)."""
         return [
             (tenth, n, 100 * n / self.n_suggestions if self.n_suggestions else 0.0)
             for tenth, n in self.below
@@ -106,8 +109,10 @@ class Waiting:
 
 
 def waiting_by_confidence(project: Project) -> Waiting:
-    """What waits, by confidence: counted in as many legends as ``SAMPLE``, drawn by lot, so that a
-    large project answers as soon as a small one."""
+    """Count waiting suggestions by confidence, in a random sample of at most ``SAMPLE`` legends.
+
+    So a large project answers as soon as a small one.
+    """
     waiting = Document.objects.filter(
         project=project, state__in=[DocumentState.SUGGESTED, DocumentState.IN_REVIEW]
     )

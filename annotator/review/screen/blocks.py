@@ -18,13 +18,13 @@ from annotator.review.screen.roles import ROLE_SIGNS
 from ner_engine.schema import BORING
 from ner_engine.text import Word, covering
 
-#: How many marks stand visibly one below the other.
+#: The most marks that can be told apart below each other.
 MAX_DEPTH: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A stretch of the legend with a panel's letter ("" where it is no panel) and its HTML."""
+    """A piece of the legend with its panel's letter ("" if it is no panel) and its HTML."""
 
     index: int
     start: int
@@ -35,8 +35,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class _Mark:
-    """An entity and how it is drawn: ``depth`` pushes its line down below those inside it,
-    ``shift`` its letters aside."""
+    """An entity and its drawing: ``depth`` lowers its line, ``shift`` moves its letters aside."""
 
     entity: Entity
     depth: int
@@ -45,8 +44,10 @@ class _Mark:
 
 
 def blocks(state: LegendState, labels: Mapping[str, Label]) -> list[Block]:
-    """The whole legend in order. White space between two panels belongs to the one before, so that
-    no block is empty to the eye."""
+    """Return the whole legend in order.
+
+    White space between two panels belongs to the one before, so that no block looks empty.
+    """
     marks = [replace(mark, is_low=state.is_low(mark.entity)) for mark in _marks(state.entities)]
     return [
         Block(index, start, end, marker, _html(state, marks, start, end, labels))
@@ -55,7 +56,7 @@ def blocks(state: LegendState, labels: Mapping[str, Label]) -> list[Block]:
 
 
 def _stretches(state: LegendState) -> list[tuple[int, int, str]]:
-    """The text cut at its panels: (start, end, marker), without gaps."""
+    """Return the text cut at its panels, as (start, end, marker) without gaps."""
     text, at = state.text, 0
     cut: list[tuple[int, int, str]] = []
     for panel in state.panels:
@@ -79,7 +80,7 @@ def _stretches(state: LegendState) -> list[tuple[int, int, str]]:
 
 
 def _marks(entities: Iterable[Entity]) -> list[_Mark]:
-    """Entities in reading order with the depth of their lines: 0 where nothing overlaps."""
+    """Return entities in reading order with the depth of their lines, 0 if nothing overlaps."""
     marks: list[_Mark] = []
     group: list[Entity] = []
     reach = -1
@@ -94,8 +95,7 @@ def _marks(entities: Iterable[Entity]) -> list[_Mark]:
 
 
 def _drawn(group: list[Entity]) -> list[_Mark]:
-    """Marks of entities that hang together: a longer one is drawn below the shorter ones that it
-    overlaps."""
+    """Return the marks of overlapping entities; a longer one is drawn below the shorter ones."""
     if len(group) <= 1:
         return [_Mark(entity, 0, 0) for entity in group]
     depths: dict[str, int] = {}
@@ -118,41 +118,49 @@ def _drawn(group: list[Entity]) -> list[_Mark]:
 def _html(
     state: LegendState, marks: list[_Mark], start: int, end: int, labels: Mapping[str, Label]
 ) -> str:
-    """``text[start:end]``, marks opened and closed at their edges; a mark that another one crosses
-    is closed and opened again."""
+    """Return the HTML of ``text[start:end]``.
+
+    A mark that another one crosses is closed and opened again.
+    """
     inside = [mark for mark in marks if mark.entity.overlaps(start, end)]
     opening: dict[int, list[_Mark]] = {}
     for mark in inside:
         opening.setdefault(max(mark.entity.start, start), []).append(mark)
-    edges = sorted({start, end, *opening, *(min(mark.entity.end, end) for mark in inside)})
+    boundaries = sorted({start, end, *opening, *(min(mark.entity.end, end) for mark in inside)})
     out: list[str] = []
     open_marks: list[_Mark] = []
-    for edge, after in zip(edges, [*edges[1:], end], strict=True):
-        _close(out, open_marks, edge, labels)
-        for mark in opening.get(edge, ()):
-            out.append(_tag(mark, labels, is_continued=mark.entity.start < edge))
+    for boundary, after in zip(boundaries, [*boundaries[1:], end], strict=True):
+        _close(out, open_marks, boundary, labels)
+        for mark in opening.get(boundary, ()):
+            out.append(_tag(mark, labels, is_continued=mark.entity.start < boundary))
             open_marks.append(mark)
-        if after > edge:
-            _pieces(out, state.text, state.words, edge, after)
+        if after > boundary:
+            _pieces(out, state.text, state.words, boundary, after)
     out.append("</mark>" * len(open_marks))
     return "".join(out)
 
 
-def _close(out: list[str], open_marks: list[_Mark], edge: int, labels: Mapping[str, Label]) -> None:
-    """Close what ends at ``edge``; what was opened inside it and goes on is opened again."""
-    first = next((index for index, mark in enumerate(open_marks) if mark.entity.end <= edge), None)
+def _close(
+    out: list[str], open_marks: list[_Mark], boundary: int, labels: Mapping[str, Label]
+) -> None:
+    """Close the marks that end at ``boundary``; reopen those inside them that continue."""
+    first = next(
+        (index for index, mark in enumerate(open_marks) if mark.entity.end <= boundary), None
+    )
     if first is not None:
         out.append("</mark>" * (len(open_marks) - first))
-        go_on = [mark for mark in open_marks[first:] if mark.entity.end > edge]
+        continuing = [mark for mark in open_marks[first:] if mark.entity.end > boundary]
         del open_marks[first:]
-        for mark in go_on:
+        for mark in continuing:
             out.append(_tag(mark, labels, is_continued=True))
             open_marks.append(mark)
 
 
 def _pieces(out: list[str], text: str, words: list[Word], start: int, end: int) -> None:
-    """``text[start:end]``: words in elements that carry their index, and the step where a piece
-    begins within its word; space as it is."""
+    """Append ``text[start:end]``: words in elements with their index, white space as it is.
+
+    An element also says at which character of its word it begins.
+    """
     at = start
     for index in covering(words, start, end):
         word = words[index]
@@ -169,8 +177,7 @@ def _pieces(out: list[str], text: str, words: list[Word], start: int, end: int) 
 
 
 def _escaped(piece: str) -> str:
-    r"""HTML of a piece; ``\r`` is written as a reference, since a parser would read it as
-    ``\n``."""
+    r"""Return a piece as HTML, with ``\r`` as a reference: a parser would read it as ``\n``."""
     return escape(piece, quote=False).replace("\r", "&#13;")
 
 
@@ -200,7 +207,7 @@ def _tag(mark: _Mark, labels: Mapping[str, Label], *, is_continued: bool) -> str
 
 
 def touched_blocks(before: LegendState, after: LegendState, drawn: list[Block]) -> list[Block]:
-    """The blocks of ``after`` that look different from ``before``, which had the same panels."""
+    """Return the blocks of ``after`` that look different from ``before``; panels are the same."""
     old, new = _looks(before), _looks(after)
     ranges = {(start, end) for _, (start, end, *_) in old.items() ^ new.items()}
     return [

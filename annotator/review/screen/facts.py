@@ -1,4 +1,4 @@
-"""What the review page's script begins with and is answered, as JSON."""
+"""Facts for the review page's script, as JSON: the page's own, and a legend's in an answer."""
 
 from __future__ import annotations
 
@@ -10,12 +10,8 @@ from django.urls import reverse
 
 from annotator.accounts.models import User
 from annotator.corpus.access import Action
-from annotator.corpus.models import (
-    Document,
-    Label,
-    QueueOrder,
-)
-from annotator.review.editing.history import Logged, history
+from annotator.corpus.models import Document, Label, QueueOrder
+from annotator.review.editing.history import Logged, can_reverse
 from annotator.review.editing.identifiers import identifiers_of
 from annotator.review.editing.legend import Entity, LegendState
 from annotator.review.editing.panels import panel_problems
@@ -25,6 +21,8 @@ from annotator.review.screen.blocks import Block
 from annotator.review.screen.keymap import KeyMap
 from annotator.review.screen.roles import ROLE_NAMES, ROLE_SIGNS
 from ner_engine.text import covering
+
+Facts = dict[str, Any]
 
 
 def page_facts(
@@ -36,91 +34,95 @@ def page_facts(
     next_id: int | None,
     holder: User | None = None,
     order: str = "",
-) -> dict[str, Any]:
-    """What the review page's script begins with; ``holder`` is somebody else who is at work on the
-    legend."""
-    project = document.project
-    arguments = [project.slug, document.pk]
+) -> Facts:
+    """Return the facts with which the page's script begins.
+
+    ``holder`` is another user who works on the legend now.
+    """
     return {
         "document": document.pk,
         "user": user.pk,
-        "revision": state.revision,
-        "suggestions": state.suggestions,
-        "accepted": state.accepted,
+        "holder": holder.get_username() if holder else "",
+        "history": undo_facts(document, user),
+        "keymap": KeyMap(user.preferences.get("keys")).as_json(),
+        "urls": _urls(document, next_id),
+        **_project_facts(document, labels, order),
+        **_state_facts(state),
+    }
+
+
+def _project_facts(document: Document, labels: Iterable[Label], order: str) -> Facts:
+    project = document.project
+    names = ("code", "name", "short", "key", "hue")
+    return {
         "mayEdit": Action.REVIEW in project.allowed,
         "mayResolve": Action.RESOLVE in project.allowed,
-        "holder": holder.get_username() if holder else "",
-        "labels": [
-            {
-                "code": each.code,
-                "name": each.name,
-                "short": each.short,
-                "key": each.key,
-                "hue": each.hue,
-            }
-            for each in labels
-        ],
-        "roleLabels": sorted(state.role_labels),
+        "labels": [{name: getattr(label, name) for name in names} for label in labels],
         "roles": [
             {"code": code, "name": ROLE_NAMES[code], "sign": sign}
             for code, sign in ROLE_SIGNS.items()
         ],
+        "order": str(QueueOrder(known_order(order, project)).label),
+        "blind": document.is_blind,
+        "questions": document.n_questions,
+    }
+
+
+def _state_facts(state: LegendState) -> Facts:
+    return {
+        "revision": state.revision,
+        "suggestions": state.suggestions,
+        "accepted": state.accepted,
+        "roleLabels": sorted(state.role_labels),
         "entities": {entity.key: entity_facts(state, entity) for entity in state.entities},
         "rejected": rejected_words(state),
         "mode": state.mode,
         "threshold": state.threshold,
-        "order": str(QueueOrder(known_order(order, project)).label),
-        "blind": document.is_blind,
-        "questions": document.n_questions,
         "needs": [entity.key for entity in state.entities if state.is_below(entity)],
         "panelProblems": panel_problems(state.panels),
-        "history": undo_facts(document, user),
-        "keymap": KeyMap(user.preferences.get("keys")).as_json(),
-        "urls": {
-            "operations": reverse("review:operations", args=arguments),
-            "lease": reverse("review:lease", args=arguments),
-            "here": reverse("review:legend", args=arguments),
-            "queue": reverse("review:queue", args=[project.slug]),
-            "next": reverse("review:legend", args=[project.slug, next_id]) if next_id else "",
-            "signIn": reverse("account_login"),
-        },
     }
 
 
-def whole_answer(state: LegendState, drawn: Iterable[Block]) -> dict[str, Any]:
-    """The legend as the script puts it in place of all it knew."""
+def _urls(document: Document, next_id: int | None) -> dict[str, str]:
+    slug = document.project.slug
+    arguments = [slug, document.pk]
+    return {
+        "operations": reverse("review:operations", args=arguments),
+        "lease": reverse("review:lease", args=arguments),
+        "here": reverse("review:legend", args=arguments),
+        "queue": reverse("review:queue", args=[slug]),
+        "next": reverse("review:legend", args=[slug, next_id]) if next_id else "",
+        "signIn": reverse("account_login"),
+    }
+
+
+def whole_answer(state: LegendState, blocks: Iterable[Block]) -> Facts:
+    """Return the whole legend, with which the script replaces all it knew."""
     return {
         "revision": state.revision,
         "suggestions": state.suggestions,
         "accepted": state.accepted,
         "all": True,
-        "blocks": [block_facts(block) for block in drawn],
+        "blocks": [block_facts(block) for block in blocks],
         "entities": {entity.key: entity_facts(state, entity) for entity in state.entities},
         "rejected": rejected_words(state),
         "panelProblems": panel_problems(state.panels),
     }
 
 
-def block_facts(block: Block) -> dict[str, Any]:
+def block_facts(block: Block) -> Facts:
     return {"index": block.index, "start": block.start, "marker": block.marker, "html": block.html}
 
 
 def undo_facts(document: Document, user: User) -> dict[str, bool]:
-    """Whether the user has something to undo and to redo here."""
-    rows = (
-        Operation.objects.filter(document=document)
-        .order_by("revision")
-        .values_list("pk", "kind", "actor_id")
-    )
-    done, undone = history(Logged(str(pk), kind, actor_id) for pk, kind, actor_id in rows)
-    return {
-        "undo": bool(done) and done[-1].actor_id == user.pk,
-        "redo": bool(undone) and undone[-1].actor_id == user.pk,
-    }
+    """Return whether the user has an operation to ``undo`` and to ``redo`` here. One query."""
+    log = Operation.objects.filter(document=document).order_by("revision")
+    rows = log.values_list("pk", "kind", "actor_id")
+    return can_reverse([Logged(str(pk), kind, actor) for pk, kind, actor in rows], user.pk)
 
 
-def entity_facts(state: LegendState, entity: Entity) -> dict[str, Any]:
-    """What the page's side panel says of an entity, as JSON."""
+def entity_facts(state: LegendState, entity: Entity) -> Facts:
+    """Return the facts that the page's card shows about an entity."""
     surface = state.surface(entity)
     covered = covering(state.words, entity.start, entity.end)
     return {

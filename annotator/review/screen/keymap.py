@@ -1,7 +1,8 @@
-"""The key table of the review screen: the one place from which keys are dispatched, hints and help
-are printed, and a person's own keys are checked.
+"""The key bindings of the review screen.
 
-No command needs AltGr. A person's own keys replace the default ones of a command; a command without
+From here keys are dispatched, hints and help are printed, and a user's own keys are checked.
+
+No command needs AltGr. A user's own keys replace the defaults of a command; a command without
 keys is switched off.
 """
 
@@ -18,8 +19,10 @@ from annotator.common.errors import UserError
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What one or more keys do. ``hint`` is its word at the foot of the page, where it stands in
-    ``modes``, beside the keys of ``partner``."""
+    """The command of one or more keys.
+
+    ``hint`` is its word at the foot of the page in these ``modes``, beside the keys of ``partner``.
+    """
 
     name: str
     keys: tuple[str, ...]
@@ -31,7 +34,7 @@ class Command:
 
     @property
     def caps(self) -> list[str]:
-        """The keys as they are printed; a run of digits as its ends."""
+        """The keys as they are printed; a series of digits by its ends."""
         if len(self.keys) > 3 and all(len(key) == 1 and key.isdigit() for key in self.keys):
             return [f"{self.keys[0]} – {self.keys[-1]}"]
         return [written(key) for key in self.keys]
@@ -63,11 +66,11 @@ COMMANDS: Final = (
     Command(
         "accept",
         ("Space",),
-        "accept, go on to the next that needs a decision",
+        "accept, go to the next that needs a decision",
         "Decide",
         hint="accept",
     ),
-    Command("reject", ("X", "Delete"), "reject or remove, go on", "Decide", hint="reject"),
+    Command("reject", ("X", "Delete"), "reject or remove, go to the next", "Decide", hint="reject"),
     Command(
         "label",
         ("1", "2", "3", "4", "5", "6", "7", "8", "9"),
@@ -95,20 +98,20 @@ COMMANDS: Final = (
         "startLeft",
         ("A", "Shift+A"),
         "start one word to the left (with Shift: one character)",
-        "Edges",
+        "Boundaries",
         hint="start",
         partner="startRight",
     ),
-    Command("startRight", ("S", "Shift+S"), "start one word to the right", "Edges"),
+    Command("startRight", ("S", "Shift+S"), "start one word to the right", "Boundaries"),
     Command(
         "endLeft",
         ("D", "Shift+D"),
         "end one word to the left",
-        "Edges",
+        "Boundaries",
         hint="end",
         partner="endRight",
     ),
-    Command("endRight", ("F", "Shift+F"), "end one word to the right", "Edges"),
+    Command("endRight", ("F", "Shift+F"), "end one word to the right", "Boundaries"),
     Command(
         "insert",
         ("I",),
@@ -207,8 +210,7 @@ def written(key: str) -> str:
 
 
 class KeyMap:
-    """The table with one person's own keys, ``{command: [keys]}``. Entries that no longer make
-    sense are passed over."""
+    """The key bindings with a user's own keys, ``{command: [keys]}``. Others are ignored."""
 
     def __init__(self, own: Mapping[str, Any] | None = None) -> None:
         known = {
@@ -223,12 +225,12 @@ class KeyMap:
         self._by_name = {command.name: command for command in self.commands}
 
     def as_json(self) -> list[dict[str, Any]]:
-        """What the page's script dispatches by."""
+        """Return the bindings for the page's script."""
         return [{"name": command.name, "keys": list(command.keys)} for command in self.commands]
 
     @property
     def groups(self) -> list[tuple[str, list[Command]]]:
-        """The help: commands by group."""
+        """Commands by group, for the help."""
         return [
             (name, list(commands))
             for name, commands in groupby(self.commands, key=lambda command: command.group)
@@ -236,13 +238,12 @@ class KeyMap:
 
     @property
     def cap(self) -> dict[str, str]:
-        """The first key of each command as it is printed on buttons; "" where it is switched
-        off."""
+        """The first key of each command as buttons print it; "" if it is switched off."""
         return {command.name: next(iter(command.caps), "") for command in self.commands}
 
     @property
     def hints(self) -> list[tuple[str, list[tuple[list[str], str]]]]:
-        """What stands at the foot in each mode: printed keys and a word."""
+        """The hints at the foot of the page by mode: printed keys and a word."""
         modes = {mode: self._of_commands(mode) for mode in ("open", "closed")}
         modes |= {
             mode: [(self._printed(keys), says) for keys, says in lines]
@@ -269,10 +270,10 @@ class KeyMap:
 
 
 def read_own(fields: Mapping[str, str]) -> dict[str, list[str]]:
-    """A person's own keys from a form: for each command its keys, divided by white space. Only what
-    differs from the table is returned.
+    """Return the user's own keys from a form, by command, where they differ from the defaults.
 
-    Raises ``UserError`` for what is no key, or a key that two commands would share.
+    A field holds keys divided by white space. Raises ``UserError`` for an unknown key, and for a
+    key of two commands.
     """
     own: dict[str, list[str]] = {}
     owner: dict[str, Command] = {}
@@ -288,7 +289,7 @@ def read_own(fields: Mapping[str, str]) -> dict[str, list[str]]:
         for key in keys:
             if key in owner:
                 raise UserError(
-                    f"{written(key)} cannot stand for both “{owner[key].says}” and"
+                    f"{written(key)} cannot belong to both “{owner[key].says}” and"
                     f" “{command.says}”. Choose another key for one of them."
                 )
             owner[key] = command
@@ -301,8 +302,8 @@ def _key(word: str, command: Command) -> str:
     found = _KEY.fullmatch(word) or _KEY.fullmatch(word[:-1] + word[-1:].upper())
     if not found:
         raise UserError(
-            f"“{word[:40]}” is no key (for “{command.says}”). A key is a letter, a digit, a sign,"
-            f" or one of {', '.join(_NAMED)}; before it may stand Ctrl+ or Shift+."
+            f"“{word[:40]}” is not a key (for “{command.says}”). A key is a letter, a digit, a"
+            f" sign, or one of {', '.join(_NAMED)}, with Ctrl+ or Shift+ before it if you like."
         )
     last = found[3].upper() if len(found[3]) == 1 else found[3]
     return f"{found[1] or ''}{found[2] or ''}{last}"

@@ -123,7 +123,7 @@ class ListedComment:
             return ""
         if comment.kind == CommentKind.FLAG:
             return "settled"
-        return "taken back" if comment.resolved_by_id == comment.author_id else "answered"
+        return "withdrawn" if comment.resolved_by_id == comment.author_id else "answered"
 
 
 def comments_on(document: Document, actor: User, *, entity: str = "") -> Sequence[ListedComment]:

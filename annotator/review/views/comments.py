@@ -31,10 +31,10 @@ from annotator.review.second_look.comments import (
 @require_http_methods(["GET", "POST"])
 @never_cache
 def comments(request: HttpRequest, slug: str, document_id: int) -> HttpResponse:
-    """What was commented on the legend, and a form for more.
+    """Show the legend's comments and a form for more; take a comment from the form.
 
-    ``quick`` asks the reviewer about an entity, or takes one's own question back; who prefers JSON
-    is answered ``{"said", "questions"}``.
+    ``quick`` asks the reviewer about an entity, or withdraws the user's own question. A client that
+    prefers JSON then gets ``{"said", "questions"}``.
     """
     document = legend_for(
         request.user, slug, document_id, Action.REVIEW if request.method == "POST" else Action.VIEW
@@ -60,7 +60,7 @@ def comments(request: HttpRequest, slug: str, document_id: int) -> HttpResponse:
 
 
 def _take(request: HttpRequest, document: Document) -> str:
-    """Do what the form says; for a quick question what became of it."""
+    """Do what the form asks for; return a sentence about a quick question, else ""."""
     fields, actor = request.POST, signed_in(request)
     entity = "" if "whole" in fields else fields.get("entity", "")
     if "resolve" in fields:
@@ -70,11 +70,9 @@ def _take(request: HttpRequest, document: Document) -> str:
     elif "quick" in fields:
         question, is_asked = toggle_question(document_id=document.pk, actor=actor, entity=entity)
         what = f"“{question.surface}”" if question.entity else "the legend"
-        return (
-            f"The reviewer is asked about {what}"
-            if is_asked
-            else f"The question about {what} is taken back"
-        )
+        if is_asked:
+            return f"The reviewer is asked about {what}"
+        return f"The question about {what} is withdrawn"
     else:
         write_comment(
             document_id=document.pk,

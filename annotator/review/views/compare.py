@@ -1,4 +1,4 @@
-"""Two versions of a legend side by side: what was added, lost, moved and relabelled."""
+"""The comparison of two versions of a legend: entities added, lost, moved and relabelled."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from ner_engine.align import Labelled
 from ner_engine.scoring.metrics import Score, score
 
 Sign = tuple[str, str]
-#: A sign and words for each change; nothing is told by colour alone.
+#: A sign and words for each change, so that nothing is shown by colour alone.
 SIGNS: Final[Mapping[Change, Sign]] = {
     Change.ADDED: ("+", "added"),
     Change.LOST: ("−", "lost"),
@@ -42,15 +42,17 @@ SIGNS: Final[Mapping[Change, Sign]] = {
     Change.ROLE: ("~", "other role"),
     Change.SAME: ("=", "the same"),
 }
-#: What a version suggests and nobody decided yet is not lost.
+#: A suggestion that nobody decided yet is not lost.
 UNDECIDED: Final[Sign] = ("?", "not decided yet")
 AROUND: Final = 30
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One difference as it is shown; ``key`` names the entity that can be taken over, ``context``
-    is what stands before and after."""
+    """One difference as it is shown, with the text before and after it (``context``).
+
+    ``key`` names the entity that can be taken over.
+    """
 
     sign: str
     words: str
@@ -66,8 +68,7 @@ class Line:
 @require_http_methods(["GET", "POST"])
 @never_cache
 def compare_versions(request: HttpRequest, slug: str, document_id: int) -> HttpResponse:
-    """The comparison; a POST makes the legend have one entity as the version beside the decided one
-    has it."""
+    """Show the comparison; a POST takes over one entity from the version beside the decided one."""
     document = legend_for(
         request.user, slug, document_id, Action.REVIEW if request.method == "POST" else Action.VIEW
     )
@@ -98,7 +99,7 @@ def compare_versions(request: HttpRequest, slug: str, document_id: int) -> HttpR
 
 
 def _take_over(request: HttpRequest, document: Document) -> int:
-    """Take the entity that the form names; the revision this made."""
+    """Take over the entity that the form names; return the new revision."""
     fields = request.POST
     base = fields.get("base_revision", "")
     if not (base.isascii() and base.isdecimal() and len(base) < 10 and fields.get("take")):
@@ -151,8 +152,7 @@ def _context(request: HttpRequest, document: Document) -> dict[str, Any]:
 
 
 def _sign(pair: Difference, chosen: tuple[Version, Version], state: LegendState) -> Sign:
-    """The sign of its change; of its own where the decided version lacks the entity only because
-    nobody came to it yet."""
+    """Return the sign of the change; an entity that nobody decided yet has a sign of its own."""
     mine, theirs = sides(pair, *chosen)
     return (
         UNDECIDED
@@ -172,8 +172,7 @@ def _tally(signs: Iterable[Sign]) -> list[tuple[str, str, int]]:
 
 
 def _agreement(signed: Iterable[tuple[Difference, Sign]]) -> Score:
-    """Precision and recall of the older version by the newer one, without what nobody decided
-    yet."""
+    """Score the older version against the newer one, without entities that nobody decided."""
     pairs = [pair for pair, sign in signed if sign != UNDECIDED]
     return score([_ranges(pair.new for pair in pairs)], [_ranges(pair.old for pair in pairs)]).micro
 
@@ -188,7 +187,7 @@ def _ranges(entities: Iterable[Entity | None]) -> list[Labelled]:
 
 @dataclass(frozen=True, slots=True)
 class _Show:
-    """What lines are made with; ``may_take`` where somebody may edit the legend."""
+    """Renders lines; ``may_take`` says that the user may edit the legend."""
 
     text: str
     labels: Mapping[str, Label]
@@ -226,10 +225,10 @@ def _said(entity: Entity | None, text: str, labels: Mapping[str, Label]) -> str:
 def _pieces(
     text: str, signed: Iterable[tuple[Difference, Sign]], labels: Mapping[str, Label]
 ) -> list[tuple[str, str, str]]:
-    """The text in pieces: (text, which of the two mark it, the signs of what begins here).
+    """Return the text in pieces: (text, which versions mark it, signs of what begins here).
 
-    Marked are "" none, "both" alike, "changed" both but not alike, "old" and "new" only one of
-    them, "open" what nobody decided yet.
+    The second is "" for none, "both" if both mark it alike, "changed" if they differ, "old" or
+    "new" if only one does, and "open" if nobody decided it yet.
     """
     steps: dict[int, Counter[str]] = {
         0: Counter(),
@@ -258,7 +257,7 @@ def _pieces(
 
 
 def _letters(entities: Iterable[Entity | None], labels: Mapping[str, Label]) -> list[str]:
-    """The two letters and the role's sign of each, once where they are alike."""
+    """Return the label's letters and the role's sign of each entity, without repetition."""
     shown = [entity for entity in entities if entity is not None]
     found = [
         (labels[each.label].short if each.label in labels else "··") + ROLE_SIGNS.get(each.role, "")

@@ -26,8 +26,10 @@ _TAKES_BACK = (OperationKind.UNDO, OperationKind.REDO)
 @require_GET
 @never_cache
 def legend_history(request: HttpRequest, slug: str, document_id: int) -> HttpResponse:
-    """The legend's operations in words, newest first, those that were undone marked; with
-    ``before`` those of an earlier revision."""
+    """Show the legend's operations in words, newest first, with undone ones marked.
+
+    ``before`` continues the list below a revision.
+    """
     document = legend_for(request.user, slug, document_id, Action.VIEW)
     before, is_part = request.GET.get("before", ""), wants_part(request)
     rows = Operation.objects.filter(document=document).select_related("actor").order_by("-revision")
@@ -56,7 +58,7 @@ def legend_history(request: HttpRequest, slug: str, document_id: int) -> HttpRes
 
 
 def _in_force(document: Document) -> set[str]:
-    """Ids of the operations that were not undone."""
+    """Return the ids of the operations that were not undone."""
     rows = (
         Operation.objects.filter(document=document)
         .order_by("revision")

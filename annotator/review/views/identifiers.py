@@ -1,5 +1,4 @@
-"""Choosing what an entity is called in ontologies and databases: a part of the review page, and a
-page of its own without script."""
+"""The identifiers of an entity or a legend: a part of the review page, and a page of its own."""
 
 from __future__ import annotations
 
@@ -43,7 +42,7 @@ from annotator.review.editing.legend import Entity, LegendState
 from annotator.review.editing.reading import legend_state
 from annotator.review.models import OperationKind
 
-#: Identifiers of a candidate that a button has room for.
+#: The most identifiers of a candidate that its button shows.
 SHOWN: Final = 3
 
 
@@ -51,8 +50,8 @@ SHOWN: Final = 3
 @require_http_methods(["GET", "POST"])
 @never_cache
 def identifiers(request: HttpRequest, slug: str, document_id: int) -> HttpResponse:
-    """An entity's identifiers, what curators chose before for the same string, and a form for
-    another one; without ``entity`` those of the legend."""
+    """Show an entity's identifiers and candidates, and take a choice; without ``entity``, show the
+    identifiers of the whole legend."""
     document = legend_for(
         request.user, slug, document_id, Action.REVIEW if request.method == "POST" else Action.VIEW
     )
@@ -63,8 +62,10 @@ def identifiers(request: HttpRequest, slug: str, document_id: int) -> HttpRespon
 
 
 def _posted(request: HttpRequest, document: Document, key: str) -> HttpResponse:
-    """The choice made, and the part anew. The page beside it is told when the legend is another one
-    now, also where somebody else changed it."""
+    """Make the choice and render the part again.
+
+    An event tells the page beside it that the legend changed, also if somebody else changed it.
+    """
     try:
         revision = _choose(request, document, key)
     except UserError as error:
@@ -86,16 +87,17 @@ def _posted(request: HttpRequest, document: Document, key: str) -> HttpResponse:
 
 
 def _choose(request: HttpRequest, document: Document, key: str) -> int:
-    """Set what the pressed button holds, or what was typed, added to what is there; the revision
-    this made."""
+    """Set the identifiers of the pressed button, or add the typed one; return the new revision."""
     fields = request.POST
     base = fields.get("base_revision", "")
-    told = _read_chosen(fields["chosen"]) if "chosen" in fields else _typed(request, document, key)
+    wanted = (
+        _read_chosen(fields["chosen"]) if "chosen" in fields else _typed(request, document, key)
+    )
     operation = {
-        "id": _operation_id(fields.get("operation", ""), told),
+        "id": _operation_id(fields.get("operation", ""), wanted),
         "kind": OperationKind.SET_IDENTIFIERS,
         "entity": key,
-        "arguments": {"identifiers": told},
+        "arguments": {"identifiers": wanted},
         "base_revision": (
             int(base) if base.isascii() and base.isdecimal() and len(base) < 10 else None
         ),
@@ -105,11 +107,10 @@ def _choose(request: HttpRequest, document: Document, key: str) -> int:
     ).revision
 
 
-def _operation_id(form: str, told: Any) -> str:
-    """The same choice of the same form is the same operation, however often it is sent; another
-    choice of it is another one."""
+def _operation_id(form: str, wanted: Any) -> str:
+    """Return the id of the operation: the same for the same choice in the same form."""
     try:
-        return str(uuid.uuid5(uuid.UUID(form), json.dumps(told, sort_keys=True)))
+        return str(uuid.uuid5(uuid.UUID(form), json.dumps(wanted, sort_keys=True)))
     except ValueError:
         return form
 
@@ -124,8 +125,7 @@ def _read_chosen(raw: str) -> Any:
 
 
 def _typed(request: HttpRequest, document: Document, key: str) -> list[dict[str, str]]:
-    """The identifiers that the entity has, and the one that was typed; what was left empty is
-    filled in where curators used the id before."""
+    """Return the entity's identifiers and the typed one, completed from earlier use of its id."""
     fields = request.POST
     id, name, taxon, database = (
         " ".join(fields.get(field, "").split()) for field in ("id", "name", "taxon", "database")
@@ -145,7 +145,7 @@ def _typed(request: HttpRequest, document: Document, key: str) -> list[dict[str,
 
 
 def _known(typed: Identifier, document: Document, surface: str, actor: User) -> Identifier:
-    """The identifier as curators wrote it elsewhere, in this paper or for this string."""
+    """Return the identifier as curators wrote it elsewhere, in this paper or for this string."""
     paper = paper_of(document)
     used = [
         each
@@ -219,9 +219,9 @@ def _of_entity(
 
 
 def _why_closed(document: Document, state: LegendState, entity: Entity) -> str:
-    """Why nothing can be chosen here now; "" where it can."""
+    """Return why nothing can be chosen here now; "" if it can."""
     if Action.REVIEW not in document.project.allowed:
-        return "You may look at this, not change it."
+        return "You may see identifiers here, but not change them."
     if state.accepted:
         return "This legend is accepted. Reopen it to change identifiers."
     return (
@@ -251,12 +251,12 @@ def _offer(
 
 
 def _without(has: Sequence[Identifier], identifier: Identifier) -> str:
-    """The JSON of the entity's identifiers but this one."""
+    """Return the entity's other identifiers as JSON."""
     return json.dumps([asdict(each) for each in has if each != identifier])
 
 
 def _species(paper: Paper) -> list[tuple[str, str]]:
-    """Species to choose from: those of the paper, then those that are named most."""
+    """Return the species to choose from: those of the paper, then the most frequent ones."""
     own = {
         each.taxon: each.species
         for _, _, named in paper.named
@@ -269,8 +269,7 @@ def _species(paper: Paper) -> list[tuple[str, str]]:
 
 
 def _overview(request: HttpRequest, document: Document) -> HttpResponse:
-    """Each string of the legend with its identifiers, and where its paper gives a string
-    several."""
+    """Show each string of the legend with its identifiers, and conflicts within its paper."""
     state = legend_state(document)
     rows: dict[tuple[str, str, tuple[Identifier, ...]], tuple[Entity, int]] = {}
     for entity in state.entities:

@@ -16,7 +16,7 @@ from annotator.review.screen.keymap import KeyMap, read_own
 @login_required
 @require_http_methods(["GET", "POST"])
 def keys(request: HttpRequest) -> HttpResponse:
-    """One's own keys for the review screen."""
+    """Show and change the user's own keys for the review screen."""
     user = signed_in(request)
     fields = request.POST
     problem = ""
@@ -28,9 +28,7 @@ def keys(request: HttpRequest) -> HttpResponse:
         else:
             user.preferences = {**user.preferences, "keys": own}
             user.save(update_fields=["preferences"])
-            messages.success(
-                request, "The keys are as the table says." if not own else "Your keys are kept."
-            )
+            messages.success(request, "Your keys are saved." if own else "The keys are reset.")
             return redirect("keys")
     table = KeyMap(user.preferences.get("keys"))
     typed = {

@@ -18,10 +18,10 @@ from annotator.review.views.legend import list_url
 @login_required
 @require_POST
 def lease(request: HttpRequest, slug: str, document_id: int) -> HttpResponse:
-    """Hold the legend while the page is open, take it over (``take_over``) or let it go
-    (``release``); tells the newest revision.
+    """Claim or renew the lease on the legend, ``take_over`` or ``release`` it.
 
-    A form without script (``list``) comes back to the list of entities.
+    Answers with the newest revision and the holder, or redirects a form without script (``list``)
+    back to the list of entities.
     """
     document = legend_for(request.user, slug, document_id, Action.REVIEW)
     if "release" in request.POST:

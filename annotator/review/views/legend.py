@@ -38,8 +38,7 @@ WORTH_NAMING = 0.05
 @require_safe
 @never_cache
 def legend(request: HttpRequest, slug: str, document_id: int) -> HttpResponse:
-    """One legend: the review screen, or with ``?list`` a list of entities with forms that needs no
-    script."""
+    """Show one legend: the review screen, or with ``?list`` forms that need no script."""
     document = legend_for(request.user, slug, document_id, Action.VIEW)
     return legend_page(request, document, as_list="list" in request.GET)
 

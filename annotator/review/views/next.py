@@ -19,7 +19,7 @@ from annotator.review.views.queue import order_of
 @require_GET
 @never_cache
 def next_in_queue(request: HttpRequest, slug: str) -> HttpResponse:
-    """On to the next legend that waits; back to the queue when none does."""
+    """Open the next waiting legend, or the queue if none waits."""
     project = project_for(request.user, slug, Action.REVIEW)
     after = request.GET.get("after", "")
     known = int(after) if after.isascii() and after.isdecimal() and len(after) < 19 else 0

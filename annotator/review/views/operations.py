@@ -119,8 +119,10 @@ def _take_form(request: HttpRequest, slug: str, document_id: int) -> HttpRespons
 
 
 def _read_form(request: HttpRequest, state: LegendState) -> dict[str, Any]:
-    """An operation from the fields of ``legend_list.html``; the button pressed is ``edit``: a kind,
-    or "edge:unit:by"."""
+    """Return the operation in the fields of ``legend_list.html``.
+
+    The pressed button is ``edit``: a kind, or for a boundary "move_edges:edge:unit:by".
+    """
     fields = request.POST
     kind, _, rest = fields.get("edit", "").partition(":")
     operation: dict[str, Any] = {
@@ -156,12 +158,15 @@ def _number(typed: str) -> int | None:
 
 
 def _typed_occurrence(state: LegendState, typed: str, nth: str) -> tuple[int, int]:
-    """Where the ``nth`` (from 1) occurrence of what was typed stands."""
+    """Return the range of the ``nth`` (from 1) occurrence of the typed text.
+
+    Raises ``UserError`` if there is none.
+    """
     found = list(state.occurrences(typed.strip())) if typed.strip() else []
     number = int(nth) if nth.isdecimal() else 1
     if not 1 <= number <= len(found):
         raise UserError(
-            f"“{typed}” stands {len(found)} times in the legend as whole words. Copy it from the"
-            " text and name one of these."
+            f"“{typed}” occurs {len(found)} times in the legend as whole words. Copy it from the"
+            " text and name one of these occurrences."
         )
     return found[number - 1]

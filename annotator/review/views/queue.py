@@ -16,7 +16,7 @@ from annotator.review.queue.order import known_order
 @login_required
 @require_safe
 def queue(request: HttpRequest, slug: str) -> HttpResponse:
-    """The project's legends by state, and the way into review."""
+    """Show the project's legends by state, with the button that starts the review."""
     project = project_for(request.user, slug, Action.VIEW)
     wanted = request.GET.get("show")
     tab = next((tab for tab in FILTERS if tab.name == wanted), FILTERS[0])
@@ -43,8 +43,7 @@ def queue(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 def order_of(request: HttpRequest, project: Project) -> str:
-    """In which order this person goes through the queue: as ``?order=`` says or said, else as the
-    project does."""
+    """Return the queue order of this user: from ``?order=`` now or earlier, else the project's."""
     chosen: dict[str, str] = request.session.get("queue_orders", {})
     wanted = request.GET.get("order")
     if wanted in QueueOrder.values and wanted != known_order(chosen.get(str(project.pk)), project):

@@ -19,8 +19,7 @@ from annotator.review.queue.settings import change_review_settings, waiting_by_c
 @login_required
 @require_http_methods(["GET", "POST"])
 def settings(request: HttpRequest, slug: str) -> HttpResponse:
-    """Mode, threshold, order and shares, beside what they mean for what waits and what is known
-    from chance so far."""
+    """Show and change the review settings, beside their effect and the estimates so far."""
     project = project_for(request.user, slug, Action.MANAGE)
     form = (
         ReviewSettingsForm(request.POST)
@@ -37,7 +36,7 @@ def settings(request: HttpRequest, slug: str) -> HttpResponse:
         else:
             messages.success(
                 request,
-                "Legends are reviewed so from now on." if changed else "Nothing was changed.",
+                "The review settings are saved." if changed else "Nothing was changed.",
             )
             return redirect("review:settings", slug)
     context = {

@@ -19,7 +19,7 @@ from annotator.review.screen.facts import undo_facts, whole_answer
 @require_GET
 @never_cache
 def state(request: HttpRequest, slug: str, document_id: int) -> JsonResponse:
-    """The legend as it stands now, for a page that shows an older one."""
+    """Answer with the legend as it is now, for a page that shows an older revision."""
     document = legend_for(request.user, slug, document_id, Action.VIEW)
     labels = {label.code: label for label in document.project.label_set.labels.all()}
     now = legend_state(document, labels=list(labels.values()))

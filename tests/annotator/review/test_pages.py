@@ -376,7 +376,7 @@ def test_the_list_explains_a_typed_string_that_is_not_found(
         address("operations", document), form(document, "add", text="Ba", label="CELL")
     )
     assert answer.status_code == 422
-    assert "stands 0 times" in answer.content.decode()
+    assert "occurs 0 times" in answer.content.decode()
     again = client.post(
         address("operations", document), form(document, "add", text="Bax", nth="9", label="CELL")
     )

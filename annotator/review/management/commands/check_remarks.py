@@ -14,17 +14,17 @@ from annotator.review.second_look.comments import miscounted, recount
 
 class Command(JsonCommand):
     help = (
-        "Count every legend's open flags and questions again. Exit code 1: a legend has another"
-        " number, and is named."
+        "Recount the open flags and questions of every legend. Exit code 1 if a stored count is"
+        " wrong; the legend is then named."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
         parser.add_argument(
-            "project", metavar="PROJECT", nargs="?", default="", help="only this project"
+            "project", metavar="PROJECT", nargs="?", default="", help="check this project only"
         )
         parser.add_argument(
-            "--repair", action="store_true", help="put the right numbers in place of the wrong ones"
+            "--repair", action="store_true", help="replace wrong counts by the right ones"
         )
 
     def perform(self, *, project: str, repair: bool, **_: Any) -> Outcome:
@@ -42,8 +42,7 @@ class Command(JsonCommand):
 
 
 def _in_words(document: Document, right: dict[str, int]) -> str:
-    said = f"{document.n_flags} flags and {document.n_questions} questions"
     return (
-        f"legend {document.pk} ({document}): {said} are told, {right['n_flags']} and"
-        f" {right['n_questions']} are open"
+        f"legend {document.pk} ({document}): {document.n_flags} flags and {document.n_questions}"
+        f" questions are stored, {right['n_flags']} and {right['n_questions']} are open"
     )

@@ -93,7 +93,7 @@ def test_changed_identifiers_panels_and_acceptance_are_listed(
     operate(document, "set_panels", starts=[0], actor=reviewer)
     operate(document, "accept_legend", actor=reviewer)
     assert conflict(document)["base"][1:] == [
-        "the panels were others",
+        "the panels changed",
         "the legend was open, now accepted",
     ]
     with pytest.raises(StaleRevisionError) as caught:

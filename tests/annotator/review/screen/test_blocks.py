@@ -14,7 +14,8 @@ from annotator.review.editing.legend import Entity, LegendState
 from annotator.review.editing.panels import Panel
 from annotator.review.screen.blocks import blocks, touched_blocks
 from annotator.review.screen.facts import entity_facts
-from tests.annotator.review.editing.test_operations import TEXT, edit, found, legend, legends
+from tests.annotator.review.editing.legends import TEXT, edit, found, legend
+from tests.annotator.review.editing.test_sessions import legends
 
 LABELS = {
     code: Label(code=code, name=code.title(), short=code[:2], hue="blue")

@@ -33,10 +33,10 @@ def test_own_keys_replace_the_defaults() -> None:
 @pytest.mark.parametrize(
     ("fields", "sentence"),
     [
-        ({"accept": "X"}, "cannot stand for both"),
-        ({"accept": "Alt+K"}, "is no key"),
-        ({"accept": "AB"}, "is no key"),
-        ({"accept": "ä"}, "is no key"),
+        ({"accept": "X"}, "cannot belong to both"),
+        ({"accept": "Alt+K"}, "is not a key"),
+        ({"accept": "AB"}, "is not a key"),
+        ({"accept": "ä"}, "is not a key"),
         ({"label": "q w e r t y u i o p"}, "more than 9 keys"),
     ],
 )

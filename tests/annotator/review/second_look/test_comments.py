@@ -162,7 +162,7 @@ def test_one_key_asks_the_reviewer_and_takes_it_back(
     assert asked.json() == {"said": "The reviewer is asked about “inhibitor”", "questions": 1}
     operate(document, "remove", entity=key)
     back = client.post(url(document), quick, headers={"Accept": "application/json"})
-    assert back.json() == {"said": "The question about “inhibitor” is taken back", "questions": 0}
+    assert back.json() == {"said": "The question about “inhibitor” is withdrawn", "questions": 0}
     gone = client.post(url(document), quick, headers={"Accept": "application/json"})
     assert gone.status_code == 422
     assert ("no longer in the legend" in gone.json()["sentence"]) is True
@@ -207,20 +207,20 @@ def test_each_user_sees_the_buttons_that_work_for_them(
 
     def buttons(user: User) -> list[str]:
         return re.findall(
-            r">(Settle|Take back|Answered|Open again)</button>",
+            r">(Settle|Withdraw|Answered|Reopen)</button>",
             client_of(user).get(url(document)).content.decode(),
         )
 
     assert [buttons(user) for user in (viewer, curator, reviewer)] == [
         [],
-        ["Settle", "Take back"],
-        ["Settle", "Answered", "Take back"],
+        ["Settle", "Withdraw"],
+        ["Settle", "Answered", "Withdraw"],
     ]
     client_of(curator).post(url(document), {"resolve": mine.pk})
     client_of(reviewer).post(url(document), {"resolve": theirs.pk})
-    assert buttons(curator) == ["Settle", "Open again"]
+    assert buttons(curator) == ["Settle", "Reopen"]
     assert (
-        "question to the reviewer, taken back"
+        "question to the reviewer, withdrawn"
         in client_of(viewer).get(url(document)).content.decode()
     )
     assert client_of(curator).post(url(document), {"resolve": theirs.pk}).status_code == 403
@@ -353,4 +353,4 @@ def test_open_questions_and_flags_have_tabs(
         assert [row.pk for row in answer.context["page"].object_list] == [document.pk]
         assert words in answer.content.decode()
     resolve_comment(comment_id=flagged.comments.get().pk, actor=curator)
-    assert "No flag is open." in client.get(queue, {"show": "flagged"}).content.decode()
+    assert "No flags are open." in client.get(queue, {"show": "flagged"}).content.decode()

@@ -196,7 +196,7 @@ def test_identifiers_can_be_read_where_nothing_may_change(
     operate(document, "set_identifiers", entity="s0", identifiers=[MOUSE])
     operate(document, "reject", entity="s1")
     for client, key, reason in (
-        (client_of(viewer), "s0", "You may look at this, not change it."),
+        (client_of(viewer), "s0", "You may see identifiers here, but not change them."),
         (client_of(curator), "s1", "This entity was rejected."),
     ):
         page = client.get(url(document, key)).content.decode()
