@@ -380,7 +380,7 @@ def test_the_list_explains_a_typed_string_that_is_not_found(
     again = client.post(
         address("operations", document), form(document, "add", text="Bax", nth="9", label="CELL")
     )
-    assert "stands 3 times" in again.content.decode()
+    assert "occurs 3 times" in again.content.decode()
     assert client.post(address("operations", document), {"edit": "accept"}).status_code == 422
 
 
