@@ -42,7 +42,7 @@ python -m ner_engine tag --model FOLDER --in texts.jsonl
 
 
 @dataclass(frozen=True, slots=True)
-class Blend:
+class WeightAveraging:
     """The result of weight averaging with the base model (Wortsman et al. 2022).
 
     ``share`` is the fraction of the base model (0-1). ``f1`` has the micro F1 (0-1) of each
@@ -79,7 +79,7 @@ class RunRecord:
     history: Sequence[Mapping[str, Any]]
     scores: Mapping[str, Mapping[str, Any]]
     weights_of: Sequence[int] = ()
-    blend: Blend | None = None
+    blend: WeightAveraging | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
     base_licence: str = ""
     machine: str = ""
@@ -206,7 +206,7 @@ def _eval_chose_weights(record: RunRecord) -> bool:
     return bool(record.weights_of or (record.blend and record.blend.f1))
 
 
-def _weight_averaging(blend: Blend | None) -> str:
+def _weight_averaging(blend: WeightAveraging | None) -> str:
     if blend is None:
         return ""
     measured = ", ".join(f"{share:.0%}: {f1:.4f}" for share, f1 in blend.f1.items())

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from ner_engine.inference.evaluation import Evaluation
-from ner_engine.registry.cards import Blend
+from ner_engine.registry.cards import WeightAveraging
 from ner_engine.registry.catalogue import Checkpoint
 from ner_engine.registry.recipes import SHARES_OF_BASE, Recipe
 from ner_engine.schema import Document
@@ -46,7 +46,7 @@ class Phase:
     ) -> None:
         self.recipe, self.model, self.emit = recipe, model, emit
         self.weights_of: list[int] = []
-        self.blend: Blend | None = None
+        self.blend: WeightAveraging | None = None
         self._out = out
         self._eval = splits["eval"]
         self._examples = model.examples(splits["train"], recipe)

@@ -12,7 +12,7 @@ from typing import Final
 
 import torch
 
-from ner_engine.registry.cards import Blend
+from ner_engine.registry.cards import WeightAveraging
 from ner_engine.registry.recipes import SHARES_OF_BASE
 from ner_engine.scoring.comparison import Counts, micro_f1, paired_bootstrap
 
@@ -28,7 +28,7 @@ def average_with_base(
     fraction: float | None,
     papers: Sequence[str],
     count: Callable[[], Sequence[Counts]],
-) -> Blend:
+) -> WeightAveraging:
     """Average the trained network with ``base``, which has a tensor for each of its parameters.
 
     ``fraction`` (0-1) is that of the base. If it is None, held-out texts choose one of
@@ -52,7 +52,9 @@ def average_with_base(
     if fraction is None:
         fraction = _best_fraction(counts, papers) if counts else UNMEASURED
     average(fraction)
-    return Blend(fraction, {candidate: micro_f1(each) for candidate, each in counts.items()})
+    return WeightAveraging(
+        fraction, {candidate: micro_f1(each) for candidate, each in counts.items()}
+    )
 
 
 def _best_fraction(counts: Mapping[float, Sequence[Counts]], papers: Sequence[str]) -> float:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ner_engine.registry.cards import Blend, RunRecord, card, licence_in, table
+from ner_engine.registry.cards import RunRecord, WeightAveraging, card, licence_in, table
 from ner_engine.registry.recipes import recipe_named
 
 
@@ -107,7 +107,7 @@ def test_a_split_that_chose_the_weights_is_marked() -> None:
 
 
 def test_weight_averaging_is_explained() -> None:
-    text = card(replace(RECORD, blend=Blend(0.25, {0.0: 0.5, 0.25: 0.625})))
+    text = card(replace(RECORD, blend=WeightAveraging(0.25, {0.0: 0.5, 0.25: 0.625})))
     assert (
         "The weights are a mixture: 25% of the base's and 75% of the trained ones; micro F1 on the"
         " eval split by that fraction: 0%: 0.5000, 25%: 0.6250." in text
@@ -116,7 +116,7 @@ def test_weight_averaging_is_explained() -> None:
 
 
 def test_weight_averaging_without_measurement_chose_nothing() -> None:
-    text = card(replace(RECORD, blend=Blend(0.5)))
+    text = card(replace(RECORD, blend=WeightAveraging(0.5)))
     assert "50% of the base's and 50% of the trained ones." in text
     assert "### On eval (1,234 texts)" in text
 
@@ -137,7 +137,7 @@ def test_the_licence_of_the_base_is_named() -> None:
 
 
 def test_weight_averaging_is_stored_with_six_digits() -> None:
-    assert Blend(0.25, {0.5: 2 / 3}).as_json() == {
+    assert WeightAveraging(0.25, {0.5: 2 / 3}).as_json() == {
         "share_of_base": 0.25,
         "micro_f1": [[0.5, 0.666667]],
     }

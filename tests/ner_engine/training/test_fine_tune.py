@@ -33,7 +33,7 @@ from ner_engine.training.fine_tune import train
 from ner_engine.training.kept_weights import KeptWeights, best_of
 from ner_engine.training.loss import balanced_weights
 from ner_engine.training.network import TaggerNetwork
-from ner_engine.training.weight_averaging import Blend, average_with_base
+from ner_engine.training.weight_averaging import WeightAveraging, average_with_base
 from tests.ner_engine.checkpoints import save_bert
 
 #: A few seconds' run of a tiny model; nothing is dropped out, so that runs can be compared.
@@ -473,7 +473,7 @@ def test_where_the_base_tells_other_labels_nothing_is_mixed(run: Run, tmp_path: 
     assert same(tmp_path / "one", tmp_path / "two")
 
 
-def mixture(*right: tuple[int, int, int, int]) -> tuple[Blend, float]:
+def mixture(*right: tuple[int, int, int, int]) -> tuple[WeightAveraging, float]:
     """A network that is 0 everywhere, mixed with a base that is 1: how, and its weight then. Of ten
     entities in each paper so many are ``right`` by share of the base, and none is invented."""
     network = torch.nn.Linear(2, 2)
