@@ -98,12 +98,15 @@ def _head_weights(model: Any, weights: Mapping[str, torch.Tensor]) -> dict[str, 
 
 
 def _config(checkpoint: Checkpoint, settings: Mapping[str, Any] | None) -> Any:
-    from transformers import AutoConfig  # noqa: PLC0415
+    from transformers import CONFIG_MAPPING, AutoConfig  # noqa: PLC0415
 
-    config = AutoConfig.from_pretrained(checkpoint.folder, local_files_only=True)
-    config.update({"dtype": "float32", **(settings or {})})
     if checkpoint.config.get("packed_weights"):
+        # transformers does not know the model type in the file of a packed checkpoint.
+        config = CONFIG_MAPPING[checkpoint.config["model_type"]].from_dict(dict(checkpoint.config))
         del config.packed_weights
+    else:
+        config = AutoConfig.from_pretrained(checkpoint.folder, local_files_only=True)
+    config.update({"dtype": "float32", **(settings or {})})
     return config
 
 

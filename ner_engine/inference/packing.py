@@ -2,7 +2,9 @@
 
 A packed folder has the same files as any other (config.json, tokenizer.json, model.safetensors);
 ``packed_weights`` in its config says how its matrices are stored. They are expanded to float32 when
-read, so a packed checkpoint works like any other: for tagging, for training, for packing again.
+read, so here a packed checkpoint works like any other: for tagging, training, and packing again.
+Its model type begins with ``PACKED_TYPE``, so that other programs refuse it; ``unpack`` writes a
+folder for them.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from tokenizers import Tokenizer
 
 from ner_engine.chunks import chunks
 from ner_engine.errors import UnsafeModelError
+from ner_engine.registry.checkpoint_files import PACKED_TYPE, read_config
 
 FORMAT: Final = "int8-rows-1"
 _SCALE: Final = ".row_scale"
@@ -79,7 +82,7 @@ def pack(folder: Path, out: Path, texts: Iterable[str] | None) -> None:
     all pieces of one character, so that no known text becomes unknown. Other vocabularies are not
     cut. ``out`` appears in one rename.
     """
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config = read_config(folder.name, folder)
     weights = read_weights(folder, config)
     tokenizer = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
     if tokenizer["model"]["type"] == "WordPiece" and texts is not None:
@@ -97,7 +100,8 @@ def pack(folder: Path, out: Path, texts: Iterable[str] | None) -> None:
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
     save_file(_quantized(weights), part / "model.safetensors", metadata={"format": "pt"})
-    _write_json(part / "config.json", config | {"packed_weights": FORMAT, "dtype": "float32"})
+    packed = {"packed_weights": FORMAT, "model_type": PACKED_TYPE + str(config["model_type"])}
+    _write_json(part / "config.json", config | packed | {"dtype": "float32"})
     _write_json(part / "tokenizer.json", tokenizer)
     for name in _TOKENIZER_FILES:
         if (folder / name).is_file():
@@ -107,7 +111,7 @@ def pack(folder: Path, out: Path, texts: Iterable[str] | None) -> None:
 
 def unpack(folder: Path, out: Path) -> None:
     """Write the checkpoint ``folder`` to ``out`` in float32, which any program can read."""
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config = read_config(folder.name, folder)
     weights = read_weights(folder, config)
     config.pop("packed_weights", None)
     out.mkdir(parents=True)

@@ -18,7 +18,7 @@ from ner_engine.registry.checkpoint_files import (
     has_tokenizer,
     label_list,
     n_parameters,
-    read_json,
+    read_config,
     refuse_code,
     refuse_missing_parts,
     refuse_unsafe_weights,
@@ -158,7 +158,7 @@ def find_base(name_or_dir: str | Path, *, may_fetch: bool = False) -> Checkpoint
     """Return the base model ``name_or_dir``, which needs no label list; otherwise as ``find``."""
     name, folder = _locate(str(name_or_dir), may_fetch=may_fetch)
     refuse_unsafe_weights(name, folder)
-    config = read_json(name, folder / "config.json")
+    config = read_config(name, folder)
     refuse_missing_parts(name, folder)
     tokenizer = None
     if not has_tokenizer(folder):

@@ -15,6 +15,9 @@ from ner_engine.registry.hub_names import MODEL_FILES, download_command, has_own
 _PICKLES: Final = frozenset({".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib"})
 _GENERIC_LABEL: Final = re.compile(r"LABEL_\d+")
 _CODE_KEYS: Final = ("auto_map", "custom_pipelines", "trust_remote_code")
+#: The model type of a packed checkpoint is this and its own type. Programs that do not know the
+#: packing then refuse the folder instead of reading int8 rows as weights.
+PACKED_TYPE: Final = "packed-"
 _CONTENTS: Final = "a model folder has config.json, tokenizer.json and model.safetensors"
 
 
@@ -45,6 +48,18 @@ def n_parameters(name: str, path: Path) -> int:
         raise UnsafeModelError(
             f"{name}: {path.name} is not a safetensors file; download or write it again"
         ) from error
+
+
+def read_config(name: str, folder: Path) -> dict[str, Any]:
+    """Return the folder's config.json; a packed checkpoint has its own model type again.
+
+    Raise as ``read_json``.
+    """
+    config = read_json(name, folder / "config.json")
+    model_type = config.get("model_type")
+    if config.get("packed_weights") and isinstance(model_type, str):
+        config["model_type"] = model_type.removeprefix(PACKED_TYPE)
+    return config
 
 
 def read_json(name: str, path: Path) -> dict[str, Any]:
