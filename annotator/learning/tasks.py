@@ -63,7 +63,7 @@ def train_model(run: JobRun, payload: TrainPayload) -> dict[str, Any]:
         .first()
     )
     if row is None:
-        raise UserError("The training run was removed before it began.")
+        raise UserError("The training run was removed before it started.")
     serving = lineup_of(row.project).step(row.task).model
     return Training(row, run, serving).complete().as_json()
 
@@ -114,7 +114,7 @@ def train_series(run: JobRun, payload: SeriesPayload) -> dict[str, Any]:
         .first()
     )
     if row is None:
-        raise UserError("The series was removed before it began.")
+        raise UserError("The series was removed before it started.")
     return SeriesRun(row, run).complete()
 
 

@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 from annotator.accounts.models import User
 from annotator.learning.models import ModelVersion, SeriesKind, TrainingSeries
 from tests.annotator.learning.conftest import learned, tiny, tiny_folders  # noqa: F401
-from tests.annotator.learning.training.test_series import legend_named, mistaken  # noqa: F401
+from tests.annotator.learning.training.conftest import legend_named, mistaken  # noqa: F401
 from tests.e2e.conftest import OpenAs
 from tests.e2e.screen import seen
 

@@ -27,12 +27,10 @@ from annotator.learning import engine
 from annotator.learning.models import ModelVersion, ServingModel
 from annotator.learning.tagging.services import (
     PRETAG_KIND,
-    find_model,
     register_model,
     start_pretagging,
 )
 from ner_engine import schema
-from ner_engine.errors import EngineError
 from ner_engine.inference.backends import LeanBackend
 from ner_engine.inference.pipeline import Tagged
 from tests.annotator.commands import run_command
@@ -74,7 +72,7 @@ def state_of(project: Project) -> list[tuple[Any, ...]]:
     return sorted(spans.values_list(*fields), key=str)
 
 
-def test_suggestions_are_a_layer_of_their_own_with_model_and_confidence(
+def test_suggestions_are_a_layer_with_model_and_confidence(
     project: Project, tiny: ModelVersion, import_legends: ImportLegends, reviewer: User
 ) -> None:
     documents = import_legends(3)
@@ -101,7 +99,7 @@ def test_suggestions_are_a_layer_of_their_own_with_model_and_confidence(
     assert job.result["spans"] == n_spans
 
 
-def test_what_is_decided_or_in_review_is_not_touched(
+def test_decided_legends_and_legends_in_review_are_not_touched(
     project: Project, tiny: ModelVersion, import_legends: ImportLegends, legend: Any
 ) -> None:
     import_legends(2, labels="gold")
@@ -141,7 +139,7 @@ def test_tagging_again_adds_a_set_and_the_same_model_adds_none(
     assert new.superseded_at is None
 
 
-def test_labels_that_the_project_does_not_have_are_left_out_and_counted(
+def test_labels_that_the_project_lacks_are_left_out_and_counted(
     project: Project, tiny: ModelVersion, import_legends: ImportLegends, tmp_path: Path
 ) -> None:
     from tests.ner_engine.checkpoints import save_bert
@@ -193,7 +191,7 @@ def test_a_promotion_in_the_middle_is_followed(
         ]
 
 
-def test_a_legend_that_is_taken_up_meanwhile_is_left_to_who_took_it(
+def test_a_legend_that_is_opened_meanwhile_is_left_alone(
     project: Project, tiny: ModelVersion, import_legends: ImportLegends, tagging: Any
 ) -> None:
     first, second = import_legends(2)
@@ -211,7 +209,7 @@ def test_a_legend_that_is_taken_up_meanwhile_is_left_to_who_took_it(
 
 
 @pytest.mark.parametrize("choke", ["stops", "lies about offsets"])
-def test_a_legend_that_the_model_chokes_on_is_named_and_the_rest_goes_through(
+def test_a_legend_that_breaks_the_model_is_named_others_pass(
     choke: str,
     project: Project,
     tiny: ModelVersion,
@@ -250,7 +248,7 @@ def test_a_legend_that_the_model_chokes_on_is_named_and_the_rest_goes_through(
     )
 
 
-def test_a_model_that_cannot_tag_anything_fails_with_a_sentence(
+def test_a_model_that_cannot_tag_anything_fails_the_job(
     project: Project, tiny: ModelVersion, import_legends: ImportLegends, tagging: Any
 ) -> None:
     import_legends(3)
@@ -352,7 +350,7 @@ def test_a_model_whose_files_were_changed_does_not_tag(
     assert Layer.objects.exists() is False
 
 
-def test_one_tagging_of_a_project_at_a_time_and_only_by_those_who_may(
+def test_one_pretagging_at_a_time_and_only_by_those_who_may(
     project: Project,
     tiny: ModelVersion,
     import_legends: ImportLegends,
@@ -391,7 +389,7 @@ def test_the_command_tags_here_and_now(
     assert Layer.objects.filter(source=other.name, superseded_at=None).count() == 3
 
 
-def test_the_command_does_what_waits_for_a_worker_and_refuses_what_is_another_work(
+def test_the_command_takes_over_a_pending_job_of_the_same_kind(
     project: Project,
     tiny: ModelVersion,
     other: ModelVersion,
@@ -423,7 +421,7 @@ def test_the_command_does_what_waits_for_a_worker_and_refuses_what_is_another_wo
         (["autophagy", "--model", "/no/such/folder"], "there is no folder /no/such/folder"),
     ],
 )
-def test_what_cannot_be_tagged_is_told_in_a_sentence(
+def test_pretagging_without_a_model_ends_with_a_sentence(
     arguments: list[str],
     sentence: str,
     project: Project,
@@ -438,54 +436,12 @@ def test_what_cannot_be_tagged_is_told_in_a_sentence(
     assert not Layer.objects.exists()
 
 
-def poisoned(folder: Path, how: str) -> Path:
-    """A tiny checkpoint that must not be loaded."""
-    from tests.ner_engine.checkpoints import edit_config, save_bert
-
-    save_bert(folder, labels=None if how == "no labels" else ("O", "B-CELL", "I-CELL"))
-    if how == "pickle":
-        (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
-    if how == "pickle beside":
-        (folder / "optimizer.pt").touch()
-    if how == "remote code":
-        edit_config(folder, auto_map={"AutoModelForTokenClassification": "evil.Model"})
-    return folder
-
-
-@pytest.mark.parametrize(
-    ("how", "sentence"),
-    [
-        ("pickle", "as a pickle"),
-        ("pickle beside", "holds pickled files"),
-        ("no labels", "has no label list"),
-        ("remote code", "asks to run code"),
-    ],
-)
-def test_a_checkpoint_that_must_not_be_loaded_neither_tags_nor_is_trained_from(
-    how: str,
-    sentence: str,
-    project: Project,
-    tiny: ModelVersion,
-    import_legends: ImportLegends,
-    tmp_path: Path,
-) -> None:
-    import_legends(1, labels="gold")
-    folder = poisoned(tmp_path / "poisoned", how)
-    with pytest.raises(EngineError, match=sentence):
-        find_model(name=str(folder), project=project)
-    for command in (["pretag", "autophagy", "--model"], ["train", "autophagy", "--base"]):
-        ended = run_command(*command, folder)
-        assert (ended.code, sentence in ended.err) == (2, True), ended.err
-    assert list(ModelVersion.objects.all()) == [tiny]
-    assert not Job.objects.exists()
-
-
 # Workers that are cancelled and killed
 
 
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
-def test_a_killed_worker_costs_nothing_and_a_cancelled_job_keeps_what_it_did(
+def test_a_killed_worker_resumes_and_a_cancelled_job_keeps_work(
     start_worker: Callable[..., WorkerProcess],
     finished: Callable[..., Job],
     project: Project,

@@ -80,7 +80,7 @@ def frozen_by(round_: AutomaticRound) -> Snapshot:
     return snapshot
 
 
-def test_it_is_off_unless_somebody_switches_it_on(thirty: Project, listening: Worker) -> None:
+def test_automatic_training_is_off_by_default(thirty: Project, listening: Worker) -> None:
     look_at_all()
     assert look_at(thirty) == ""
     change_automatic_training(project=thirty, actor=SYSTEM, is_on=False, every_panels=1)
@@ -91,7 +91,7 @@ def test_it_is_off_unless_somebody_switches_it_on(thirty: Project, listening: Wo
 
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
-def test_enough_new_panels_are_frozen_trained_on_and_judged_by_workers_alone_and_nothing_is_promoted(  # noqa: E501
+def test_workers_train_on_enough_new_panels_and_promote_nothing(
     thirty: Project,
     start_worker: Callable[..., WorkerProcess],
     tiny: ModelVersion,
@@ -126,7 +126,7 @@ def test_enough_new_panels_are_frozen_trained_on_and_judged_by_workers_alone_and
     assert AutomaticRound.objects.count() == 1
 
 
-def test_panels_count_and_not_legends_and_only_those_accepted_since_the_last_training(
+def test_panels_accepted_since_the_last_training_are_counted(
     thirty: Project, import_legends: ImportLegends, tiny: ModelVersion
 ) -> None:
     assert newly_accepted(thirty, "quick") == (30, None)
@@ -152,7 +152,7 @@ def test_it_says_how_much_is_missing(thirty: Project, listening: Worker) -> None
     assert (row.looked_at is not None) is True
 
 
-def test_in_time_it_trains_on_whatever_is_new_and_on_nothing_never(
+def test_after_days_it_trains_if_anything_is_new(
     thirty: Project, import_legends: ImportLegends, listening: Worker
 ) -> None:
     switch_on(thirty, every_days=7, every_panels=100)
@@ -176,7 +176,7 @@ def test_in_time_it_trains_on_whatever_is_new_and_on_nothing_never(
     assert AutomaticRound.objects.count() == 2
 
 
-def test_while_the_project_is_busy_it_waits_and_says_for_what(
+def test_it_waits_while_the_project_is_busy_and_says_for_what(
     thirty: Project, listening: Worker, tiny: ModelVersion
 ) -> None:
     snapshot = build_snapshot(snapshot=add_snapshot(project=thirty, actor=SYSTEM))
@@ -198,7 +198,7 @@ def test_while_the_project_is_busy_it_waits_and_says_for_what(
     assert look_at(thirty).startswith("Started: ")
 
 
-def test_where_no_worker_could_train_it_does_not_begin_and_says_which_queue(
+def test_without_a_worker_it_does_not_start_and_names_the_queue(
     thirty: Project, listening: Worker
 ) -> None:
     switch_on(thirty, every_panels=30)
@@ -209,9 +209,7 @@ def test_where_no_worker_could_train_it_does_not_begin_and_says_which_queue(
     assert Snapshot.objects.count() == 0
 
 
-def test_a_snapshot_that_cannot_be_frozen_ends_the_round_and_is_not_tried_again_with_the_same_panels(  # noqa: E501
-    thirty: Project, listening: Worker
-) -> None:
+def test_a_snapshot_that_fails_ends_the_automatic_run(thirty: Project, listening: Worker) -> None:
     switch_on(thirty, every_panels=30)
     look_at(thirty)
     round_ = AutomaticRound.objects.get()
@@ -223,7 +221,7 @@ def test_a_snapshot_that_cannot_be_frozen_ends_the_round_and_is_not_tried_again_
     assert AutomaticRound.objects.count() == 1
 
 
-def test_a_cancelled_or_failed_run_ends_the_round_with_its_sentence(
+def test_a_cancelled_or_failed_run_ends_the_automatic_run(
     thirty: Project, listening: Worker
 ) -> None:
     switch_on(thirty, every_panels=30)
@@ -243,7 +241,7 @@ def test_a_cancelled_or_failed_run_ends_the_round_with_its_sentence(
     assert look_at(thirty) == f"Run {run.pk} failed: The disk is full."
 
 
-def test_a_training_that_cannot_begin_ends_the_round_and_one_that_must_wait_does_not(
+def test_a_training_that_cannot_start_ends_the_automatic_run(
     thirty: Project, listening: Worker, tiny: ModelVersion
 ) -> None:
     switch_on(thirty, every_panels=30)
@@ -272,9 +270,7 @@ def look_at_recipes() -> str:
     return f"{', '.join(recipes())}."
 
 
-def test_switched_off_it_gives_up_before_the_training_and_lets_a_running_one_end(
-    thirty: Project, listening: Worker
-) -> None:
+def test_switched_off_it_stops_before_the_training_only(thirty: Project, listening: Worker) -> None:
     switch_on(thirty, every_panels=30)
     look_at(thirty)
     change_automatic_training(project=thirty, actor=SYSTEM, is_on=False)
@@ -284,7 +280,7 @@ def test_switched_off_it_gives_up_before_the_training_and_lets_a_running_one_end
     assert TrainingRun.objects.count() == 0
 
 
-def test_a_project_that_fails_in_an_unforeseen_way_does_not_keep_the_others_from_it(
+def test_an_error_in_one_project_does_not_stop_the_others(
     thirty: Project, listening: Worker, manager: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from annotator.corpus.services import create_project
@@ -305,7 +301,7 @@ def test_a_project_that_fails_in_an_unforeseen_way_does_not_keep_the_others_from
     assert "It trains after 50 more" in AutomaticTraining.objects.get(project=other).said
 
 
-def test_what_cannot_be_is_refused_also_by_the_database_and_managers_alone_decide(
+def test_impossible_settings_are_refused_by_the_database_too(
     thirty: Project, manager: User, reviewer: User
 ) -> None:
     for facts in (
@@ -333,7 +329,7 @@ def test_what_cannot_be_is_refused_also_by_the_database_and_managers_alone_decid
 # What comes round
 
 
-def test_of_many_workers_one_does_what_is_due_and_what_fails_comes_round_again(
+def test_of_many_workers_one_checks_and_failures_are_retried(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     done = []
@@ -359,7 +355,7 @@ def test_workers_know_of_automatic_training() -> None:
 # In the panel, and by programs
 
 
-def test_a_manager_switches_it_on_in_the_panel_and_reads_what_came_of_it(
+def test_a_manager_switches_it_on_and_reads_the_outcome(
     thirty: Project, listening: Worker, admin: User, client_of: Callable[[User], Client]
 ) -> None:
     panel, address = (
@@ -398,7 +394,7 @@ def test_a_manager_switches_it_on_in_the_panel_and_reads_what_came_of_it(
     )
 
 
-def test_a_viewers_page_of_the_project_leads_to_nothing_that_would_refuse_them(
+def test_a_viewers_page_has_no_link_that_would_refuse_them(
     project: Project, viewer: User, client_of: Callable[[User], Client]
 ) -> None:
     viewer.is_staff = True
@@ -426,7 +422,7 @@ def test_the_page_says_when_no_worker_looks(
     assert "No worker has looked for minutes" in panel.get(address).content.decode()
 
 
-def test_the_page_of_a_run_that_began_by_itself_says_why(
+def test_the_page_of_an_automatic_run_says_why(
     thirty: Project, listening: Worker, admin: User, client_of: Callable[[User], Client]
 ) -> None:
     switch_on(thirty, every_panels=30)

@@ -1,10 +1,8 @@
-"""What is said of a training before it begins, and what a worker finds out by trying a few of its
-steps."""
+"""The report of a dry run: examples, labels, disk space, and what speaks against the run."""
 
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -25,23 +23,21 @@ from annotator.datasets.guard import change_snapshot_rules
 from annotator.datasets.models import Snapshot
 from annotator.datasets.services import add_snapshot, build_snapshot
 from annotator.datasets.snapshots import rows_of
-from annotator.jobs.errors import JobLostError
 from annotator.jobs.models import Job, JobState
-from annotator.jobs.services import run_job
-from annotator.learning import engine
-from annotator.learning.models import ModelOrigin, ModelVersion, TrainingRun
+from annotator.learning.models import ModelVersion, TrainingRun
 from annotator.learning.training import disk_space as room
-from annotator.learning.training.child_process import read_events
 from annotator.learning.training.dry_run import DryRun, dry_run_of, plan_of, start_dry_run
 from annotator.learning.training.plan import TrainingRequest
 from annotator.learning.training.recipes import defaults_of, hyperparameters, recipes
-from annotator.learning.training.services import DRY_RUN_KIND, DryRunPayload, start_training
+from annotator.learning.training.services import DRY_RUN_KIND, DryRunPayload
 from ner_engine.registry.catalogue import find_base
 from tests.annotator.commands import run_command
 from tests.annotator.datasets.conftest import long_legend
 from tests.annotator.learning.conftest import BRIEF, plant
+from tests.annotator.learning.training.conftest import done_job, dry_run_job
 
 pytestmark = pytest.mark.django_db
+
 ImportLegends = Callable[..., list[Document]]
 CandidateOf = Callable[..., ModelVersion]
 ClientOf = Callable[[User | None], Client]
@@ -49,39 +45,15 @@ ADD = "admin:learning_trainingrun_add"
 DRY_RUN = "admin:learning_trainingrun_dry_run"
 
 
-def tried(snapshot: Snapshot, **facts: Any) -> Job:
-    asked = BRIEF | facts.pop("hyperparameters", {})
-    return start_dry_run(
-        TrainingRequest(
-            project=snapshot.project,
-            snapshot=snapshot,
-            hyperparameters=asked,
-            base=facts.pop("base", None),
-            **facts,
-        ),
-        actor=SYSTEM,
-    )
-
-
 def found_of(snapshot: Snapshot, **facts: Any) -> DryRun:
-    return dry_run_of(plan_of(DryRunPayload.of(tried(snapshot, **facts))))
-
-
-def done(job: Job) -> Job:
-    """The job after a worker did it."""
-    run_job(job.pk)
-    job.refresh_from_db()
-    return job
+    return dry_run_of(plan_of(DryRunPayload.of(dry_run_job(snapshot, **facts))))
 
 
 def text_of(response: Any) -> str:
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", response.content.decode()))
 
 
-# What is known at once
-
-
-def test_texts_and_entities_are_told_by_label_and_side_as_the_snapshot_has_them(
+def test_texts_and_entities_are_counted_by_label_and_split(
     learned: Snapshot, tiny: ModelVersion
 ) -> None:
     found = found_of(learned)
@@ -102,7 +74,7 @@ def test_texts_and_entities_are_told_by_label_and_side_as_the_snapshot_has_them(
     assert found.stops == []
 
 
-def test_labels_that_are_few_and_labels_that_the_base_does_not_know_are_named(
+def test_rare_labels_and_labels_new_to_the_base_are_named(
     learned: Snapshot, tiny: ModelVersion
 ) -> None:
     found = found_of(learned)
@@ -117,7 +89,7 @@ def test_labels_that_are_few_and_labels_that_the_base_does_not_know_are_named(
     assert "GENEPROD" not in new
 
 
-def test_what_came_since_the_last_run_is_counted(
+def test_legends_added_since_the_last_run_are_counted(
     learned: Snapshot, tiny: ModelVersion, candidate_of: CandidateOf, import_legends: ImportLegends
 ) -> None:
     candidate_of(learned)
@@ -136,7 +108,7 @@ def test_what_came_since_the_last_run_is_counted(
     assert any("used a newer snapshot, 2" in each for each in found_of(learned).warnings)
 
 
-def test_a_last_snapshot_whose_files_are_gone_is_named_and_the_rest_is_told(
+def test_a_last_snapshot_without_files_is_named(
     learned: Snapshot, tiny: ModelVersion, candidate_of: CandidateOf, import_legends: ImportLegends
 ) -> None:
     candidate_of(learned)
@@ -148,7 +120,7 @@ def test_a_last_snapshot_whose_files_are_gone_is_named_and_the_rest_is_told(
     assert found.texts[0] == newer.counts["train"]["panels"]
 
 
-def test_a_share_of_suggestions_that_nobody_decided_beyond_the_limit_is_warned_of(
+def test_too_many_bulk_accepted_entities_give_a_warning(
     learned: Snapshot, tiny: ModelVersion
 ) -> None:
     counts = learned.counts
@@ -173,9 +145,7 @@ def test_a_leak_is_named_before_anything_starts(learned: Snapshot, tiny: ModelVe
     assert any(f"The paper {row['doi']} is among those" in each for each in found_of(learned).stops)
 
 
-def test_nothing_to_judge_by_is_named_before_anything_starts(
-    learned: Snapshot, tiny: ModelVersion
-) -> None:
+def test_held_out_papers_without_examples_are_named(learned: Snapshot, tiny: ModelVersion) -> None:
     job = start_dry_run(
         TrainingRequest(project=learned.project, snapshot=learned, recipe="geneprod-roles"),
         actor=SYSTEM,
@@ -185,7 +155,7 @@ def test_nothing_to_judge_by_is_named_before_anything_starts(
     assert [row.label for row in found.rows] == ["CONTROLLED_VAR", "MEASURED_VAR"]
 
 
-def test_a_disk_that_is_too_small_is_named_with_what_is_missing(
+def test_a_disk_that_is_too_small_is_named_with_missing_bytes(
     learned: Snapshot, tiny: ModelVersion, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(room, "free_bytes", lambda folder: 200 * 1024**2)
@@ -194,7 +164,7 @@ def test_a_disk_that_is_too_small_is_named_with_what_is_missing(
     assert str(room.settings.RUNS_DIR) in sentence
 
 
-def test_what_a_run_needs_on_disk_follows_from_the_base_and_the_recipe(
+def test_disk_space_follows_from_base_model_and_recipe(
     learned: Snapshot, tiny: ModelVersion
 ) -> None:
     weights = 4 * find_base(tiny.path).n_parameters
@@ -218,21 +188,21 @@ def test_what_a_run_needs_on_disk_follows_from_the_base_and_the_recipe(
         ({"hyperparameters": {"warmth": 1}}, "there is no hyperparameter warmth"),
     ],
 )
-def test_what_could_not_be_started_cannot_be_tried(
+def test_a_run_that_could_not_start_has_no_dry_run(
     facts: dict[str, Any], sentence: str, learned: Snapshot, tiny: ModelVersion
 ) -> None:
     with pytest.raises(UserError, match=sentence):
-        tried(learned, **facts)
+        dry_run_job(learned, **facts)
     assert not Job.objects.filter(kind=DRY_RUN_KIND).exists()
 
 
-def test_a_snapshot_that_was_changed_is_not_tried(learned: Snapshot, tiny: ModelVersion) -> None:
+def test_a_changed_snapshot_has_no_dry_run(learned: Snapshot, tiny: ModelVersion) -> None:
     (learned.folder / "train.jsonl").unlink()
     with pytest.raises(UserError, match="files of snapshot 1 are not there"):
-        tried(learned)
+        dry_run_job(learned)
 
 
-def test_only_managers_try_trainings(
+def test_only_managers_start_dry_runs(
     learned: Snapshot, tiny: ModelVersion, reviewer: User, stranger: User
 ) -> None:
     for user in (reviewer, stranger):
@@ -240,128 +210,12 @@ def test_only_managers_try_trainings(
             start_dry_run(TrainingRequest(project=learned.project, snapshot=learned), actor=user)
 
 
-# What a worker finds out
-
-
-def test_a_few_steps_of_the_real_recipe_tell_how_long_it_would_take_and_leave_nothing(
-    learned: Snapshot, tiny: ModelVersion
-) -> None:
-    asked = {"epochs": 3, "batch_size": 4, "evals_per_epoch": 2, "keep": "best"}
-    job = done(tried(learned, hyperparameters=asked))
-    assert job.state == JobState.SUCCEEDED
-    assert job.error == ""
-    found = job.result
-    assert found["leak"] == ""
-    assert found["device"] == "cpu"
-    assert (found["n_measured"] >= 2) is True
-    assert found["memory_bytes"] > 10_000_000
-    assert found["seconds"] >= found["steps"] * found["seconds_per_step"] > 0
-    assert {"starting", "final evaluation"} <= {words for words, _ in found["parts"]}
-    is_alike = set(tiny.labels) == set(learned.report["labels"])
-    assert (
-        "weight averaging with the base model" in {words for words, _ in found["parts"]}
-    ) == is_alike
-    assert not list(Path(room.settings.RUNS_DIR).glob("trial-*"))
-    assert not ModelVersion.objects.filter(origin=ModelOrigin.TRAINED).exists()
-    run = start_training(
-        TrainingRequest(project=learned.project, snapshot=learned, hyperparameters=BRIEF | asked),
-        actor=SYSTEM,
-    )
-    run_job(run.job.pk)
-    start = next(event for event in read_events(run.folder) if event["event"] == "start")
-    assert found["steps"] == start["steps"]
-    assert found["examples"] == start["examples"]
-
-
-def test_a_worker_that_lost_the_job_leaves_the_folder_to_the_one_that_has_it(
-    learned: Snapshot, tiny: ModelVersion, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def taken_meanwhile(plan: Any, sample: Any, folder: Path, run: Any) -> None:
-        raise JobLostError
-
-    monkeypatch.setattr("annotator.learning.training.step_timing._run_steps", taken_meanwhile)
-    job = done(tried(learned))
-    assert (Path(room.settings.RUNS_DIR) / f"trial-{job.pk}/data/train.jsonl").is_file()
-
-
-def test_texts_that_are_nearly_the_same_are_found_by_the_worker(
-    learned: Snapshot, tiny: ModelVersion
-) -> None:
-    row = next(rows_of(learned.folder, "test"))
-    lineage = {**row["attributes"]["lineage"], "paper": "10.9999/copy"}
-    text = row["text"].replace("as before", "as above")
-    plant(
-        learned,
-        side="train",
-        row={
-            **row,
-            "id": "planted",
-            "doi": "10.9999/copy",
-            "text": text,
-            "attributes": {"lineage": lineage},
-        },
-    )
-    job = done(tried(learned))
-    assert job.state == JobState.SUCCEEDED
-    assert "is nearly the same as panel planted of 10.9999/copy" in job.result["leak"]
-    assert "seconds" not in job.result
-
-
-def test_a_training_that_would_fail_fails_when_it_is_tried(
-    learned: Snapshot, tiny: ModelVersion, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    program = (
-        "import json, sys; print(json.dumps({'event': 'error', 'message': 'the vocabulary is"
-        " empty'})); sys.exit(2)"
-    )
-    monkeypatch.setattr(engine, "training_command", lambda **_: [sys.executable, "-c", program])
-    job = done(tried(learned))
-    assert job.state == JobState.FAILED
-    assert job.error == "the vocabulary is empty."
-    assert not list(Path(room.settings.RUNS_DIR).glob("trial-*"))
-
-
-def test_slow_steps_are_not_waited_for_to_the_end(
-    learned: Snapshot, tiny: ModelVersion, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    start = {"event": "start", "examples": 24, "device": "cpu", "precision": "fp32"}
-    step = {"event": "step", "step": 1, "steps": 6, "examples_per_second": 0.02}
-    program = (
-        f"import json, time; print(json.dumps({start!r})); print(json.dumps({step!r}), flush=True);"
-        " time.sleep(600)"
-    )
-    monkeypatch.setattr(engine, "training_command", lambda **_: [sys.executable, "-c", program])
-    job = done(tried(learned, hyperparameters={"batch_size": 8, "epochs": 10}))
-    assert job.state == JobState.SUCCEEDED
-    assert job.error == ""
-    assert job.result["seconds_per_step"] == 400
-    assert job.result["n_measured"] == 1
-    assert job.result["steps"] == 30
-    assert job.result["seconds"] > 30 * 400
-
-
-def test_what_was_tried_before_is_stopped_when_something_else_is_or_the_run_begins(
-    learned: Snapshot, tiny: ModelVersion
-) -> None:
-    first, second = tried(learned), tried(learned, hyperparameters={"epochs": 2})
-    assert Job.objects.get(pk=first.pk).state == JobState.CANCELLED
-    assert Job.objects.get(pk=second.pk).state == JobState.PENDING
-    start_training(
-        TrainingRequest(project=learned.project, snapshot=learned, hyperparameters=BRIEF),
-        actor=SYSTEM,
-    )
-    assert Job.objects.get(pk=second.pk).state == JobState.CANCELLED
-
-
-# In the panel
-
-
 @pytest.fixture
 def panel(admin: User, client_of: ClientOf) -> Client:
     return client_of(admin)
 
 
-def test_the_dry_run_stands_before_the_launch_which_is_one_click_from_it(
+def test_a_run_is_started_from_its_dry_run_with_one_click(
     panel: Client, learned: Snapshot, tiny: ModelVersion
 ) -> None:
     asked = {"snapshot": learned.pk, "recipe": "quick", "dry_run": "1", **BRIEF}
@@ -382,7 +236,7 @@ def test_the_dry_run_stands_before_the_launch_which_is_one_click_from_it(
     assert ("waiting" in text_of(part)) is True
     assert ("<html" in part.content.decode()) is False
 
-    done(job)
+    done_job(job)
     part = panel.get(response["Location"], headers={"HX-Request": "true"})
     assert part.status_code == 286
     assert re.search(r"About \d+ (s|min) on cpu", text_of(part))
@@ -401,10 +255,10 @@ def test_the_dry_run_stands_before_the_launch_which_is_one_click_from_it(
     assert run.base == tiny
 
 
-def test_a_dry_run_that_nobody_works_on_says_so_after_ten_seconds(
+def test_a_dry_run_without_a_worker_says_so_after_ten_seconds(
     panel: Client, learned: Snapshot, tiny: ModelVersion
 ) -> None:
-    job = tried(learned)
+    job = dry_run_job(learned)
     address = reverse(DRY_RUN, args=[job.pk])
     assert "No worker is running" not in text_of(panel.get(address))
     Job.objects.filter(pk=job.pk).update(created_at=timezone.now() - timedelta(seconds=11))
@@ -414,10 +268,10 @@ def test_a_dry_run_that_nobody_works_on_says_so_after_ten_seconds(
         )
 
 
-def test_a_dry_run_is_changed_by_going_back_with_what_was_chosen(
+def test_going_back_from_a_dry_run_keeps_the_choices(
     panel: Client, learned: Snapshot, tiny: ModelVersion
 ) -> None:
-    job = tried(learned, hyperparameters={"warmup": 0.3})
+    job = dry_run_job(learned, hyperparameters={"warmup": 0.3})
     page = panel.get(reverse(DRY_RUN, args=[job.pk])).content.decode()
     change = re.search(r'id="change" href="([^"]+)"', page)
     assert change is not None
@@ -426,10 +280,10 @@ def test_a_dry_run_is_changed_by_going_back_with_what_was_chosen(
     assert '<details open id="hyperparameters">' in form
 
 
-def test_what_a_worker_found_against_it_stands_on_the_page(
+def test_the_page_shows_what_the_worker_found(
     panel: Client, learned: Snapshot, tiny: ModelVersion
 ) -> None:
-    job = tried(learned)
+    job = dry_run_job(learned)
     Job.objects.filter(pk=job.pk).move(JobState.RUNNING, only_from=JobState.PENDING)
     Job.objects.filter(pk=job.pk).move(
         JobState.SUCCEEDED,
@@ -438,7 +292,7 @@ def test_what_a_worker_found_against_it_stands_on_the_page(
     assert "It would end before it begins. Panel 3 is nearly the same." in text_of(
         panel.get(reverse(DRY_RUN, args=[job.pk]))
     )
-    other = tried(learned)
+    other = dry_run_job(learned)
     Job.objects.filter(pk=other.pk).move(
         JobState.FAILED, only_from=JobState.PENDING, error="The files of tiny are not those."
     )
@@ -450,7 +304,7 @@ def test_what_a_worker_found_against_it_stands_on_the_page(
 def test_a_dry_run_whose_snapshot_is_gone_says_so(
     panel: Client, learned: Snapshot, tiny: ModelVersion
 ) -> None:
-    job = tried(learned)
+    job = dry_run_job(learned)
     (learned.folder / "test.jsonl").unlink()
     page = panel.get(reverse(DRY_RUN, args=[job.pk]))
     assert page.status_code == 422
@@ -458,7 +312,7 @@ def test_a_dry_run_whose_snapshot_is_gone_says_so(
     assert 'id="start"' not in page.content.decode()
 
 
-def test_a_dry_run_is_seen_by_those_who_may_train_in_its_project_alone(
+def test_only_those_who_may_train_see_a_dry_run(
     client_of: ClientOf,
     learned: Snapshot,
     tiny: ModelVersion,
@@ -471,7 +325,7 @@ def test_a_dry_run_is_seen_by_those_who_may_train_in_its_project_alone(
     for user in (manager, viewer, stranger):
         user.is_staff = True
         user.save()
-    job = tried(learned)
+    job = dry_run_job(learned)
     other = Job.objects.create(kind="train_model", scope=learned.project.scope)
     answers = {
         user.username: client_of(user).get(reverse(DRY_RUN, args=[job.pk])).status_code
@@ -487,7 +341,7 @@ def test_a_dry_run_is_seen_by_those_who_may_train_in_its_project_alone(
     )
 
 
-def test_every_hyperparameter_is_shown_with_its_meaning_its_range_and_its_default(
+def test_each_hyperparameter_is_shown_with_range_and_default(
     panel: Client, learned: Snapshot, tiny: ModelVersion
 ) -> None:
     page = panel.get(reverse(ADD))
@@ -525,10 +379,7 @@ def test_a_value_out_of_its_range_is_refused_beside_its_field(
     assert not Job.objects.exists()
 
 
-# On the command line
-
-
-def test_the_command_says_the_same_and_tries_the_steps_here(
+def test_the_command_reports_the_same_and_times_the_steps(
     learned: Snapshot, tiny: ModelVersion
 ) -> None:
     settings = [part for name, value in BRIEF.items() for part in ("--set", f"{name}={value}")]
@@ -544,7 +395,7 @@ def test_the_command_says_the_same_and_tries_the_steps_here(
     assert not TrainingRun.objects.exists()
 
 
-def test_the_command_ends_otherwise_where_the_run_would_end_before_it_begins(
+def test_the_command_exits_with_1_if_the_run_would_fail(
     learned: Snapshot, tiny: ModelVersion
 ) -> None:
     row = next(rows_of(learned.folder, "test"))
