@@ -27,6 +27,7 @@ from annotator.datasets.splits import SplitRule
 from annotator.review.models import Operation
 from ner_engine import schema
 from ner_engine.duplicates import ShingleIndex
+from ner_engine.files import atomic_file
 from ner_engine.formats import Report
 from ner_engine.formats.jsonl import document_to_json
 from ner_engine.formats.sd_nlp import (
@@ -384,16 +385,14 @@ class LineFiles:
 
     def _copy_without(self, name: str, owners: Set[int]) -> None:
         path = self._folder / name
-        part = path.with_name(path.name + ".part")
         ends = self._ends[name]
-        with path.open("rb") as source, part.open("wb") as target:
+        with path.open("rb") as source, atomic_file(path, "wb") as target:
             begin = 0
             for number, owner in enumerate(self._owners[name]):
                 if owner in owners:
                     _copy(source, target, begin, ends[number])
                     begin = ends[number + 1]
             _copy(source, target, begin, ends[-1])
-        part.replace(path)
 
 
 def _copy(source: IO[bytes], target: IO[bytes], begin: int, end: int) -> None:

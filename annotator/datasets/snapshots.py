@@ -14,31 +14,23 @@ from typing import Any, Final
 from annotator.common.errors import UserError
 from annotator.corpus.models import DecisionKind
 from ner_engine.duplicates import ShingleIndex
+from ner_engine.files import sha256_of, sha256_of_named
 from ner_engine.split import SPLITS
 
 
 def content_hash(folder: Path) -> str:
     """SHA-256 over the three JSONL files, in hexadecimal digits; model cards name the data of a
     training by the same hash."""
-    digest = hashlib.sha256()
-    for side in SPLITS:
-        path = folder / f"{side}.jsonl"
-        digest.update(f"{side}:{path.stat().st_size}\n".encode())
-        with path.open("rb") as stream:
-            while block := stream.read(1 << 20):
-                digest.update(block)
-    return digest.hexdigest()
+    return sha256_of_named((side, folder / f"{side}.jsonl") for side in SPLITS)
 
 
 def hashes_of(folder: Path) -> dict[str, dict[str, Any]]:
     """``{name: {"bytes", "sha256"}}`` of all files below the folder."""
     found = {}
     for path in sorted(folder.rglob("*.jsonl")):
-        with path.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256")
         found[path.relative_to(folder).as_posix()] = {
             "bytes": path.stat().st_size,
-            "sha256": digest.hexdigest(),
+            "sha256": sha256_of([path]),
         }
     return found
 

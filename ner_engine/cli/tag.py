@@ -16,6 +16,7 @@ from ner_engine.chunks import chunks
 from ner_engine.cli.arguments import add_model
 from ner_engine.cli.exit_codes import OF_INPUTS, ExitCode
 from ner_engine.errors import FormatError
+from ner_engine.files import atomic_file
 from ner_engine.formats import jsonl
 from ner_engine.schema import Document, Segment, Span
 
@@ -241,10 +242,5 @@ def _written(path: Path | None) -> Iterator[IO[str]]:
         sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr]
         yield sys.stdout
         return
-    part = path.with_name(path.name + ".part")
-    try:
-        with part.open("w", encoding="utf-8") as stream:
-            yield stream
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    with atomic_file(path) as stream:
+        yield stream

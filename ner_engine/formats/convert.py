@@ -20,6 +20,7 @@ from types import TracebackType
 from typing import IO, Any, Final, Literal
 
 from ner_engine.errors import FormatError, OffsetError
+from ner_engine.files import atomic_path
 from ner_engine.formats import FORMATS, accepted, iob2, named, read_inputs
 from ner_engine.formats.jsonl import document_to_json
 from ner_engine.formats.report import Problem, Report
@@ -342,14 +343,9 @@ class _Outputs(AbstractContextManager["_Outputs"]):
 def _zip(folder: Path) -> None:
     """Write ``folder.zip`` beside the folder, with its JSONL files."""
     place = folder.with_name(f"{folder.name}.zip")
-    part = place.with_name(f"{place.name}.part{os.getpid()}")
-    try:
-        with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
-            for path in sorted(folder.glob("*.jsonl")):
-                archive.write(path, f"{folder.name}/{path.name}")
-        part.replace(place)
-    finally:
-        part.unlink(missing_ok=True)
+    with atomic_path(place) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(folder.glob("*.jsonl")):
+            archive.write(path, f"{folder.name}/{path.name}")
 
 
 def _counted(documents: Iterable[Document], progress: Callable[[int], None]) -> Iterator[Document]:

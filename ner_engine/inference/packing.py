@@ -22,6 +22,7 @@ from tokenizers import Tokenizer
 
 from ner_engine.chunks import chunks
 from ner_engine.errors import UnsafeModelError
+from ner_engine.files import atomic_folder
 from ner_engine.registry.checkpoint_files import PACKED_TYPE, read_config
 
 FORMAT: Final = "int8-rows-1"
@@ -96,17 +97,14 @@ def pack(folder: Path, out: Path, texts: Iterable[str] | None) -> None:
             "vocab_size": len(kept),
             "pad_token_id": kept.index(int(config.get("pad_token_id") or 0)),
         }
-    part = out.with_name(out.name + ".part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    save_file(_quantized(weights), part / "model.safetensors", metadata={"format": "pt"})
     packed = {"packed_weights": FORMAT, "model_type": PACKED_TYPE + str(config["model_type"])}
-    _write_json(part / "config.json", config | packed | {"dtype": "float32"})
-    _write_json(part / "tokenizer.json", tokenizer)
-    for name in _TOKENIZER_FILES:
-        if (folder / name).is_file():
-            shutil.copyfile(folder / name, part / name)
-    part.replace(out)
+    with atomic_folder(out) as part:
+        save_file(_quantized(weights), part / "model.safetensors", metadata={"format": "pt"})
+        _write_json(part / "config.json", config | packed | {"dtype": "float32"})
+        _write_json(part / "tokenizer.json", tokenizer)
+        for name in _TOKENIZER_FILES:
+            if (folder / name).is_file():
+                shutil.copyfile(folder / name, part / name)
 
 
 def unpack(folder: Path, out: Path) -> None:

@@ -16,6 +16,7 @@ from itertools import accumulate, zip_longest
 from pathlib import Path
 
 from ner_engine.errors import TrainingError
+from ner_engine.files import atomic_folder
 from ner_engine.formats import jsonl
 from ner_engine.schema import Document, Segment, Span
 from ner_engine.training.data import read_documents
@@ -220,14 +221,11 @@ def augment_folder(
             f"no entity was replaced: the lists name {in_lists or 'no label'}, the training texts"
             f" have {in_texts or 'none'}"
         )
-    part = out.with_name(out.name + ".part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    with (part / "train.jsonl").open("w", encoding="utf-8", newline="\n") as stream:
-        jsonl.write([*documents, *added], stream)
-    for name in ("eval.jsonl", "test.jsonl"):
-        if (data / name).is_file():
-            shutil.copyfile(data / name, part / name)
-    part.replace(out)
+    with atomic_folder(out) as part:
+        with (part / "train.jsonl").open("w", encoding="utf-8", newline="\n") as stream:
+            jsonl.write([*documents, *added], stream)
+        for name in ("eval.jsonl", "test.jsonl"):
+            if (data / name).is_file():
+                shutil.copyfile(data / name, part / name)
     n_names = {label: len(names) for label, names in lists.items()}
     return Augmented(len(documents), len(added), n_names)

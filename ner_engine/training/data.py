@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from ner_engine.errors import TrainingError
+from ner_engine.files import sha256_of_named
 from ner_engine.formats import FORMATS, accepted, detect, read_inputs
 from ner_engine.formats.report import Report
 from ner_engine.registry.hyperparameters import AUTO_LABELS
@@ -94,15 +94,8 @@ def read_folder(data: Path) -> dict[Split, list[Document]]:
 
 def data_hash(data: Path) -> str:
     """Return the SHA-256 of the three files of a data folder, as hexadecimal digits."""
-    digest = hashlib.sha256()
-    for split in SPLITS:
-        path = split_file(data, split)
-        if path.is_file():
-            digest.update(f"{split}:{path.stat().st_size}\n".encode())
-            with path.open("rb") as stream:
-                while block := stream.read(1 << 20):
-                    digest.update(block)
-    return digest.hexdigest()
+    files = [(split, split_file(data, split)) for split in SPLITS]
+    return sha256_of_named((split, path) for split, path in files if path.is_file())
 
 
 # Examples of a recipe

@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import load_file, load_model, save_model
 
 from ner_engine.errors import TrainingError
+from ner_engine.files import atomic_path
 from ner_engine.registry.recipes import Recipe
 
 
@@ -40,9 +41,8 @@ class KeptWeights:
         step = events[-1]["step"]
         if step in self.wanted(events):
             self._folder.mkdir(parents=True, exist_ok=True)
-            part = self._file(step).with_suffix(".part")
-            save_model(network, str(part))
-            part.replace(self._file(step))
+            with atomic_path(self._file(step)) as part:
+                save_model(network, str(part))
 
     def delete_unwanted(self, events: Sequence[Mapping[str, Any]]) -> None:
         """Delete weights that are no longer wanted.

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ner_engine.errors import TrainingError
+from ner_engine.files import atomic_file, atomic_path, write_text_atomically
 
 
 def claim(out: Path, facts: Mapping[str, Any], *, resume: bool) -> None:
@@ -66,11 +67,9 @@ def step_of(checkpoint: Path) -> int:
 
 def store_model(out: Path, save: Callable[[Path], None], card: str) -> None:
     """Write ``out/model`` with its card in one rename, and delete the checkpoints."""
-    part = out / "model.part"
-    shutil.rmtree(part, ignore_errors=True)
-    save(part)
-    (part / "README.md").write_text(card, encoding="utf-8")
-    part.replace(out / "model")
+    with atomic_path(out / "model") as part:
+        save(part)
+        (part / "README.md").write_text(card, encoding="utf-8")
     for folder in ("checkpoints", "augmented"):
         shutil.rmtree(out / folder, ignore_errors=True)
 
@@ -103,14 +102,10 @@ class History:
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write a JSON file completely or not at all."""
-    part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
-    part.replace(path)
+    write_text_atomically(path, json.dumps(content, indent=1, ensure_ascii=False))
 
 
 def write_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     """Write a file with one JSON object per line completely or not at all."""
-    part = path.with_name(path.name + ".part")
-    with part.open("w", encoding="utf-8") as stream:
+    with atomic_file(path) as stream:
         stream.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-    part.replace(path)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Final
 from annotator.common.errors import UserError
 from annotator.learning.models import ModelVersion
 from ner_engine.errors import TrainingError, UnsafeModelError
+from ner_engine.files import sha256_of_named
 from ner_engine.registry import catalogue
 from ner_engine.registry.catalogue import Checkpoint
 from ner_engine.registry.known_models import known_model
@@ -20,7 +20,6 @@ from ner_engine.registry.tasks import task_of
 _UNPACKED: Final = 4
 #: The files of a tokenizer that decide how it splits a text.
 _TOKENIZER_FILES: Final = ("merges.txt", "tokenizer.json", "vocab.json", "vocab.txt")
-_BLOCK_BYTES: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +106,4 @@ def _task_of(checkpoint: Checkpoint) -> str:
 @lru_cache(maxsize=32)
 def _sha256(files: tuple[tuple[Path, int, int], ...]) -> str:
     """Return one hash over the files; it is computed again when a size or a time changes."""
-    digest = hashlib.sha256()
-    for path, _, size in files:
-        digest.update(f"{path.name}:{size}\n".encode())
-        with path.open("rb") as stream:
-            while block := stream.read(_BLOCK_BYTES):
-                digest.update(block)
-    return digest.hexdigest()
+    return sha256_of_named((path.name, path) for path, *_ in files)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ner_engine.errors import CalibrationError
+from ner_engine.files import sha256_of, write_text_atomically
 from ner_engine.inference.backends.lean import LINEARS, Ranges, is_fast_in_int8
 from ner_engine.inference.backends.linear import weight_limit
 from ner_engine.registry.catalogue import Checkpoint
@@ -83,9 +83,7 @@ def write_scales(folder: Path, scales: Scales) -> None:
             "fp32": round(scales.cost.fp32, 3),
             "int8": {str(limit): round(f1, 3) for limit, f1 in scales.cost.int8.items()},
         }
-    part = folder / f"{FILE}.part"
-    part.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
-    part.replace(folder / FILE)
+    write_text_atomically(folder / FILE, json.dumps(value, indent=1) + "\n")
 
 
 def read_scales(checkpoint: Checkpoint) -> Scales | None:
@@ -157,9 +155,4 @@ def ranges_to_use(checkpoint: Checkpoint) -> Ranges | None:
 
 def weights_sha256(folder: Path) -> str:
     """Return the SHA-256 of the weight files, in the order of their names."""
-    digest = hashlib.sha256()
-    for path in sorted(folder.glob("*.safetensors")):
-        with path.open("rb") as stream:
-            while block := stream.read(1 << 20):
-                digest.update(block)
-    return digest.hexdigest()
+    return sha256_of(sorted(folder.glob("*.safetensors")))
