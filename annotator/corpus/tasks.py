@@ -21,7 +21,7 @@ def _page(job: Job) -> str:
     project = Project.objects.filter(pk=ImportPayload.of(job).project).first()
     if project is None:
         return ""
-    return reverse("corpus:import_report", args=[project.slug, job.pk])
+    return reverse("corpus:import_documents_report", args=[project.slug, job.pk])
 
 
 @handles(JOB_KIND, payload=ImportPayload, title="Import", page=_page)

@@ -1,37 +1,38 @@
 from django.urls import path
 
-from annotator.corpus.views import figure as figure_views
-from annotator.corpus.views import pages as views
+from annotator.corpus.views.create import create
+from annotator.corpus.views.document import document
+from annotator.corpus.views.documents import documents
+from annotator.corpus.views.figure import (
+    figure,
+    figure_boxes,
+    figure_image,
+    figure_remove,
+    figure_upload,
+)
+from annotator.corpus.views.import_documents import import_documents, import_documents_report
+from annotator.corpus.views.members import members, members_remove
+from annotator.corpus.views.project import project
+
+_LEGEND = "<slug:slug>/documents/<int:document_id>/"
 
 app_name = "corpus"
 urlpatterns = [
-    path("new/", views.create, name="create"),
-    path("<slug:slug>/", views.project, name="project"),
-    path("<slug:slug>/documents/", views.documents, name="documents"),
-    path("<slug:slug>/documents/<int:document_id>/", views.document, name="document"),
-    path("<slug:slug>/documents/<int:document_id>/figure/", figure_views.figure, name="figure"),
+    path("new/", create, name="create"),
+    path("<slug:slug>/", project, name="project"),
+    path("<slug:slug>/documents/", documents, name="documents"),
+    path(_LEGEND, document, name="document"),
+    path(f"{_LEGEND}figure/", figure, name="figure"),
+    path(f"{_LEGEND}figure/image/", figure_image, name="figure_image"),
+    path(f"{_LEGEND}figure/upload/", figure_upload, name="figure_upload"),
+    path(f"{_LEGEND}figure/remove/", figure_remove, name="figure_remove"),
+    path(f"{_LEGEND}figure/boxes/", figure_boxes, name="figure_boxes"),
+    path("<slug:slug>/import/", import_documents, name="import_documents"),
     path(
-        "<slug:slug>/documents/<int:document_id>/figure/image/",
-        figure_views.figure_image,
-        name="figure_image",
+        "<slug:slug>/import/<int:job_id>/",
+        import_documents_report,
+        name="import_documents_report",
     ),
-    path(
-        "<slug:slug>/documents/<int:document_id>/figure/upload/",
-        figure_views.figure_upload,
-        name="figure_upload",
-    ),
-    path(
-        "<slug:slug>/documents/<int:document_id>/figure/remove/",
-        figure_views.figure_remove,
-        name="figure_remove",
-    ),
-    path(
-        "<slug:slug>/documents/<int:document_id>/figure/boxes/",
-        figure_views.figure_boxes,
-        name="figure_boxes",
-    ),
-    path("<slug:slug>/import/", views.import_page, name="import"),
-    path("<slug:slug>/import/<int:job_id>/", views.import_report, name="import_report"),
-    path("<slug:slug>/members/", views.members, name="members"),
-    path("<slug:slug>/members/<int:user_id>/remove/", views.remove, name="remove_member"),
+    path("<slug:slug>/members/", members, name="members"),
+    path("<slug:slug>/members/<int:user_id>/remove/", members_remove, name="members_remove"),
 ]

@@ -19,7 +19,12 @@ from annotator.common.htmx import STOP_POLLING
 from annotator.common.paging import PAGE_SIZE, keyset_page
 from annotator.common.states import admin_colours
 from annotator.corpus.access import Action, can, require
-from annotator.corpus.adminpages import OWN_PROJECTS, ProjectRowsAdmin, is_saved, visible_project
+from annotator.corpus.admin.rows import (
+    OWN_PROJECTS,
+    ProjectRowsAdmin,
+    save_if_valid,
+    visible_project,
+)
 from annotator.corpus.models import Project
 from annotator.datasets import archives, reading
 from annotator.datasets.adminforms import FreezeForm, RulesForm
@@ -256,7 +261,7 @@ class SnapshotAdmin(ProjectRowsAdmin):
             change_snapshot_rules(project=project, actor=user, **form.rules())
             return f"Snapshots of {project} are frozen by these rules from now on."
 
-        if is_saved(request, form, save):
+        if save_if_valid(request, form, save):
             return redirect("admin:datasets_snapshot_rules", project.pk)
         status = 422 if form.errors else 200
         return self.page(

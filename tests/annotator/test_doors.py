@@ -88,10 +88,10 @@ IN_A_PROJECT = {
     "corpus:figure_upload": Door("reviewer", 405, 422),
     "corpus:figure_remove": Door("reviewer", 405, 422),
     "corpus:figure_boxes": Door("curator", 405, 422),
-    "corpus:import": Door("reviewer", 200, 422),
-    "corpus:import_report": Door("viewer", 200, 405),
+    "corpus:import_documents": Door("reviewer", 200, 422),
+    "corpus:import_documents_report": Door("viewer", 200, 405),
     "corpus:members": Door("manager", 200, 422),
-    "corpus:remove_member": Door("manager", 405, 302),
+    "corpus:members_remove": Door("manager", 405, 302),
     "review:queue": Door("viewer", 200, 405),
     "review:next": Door("curator", 302, 405),
     "review:legend": Door("viewer", 200, 405),
@@ -112,8 +112,8 @@ IN_A_PROJECT = {
     "datasets:document_rows": Door("viewer", 200, 405),
     "learning:pretag": Door("reviewer", 405, 302),
     "learning:models": Door("viewer", 200, 405),
-    "jobs:detail": Door("viewer", 200, 405),
-    "jobs:cancel": Door("manager", 405, 302),
+    "jobs:job": Door("viewer", 200, 405),
+    "jobs:job_cancel": Door("manager", 405, 302),
 }
 
 #: Addresses of no project: (GET, empty POST) for somebody anonymous, and for anybody who is signed
@@ -124,8 +124,8 @@ OF_NO_PROJECT: dict[str, tuple[tuple[int, int], tuple[int, int]]] = {
     "accounts:preferences": ((302, 302), (405, 302)),
     "keys": ((302, 302), (200, 302)),
     "known_models": ((302, 302), (200, 405)),
-    "account_tokens": ((302, 302), (200, 422)),
-    "account_token_revoke": ((302, 302), (405, 404)),
+    "accounts:tokens": ((302, 302), (200, 422)),
+    "accounts:tokens_revoke": ((302, 302), (405, 404)),
     "account_email": ((200, 405), (200, 405)),
     "account_reset_password": ((200, 405), (200, 405)),
     "account_login": ((200, 200), (302, 302)),
@@ -310,7 +310,7 @@ def test_an_address_of_a_project_opens_from_its_role_on_and_shows_others_nothing
     door, path = IN_A_PROJECT[name], address(name, things)
     answers = {}
     for who, browser in people.items():
-        if name == "corpus:remove_member":
+        if name == "corpus:members_remove":
             things["project"].memberships.get_or_create(user=things["member"])
         answers[who] = knock(browser, method, path, door.fields)
     assert {who: answer.status_code for who, answer in answers.items()} == {
@@ -330,7 +330,7 @@ def test_an_address_of_no_project_answers_everybody_alike_and_names_no_project(
     stranger_to_tokens = {
         who: browser
         for who, browser in people.items()
-        if not (name == "account_token_revoke" and who == "manager")
+        if not (name == "accounts:tokens_revoke" and who == "manager")
     }
     for who, browser in stranger_to_tokens.items():
         expected = OF_NO_PROJECT[name][who != "anonymous"][method == "post"]
@@ -358,7 +358,7 @@ def test_projects_are_made_by_those_who_may(method: str, people: dict[str, Clien
 def test_a_token_is_revoked_by_its_owner_alone(
     people: dict[str, Client], things: dict[str, Any]
 ) -> None:
-    path = address("account_token_revoke", things)
+    path = address("accounts:tokens_revoke", things)
     for who in ("stranger", "admin"):
         people[who].post(path)
         assert ApiToken.objects.get().revoked_at is None

@@ -1,4 +1,4 @@
-"""The page on which people make and revoke their API tokens."""
+"""The page on which users create and revoke their API tokens."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from annotator.common.errors import UserError
 
 class TokenForm(forms.Form):
     name = forms.CharField(
-        label="What will use it",
+        label="Name",
         max_length=100,
-        help_text="For instance: nightly export on the lab's server.",
+        help_text="Say what will use the token, such as: nightly export on the lab's server.",
     )
     days = forms.IntegerField(
         label="Valid for (days)",
         min_value=1,
         max_value=MAX_DAYS,
         required=False,
-        help_text="Empty: until you revoke it.",
+        help_text="Leave empty for a token without an expiry date.",
     )
 
 
@@ -36,7 +36,7 @@ class TokenForm(forms.Form):
 @sensitive_post_parameters()
 @require_http_methods(["GET", "POST"])
 def tokens(request: HttpRequest) -> HttpResponse:
-    """The user's tokens; POST makes one and shows its secret, this once."""
+    """List the user's tokens; POST creates one and shows its secret once."""
     user = signed_in(request)
     form = TokenForm(request.POST if request.method == "POST" else None)
     secret = ""
@@ -62,7 +62,8 @@ def tokens(request: HttpRequest) -> HttpResponse:
 
 @login_required
 @require_POST
-def revoke(request: HttpRequest, token_id: int) -> HttpResponse:
+def tokens_revoke(request: HttpRequest, token_id: int) -> HttpResponse:
+    """Revoke one of the user's tokens."""
     user = signed_in(request)
     revoke_token(token=get_object_or_404(ApiToken, pk=token_id, user=user), actor=user)
-    return redirect("account_tokens")
+    return redirect("accounts:tokens")

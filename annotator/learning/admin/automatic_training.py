@@ -7,7 +7,7 @@ from django.shortcuts import redirect
 
 from annotator.accounts.users import signed_in
 from annotator.corpus.access import Action, require
-from annotator.corpus.adminpages import ProjectRowsAdmin, is_saved, visible_project
+from annotator.corpus.admin.rows import ProjectRowsAdmin, save_if_valid, visible_project
 from annotator.learning.forms.training import AutomaticForm
 from annotator.learning.training import automatic
 
@@ -31,7 +31,7 @@ def automatic_training_page(
             return f"Automatic training of {project} is on. A worker checks within a minute."
         return f"Automatic training of {project} is off."
 
-    if is_saved(request, form, save):
+    if save_if_valid(request, form, save):
         return redirect("admin:learning_trainingrun_automatic", project.pk)
     standing = automatic.standing_of(project=project, actor=user)
     return model_admin.page(

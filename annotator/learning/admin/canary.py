@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 
 from annotator.accounts.users import signed_in
 from annotator.common.errors import UserError
-from annotator.corpus.adminpages import ProjectRowsAdmin, visible_project
+from annotator.corpus.admin.rows import ProjectRowsAdmin, visible_project
 from annotator.learning.admin.pages import (
     back_to_page,
     back_to_page_of,

@@ -12,7 +12,7 @@ from django.utils.http import urlencode
 from annotator.common.errors import UserError
 from annotator.common.htmx import render_polled, wants_part
 from annotator.corpus.access import Action
-from annotator.corpus.adminpages import ProjectRowsAdmin
+from annotator.corpus.admin.rows import ProjectRowsAdmin
 from annotator.jobs.models import Job
 from annotator.jobs.services import nobody_listens_for
 from annotator.learning.admin.pages import projects_for

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.http import HttpRequest, HttpResponse
 
 from annotator.accounts.users import signed_in
-from annotator.corpus.adminpages import ProjectRowsAdmin, visible_project
+from annotator.corpus.admin.rows import ProjectRowsAdmin, visible_project
 from annotator.learning.admin.pages import number_in
 from annotator.learning.evaluation import effort
 from annotator.learning.evaluation.bars import outcome_bars

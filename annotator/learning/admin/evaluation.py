@@ -10,7 +10,7 @@ from django.utils.html import format_html
 
 from annotator.accounts.users import signed_in
 from annotator.corpus.access import Action
-from annotator.corpus.adminpages import ProjectRowsAdmin
+from annotator.corpus.admin.rows import ProjectRowsAdmin
 from annotator.datasets.models import Snapshot
 from annotator.learning.admin.pages import (
     back_to_page,
@@ -35,7 +35,7 @@ def evaluate(model_admin: ProjectRowsAdmin, request: HttpRequest, pk: int) -> Ht
     job = start_evaluation(
         project=snapshot.project, snapshot=snapshot, model_version=model, actor=signed_in(request)
     )
-    link = format_html('<a href="{}">Show progress</a>', reverse("jobs:detail", args=[job.pk]))
+    link = format_html('<a href="{}">Show progress</a>', reverse("jobs:job", args=[job.pk]))
     messages.success(
         request, format_html("{} is being evaluated on {}. {}.", model.name, snapshot, link)
     )

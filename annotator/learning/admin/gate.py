@@ -7,7 +7,7 @@ from django.shortcuts import redirect
 
 from annotator.accounts.users import signed_in
 from annotator.corpus.access import Action, require
-from annotator.corpus.adminpages import ProjectRowsAdmin, is_saved, visible_project
+from annotator.corpus.admin.rows import ProjectRowsAdmin, save_if_valid, visible_project
 from annotator.learning.forms.serving import GateForm
 from annotator.learning.serving import gate
 
@@ -22,7 +22,7 @@ def gate_page(model_admin: ProjectRowsAdmin, request: HttpRequest, project_id: i
         gate.change_gate_rules(project=project, actor=user, **form.cleaned_data)
         return f"Gate rules of {project} saved."
 
-    if is_saved(request, form, save):
+    if save_if_valid(request, form, save):
         return redirect("admin:learning_trainingrun_gate", project.pk)
     return model_admin.page(
         request,

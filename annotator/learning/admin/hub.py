@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
 from annotator.accounts.users import signed_in
-from annotator.corpus.adminpages import ProjectRowsAdmin
+from annotator.corpus.admin.rows import ProjectRowsAdmin
 from annotator.learning.admin.pages import back_to_model, errors_as_messages, errors_on_form
 from annotator.learning.forms.serving import PushForm
 from annotator.learning.models import ModelVersion
@@ -24,7 +24,7 @@ def push_page(model_admin: ProjectRowsAdmin, request: HttpRequest, pk: int) -> H
     if request.method == "POST" and form.is_valid():
         with errors_on_form(form):
             job = hub.start_push(model=model, actor=user, **form.cleaned_data)
-            return redirect("jobs:detail", job.pk)
+            return redirect("jobs:job", job.pk)
     return model_admin.page(
         request,
         "admin/learning/push.html",

@@ -10,7 +10,7 @@ from django.shortcuts import redirect
 
 from annotator.accounts.users import signed_in
 from annotator.common.errors import UserError
-from annotator.corpus.adminpages import ProjectRowsAdmin
+from annotator.corpus.admin.rows import ProjectRowsAdmin
 from annotator.learning.admin.pages import errors_as_messages
 from annotator.learning.forms.series import SendForm
 from annotator.learning.models import TrainingSeries

@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
 from annotator.accounts.users import signed_in
-from annotator.corpus.adminpages import ProjectRowsAdmin
+from annotator.corpus.admin.rows import ProjectRowsAdmin
 from annotator.learning.admin.pages import back_to_model, errors_as_messages
 from annotator.learning.models import ModelVersion
 from annotator.learning.serving.archives import archive_name, model_archive

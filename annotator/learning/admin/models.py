@@ -12,7 +12,7 @@ from unfold.decorators import display
 
 from annotator.accounts.users import signed_in
 from annotator.corpus.access import Action, can
-from annotator.corpus.adminpages import OWN_PROJECTS, ProjectRowsAdmin
+from annotator.corpus.admin.rows import OWN_PROJECTS, ProjectRowsAdmin
 from annotator.corpus.models import Project
 from annotator.datasets.models import Snapshot, SnapshotState
 from annotator.learning.admin import canary, effort, evaluation, hub, model_card, promotions

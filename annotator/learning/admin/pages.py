@@ -24,7 +24,7 @@ from django.views.decorators.http import require_POST
 from annotator.accounts.users import signed_in
 from annotator.common.errors import UserError
 from annotator.corpus.access import PERMISSIONS, Action
-from annotator.corpus.adminpages import ProjectRowsAdmin
+from annotator.corpus.admin.rows import ProjectRowsAdmin
 from annotator.corpus.models import Project
 from annotator.learning.models import ModelVersion
 from ner_engine.errors import EngineError

@@ -9,7 +9,7 @@ from unfold.decorators import display
 
 from annotator.accounts.users import signed_in
 from annotator.corpus.access import Action
-from annotator.corpus.adminpages import OWN_PROJECTS, ProjectRowsAdmin
+from annotator.corpus.admin.rows import OWN_PROJECTS, ProjectRowsAdmin
 from annotator.learning.admin.pages import (
     back_to_page,
     back_to_page_of,

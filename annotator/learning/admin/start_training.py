@@ -9,7 +9,7 @@ from django.shortcuts import redirect
 
 from annotator.accounts.users import signed_in
 from annotator.corpus.access import Action
-from annotator.corpus.adminpages import ProjectRowsAdmin
+from annotator.corpus.admin.rows import ProjectRowsAdmin
 from annotator.corpus.models import Project
 from annotator.learning.admin.pages import errors_on_form, projects_for
 from annotator.learning.forms.training import StartForm

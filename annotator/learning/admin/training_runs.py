@@ -15,7 +15,7 @@ from annotator.accounts.users import signed_in
 from annotator.common.htmx import STOP_POLLING
 from annotator.common.states import admin_colours
 from annotator.corpus.access import Action, can
-from annotator.corpus.adminpages import OWN_PROJECTS, ProjectRowsAdmin
+from annotator.corpus.admin.rows import OWN_PROJECTS, ProjectRowsAdmin
 from annotator.corpus.models import Project
 from annotator.jobs.services import nobody_listens_for
 from annotator.learning.admin.automatic_training import automatic_training_page

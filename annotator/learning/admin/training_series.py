@@ -15,7 +15,7 @@ from annotator.accounts.users import signed_in
 from annotator.common.htmx import STOP_POLLING
 from annotator.common.states import admin_colours
 from annotator.corpus.access import Action, can
-from annotator.corpus.adminpages import OWN_PROJECTS, ProjectRowsAdmin
+from annotator.corpus.admin.rows import OWN_PROJECTS, ProjectRowsAdmin
 from annotator.jobs.services import nobody_listens_for
 from annotator.learning.admin.columns import SnapshotRowColumns
 from annotator.learning.admin.label_errors import label_errors_context, send_to_review

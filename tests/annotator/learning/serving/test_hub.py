@@ -354,7 +354,7 @@ def test_the_panel_shows_the_licence_first_and_then_gives_it_away(
     assert panel.post(address, {"repository": "ours", "licence": "mit"}).status_code == 422
     answer = panel.post(address, {"repository": "us/ours", "licence": "mit", "is_private": "on"})
     job = Job.objects.get(kind=hub.PUSH_KIND)
-    assert answer["Location"] == reverse("jobs:detail", args=[job.pk])
+    assert answer["Location"] == reverse("jobs:job", args=[job.pk])
     assert job.arguments == {
         "model": ours.pk,
         "repository": "us/ours",

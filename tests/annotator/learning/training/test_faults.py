@@ -189,7 +189,7 @@ def test_a_run_continues_without_the_broker(
     Job.objects.filter(pk=waiting.pk).update(created_at=timezone.now() - timedelta(seconds=11))
     assert (
         "the broker does not answer"
-        in panel.get(reverse("jobs:detail", args=[waiting.pk])).content.decode()
+        in panel.get(reverse("jobs:job", args=[waiting.pk])).content.decode()
     )
     assert finished(run.job, timeout=PATIENCE, log=worker.log).state == JobState.SUCCEEDED
     run.refresh_from_db()

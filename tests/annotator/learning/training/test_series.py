@@ -253,7 +253,7 @@ def test_a_search_is_started_and_read_on_the_admin_site(
     assert panel.get(part).status_code == 286
     page = text_of(panel.get(answer["Location"]))
     assert "In 30 panels of 30 papers with 60 decided entities" in page
-    assert reverse("jobs:detail", args=[series.job.pk])
+    assert reverse("jobs:job", args=[series.job.pk])
 
 
 def test_a_stopped_series_can_be_resumed_on_its_page(

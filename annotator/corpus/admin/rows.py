@@ -31,7 +31,7 @@ def visible_project(request: HttpRequest, pk: int) -> Project:
     return found
 
 
-def is_saved(request: HttpRequest, form: forms.Form, save: Callable[[], str]) -> bool:
+def save_if_valid(request: HttpRequest, form: forms.Form, save: Callable[[], str]) -> bool:
     """Whether the form was sent, holds, and ``save`` did what it asks for; what that says is told.
     A ``UserError`` of it stands on the form."""
     if request.method != "POST" or not form.is_valid():

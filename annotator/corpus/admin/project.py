@@ -1,5 +1,4 @@
-"""Projects, their labels and their legends in the admin panel. Members are changed on the site's
-own page, where the last manager is kept."""
+"""Projects in the admin. Members are changed on the site's own page."""
 
 from __future__ import annotations
 
@@ -11,13 +10,13 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
-from unfold.admin import ModelAdmin, TabularInline
+from unfold.admin import TabularInline
 from unfold.decorators import display
 
 from annotator.accounts.users import signed_in
 from annotator.corpus.access import Action, can
-from annotator.corpus.adminpages import OWN_PROJECTS, ProjectRowsAdmin
-from annotator.corpus.models import Document, Label, LabelSet, Membership, Project
+from annotator.corpus.admin.rows import ProjectRowsAdmin
+from annotator.corpus.models import Membership, Project
 from annotator.corpus.services import may_create_project
 
 
@@ -105,69 +104,3 @@ class ProjectAdmin(ProjectRowsAdmin):
         )
         links = ((reverse(f"admin:{name}", args=[project.pk]), words) for name, words in pages)
         return format_html_join(" · ", '<a href="{}">{}</a>', links)
-
-
-class _LabelInline(TabularInline):
-    model = Label
-    fields = ("code", "name", "short", "key", "hue", "takes_role", "position", "retired_at")
-    readonly_fields = ("code", "takes_role")
-    extra = 0
-    can_delete = False
-
-    def has_add_permission(self, request: HttpRequest, obj: LabelSet | None = None) -> bool:
-        return False
-
-
-@admin.register(LabelSet)
-class LabelSetAdmin(ModelAdmin):
-    """What the labels are called and look like. Codes stay as they are: spans carry them."""
-
-    list_display = ("name", "version")
-    readonly_fields = ("name", "version")
-    inlines = (_LabelInline,)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: LabelSet | None = None) -> bool:
-        return False
-
-
-@admin.register(Document)
-class DocumentAdmin(ProjectRowsAdmin):
-    list_display = (
-        "external_id",
-        "figure_label",
-        "project",
-        "doi",
-        "state",
-        "accepted_by",
-        "accepted_at",
-        "on_the_site",
-    )
-    list_filter = ("state", OWN_PROJECTS)
-    list_select_related = ("project", "accepted_by")
-    search_fields = ("=external_id", "=doi")
-    fields = readonly_fields = (
-        "project",
-        "external_id",
-        "figure_label",
-        "title",
-        "doi",
-        "state",
-        "revision",
-        "accepted_by",
-        "accepted_at",
-        "text",
-        "on_the_site",
-    )
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return super().get_queryset(request).defer("text", "attributes")
-
-    @display(description="On the site")
-    def on_the_site(self, document: Document) -> str:
-        return format_html(
-            '<a href="{}">Open</a>',
-            reverse("corpus:document", args=[document.project.slug, document.pk]),
-        )

@@ -1,22 +1,16 @@
-"""What people set for themselves."""
+"""The preferences of a user."""
 
 from __future__ import annotations
 
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect
 from django.utils.http import url_has_allowed_host_and_scheme
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST
 
 from annotator.accounts.users import signed_in
 
 THEMES = ("", "light", "dark")
-
-
-@require_GET
-def ask_an_administrator(request: HttpRequest) -> HttpResponse:
-    """Who changes an address, and who helps if a password is forgotten."""
-    return render(request, "accounts/ask.html")
 
 
 @login_required

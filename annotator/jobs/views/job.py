@@ -1,4 +1,4 @@
-"""A job's state, as page and as the part that polls itself."""
+"""The page of a job, and the part of it that polls itself."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ from annotator.jobs.services import request_cancel
 @login_required
 @never_cache
 @require_GET
-def detail(request: HttpRequest, job_id: int) -> HttpResponse:
-    """The job; for htmx the card alone, which polls this address until the job has ended."""
-    job = _job(request, job_id)
+def job(request: HttpRequest, job_id: int) -> HttpResponse:
+    """Show a job; for htmx only its card, which polls this address until the job has ended."""
+    found = _job(request, job_id)
     if wants_part(request):
-        return render_polled(request, "jobs/_polled.html", {"job": job}, is_final=job.is_final)
-    return render(request, "jobs/detail.html", {"job": job})
+        return render_polled(request, "jobs/_polled.html", {"job": found}, is_final=found.is_final)
+    return render(request, "jobs/detail.html", {"job": found})
 
 
 @login_required
 @require_POST
-def cancel(request: HttpRequest, job_id: int) -> HttpResponse:
-    """Cancel the job, and show it as it is then."""
+def job_cancel(request: HttpRequest, job_id: int) -> HttpResponse:
+    """Cancel a job, and show what became of it."""
     job = _job(request, job_id)
     if not may_cancel(request.user, job):
         raise PermissionDenied(
-            "Only the person who started this, or a manager of the project, may cancel it."
+            "Only the user who started this job, or a manager of the project, may cancel it."
         )
     job = request_cancel(job=job, actor=signed_in(request))
     if wants_part(request):
         return render(request, "jobs/_polled.html", {"job": job})
-    return redirect("jobs:detail", job_id=job.pk)
+    return redirect("jobs:job", job_id=job.pk)
 
 
 def _job(request: HttpRequest, job_id: int) -> Job:
