@@ -108,7 +108,7 @@ def test_every_precision_agrees_with_transformers(
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16", "int8"])
-def test_a_window_gets_the_same_figures_to_the_bit_whatever_runs_beside_it(
+def test_a_window_does_not_depend_on_its_neighbours(
     checkpoint: Checkpoint, scales: Scales, precision: str
 ) -> None:
     backend, windows = lean(checkpoint, precision, scales), some_windows(checkpoint)
@@ -122,7 +122,7 @@ def test_a_window_gets_the_same_figures_to_the_bit_whatever_runs_beside_it(
 
 
 @pytest.mark.parametrize("scale", [1.0, 400.0])
-def test_attention_in_place_is_the_softmax_even_where_exponentials_overflow_or_vanish(
+def test_attention_in_place_equals_the_softmax(
     scale: float,
 ) -> None:
     generator = torch.Generator().manual_seed(11)
@@ -136,16 +136,14 @@ def test_attention_in_place_is_the_softmax_even_where_exponentials_overflow_or_v
     assert torch.allclose(found.float(), expected.float(), atol=0.03)
 
 
-def test_attention_in_place_holds_where_exponentials_are_near_the_largest_number() -> None:
+def test_attention_in_place_holds_near_the_largest_number() -> None:
     query, key = (torch.full((1, 3, 1), number).to(torch.bfloat16) for number in (86.0, 1.0))
     value = torch.full((1, 3, 4), 50.0).to(torch.bfloat16)
     assert torch.equal(lean_module._attend_in_place(query, key, value), value)
 
 
 @given(lengths=st.lists(st.integers(2, 512), max_size=60), n_threads=st.integers(2, 8))
-def test_groups_hold_each_window_once_and_the_last_are_no_larger_than_the_first(
-    lengths: list[int], n_threads: int
-) -> None:
+def test_groups_have_each_window_once_and_get_smaller(lengths: list[int], n_threads: int) -> None:
     groups = lean_module._groups(lengths, n_threads)
     assert sorted(index for group in groups for index in group) == list(range(len(lengths)))
     sizes = [sum(lengths[index] for index in group) for group in groups]
@@ -170,7 +168,7 @@ def test_int8_by_its_kernels_is_int8_by_plain_arithmetic(
 
 
 @pytest.mark.parametrize("gelu", [False, True])
-def test_packed_layers_are_used_only_where_they_agree_with_plain_ones(gelu: bool) -> None:
+def test_packed_layers_are_used_only_if_they_are_right(gelu: bool) -> None:
     generator = torch.Generator().manual_seed(3)
     weight, bias, x = (
         torch.randn(shape, generator=generator) for shape in ((48, 32), (48,), (7, 32))
@@ -199,7 +197,7 @@ def test_unknown_kernels_mean_the_plain_way(monkeypatch: pytest.MonkeyPatch) -> 
     high=st.floats(0, 100),
     values=st.lists(st.floats(-200, 200, width=32), min_size=1, max_size=20),
 )
-def test_a_quantizer_loses_half_a_step_within_its_range_and_clamps_what_lies_outside(
+def test_a_quantizer_rounds_within_its_range_and_clamps(
     low: float, high: float, values: list[float]
 ) -> None:
     quantizer, x = Quantizer.for_range(low, high), torch.tensor(values)
@@ -216,7 +214,7 @@ def test_a_quantizer_holds_zero_exactly(low: float, high: float) -> None:
     assert quantizer.back(quantizer(torch.zeros(1))).item() == 0
 
 
-def test_the_largest_figures_this_processor_may_get_do_not_overflow() -> None:
+def test_the_largest_products_do_not_overflow() -> None:
     need(Need.INT8, found=has_int8_linear(), otherwise="This processor has no int8 kernel.")
     quantizer = Quantizer(1.0, 0)
     layer = Int8Linear(torch.full((16, 64), 1.0), torch.zeros(16), quantizer, limit=weight_limit())
@@ -289,7 +287,7 @@ def test_scales_are_read_as_they_were_written(checkpoint: Checkpoint, scales: Sc
         (80.0, "another", False),
     ],
 )
-def test_int8_is_chosen_only_with_scales_that_fit_and_cost_little(
+def test_int8_is_chosen_only_with_fitting_and_cheap_scales(
     checkpoint: Checkpoint, scales: Scales, int8: float | None, weights: str | None, chosen: bool
 ) -> None:
     cost = F1Cost(20, 80.0, {127: int8, 64: int8}) if int8 is not None else None
@@ -304,7 +302,7 @@ def test_int8_is_chosen_only_with_scales_that_fit_and_cost_little(
     assert isinstance(backend.layers[0].qkv, Int8Linear) == (chosen and has_int8_linear())
 
 
-def test_a_verdict_counts_for_the_processors_it_was_measured_for() -> None:
+def test_a_cost_counts_for_its_kind_of_processor() -> None:
     cost = F1Cost(20, 80.0, {127: 79.9, 64: 70.0})
     assert cost.is_acceptable(127)
     assert not cost.is_acceptable(64)
@@ -321,7 +319,7 @@ def test_a_verdict_counts_for_the_processors_it_was_measured_for() -> None:
         '{"format": 1, "weights_sha256": "", "texts": 1, "ranges": {"0.qkv": [1e9, 0]}}',
     ],
 )
-def test_a_broken_file_is_told_where_int8_is_asked_for_and_left_aside_elsewhere(
+def test_a_broken_file_is_an_error_only_if_int8_is_asked_for(
     checkpoint: Checkpoint, content: str
 ) -> None:
     (checkpoint.folder / FILE).write_text(content)
@@ -351,7 +349,7 @@ def test_no_text_is_told(checkpoint: Checkpoint) -> None:
             measure_ranges(checkpoint, texts)
 
 
-def test_the_verdict_is_about_all_kinds_of_processors(
+def test_the_cost_is_measured_for_all_kinds_of_processors(
     checkpoint: Checkpoint, scales: Scales
 ) -> None:
     gold = [Document(id="1", text=SENTENCES[0], gold=(Span(0, 4, "CELL", "HeLa"),))]

@@ -61,7 +61,7 @@ def test_a_judging_in_chunks_says_what_one_of_all_texts_says(
     assert evaluate(Reader(), iter(DOCUMENTS)).as_json() | {"seconds": 0} == whole | {"seconds": 0}
 
 
-def test_who_watches_is_told_of_each_text_and_the_scores_follow_from_it() -> None:
+def test_the_watcher_sees_each_text() -> None:
     told: list[tuple[Document, Sequence[Labelled], Sequence[Labelled]]] = []
     found = evaluate(Reader(), DOCUMENTS, watch=lambda *facts: told.append(facts))
     assert [document for document, _, _ in told] == DOCUMENTS
@@ -70,7 +70,7 @@ def test_who_watches_is_told_of_each_text_and_the_scores_follow_from_it() -> Non
     )
 
 
-def test_nothing_judged_scores_nothing() -> None:
+def test_no_texts_give_no_scores() -> None:
     found = evaluate(Reader(), [])
     assert found.n_documents == 0
     assert found.accuracy == 0.0

@@ -110,7 +110,7 @@ def test_a_text_teaches_each_step_what_that_step_is_about(document: Document) ->
     assert [TASKS["small_mol_roles"].is_example(panel) for panel in panels] == [False, True]
 
 
-def test_a_role_example_holds_masks_in_place_of_the_entities_and_labels_for_them(
+def test_a_role_example_masks_and_labels_its_entities(
     document: Document, encoder: TextEncoder
 ) -> None:
     label2id = {label: index for index, label in enumerate(ROLE_LABELS)}
@@ -136,7 +136,7 @@ def test_panel_starts_label_the_first_token_of_a_panel_alone(
     assert example.labels.count(1) == 2
 
 
-def test_touching_repeated_and_many_entities_each_get_their_own_role(encoder: TextEncoder) -> None:
+def test_each_entity_gets_its_own_role(encoder: TextEncoder) -> None:
     text = "Bax Bak blot of Bax, Bak and p53."
     entities = [
         span(text, "Bax", "GENEPROD"),
@@ -176,9 +176,7 @@ def test_a_vocabulary_without_a_mask_token_is_refused_for_roles(encoder: TextEnc
         maskless.masked(tokens, [Span(0, 3, "GENEPROD", "Bax")])
 
 
-def test_roles_are_judged_on_the_entities_people_marked(
-    document: Document, encoder: TextEncoder
-) -> None:
+def test_roles_are_evaluated_on_gold_entities(document: Document, encoder: TextEncoder) -> None:
     task = TASKS["geneprod_roles"]
     found = evaluate(
         Tagger("reader", Reader(encoder), encoder, ROLE_LABELS), task.texts([document]), task
@@ -251,7 +249,7 @@ def test_a_model_of_another_step_is_refused_by_name(models: dict[str, Tagger]) -
         Pipeline(roles={"CELL": models["roles"]})
 
 
-def test_the_task_of_a_model_is_read_from_its_config_or_its_labels() -> None:
+def test_the_task_of_a_model_is_in_its_config_or_labels() -> None:
     assert task_of("small_mol_roles", ["CONTROLLED_VAR"]).masked_label == "SMALL_MOLECULE"
     assert task_of(None, ["PANEL_START"]).name == "panels"
     assert task_of(None, ["GENEPROD", "CELL"]).name == "entities"
@@ -262,9 +260,7 @@ def test_the_task_of_a_model_is_read_from_its_config_or_its_labels() -> None:
 
 
 @given(st.text(alphabet="(A) b.\n😀", max_size=60), st.lists(st.integers(0, 60), max_size=6))
-def test_passages_cover_the_text_in_order_and_panels_never_overlap(
-    text: str, cuts: list[int]
-) -> None:
+def test_passages_cover_the_text_and_panels_never_overlap(text: str, cuts: list[int]) -> None:
     edges = sorted({min(cut, len(text)) for cut in cuts})
     segments = panels_from(
         text,
@@ -319,7 +315,7 @@ def test_the_command_tags_in_three_steps(
     assert "cannot be used for geneprod_roles" in capsys.readouterr().err
 
 
-def test_the_bundled_panel_model_finds_panels_with_and_without_letters() -> None:
+def test_the_bundled_panel_model_needs_no_letters() -> None:
     lettered = (
         "Autophagy in cells. Figure 1 (A) Western blot of LC3 in HeLa cells. (B) Immunofluorescence"
         " of p62 in HEK293 cells. Scale bar, 10 µm."

@@ -59,7 +59,7 @@ def test_spans_are_exact_pieces_of_any_text(tagger: Tagger, text: str) -> None:
     check(text, tagger.tag([text])[0])
 
 
-def test_awkward_text_longer_than_any_window_is_tagged_to_its_end(tagger: Tagger) -> None:
+def test_text_longer_than_a_window_is_tagged_to_its_end(tagger: Tagger) -> None:
     text = f"{AWKWARD} {' '.join(SENTENCES)} " * 30
     found = tagger.tag([text])[0]
     check(text, found)
@@ -153,7 +153,7 @@ def test_the_first_token_speaks_for_its_word() -> None:
     assert pooled(ROWS, [0, 3], "first") == pytest.approx(ROWS[[0, 3]])
 
 
-def test_tokens_speak_together_of_the_type_and_the_first_of_where_it_begins() -> None:
+def test_all_tokens_decide_the_type_and_the_first_the_start() -> None:
     mean = pooled(ROWS, [0, 3], "average")[0]
     assert mean[1] + mean[2] == pytest.approx((0.6 + 0.02 + 0.4) / 3, abs=1e-4)
     assert mean[3] + mean[4] == pytest.approx((0.3 + 0.96 + 0.3) / 3, abs=1e-4)
@@ -283,7 +283,7 @@ def test_a_scheme_without_b_reads_runs_of_i() -> None:
     ]
 
 
-def test_an_entity_does_not_begin_with_i_where_b_is_nearly_as_likely() -> None:
+def test_an_entity_does_not_start_with_i_if_b_is_likely() -> None:
     scores = one_hot([0, 2, 2])
     scores[1] = [0.01, 0.47, 0.5, 0.01, 0.01]
     assert entities(LABELS, scores) == [(1, 2, "GENEPROD")]
@@ -297,7 +297,7 @@ def test_an_entity_does_not_begin_with_i_where_b_is_nearly_as_likely() -> None:
         elements=st.floats(0.015625, 1, width=32),
     )
 )
-def test_the_chosen_labels_are_the_most_probable_that_are_possible(scores: np.ndarray) -> None:
+def test_the_best_path_is_the_most_probable_possible_one(scores: np.ndarray) -> None:
     scheme = LabelDecoder(LABELS)
     possible = [
         np.array(path)
@@ -435,7 +435,7 @@ def test_the_training_text_keeps_its_tokens_under_new_numbers(
     assert after.encode("HeLa").tokens[0] == "[CLS]"
 
 
-def test_an_unpacked_model_is_read_by_transformers_and_tags_the_same(
+def test_an_unpacked_model_tags_the_same_in_transformers(
     packed_bert: tuple[Path, Path], tmp_path: Path
 ) -> None:
     from transformers import AutoModelForTokenClassification, AutoTokenizer

@@ -118,7 +118,7 @@ def test_a_share_out_of_range_is_refused() -> None:
         augment_documents([], 20)
 
 
-def test_identifiers_go_with_the_name_they_were_of_and_roles_stay() -> None:
+def test_a_replaced_entity_keeps_its_role_but_no_identifier() -> None:
     text = "Bax and actin"
     gold = (
         Span(0, 3, "GENEPROD", "Bax", "MEASURED_VAR", id="t1", attributes={"ext_ids": "7"}),
@@ -243,7 +243,7 @@ def fill(folder: Path, **sides: list[Document]) -> Path:
     return folder
 
 
-def test_copies_follow_the_originals_and_held_out_texts_stay_as_they_are(
+def test_copies_follow_originals_and_held_out_texts_stay(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     train = [
@@ -293,7 +293,7 @@ def test_names_come_from_the_training_side_alone(tmp_path: Path) -> None:
     assert "Bid" not in (tmp_path / "out" / "train.jsonl").read_text()
 
 
-def test_a_folder_that_is_there_or_lists_that_fit_nothing_are_refused(tmp_path: Path) -> None:
+def test_an_existing_folder_and_useless_lists_are_refused(tmp_path: Path) -> None:
     data = fill(tmp_path / "data", train=[document("Bax", ("Bax", "A"))])
     with pytest.raises(TrainingError, match="exists already"):
         augment_folder(data, data, share=1.0, lists=None, seed=1)

@@ -74,7 +74,7 @@ def gradients(
     grouped=st.booleans(),
     seed=st.integers(0, 99),
 )
-def test_each_example_is_seen_once_an_epoch_on_any_number_of_processes(
+def test_each_example_occurs_once_on_any_number_of_processes(
     lengths: list[int], batch_size: int, n_processes: int, grouped: bool, seed: int
 ) -> None:
     def shares(process: int, n: int) -> list[list[int]]:
@@ -150,9 +150,7 @@ def test_packed_rows_hold_every_token_once_and_nothing_else(
 
 
 @given(lengths=LENGTHS, budget=st.integers(20, 200))
-def test_padded_rows_hold_every_label_once_and_no_more_than_the_budget(
-    lengths: list[int], budget: int
-) -> None:
+def test_padded_rows_have_every_label_within_the_budget(lengths: list[int], budget: int) -> None:
     given_examples = examples([length + 1 for length in lengths])
     rows = Batcher(budget, packed=False)(given_examples)
     assert all(row["input_ids"].numel() <= budget or len(row["input_ids"]) == 1 for row in rows)
@@ -167,7 +165,7 @@ def test_padded_rows_hold_every_label_once_and_no_more_than_the_budget(
     )
 
 
-def test_packed_rows_compute_less_than_half_of_what_padding_to_the_maximum_does() -> None:
+def test_packed_rows_halve_the_computed_tokens() -> None:
     lengths = [40, 55, 90, 120, 150, 160, 200, 510]
     rows = Batcher(2048, packed=True)(examples(lengths))
     assert sum(row["input_ids"].numel() for row in rows) * 2 < 512 * len(lengths)
@@ -218,7 +216,7 @@ def _cut(row: dict[str, Any], logits: torch.Tensor) -> Any:
     )
 
 
-def test_the_kernel_of_accelerators_gives_the_same_as_plain_products() -> None:
+def test_the_fused_kernel_equals_plain_products() -> None:
     from ner_engine.training.attention import _by_kernel, _by_products
 
     torch.manual_seed(0)
@@ -230,7 +228,7 @@ def test_the_kernel_of_accelerators_gives_the_same_as_plain_products() -> None:
     )
 
 
-def test_only_architectures_whose_attention_can_be_told_where_examples_end_are_packed(
+def test_only_some_architectures_are_packed(
     tmp_path: Path,
 ) -> None:
     config = network(save_bert(tmp_path / "bert"), "eager").config.to_dict()
@@ -243,7 +241,7 @@ def test_only_architectures_whose_attention_can_be_told_where_examples_end_are_p
 # The loss
 
 
-def test_the_loss_of_micro_batches_adds_up_to_the_mean_of_the_whole_batch() -> None:
+def test_losses_of_micro_batches_add_up_to_the_batch_mean() -> None:
     torch.manual_seed(0)
     logits, labels = torch.randn(2, 9, 5), torch.randint(0, 5, (2, 9))
     labels[0, :3] = IGNORED
@@ -258,16 +256,14 @@ def test_the_loss_of_micro_batches_adds_up_to_the_mean_of_the_whole_batch() -> N
     assert torch.allclose(torch.as_tensor(summed) / share, expected)
 
 
-def test_balanced_weights_give_every_label_that_occurs_the_same_say() -> None:
+def test_balanced_weights_give_labels_the_same_total_weight() -> None:
     weights = balanced_weights([0] * 90 + [1] * 9 + [2], 4)
     assert torch.allclose(weights[:3] * torch.tensor([90.0, 9.0, 1.0]), torch.full((3,), 100 / 3))
     assert weights[3] == 1
 
 
 @pytest.mark.parametrize("packed", [True, False])
-def test_an_example_asks_of_the_weights_as_much_as_it_counts_in_whatever_row_it_lies(
-    packed: bool, tmp_path: Path
-) -> None:
+def test_an_example_has_its_weight_in_any_row(packed: bool, tmp_path: Path) -> None:
     model = network(save_bert(tmp_path / "bert"), PACKED if packed else "sdpa")
     plain = examples([12, 7, 9])
     counting = [

@@ -26,9 +26,7 @@ LEGEND = (
     st.lists(st.lists(st.sampled_from("abcdé"), max_size=8).map(" ".join), max_size=10),
     st.floats(0.05, 1.0),
 )
-def test_texts_are_in_one_cluster_if_and_only_if_a_chain_of_like_ones_joins_them(
-    texts: list[str], threshold: float
-) -> None:
+def test_clusters_are_chains_of_similar_texts(texts: list[str], threshold: float) -> None:
     found = indexed(texts).clusters(threshold)
     linked = list(range(len(texts)))
     for _ in texts:
@@ -71,7 +69,7 @@ def test_a_paper_and_whatever_is_nearly_the_same_lie_in_one_fold(
         assert len({fold for fold, row in zip(folds, rows, strict=True) if row[1] == text}) == 1
 
 
-def test_a_reworded_legend_of_another_paper_goes_along_and_folds_are_about_as_large() -> None:
+def test_similar_papers_share_a_fold_and_folds_are_even() -> None:
     documents = [legend(number) for number in range(120)] + [
         document(200, "10.9/a", LEGEND),
         document(201, "10.9/b", LEGEND.replace("HeLa", "MEF")),

@@ -63,7 +63,7 @@ def reading(
 NOTHING = [0.0, 0.0, 1.0]
 
 
-def test_a_decision_is_as_suspicious_as_the_model_disbelieves_its_label_and_its_edges() -> None:
+def test_error_scores_follow_label_and_boundary_probabilities() -> None:
     kinds = [[0.9, 0.0, 0.1], NOTHING, [0.0, 0.8, 0.2], [0.0, 0.6, 0.4], NOTHING, NOTHING]
     inside = [[0.0, 0.0], [0.0, 0.0], [0.0, 0.0], [0.0, 0.5], [0.0, 0.0], [0.0, 0.0]]
     model = reading(kinds, [(0, 3, "GENEPROD", 0.9), (7, 17, "CELL", 0.7)], inside)
@@ -99,9 +99,7 @@ def test_a_decision_is_as_suspicious_as_the_model_disbelieves_its_label_and_its_
     )
 
 
-def test_an_entity_that_nobody_marked_counts_only_where_the_model_is_as_sure_as_of_decided_ones() -> (  # noqa: E501
-    None
-):
+def test_a_missing_entity_counts_from_the_threshold_on() -> None:
     def decided(probability: float) -> Comparison:
         return Comparison(Kind.AGREES, Labelled(0, 3, "CELL"), Labelled(0, 3, "CELL"), probability)
 
@@ -142,7 +140,7 @@ def test_what_a_model_reads_agrees_with_what_it_tags(tmp_path: Path) -> None:
             )
 
 
-def test_a_model_without_b_labels_never_says_that_an_entity_goes_on(tmp_path: Path) -> None:
+def test_a_model_without_b_labels_never_continues_an_entity(tmp_path: Path) -> None:
     checkpoint = find(save_bert(tmp_path / "model", labels=("O", "GENEPROD", "CELL", "X", "Y")))
     tagger = load_tagger(checkpoint.folder)
     plain = Tagger(
@@ -163,7 +161,7 @@ def test_a_model_without_b_labels_never_says_that_an_entity_goes_on(tmp_path: Pa
         ([0.9, 0.8, 0.7, 0.1], [True, False, True, False], 0.75, 1.0),
     ],
 )
-def test_a_ranking_is_judged_by_how_far_up_the_wrong_ones_stand(
+def test_the_quality_of_a_ranking_is_measured(
     suspicion: list[float], wrong: list[bool], auc: float, precision: float
 ) -> None:
     found = ranking_quality(suspicion, wrong)
@@ -207,7 +205,7 @@ def lines(path: Path) -> list[dict[str, Any]]:
 
 
 @pytest.mark.slow
-def test_panels_with_labels_that_were_mixed_up_rank_far_above_chance(
+def test_panels_with_swapped_labels_rank_above_chance(
     planted: Path, base: Path, tmp_path: Path
 ) -> None:
     told: list[Mapping[str, Any]] = []
@@ -259,7 +257,7 @@ def test_panels_with_labels_that_were_mixed_up_rank_far_above_chance(
     ]
 
 
-def test_no_fold_is_read_by_a_model_that_has_seen_one_of_its_papers(
+def test_no_model_reads_a_paper_that_it_has_seen(
     planted: Path, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from ner_engine.training import series
@@ -309,7 +307,7 @@ def command(data: Path, base: Path, out: Path, *more: str) -> list[str]:
 
 
 @pytest.mark.slow
-def test_a_search_that_was_stopped_goes_on_without_training_a_finished_fold_again(
+def test_a_stopped_search_resumes_after_its_finished_folds(
     planted: Path, base: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
@@ -370,7 +368,7 @@ def test_what_cannot_be_is_refused_with_a_sentence(
     assert not (tmp_path / "out").exists()
 
 
-def test_a_search_is_gone_on_with_as_it_was_started_or_not_at_all(
+def test_a_search_is_resumed_only_with_the_same_settings(
     planted: Path, base: Path, tmp_path: Path
 ) -> None:
     out, search = tmp_path / "out", Search(thorough(), base, max_steps=1)

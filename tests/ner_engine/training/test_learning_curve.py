@@ -157,9 +157,7 @@ def test_a_paper_on_two_sides_stops_the_curve_and_is_named(base: Path, tmp_path:
 
 
 @pytest.mark.slow
-def test_the_command_draws_a_curve_and_a_finished_point_is_not_trained_again(
-    data: Path, base: Path, tmp_path: Path
-) -> None:
+def test_the_command_resumes_after_a_finished_point(data: Path, base: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     command = [
         sys.executable,

@@ -101,9 +101,7 @@ def test_whole_units_are_chosen_until_the_share_is_reached(
         assert chosen[units == unit].all() or not chosen[units == unit].any()
 
 
-def test_of_the_chosen_tokens_80_percent_are_masked_and_10_replaced_and_no_other_is_touched() -> (
-    None
-):
+def test_80_percent_are_masked_and_10_percent_replaced() -> None:
     ids = np.full(40_000, 7, dtype=np.int32)
     chosen = np.arange(40_000) % 2 == 0
     hidden = mask(
@@ -131,9 +129,7 @@ def windows_of(
 
 
 @pytest.mark.parametrize("unit", ["token", "word"])
-def test_windows_lose_no_token_of_a_long_text_and_say_what_was_hidden(
-    folder: Path, unit: str
-) -> None:
+def test_windows_cover_a_long_text_and_label_masked_tokens(folder: Path, unit: str) -> None:
     text = " ".join(TEXTS)
     windows, encoder, vocabulary = windows_of(folder, [text], mask_unit=unit)
     told: list[list[int]] = []
@@ -189,7 +185,7 @@ def test_pieces_of_a_word_count_as_one(folder: Path) -> None:
 # Texts
 
 
-def test_texts_are_split_by_paper_with_the_rule_that_taggers_are_tested_by(tmp_path: Path) -> None:
+def test_texts_are_split_by_the_fixed_rule(tmp_path: Path) -> None:
     documents = [
         Document(f"f{number}", f"Text {number}", doi=f"10.5555/{number}") for number in range(60)
     ]
@@ -202,7 +198,7 @@ def test_texts_are_split_by_paper_with_the_rule_that_taggers_are_tested_by(tmp_p
         ]  # type: ignore[index]
 
 
-def test_a_folder_of_training_data_brings_its_sides_and_a_text_is_held_out_where_it_is_on_two(
+def test_a_data_folder_keeps_its_splits_and_held_out_texts(
     tmp_path: Path,
 ) -> None:
     for side, texts in {"train": ["Bax", "Bak", "Bid"], "eval": ["Bak"], "test": ["Bid"]}.items():
