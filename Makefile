@@ -29,6 +29,7 @@ lint: setup-dev ## style, types, import contracts, migrations, scripts, Dockerfi
 	.venv/bin/lint-imports
 	SD_VAR="$$(mktemp -d)" $(PY) manage.py makemigrations --check --dry-run
 	$(BIOME) ci --error-on-warnings
+	.venv/bin/djlint templates --lint --quiet
 	.venv/bin/hadolint docker/Dockerfile
 
 format: setup-dev ## apply the formatters

@@ -159,7 +159,7 @@ def take_review(browser: Browser, demo: Demo, look: Look) -> bytes:
     page = look.sign_in(browser, demo, "demo-curator")
     page.get_by_role("link", name="Demo: invented legends").first.click()
     page.get_by_role("link", name="Review", exact=True).click()
-    page.get_by_role("link", name="Go on reviewing").click()
+    page.get_by_role("link", name="Continue reviewing").click()
     page.wait_for_selector("html.scripted mark")
     for key in ("c", "m", "Space", "c", "Space"):  # gene products, which may be variables
         page.locator('mark.suggested[data-hue="blue"] [data-w]').first.click()

@@ -125,7 +125,7 @@ def test_a_figure_is_uploaded_zoomed_and_its_panels_are_boxed_for_good(
     document: Document, picture: Path, open_as: OpenAs, reviewer: User
 ) -> None:
     page = open_as(reviewer, address(document, "document"))
-    page.get_by_text("Add the figure’s image").click()
+    page.locator("summary", has_text="Add image").click()
     page.get_by_label("Image:").set_input_files(picture)
     page.get_by_role("button", name="Add").click()
     expect(page.get_by_text("The image is in its place.")).to_be_visible()
@@ -137,18 +137,16 @@ def test_a_figure_is_uploaded_zoomed_and_its_panels_are_boxed_for_good(
 
     a, b = starts(document)
     page.locator("summary", has_text="Panel boxes").click()
-    page.get_by_role("button", name="Draw its box").click()
+    page.get_by_role("button", name="Draw box").click()
     drag(page, (0.02, 0.05), (0.48, 0.95))
     expect(page.locator(f'[data-panel="{a}"]')).to_have_count(1)
     expect(page.get_by_label("Panel", exact=True)).to_have_value(str(b))
-    expect(page.get_by_role("button", name="Draw its box")).to_have_attribute(
+    expect(page.get_by_role("button", name="Draw box")).to_have_attribute(
         "aria-pressed", "true"
     )  # on to the next panel at once
     drag(page, (0.98, 0.95), (0.52, 0.05))
     expect(page.locator(f'[data-panel="{b}"]')).to_have_count(1)
-    expect(page.get_by_role("button", name="Draw its box")).to_have_attribute(
-        "aria-pressed", "false"
-    )
+    expect(page.get_by_role("button", name="Draw box")).to_have_attribute("aria-pressed", "false")
     assert boxes_of(document) == {a: (2, 5, 46, 90), b: (52, 5, 46, 90)}
 
     page.reload()
@@ -258,12 +256,10 @@ def test_boxes_are_made_by_keys_alone_and_escape_ends_drawing(
     assert boxes_of(drawn) == {a: (10, 20, 30, 40)}
     page.get_by_label("Panel", exact=True).select_option(str(a))
     expect(page.get_by_label("top", exact=True)).to_have_value("20.00")
-    page.get_by_role("button", name="Draw its box").click()
+    page.get_by_role("button", name="Draw box").click()
     page.locator(".figure-frame").focus()
     page.keyboard.press("Escape")
-    expect(page.get_by_role("button", name="Draw its box")).to_have_attribute(
-        "aria-pressed", "false"
-    )
+    expect(page.get_by_role("button", name="Draw box")).to_have_attribute("aria-pressed", "false")
     page.get_by_role("button", name="Remove the box of panel A").click()
     expect(page.get_by_text("The box is removed.")).to_be_visible()
     assert boxes_of(drawn) == {}
@@ -282,7 +278,7 @@ def test_a_box_that_meets_a_newer_one_is_answered_with_the_boxes_as_they_stand(
         base_revision=0,
         actor=reviewer,
     )
-    page.get_by_role("button", name="Draw its box").click()
+    page.get_by_role("button", name="Draw box").click()
     drag(page, (0.02, 0.05), (0.48, 0.95))
     expect(page.get_by_role("alert")).to_contain_text("Somebody changed the boxes")
     expect(page.locator(f'[data-panel="{b}"]')).to_have_count(1)
@@ -337,14 +333,14 @@ def test_everything_works_without_script(
     document: Document, picture: Path, open_as: OpenAs, reviewer: User
 ) -> None:
     page = open_as(reviewer, address(document, "document"), java_script_enabled=False)
-    page.get_by_text("Add the figure’s image").click()
+    page.locator("summary", has_text="Add image").click()
     page.get_by_label("Image:").set_input_files(picture)
     page.get_by_role("button", name="Add").click()
     expect(page.get_by_text("The image is in its place.")).to_be_visible()
     page.locator("summary", has_text="Panel boxes").click()
     for name, value in (("left", "10"), ("top", "20"), ("width", "30"), ("height", "40")):
         page.get_by_label(name, exact=True).fill(value)
-    page.get_by_role("button", name="Save the box").click()
+    page.get_by_role("button", name="Save box").click()
     expect(page.get_by_text("The box is saved.")).to_be_visible()
-    expect(page.get_by_role("button", name="Draw its box")).to_be_hidden()
+    expect(page.get_by_role("button", name="Draw box")).to_be_hidden()
     assert list(boxes_of(document).values()) == [(10, 20, 30, 40)]

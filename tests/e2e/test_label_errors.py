@@ -99,20 +99,20 @@ def test_from_the_ranking_to_a_kept_and_a_corrected_legend(
 
     project = mistaken.project
     page.goto(reverse("review:queue", args=[project.slug]) + "?show=suspicious")
-    page.get_by_role("link", name="Look through them").click()
+    page.get_by_role("link", name="Review label errors").click()
     expect(page.locator(".label-errors")).to_contain_text(
         "HeLa: cell. The model: tissue; gives the decision 10 %."
     )
     looked_at(page, "a legend", ".label-errors")
     seen(page)
-    page.get_by_role("button", name="Keep as it is, next").focus()
+    page.get_by_role("button", name="Keep labels and open next").focus()
     page.keyboard.press("Enter")
     expect(page.locator(".label-errors")).to_contain_text(
         "HeLa: not marked. The model: tissue, 60 % sure."
     )
     page.get_by_role("button", name="Reopen").click()
     seen(page)
-    page.get_by_role("button", name="Accept legend, next").click()
+    page.get_by_role("button", name="Accept and open next").click()
     expect(
         page.get_by_text("No legend waits for review.").or_(
             page.get_by_role("heading", name="Queue")

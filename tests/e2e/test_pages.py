@@ -221,7 +221,7 @@ def test_everything_works_without_script(
     run_job(Job.objects.latest("id").pk)
     page.reload()
     with page.expect_download() as download:
-        page.get_by_role("link", name="Download the zip").click()
+        page.get_by_role("link", name="Download zip").click()
     assert download.value.suggested_filename.startswith("autophagy-jsonl-")
 
     page.goto(f"/jobs/{things['job']}/")
@@ -229,7 +229,7 @@ def test_everything_works_without_script(
     expect(page.get_by_text("stopping")).to_be_visible()
 
     page.goto(P)
-    page.get_by_role("button", name="Tag what waits").click()
+    page.get_by_role("button", name="Pre-tag waiting legends").click()
     expect(page).to_have_url(re.compile(f"{P}$"))
 
     page.goto(f"{P}documents/")

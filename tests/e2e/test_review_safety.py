@@ -132,8 +132,8 @@ def test_edits_made_while_the_server_is_stopped_are_there_when_it_runs_again(
 # ------------------------------------------------------------------------------------------
 
 Legends = tuple[list[Document], Page]
-NOT_SEEN = "This legend has only just come up. Look at it, then press again."
-HELD = "A key that is held does this once only. Release it, then press it again."
+NOT_SEEN = "This legend has just opened. Check it, then press again."
+HELD = "This key acts once per press. Release it, then press it again."
 
 
 @pytest.fixture
@@ -153,7 +153,7 @@ def accepted(documents: list[Document]) -> list[bool]:
 
 def test_a_double_click_accepts_one_legend(legends: Legends) -> None:
     documents, page = legends
-    page.get_by_role("button", name="Accept legend, next").dblclick()
+    page.get_by_role("button", name="Accept and open next").dblclick()
     expect(page.locator("#notice")).to_have_text(NOT_SEEN)
     page.wait_for_url("**" + address(documents[1]))
     saved(page)
@@ -217,7 +217,7 @@ def test_legends_are_accepted_one_after_the_other_as_each_was_seen(legends: Lege
     page.keyboard.press("Enter")
     page.wait_for_url("**" + address(documents[1]))
     seen(page)
-    page.get_by_role("button", name="Accept legend, next").click()
+    page.get_by_role("button", name="Accept and open next").click()
     page.wait_for_url("**" + address(documents[2]))
     saved(page)
     assert accepted(documents) == [True, True, False]
@@ -286,7 +286,7 @@ def test_suggestions_that_came_after_the_page_are_not_accepted_unseen(legends: L
     expect(page.locator("mark")).to_have_text(["and"])
     assert accepted(documents) == [False, False, False]
     seen(page)
-    page.get_by_role("button", name="Apply mine again").click()
+    page.get_by_role("button", name="Apply my edits again").click()
     expect(page.locator("#accepted-note")).to_be_visible()
     assert decided(documents[0]) == [("and", "TISSUE", "")]
 

@@ -211,14 +211,12 @@ def import_legends(page: Page, folder: Path) -> None:
     page.get_by_label("Files").set_input_files(file)
     page.get_by_label("Left out: only texts and panels are taken").check()
     page.get_by_role("button", name="Import").click()
-    expect(page.get_by_label("What came of it")).to_contain_text(
-        "2 legends imported", timeout=60_000
-    )
+    expect(page.get_by_label("Results")).to_contain_text("2 legends imported", timeout=60_000)
 
 
 def tag_what_waits(page: Page) -> None:
     page.goto(PROJECT)
-    page.get_by_role("button", name="Tag what waits").click()
+    page.get_by_role("button", name="Pre-tag waiting legends").click()
     for key in LEGENDS:
         open_legend(page, key)
         reload_until(page, lambda: page.locator("mark.suggested").count() > 2)
@@ -260,7 +258,7 @@ def export_sd_nlp(page: Page, folder: Path) -> list[dict[str, Any]]:
     page.goto(PROJECT)
     page.get_by_role("link", name="Export").click()
     page.get_by_role("button", name="Export").click()
-    link = page.get_by_role("link", name="Download the zip")
+    link = page.get_by_role("link", name="Download zip")
     link.wait_for(timeout=60_000)
     with page.expect_download() as download:
         link.click()

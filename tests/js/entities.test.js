@@ -105,6 +105,9 @@ describe("describeEdit", () => {
     const text = describeEdit("add", "p53", { label: "GENEPROD" }, labels);
     assert.equal(text, "add “p53”: gene product");
   });
+  it("uses the curators' word for a kind", () => {
+    assert.equal(describeEdit("move_edges", "p53", {}, labels), "move boundary “p53”");
+  });
   it("writes a kind in words", () => {
     assert.equal(describeEdit("accept_legend", "", {}, labels), "accept legend");
   });

@@ -68,6 +68,6 @@ describe("card", () => {
     assert.equal(adviceFor("p53", null), "choose a label");
   });
   it("says that no word begins so", () => {
-    assert.equal(adviceFor("", "zz"), "no word outside the entities begins so");
+    assert.equal(adviceFor("", "zz"), "no unlabelled word begins with this");
   });
 });

@@ -70,7 +70,7 @@ def test_all_scripts_together_stay_small() -> None:
 
 
 def test_the_review_page_loads_every_module_at_once() -> None:
-    template = (ROOT / "templates/review/_preload.html").read_text(encoding="utf-8")
+    template = (ROOT / "templates/review/screen/_preload.html").read_text(encoding="utf-8")
     preloaded = {SCRIPTS.parent / name for name in re.findall(r"{% static '(.+?)' %}", template)}
     assert preloaded == modules_of(SCRIPTS / "review.js")
 

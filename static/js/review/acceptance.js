@@ -5,7 +5,7 @@
  *   screen.acceptance.acceptAndStay(); // Shift+Enter
  */
 
-const WAITS = "The acceptance of this legend waits for the server already.";
+const WAITS = "This legend's acceptance is already waiting for the server.";
 
 export class Acceptance {
   constructor(screen) {
@@ -36,8 +36,9 @@ export class Acceptance {
     const undecided = entities.openBelowThreshold(legend.keys);
     if (!undecided.length) return false;
     legend.focus(undecided[0]);
-    const verb = undecided.length === 1 ? "waits" : "wait";
-    status.notify(`${undecided.length} below the threshold ${verb} for a decision.`);
+    const [n, isOne] = [undecided.length, undecided.length === 1];
+    const subject = isOne ? "suggestion" : "suggestions";
+    status.notify(`${n} ${subject} below the threshold ${isOne ? "needs" : "need"} a decision.`);
     return true;
   }
 

@@ -13,7 +13,7 @@ const DECIDED = {
   explicit: "by hand",
   swept: "with the legend",
   imported: "in the imported file",
-  propagated: "as the same string",
+  propagated: "by propagation",
 };
 const ACTIONS =
   "[data-command=accept], [data-command=reject], [data-role], .edge-row button, #same-everywhere";
@@ -33,7 +33,7 @@ export function countSame(others, inQueue) {
 /** Return what to do next while words are selected or typed. */
 export function adviceFor(surface, typed) {
   if (surface) return "choose a label";
-  if (typed) return "no word outside the entities begins so";
+  if (typed) return "no unlabelled word begins with this";
   return "type the first letters of a missed word";
 }
 

@@ -9,13 +9,16 @@
 import { byId, setLine } from "../dom.js";
 import { newId } from "./server.js";
 
-const MAY_NOT_EDIT = "You may read this project's legends but not edit them.";
+const MAY_NOT_EDIT = "You can read this project's legends but not edit them.";
 const REFUSED = "The server refused the edit.";
+/** Kinds of edits whose stored name is not the word that curators use. */
+const NAMES = { move_edges: "move boundary", relabel: "change label", set_panels: "change panels" };
 
 /** Return the edit in words, for the merge view. */
 export function describeEdit(kind, surface, args, labels) {
   const label = labels.get(args.label)?.name.toLowerCase();
-  const words = kind.replaceAll("_", " ") + (surface ? ` “${surface}”` : "");
+  const name = NAMES[kind] ?? kind.replaceAll("_", " ");
+  const words = surface ? `${name} “${surface}”` : name;
   return label ? `${words}: ${label}` : words;
 }
 

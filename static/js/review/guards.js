@@ -5,9 +5,9 @@
  *   refusalOf("acceptLegend", event, look); // a sentence for the user, or "" if it may run
  */
 
-export const HELD = "A key that is held does this once only. Release it, then press it again.";
-export const NOT_SEEN = "This legend has only just come up. Look at it, then press again.";
-export const TWICE = "A double click does this once only. Click again for the next one.";
+export const HELD = "This key acts once per press. Release it, then press it again.";
+export const NOT_SEEN = "This legend has just opened. Check it, then press again.";
+export const TWICE = "A double click acts once. Click again for the next entity.";
 
 /** Commands that go on while the key is held: they move the focus or a boundary, or end a mode. */
 const MAY_REPEAT = new Set([

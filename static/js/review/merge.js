@@ -9,8 +9,7 @@
 import { byId, setItems } from "../dom.js";
 
 const AFTER_RELOAD =
-  "These edits were not saved yet. Look at the legend as it stands now, then apply them again or" +
-  " discard them.";
+  "These edits were not saved. Check the legend as it is now, then apply them again or discard them.";
 
 export class Merge {
   constructor(screen) {

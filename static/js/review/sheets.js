@@ -8,7 +8,7 @@
 import { byId } from "../dom.js";
 import { post } from "./server.js";
 
-const AWAY = "The server is away: the question was not asked. Try again.";
+const AWAY = "The server cannot be reached, so the question was not sent. Try again.";
 
 export class Sheets {
   constructor(screen) {

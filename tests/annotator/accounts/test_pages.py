@@ -65,7 +65,7 @@ def test_signing_out_needs_a_button(client_of: ClientOf, viewer: User) -> None:
 
 def test_nobody_signs_up_by_themselves() -> None:
     page = Client().get("/accounts/signup/").content.decode()
-    assert "Accounts are made by administrators" in page
+    assert "Administrators create accounts" in page
     Client().post(
         "/accounts/signup/",
         {

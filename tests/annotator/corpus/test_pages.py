@@ -21,6 +21,7 @@ from annotator.corpus.models import Document, Membership, Project, Role
 from annotator.jobs.models import Job, JobState
 from annotator.jobs.services import run_job
 from ner_engine import schema
+from tests.annotator.html import html_of
 
 pytestmark = pytest.mark.django_db
 ClientOf = Callable[[User | None], Client]
@@ -73,7 +74,7 @@ def test_a_project_is_made_and_its_maker_manages_it(client_of: ClientOf, manager
     assert Membership.objects.get(project=project).role == Role.MANAGER
     page = browser.get(f"/projects/{project.slug}/").content.decode()
     assert "Mito &amp; &lt;i&gt;phagy&lt;/i&gt;" in page
-    assert "No legends yet. Import some to begin." in page
+    assert "No legends yet. Import legends to begin." in page
 
 
 @pytest.mark.parametrize(
@@ -104,7 +105,7 @@ def test_an_empty_project_tells_those_who_cannot_import_whom_to_ask(
     project: Project, client_of: ClientOf, viewer: User
 ) -> None:
     page = client_of(viewer).get(PROJECT).content.decode()
-    assert "Somebody with the right to import" in page
+    assert "Ask a project member who may import" in page
     assert IMPORT not in page
 
 
@@ -129,7 +130,7 @@ def test_the_overview_counts_legends_and_shows_work(
         finished_at=timezone.now(),
         arguments={"project": project.pk, "source_format": "", "labels": "gold"},
     )
-    page = client_of(viewer).get(PROJECT).content.decode()
+    page = html_of(client_of(viewer).get(PROJECT))
     assert '<strong class="number">3</strong> of <span class="number">4</span> accepted' in page
     assert "3 of 9" in page
     assert "Tagging with &lt;b&gt;" in page
@@ -196,7 +197,7 @@ def test_search_finds_words_of_text_title_id_and_doi(
     import_legends(3)
     answer = client_of(viewer).get(DOCUMENTS, {"q": words})
     assert [row.external_id for row in answer.context["page"].rows] == found
-    assert found or "No legend holds these words." in answer.content.decode()
+    assert found or "No legend matches these words." in answer.content.decode()
 
 
 def test_search_keeps_the_state_and_the_words_are_shown_as_they_are(

@@ -15,6 +15,7 @@ from annotator.accounts.models import User
 from annotator.config import urls as site
 from annotator.corpus.models import Document, Project
 from annotator.jobs.models import Job, JobState
+from tests.annotator.html import html_of
 
 ClientOf = Callable[[User | None], Client]
 pytestmark = pytest.mark.django_db
@@ -38,7 +39,7 @@ def test_home_lists_the_projects_of_the_user_with_how_far_they_are(
         name="Laid aside", slug="aside", label_set=project.label_set, archived_at=timezone.now()
     ).memberships.create(user=viewer)
     import_legends(2, labels="gold")
-    page = client_of(viewer).get("/").content.decode()
+    page = html_of(client_of(viewer).get("/"))
     assert "Autophagy legends" in page
     assert '<strong class="number">2</strong> of <span class="number">2</span> accepted' in page
     assert "Not mine" not in page
@@ -47,7 +48,7 @@ def test_home_lists_the_projects_of_the_user_with_how_far_they_are(
 
 @pytest.mark.parametrize(
     ("who", "sentence"),
-    [("stranger", "Ask a manager of one to add you."), ("admin", "Make one to begin.")],
+    [("stranger", "Ask a project’s manager to add you."), ("admin", "Create a project to begin.")],
 )
 def test_home_without_a_project_says_what_to_do(
     who: str, sentence: str, client_of: ClientOf, request: pytest.FixtureRequest

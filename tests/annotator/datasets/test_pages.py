@@ -17,6 +17,7 @@ from annotator.corpus.models import Document, Project
 from annotator.datasets.services import EXPORT_KIND, KEPT_ARCHIVES
 from annotator.jobs.models import Job, JobState
 from annotator.jobs.services import request_cancel, run_job
+from tests.annotator.html import html_of
 
 pytestmark = pytest.mark.django_db
 ClientOf = Callable[[User | None], Client]
@@ -63,7 +64,7 @@ def test_each_format_is_exported_watched_and_downloaded(
     browser = client_of(reviewer)
     report = export(browser, **fields)
     page = browser.get(report)
-    assert '6</span> <span class="muted">legends written' in page.content.decode()
+    assert '6</span> <span class="muted">legends written' in html_of(page)
     files = unzipped(browser, report)
     rows = [
         json.loads(line)
@@ -88,7 +89,7 @@ def test_the_page_lists_earlier_exports_with_what_became_of_them(
     assert page.count(">Download</a>") == KEPT_ARCHIVES
     assert "removed" in page
     assert browser.get(f"{reports[0]}download/").status_code == 404
-    assert "It was removed" in browser.get(reports[0]).content.decode()
+    assert "The archive was removed" in browser.get(reports[0]).content.decode()
 
 
 def test_damaged_legends_stop_an_export_by_name_or_are_left_out_by_name(
@@ -99,10 +100,10 @@ def test_damaged_legends_stop_an_export_by_name_or_are_left_out_by_name(
     browser = client_of(reviewer)
     stopped = browser.get(export(browser))
     assert "Nothing was written" in stopped.content.decode()
-    assert "Download the zip" not in stopped.content.decode()
+    assert "Download zip" not in stopped.content.decode()
     report = export(browser, leave_out_damaged="on")
     page = browser.get(report).content.decode()
-    assert "Left out, and why" in page
+    assert "Legends left out" in page
     assert "Figure 1" in page or "fig-1" in page
     assert len(unzipped(browser, report)) > 1
 
@@ -133,10 +134,10 @@ def test_without_an_accepted_legend_the_page_says_what_to_do(
     browser = client_of(reviewer)
     assert "Import legends" in browser.get(PAGE).content.decode()
     import_legends(2)
-    assert "To the queue" in browser.get(PAGE).content.decode()
+    assert "Open queue" in browser.get(PAGE).content.decode()
     refused = browser.post(PAGE, {"format_name": "sd-nlp"})
     assert refused.status_code == 422
-    assert "no accepted legend" in refused.content.decode()
+    assert "No legend is accepted yet" in refused.content.decode()
     assert not Job.objects.filter(kind=EXPORT_KIND).exists()
 
 
@@ -168,7 +169,7 @@ def test_a_viewer_sees_the_report_and_not_the_archive(
     report = export(client_of(reviewer), format_name="jsonl")
     browser = client_of(viewer)
     assert browser.get(report).status_code == 200
-    assert "Download the zip" not in browser.get(report).content.decode()
+    assert "Download zip" not in browser.get(report).content.decode()
     assert browser.get(f"{report}download/").status_code == 403
     assert browser.get(PAGE).status_code == 403
 

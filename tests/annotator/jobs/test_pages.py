@@ -70,9 +70,9 @@ def test_a_job_that_nobody_listens_for_says_so_after_ten_seconds(
 ) -> None:
     job = Job.objects.create(kind="pretag", scope=project.scope, queue=Queue.TAG)
     browser = client_of(viewer)
-    assert "Nobody is working on this" not in browser.get(f"/jobs/{job.pk}/").content.decode()
+    assert "No worker listens on queue" not in browser.get(f"/jobs/{job.pk}/").content.decode()
     Job.objects.update(created_at=timezone.now() - timedelta(seconds=11))
-    assert "Nobody is working on this" in browser.get(f"/jobs/{job.pk}/").content.decode()
+    assert "No worker listens on queue" in browser.get(f"/jobs/{job.pk}/").content.decode()
 
 
 def test_who_asked_for_it_and_managers_cancel_others_see_no_button(
@@ -81,7 +81,7 @@ def test_who_asked_for_it_and_managers_cancel_others_see_no_button(
     for user, may in ((reviewer, True), (manager, True), (curator, False)):
         job = Job.objects.create(kind="import_documents", scope=project.scope, created_by=reviewer)
         browser = client_of(user)
-        assert ("Cancel</button>" in browser.get(f"/jobs/{job.pk}/").content.decode()) is may
+        assert ("Cancel job</button>" in browser.get(f"/jobs/{job.pk}/").content.decode()) is may
         assert browser.post(f"/jobs/{job.pk}/cancel/").status_code == (302 if may else 403)
         job.refresh_from_db()
         assert job.state == (JobState.CANCELLED if may else JobState.PENDING)
@@ -93,7 +93,7 @@ def test_cancelling_a_running_job_asks_it_to_stop_and_answers_htmx_with_the_card
     job = Job.objects.create(kind="import_documents", scope=project.scope, state=JobState.RUNNING)
     part = client_of(manager).post(f"/jobs/{job.pk}/cancel/", headers=PART).content.decode()
     assert "stopping" in part
-    assert "Cancel</button>" not in part
+    assert "Cancel job</button>" not in part
     job.refresh_from_db()
     assert job.cancel_requested_at is not None
     Job.objects.update(state=JobState.SUCCEEDED, cancel_requested_at=None)

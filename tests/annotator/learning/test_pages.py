@@ -119,10 +119,10 @@ def test_the_button_is_there_for_those_who_may_and_while_something_waits(
     import_legends: Callable[..., list[Document]],
 ) -> None:
     import_legends(1)
-    assert "Tag what waits" not in client_of(curator).get(PROJECT).content.decode()
+    assert "Pre-tag waiting legends" not in client_of(curator).get(PROJECT).content.decode()
     assert client_of(curator).post(f"{PROJECT}pretag/").status_code == 403
     Document.objects.update(state="accepted")
-    assert "Tag what waits" not in client_of(reviewer).get(PROJECT).content.decode()
+    assert "Pre-tag waiting legends" not in client_of(reviewer).get(PROJECT).content.decode()
     assert client_of(reviewer).get(f"{PROJECT}pretag/").status_code == 405
 
 

@@ -243,7 +243,7 @@ def test_a_legend_that_breaks_the_model_is_named_others_pass(
     address = f"/jobs/{ended.summary['job']}/"
     assert sentence in html.unescape(browser.get(address).content.decode())
     assert (
-        f'<a href="{address}">See which</a>'
+        f'<a href="{address}">Show failures</a>'
         in browser.get(address, headers={"HX-Request": "true"}).content.decode()
     )
 

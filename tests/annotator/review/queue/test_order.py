@@ -18,6 +18,7 @@ from annotator.corpus.models import Document, DocumentState, Project, QueueOrder
 from annotator.review.editing import services
 from annotator.review.queue.order import next_legend, place_of, slice_in_order
 from annotator.review.sampling import sample_is_due
+from tests.annotator.html import html_of
 from tests.annotator.review.conftest import MakeLegend, Operate
 
 ClientOf = Callable[[User | None], Client]
@@ -275,9 +276,9 @@ def test_the_queue_page_remembers_the_chosen_order(
     assert listed(order="certainty") == [second, third, first]
     assert listed() == [second, third, first]
     assert listed(order="nonsense") == [second, third, first]
-    page = client.get(url).content.decode()
-    assert '<option value="certainty" selected>least certain first</option>' in page
-    assert "in order of import (the project’s)" in page
+    page = html_of(client.get(url))
+    assert '<option value="certainty" selected> least certain first </option>' in page
+    assert "in order of import (project default)" in page
     assert "46 %" in page
     Project.objects.update(queue_order="newest")
     assert [
@@ -351,7 +352,7 @@ def test_the_queue_page_hides_suggestions_of_blind_legends(
         for document in page.context["page"].object_list
     ]
     assert shown == [(3, 1, 90), (None, None, None), (None, None, None)]
-    assert page.content.decode().count(">blind<") == 2
+    assert html_of(page).count("> blind <") == 2
 
 
 # What an acceptance tells of itself

@@ -25,6 +25,7 @@ from annotator.review.editing.panels import panel_problems
 from annotator.review.queue import settings as review_settings
 from annotator.review.queue.estimates import Row, honest_estimate, share_of, tally, wilson
 from annotator.review.queue.settings import change_review_settings, waiting_by_confidence
+from tests.annotator.html import html_of
 from tests.annotator.review.conftest import MakeLegend, Operate
 
 ClientOf = Callable[[User | None], Client]
@@ -457,12 +458,12 @@ def test_the_settings_page_shows_what_chance_told(
     make_legend: MakeLegend, operate: Operate, project: Project, client_of: ClientOf, manager: User
 ) -> None:
     client, url = client_of(manager), reverse("review:settings", args=[project.slug])
-    assert "Nothing is known yet" in client.get(url).content.decode()
+    assert "No estimate yet" in client.get(url).content.decode()
     Project.objects.update(random_share=1.0)
     operate(make_legend(), "accept_legend")
-    page = client.get(url).content.decode()
-    assert "From 1 accepted legend that was drawn at random" in page
+    page = html_of(client.get(url))
+    assert "From a random sample of 1 accepted legend" in page
     assert "3 of 3 suggestions" in page
     Project.objects.update(blind_share=1.0)
     operate(make_legend(), "accept_legend")
-    assert "1 legend decided blind" in client.get(url).content.decode()
+    assert "1 legend of the blind sample" in html_of(client.get(url))

@@ -28,6 +28,7 @@ from annotator.review.second_look.comments import (
     toggle_question,
     write_comment,
 )
+from tests.annotator.html import html_of
 from tests.annotator.review.conftest import MakeLegend, Operate
 
 pytestmark = pytest.mark.django_db
@@ -207,18 +208,18 @@ def test_each_user_sees_the_buttons_that_work_for_them(
 
     def buttons(user: User) -> list[str]:
         return re.findall(
-            r">(Settle|Withdraw|Answered|Reopen)</button>",
+            r">\s*(Resolve|Withdraw|Mark as answered|Reopen)<span",
             client_of(user).get(url(document)).content.decode(),
         )
 
     assert [buttons(user) for user in (viewer, curator, reviewer)] == [
         [],
-        ["Settle", "Withdraw"],
-        ["Settle", "Answered", "Withdraw"],
+        ["Resolve", "Withdraw"],
+        ["Resolve", "Mark as answered", "Withdraw"],
     ]
     client_of(curator).post(url(document), {"resolve": mine.pk})
     client_of(reviewer).post(url(document), {"resolve": theirs.pk})
-    assert buttons(curator) == ["Settle", "Reopen"]
+    assert buttons(curator) == ["Resolve", "Reopen"]
     assert (
         "question to the reviewer, withdrawn"
         in client_of(viewer).get(url(document)).content.decode()
@@ -319,7 +320,7 @@ def test_the_history_shows_fifty_edits_at_once(
     rest = client.get(url(document, "history"), {"before": "6"}, headers=part).content.decode()
     assert rest.count(" made “Bax”") == 5
     assert rest.count("<ol") == 0
-    assert ("Earlier edits" in rest) is False
+    assert ("Show earlier edits" in rest) is False
     page = client.get(url(document, "history"), {"before": "6"}).content.decode()
     assert page.count(" made “Bax”") == 5
     assert page.count("<ol") == 1
@@ -346,11 +347,11 @@ def test_open_questions_and_flags_have_tabs(
     assert tabs["questions"] == 1
     assert tabs["flagged"] == 1
     for name, document, words in (
-        ("questions", asked, "2 questions</a>"),
-        ("flagged", flagged, "1 flag</a>"),
+        ("questions", asked, "2 questions </a>"),
+        ("flagged", flagged, "1 flag </a>"),
     ):
         answer = client.get(queue, {"show": name})
         assert [row.pk for row in answer.context["page"].object_list] == [document.pk]
-        assert words in answer.content.decode()
+        assert words in html_of(answer)
     resolve_comment(comment_id=flagged.comments.get().pk, actor=curator)
     assert "No flags are open." in client.get(queue, {"show": "flagged"}).content.decode()

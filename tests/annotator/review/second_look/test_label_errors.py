@@ -151,7 +151,7 @@ def test_keeping_a_legend_settles_it_and_leads_to_the_next(
     page = client.get(reverse("review:legend", args=[project.slug, high.pk])).content.decode()
     assert "Possible label errors" in page
     assert "Bak" in page
-    assert "Keep as it is, next" in page
+    assert "Keep labels and open next" in page
     for url in ("?list", ""):
         assert (
             b"Possible label error"
@@ -250,7 +250,7 @@ def test_viewers_see_them_and_settle_nothing(
         .content.decode()
     )
     assert "Possible label error" in page
-    assert "Keep as it is" not in page
+    assert "Keep labels" not in page
     with pytest.raises(PermissionDenied):
         keep_decisions(document=document, actor=viewer)
 
@@ -267,7 +267,7 @@ def test_the_queue_page_has_a_tab_for_them_and_a_way_in(
     client, url = client_of(curator), reverse("review:queue", args=[project.slug])
     page = client.get(url, {"show": "suspicious", "order": "suspicion"})
     assert [document.pk for document in page.context["page"].object_list] == [high.pk, low.pk]
-    assert "Look through them" in page.content.decode()
+    assert "Review label errors" in page.content.decode()
     page = client.get(url, {"show": "suspicious", "order": "import"})
     assert [document.pk for document in page.context["page"].object_list] == [
         high.pk,

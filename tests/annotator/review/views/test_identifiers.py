@@ -14,6 +14,7 @@ from annotator.review.editing.identifiers import (
     Identifier,
     identifiers_of,
 )
+from tests.annotator.html import html_of
 from tests.annotator.review.conftest import MakeLegend, Operate
 
 MOUSE = {"id": "12028", "name": "Bax", "taxon": "10090", "database": "NCBI gene"}
@@ -45,7 +46,7 @@ def test_a_candidate_is_taken_with_its_species(
     operate(make_legend(), "set_identifiers", entity="s0", identifiers=[MOUSE])
     document, client = make_legend(), client_of(curator)
     page = client.get(url(document), headers=PART)
-    shown = page.content.decode()
+    shown = html_of(page)
     assert "used 1 time by curators for this term" in shown
     assert 'data-candidate="1"' in shown
     assert "Mus musculus" in shown
