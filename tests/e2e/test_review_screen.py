@@ -1025,7 +1025,7 @@ def test_an_identifier_that_was_chosen_before_is_taken_by_a_digit(
     page.get_by_label("Id", exact=True).fill("Q0")
     page.locator("#sheet select[name=database]").select_option("UniProt")
     page.get_by_role("button", name="Add identifier").click()
-    expect(page.locator("#sheet").get_by_role("alert")).to_contain_text("they look like P10415")
+    expect(page.locator("#sheet").get_by_role("alert")).to_contain_text("such as P10415")
     page.get_by_label("Id", exact=True).fill("Q07813")
     page.get_by_role("button", name="Add identifier").click()
     expect(page.locator("#entity-ids li")).to_have_count(2)

@@ -1,5 +1,4 @@
-"""Which identifiers curators gave to the same string before, and where one paper gives a string
-two."""
+"""Identifier candidates from earlier use, and strings to which one paper gives several."""
 
 from __future__ import annotations
 
@@ -28,17 +27,15 @@ from annotator.review.editing.legend import LegendState
 
 #: Candidates that are offered, one for each key from 1 on.
 OFFERED: Final = 5
-#: Different ways of writing identifiers that are looked at, the most used first; of the rest hardly
-#: any was used twice.
+#: The most spellings of identifiers that are looked at, by descending use; hardly any of the rest
+#: was used twice.
 _LOOKED_AT: Final = 60
-#: Strings of the paper that are asked what species they stand for, and uses of each that are looked
-#: at for an answer.
+#: The most strings of a paper that are searched for their species, and the most uses of each.
 _STRINGS_OF_SPECIES: Final = 6
 _USES_OF_SPECIES: Final = 50
 _NAMING_SPECIES: Final = ("ORGANISM", "CELL")
 
-#: What people marked: decided, or imported and not edited since. What was rejected is nobody's
-#: choice.
+#: Entities of people: decided, or imported and not edited since; none that were rejected.
 _HUMAN: Final = (
     Q(layer__kind=LayerKind.DECIDED)
     | Q(layer__kind=LayerKind.IMPORTED, layer__document__revision=0)
@@ -46,7 +43,7 @@ _HUMAN: Final = (
 
 
 class _WrittenIds(Func):
-    """The ids as they are written on an entity, None where it has none."""
+    """The ids as they are written on an entity, NULL if it has none."""
 
     arity = 1
     template = f"JSON_EXTRACT(%(expressions)s, '$.{ATTRIBUTES[0]}')"
@@ -67,8 +64,10 @@ Way = list[tuple[int, tuple[Identifier, ...]]]
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """What curators called the same string ``n`` times, ``n_here`` times in this paper;
-    ``is_of_species`` where its species is one of the paper's."""
+    """Identifiers that curators gave to the same string ``n`` times, ``n_here`` in this paper.
+
+    ``is_of_species`` says that their species is one of the paper's.
+    """
 
     identifiers: tuple[Identifier, ...]
     n: int
@@ -83,8 +82,10 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Paper:
-    """What people called the entities of a paper: (surface, identifiers) of each entity that has
-    any; ``figures`` names its legends."""
+    """The identifiers of a paper: (legend, surface, identifiers) of each entity that has any.
+
+    ``figures`` names its legends.
+    """
 
     document: Document
     named: Sequence[tuple[int, str, Sequence[Identifier]]] = ()
@@ -92,15 +93,14 @@ class Paper:
 
     @cached_property
     def taxa(self) -> frozenset[str]:
-        """Species that occur in it."""
+        """The species that occur in the paper."""
         return frozenset(
             taxon for _, _, identifiers in self.named for each in identifiers for taxon in each.taxa
         )
 
 
 def paper_of(document: Document) -> Paper:
-    """The identifiers of the legend's paper: of all legends of its DOI in the project. Two
-    queries."""
+    """Return the identifiers in all legends of the paper in the project. Two queries."""
     figures = {
         pk: label or external_id
         for pk, label, external_id in _legends_of_paper(document).values_list(
@@ -126,12 +126,11 @@ def _legends_of_paper(document: Document) -> QuerySet[Document]:
 
 
 def ranked(*, paper: Paper, surface: str, actor: User, label: str = "") -> list[Candidate]:
-    """The identifiers that curators gave the string before, in whatever case it was written, the
-    most used first.
+    """Return the identifiers that curators gave the string before, in any case, by use.
 
-    Before them come those that this paper gives the string already, then those of species that
-    occur in the paper; those given to entities of another label come last. Looks at the projects
-    that the actor may see and that share the label set.
+    First come those that this paper gives the string already, then those of species in the paper;
+    those of entities with another label come last. The search covers the projects that the actor
+    may see and that share the label set.
     """
     projects = _projects(paper.document, actor)
     found = _used(surface, projects)
@@ -170,15 +169,15 @@ def ranked(*, paper: Paper, surface: str, actor: User, label: str = "") -> list[
 def candidates(
     *, document: Document, surface: str, actor: User, label: str = ""
 ) -> list[Candidate]:
-    """The first of ``ranked``: those that are offered."""
+    """Return the first of ``ranked``, which are offered to the curator."""
     return ranked(paper=paper_of(document), surface=surface, actor=actor, label=label)[:OFFERED]
 
 
 def _used(surface: str, projects: Sequence[int]) -> list[Candidate]:
-    """What was used for the string as which label, how often. Two queries.
+    """Return the identifiers used for the string, by label, with their numbers. Two queries.
 
-    The database counts how often each way of writing was used, so that a string that stands in ten
-    thousand legends costs a few rows; the first and the last entity of each way say the rest.
+    The database counts each spelling, so that a string in ten thousand legends costs a few rows.
+    The first and the last entity of each spelling supply the rest.
     """
     rows = _of_string(surface, projects).annotate(ids=_WrittenIds("attributes"))
     ways = list(
@@ -226,15 +225,15 @@ def _once(identifiers: Iterable[Identifier]) -> tuple[Identifier, ...]:
 
 
 def _fullness(identifiers: Sequence[Identifier]) -> int:
-    """How much is said of the entries."""
+    """Return how many details the identifiers have."""
     return sum(bool(each.database) + bool(each.name) + bool(each.species) for each in identifiers)
 
 
 def _of_string(surface: str, projects: Sequence[int]) -> QuerySet[Span]:
-    """What people marked of that string, in the cases in which it is written, in these projects.
+    """Return people's entities of that string, in its usual cases, in these projects.
 
-    For SQLite the project is no plain column, so that the search begins at the index of strings (as
-    in ``review.doubts``).
+    For SQLite the project is no plain column, so that the search begins at the index of strings
+    (as in ``second_look.uncertain``).
     """
     spellings = {
         surface,
@@ -260,7 +259,7 @@ def _of_string(surface: str, projects: Sequence[int]) -> QuerySet[Span]:
 
 
 def _projects(document: Document, actor: User) -> list[int]:
-    """Projects that are looked through: those with the same labels that the actor may see."""
+    """Return the projects to search: those with the same labels that the actor may see."""
     return list(
         Project.objects.visible_to(actor)
         .filter(label_set=document.project.label_set_id)
@@ -269,8 +268,7 @@ def _projects(document: Document, actor: User) -> list[int]:
 
 
 def _species_of_strings(document: Document, projects: Sequence[int]) -> frozenset[str]:
-    """Species of a paper whose entities have no identifiers yet: what its organisms and cells were
-    mostly called elsewhere."""
+    """Return the species of a paper without identifiers, from its organisms and cells elsewhere."""
     kinds = [
         LayerKind.DECIDED,
         LayerKind.IMPORTED,
@@ -294,7 +292,7 @@ def _species_of_strings(document: Document, projects: Sequence[int]) -> frozense
 
 
 def _usual_species(surface: str, projects: Sequence[int]) -> str:
-    """The species that some uses of the string mostly name; "" where none does."""
+    """Return the most frequent species among uses of the string; "" if there is none."""
     rows = (
         _of_string(surface, projects)
         .filter(label__in=_NAMING_SPECIES)
@@ -307,13 +305,15 @@ def _usual_species(surface: str, projects: Sequence[int]) -> str:
 
 
 def identifier_warnings(document: Document, state: LegendState) -> list[str]:
-    """A sentence for each string of the legend to which its paper gives different identifiers."""
+    """Return a sentence for each string of the legend whose identifiers differ in its paper."""
     return warnings_of(paper_of(document), [state.surface(entity) for entity in state.entities])
 
 
 def warnings_of(paper: Paper, surfaces: Iterable[str]) -> list[str]:
-    """A sentence for each of the strings to which the paper gives different identifiers: what they
-    are, how often, and where the rarer ones stand."""
+    """Return a sentence for each string with different identifiers in the paper.
+
+    It names them, how often each occurs, and where the rarer ones are.
+    """
     shown = {surface.casefold(): surface for surface in reversed(list(surfaces))}
     found: defaultdict[str, defaultdict[Entries, Way]] = defaultdict(lambda: defaultdict(list))
     for document_id, surface, identifiers in paper.named:
@@ -340,13 +340,13 @@ def _warning(surface: str, ways: list[Way], paper: Paper) -> str:
     )
 
 
-#: Identifiers that a warning has room for, and figures that it names of each.
+#: The most identifiers that a warning names, and the most figures of each.
 _TOLD: Final = 4
 _FIGURES: Final = 3
 
 
 def _in_words(identifiers: Sequence[Identifier]) -> str:
-    """12028 Bax (Mus musculus)"""
+    """Return the identifier in words: 12028 Bax (Mus musculus)."""
     first = identifiers[0]
     species = first.species or (f"taxon {first.taxon}" if first.taxon else "")
     said = " ".join(
@@ -360,7 +360,7 @@ def _times(n: int) -> str:
 
 
 def _where(way: Way, paper: Paper) -> str:
-    """The figures in which it stands, where they are few."""
+    """Return the figures in which the identifiers occur, if they are few."""
     figures = sorted({document_id for document_id, _ in way})
     if len(figures) > _FIGURES or len(paper.figures) == 1:
         return ""

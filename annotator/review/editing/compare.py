@@ -1,4 +1,4 @@
-"""Two sets of entities on one legend, held against each other. Pure: no database."""
+"""The comparison of two sets of entities on one legend. Pure: no database."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from annotator.review.editing.legend import Entity
 
 
 class Change(StrEnum):
-    """How an entity of the older set stands in the newer one."""
+    """The kind of difference between an entity of the older set and the newer one."""
 
     ADDED = "added"
     LOST = "lost"
@@ -25,8 +25,7 @@ class Change(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """An entity in the older and in the newer set; one of them is None where it was lost or
-    added."""
+    """An entity in the older and the newer set; None stands for a lost or added one."""
 
     change: Change
     old: Entity | None
@@ -42,16 +41,16 @@ class Difference:
 
 
 def compare(old: Sequence[Entity], new: Sequence[Entity]) -> list[Difference]:
-    """What differs, in reading order; empty where both sets are alike."""
+    """Return the differences in reading order; none if both sets are alike."""
     return [each for each in paired(old, new) if each.change != Change.SAME]
 
 
 def paired(old: Sequence[Entity], new: Sequence[Entity]) -> list[Difference]:
-    """Every entity of both sets exactly once, in reading order, those that are the same too.
+    """Return every entity of both sets exactly once, in reading order, unchanged ones too.
 
-    Entities that overlap are paired, best overlap first: those of the same range, then those that
-    share the largest part of what both cover; among equals the ones with the same label and role.
-    What finds no partner was lost or added. With the sets exchanged the same pairs are found.
+    Entities that overlap are paired, the best overlap first: the largest fraction of the range
+    that both cover, and among equals the same label and role. An entity without a partner was lost
+    or added. Exchanging the sets finds the same pairs.
     """
     partner: dict[int, int] = {}
     taken: set[int] = set()
@@ -83,14 +82,16 @@ def paired(old: Sequence[Entity], new: Sequence[Entity]) -> list[Difference]:
 
 
 def counts(differences: Iterable[Difference]) -> dict[Change, int]:
-    """How many of each kind, all kinds named."""
+    """Count the differences of each kind, with 0 for kinds that do not occur."""
     found = Counter(each.change for each in differences)
     return {change: found[change] for change in Change}
 
 
 def _ways(old: Sequence[Entity], new: Sequence[Entity]) -> Iterator[tuple[Any, ...]]:
-    """(how far apart, …, index in old, index in new) of every two that overlap; the same from both
-    sides but for the indices."""
+    """Yield (distance, …, index in old, index in new) of every two entities that overlap.
+
+    Apart from the indices, exchanging the sets yields the same.
+    """
     by_start = sorted(range(len(new)), key=lambda index: new[index].start)
     starts = [new[index].start for index in by_start]
     longest = max((entity.end - entity.start for entity in new), default=0)

@@ -1,9 +1,7 @@
-"""Ontologies and databases that entities are named by: the form of their ids, and where these are
-looked up.
+"""Ontologies and databases that name entities: the form of their ids, and their addresses.
 
-``source`` is the address that SourceData writes before an id (``ext_urls``), which is how its files
-say what an id belongs to: of "7157" nothing else tells whether it is a gene, a species or a
-compound.
+``source`` is the address that SourceData writes before an id (``ext_urls``). It identifies the
+database: nothing else shows whether "7157" is a gene, a species or a compound.
 """
 
 from __future__ import annotations
@@ -16,8 +14,10 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """One database: ``form`` and ``example`` of its ids, their ``page``, the ``labels`` of the
-    entities it names, other names it goes by."""
+    """One database: the ``form`` and an ``example`` of its ids, and the ``page`` of an id.
+
+    ``labels`` are those of the entities it names, ``also`` its other names.
+    """
 
     name: str
     form: str
@@ -33,7 +33,7 @@ class Database:
         return re.fullmatch(self.form, id) is not None
 
     def address(self, id: str) -> str:
-        """The page of an id of the right form; "" where none is known."""
+        """Return the page of an id of the right form; "" if none is known."""
         return self.page.format(id=id) if self.page and self.holds(id) else ""
 
 
@@ -215,7 +215,7 @@ SPECIES: Final[Mapping[str, str]] = {
 
 
 def _folded(name: str) -> str:
-    """A name without the signs and cases by which people write it differently."""
+    """Return a name without case and punctuation."""
     return re.sub(r"[\W_]+", "", name).casefold()
 
 
@@ -225,13 +225,15 @@ _BY_NAME: Final = {
 
 
 def database_named(name: str) -> Database | None:
-    """The database of that name, however it is written."""
+    """Return the database of that name, in whatever spelling."""
     return _BY_NAME.get(_folded(name)) if name else None
 
 
 def database_at(source: str, id: str) -> Database | None:
-    """The database whose address SourceData writes before the id. Where the id has not that one's
-    form, the form alone tells, if one alone has it."""
+    """Return the database whose address SourceData writes before the id.
+
+    If the id does not have its form, return the only database whose form it has, if there is one.
+    """
     for database in DATABASES:
         if database.source == source.strip() and database.holds(id):
             return database
@@ -239,8 +241,7 @@ def database_at(source: str, id: str) -> Database | None:
 
 
 def guess_database(id: str, label: str = "") -> Database | None:
-    """The database whose form the id has: the first that names entities of the label, else the only
-    one there is."""
+    """Return the database whose form the id has: the first for the label, else the only one."""
     fitting = [database for database in DATABASES if database.holds(id)]
     return next(
         (database for database in fitting if label in database.labels),

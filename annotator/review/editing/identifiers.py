@@ -51,20 +51,19 @@ class Identifier:
 
     @property
     def entry(self) -> tuple[str, str]:
-        """Which entry it is, whatever was written beside it."""
+        """The entry's id and database, which identify it."""
         return self.id, self.database
 
     @property
     def taxa(self) -> set[str]:
-        """Species it belongs to, or is."""
+        """The species that the entry belongs to, or is."""
         return {
             taxon for taxon in (self.taxon, self.id if self.database == TAXONOMY else "") if taxon
         }
 
 
 def identifiers_of(attributes: Mapping[str, Any]) -> list[Identifier]:
-    """The identifiers that a span's attributes hold, in order; entries without an id are passed
-    over."""
+    """Return the identifiers in a span's attributes, in order, without entries that lack an id."""
     ids = [id.strip() for id in str(attributes.get(_IDS) or "").split(JOINT)]
     databases = _databases(attributes, ids)
     names = _filled(_column(attributes, _NAMES), len(ids))
@@ -84,7 +83,7 @@ def _filled(column: Sequence[str], length: int) -> list[str]:
 
 
 def _databases(attributes: Mapping[str, Any], ids: Sequence[str]) -> list[str]:
-    """Names of the databases: those that are written, else those at the addresses."""
+    """Return the names of the databases: as written, else from the addresses."""
     if attributes.get(_DATABASES):
         return _filled(_column(attributes, _DATABASES), len(ids))
     if not attributes.get(_URLS):
@@ -100,8 +99,10 @@ def _urls(attributes: Mapping[str, Any], length: int) -> list[str]:
 def _with_gaps(
     taxa: Sequence[str], species: Sequence[str], ids: Sequence[str], databases: Sequence[str]
 ) -> tuple[list[str], list[str]]:
-    """Taxa and species beside their ids. A few files leave them out, with their "///", for entries
-    that have none."""
+    """Align taxa and species with their ids.
+
+    A few files leave them out, with their "///", for entries that have none.
+    """
     left = list(zip(taxa, _filled(species, len(taxa)), strict=True))
     rows = []
     for id, name in zip(ids, databases, strict=True):
@@ -114,9 +115,9 @@ def _with_gaps(
 def with_identifiers(
     attributes: Mapping[str, Any], identifiers: Iterable[Identifier]
 ) -> dict[str, Any]:
-    """The attributes with these identifiers in place of those they hold; all others are kept.
+    """Return the attributes with these identifiers instead of their own; all others are kept.
 
-    What stays the same stays as its source wrote it, an entry's address included.
+    An identifier that stays keeps the form in which its source wrote it, with its address.
     """
     wanted, had = list(identifiers), identifiers_of(attributes)
     if wanted == had:
@@ -150,11 +151,13 @@ def _source(identifier: Identifier) -> str:
 
 
 def check_identifier(identifier: Identifier) -> str:
-    """What is wrong with the id of a database that is known, as a sentence; "" where nothing is, or
-    where the database is another one."""
+    """Return what is wrong with an identifier, as a sentence.
+
+    "" if nothing is, or if the database is unknown.
+    """
     if identifier.taxon and not re.fullmatch(r"[1-9][0-9]{0,8}", identifier.taxon):
         return (
-            f"“{identifier.taxon}” is no taxon of the NCBI; they are numbers, such as 9606 for Homo"
+            f"“{identifier.taxon}” is not an NCBI taxon. Taxa are numbers, such as 9606 for Homo"
             " sapiens."
         )
     database = database_named(identifier.database)
@@ -162,14 +165,14 @@ def check_identifier(identifier: Identifier) -> str:
         return ""
     others = [other.name for other in DATABASES if other.holds(identifier.id)]
     hint = f" It has the form of {' and '.join(others)}." if others else ""
-    return (
-        f"“{identifier.id}” is no id of {database.name}; they look like {database.example}.{hint}"
-    )
+    return f"“{identifier.id}” is not an id of {database.name}, such as {database.example}.{hint}"
 
 
 def completed(identifier: Identifier, label: str) -> Identifier:
-    """The identifier as it is stored: its database by the name it has here, told by the id's form
-    where none is named; its species by name."""
+    """Return the identifier as it is stored: with the names of its database and its species.
+
+    If no database is named, the form of the id decides.
+    """
     database = (
         database_named(identifier.database)
         if identifier.database
@@ -186,8 +189,8 @@ def completed(identifier: Identifier, label: str) -> Identifier:
 
 
 def database_of(identifier: Identifier, label: str) -> Database | None:
-    """The database that an identifier belongs to: the one it names, else the one whose form it has
-    and that names entities of the label."""
+    """Return the database of an identifier: the one it names, else the one that its id's form and
+    the label suggest."""
     return (
         database_named(identifier.database)
         if identifier.database
@@ -196,6 +199,6 @@ def database_of(identifier: Identifier, label: str) -> Database | None:
 
 
 def address_of(identifier: Identifier, label: str) -> str:
-    """Where the identifier is looked up; "" where that is not known."""
+    """Return the address where the identifier is looked up; "" if it is unknown."""
     database = database_of(identifier, label)
     return database.address(identifier.id) if database else ""

@@ -1,5 +1,7 @@
-"""The versions of a legend's entities: what stands now, what stood at each acceptance, what the
-file said, and what each model suggested."""
+"""The versions of a legend's entities.
+
+They are the present decisions, those at each acceptance, the file's, and each model's suggestions.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,7 @@ NOW: Final = "now"
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """A set of entities by the key that addresses it; ``is_machine`` where a model made it."""
+    """A set of entities with the key that addresses it; ``is_machine`` if a model made it."""
 
     key: str
     title: str
@@ -36,8 +38,7 @@ class Version:
 
 
 def versions(document: Document, state: LegendState) -> list[Version]:
-    """All versions: the decided state, earlier acceptances newest first, the imported gold, then
-    suggestions newest first.
+    """Return the decided state, earlier acceptances, the import and suggestions, newest first.
 
     A blind legend's suggestions are left out until it is accepted.
     """
@@ -92,8 +93,7 @@ def _accepted(state: LegendState) -> list[Entity]:
 
 
 def _acceptances(document: Document, now: LegendState) -> list[Version]:
-    """The decided entities as they stood at each acceptance but the one that still holds, rebuilt
-    from the log."""
+    """Return the decided entities at each earlier acceptance, rebuilt from the log."""
     accepted = Operation.objects.filter(
         document=document, kind=OperationKind.ACCEPT_LEGEND
     ).select_related("actor")
@@ -117,8 +117,10 @@ def _acceptances(document: Document, now: LegendState) -> list[Version]:
 def pair_to_compare(
     found: Sequence[Version], old: str = "", new: str = ""
 ) -> tuple[Version, Version] | None:
-    """The two versions asked for by key; where nothing sensible is asked, the newest suggestions
-    and the decided state, else the two newest."""
+    """Return the two versions of these keys.
+
+    By default they are the newest suggestions and the decided state, else the two newest.
+    """
     by_key = {version.key: version for version in found}
     if len(found) < 2:
         return None
@@ -131,8 +133,10 @@ def pair_to_compare(
 def sides(
     difference: Difference, old: Version, new: Version
 ) -> tuple[Entity | None, Entity | None]:
-    """The entity as it stands now and as the other version has it; (None, None) where neither
-    version is the one that people edit."""
+    """Return the entity as it is now and as the other version has it.
+
+    (None, None) if neither version is the one that people edit.
+    """
     if new.key == NOW:
         return difference.new, difference.old
     return (difference.old, difference.new) if old.key == NOW else (None, None)
@@ -148,11 +152,10 @@ def take(
     base_revision: int,
     operation_id: str,
 ) -> Outcome:
-    """Make the legend have the entity of key ``entity`` as the version beside the decided one has
-    it; the last operation's outcome.
+    """Take over the entity of key ``entity`` from the version beside the decided one.
 
-    One to three operations (range, label, role), all or none. Raises what ``apply_operation``
-    raises.
+    Makes one to three operations (range, label, role), all or none, and returns the outcome of the
+    last. Raises the errors of ``apply_operation``.
     """
     with transaction.atomic():
         state = legend_state(document)
@@ -175,7 +178,7 @@ def take(
 def _wanted(
     document: Document, state: LegendState, old: str, new: str, key: str
 ) -> tuple[Entity | None, Entity]:
-    """The entity as it stands now, if it does, and as the other version has it."""
+    """Return the entity as it is now, if it exists, and as the other version has it."""
     chosen = pair_to_compare(versions(document, state), old, new)
     for each in compare(chosen[0].entities, chosen[1].entities) if chosen else ():
         mine, theirs = sides(each, *chosen) if chosen else (None, None)
@@ -189,8 +192,10 @@ def _wanted(
 def _edits(
     state: LegendState, wanted: tuple[Entity | None, Entity]
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The edits by which the legend gets the entity. One that is only suggested, or was rejected,
-    keeps its identity."""
+    """Yield the edits that give the entity to the legend.
+
+    An entity that is only suggested, or was rejected, keeps its identity.
+    """
     mine, theirs = wanted
     known = (
         mine

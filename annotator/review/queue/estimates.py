@@ -1,9 +1,8 @@
-"""How good suggestions are, from legends that chance chose: those drawn by lot, and those decided
-without seeing any suggestion.
+"""Estimates of the quality of suggestions, from the random sample and the blind sample.
 
-What is counted over the legends that a curator happened to take up, the least certain ones say,
-holds for these alone. Legends of the random share stand for all that waited when the share was set;
-blind ones moreover are decided by nobody whom a suggestion led.
+Counts over the legends that curators happened to review, for instance the least certain ones, hold
+for these alone. The random sample represents all legends that waited when its size was set. In the
+blind sample, moreover, no suggestion influenced the curator.
 """
 
 from __future__ import annotations
@@ -49,8 +48,7 @@ class Row(NamedTuple):
 
 
 class Tally(NamedTuple):
-    """What became of a legend's suggestions: taken as they were, corrected, rejected; and the
-    entities that they missed."""
+    """Counts of a legend's suggestions by outcome, and of the entities that they missed."""
 
     unchanged: int = 0
     corrected: int = 0
@@ -63,18 +61,17 @@ class Tally(NamedTuple):
 
     @property
     def true(self) -> int:
-        """Entities that stand in the end."""
+        """The number of entities in the accepted legend."""
         return self.unchanged + self.corrected + self.missed
 
 
 def matched(
     suggested: Sequence[Row], decided: Sequence[Row]
 ) -> tuple[list[tuple[Row, Row | None]], list[Row]]:
-    """Each suggestion with what it became, None where it does not stand; and the entities that
-    stand and were not suggested.
+    """Pair each suggestion with the accepted entity it became, or None; and return missed ones.
 
-    An entity stands for one suggestion at most: that of its own key, then one with the same range
-    and label, then one that it overlaps.
+    An entity is paired with one suggestion at most: that of its own key, else one with the same
+    range and label, else one that it overlaps.
     """
     left = {row.key: row for row in decided if row.verdict == Verdict.ACCEPTED}
     became: dict[str, Row] = {row.key: left.pop(row.key) for row in suggested if row.key in left}
@@ -90,7 +87,7 @@ def matched(
 
 
 def tally(suggested: Sequence[Row], decided: Sequence[Row]) -> Tally:
-    """Hold suggestions against decisions, as ``matched`` pairs them."""
+    """Count the suggestions of a legend by outcome, as ``matched`` pairs them."""
     pairs, missed = matched(suggested, decided)
     standing = [(row, found) for row, found in pairs if found is not None]
     n_unchanged = sum(_is_same(row, found) for row, found in standing)
@@ -108,7 +105,7 @@ def _is_same(one: Row, other: Row) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """``n`` of ``total`` and the range in which the true share lies with 95 % certainty (0-1)."""
+    """The fraction ``n`` of ``total`` with its 95 % confidence interval (0-1)."""
 
     n: int
     total: int
@@ -121,7 +118,7 @@ class Share:
 
 
 def wilson(n: float, total: float) -> tuple[float, float]:
-    """The 95 % interval of a share after Wilson; all that is possible where nothing was counted."""
+    """Return the 95 % confidence interval of a fraction after Wilson (1927); (0, 1) for none."""
     if total <= 0:
         return 0.0, 1.0
     p, zz = n / total, _Z95**2
@@ -136,17 +133,22 @@ def wilson(n: float, total: float) -> tuple[float, float]:
 
 
 def share_of(pairs: Sequence[tuple[int, int]]) -> Share:
-    """The share over legends, each (n, of total). Entities of one legend are alike, so the interval
-    counts as many as would tell as much if they were not: as many as there are only where legends
-    differ no more than chance has it."""
+    """Return the fraction over legends, each given as (n, total).
+
+    Entities of one legend are alike, so the interval is computed for the effective sample size. It
+    equals the number of entities only if legends differ no more than by chance.
+    """
     n, total = sum(each for each, _ in pairs), sum(of for _, of in pairs)
-    low, high = wilson(n * (telling := _telling_share(pairs, n, total)), total * telling)
+    weight = _effective_weight(pairs, n, total)
+    low, high = wilson(n * weight, total * weight)
     return Share(n, total, low, high)
 
 
-def _telling_share(pairs: Sequence[tuple[int, int]], n: int, total: int) -> float:
-    """What one entity is worth, at most 1, from how much the legends' shares scatter (the variance
-    of a ratio over clusters)."""
+def _effective_weight(pairs: Sequence[tuple[int, int]], n: int, total: int) -> float:
+    """Return the weight of one entity (at most 1) from the scatter of the legends' fractions.
+
+    It is the inverse design effect: the variance by chance over that of a ratio over clusters.
+    """
     m = len(pairs)
     if m < 2 or not 0 < n < total:
         return 1.0
@@ -158,8 +160,8 @@ def _telling_share(pairs: Sequence[tuple[int, int]], n: int, total: int) -> floa
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What accepted legends say of the suggestions: of ``n_drawn`` drawn ones the shares, of
-    ``n_blind`` blind ones the agreement."""
+    """The quality of suggestions: fractions from ``n_drawn`` legends of the random sample, and
+    the agreement with ``n_blind`` legends of the blind sample."""
 
     n_drawn: int = 0
     unchanged: Share | None = None
@@ -174,8 +176,7 @@ class Estimate:
 
     @property
     def rows(self) -> list[tuple[str, tuple[float, int, int], float, float, str]]:
-        """In words and percent: what became of suggestions, (share, how many, of how many), the
-        range, and of what."""
+        """Rows (outcome, (percentage, n, total), low, high, of what), in words and percent."""
         of_suggested = "suggestions"
         named = [
             ("taken as suggested", self.unchanged, of_suggested),
@@ -197,8 +198,7 @@ class Estimate:
 
 
 def honest_estimate(project: Project) -> Estimate:
-    """From the accepted legends that were drawn or blind when they were accepted last, as the log
-    has it."""
+    """Estimate from the accepted legends that the log says were in a sample when last accepted."""
     drawn, blind = _chosen_by_chance(project)
     rows = rows_of([*drawn, *blind])
     seen = [rows[pk] for pk in drawn if pk in rows]
@@ -219,8 +219,7 @@ def honest_estimate(project: Project) -> Estimate:
 
 
 def _agreement(legends: Sequence[tuple[list[Row], list[Row]]]) -> Score:
-    """How far the suggestions agree with what was decided without seeing them; an entity agrees
-    with the same range and label only."""
+    """Score the suggestions against decisions made without them, by equal range and label."""
     predicted = [
         [Labelled(row.start, row.end, row.label) for row in suggested] for suggested, _ in legends
     ]
@@ -240,10 +239,10 @@ _CHUNK: Final = 500
 
 
 def _chosen_by_chance(project: Project) -> tuple[list[int], list[int]]:
-    """Accepted legends that were drawn and seen with suggestions, and those that were blind.
+    """Return the accepted legends of the random sample, seen with suggestions, and the blind ones.
 
-    While shares are on, only lots below them are looked at: who stands in the log besides was left
-    out by chance, too.
+    While the samples are on, only lots below their sizes are looked at; leaving out the others is
+    a choice by chance too.
     """
     accepted = Document.objects.filter(
         project=project, state=DocumentState.ACCEPTED, accepted_by__isnull=False
@@ -274,7 +273,7 @@ def _may_count(document: Document, project: Project) -> bool:
 
 
 def rows_of(documents: Sequence[int]) -> dict[int, tuple[list[Row], list[Row]]]:
-    """(suggested, decided) of each document that has a layer of suggestions."""
+    """Return (suggested, decided) of each document that has a layer of suggestions."""
     found: dict[int, tuple[list[Row], list[Row]]] = {}
     for chunk in _chunks(documents):
         kinds = (LayerKind.SUGGESTED, LayerKind.DECIDED)

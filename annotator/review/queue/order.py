@@ -1,8 +1,8 @@
-"""In which order waiting legends are handed out, and which is next.
+"""The order in which waiting legends are handed out, and the next legend.
 
-Every order ends in the primary key, so that it is total, and is walked by key: what comes after a
-legend is found from the legend's own values, as quickly at the end of the queue as at its
-beginning. See docs/decisions/0007.
+Every order ends in the primary key, so that it is total, and is walked by key: the legends after
+one are found from its own values, as quickly at the end of the queue as at its beginning. See
+docs/decisions/0007.
 """
 
 from __future__ import annotations
@@ -25,8 +25,10 @@ _WAITING: Final = (DocumentState.IMPORTED, DocumentState.SUGGESTED, DocumentStat
 
 @dataclass(frozen=True, slots=True)
 class _Band:
-    """Legends in the order of ``columns`` ("-" before one that descends): all, those that have a
-    value in the column ``having``, or those ``without`` one."""
+    """Legends in the order of ``columns`` ("-" before a descending one).
+
+    They are all legends, those with a value in the column ``having``, or those ``without`` one.
+    """
 
     columns: tuple[str, ...]
     condition: Q = field(default_factory=Q)
@@ -46,8 +48,11 @@ class _Band:
         return replace(self, columns=columns)
 
     def beyond(self, documents: DocumentQuerySet, at: Document) -> Iterator[DocumentQuerySet]:
-        """What comes after ``at``: those that differ from it in the last column alone, then those
-        that differ in the one before it."""
+        """Yield the legends after ``at``.
+
+        First come those that differ from it in the last column alone, then those that differ in
+        the column before, and so on.
+        """
         for n in range(len(self.columns), 0, -1):
             *alike, column = self.columns[:n]
             conditions = {
@@ -93,8 +98,10 @@ def in_order(
     after: Document | None = None,
     backwards: bool = False,
 ) -> Iterator[DocumentQuerySet]:
-    """The documents in the queue's order, all or those after (``backwards``: before) one, as rows
-    that follow one upon the other."""
+    """Yield the documents in the queue's order, as querysets that follow each other.
+
+    With ``after`` only those after (``backwards``: before) that one.
+    """
     bands = (
         [band.backwards() for band in reversed(_BANDS[order])] if backwards else list(_BANDS[order])
     )
@@ -108,12 +115,12 @@ def in_order(
 
 
 def known_order(order: str | None, project: Project) -> str:
-    """``order`` if there is such a one, else the project's."""
+    """Return ``order`` if it exists, else the project's."""
     return order if order in QueueOrder.values and order else project.queue_order
 
 
 def slice_in_order(documents: DocumentQuerySet, order: str, start: int, stop: int) -> list[int]:
-    """The ids of the documents from the ``start``-th to before the ``stop``-th, counted from 0."""
+    """Return the ids of the documents ``[start, stop)`` in that order, counted from 0."""
     found: list[int] = []
     for rows in in_order(documents, order):
         piece = rows.values_list("pk", flat=True)[start:stop]
@@ -128,96 +135,97 @@ def slice_in_order(documents: DocumentQuerySet, order: str, start: int, stop: in
     return found
 
 
-# The draw
+# The next legend
 # ------------------------------------------------------------------------------------------
 
 
 def _n_handed_out(project: Project, after: Document | None) -> int:
-    """Accepted legends, and the one at hand as if it were: so what is fetched before it is accepted
-    is what comes after."""
+    """Count accepted legends, and the one at hand as if it were accepted.
+
+    So the legend that is fetched in advance is the one that follows.
+    """
     n = Document.objects.filter(project=project, state=DocumentState.ACCEPTED).count()
     return n + (after is not None and after.state != DocumentState.ACCEPTED)
 
 
 def next_legend(*, project: Project, actor: User, after: int = 0, order: str = "") -> int | None:
-    """The id of the next legend after the one of id ``after``; from the queue's end it goes round
-    to the beginning.
+    """Return the id of the next legend after ``after``; the queue's end is followed by its start.
 
-    It is one that waits, that nobody else holds and that has no open question, unless the actor
-    (the user at hand where ``project.allowed`` is set) may answer it; in the project's order, or in
-    ``order``. Where a share is drawn by lot, the legends of that share come in the order of their
-    lots and only when ``sample_is_due``; after one of them the others go on from the queue's
-    beginning. In the order of suspicion what may be wrongly decided comes before all that waits,
-    accepted or not; no lot is drawn among it.
+    It waits for review, nobody else holds it, and it has no open question unless the actor may
+    answer it (``project.allowed``, if set, is the actor's). The order is ``order``, else the
+    project's. Legends of the random sample come in the order of their lots, and only when
+    ``sample_is_due``; after one of them the others continue from the queue's start. In the order
+    of possible label errors, legends with candidates come before waiting ones, accepted or not,
+    and are not sampled.
     """
     order = known_order(order, project)
     here = _legend_at(project, after)
     if order != QueueOrder.SUSPICION:
         return _next_waiting(project, actor, here, order)
-    suspects = _open_to(project, actor, suspicion__isnull=False).exclude(pk=after)
-    found = _next_suspect(suspects, here)
-    found = _next_waiting(project, actor, here, order) if found is None else found
-    return _next_suspect(suspects, None) if found is None else found
+    candidates = _open_to(project, actor, suspicion__isnull=False).exclude(pk=after)
+    next_id = _next_candidate(candidates, here)
+    if next_id is None:
+        next_id = _next_waiting(project, actor, here, order)
+    return _next_candidate(candidates, None) if next_id is None else next_id
 
 
 def _next_waiting(project: Project, actor: User, here: Document | None, order: str) -> int | None:
     waiting = _open_to(project, actor, state__in=_WAITING)
-    waiting = waiting if here is None else waiting.exclude(pk=here.pk)
+    if here is not None:
+        waiting = waiting.exclude(pk=here.pk)
     share = project.random_share
     if not share:
         return _first_after(waiting, order, here)
-    drawn = waiting.filter(lot__lt=share)
-    others = waiting.alias(place=F("lot") + 0.0).filter(
-        place__gte=share
-    )  # of itself, the lot's index would be taken and the order's left
-    by_lot = drawn.order_by("lot", "pk").values_list("pk", flat=True)
-    if sample_is_due(_n_handed_out(project, here), share) and (found := by_lot.first()) is not None:
-        return found
-    found = _first_after(others, order, None if here is None or here.lot < share else here)
-    return by_lot.first() if found is None else found
+    sample = waiting.filter(lot__lt=share).order_by("lot", "pk").values_list("pk", flat=True)
+    if sample_is_due(_n_handed_out(project, here), share):
+        next_id = sample.first()
+        if next_id is not None:
+            return next_id
+    # The sum keeps the database from taking the index of lots instead of the order's.
+    others = waiting.alias(place=F("lot") + 0.0).filter(place__gte=share)
+    after = None if here is None or here.lot < share else here
+    next_id = _first_after(others, order, after)
+    return sample.first() if next_id is None else next_id
 
 
 def _legend_at(project: Project, document_id: int) -> Document | None:
+    if not document_id:
+        return None
     columns = ("project_id", "state", "certainty", "disagreement", "doi", "lot", "suspicion")
-    return (
-        Document.objects.filter(project=project, pk=document_id).only(*columns).first()
-        if document_id
-        else None
-    )
+    return Document.objects.filter(project=project, pk=document_id).only(*columns).first()
 
 
-def _next_suspect(suspects: DocumentQuerySet, here: Document | None) -> int | None:
-    """The most suspicious legend, or the next after one of them that was left as it is; None from a
-    waiting one on that is none of them: who is at those has left the others aside."""
-    suspicious = _BANDS[QueueOrder.SUSPICION][0]
+def _next_candidate(candidates: DocumentQuerySet, here: Document | None) -> int | None:
+    """Return the legend with the highest score, or the next one after a candidate.
+
+    After a waiting legend that is no candidate it is None: its curator has skipped the candidates.
+    """
+    band = _BANDS[QueueOrder.SUSPICION][0]
     if here is None or (here.suspicion is None and here.state == DocumentState.ACCEPTED):
-        return _first([suspicious.whole(suspects)])
-    return None if here.suspicion is None else _first(suspicious.beyond(suspects, here))
+        return _first([band.whole(candidates)])
+    return None if here.suspicion is None else _first(band.beyond(candidates, here))
 
 
 def _open_to(project: Project, actor: User, **which: Any) -> DocumentQuerySet:
-    """The legends of that kind that the actor may be given now."""
+    """Return the legends of that kind that can be handed to the actor now."""
     held = Lease.objects.filter(document__project=project, expires_at__gt=timezone.now()).exclude(
         holder=actor
     )
     free = Document.objects.filter(project=project, **which).exclude(
         pk__in=held.values("document_id")
     )
-    return (
-        free
-        if Action.RESOLVE in (project.allowed or actions_of(actor, project))
-        else free.filter(n_questions=0)
-    )
+    if Action.RESOLVE in (project.allowed or actions_of(actor, project)):
+        return free
+    return free.filter(n_questions=0)
 
 
 def _first_after(documents: DocumentQuerySet, order: str, after: Document | None) -> int | None:
-    """The first of the documents after that one, else the first of all."""
-    found = None if after is None else _first(in_order(documents, order, after=after))
-    if (
-        found is None and documents.exists()
-    ):  # answered from another index, so that a queue that is done is not walked again
-        found = _first(in_order(documents, order))
-    return found
+    """Return the first of the documents after that one, else the first of all."""
+    first = None if after is None else _first(in_order(documents, order, after=after))
+    # Another index answers ``exists``, so that a finished queue is not walked again.
+    if first is None and documents.exists():
+        first = _first(in_order(documents, order))
+    return first
 
 
 # A legend's place
@@ -226,8 +234,7 @@ def _first_after(documents: DocumentQuerySet, order: str, after: Document | None
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a legend stands among all of its project, accepted or not: its number, and those before
-    and after it in the queue's order."""
+    """The number of a legend among all of its project, and its neighbours in the queue's order."""
 
     number: int
     before: int | None
@@ -235,8 +242,7 @@ class Place:
 
 
 def place_of(document: Document, order: str = "") -> Place:
-    """The legend's place in ``order``, else in the project's; six short queries on indexes at
-    most."""
+    """Return the legend's place in ``order``, else in the project's. Six short queries at most."""
     order = known_order(order, document.project)
     others = Document.objects.filter(project_id=document.project_id)
     before = list(in_order(others, order, after=document, backwards=True))

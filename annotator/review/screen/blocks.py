@@ -18,7 +18,7 @@ from annotator.review.screen.roles import ROLE_SIGNS
 from ner_engine.schema import BORING
 from ner_engine.text import Word, covering
 
-#: The most marks that can be told apart below each other.
+#: The most marks that are distinct below each other.
 MAX_DEPTH: Final = 3
 
 

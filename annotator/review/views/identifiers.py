@@ -64,7 +64,7 @@ def identifiers(request: HttpRequest, slug: str, document_id: int) -> HttpRespon
 def _posted(request: HttpRequest, document: Document, key: str) -> HttpResponse:
     """Make the choice and render the part again.
 
-    An event tells the page beside it that the legend changed, also if somebody else changed it.
+    An event informs the page beside it if the legend changed, also by somebody else.
     """
     try:
         revision = _choose(request, document, key)

@@ -200,4 +200,4 @@ def test_identifiers_are_set_and_read_as_what_they_are(
     )
     refused = program.post(f"{legend_path}operations/", wrong)
     assert refused.status_code == 400
-    assert refused.json()["detail"] == "“LC3” is no id of UniProt; they look like P10415."
+    assert refused.json()["detail"] == "“LC3” is not an id of UniProt, such as P10415."

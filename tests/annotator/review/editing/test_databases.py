@@ -33,14 +33,14 @@ def test_each_database_holds_its_own_example_and_no_others(
     assert database_of(found, "") is database
     assert database.example in address_of(found, database.labels[0]) or not database.page
     for id in (f"{database.example} x", f"x{database.example}", f"{database.example}\n", "", "-1"):
-        assert f"they look like {database.example}" in check_identifier(
+        assert f"such as {database.example}." in check_identifier(
             Identifier(id, database=database.name)
         )
 
 
 def test_an_id_in_the_wrong_database_is_told_where_it_belongs() -> None:
     said = check_identifier(Identifier("P10415", database="NCBI gene"))
-    assert said == "“P10415” is no id of NCBI gene; they look like 596. It has the form of UniProt."
+    assert said == "“P10415” is not an id of NCBI gene, such as 596. It has the form of UniProt."
 
 
 def test_ids_of_other_databases_pass_and_a_taxon_is_a_number() -> None:

@@ -189,7 +189,7 @@ def test_an_imported_id_of_an_odd_form_is_kept(make_legend: MakeLegend, operate:
         identifiers=[{"id": "D12.776.157", "name": "odd", "database": "NCBI gene"}, MOUSE],
     )
     assert [each.id for each in stored(document)] == ["D12.776.157", "12028"]
-    with pytest.raises(OperationError, match="no id of NCBI gene"):
+    with pytest.raises(OperationError, match="not an id of NCBI gene"):
         operate(
             document,
             "set_identifiers",

@@ -76,7 +76,7 @@ def test_an_id_can_be_typed_without_a_script(
     }
     wrong = client.post(url(document), fields | {"id": "Bax!"})
     assert wrong.status_code == 422
-    assert "they look like P10415" in wrong.content.decode()
+    assert "such as P10415" in wrong.content.decode()
     assert "kept as typed" in wrong.content.decode()
     assert "HX-Trigger" not in wrong
     right = client.post(url(document), fields | {"id": "Q07813", "taxon": "10090"})
