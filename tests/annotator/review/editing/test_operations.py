@@ -133,7 +133,7 @@ def places() -> list[tuple[Any, ...]]:
     return [(start, end, "GENEPROD", "", None, "accepted") for start, end in occurrences]
 
 
-def test_a_propagation_with_nothing_to_change_here_reaches_others() -> None:
+def test_a_propagation_may_change_other_legends_alone() -> None:
     change = apply(context(Legend(1, decided_everywhere()), Legend(2, state())), in_paper())
     assert not change.own.effect
     assert [each.legend.id for each in change.others] == [2]
