@@ -1,5 +1,5 @@
 /*
- * What each command of the key table, and each button with its name, does.
+ * What each command of the key bindings, and each button with its name, does.
  *
  *   run(screen, "label", event, 2); // the label of the third digit
  *   typeKey(screen, event); // while the beginning of a word is typed

@@ -1,6 +1,6 @@
 /*
- * Which command a key stands for. The key table comes with the page (annotator/review/screen/keymap.py)
- * and holds the user's own keys. No key needs AltGr.
+ * Which command a key stands for. The key bindings come with the page
+ * (annotator/review/screen/keymap.py) and hold the user's own keys. No key needs AltGr.
  *
  *   const keys = new Keys([{ name: "accept", keys: ["Space"] }, …]);
  *   keys.find(event); // {name, index}: the command, and which of its keys; or undefined

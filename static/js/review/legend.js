@@ -51,7 +51,7 @@ export class Legend {
       block.dataset.start = start;
       block.querySelector(".block-marker").textContent = marker;
       const text = block.querySelector(".block-text");
-      // Else the browser looks anew for the text's direction with every word that it inserts.
+      // Otherwise the browser determines the text's direction again for every word it inserts.
       text.removeAttribute("dir");
       text.innerHTML = html;
       text.dir = "auto";

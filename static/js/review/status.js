@@ -21,7 +21,7 @@ export function saveStateOf({ waiting, isSending, trouble }) {
   return { text: "saved", badge: "badge-ok" };
 }
 
-/** Return the mode of the page, as the key table names it. */
+/** Return the mode of the page, as the key bindings name it. */
 export function modeOf({ mayEdit, preview, typed, cursor, selection }) {
   if (!mayEdit) return "closed";
   if (preview) return preview.isOffer ? "offer" : "preview";
