@@ -10,7 +10,7 @@ from annotator.common.errors import UserError
 from annotator.jobs.models import Job
 from annotator.jobs.runs import JobRun
 from annotator.learning import tasks
-from annotator.learning.evaluation.effort import EffortPayload
+from annotator.learning.evaluation.effort_counting import EffortPayload
 from annotator.learning.tagging.services import PretagPayload
 from annotator.learning.training.series import SeriesPayload
 from annotator.learning.training.services import DryRunPayload, TrainPayload
