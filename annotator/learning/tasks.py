@@ -64,7 +64,7 @@ def train_model(run: JobRun, payload: TrainPayload) -> dict[str, Any]:
     )
     if row is None:
         raise UserError("The training run was removed before it started.")
-    serving = lineup_of(row.project).step(row.task).model
+    serving = lineup_of(row.project).stage(row.task).model
     return Training(row, run, serving).complete().as_json()
 
 
@@ -80,7 +80,7 @@ def evaluate(run: JobRun, payload: EvaluatePayload) -> dict[str, Any]:
     frozen = Snapshot.objects.get(pk=payload.snapshot)
     evaluated = ModelVersion.objects.get(pk=payload.model)
     verify_snapshot(snapshot=frozen)
-    serving = lineup_of(frozen.project).step(evaluated.task).model
+    serving = lineup_of(frozen.project).stage(evaluated.task).model
     models = [model for model in dict.fromkeys((evaluated, serving)) if model is not None]
     evaluations = [evaluate_model(model, frozen, run) for model in models]
     with transaction.atomic():

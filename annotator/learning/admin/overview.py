@@ -30,7 +30,7 @@ def add_overview(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any
 
 
 def _summary(request: HttpRequest, project: Project) -> dict[str, Any]:
-    stages = lineup_of(project).steps
+    stages = lineup_of(project).stages
     serving = stages[0].model
     snapshot = project.snapshots.filter(state=SnapshotState.READY).first()
     accepted = project.documents.accepted()

@@ -34,7 +34,7 @@ from annotator.learning.models import Evaluation, RunState, TrainingRun
 from annotator.learning.serving import gate
 from annotator.learning.serving.canary_report import CanaryReport, canary_of
 from annotator.learning.serving.promotion import candidate_gate_result, standing_promotion
-from annotator.learning.tagging.lineup import Step
+from annotator.learning.tagging.lineup import Stage
 from annotator.learning.tagging.services import lineup_of
 from annotator.learning.training.data import TEST
 from annotator.learning.training.disk_space import in_bytes
@@ -152,7 +152,7 @@ def _run_context(request: HttpRequest, pk: int) -> dict[str, Any]:
     )
     settle_runs(project=rows.get(pk=pk).project)
     run = rows.get(pk=pk)
-    stage = lineup_of(run.project).step(run.task)
+    stage = lineup_of(run.project).stage(run.task)
     return {
         **_progress_context(run),
         **_comparison_context(run, stage),
@@ -184,7 +184,7 @@ def _is_unattended(run: TrainingRun) -> bool:
     return run.job is not None and not run.is_final and nobody_listens_for(run.job)
 
 
-def _comparison_context(run: TrainingRun, stage: Step) -> dict[str, Any]:
+def _comparison_context(run: TrainingRun, stage: Stage) -> dict[str, Any]:
     comparison = compare(run, stage=stage)
     if comparison is None:
         return {"comparison": None}
@@ -196,7 +196,7 @@ def _comparison_context(run: TrainingRun, stage: Step) -> dict[str, Any]:
     }
 
 
-def _serving_context(request: HttpRequest, run: TrainingRun, stage: Step) -> dict[str, Any]:
+def _serving_context(request: HttpRequest, run: TrainingRun, stage: Stage) -> dict[str, Any]:
     user = signed_in(request)
     standing = standing_promotion(run.project, run.task)
     may_promote = can(user, run.project, Action.PROMOTE)

@@ -16,7 +16,7 @@ from annotator.learning import engine
 from annotator.learning.evaluation.comparison import Comparison, compare_evaluations
 from annotator.learning.evaluation.recorder import FORM, Recorder
 from annotator.learning.models import Evaluation, ModelVersion, PromotionKind, TrainingRun
-from annotator.learning.tagging.lineup import Step
+from annotator.learning.tagging.lineup import Stage
 from annotator.learning.tagging.services import lineup_of
 from annotator.learning.training.data import TEST, documents_of
 
@@ -59,7 +59,7 @@ def _can_evaluate_on(snapshot: Snapshot) -> bool:
     return snapshot.is_ready and bool(snapshot.counts[TEST]["panels"])
 
 
-def compare(run: TrainingRun, *, stage: Step | None = None) -> Comparison | None:
+def compare(run: TrainingRun, *, stage: Stage | None = None) -> Comparison | None:
     """Return the run's candidate beside the serving model, or None if it has no evaluation yet.
 
     Both are compared on the run's own held-out papers. A candidate that already serves is
@@ -70,7 +70,7 @@ def compare(run: TrainingRun, *, stage: Step | None = None) -> Comparison | None
     candidate = _evaluation_of(run, run.candidate)
     if candidate is None:
         return None
-    stage = stage or lineup_of(run.project).step(run.task)
+    stage = stage or lineup_of(run.project).stage(run.task)
     reference = _reference_model(run, run.candidate, stage.model)
     current = _evaluation_of(run, reference) if reference is not None else None
     return compare_evaluations(candidate, current, reference)

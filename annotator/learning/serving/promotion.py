@@ -22,7 +22,7 @@ from annotator.learning.serving.canary import end_canary
 from annotator.learning.serving.changes import lock_project, log_change, retag_waiting_legends
 from annotator.learning.serving.eligibility import refuse_unevaluated, refuse_unusable
 from annotator.learning.serving.gate import GateResult, gate_result, pass_gate
-from annotator.learning.tagging.lineup import Step
+from annotator.learning.tagging.lineup import Stage
 from annotator.learning.tagging.services import default_model, lineup_of
 from ner_engine.errors import EngineError
 
@@ -51,7 +51,7 @@ def promote(
     refuse_unevaluated(project, model_version)
     with transaction.atomic():
         lock_project(project)
-        stage = lineup_of(project).step(model_version.task)
+        stage = lineup_of(project).stage(model_version.task)
         if stage.model == model_version:
             raise UserError(f"{model_version.name} is the serving model already.")
         result = pass_gate(model_version, _reference_model(project, stage), project, reason)
@@ -68,11 +68,11 @@ def promote(
 
 def gate_result_of(*, project: Project, model_version: ModelVersion) -> GateResult:
     """Return the gate result of promoting the model now."""
-    stage = lineup_of(project).step(model_version.task)
+    stage = lineup_of(project).stage(model_version.task)
     return gate_result(model_version, _reference_model(project, stage), project)
 
 
-def candidate_gate_result(run: TrainingRun, *, stage: Step | None = None) -> GateResult | None:
+def candidate_gate_result(run: TrainingRun, *, stage: Stage | None = None) -> GateResult | None:
     """Return the gate result of the run's candidate.
 
     None if the run has no candidate, or if the candidate serves already. ``stage`` is the run's
@@ -80,13 +80,13 @@ def candidate_gate_result(run: TrainingRun, *, stage: Step | None = None) -> Gat
     """
     if run.candidate is None:
         return None
-    stage = stage or lineup_of(run.project).step(run.task)
+    stage = stage or lineup_of(run.project).stage(run.task)
     if run.candidate == stage.model:
         return None
     return gate_result(run.candidate, _reference_model(run.project, stage), run.project)
 
 
-def _reference_model(project: Project, stage: Step) -> ModelVersion | None:
+def _reference_model(project: Project, stage: Stage) -> ModelVersion | None:
     """Return the model that the gate compares a candidate with.
 
     That is the serving model or, if the stage is switched off, the one that served last.
@@ -137,7 +137,7 @@ def roll_back(
     require(actor, project, Action.PROMOTE)
     with transaction.atomic():
         lock_project(project)
-        if lineup_of(project).step(task).is_off:
+        if lineup_of(project).stage(task).is_off:
             raise UserError(
                 f"The stage {ModelTask(task).label} is switched off. Switch it on first."
             )
@@ -192,7 +192,7 @@ def switch_stage(
     require(actor, project, Action.PROMOTE)
     with transaction.atomic():
         lock_project(project)
-        stage = lineup_of(project).step(task)
+        stage = lineup_of(project).stage(task)
         if not stage.task.is_optional:
             raise UserError("Entities are always tagged. Panels and roles can be switched off.")
         if stage.is_off != is_on:
@@ -203,7 +203,7 @@ def switch_stage(
         return _switch_off(project, stage, actor, reason)
 
 
-def _switch_off(project: Project, stage: Step, actor: Actor, reason: str) -> Promotion:
+def _switch_off(project: Project, stage: Stage, actor: Actor, reason: str) -> Promotion:
     if stage.model is None:
         raise UserError(f"There is nothing to switch off ({stage.task.label}): {stage.reason}.")
     ServingModel.objects.update_or_create(

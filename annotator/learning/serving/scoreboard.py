@@ -11,7 +11,7 @@ from annotator.corpus.models import Label, Project
 from annotator.datasets.models import Snapshot
 from annotator.learning.models import Evaluation, ModelTask, ModelVersion, Promotion
 from annotator.learning.serving.promotion import standing_promotion
-from annotator.learning.tagging.lineup import Step
+from annotator.learning.tagging.lineup import Stage
 from annotator.learning.tagging.services import lineup_of
 from annotator.learning.training.data import TEST
 from ner_engine.errors import EngineError
@@ -27,7 +27,7 @@ class Serving:
     """
 
     model: ModelVersion | None
-    stage: Step | None = None
+    stage: Stage | None = None
     promotion: Promotion | None = None
     evaluation: Evaluation | None = None
     error: str = ""
@@ -36,7 +36,7 @@ class Serving:
 def serving_of(project: Project, task: ModelTask = ModelTask.ENTITIES) -> Serving:
     """Return the serving model of the task, or the error if the default model is missing."""
     try:
-        stage = lineup_of(project).step(task)
+        stage = lineup_of(project).stage(task)
     except EngineError as error:
         return Serving(None, error=str(error))
     if stage.model is None:

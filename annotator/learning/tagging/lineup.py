@@ -1,4 +1,4 @@
-"""The steps in which a project's legends are tagged, and the models that do them now."""
+"""The pipeline stages in which a project's legends are tagged, with the model of each."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from annotator.common.errors import UserError
 from annotator.corpus.models import Document, Layer, LayerKind, Project
 from annotator.learning.models import Canary, ModelTask, ModelVersion
 
-#: What stands as the source of panels that were found by their letters, where no model finds them.
+#: The source of panels that were split at their letters, without a model.
 LETTERS: Final = "their letters"
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """One step and the model that does it; where none does, ``reason`` says why.
+class Stage:
+    """A pipeline stage with its model, or the ``reason`` why it has none.
 
-    ``is_off`` where the project switched it off. ``is_chosen`` where somebody decided in the
-    project what does it.
+    ``is_off`` says that the project switched it off, ``is_chosen`` that a user ever chose its
+    model in the project.
     """
 
     task: ModelTask
@@ -33,23 +33,25 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Lineup:
-    """All steps in the order of ``ModelTask``; there is a model for entities always. ``canary`` is
-    a candidate that tags a share beside it."""
+    """All stages in the order of ``ModelTask``; that of the entities always has a model.
 
-    steps: Sequence[Step]
+    ``canary`` is a candidate that tags a fraction of the new legends instead.
+    """
+
+    stages: Sequence[Stage]
     canary: Canary | None = None
 
-    def step(self, task: str) -> Step:
-        """Raises ``UserError`` for a task that there is not."""
-        found = next((step for step in self.steps if step.task == task), None)
-        if found is None:
-            raise UserError(f'There is no step "{task}". Steps: {", ".join(ModelTask.values)}.')
-        return found
+    def stage(self, task: str) -> Stage:
+        """Return the stage of a task. Raises ``UserError`` if there is no such task."""
+        for stage in self.stages:
+            if stage.task == task:
+                return stage
+        raise UserError(f'There is no stage "{task}". Stages: {", ".join(ModelTask.values)}.')
 
     @property
     def models(self) -> dict[str, ModelVersion]:
-        """By task, those that there are."""
-        return {str(step.task): step.model for step in self.steps if step.model is not None}
+        """The models by task, without the stages that have none."""
+        return {str(stage.task): stage.model for stage in self.stages if stage.model is not None}
 
     @property
     def entities(self) -> ModelVersion:
@@ -57,54 +59,54 @@ class Lineup:
 
     @property
     def names(self) -> dict[str, str]:
-        """The names of the models that tell more than entities, by task."""
-        return {
-            task: model.name for task, model in self.models.items() if task != ModelTask.ENTITIES
-        }
+        """The names of the models by task, without that of the entities."""
+        names = {task: model.name for task, model in self.models.items()}
+        names.pop(ModelTask.ENTITIES, None)
+        return names
 
     @property
     def panels_by(self) -> str:
-        """What finds panels where none came with the file; empty where they are not to be found."""
-        return (
-            "" if self.step(ModelTask.PANELS).is_off else self.names.get(ModelTask.PANELS, LETTERS)
-        )
+        """The source of predicted panels, "" if the stage is switched off."""
+        if self.stage(ModelTask.PANELS).is_off:
+            return ""
+        return self.names.get(ModelTask.PANELS, LETTERS)
 
     @property
     def keys(self) -> list[int]:
-        """What serves, as numbers to be compared: the key of each step's model, 0 where none does
-        it; and that of the canary, if there is one."""
-        return [step.model.pk if step.model is not None else 0 for step in self.steps] + (
-            [self.canary.pk] if self.canary is not None else []
-        )
+        """Numbers that change whenever a model changes.
+
+        They are the keys of the stages' models (0 without one), and that of the canary, if any.
+        """
+        keys = [stage.model.pk if stage.model is not None else 0 for stage in self.stages]
+        return keys if self.canary is None else [*keys, self.canary.pk]
 
     def with_entities_by(self, model: ModelVersion) -> Lineup:
-        """The same, all entities told by ``model``."""
-        return Lineup(
-            [
-                replace(step, model=model) if step.task == ModelTask.ENTITIES else step
-                for step in self.steps
-            ]
-        )
+        """Return a copy in which ``model`` predicts all entities."""
+        stages = []
+        for stage in self.stages:
+            is_entities = stage.task == ModelTask.ENTITIES
+            stages.append(replace(stage, model=model) if is_entities else stage)
+        return Lineup(stages)
 
     def waiting_in(self, project: Project) -> QuerySet[Document]:
-        """Undecided legends whose current suggestions are not what these models would make.
+        """Return the undecided legends whose suggestions are not by these models.
 
-        The model of the entities counts always. That of another step counts only where somebody
-        chose it in the project: a default model that comes with a new version of the product must
-        not have whole projects tagged again; it reaches the legends that are tagged for another
-        reason.
+        The model of the entities always counts. That of another stage counts only if a user chose
+        it in the project: a default model of a new version of the product must not have whole
+        projects re-tagged. It reaches legends that are tagged for another reason.
         """
         chosen = {
-            f"steps__{task}": name for task, name in self.names.items() if self.step(task).is_chosen
+            f"steps__{task}": name
+            for task, name in self.names.items()
+            if self.stage(task).is_chosen
         }
         return project.documents.undecided().exclude(Exists(_suggested_by(self.entities, **chosen)))
 
     def parts_in(self, project: Project) -> Iterator[tuple[Lineup, QuerySet[Document]]]:
-        """What waits, by which models it is to be tagged: all by these, or of what is newly tagged
-        the canary's share by the candidate.
+        """Yield the waiting legends by the models that tag them: the candidate's, and the others.
 
-        What the model in service has tagged already stays with it, so that a canary touches nothing
-        that anybody may have seen.
+        The candidate of a canary gets its fraction of the newly tagged legends alone: what the
+        serving model tagged stays, so that the canary touches nothing a user may have seen.
         """
         serving = self.with_entities_by(self.entities)
         if self.canary is None:
@@ -116,8 +118,8 @@ class Lineup:
         yield candidate, candidate.waiting_in(project).filter(is_new_and_chosen)
 
 
-def _suggested_by(model: ModelVersion, **steps: str) -> QuerySet[Layer]:
-    """The current suggestions of the document at hand, if they are the model's."""
+def _suggested_by(model: ModelVersion, **stages: str) -> QuerySet[Layer]:
+    """Return the current suggestions of the outer query's document that are the model's."""
     return Layer.objects.current().filter(
-        document=OuterRef("pk"), kind=LayerKind.SUGGESTED, source=model.name, **steps
+        document=OuterRef("pk"), kind=LayerKind.SUGGESTED, source=model.name, **stages
     )

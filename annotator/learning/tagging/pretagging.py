@@ -72,7 +72,9 @@ class Pretagging:
             "models": [lineup.entities.name for lineup in self.lineups],
             "canary": last.canary.model_version.name if last.canary is not None else "",
             "steps": last.names,
-            "left_out": {str(step.task): step.reason for step in last.steps if step.model is None},
+            "left_out": {
+                str(stage.task): stage.reason for stage in last.stages if stage.model is None
+            },
             "documents": self.counts["documents"],
             "spans": self.counts["spans"],
             "roles": self.counts["roles"],
@@ -94,13 +96,13 @@ class Pretagging:
 
     def _tag_with(self, lineup: Lineup) -> None:
         self.lineups.append(lineup)
-        for step in lineup.steps:
-            if step.model is None:
+        for stage in lineup.stages:
+            if stage.model is None:
                 log.info(
-                    "step_left_out",
+                    "stage_left_out",
                     project=self.project.pk,
-                    step=str(step.task),
-                    reason=step.reason,
+                    stage=str(stage.task),
+                    reason=stage.reason,
                 )
         self.known = frozenset(
             self.project.label_set.labels.filter(retired_at=None).values_list("code", flat=True)

@@ -20,7 +20,7 @@ from annotator.jobs.payloads import Payload
 from annotator.jobs.services import enqueue
 from annotator.learning.models import ModelOrigin, ModelTask, ModelVersion, ServingModel
 from annotator.learning.tagging.checkpoints import inspect_model
-from annotator.learning.tagging.lineup import Lineup, Step
+from annotator.learning.tagging.lineup import Lineup, Stage
 from ner_engine.errors import EngineError, ModelNotFoundError, UnsafeModelError
 from ner_engine.registry.catalogue import BUNDLED_FOLDERS
 from ner_engine.registry.tasks import TASKS
@@ -152,34 +152,34 @@ def lineup_of(project: Project) -> Lineup:
         )
     )
     canary = project.canaries.running().select_related("model_version", "beside").first()
-    steps = [_step(task, serving, role_labels, is_chosen=task in chosen) for task in ModelTask]
-    return Lineup(steps, canary)
+    stages = [_stage(task, serving, role_labels, is_chosen=task in chosen) for task in ModelTask]
+    return Lineup(stages, canary)
 
 
-def _step(
+def _stage(
     task: ModelTask,
     serving: Mapping[str, ModelVersion | None],
     role_labels: Collection[str],
     *,
     is_chosen: bool,
-) -> Step:
+) -> Stage:
     if task in serving and serving[task] is None:
-        return Step(
+        return Stage(
             task, reason="it is switched off in this project", is_off=True, is_chosen=is_chosen
         )
     label = TASKS[task].masked_label
     if label and label not in role_labels:
-        return Step(
+        return Stage(
             task, reason=f"the project has no label {label} that takes roles", is_chosen=is_chosen
         )
     if task in serving:
-        return Step(task, serving[task], is_chosen=is_chosen)
+        return Stage(task, serving[task], is_chosen=is_chosen)
     try:
-        return Step(task, default_model(task), is_chosen=is_chosen)
+        return Stage(task, default_model(task), is_chosen=is_chosen)
     except EngineError as error:
         if not task.is_optional:
             raise
-        return Step(task, reason=str(error), is_chosen=is_chosen)
+        return Stage(task, reason=str(error), is_chosen=is_chosen)
 
 
 def projects_served_by(model: ModelVersion) -> QuerySet[Project]:

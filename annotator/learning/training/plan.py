@@ -70,7 +70,7 @@ def plan_training(request: TrainingRequest, *, actor: Actor) -> TrainingPlan:
             " evaluated. Accept legends of more papers and make a new snapshot."
         )
     task = recipe_named(request.recipe).task
-    base = request.base or lineup_of(project).step(task).model or serving_model(project)
+    base = request.base or lineup_of(project).stage(task).model or serving_model(project)
     refuse_unusable_base(base, project)
     hyperparameters = checked_hyperparameters(request.recipe, request.hyperparameters)
     return TrainingPlan(project, snapshot, request.recipe, task, base, hyperparameters)

@@ -134,7 +134,7 @@ def scores(f1: float, support: int = 40) -> dict[str, Any]:
 
 def judge_beside(snapshot: Snapshot, f1: float, task: str = ModelTask.ENTITIES) -> None:
     """Scores of the model that does the step now, where it has none on that snapshot."""
-    serving = lineup_of(snapshot.project).step(task).model
+    serving = lineup_of(snapshot.project).stage(task).model
     if serving is not None:
         Evaluation.objects.get_or_create(
             model_version=serving,

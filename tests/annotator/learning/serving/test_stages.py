@@ -55,7 +55,7 @@ def test_each_stage_is_promoted_and_rolled_back_on_its_own(
     with pytest.raises(UserError, match="There is no promotion to roll back"):
         roll_back(project=project, task="geneprod_roles", actor=manager)
     assert roll_back(project=project, actor=manager).model_version == all_steps["entities"]
-    with pytest.raises(UserError, match='There is no step "colours"'):
+    with pytest.raises(UserError, match='There is no stage "colours"'):
         roll_back(project=project, task="colours", actor=manager)
 
 
@@ -72,7 +72,7 @@ def test_a_stage_without_an_earlier_model_cannot_be_rolled_back(
     with pytest.raises(UserError, match="Switch it on first"):
         roll_back(project=project, task="panels", actor=manager)
     switch_stage(project=project, task="panels", is_on=True, actor=manager)
-    assert lineup_of(project).step("panels").model == model
+    assert lineup_of(project).stage("panels").model == model
 
 
 def test_a_stage_is_switched_off_and_on_and_both_are_logged(
@@ -112,7 +112,7 @@ def test_impossible_switches_of_a_stage_are_refused(
         ("entities", False, "Entities are always tagged"),
         ("panels", True, "switched on already"),
         ("panels", False, "nothing to switch off"),
-        ("colours", True, 'There is no step "colours"'),
+        ("colours", True, 'There is no stage "colours"'),
     ):
         with pytest.raises(UserError, match=sentence):
             switch_stage(project=project, task=task, is_on=is_on, actor=manager)
@@ -149,15 +149,15 @@ def test_the_admins_first_page_switches_stages(
     answer = panel.post(
         address, {"task": "geneprod_roles", "is_on": "0"}, follow=True
     ).content.decode()
-    assert "is tagged without roles of gene products from now on" in answer
-    assert "nothing, switched off" in answer
-    assert lineup_of(project).step("geneprod_roles").is_off
+    assert f"Roles of gene products switched off in {project}" in answer
+    assert "none: switched off" in answer
+    assert lineup_of(project).stage("geneprod_roles").is_off
     assert (
         "Entities are always tagged"
         in panel.post(address, {"task": "entities", "is_on": "0"}, follow=True).content.decode()
     )
     assert (
-        "is tagged with roles of gene products"
+        f"Roles of gene products switched on in {project}"
         in panel.post(
             address, {"task": "geneprod_roles", "is_on": "1"}, follow=True
         ).content.decode()

@@ -64,7 +64,7 @@ def test_a_default_model_of_another_task_is_left_out(
     project: Project, all_steps: Models, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     set_default(settings, monkeypatch, "DEFAULT_GENEPROD_ROLES_MODEL", all_steps["panels"].location)
-    step = lineup_of(project).step("geneprod_roles")
+    step = lineup_of(project).stage("geneprod_roles")
     assert step.model is None
     assert ("predicts panels" in step.reason) is True
     set_default(settings, monkeypatch, "DEFAULT_MODEL", all_steps["panels"].location)
