@@ -81,10 +81,10 @@ def mixed_up(document: Document) -> Document:
     )
 
 
-def write(folder: Path, **sides: Sequence[Document]) -> Path:
+def write(folder: Path, **splits: Sequence[Document]) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
-    for side, documents in sides.items():
-        with (folder / f"{side}.jsonl").open("w", encoding="utf-8") as stream:
+    for split, documents in splits.items():
+        with (folder / f"{split}.jsonl").open("w", encoding="utf-8") as stream:
             jsonl.write(documents, stream)
     return folder
 

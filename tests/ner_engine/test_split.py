@@ -1,4 +1,4 @@
-"""The fixed rule that puts a paper on a side."""
+"""The fixed rule that assigns a paper to a split."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ def test_a_split_depends_only_on_the_papers_key(
 
 
 def test_the_rule_never_moves() -> None:
-    sides = {number: split_of(f"10.5555/paper.{number}") for number in range(30)}
-    assert {number: side for number, side in sides.items() if side != "train"} == {
+    splits = {number: split_of(f"10.5555/paper.{number}") for number in range(30)}
+    assert {number: split for number, split in splits.items() if split != "train"} == {
         17: "test",
         25: "eval",
     }
 
 
 def test_about_eight_in_ten_papers_are_for_training() -> None:
-    sides = Counter(split_of(f"10.5555/{number}") for number in range(10_000))
-    assert [round(sides[side] / 1000) for side in SPLITS] == [8, 1, 1]
+    splits = Counter(split_of(f"10.5555/{number}") for number in range(10_000))
+    assert [round(splits[split] / 1000) for split in SPLITS] == [8, 1, 1]

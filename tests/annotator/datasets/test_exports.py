@@ -431,7 +431,7 @@ def test_an_earlier_export_is_replaced_and_anything_else_is_left_alone(
         (["autophagy", "--format", "pdf"], '"pdf" is no export format'),
         (
             ["autophagy", "--format", "sd-nlp-tokenized", "--tokenizer", "no-such/tokenizer"],
-            "no such tokenizer in the cache",
+            "the local cache has no tokenizer of this name",
         ),
         (["autophagy", "--format", "jsonl"], "There is no accepted legend to export yet"),
     ],

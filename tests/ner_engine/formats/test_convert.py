@@ -1,4 +1,4 @@
-"""``convert``: any form in, any form out; files appear complete or not at all."""
+"""Conversion between formats: all files of a conversion appear, or none."""
 
 from __future__ import annotations
 
@@ -65,15 +65,17 @@ def files_under(folder: Path) -> set[str]:
 def test_every_row_of_sd_nlp_is_in_the_split_of_its_paper(source: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     assert run(source, "--from", "jsonl", "--to", "sd-nlp", "--out", out) == ExitCode.SUCCESS
-    expected = {f"{folder}/{side}.jsonl" for folder in ("sd_panels", "sd_figs") for side in SPLITS}
+    expected = {
+        f"{folder}/{split}.jsonl" for folder in ("sd_panels", "sd_figs") for split in SPLITS
+    }
     assert files_under(out) == expected | {"report.json", "lossy.jsonl"}
-    panels = {side: rows(out / "sd_panels" / f"{side}.jsonl") for side in SPLITS}
-    assert all(split_of(row["doi"]) == side for side in SPLITS for row in panels[side])
-    assert sorted(row["panel_id"] for side in SPLITS for row in panels[side]) == sorted(
+    panels = {split: rows(out / "sd_panels" / f"{split}.jsonl") for split in SPLITS}
+    assert all(split_of(row["doi"]) == split for split in SPLITS for row in panels[split])
+    assert sorted(row["panel_id"] for split in SPLITS for row in panels[split]) == sorted(
         f"{n}{letter}" for n in range(40) for letter in "ab"
     )
     assert sorted(
-        row["figure_id"] for side in SPLITS for row in rows(out / "sd_figs" / f"{side}.jsonl")
+        row["figure_id"] for split in SPLITS for row in rows(out / "sd_figs" / f"{split}.jsonl")
     ) == sorted(f"f{n}" for n in range(40))
 
 

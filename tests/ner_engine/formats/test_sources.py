@@ -1,4 +1,4 @@
-"""Files, folders and archives: nothing in them is trusted, nothing is lost without a word."""
+"""Files, folders and archives: nothing in them is trusted, and nothing is lost silently."""
 
 from __future__ import annotations
 
