@@ -59,7 +59,7 @@ def measured() -> Job:
     return job
 
 
-def test_the_dry_run_is_filled_in_by_itself_and_the_run_is_a_click_from_it(
+def test_a_dry_run_fills_itself_in_and_starts_the_run(
     snapshot: Snapshot, open_as: OpenAs, admin: User
 ) -> None:
     page = open_as(admin, f"{reverse('admin:learning_trainingrun_add')}?snapshot={snapshot.pk}")

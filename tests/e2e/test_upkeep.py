@@ -137,7 +137,7 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_the_window(
         assert_sound(page, f"{scheme}{address}")
 
 
-def test_a_candidate_is_tried_and_tried_no_longer_by_keyboard_alone(
+def test_a_canary_is_started_and_stopped_by_keyboard(
     run: TrainingRun, open_as: OpenAs, admin: User
 ) -> None:
     page = open_as(admin, reverse("admin:learning_trainingrun_change", args=[run.pk]))

@@ -101,7 +101,7 @@ def text_of(response: Any) -> str:
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", response.content.decode()))
 
 
-def test_a_snapshot_is_frozen_from_the_panel_and_shows_what_is_in_it(
+def test_a_snapshot_is_frozen_and_shows_its_contents(
     panel: Client, project: Project, snapshot: Snapshot
 ) -> None:
     response = panel.post(
@@ -156,7 +156,7 @@ def test_a_training_is_started_with_what_was_filled_in(panel: Client, snapshot: 
         ({"recipe": "slow"}, "Select a valid choice"),
     ],
 )
-def test_a_hyperparameter_that_cannot_be_is_refused_with_a_sentence(
+def test_an_impossible_hyperparameter_is_refused(
     panel: Client, snapshot: Snapshot, asked: dict[str, str], sentence: str
 ) -> None:
     response = panel.post(
@@ -239,16 +239,14 @@ def test_a_run_says_how_much_of_its_base_is_in_the_model(
     assert re.search(words, text_of(panel.get(page)))
 
 
-def test_the_candidate_stands_beside_the_current_model_label_by_label(
-    panel: Client, finished: TrainingRun
-) -> None:
+def test_the_candidate_is_compared_label_by_label(panel: Client, finished: TrainingRun) -> None:
     page = text_of(panel.get(reverse(f"{RUNS}_change", args=[finished.pk])))
     assert re.search(r"GENEPROD 40 0\.810 0\.810 0\.810 0\.740 0\.740 0\.740 \+7\.0", page)
     assert re.search(r"Micro average 40 0\.810 0\.810 0\.810 0\.740 0\.740 0\.740 \+7\.0", page)
 
 
 @pytest.mark.parametrize("page", ["roll_back", "stop_canary"])
-def test_taking_back_is_answered_with_a_sentence_even_where_the_default_model_is_gone(
+def test_a_missing_default_model_is_a_message(
     panel: Client, project: Project, page: str, settings: Any
 ) -> None:
     settings.DEFAULT_MODEL = "gone"
@@ -278,7 +276,7 @@ def test_promotion_and_roll_back_are_a_click_each_and_are_logged(
     assert "Rolled Back" in log
 
 
-def test_the_page_says_how_sure_the_difference_is_what_goes_wrong_and_where_it_got_worse(
+def test_the_page_shows_errors_and_worse_legends(
     panel: Client, project: Project, snapshot: Snapshot, finished: TrainingRun
 ) -> None:
     Evaluation.objects.all().delete()
@@ -308,7 +306,7 @@ def test_the_page_says_how_sure_the_difference_is_what_goes_wrong_and_where_it_g
     assert "style=" not in html.partition('id="run"')[2].partition("</main>")[0]
 
 
-def test_a_worse_candidate_is_promoted_from_the_panel_with_a_written_reason_alone(
+def test_a_worse_candidate_needs_an_override_reason(
     panel: Client, finished: TrainingRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(eligibility, "ancestors_of", lambda model: [finished.snapshot])
@@ -378,9 +376,7 @@ def test_a_model_that_was_not_judged_is_not_promoted(panel: Client, project: Pro
     assert serving_model(project) != model
 
 
-def test_a_model_says_where_it_serves_even_where_nothing_was_promoted(
-    panel: Client, project: Project
-) -> None:
+def test_a_default_model_shows_where_it_serves(panel: Client, project: Project) -> None:
     model = serving_model(project)
     assert f"serves {project}" in text_of(panel.get(reverse(f"{MODELS}_change", args=[model.pk])))
 
@@ -439,7 +435,7 @@ def test_staff_see_the_rows_of_their_own_projects_alone(
         assert client_of(manager).get(reverse(f"admin:{name}_changelist")).status_code == 403
 
 
-def test_staff_without_the_right_cannot_train_judge_promote_or_cancel(
+def test_staff_without_the_right_can_change_nothing(
     client_of: Callable[[User | None], Client], viewer: User, finished: TrainingRun
 ) -> None:
     viewer.is_staff = True
@@ -470,7 +466,7 @@ def test_staff_without_the_right_cannot_train_judge_promote_or_cancel(
     assert not Promotion.objects.exists()
 
 
-def test_who_is_no_staff_does_not_get_into_the_panel(
+def test_only_staff_get_into_the_admin(
     client_of: Callable[[User | None], Client], manager: User, finished: TrainingRun
 ) -> None:
     for name in ("admin:index", f"{RUNS}_changelist", f"{MODELS}_changelist"):

@@ -27,9 +27,7 @@ def _empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SD_MODEL_DIR", raising=False)
 
 
-def test_each_model_is_shown_with_its_facts_and_what_fetches_those_that_are_missing(
-    client_of: ClientOf, viewer: User
-) -> None:
+def test_missing_models_are_shown_with_download_commands(client_of: ClientOf, viewer: User) -> None:
     page = client_of(viewer).get("/models/").content.decode()
     for listed in listing():
         assert listed.model.name in page
@@ -41,9 +39,7 @@ def test_each_model_is_shown_with_its_facts_and_what_fetches_those_that_are_miss
     assert "AGPL-3.0" in page
 
 
-def test_what_becomes_of_each_label_is_shown_with_what_is_lost(
-    client_of: ClientOf, viewer: User
-) -> None:
+def test_label_translations_are_shown_with_their_losses(client_of: ClientOf, viewer: User) -> None:
     page = client_of(viewer).get("/models/").content.decode()
     for facts in scheme_tables():
         assert f"{facts.scheme.name} in other label schemes" in page

@@ -68,7 +68,7 @@ def snapshot(project: Project) -> Snapshot:
     )
 
 
-def test_the_button_starts_tagging_and_the_project_page_shows_it_with_a_way_to_cancel(
+def test_pretagging_is_started_shown_and_cancelled(
     client_of: ClientOf, reviewer: User, import_legends: Callable[..., list[Document]]
 ) -> None:
     import_legends(2)
@@ -112,7 +112,7 @@ def test_tagging_without_a_model_is_refused_with_a_sentence(
     assert not Job.objects.exists()
 
 
-def test_the_button_is_there_for_those_who_may_and_while_something_waits(
+def test_the_button_needs_the_right_and_waiting_legends(
     client_of: ClientOf,
     reviewer: User,
     curator: User,
@@ -126,7 +126,7 @@ def test_the_button_is_there_for_those_who_may_and_while_something_waits(
     assert client_of(reviewer).get(f"{PROJECT}pretag/").status_code == 405
 
 
-def test_a_fresh_project_names_the_model_it_begins_with_and_says_what_is_missing(
+def test_a_new_project_shows_its_default_model(
     client_of: ClientOf, viewer: User, project: Project
 ) -> None:
     page = client_of(viewer).get(MODELS).content.decode()
@@ -138,7 +138,7 @@ def test_a_fresh_project_names_the_model_it_begins_with_and_says_what_is_missing
     assert "/admin/" not in page
 
 
-def test_models_stand_side_by_side_on_the_snapshot_they_were_judged_on(
+def test_models_are_compared_on_a_common_snapshot(
     client_of: ClientOf, viewer: User, project: Project, model: ModelVersion, snapshot: Snapshot
 ) -> None:
     first = serving_model(project)
@@ -159,7 +159,7 @@ def test_models_stand_side_by_side_on_the_snapshot_they_were_judged_on(
     assert "after &lt;b&gt;round&lt;/b&gt; 2" in page
 
 
-def test_what_other_projects_judged_is_not_shown(
+def test_evaluations_of_other_projects_are_hidden(
     client_of: ClientOf, viewer: User, project: Project, model: ModelVersion
 ) -> None:
     other = Project.objects.create(name="Secret", slug="secret", label_set=project.label_set)
@@ -201,7 +201,7 @@ def test_staff_find_the_way_to_training(client_of: ClientOf, admin: User, projec
     assert "/admin/learning/trainingrun/" in client_of(admin).get(MODELS).content.decode()
 
 
-def test_a_default_model_that_is_not_there_is_said_instead_of_an_error_page(
+def test_a_missing_default_model_is_no_error_page(
     client_of: ClientOf, viewer: User, project: Project, settings: Any, tmp_path: Any
 ) -> None:
     settings.DEFAULT_MODEL = str(tmp_path / "nothing")

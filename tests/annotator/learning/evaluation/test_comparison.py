@@ -62,7 +62,7 @@ def recorded(texts: list[tuple[list[Labelled], list[Labelled], str]]) -> Recorde
 
 
 @given(judged_texts)
-def test_what_is_kept_gives_the_scores_the_errors_and_the_counts_of_each_text_again(
+def test_findings_give_scores_and_errors_of_each_text(
     texts: list[tuple[list[Labelled], list[Labelled], str]],
 ) -> None:
     gold, found = [each[0] for each in texts], [each[1] for each in texts]
@@ -88,7 +88,7 @@ def test_what_is_kept_gives_the_scores_the_errors_and_the_counts_of_each_text_ag
     ]
 
 
-def test_what_was_kept_in_another_form_is_not_read() -> None:
+def test_findings_of_another_form_are_ignored() -> None:
     assert Findings.of(Evaluation(findings={})) is None
     assert Findings.of(Evaluation(findings={"form": recording.FORM + 1})) is None
 
@@ -111,7 +111,7 @@ def test_a_difference_is_said_in_one_sentence() -> None:
 
 
 @pytest.mark.django_db
-def test_the_legends_in_which_a_candidate_is_worse_are_named_and_what_it_misses_there(
+def test_worse_legends_and_missed_strings_are_named(
     learned: Snapshot, tiny: ModelVersion, other: ModelVersion
 ) -> None:
     first = next(rows_of(learned.folder, "test"))["id"]
@@ -175,7 +175,7 @@ def test_a_legend_that_was_removed_since_is_named_by_its_paper(
 
 
 @pytest.mark.django_db
-def test_where_only_one_side_was_kept_there_is_no_difference_but_its_errors(
+def test_one_model_alone_has_errors_but_no_difference(
     learned: Snapshot, tiny: ModelVersion, other: ModelVersion
 ) -> None:
     of_candidate = judged_as(learned, other, lambda _: [])
@@ -192,7 +192,7 @@ def test_where_only_one_side_was_kept_there_is_no_difference_but_its_errors(
 
 
 @pytest.mark.django_db
-def test_a_worker_keeps_what_it_finds_and_measures_again_what_was_judged_before_that(
+def test_an_evaluation_without_findings_is_repeated(
     learned: Snapshot, tiny: ModelVersion, other: ModelVersion
 ) -> None:
     old = Evaluation.objects.create(

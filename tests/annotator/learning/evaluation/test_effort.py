@@ -112,7 +112,7 @@ def by_label(found: effort.ModelEffort) -> dict[str, dict[str, int]]:
     return {row.label: counts(row) for row in found.labels}
 
 
-def test_each_suggestion_has_one_outcome_and_each_entity_that_was_missed_counts_as_added(
+def test_each_suggestion_has_one_outcome(
     project: Project,
     suggested: Callable[..., list[Document]],
     edit: Callable[..., Operation],
@@ -143,7 +143,7 @@ def test_each_suggestion_has_one_outcome_and_each_entity_that_was_missed_counts_
     assert found.total.accepted_percent == 40.0
 
 
-def test_what_was_removed_and_drawn_again_over_the_suggestion_is_a_correction_and_not_two_errors(
+def test_a_redrawn_entity_counts_as_one_correction(
     project: Project, suggested: Callable[..., list[Document]], edit: Callable[..., Operation]
 ) -> None:
     (legend,) = suggested()
@@ -154,7 +154,7 @@ def test_what_was_removed_and_drawn_again_over_the_suggestion_is_a_correction_an
     assert by_label(effort_in(project=project, actor=SYSTEM).models[0])["CELL"] == {"edge": 1}
 
 
-def test_what_the_threshold_leaves_out_is_nobodys_rejection(
+def test_entities_below_the_threshold_are_not_rejected(
     project: Project, suggested: Callable[..., list[Document]], edit: Callable[..., Operation]
 ) -> None:
     Project.objects.update(threshold=0.95, review_mode=ReviewMode.SWEEP)
@@ -165,7 +165,7 @@ def test_what_the_threshold_leaves_out_is_nobodys_rejection(
     assert counts(found.total) == {"accepted": 1, "left_out": 4}
 
 
-def test_roles_and_found_panels_are_told_of_the_models_that_told_them(
+def test_roles_and_panels_count_for_their_own_models(
     project: Project,
     suggested: Callable[..., list[Document]],
     edit: Callable[..., Operation],
@@ -202,7 +202,7 @@ def test_panels_that_nobody_touched_are_accepted_without_a_look(
     }
 
 
-def test_actions_and_seconds_are_those_of_the_work_without_pauses(
+def test_pauses_do_not_count_as_seconds(
     project: Project, suggested: Callable[..., list[Document]], edit: Callable[..., Operation]
 ) -> None:
     first, second, third = suggested(3)
@@ -225,9 +225,7 @@ def test_actions_and_seconds_are_those_of_the_work_without_pauses(
     }
 
 
-def test_a_pause_in_the_middle_of_a_legend_is_not_counted_and_a_second_person_only_where_their_beginning_is_known() -> (  # noqa: E501
-    None
-):
+def test_a_pause_within_a_legend_is_left_out() -> None:
     def action(actor: int, seconds: float, before: float | None) -> Logged:
         return Logged(
             actor,
@@ -246,7 +244,7 @@ def test_a_pause_in_the_middle_of_a_legend_is_not_counted_and_a_second_person_on
     assert seconds_of([]) is None
 
 
-def test_what_a_propagation_does_in_other_legends_is_one_action_where_it_was_made(
+def test_a_propagation_is_one_action(
     project: Project, suggested: Callable[..., list[Document]], edit: Callable[..., Operation]
 ) -> None:
     here, there = suggested(2)
@@ -263,7 +261,7 @@ def test_what_a_propagation_does_in_other_legends_is_one_action_where_it_was_mad
     assert LegendEffort.objects.get(document=there).seconds == 20
 
 
-def test_legends_that_were_decided_blind_say_nothing_of_a_model_and_stand_by_themselves(
+def test_blind_legends_count_without_a_model(
     project: Project, suggested: Callable[..., list[Document]], edit: Callable[..., Operation]
 ) -> None:
     Project.objects.update(blind_share=1.0)
@@ -276,7 +274,7 @@ def test_legends_that_were_decided_blind_say_nothing_of_a_model_and_stand_by_the
     assert found.without.actions == 2.0
 
 
-def test_a_legend_that_is_opened_again_counts_no_more_until_it_is_accepted_and_then_as_it_stands(
+def test_a_reopened_legend_counts_again_once_accepted(
     project: Project, suggested: Callable[..., list[Document]], edit: Callable[..., Operation]
 ) -> None:
     (legend,) = suggested()
@@ -307,7 +305,7 @@ def test_labels_of_a_file_that_nobody_accepted_are_nobodys_work(
     assert found.n_uncounted == 0
 
 
-def test_what_is_too_much_for_a_page_is_counted_by_a_job(
+def test_a_job_counts_what_a_page_cannot(
     project: Project,
     suggested: Callable[..., list[Document]],
     edit: Callable[..., Operation],
@@ -329,7 +327,7 @@ def test_what_is_too_much_for_a_page_is_counted_by_a_job(
     assert found.models[0].total.accepted == 15
 
 
-def test_where_all_is_counted_a_page_only_reads(
+def test_a_page_only_reads_if_all_is_counted(
     project: Project, suggested: Callable[..., list[Document]], edit: Callable[..., Operation]
 ) -> None:
     (legend,) = suggested()
@@ -341,7 +339,7 @@ def test_where_all_is_counted_a_page_only_reads(
     assert {query["sql"].split()[0] for query in asked.captured_queries} == {"SELECT"}
 
 
-def test_a_model_knows_the_projects_that_worked_on_what_it_told_and_each_once(
+def test_a_model_lists_each_project_it_tagged_once(
     project: Project,
     suggested: Callable[..., list[Document]],
     edit: Callable[..., Operation],
@@ -364,13 +362,13 @@ def test_a_model_knows_the_projects_that_worked_on_what_it_told_and_each_once(
     assert list(projects_tagged_by(tiny)) == [project]
 
 
-def test_members_alone_are_told(project: Project, viewer: User, stranger: User) -> None:
+def test_effort_is_for_members_alone(project: Project, viewer: User, stranger: User) -> None:
     assert effort_in(project=project, actor=viewer).models == []
     with pytest.raises(PermissionDenied):
         effort_in(project=project, actor=stranger)
 
 
-def test_the_panel_shows_each_model_with_bars_and_a_table_and_the_models_page_leads_there(
+def test_the_page_shows_each_model_with_bars_and_a_table(
     project: Project,
     suggested: Callable[..., list[Document]],
     edit: Callable[..., Operation],

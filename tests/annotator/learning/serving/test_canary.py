@@ -91,14 +91,14 @@ def test_a_larger_share_takes_what_a_smaller_one_takes_and_more(one: float, othe
     assert len(Canary(share=small).bound) == 6
 
 
-def test_a_share_is_met_and_has_nothing_to_do_with_anything_but_the_text() -> None:
+def test_the_text_alone_decides_which_model_tags_it() -> None:
     texts = [hashlib.sha256(f"Figure {number}".encode()).hexdigest() for number in range(10_000)]
     n = sum(text < Canary(share=0.2).bound for text in texts)
     assert abs(n - 2000) < 150
 
 
 @pytest.mark.django_db
-def test_the_candidate_tags_its_share_of_what_is_new_and_the_model_in_service_the_rest(
+def test_the_canary_tags_its_fraction_of_new_legends(
     learned: Snapshot, judged: ModelVersion, tiny: ModelVersion, import_legends: ImportLegends
 ) -> None:
     project = learned.project
@@ -118,7 +118,7 @@ def test_the_candidate_tags_its_share_of_what_is_new_and_the_model_in_service_th
 
 
 @pytest.mark.django_db
-def test_when_it_ends_what_waits_is_tagged_by_what_serves_and_what_was_decided_stays(
+def test_a_stopped_canary_leaves_decided_legends_alone(
     learned: Snapshot,
     judged: ModelVersion,
     tiny: ModelVersion,
@@ -195,7 +195,7 @@ def test_it_is_no_way_round_the_gate_and_ends_with_a_promotion(
 
 
 @pytest.mark.django_db
-def test_it_is_refused_to_models_that_cannot_be_and_to_people_who_may_not(
+def test_a_canary_needs_the_right_and_a_fitting_model(
     learned: Snapshot,
     candidate_of: CandidateOf,
     tiny: ModelVersion,
@@ -231,7 +231,7 @@ def test_it_is_refused_to_models_that_cannot_be_and_to_people_who_may_not(
 # What curators made of it
 
 
-def test_a_ratio_over_legends_is_that_of_sums_and_varies_with_the_legends() -> None:
+def test_a_ratio_is_that_of_sums_over_legends() -> None:
     assert Ratio.of([(1, 2), (3, 4)]).value == pytest.approx(4 / 6)
     assert Ratio.of([(2.0, 1.0), (4.0, 1.0)]) == Ratio(2, 3.0, pytest.approx(1.0))
     assert Ratio.of([(1, 2), (0, 0)]) == Ratio(1, 0.5, None)
@@ -239,7 +239,7 @@ def test_a_ratio_over_legends_is_that_of_sums_and_varies_with_the_legends() -> N
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(5, 9)), min_size=2, max_size=30))
-def test_the_same_work_on_both_sides_differs_by_nothing_that_is_more_than_chance(
+def test_equal_effort_is_not_significant(
     pairs: list[tuple[float, float]],
 ) -> None:
     row = compared("x", "%", pairs, pairs)
@@ -248,7 +248,7 @@ def test_the_same_work_on_both_sides_differs_by_nothing_that_is_more_than_chance
     assert row.low == -row.high
 
 
-def test_a_clear_difference_is_told_from_chance_and_one_of_too_few_legends_is_not() -> None:
+def test_a_difference_needs_enough_legends() -> None:
     good, bad = [(9, 10), (10, 10), (8, 10)] * 10, [(5, 10), (6, 10), (4, 10)] * 10
     row = compared("accepted", "%", good, bad)
     assert row.candidate == 90
@@ -317,7 +317,7 @@ def tried(
 
 
 @pytest.mark.django_db
-def test_it_compares_acceptance_seconds_and_actions_in_all_and_by_label(tried: Canary) -> None:
+def test_a_report_compares_acceptance_and_effort(tried: Canary) -> None:
     report = canary_of(project=tried.project, actor=SYSTEM)
     assert report.n_candidate + report.n_serving == 24
     rows = {row.name: row for row in report.work}
@@ -331,7 +331,7 @@ def test_it_compares_acceptance_seconds_and_actions_in_all_and_by_label(tried: C
 
 
 @pytest.mark.django_db
-def test_legends_of_other_times_and_those_dealt_to_the_other_side_do_not_count(
+def test_legends_outside_the_samples_do_not_count(
     tried: Canary, import_legends: ImportLegends
 ) -> None:
     before = canary_of(project=tried.project, actor=SYSTEM)
@@ -356,7 +356,7 @@ def test_legends_of_other_times_and_those_dealt_to_the_other_side_do_not_count(
 
 
 @pytest.mark.django_db
-def test_the_candidates_run_page_starts_and_stops_it_with_a_click_and_shows_what_came_of_it(
+def test_the_page_of_a_run_starts_and_stops_a_canary(
     tried: Canary, admin: User, client_of: Callable[[User], Client]
 ) -> None:
     panel, run = client_of(admin), TrainingRun.objects.get(candidate=tried.model_version)

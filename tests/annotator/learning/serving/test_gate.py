@@ -53,7 +53,7 @@ def test_a_model_passes_beside_itself(rules: Rules, scores: dict[str, Any]) -> N
 
 
 @given(rules_of, scores_of, scores_of)
-def test_where_nothing_falls_everything_passes_and_a_better_model_never_does_worse(
+def test_a_better_model_never_gets_more_reasons(
     rules: Rules, current: dict[str, Any], candidate: dict[str, Any]
 ) -> None:
     better = judged(
@@ -68,7 +68,7 @@ def test_where_nothing_falls_everything_passes_and_a_better_model_never_does_wor
 
 
 @given(rules_of, scores_of, scores_of)
-def test_each_reason_is_a_rule_that_is_broken_and_each_broken_rule_a_reason(
+def test_each_broken_rule_is_a_reason(
     rules: Rules, current: dict[str, Any], candidate: dict[str, Any]
 ) -> None:
     def falls(before: float, after: float, allowed: float) -> bool:
@@ -107,7 +107,7 @@ def test_looser_rules_never_find_more(
     )
 
 
-def test_the_reasons_say_what_falls_by_how_much_and_what_is_allowed() -> None:
+def test_reasons_give_the_loss_and_the_limit() -> None:
     current = judged(0.8, CELL=(0.75, 50), TISSUE=(0.9, 49), GENEPROD=(0.8, 500))
     candidate = judged(0.79996, CELL=(0.7, 50), TISSUE=(0.1, 49), GENEPROD=(0.781, 500))
     assert gate_reasons(Rules(), current, candidate) == [
@@ -120,7 +120,7 @@ def test_the_reasons_say_what_falls_by_how_much_and_what_is_allowed() -> None:
     assert gate_reasons(Rules(max_overall_loss=1, max_label_loss=5), current, candidate) == []
 
 
-def test_a_label_that_the_candidate_does_not_know_falls_to_nothing() -> None:
+def test_a_label_the_candidate_lacks_counts_as_0() -> None:
     reasons = gate_reasons(Rules(), judged(0.8, CELL=(0.75, 50)), judged(0.8))
     assert "CELL falls by 75 points" in reasons[0]
 
@@ -129,7 +129,7 @@ def test_a_label_that_the_candidate_does_not_know_falls_to_nothing() -> None:
 
 
 @pytest.mark.django_db
-def test_a_worse_model_is_stopped_and_goes_into_service_only_with_a_written_reason(
+def test_a_worse_model_needs_an_override_reason(
     learned: Snapshot, tiny: ModelVersion, candidate_of: CandidateOf, manager: User
 ) -> None:
     project, worse = learned.project, candidate_of(learned, f1=0.6)
@@ -151,7 +151,7 @@ def test_a_worse_model_is_stopped_and_goes_into_service_only_with_a_written_reas
 
 
 @pytest.mark.django_db
-def test_a_model_that_passes_needs_no_reason_and_the_log_says_on_what_it_was_held(
+def test_a_model_that_passes_needs_no_reason(
     learned: Snapshot, tiny: ModelVersion, candidate_of: CandidateOf, manager: User
 ) -> None:
     promotion = promote(project=learned.project, model_version=candidate_of(learned), actor=manager)
@@ -162,7 +162,7 @@ def test_a_model_that_passes_needs_no_reason_and_the_log_says_on_what_it_was_hel
 
 
 @pytest.mark.django_db
-def test_where_the_model_in_service_was_not_judged_on_the_same_papers_nobody_knows(
+def test_without_a_common_evaluation_the_gate_stays_shut(
     learned: Snapshot, tiny: ModelVersion, candidate_of: CandidateOf, manager: User
 ) -> None:
     candidate = candidate_of(learned)

@@ -141,7 +141,7 @@ def push(model: ModelVersion, actor: Actor = SYSTEM, **facts: Any) -> Job:
 
 
 @pytest.mark.django_db
-def test_a_model_goes_to_the_hub_with_its_card_and_licence_and_nothing_else(
+def test_a_push_uploads_model_card_and_licence_alone(
     fake: Hub, ours: ModelVersion, manager: User, capfd: Any
 ) -> None:
     (Path(ours.path) / "notes.txt").write_text("not for others")
@@ -192,7 +192,7 @@ def test_the_token_is_sent_to_the_hub_and_stands_nowhere_else(
         (500, r"refused the upload \(status 500\)"),
     ],
 )
-def test_what_the_hub_refuses_is_told_in_a_sentence(
+def test_a_refusal_of_the_hub_is_a_sentence(
     fake: Hub, ours: ModelVersion, status: int, sentence: str
 ) -> None:
     fake.refuses = status
@@ -211,7 +211,7 @@ def test_a_hub_that_does_not_answer_is_named(ours: ModelVersion, settings: Any) 
 
 
 @pytest.mark.django_db
-def test_what_answers_but_is_no_hub_is_named(fake: Hub, ours: ModelVersion) -> None:
+def test_a_server_that_is_no_hub_is_named(fake: Hub, ours: ModelVersion) -> None:
     fake.babbles = True
     job = push(ours)
     assert (job.state, f"The server at {fake.address} is not a hub" in job.error) == (
@@ -227,9 +227,7 @@ def test_a_licence_may_be_written_in_capitals(fake: Hub, ours: ModelVersion) -> 
 
 
 @pytest.mark.django_db
-def test_without_a_token_nothing_is_pushed_and_it_says_what_to_set(
-    ours: ModelVersion, settings: Any
-) -> None:
+def test_without_a_token_nothing_is_pushed(ours: ModelVersion, settings: Any) -> None:
     settings.HUB_TOKEN = ""
     with pytest.raises(UserError, match="Set SD_HUB_TOKEN to a token with write access"):
         push(ours)
@@ -237,7 +235,7 @@ def test_without_a_token_nothing_is_pushed_and_it_says_what_to_set(
 
 
 @pytest.mark.django_db
-def test_a_model_without_a_card_a_hubs_own_and_one_that_was_changed_are_refused(
+def test_models_without_a_card_or_changed_are_refused(
     fake: Hub, ours: ModelVersion, tiny: ModelVersion
 ) -> None:
     (Path(ours.path) / "README.md").unlink()
@@ -275,7 +273,7 @@ def test_a_repository_or_licence_that_cannot_be_is_refused(
 
 
 @pytest.mark.django_db
-def test_managers_alone_give_a_projects_model_away_and_superusers_alone_what_belongs_to_none(
+def test_a_push_needs_the_right_to_manage(
     fake: Hub, ours: ModelVersion, manager: User, reviewer: User, admin: User
 ) -> None:
     with pytest.raises(PermissionDenied):
@@ -290,9 +288,7 @@ def test_managers_alone_give_a_projects_model_away_and_superusers_alone_what_bel
 
 
 @pytest.mark.django_db
-def test_where_a_card_names_no_licence_that_of_its_base_is_proposed(
-    ours: ModelVersion, manager: User
-) -> None:
+def test_the_licence_of_the_base_model_is_proposed(ours: ModelVersion, manager: User) -> None:
     offer = offer_of(model=ours, actor=manager)
     assert offer.licence == ""
     assert [name for name, _ in offer.licences] == [ours.parent.name]
@@ -302,9 +298,7 @@ def test_where_a_card_names_no_licence_that_of_its_base_is_proposed(
 
 
 @given(st.text(max_size=200), st.sampled_from(["mit", "cc-by-4.0"]))
-def test_a_card_names_the_licence_it_is_given_and_says_all_that_it_said(
-    text: str, licence: str
-) -> None:
+def test_a_licence_changes_nothing_else_in_a_card(text: str, licence: str) -> None:
     for card in (
         text,
         f"---\ntags:\n- a\n---\n{text}",
@@ -324,7 +318,7 @@ def test_a_card_names_the_licence_it_is_given_and_says_all_that_it_said(
         "license:\n  - mit",
     ],
 )
-def test_of_a_card_that_names_several_licences_none_stays_beside_the_given_one(named: str) -> None:
+def test_one_licence_replaces_several(named: str) -> None:
     card = f"---\ntags: a\n{named}\nlanguage: en\n---\n# Ours\n"
     assert licence_in(card) == "mit"
     assert (
@@ -340,7 +334,7 @@ def test_of_a_card_that_names_several_licences_none_stays_beside_the_given_one(n
 
 
 @pytest.mark.django_db
-def test_the_panel_shows_the_licence_first_and_then_gives_it_away(
+def test_the_page_shows_the_licence_before_the_push(
     fake: Hub, ours: ModelVersion, admin: User, client_of: Callable[[User], Client]
 ) -> None:
     panel, address = client_of(admin), reverse("admin:learning_modelversion_push", args=[ours.pk])

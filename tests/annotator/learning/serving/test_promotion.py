@@ -57,7 +57,7 @@ def judge(model: ModelVersion, snapshot: Snapshot, f1: float = 0.7, support: int
     judge_beside(snapshot, 0.6)
 
 
-def test_a_candidate_goes_into_service_with_its_log_and_new_suggestions_are_asked_for(
+def test_a_promotion_is_logged_and_starts_pretagging(
     learned: Snapshot, tiny: ModelVersion, candidate_of: CandidateOf, manager: User
 ) -> None:
     project, candidate = learned.project, candidate_of(learned)
@@ -78,7 +78,7 @@ def test_a_candidate_goes_into_service_with_its_log_and_new_suggestions_are_aske
     assert job.arguments["serving"] == [candidate.pk, 0, 0, 0]
 
 
-def test_unreviewed_legends_are_tagged_again_and_decided_ones_stay(
+def test_waiting_legends_are_retagged_decided_ones_stay(
     learned: Snapshot, tiny: ModelVersion, other: ModelVersion, import_legends: ImportLegends
 ) -> None:
     project = learned.project
@@ -140,7 +140,7 @@ def test_a_promotion_while_a_tagging_ends_is_not_forgotten(
 # What is refused
 
 
-def test_a_model_that_was_not_judged_on_held_out_papers_of_the_project_is_refused(
+def test_a_model_without_an_evaluation_is_refused(
     learned: Snapshot, tiny: ModelVersion, other: ModelVersion, candidate_of: CandidateOf
 ) -> None:
     project = learned.project
@@ -191,9 +191,7 @@ def test_a_model_that_is_judged_on_a_snapshot_can_be_promoted(
     assert serving_model(learned.project) == other
 
 
-def test_a_trained_model_of_which_nobody_knows_what_it_learned_from_is_refused(
-    learned: Snapshot, tiny: ModelVersion
-) -> None:
+def test_a_model_of_unknown_training_data_is_refused(learned: Snapshot, tiny: ModelVersion) -> None:
     model = ModelVersion.objects.create(
         name="found", origin=ModelOrigin.TRAINED, location="found", project=learned.project
     )
@@ -202,7 +200,7 @@ def test_a_trained_model_of_which_nobody_knows_what_it_learned_from_is_refused(
         promote(project=learned.project, model_version=model, actor=SYSTEM)
 
 
-def test_models_in_service_retired_or_of_another_project_are_refused(
+def test_serving_retired_and_foreign_models_are_refused(
     learned: Snapshot, tiny: ModelVersion, candidate_of: CandidateOf
 ) -> None:
     project = learned.project
@@ -219,7 +217,7 @@ def test_models_in_service_retired_or_of_another_project_are_refused(
     assert not Promotion.objects.exists()
 
 
-def test_scores_on_a_snapshot_that_was_changed_since_do_not_count(
+def test_scores_on_a_changed_snapshot_do_not_count(
     learned: Snapshot, tiny: ModelVersion, candidate_of: CandidateOf
 ) -> None:
     candidate = candidate_of(learned)
@@ -232,7 +230,7 @@ def test_scores_on_a_snapshot_that_was_changed_since_do_not_count(
         promote(project=learned.project, model_version=candidate, actor=SYSTEM)
 
 
-def test_a_model_that_learned_from_a_text_it_was_judged_on_is_refused_by_the_papers_name(
+def test_a_leak_is_refused_with_the_name_of_the_paper(
     learned: Snapshot,
     tiny: ModelVersion,
     candidate_of: CandidateOf,
@@ -290,7 +288,7 @@ def test_only_managers_promote_and_roll_back(
 # Back
 
 
-def test_promotions_are_taken_back_one_by_one_to_the_beginning_and_no_further(
+def test_promotions_are_rolled_back_one_by_one(
     learned: Snapshot, tiny: ModelVersion, candidate_of: CandidateOf, manager: User
 ) -> None:
     project = learned.project
