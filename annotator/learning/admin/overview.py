@@ -1,4 +1,4 @@
-"""The first page of the admin: what serves each project, and what a model could learn from."""
+"""The first page of the admin: serving models, scores and progress of each project."""
 
 from __future__ import annotations
 

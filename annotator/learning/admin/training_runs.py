@@ -162,6 +162,7 @@ def _run_context(request: HttpRequest, pk: int) -> dict[str, Any]:
 
 def _progress_context(run: TrainingRun) -> dict[str, Any]:
     events = run_report.events_of(run)
+    averaging = run_report.weight_averaging_of(events) if run.candidate else None
     memory = run.progress.get("memory_bytes")
     seconds_left = run.progress.get("seconds_left")
     duration = run.finished_at - run.created_at if run.finished_at else None
@@ -172,7 +173,12 @@ def _progress_context(run: TrainingRun) -> dict[str, Any]:
         "time_left": duration_in_words(seconds_left) if seconds_left else "",
         "charts": charts_of(events),
         "evaluations": run_report.evaluations_of(events),
-        "weight_averaging": run_report.weight_averaging_of(events) if run.candidate else None,
+        "weight_averaging": averaging,
+        "lacks_validation_papers": (
+            averaging is not None
+            and not averaging.measured
+            and run.hyperparameters.get("blend") == "auto"
+        ),
         "memory": in_bytes(memory) if memory else "",
         "duration": duration_in_words(duration.total_seconds()) if duration else "",
         "log_tail": run_report.log_tail(run),

@@ -53,6 +53,11 @@ class LabelTally:
         return self.accepted + self.edge + self.relabelled + self.rejected + self.left_out
 
     @property
+    def bulk_accepted(self) -> int:
+        """The number of suggestions accepted together with their legend."""
+        return self.swept
+
+    @property
     def accepted_percent(self) -> float | None:
         """The percentage of suggestions accepted unchanged, or None without suggestions."""
         return round(100 * self.accepted / self.suggested, 1) if self.suggested else None

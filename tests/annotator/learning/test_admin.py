@@ -70,7 +70,7 @@ def scores(f1: float) -> dict[str, Any]:
 
 @pytest.fixture
 def finished(project: Project, snapshot: Snapshot) -> TrainingRun:
-    """A run whose candidate was judged beside the serving model."""
+    """A run whose candidate was evaluated beside the serving model."""
     base = serving_model(project)
     run = TrainingRun.objects.create(
         project=project,

@@ -1,4 +1,4 @@
-"""What is kept of a judging, and what two of them say beside each other."""
+"""Stored findings of evaluations, and the comparison of two of them."""
 
 from __future__ import annotations
 

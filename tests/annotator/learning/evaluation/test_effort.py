@@ -1,4 +1,4 @@
-"""What curators' work tells: what became of suggestions, and what a legend took."""
+"""Curator effort: outcomes of suggestions, actions and seconds of legends."""
 
 from __future__ import annotations
 

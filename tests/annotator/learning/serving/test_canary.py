@@ -51,7 +51,7 @@ CandidateOf = Callable[..., ModelVersion]
 
 @pytest.fixture
 def judged(learned: Snapshot, other: ModelVersion) -> ModelVersion:
-    """A candidate that can tag, and was judged beside the model in service."""
+    """A candidate that can tag, evaluated beside the serving model."""
     Evaluation.objects.create(
         model_version=other, snapshot=learned, scores=scores(0.8), micro_f1=0.8
     )
@@ -60,7 +60,7 @@ def judged(learned: Snapshot, other: ModelVersion) -> ModelVersion:
 
 
 def tag(project: Project) -> None:
-    """Have a worker tag what waits."""
+    """Have a worker tag the waiting legends."""
     Job.objects.filter(kind=PRETAG_KIND, state=JobState.PENDING).update(state=JobState.CANCELLED)
     job = start_pretagging(project=project, actor=SYSTEM)
     run_job(job.pk)

@@ -1,5 +1,4 @@
-"""Promotion and roll-back: nothing goes into service on trust, and every change can be taken
-back."""
+"""Promotion and rolling back: what a model needs to serve, and how changes are undone."""
 
 from __future__ import annotations
 
@@ -50,7 +49,7 @@ CandidateOf = Callable[..., ModelVersion]
 
 
 def judge(model: ModelVersion, snapshot: Snapshot, f1: float = 0.7, support: int = 40) -> None:
-    """Scores of the model, and lower ones of the model in service."""
+    """Scores of the model, and lower ones of the serving model."""
     Evaluation.objects.create(
         model_version=model, snapshot=snapshot, scores=scores(f1, support), micro_f1=f1
     )
@@ -180,7 +179,7 @@ def test_a_model_that_is_judged_on_a_snapshot_can_be_promoted(
     assert job.result["micro_f1"] == evaluation.micro_f1
     assert evaluation.scores["micro"]["support"] == learned.counts["test"]["spans"]
     assert Evaluation.objects.filter(model_version=tiny, snapshot=learned).exists(), (
-        "the model in service is judged with it"
+        "the serving model is evaluated with it"
     )
     promote(
         project=learned.project,
