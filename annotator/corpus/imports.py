@@ -95,7 +95,7 @@ class InputFile:
 def start_import(
     *,
     project: Project,
-    files: Sequence[UploadedFile],
+    files: Sequence[UploadedFile[Any]],
     source_format: str,
     labels: str,
     actor: Actor,

@@ -50,7 +50,7 @@ class Upload:
 
 
 @contextmanager
-def keep_uploads(files: Sequence[UploadedFile]) -> Iterator[list[Upload]]:
+def keep_uploads(files: Sequence[UploadedFile[Any]]) -> Iterator[list[Upload]]:
     """Write the files under UPLOADS_DIR piece by piece; they are removed again if the block raises.
     Raises ``UserError``."""
     _check(files)
@@ -96,7 +96,7 @@ def remove_forgotten_uploads() -> int:
     return len(forgotten)
 
 
-def _check(files: Sequence[UploadedFile]) -> None:
+def _check(files: Sequence[UploadedFile[Any]]) -> None:
     if not files:
         raise UserError("Choose at least one file.")
     if len(files) > MAX_FILES:
@@ -108,7 +108,7 @@ def _check(files: Sequence[UploadedFile]) -> None:
         )
 
 
-def _keep(file: UploadedFile, folder: Path, number: int) -> Upload:
+def _keep(file: UploadedFile[Any], folder: Path, number: int) -> Upload:
     target = folder / str(number)
     with target.open("xb") as stream:
         for chunk in file.chunks():

@@ -65,7 +65,7 @@ class ProjectAdmin(ProjectRowsAdmin):
     readonly_fields = ("slug", "label_set", "created_by", "created_at", "on_the_site", "learning")
 
     def visible(self, rows: QuerySet[Any], request: HttpRequest) -> QuerySet[Any]:
-        return rows.visible_to(signed_in(request))  # type: ignore[attr-defined]
+        return rows.visible_to(signed_in(request))  # type: ignore[attr-defined,no-any-return]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return may_create_project(request.user)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse
@@ -95,7 +95,7 @@ class TrainingRunAdmin(SnapshotRowColumns, ProjectRowsAdmin):
         unfinished = TrainingRun.objects.unfinished()
         for project in Project.objects.filter(training_runs__in=unfinished).distinct():
             settle_runs(project=project)
-        return super().changelist_view(request, extra_context)
+        return cast("HttpResponse", super().changelist_view(request, extra_context))
 
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None

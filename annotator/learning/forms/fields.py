@@ -17,7 +17,7 @@ MAX_NUMBER: Final = 1_000_000
 _SPLITS: Final = ("train", "eval", "test")
 
 
-class SnapshotField(forms.ModelChoiceField):
+class SnapshotField(forms.ModelChoiceField):  # type: ignore[type-arg]
     """A choice of snapshots, labelled with the sizes of their splits."""
 
     def label_from_instance(self, obj: Snapshot) -> str:
@@ -30,7 +30,7 @@ class SnapshotField(forms.ModelChoiceField):
         return f"{label} · {obj.note}" if obj.note else label
 
 
-class ModelField(forms.ModelChoiceField):
+class ModelField(forms.ModelChoiceField):  # type: ignore[type-arg]
     """A choice of models, labelled with name and task."""
 
     def label_from_instance(self, obj: ModelVersion) -> str:
