@@ -1,5 +1,7 @@
-"""People in the admin panel. Groups are not used: what somebody may do is decided by their role in
-each project."""
+"""Users and API tokens in the admin site.
+
+Groups are not used: the role in each project decides what a user may do.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +59,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]
 
 @admin.register(ApiToken)
 class ApiTokenAdmin(ModelAdmin):
-    """Which programs may get in. Tokens are made and revoked by their owners."""
+    """API tokens, read-only. Their owners create and revoke them."""
 
     list_display = (
         "name",

@@ -1,4 +1,4 @@
-"""People and what they prefer."""
+"""Users, their preferences and their API tokens."""
 
 from __future__ import annotations
 
@@ -9,22 +9,26 @@ from django.utils import timezone
 
 
 class User(AbstractUser):
-    """Somebody who signs in. ``preferences`` holds the theme and the key map; absent keys mean the
-    default."""
+    """A user who signs in.
+
+    ``preferences`` holds the theme and the key bindings; an absent key means the default.
+    """
 
     preferences = models.JSONField(default=dict, blank=True)
 
 
 class ApiTokenQuerySet(models.QuerySet["ApiToken"]):
     def in_force(self) -> ApiTokenQuerySet:
-        """Tokens by which somebody may sign in now."""
+        """Return the tokens that are valid now."""
         not_expired = Q(expires_at=None) | Q(expires_at__gt=timezone.now())
         return self.filter(not_expired, revoked_at=None, user__is_active=True)
 
 
 class ApiToken(models.Model):
-    """A program's way in, with all the rights of its user. Only a hash is kept; ``prefix`` is what
-    a person recognises it by."""
+    """A token by which a program acts with all the rights of its user.
+
+    Only a hash is stored; users recognise a token by its ``prefix``.
+    """
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="api_tokens")
     name = models.CharField(max_length=100)

@@ -1,4 +1,4 @@
-"""API tokens: made once, shown once, kept as a hash."""
+"""API tokens: created once, shown once, stored as a hash."""
 
 from __future__ import annotations
 
@@ -30,8 +30,7 @@ def create_token(
 ) -> tuple[ApiToken, str]:
     """Return a new token of the user, and its secret, which cannot be shown again.
 
-    Raises ``UserError`` for an empty name, a senseless number of days, or a user with too many
-    tokens.
+    Raises ``UserError`` for an empty name, a number of days out of range, or too many tokens.
     """
     asked_by = log_name(actor)
     name = name.strip()
@@ -41,7 +40,7 @@ def create_token(
         raise UserError(f"A token is valid for 1 to {MAX_DAYS} days, or until it is revoked.")
     if ApiToken.objects.in_force().filter(user=user).count() >= MAX_TOKENS:
         raise UserError(
-            f"There are {MAX_TOKENS} tokens in force already. Revoke those that nothing uses."
+            f"There are {MAX_TOKENS} valid tokens already. Revoke those that nothing uses."
         )
     secret = PREFIX + secrets.token_urlsafe(32)
     expires_at = None if days is None else timezone.now() + timedelta(days=days)
@@ -53,13 +52,13 @@ def create_token(
 
 
 def revoke_token(*, token: ApiToken, actor: Actor) -> None:
-    """End the token now and for good; revoking it again does nothing."""
+    """Revoke the token for good; revoking it again does nothing."""
     if ApiToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=timezone.now()):
         log.info("api_token_revoked", token=token.pk, actor=log_name(actor))
 
 
 def token_of(secret: str) -> ApiToken | None:
-    """The token in force with that secret, its use noted; None if there is none."""
+    """Return the valid token with that secret and record its use, or None."""
     if not secret.startswith(PREFIX):
         return None
     token = (

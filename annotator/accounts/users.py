@@ -1,4 +1,4 @@
-"""Who asks."""
+"""The user behind a request."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ from annotator.accounts.models import User
 
 
 def signed_in(request: HttpRequest) -> User:
-    """The user behind a request that ``login_required`` let through."""
+    """Return the user of a request that ``login_required`` let through."""
     return cast(User, request.user)

@@ -63,7 +63,8 @@ class JsonCommand(BaseCommand):
             return
         except KeyboardInterrupt:
             self._fail(
-                "Stopped. What was finished stays; run the command again to go on.", as_json=as_json
+                "Stopped. Finished work is kept; run the command again.",
+                as_json=as_json,
             )
             return
         finally:

@@ -25,7 +25,7 @@ _DISK_ERRORS: Final = frozenset(
 
 
 def sentence_of(error: BaseException) -> str:
-    """What a person is told of ``error``; "" where only the log can say what it means."""
+    """Return the sentence that users see for ``error``, or "" if it is for the log alone."""
     if isinstance(error, UserError | EngineError):
         return str(error)
     if isinstance(error, OSError) and error.errno in _DISK_ERRORS:

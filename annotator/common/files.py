@@ -14,11 +14,10 @@ from pathlib import Path
 
 @contextmanager
 def workbench(target: Path) -> Iterator[Path]:
-    """An empty folder beside ``target`` to prepare it in; what is to stay is renamed out of it, and
-    at the end of the block it is gone.
+    """Yield an empty folder beside ``target`` to prepare it in; it is removed at the end.
 
-    What a killed process left there of the same target is removed first. A living one is told from
-    a dead one by the lock that it holds.
+    Whatever is to stay is renamed out of it. Folders that killed processes left for the same target
+    are removed first; a living process holds a lock on its folder.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     for left in target.parent.glob(f".{target.name}.*.part"):
@@ -32,8 +31,10 @@ def workbench(target: Path) -> Iterator[Path]:
 
 
 def _locked_folder(target: Path) -> tuple[Path, int]:
-    """A new folder and its lock. Between the two somebody else may take the folder for left behind;
-    then another is made."""
+    """Return a new folder and its lock.
+
+    If another process removes the folder before it is locked, another one is created.
+    """
     while True:
         folder = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.part")
         folder.mkdir()

@@ -1,4 +1,4 @@
-"""How the admin panel is laid out."""
+"""The layout of the admin site."""
 
 from __future__ import annotations
 

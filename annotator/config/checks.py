@@ -108,7 +108,7 @@ def hosts_are_named(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[C
             " otherwise."
         )
         found.append(
-            Warning("The site is not told that it is reached by https.", hint=hint, id="sd.W003")
+            Warning("The site does not know that it is reached by https.", hint=hint, id="sd.W003")
         )
     return found
 

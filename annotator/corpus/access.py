@@ -1,4 +1,4 @@
-"""Who may do what in a project. Every view, service and API call asks here."""
+"""Rights in a project. Every view, service and API call checks them here."""
 
 from __future__ import annotations
 
@@ -53,17 +53,17 @@ _REFUSALS: Final[Mapping[Action, str]] = MappingProxyType(
         Action.REVIEW: "review legends",
         Action.RESOLVE: "answer questions on legends",
         Action.IMPORT: "import legends",
-        Action.TAG: "have legends tagged",
+        Action.TAG: "pre-tag legends",
         Action.EXPORT: "export legends",
         Action.TRAIN: "train models",
-        Action.PROMOTE: "put models into service",
+        Action.PROMOTE: "promote models",
         Action.MANAGE: "change members and settings",
     }
 )
 
 
 def actions_of(user: User | AnonymousUser, project: Project) -> frozenset[Action]:
-    """All that the user may do in the project; empty for a stranger. One query."""
+    """Return all that the user may do in the project, by one query; empty for a stranger."""
     if not user.is_active or user.is_superuser:
         return actions_with_role(user, None)
     role = (
@@ -108,10 +108,10 @@ def refuse_unless(allowed: frozenset[Action], project: Project, action: Action) 
 
 
 def project_for(user: User | AnonymousUser, slug: str, action: Action) -> Project:
-    """The project, for somebody who wants to do that in it.
+    """Return the project if the user may do that in it.
 
-    Raises ``Http404`` for somebody who may not even see it, ``PermissionDenied`` for a member
-    without the right. ``project.allowed`` then holds everything the user may do in it.
+    Raises ``Http404`` if the user may not see it, ``PermissionDenied`` for a member without the
+    right. ``project.allowed`` holds everything the user may do.
     """
     project = Project.objects.select_related("label_set").filter(slug=slug).first()
     allowed = actions_of(user, project) if project is not None else frozenset()
@@ -124,7 +124,7 @@ def project_for(user: User | AnonymousUser, slug: str, action: Action) -> Projec
 
 
 def may_touch_jobs_of(user: User | AnonymousUser, project_id: str, wants_to_cancel: bool) -> bool:
-    """The rule of the scope "project:ID": members see its jobs, managers cancel anybody's."""
+    """Apply the rule of scope "project:ID": members see its jobs, managers cancel them."""
     project = Project.objects.filter(pk=int(project_id)).first() if project_id.isdecimal() else None
     return project is not None and can(
         user, project, Action.MANAGE if wants_to_cancel else Action.VIEW
@@ -132,7 +132,7 @@ def may_touch_jobs_of(user: User | AnonymousUser, project_id: str, wants_to_canc
 
 
 def place_of_project(project_id: str) -> tuple[str, str] | None:
-    """Name and address of the scope "project:ID"."""
+    """Return name and address of the scope "project:ID", or None if it was removed."""
     project = (
         Project.objects.filter(pk=int(project_id)).only("name", "slug").first()
         if project_id.isdecimal()

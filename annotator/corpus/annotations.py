@@ -88,8 +88,7 @@ def write_suggestions(
     panels: Mapping[int, Sequence[schema.Segment]] | None = None,
     panels_by: str = "",
 ) -> int:
-    """Store what a model suggests for documents that nobody has begun to review; how many documents
-    it was.
+    """Store a model's suggestions for documents that nobody has begun to review; return how many.
 
     One transaction. Documents that somebody took up meanwhile are left as they are. The current
     suggestions of the others are superseded, even by an empty set, and their ``certainty`` and
@@ -172,8 +171,10 @@ def write_segments(
 
 
 def untouched_panels(documents: Iterable[int]) -> dict[int, str]:
-    """What found the panels of each of the legends whose panels a machine found and nobody touched:
-    none were decided, no boxes drawn."""
+    """Return the source of the panels of each legend whose panels only a model predicted.
+
+    Legends with decided panels or drawn boxes are left out.
+    """
     ids = list(documents)
     found = dict(
         Segment.objects.found()

@@ -133,7 +133,7 @@ def without_suffix(name: str) -> str:
 
 
 def stem_of(image: str) -> str:
-    """What a legend calls its picture: the last part of a path or address, without its ending."""
+    """Return the last part of a picture's path or address, without its suffix."""
     try:
         path = urlsplit(image).path if "://" in image else image
     except ValueError:

@@ -243,8 +243,7 @@ def panel_letters(text: str, panels: Sequence[schema.Segment]) -> list[str]:
 
 
 def figure_context(document: Document, allowed: Collection[str]) -> dict[str, Any]:
-    """What ``corpus/_figure.html`` shows of the legend. Four queries at most, none of them for what
-    was fetched before."""
+    """Return what ``corpus/_figure.html`` shows of the legend, by at most four queries."""
     figure = FigureImage.objects.filter(document=document).first()
     has_file = figure is not None and bool(figure.file)
     external = "" if has_file else external_address(document.image)
@@ -267,7 +266,7 @@ def figure_context(document: Document, allowed: Collection[str]) -> dict[str, An
 
 
 def _address_of(document: Document, figure: FigureImage | None) -> str:
-    """Where the site serves the picture; it names the content, so that browsers may keep it."""
+    """Return the picture's address; it names the content, so that browsers may cache it."""
     if figure is None or not figure.file:
         return ""
     return f"{reverse('corpus:figure_image', args=[document.project.slug, document.pk])}?v={figure.sha256[:16]}"  # noqa: E501
@@ -352,7 +351,7 @@ def _locked_figure(document: Document) -> FigureImage:
 
 
 def _keep(picture: Picture, project_id: int) -> str:
-    """Where the picture lies in the storage; one that is there already is taken as it is."""
+    """Store the picture unless it is there already; return its name in the storage."""
     name = f"{FOLDER}/{project_id}/{picture.sha256}.webp"
     if default_storage.exists(name) and default_storage.size(name) == len(picture.data):
         return name

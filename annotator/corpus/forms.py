@@ -79,7 +79,7 @@ class MemberForm(forms.Form):
     role = forms.ChoiceField(choices=Role.choices, initial=Role.CURATOR)
 
     def clean_person(self) -> User:
-        """The one active user meant. Two users may share an address; then only the name tells."""
+        """Return the active user of that name, or the only one with that address."""
         word = self.cleaned_data["person"].strip()
         by_name = User.objects.filter(is_active=True, username=word).first()
         by_address = (
@@ -90,5 +90,5 @@ class MemberForm(forms.Form):
         if len(by_address) == 1:
             return by_address[0]
         raise forms.ValidationError(
-            "Nobody here has this name or address. An administrator can make an account for them."
+            "No user has this name or email address. An administrator can create an account."
         )

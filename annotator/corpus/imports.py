@@ -182,7 +182,7 @@ def check_choices(source_format: str, labels: str) -> None:
         except FormatError as error:
             raise UserError(f"{error}.") from error
     if labels not in set(FileLabels):
-        raise UserError(f'"{labels}" is no way to take labels; ways are {", ".join(FileLabels)}.')
+        raise UserError(f'"{labels}" is not a choice for labels; choose {", ".join(FileLabels)}.')
 
 
 @dataclass
@@ -270,7 +270,7 @@ class Importer:
         self._progress()
 
     def report(self) -> dict[str, Any]:
-        """What was found and what was done, as JSON.
+        """Return what was found and imported, as JSON.
 
         ``counts``: what the reader found in the files, in the words of the format. ``imported``,
         ``already_there``, ``refused``: documents; ``accepted``, ``suggested``: states of the
@@ -449,8 +449,7 @@ class Importer:
         return document.gold if self.labels == FileLabels.GOLD else ()
 
     def _suggestions_of(self, document: schema.Document) -> Sequence[schema.Span]:
-        """What waits for review: nothing on an accepted legend. A guess without a label says
-        nothing, one where gold stands nothing new."""
+        """Return the suggestions to review: none on an accepted legend or without a label."""
         if self.labels == FileLabels.NONE or self._gold_of(document):
             return ()
         taken = {(span.start, span.end) for span in document.gold}

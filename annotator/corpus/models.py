@@ -230,7 +230,7 @@ class Document(models.Model):
 
     For the queue: ``certainty`` is the mean confidence of the current suggestions (0-1, None
     without any), ``disagreement`` how many entities they differ in from those of the model before,
-    ``n_flags`` and ``n_questions`` the open remarks of these kinds. ``lot`` is the legend's place
+    ``n_flags`` and ``n_questions`` the open comments of these kinds. ``lot`` is the legend's place
     in the order of chance (0-1), the same wherever it is imported with the same source and text.
     ``suspicion`` (0-1) is how likely what was decided is wrong, None where nobody should look at it
     for that.
@@ -347,7 +347,7 @@ class LayerKind(models.TextChoices):
     DECIDED = "decided"
 
 
-#: What a model tells beside entities, in words, in the order of the work.
+#: What models predict beside entities, in words, in the order of the stages.
 STEP_WORDS = {
     "panels": "panels",
     "geneprod_roles": "roles of gene products",
@@ -396,7 +396,7 @@ class Layer(models.Model):
 
     @property
     def credits(self) -> str:
-        """Which models told more than the entities, in words; empty where none did."""
+        """Return which models predicted more than the entities, in words, or ""."""
         return "; ".join(
             f"{words} by {self.steps[step]}"
             for step, words in STEP_WORDS.items()

@@ -1,4 +1,4 @@
-"""Pictures that people send: opened with care, and made anew.
+"""Uploaded pictures: decoded within limits and encoded again.
 
 What is stored is never the file that came in: its first frame is decoded within limits, turned
 upright, laid on white, reduced to ``LONG_SIDE`` and encoded as WebP without any metadata. See
@@ -70,8 +70,10 @@ def is_picture_name(name: str) -> bool:
 
 
 def read_picture(stream: IO[bytes]) -> Picture:
-    """The picture in the stream, made anew. Raises ``UserError`` where it is none, too large, cut
-    off or damaged."""
+    """Return the picture in the stream, encoded again.
+
+    Raises ``UserError`` if it is no picture, too large, cut off or damaged.
+    """
     data = stream.read(MAX_BYTES + 1)
     if len(data) > MAX_BYTES:
         raise UserError(f"The image is larger than {MAX_BYTES // 1024**2} MB. Save it smaller.")

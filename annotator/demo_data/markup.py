@@ -165,8 +165,7 @@ def _part(kind: str, argument: str, line: int) -> _Part:
 
 
 def _refuse_invisible(line: str, where: str) -> None:
-    r"""Characters that cannot be told from a space or are not seen at all must be written
-    ``\u{…}``, so that a reader sees them."""
+    r"""Refuse invisible characters: they must be written ``\u{…}``, so that a reader sees them."""
     for char in line:
         if char != " " and unicodedata.category(char) in {"Zs", "Zl", "Zp", "Cf", "Cc"}:
             raise FormatError(

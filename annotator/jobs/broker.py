@@ -73,11 +73,10 @@ _silence = _Silence()
 
 
 def is_reachable() -> bool:
-    """Whether the broker answers now. Asked once, without a pause: pages that people wait for ask
-    it every second.
+    """Whether the broker answers now. It is asked once, without a retry: pages poll this.
 
-    One that refuses does so at once. One that hangs costs ``PUBLISH_TIMEOUT_SECONDS``, and a list
-    of waiting jobs asks for each of them: so it is not asked anew for as long again.
+    A broker that hangs costs ``PUBLISH_TIMEOUT_SECONDS``. A list of waiting jobs asks for each of
+    them, so it is not asked again for as long.
     """
     began = time.monotonic()
     if began < _silence.until:

@@ -11,15 +11,14 @@ from annotator.jobs.services import run_here, run_inline
 
 
 class JobCommand(JsonCommand):
-    """A command whose work is one job, done here and now by the same handler that a worker would
-    use."""
+    """A command that runs one job in its own process, by the handler that workers use."""
 
     def run_job(
         self, *, kind: str, scope: str, payload: Payload, waiting: Job | None = None
     ) -> Job:
-        """The finished job, where there is one ``waiting`` that asks for the same, that one.
+        """Run a new job, or the ``waiting`` one that asks for the same; return it.
 
-        Raises ``UserError`` with the job's sentence where it did not succeed.
+        Raises ``UserError`` with the job's error if it did not succeed.
         """
         if waiting is not None:
             job = run_here(job=waiting, on_progress=self.progress)
@@ -29,13 +28,13 @@ class JobCommand(JsonCommand):
             )
         if not job.is_final:
             raise UserError(
-                "A worker has just begun with this. Wait for its end; the project's page shows how"
-                " far it is."
+                "A worker has just started this job. Wait until it ends; the project's page shows"
+                " its progress."
             )
         if job.state == JobState.CANCELLED:
             raise UserError(
-                "The job was cancelled. What was finished stays; run the command again to go on."
+                "The job was cancelled. Finished work is kept; run the command again to continue."
             )
         if job.state != JobState.SUCCEEDED:
-            raise UserError(job.error or "The job did not end; look into the log.")
+            raise UserError(job.error or "The job did not end. Read the log.")
         return job

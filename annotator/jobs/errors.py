@@ -11,22 +11,22 @@ class JobStoppedError(Exception):
 
 
 class JobCancelledError(JobStoppedError):
-    """Somebody asked for the job to end; it ends CANCELLED."""
+    """A user cancelled the job; it ends CANCELLED."""
 
 
 class JobInterruptedError(JobStoppedError):
-    """The worker is shutting down; the job goes back to PENDING and another worker goes on with
-    it."""
+    """The worker is shutting down; the job goes back to PENDING and another worker resumes it."""
 
 
 class JobPostponedError(JobInterruptedError):
-    """What the job needs is in use; it goes back to PENDING, the sentence stands beside it, and it
-    is tried again within a minute."""
+    """A resource of the job is in use; it goes back to PENDING with this message.
+
+    It is tried again within a minute.
+    """
 
 
 class JobLostError(JobStoppedError):
-    """The job was handed to somebody else, because this run was silent for too long. It must write
-    nothing more."""
+    """Another worker has the job, because this run was silent too long; it must not write."""
 
 
 class JobConflictError(UserError):
@@ -45,4 +45,4 @@ class PayloadError(UserError):
 
 
 class BrokerError(Exception):
-    """The broker cannot be reached. The job's row stays; the sweep sends it again later."""
+    """The broker cannot be reached. The job's row stays, and the sweep sends it later."""

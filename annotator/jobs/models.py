@@ -46,10 +46,10 @@ class JobQuerySet(StatefulQuerySet["Job"]):
 
 
 class Job(models.Model):
-    """One piece of long work: who asked for what, how far it is, how it ended.
+    """A background job: its request, its progress and its end.
 
-    ``kind`` names its handler (see ``annotator.jobs.registry``), ``arguments`` are what that
-    handler takes, ``scope`` says whose it is (``Project.scope``, such as "project:7"), by which it
+    ``kind`` names its handler (see ``annotator.jobs.registry``), ``arguments`` are its
+    payload, ``scope`` says whose it is (``Project.scope``, such as "project:7"), by which it
     is listed and permitted. ``n_done`` and ``n_total`` count in the handler's own unit. ``result``
     is the handler's report. ``token`` names the one run that may write: a run that lost its claim
     writes nothing more. ``sent_at`` and ``n_sent`` say when the broker last took a message for it,

@@ -1,4 +1,4 @@
-"""Which function does which kind of job. Handlers stand in each app's ``tasks.py``."""
+"""The kinds of jobs and their handlers, which each app registers in its ``tasks.py``."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ Handler = Callable[["JobRun", P], dict[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class JobKind:
-    """``title`` is what people read, ``page`` gives the address where a finished job's work can be
-    seen.
+    """A kind of job: its handler, its payload, and how it is shown.
 
-    Of an ``exclusive`` kind only one job may be unfinished in a scope.
+    ``page`` returns the address of a finished job's result. An ``exclusive`` kind may have one
+    unfinished job in a scope.
     """
 
     name: str
@@ -66,7 +66,7 @@ def handles(
 
 
 def job_kind(name: str) -> JobKind:
-    """The kind of that name. Raises ``UnknownJobKindError``."""
+    """Return the kind of that name. Raises ``UnknownJobKindError``."""
     if name not in _kinds:
         autodiscover_modules("tasks")
     try:
@@ -79,7 +79,7 @@ def job_kind(name: str) -> JobKind:
 
 
 def job_title(job: Job) -> str:
-    """What people call such a job, also one whose handler is gone."""
+    """Return the title of a job, also if this program has no handler for its kind."""
     try:
         return job_kind(job.kind).title
     except UnknownJobKindError:
@@ -87,7 +87,7 @@ def job_title(job: Job) -> str:
 
 
 def job_page(job: Job) -> str:
-    """The address where a finished job's work can be seen, or ""."""
+    """Return the address of a finished job's result, or ""."""
     try:
         page = job_kind(job.kind).page
     except UnknownJobKindError:

@@ -1,7 +1,7 @@
-"""The life of a job: asked for, claimed, run, cancelled, handed out again.
+"""The life of a job: enqueued, claimed, run, cancelled, handed out again.
 
-The row is the truth. A message only says which row to look at, so it may come twice, late or never:
-twice, the second claim finds nothing; late, the same; never, the sweep sends another.
+The row is the truth. A message only names the row, so it may arrive twice, late or never. The
+second claim of a row finds nothing to do, and the sweep sends another message for a lost one.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ log = structlog.get_logger(__name__)
 MAX_ATTEMPTS: Final = 3
 #: A worker that was not seen for this long is dead.
 WORKER_TIMEOUT: Final = timedelta(seconds=20)
-#: After this long in the queue with nobody listening, the person who waits is told.
+#: A job that waits longer than this without a live worker is shown as unheard.
 UNHEARD_AFTER: Final = timedelta(seconds=10)
 #: A message counts as lost after this long; each further one is given twice the time of the last,
 #: so that a long queue is not flooded.
@@ -56,20 +56,18 @@ RESEND_AT_MOST: Final = timedelta(minutes=16)
 UNSENT_AFTER: Final = timedelta(seconds=2)
 
 _GENERAL_FAILURE: Final = (
-    "Something went wrong that nobody foresaw; the log has the details under job {id}. Start it"
-    " again, or ask an administrator."
+    "Something unexpected went wrong; the log has the details under job {id}. Start it again, or"
+    " ask an administrator."
 )
 _DIED_TOO_OFTEN: Final = (
-    f"The worker died {MAX_ATTEMPTS} times while doing this, perhaps for want of memory; look into"
-    " the worker's log, then start it again."
+    f"The worker died {MAX_ATTEMPTS} times while running this job; it may have run out of memory."
+    " Read the worker's log, then start the job again."
 )
-_WORKER_DIED: Final = (
-    "The worker that did this ended without a word. Another one goes on from where it was."
-)
-_INTERRUPTED: Final = "The worker that did this was stopped. Another one goes on from where it was."
+_WORKER_DIED: Final = "The worker that ran this job died. Another one resumes it."
+_INTERRUPTED: Final = "The worker that ran this job was stopped. Another one resumes it."
 _COMMAND_DIED: Final = (
-    "The command that did this ended before its work was done. What was finished stays; run the"
-    " command again to go on."
+    "The command that ran this job ended early. Finished work is kept; run the command again to"
+    " continue."
 )
 
 #: The runs of this process, to be interrupted when it shuts down.
@@ -78,8 +76,9 @@ _shuts_down = threading.Event()
 
 
 def enqueue(*, kind: str, scope: str, payload: Payload, actor: Actor) -> Job:
-    """Ask for long work: the row is written now, the broker hears of it on commit. A broker that is
-    away delays the job and nothing else.
+    """Write a job's row now, and send its message on commit; return the job.
+
+    A broker that cannot be reached delays the job and nothing else.
 
     Raises ``JobConflictError`` if the kind is exclusive and such a job is unfinished in the scope,
     ``UnknownJobKindError``; ``TypeError`` if the payload is not one of the kind.
@@ -97,8 +96,7 @@ def run_inline(
     actor: Actor,
     on_progress: OnProgress | None = None,
 ) -> Job:
-    """Do the job in this process, by the same handler, for a management command. The job comes back
-    in its final state.
+    """Run a new job in this process, for a management command; return it in its final state.
 
     Raises as ``enqueue``; ``KeyboardInterrupt`` cancels the job and is raised again.
     """
@@ -109,8 +107,10 @@ def run_inline(
 
 
 def run_here(*, job: Job, on_progress: OnProgress | None = None) -> Job:
-    """Do a waiting job in this process, as a worker would. A job that a worker has begun meanwhile
-    comes back as it is."""
+    """Run a pending job in this process; return it.
+
+    A job that a worker has claimed meanwhile is returned as it is.
+    """
     run = _claim(job.pk, on_progress=on_progress)
     if run is not None:
         _do(run)
@@ -119,8 +119,7 @@ def run_here(*, job: Job, on_progress: OnProgress | None = None) -> Job:
 
 
 def run_job(job_id: int) -> None:
-    """What a worker does with a message: claim the row and do the work. A message for a job that is
-    taken, finished or gone does nothing."""
+    """Claim the job of a message and run it, if nobody else has."""
     if _shuts_down.is_set():
         Job.objects.filter(pk=job_id, state=JobState.PENDING).update(sent_at=None)
         return
@@ -132,8 +131,10 @@ def run_job(job_id: int) -> None:
 
 
 def request_cancel(*, job: Job, actor: Actor) -> Job:
-    """Cancel a waiting job at once; ask a running one to stop. A finished job stays as it is. Who
-    may cancel is the caller's to check."""
+    """Cancel a pending job, or ask a running one to stop; return the job.
+
+    A finished job stays as it is. The caller checks who may cancel.
+    """
     now = timezone.now()
     mine = Job.objects.filter(pk=job.pk)
     if not mine.move(
@@ -148,15 +149,16 @@ def request_cancel(*, job: Job, actor: Actor) -> Job:
 
 
 def hand_out_again() -> int:
-    """Give to other workers what dead ones left, and send again what the broker lost; how many jobs
-    it was. Safe to run anywhere, any time."""
+    """Release the jobs of dead workers and resend lost messages; return how many jobs it was.
+
+    It is safe to run anywhere, at any time.
+    """
     n_taken_back = sum(_take_back(job) for job in _silent_jobs())
     return n_taken_back + sum(_send(job) for job in _unheard_of_jobs())
 
 
 def end_dead_commands(*, kind: str, scope: str) -> int:
-    """End what killed commands left running, for which no worker may be there to do it; how many
-    jobs it was."""
+    """Fail the jobs of killed commands in the scope; return how many it was."""
     return sum(
         _take_back(job)
         for job in _silent_jobs()
@@ -165,7 +167,7 @@ def end_dead_commands(*, kind: str, scope: str) -> int:
 
 
 def live_queues() -> set[str]:
-    """The queues that at least one live worker listens on."""
+    """Return the queues that at least one live worker listens on."""
     alive = Worker.objects.filter(seen_at__gte=timezone.now() - WORKER_TIMEOUT)
     return {queue for queues in alive.values_list("queues", flat=True) for queue in queues}
 
@@ -181,13 +183,12 @@ def nobody_listens_for(job: Job) -> bool:
 
 
 def broker_is_away(job: Job | None) -> bool:
-    """Whether the job has waited for over ten seconds and the broker, by which workers hear of it,
-    does not answer. Asks it."""
+    """Whether the job has waited for over ten seconds and the broker does not answer now."""
     return job is not None and waits_for_worker(job) and not broker.is_reachable()
 
 
 def worker_is_alive(*, name: str, queues: list[str]) -> None:
-    """Note that the worker lives and what it listens on; forget those that are long dead."""
+    """Record a worker's heartbeat and queues; delete workers unseen for a day."""
     now = timezone.now()
     Worker.objects.update_or_create(name=name, defaults={"queues": sorted(queues), "seen_at": now})
     Worker.objects.filter(seen_at__lt=now - timedelta(days=1)).delete()
@@ -198,8 +199,10 @@ def worker_is_gone(*, name: str) -> None:
 
 
 def interrupt_runs() -> None:
-    """This process shuts down: ask every run to stop at its next step, and begin no other. Other
-    workers find them in their next sweep."""
+    """Ask every run of this process to stop at its next check, and start no other.
+
+    Other workers find the jobs in their next sweep.
+    """
     _shuts_down.set()
     for run in list(_active.values()):
         run.interrupt()
@@ -230,7 +233,7 @@ def _create(
                 kind=kind, scope=scope, payload=payload, actor=actor, is_inline=is_inline
             )
         raise JobConflictError(
-            f"{kind.title}: such a job is waiting or running already. Wait for its end, or cancel"
+            f"{kind.title}: such a job is waiting or running already. Wait until it ends, or cancel"
             " it first."
         ) from error
 
@@ -253,7 +256,7 @@ def _insert(facts: Mapping[str, Any]) -> Job:
 
 
 def _send(job: Job) -> bool:
-    """Send the message of a waiting job; False where the broker is away."""
+    """Send the message of a pending job; return False if the broker cannot be reached."""
     try:
         broker.send(job.pk, job.queue)
     except BrokerError as error:
@@ -319,7 +322,7 @@ def _do(run: JobRun) -> None:
 
 
 def _finish(run: JobRun, state: JobState, **changes: Any) -> None:
-    """End the job as this run found it, if the claim still stands."""
+    """Move the job to its final state, if this run still holds the claim."""
     job = run.job
     if run.mine.move(
         state,
@@ -335,7 +338,7 @@ def _finish(run: JobRun, state: JobState, **changes: Any) -> None:
 
 
 def _hand_back(run: JobRun, message: str, **changes: Any) -> None:
-    """A shutdown is nobody's fault, nor is a wait for others: the attempt does not count."""
+    """Release the job without counting the attempt: a shutdown or a wait is no failure."""
     run.mine.move(
         JobState.PENDING,
         only_from=JobState.RUNNING,
@@ -352,8 +355,7 @@ def _silent_jobs() -> list[Job]:
 
 
 def _take_back(job: Job) -> bool:
-    """End or release a job whose run is silent; False if it spoke again, or somebody else was
-    quicker."""
+    """End or release a job whose run is silent; return False if it has changed meanwhile."""
     now = timezone.now()
     same = Job.objects.filter(
         pk=job.pk, token=job.token, heartbeat_at=job.heartbeat_at, state=JobState.RUNNING
@@ -372,7 +374,7 @@ def _take_back(job: Job) -> bool:
 
 
 def _unheard_of_jobs() -> list[Job]:
-    """Waiting jobs whose message was never sent or must be lost by now."""
+    """Return pending jobs whose message was never sent, or must be lost by now."""
     now = timezone.now()
     unsent = Q(sent_at=None, created_at__lt=now - UNSENT_AFTER)
     steps = range(1, 1 + (RESEND_AT_MOST // RESEND_AFTER).bit_length())
@@ -385,5 +387,5 @@ def _unheard_of_jobs() -> list[Job]:
 
 
 def worker_name() -> str:
-    """This process, as workers are listed."""
+    """Return the name under which this process is listed as a worker."""
     return f"{socket.gethostname()}:{os.getpid()}"

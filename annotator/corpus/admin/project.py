@@ -74,7 +74,7 @@ class ProjectAdmin(ProjectRowsAdmin):
         return obj is not None and can(request.user, obj, Action.MANAGE)
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Without the pages of learning for those whom most of them would refuse."""
+        """Leave out the links to learning for users who may not manage the project."""
         names = super().get_fields(request, obj)
         return (
             names
@@ -95,12 +95,12 @@ class ProjectAdmin(ProjectRowsAdmin):
 
     @display(description="Learning")
     def learning(self, project: Project) -> str:
-        """The project's pages in the panel's other half, by their names."""
+        """Link the project's other admin pages."""
         pages = (
             ("learning_trainingrun_automatic", "Automatic retraining"),
             ("learning_trainingrun_gate", "Gate"),
             ("datasets_snapshot_rules", "Snapshot rules"),
-            ("learning_modelversion_effort", "What curators’ work tells"),
+            ("learning_modelversion_effort", "Curator effort"),
         )
         links = ((reverse(f"admin:{name}", args=[project.pk]), words) for name, words in pages)
         return format_html_join(" · ", '<a href="{}">{}</a>', links)

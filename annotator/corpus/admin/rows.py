@@ -1,5 +1,7 @@
-"""What the admin panel's lists of project rows have in common: staff see the rows of their
-projects, and change nothing but through services."""
+"""Base of the admin's lists of project rows: staff see the rows of their projects.
+
+Rows are changed by services alone.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,7 @@ OWN_PROJECTS: Final = ("project", admin.RelatedOnlyFieldListFilter)
 
 
 def visible_project(request: HttpRequest, pk: int) -> Project:
-    """The project, for somebody who sees it. Raises ``Http404``."""
+    """Return the project if the user may see it. Raises ``Http404``."""
     found: Project = get_object_or_404(
         Project.objects.visible_to(signed_in(request)).select_related("label_set"), pk=pk
     )
@@ -32,8 +34,10 @@ def visible_project(request: HttpRequest, pk: int) -> Project:
 
 
 def save_if_valid(request: HttpRequest, form: forms.Form, save: Callable[[], str]) -> bool:
-    """Whether the form was sent, holds, and ``save`` did what it asks for; what that says is told.
-    A ``UserError`` of it stands on the form."""
+    """Call ``save`` if the form was sent and is valid; return whether it succeeded.
+
+    The message that ``save`` returns is shown. A ``UserError`` becomes an error of the form.
+    """
     if request.method != "POST" or not form.is_valid():
         return False
     try:
@@ -46,8 +50,7 @@ def save_if_valid(request: HttpRequest, form: forms.Form, save: Callable[[], str
 
 
 class ProjectRowsAdmin(ModelAdmin):
-    """Rows that belong to a project by the lookup ``project_path``. Read-only: what a page lets
-    people do, it does by a service."""
+    """A read-only list of rows that belong to a project by the lookup ``project_path``."""
 
     project_path = "project"
     list_per_page = 50
@@ -57,7 +60,7 @@ class ProjectRowsAdmin(ModelAdmin):
         return self.visible(super().get_queryset(request), request)
 
     def visible(self, rows: QuerySet[Any], request: HttpRequest) -> QuerySet[Any]:
-        """Those of ``rows`` whose project the user sees."""
+        """Return those of ``rows`` whose project the user may see."""
         user = signed_in(request)
         return (
             rows
@@ -81,8 +84,7 @@ class ProjectRowsAdmin(ModelAdmin):
         return False
 
     def row(self, request: HttpRequest, pk: str | int) -> Any:
-        """The row of a page. Raises ``PermissionDenied`` for a stranger's as for one that is not
-        there."""
+        """Return the row of a page. Raises ``PermissionDenied`` if it is missing or not visible."""
         found = self.get_object(request, str(pk))
         if found is None:
             raise PermissionDenied(
@@ -93,7 +95,7 @@ class ProjectRowsAdmin(ModelAdmin):
     def page(
         self, request: HttpRequest, template: str, title: str, *, status: int = 200, **context: Any
     ) -> HttpResponse:
-        """One of the panel's own pages, in the panel's frame."""
+        """Render a page of our own inside the admin's frame."""
         frame = {
             **self.admin_site.each_context(request),
             "opts": self.opts,

@@ -1,4 +1,4 @@
-"""What ``jobs/_job.html`` asks about a job."""
+"""Filters on jobs for templates."""
 
 from __future__ import annotations
 
@@ -22,8 +22,7 @@ register.filter("broker_is_away", services.broker_is_away)
 
 @register.filter
 def plain_results(job: Job) -> list[tuple[str, str | int | float]]:
-    """What the handler reported, as far as it is words and numbers: for jobs whose work has no page
-    of its own."""
+    """Return the words and numbers of a job's report, for jobs without a page of their own."""
     values = [
         (name.removeprefix("n_").replace("_", " ").capitalize(), value)
         for name, value in job.result.items()

@@ -118,10 +118,7 @@ def test_a_run_whose_worker_died_says_so_on_its_page(
         .get(reverse("admin:learning_trainingrun_change", args=[run.pk]))
         .content.decode()
     )
-    assert (
-        "The worker that did this ended without a word. Another one goes on from where it was."
-        in page
-    )
+    assert "The worker that ran this job died. Another one resumes it." in page
 
 
 def test_whether_the_broker_answers_is_known_without_a_pause(

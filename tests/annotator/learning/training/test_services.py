@@ -63,7 +63,7 @@ def test_a_killed_command_does_not_block_the_next_training(
     settle_runs(project=learned.project)
     dead.refresh_from_db()
     assert dead.state == RunState.FAILED
-    assert ("The command that did this ended before its work was done" in dead.error) is True
+    assert ("The command that ran this job ended early" in dead.error) is True
 
 
 def test_only_managers_train_and_cancel(
