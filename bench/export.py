@@ -37,7 +37,7 @@ import json, resource, sys, time
 import django; django.setup()
 from annotator.accounts.actors import SYSTEM
 from annotator.corpus.models import Project
-from annotator.datasets.services import export_dataset
+from annotator.datasets.exports.services import export_dataset
 project = Project.objects.get(slug=sys.argv[1])
 begun, cpu = time.perf_counter(), time.process_time()
 report = export_dataset(project=project, format_name="sd-nlp", out_dir=sys.argv[2], actor=SYSTEM, public_form=sys.argv[3] == "public")

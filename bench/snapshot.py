@@ -30,7 +30,7 @@ from pathlib import Path
 from annotator.accounts.actors import SYSTEM
 from annotator.corpus.models import Document, Segment
 from annotator.corpus.services import create_project, import_paths
-from annotator.datasets.freezing import MIN_CHARACTERS
+from annotator.datasets.snapshots.panels import MIN_CHARACTERS
 call_command("migrate", verbosity=0)
 project = create_project(name="whole", slug="whole", actor=SYSTEM)
 import_paths(project=project, paths=[Path(sys.argv[1])], source_format="sourcedata-xml", labels="gold", actor=SYSTEM)
@@ -45,7 +45,7 @@ import json, resource, time
 import django; django.setup()
 from annotator.accounts.actors import SYSTEM
 from annotator.corpus.models import Project
-from annotator.datasets.services import add_snapshot, build_snapshot
+from annotator.datasets.snapshots.services import add_snapshot, build_snapshot
 project = Project.objects.get()
 begun, cpu = time.perf_counter(), time.process_time()
 snapshot = build_snapshot(snapshot=add_snapshot(project=project, actor=SYSTEM))
@@ -59,7 +59,7 @@ import json, resource, time
 import django; django.setup()
 from annotator.accounts.actors import SYSTEM
 from annotator.datasets.models import Snapshot
-from annotator.datasets.services import compare_snapshots, snapshot_archive
+from annotator.datasets.snapshots.services import compare_snapshots, snapshot_archive
 new, old = Snapshot.objects.order_by("-number")[:2]
 begun = time.perf_counter()
 same = compare_snapshots(old=old, new=new, actor=SYSTEM)["legends"]["same"]

@@ -16,9 +16,10 @@ from annotator.api import serializers as io
 from annotator.api.base import NewestFirstPagination, ProjectView
 from annotator.corpus.access import Action
 from annotator.corpus.imports import start_import
-from annotator.datasets.filters import SnapshotFilter, users_named
+from annotator.datasets.exports.services import archive_of, exports_of, start_export
 from annotator.datasets.models import Snapshot
-from annotator.datasets.services import archive_of, exports_of, freeze_snapshot, start_export
+from annotator.datasets.snapshots.filters import SnapshotFilter, users_named
+from annotator.datasets.snapshots.services import freeze_snapshot
 from annotator.jobs.models import Job
 
 

@@ -1,9 +1,10 @@
 from django.urls import path
 
-from annotator.dashboard import views
+from annotator.dashboard.views.healthz import healthz
+from annotator.dashboard.views.home import home
 
 app_name = "dashboard"
 urlpatterns = [
-    path("", views.home, name="home"),
-    path("healthz", views.healthz, name="healthz"),
+    path("", home, name="home"),
+    path("healthz", healthz, name="healthz"),
 ]

@@ -1,13 +1,13 @@
-"""What commands that make or name snapshots have in common."""
+"""The shared parts of commands that make or name snapshots."""
 
 from __future__ import annotations
 
 from annotator.accounts.actors import SYSTEM
 from annotator.common.errors import UserError
 from annotator.corpus.models import Project
-from annotator.datasets.filters import SnapshotFilter
 from annotator.datasets.models import Snapshot, SplitFile
-from annotator.datasets.services import (
+from annotator.datasets.snapshots.filters import SnapshotFilter
+from annotator.datasets.snapshots.services import (
     SNAPSHOT_KIND,
     SnapshotPayload,
     add_snapshot,
@@ -17,7 +17,7 @@ from annotator.jobs.commands import JobCommand
 
 
 class SnapshotCommand(JobCommand):
-    """A command that freezes a snapshot here and now."""
+    """A command that freezes a snapshot in its own process."""
 
     def freeze(
         self,
@@ -27,7 +27,7 @@ class SnapshotCommand(JobCommand):
         filters: SnapshotFilter | None = None,
         split_file: SplitFile | None = None,
     ) -> Snapshot:
-        """The snapshot, READY. Raises ``UserError`` where it could not be made."""
+        """Return a new snapshot, READY. Raises ``UserError`` if it could not be built."""
         snapshot = add_snapshot(
             project=project, actor=SYSTEM, note=note, filters=filters, split_file=split_file
         )
@@ -36,9 +36,8 @@ class SnapshotCommand(JobCommand):
                 kind=SNAPSHOT_KIND, scope=project.scope, payload=SnapshotPayload(snapshot.pk)
             )
         except UserError:
-            Snapshot.objects.filter(
-                pk=snapshot.pk, job=None
-            ).delete()  # another snapshot of the project is being built
+            # Without a job, another snapshot of the project is being built: this one never began.
+            Snapshot.objects.filter(pk=snapshot.pk, job=None).delete()
             raise
         finally:
             settle_snapshots(project=project)
@@ -47,14 +46,10 @@ class SnapshotCommand(JobCommand):
 
 
 def snapshot_numbered(project: Project, number: int) -> Snapshot:
-    """The project's snapshot of that number. Raises ``UserError`` with the numbers there are."""
+    """Return the project's snapshot of that number. Raises ``UserError`` with the numbers known."""
     snapshot = project.snapshots.filter(number=number).first()
     if snapshot is None:
-        known = (
-            ", ".join(
-                str(number) for number in project.snapshots.values_list("number", flat=True)[:10]
-            )
-            or "none yet"
-        )
+        numbers = project.snapshots.values_list("number", flat=True)[:10]
+        known = ", ".join(str(known) for known in numbers) or "none yet"
         raise UserError(f"There is no snapshot {number} in {project.slug}. Snapshots: {known}.")
     return snapshot

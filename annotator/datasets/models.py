@@ -1,5 +1,4 @@
-"""Frozen exports of accepted legends, what each row of them was made from, and a project's rules
-for them."""
+"""Snapshots of accepted legends with their rows, split files, and a project's rules for them."""
 
 from __future__ import annotations
 
@@ -11,25 +10,25 @@ from django.db.models import Q
 
 from annotator.common.states import Badge, State, StatefulQuerySet, StateMachine
 from annotator.corpus.models import Document, Project
+from annotator.datasets.snapshots.stored import SnapshotReport, SplitCounts
 from annotator.jobs.models import Job
 from ner_engine.duplicates import THRESHOLD
 
 
 class OverCap(models.TextChoices):
-    """What becomes of a snapshot that holds more swept entities than the project allows."""
+    """The action for a snapshot with more bulk-accepted entities than the project allows."""
 
-    REFUSE = "refuse", "refuse the snapshot and say so"
-    LEAVE_OUT = "leave_out", "leave out the most swept panels, until the rest is within the limit"
+    REFUSE = "refuse", "refuse the snapshot"
+    LEAVE_OUT = "leave_out", "leave out the least reviewed panels until the limit is met"
 
 
 class SnapshotRules(models.Model):
-    """The project's rules for what its models learn; a project without a row has the defaults.
+    """The project's rules for snapshots; a project without a row has the defaults.
 
-    ``swept_cap`` is the largest share (0-1) of entities that may be suggestions which were accepted
-    with their legend and never decided by themselves; ``over_cap`` says what happens beyond it.
-    ``swept_weight`` (0-1) is what such an entity counts when the weight of its row is made: 1 as
-    much as any other, 0 nothing. Panels on different sides whose shingles are at least
-    ``near_duplicate`` (0-1) alike are one too many.
+    ``swept_cap`` is the largest allowed fraction (0-1) of bulk-accepted entities; ``over_cap`` says
+    what happens above it. ``swept_weight`` (0-1) is the weight of such an entity in the weight of
+    its row: 1 counts it like any other entity, 0 not at all. Of two panels in different splits
+    that share at least the fraction ``near_duplicate`` (0-1) of their shingles, one is left out.
     """
 
     project = models.OneToOneField(Project, on_delete=models.CASCADE, related_name="snapshot_rules")
@@ -59,12 +58,14 @@ class SnapshotRules(models.Model):
 
 
 class SplitFile(models.Model):
-    """A split that somebody brought along: ``sides`` maps a paper's key (small letters) to train,
-    eval or test. Never changed."""
+    """An uploaded split of papers; never changed.
+
+    ``splits`` maps a paper's key (lower case) to train, eval or test.
+    """
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="split_files")
     name = models.CharField(max_length=200)
-    sides = models.JSONField(default=dict)
+    splits = models.JSONField(default=dict)
     sha256 = models.CharField(max_length=64)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
@@ -84,9 +85,9 @@ class SplitFile(models.Model):
 
 
 class SnapshotState(State):
-    """How far a snapshot is."""
+    """The state of a snapshot."""
 
-    BUILDING = "building", Badge.BUSY, "being written"
+    BUILDING = "building", Badge.BUSY, "being built"
     READY = "ready", Badge.OK, "ready"
     FAILED = "failed", Badge.BAD, "failed"
 
@@ -101,19 +102,18 @@ SNAPSHOT_STATES = StateMachine(
 
 
 class SnapshotQuerySet(StatefulQuerySet["Snapshot"]):
-    """Snapshots, which change their state by ``move`` alone."""
+    """Snapshots; only ``move`` changes their state."""
 
 
 class Snapshot(models.Model):
     """A frozen, hashed export, split by paper. Immutable once READY.
 
-    Files lie in ``folder``: ``train.jsonl eval.jsonl test.jsonl`` in the project's JSONL (one panel
-    a line, with lineage), beside the sd-nlp forms ``sd_panels/`` and ``sd_figs/``, the same of
-    tokens in ``tokenized/``, ``lossy.jsonl`` and ``left_out.jsonl``. ``content_hash`` is a SHA-256
-    over the three JSONL files; ``report["files"]`` has one of each file. ``filters`` and ``rules``
-    are what was asked for (see ``datasets.filters`` and ``SnapshotRules``). ``counts`` holds
-    papers, panels, spans, and swept ones, by side and label; ``report`` which panels are no
-    examples and why, and what sd-nlp cannot express. ``job`` is the one that builds it.
+    The files are in ``folder``: ``train.jsonl eval.jsonl test.jsonl`` in the project's JSONL (one
+    panel per line, with lineage), the sd-nlp forms ``sd_panels/`` and ``sd_figs/``, both again as
+    tokens in ``tokenized/``, and ``lossy.jsonl`` and ``left_out.jsonl``. ``content_hash`` is a
+    SHA-256 over the three JSONL files. ``filters`` and ``rules`` are the request (see
+    ``SnapshotFilter`` and ``SnapshotRules``); ``counts`` and ``report`` describe the contents (see
+    ``SplitCounts`` and ``SnapshotReport``). ``job`` is the job that builds the snapshot.
     """
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="snapshots")
@@ -165,13 +165,29 @@ class Snapshot(models.Model):
             Path(settings.SNAPSHOTS_DIR) / f"project-{self.project_id}" / f"snapshot-{self.number}"
         )
 
+    @property
+    def counts_by_split(self) -> dict[str, SplitCounts]:
+        """The counts of each split; empty until the snapshot is READY."""
+        return {split: SplitCounts.from_json(stored) for split, stored in self.counts.items()}
+
+    def counts_of(self, split: str) -> SplitCounts:
+        """Return the counts of one split; zeros until the snapshot is READY."""
+        return SplitCounts.from_json(self.counts.get(split, {}))
+
+    @property
+    def typed_report(self) -> SnapshotReport:
+        """The report; empty until the snapshot is READY."""
+        return SnapshotReport.from_json(self.report)
+
 
 class SnapshotRow(models.Model):
-    """Where a panel lies in a snapshot: a line of ``SIDE.jsonl``, which begins at byte ``offset``;
-    the line itself is the truth."""
+    """The place of a panel in a snapshot: the line of ``SPLIT.jsonl`` at byte ``offset``.
+
+    The line in the file is authoritative.
+    """
 
     snapshot = models.ForeignKey(Snapshot, on_delete=models.CASCADE, related_name="rows")
-    side = models.CharField(max_length=5)
+    split = models.CharField(max_length=5)
     offset = models.PositiveBigIntegerField()
     document = models.ForeignKey(
         Document, null=True, blank=True, on_delete=models.SET_NULL, related_name="snapshot_rows"
@@ -179,7 +195,7 @@ class SnapshotRow(models.Model):
 
     class Meta:
         ordering = ["id"]
-        indexes = [models.Index(fields=["snapshot", "side", "id"])]
+        indexes = [models.Index(fields=["snapshot", "split", "id"])]
 
     def __str__(self) -> str:
-        return f"{self.snapshot_id} {self.side} {self.offset}"
+        return f"{self.snapshot_id} {self.split} {self.offset}"

@@ -1,4 +1,4 @@
-"""Exports and snapshots as jobs."""
+"""Jobs that export and freeze."""
 
 from __future__ import annotations
 
@@ -8,28 +8,34 @@ from django.urls import reverse
 
 from annotator.common.errors import UserError
 from annotator.corpus.models import Project
-from annotator.datasets import services
+from annotator.datasets.exports import services as exports
+from annotator.datasets.exports.services import EXPORT_KIND, ExportPayload
 from annotator.datasets.models import Snapshot
+from annotator.datasets.snapshots.services import (
+    SNAPSHOT_KIND,
+    SnapshotPayload,
+    build_snapshot,
+)
 from annotator.jobs.models import Job
 from annotator.jobs.registry import handles
 from annotator.jobs.runs import JobRun
 
 
 def _page(job: Job) -> str:
-    project = Project.objects.filter(pk=services.ExportPayload.of(job).project).first()
+    project = Project.objects.filter(pk=ExportPayload.of(job).project).first()
     if project is None:
         return ""
     return reverse("datasets:export_report", args=[project.slug, job.pk])
 
 
-@handles(services.EXPORT_KIND, payload=services.ExportPayload, title="Export", page=_page)
-def export_dataset(run: JobRun, payload: services.ExportPayload) -> dict[str, Any]:
+@handles(EXPORT_KIND, payload=ExportPayload, title="Export", page=_page)
+def export_dataset(run: JobRun, payload: ExportPayload) -> dict[str, Any]:
     """Export into a command's folder, or into an archive to download; return the report."""
-    source = Project.objects.filter(pk=payload.project).first()
-    if source is None:
+    project = Project.objects.filter(pk=payload.project).first()
+    if project is None:
         raise UserError("The project was removed. Nothing was exported.")
     choices: dict[str, Any] = {
-        "project": source,
+        "project": project,
         "format_name": payload.format_name,
         "public_form": payload.public_form,
         "tokenizer": payload.tokenizer,
@@ -38,27 +44,28 @@ def export_dataset(run: JobRun, payload: services.ExportPayload) -> dict[str, An
         "run": run,
     }
     if not payload.out_dir:
-        return services.export_to_archive(**choices)
-    return services.export_dataset(out_dir=payload.out_dir, **choices)
+        return exports.export_to_archive(**choices)
+    return exports.export_dataset(out_dir=payload.out_dir, **choices)
 
 
-@handles(services.SNAPSHOT_KIND, payload=services.SnapshotPayload, title="Snapshot", exclusive=True)
-def freeze_snapshot(run: JobRun, payload: services.SnapshotPayload) -> dict[str, Any]:
-    row = (
+@handles(SNAPSHOT_KIND, payload=SnapshotPayload, title="Snapshot", exclusive=True)
+def freeze_snapshot(run: JobRun, payload: SnapshotPayload) -> dict[str, Any]:
+    """Build a snapshot; return its number, hash, counts and report."""
+    snapshot = (
         Snapshot.objects.filter(pk=payload.snapshot)
         .select_related("project__label_set", "split_file")
         .first()
     )
-    if row is None:
+    if snapshot is None:
         raise UserError("The snapshot was removed before it was built.")
-    if row.job_id is None:
-        row.job = run.job
-        row.save(update_fields=["job"])
-    if not row.is_ready:
-        row = services.build_snapshot(snapshot=row, run=run)
+    if snapshot.job_id is None:
+        snapshot.job = run.job
+        snapshot.save(update_fields=["job"])
+    if not snapshot.is_ready:
+        snapshot = build_snapshot(snapshot=snapshot, run=run)
     return {
-        "snapshot": row.number,
-        "content_hash": row.content_hash,
-        "counts": row.counts,
-        "report": row.report,
+        "snapshot": snapshot.number,
+        "content_hash": snapshot.content_hash,
+        "counts": snapshot.counts,
+        "report": snapshot.report,
     }

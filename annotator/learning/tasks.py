@@ -11,7 +11,7 @@ from django.urls import reverse
 from annotator.common.errors import UserError
 from annotator.corpus.models import Project
 from annotator.datasets.models import Snapshot
-from annotator.datasets.services import verify_snapshot
+from annotator.datasets.snapshots.services import verify_snapshot
 from annotator.jobs.models import Job, Queue
 from annotator.jobs.periodic import periodically
 from annotator.jobs.registry import handles

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from annotator.datasets.exports import AcceptedLegends
+from annotator.datasets.exports.writing import AcceptedLegends
 from annotator.jobs.runs import JobRun
 from annotator.learning.tagging import pretagging
 

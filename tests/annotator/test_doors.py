@@ -108,7 +108,7 @@ IN_A_PROJECT = {
     "review:lease": Door("curator", 405, 200, {"take_over": "1"}),
     "datasets:export": Door("reviewer", 200, 422),
     "datasets:export_report": Door("viewer", 200, 405),
-    "datasets:download": Door("reviewer", 404, 405),
+    "datasets:export_download": Door("reviewer", 404, 405),
     "datasets:document_rows": Door("viewer", 200, 405),
     "learning:pretag": Door("reviewer", 405, 302),
     "learning:models": Door("viewer", 200, 405),

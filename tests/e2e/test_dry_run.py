@@ -13,7 +13,7 @@ from annotator.accounts.actors import SYSTEM
 from annotator.accounts.models import User
 from annotator.corpus.models import Document, Project
 from annotator.datasets.models import Snapshot
-from annotator.datasets.services import add_snapshot, build_snapshot
+from annotator.datasets.snapshots.services import add_snapshot, build_snapshot
 from annotator.jobs.models import Job, JobState
 from annotator.learning.models import ModelVersion, TrainingRun
 from annotator.learning.training.services import DRY_RUN_KIND

@@ -13,7 +13,7 @@ from playwright.sync_api import expect
 from annotator.accounts.actors import SYSTEM
 from annotator.accounts.models import User
 from annotator.corpus.models import Document, Project
-from annotator.datasets.services import add_snapshot, build_snapshot
+from annotator.datasets.snapshots.services import add_snapshot, build_snapshot
 from annotator.learning.models import ModelOrigin, ModelVersion, RunState, TrainingRun
 from annotator.learning.tagging.services import serving_model
 from ner_engine import schema

@@ -20,7 +20,7 @@ from annotator.corpus.annotations import write_suggestions
 from annotator.corpus.imports import import_documents
 from annotator.corpus.models import Document, DocumentState, Project, Segment, Span
 from annotator.corpus.services import create_project
-from annotator.datasets.services import export_dataset
+from annotator.datasets.exports.services import export_dataset
 from annotator.review.editing.reading import legend_state, rebuilt_state
 from ner_engine import schema
 from ner_engine.formats import jsonl

@@ -13,7 +13,7 @@ from annotator.accounts.actors import SYSTEM
 from annotator.accounts.models import User
 from annotator.corpus.models import Document, Project
 from annotator.datasets.models import Snapshot
-from annotator.datasets.services import add_snapshot, build_snapshot
+from annotator.datasets.snapshots.services import add_snapshot, build_snapshot
 from annotator.jobs.models import Job
 from annotator.jobs.services import run_job
 from tests.annotator.datasets.conftest import accepted  # noqa: F401

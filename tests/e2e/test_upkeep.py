@@ -14,7 +14,7 @@ from playwright.sync_api import expect
 from annotator.accounts.actors import SYSTEM
 from annotator.accounts.models import User
 from annotator.corpus.models import Document, Project
-from annotator.datasets.services import add_snapshot, build_snapshot
+from annotator.datasets.snapshots.services import add_snapshot, build_snapshot
 from annotator.learning.models import (
     AutomaticRound,
     AutomaticTraining,

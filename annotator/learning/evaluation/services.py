@@ -56,7 +56,7 @@ def start_evaluation(
 
 
 def _can_evaluate_on(snapshot: Snapshot) -> bool:
-    return snapshot.is_ready and bool(snapshot.counts[TEST]["panels"])
+    return snapshot.is_ready and snapshot.counts_of(TEST).panels > 0
 
 
 def compare(run: TrainingRun, *, stage: Stage | None = None) -> Comparison | None:

@@ -22,7 +22,7 @@ class SnapshotField(forms.ModelChoiceField):  # type: ignore[type-arg]
 
     def label_from_instance(self, obj: Snapshot) -> str:
         """Return project, number, sizes and note of the snapshot."""
-        sizes = [f"{obj.counts.get(split, {}).get('panels', 0):,}" for split in _SPLITS]
+        sizes = [f"{obj.counts_of(split).panels:,}" for split in _SPLITS]
         label = (
             f"{obj.project} · snapshot {obj.number} · {' / '.join(sizes)} panels"
             " (train / validation / test)"

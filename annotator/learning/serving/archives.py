@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from annotator.common.errors import UserError
 from annotator.corpus.access import Action, require
-from annotator.datasets.archives import zip_stream
+from annotator.datasets.snapshots.archives import zip_stream
 from annotator.learning.models import ModelOrigin, ModelVersion
 from annotator.learning.tagging.checkpoints import verify_model
 

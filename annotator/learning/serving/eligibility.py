@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from annotator.common.errors import UserError
 from annotator.corpus.models import Project
-from annotator.datasets.services import verify_snapshot
-from annotator.datasets.snapshots import refuse_leak
+from annotator.datasets.snapshots.leaks import refuse_leak
+from annotator.datasets.snapshots.services import verify_snapshot
 from annotator.learning.models import Evaluation, ModelOrigin, ModelVersion
 from annotator.learning.training.data import TEST, ancestors_of
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from annotator.datasets.filters import SnapshotFilter
 from annotator.datasets.models import Snapshot
+from annotator.datasets.snapshots.filters import SnapshotFilter
 from annotator.learning.evaluation.comparison import ComparedRow, compare_evaluations
 from annotator.learning.models import Evaluation, ModelVersion, TrainingRun
 from ner_engine.registry.cards import table
@@ -35,21 +35,22 @@ def with_provenance(
 def _provenance(run: TrainingRun) -> str:
     snapshot = run.snapshot
     frozen = f"{snapshot.created_at:%Y-%m-%d}"
+    counts_by_split = snapshot.counts_by_split
+    n_spans = sum(counts.spans for counts in counts_by_split.values())
+    n_bulk_accepted = sum(counts.n_bulk_accepted for counts in counts_by_split.values())
     facts = {
         "project": run.project.name,
         "snapshot": f"{snapshot.number}, frozen {frozen}, SHA-256 `{snapshot.content_hash}`",
         "legends": _filter_in_words(snapshot),
-        "guideline": snapshot.report.get("guideline") or "none",
+        "guideline": snapshot.typed_report.guideline or "none",
         "split by paper": snapshot.split_rule,
-        "bulk-accepted suggestions": (
-            f"{_sum_of(snapshot, 'swept'):,} of {_sum_of(snapshot, 'labels'):,} entities"
-        ),
+        "bulk-accepted suggestions": (f"{n_bulk_accepted:,} of {n_spans:,} entities"),
         "trained from": f"{run.base.name}, SHA-256 `{run.base.weights_sha256}`",
     }
     listed = "\n".join(f"- **{name}**: {' '.join(text.split())}" for name, text in facts.items())
     sizes = [
-        (split, f"{counts['papers']:,}", f"{counts['panels']:,}", f"{counts['spans']:,}")
-        for split, counts in snapshot.counts.items()
+        (split, f"{counts.papers:,}", f"{counts.panels:,}", f"{counts.spans:,}")
+        for split, counts in counts_by_split.items()
     ]
     splits = table(("split", "papers", "panels", "entities"), sizes)
     return f"{listed}\n\n{splits}"
@@ -62,11 +63,6 @@ def _filter_in_words(snapshot: Snapshot) -> str:
     if chosen.curators:
         phrases = [*phrases, f"accepted by any of {len(chosen.curators)} chosen curators"]
     return "; ".join(phrases) or "all accepted legends"
-
-
-def _sum_of(snapshot: Snapshot, name: str) -> int:
-    """Return the sum of a count by label over all splits."""
-    return sum(sum(counts.get(name, {}).values()) for counts in snapshot.counts.values())
 
 
 def _evaluation(run: TrainingRun, evaluation: Evaluation, current: Evaluation | None) -> str:

@@ -132,11 +132,11 @@ def _scoreboard(
     of_labels = [
         _label_column(code, labels.get(code), _support(evaluations, code)) for code in codes
     ]
-    held_out = snapshot.counts.get(TEST, {})
+    held_out = snapshot.counts_of(TEST)
     return Scoreboard(
         snapshot,
-        held_out.get("papers", 0),
-        held_out.get("panels", 0),
+        held_out.papers,
+        held_out.panels,
         [*averages, *of_labels],
         rows,
     )

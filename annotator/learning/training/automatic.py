@@ -23,7 +23,7 @@ from annotator.common.errors import UserError
 from annotator.corpus.access import Action, require
 from annotator.corpus.models import Project
 from annotator.datasets.models import Snapshot, SnapshotState
-from annotator.datasets.services import SNAPSHOT_KIND, freeze_snapshot, settle_snapshots
+from annotator.datasets.snapshots.services import SNAPSHOT_KIND, freeze_snapshot, settle_snapshots
 from annotator.jobs.errors import JobConflictError
 from annotator.jobs.models import Job, Queue
 from annotator.jobs.services import live_queues

@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from annotator.common.errors import UserError
 from annotator.datasets.models import Snapshot
-from annotator.datasets.snapshots import refuse_leak, refuse_near_leak, rows_of
+from annotator.datasets.snapshots.contents import rows_of
+from annotator.datasets.snapshots.leaks import refuse_leak, refuse_near_leak
 from annotator.learning.models import ModelTask, ModelVersion, TrainingRun
 from ner_engine.duplicates import THRESHOLD
 from ner_engine.formats import Report, sd_nlp
@@ -41,7 +42,7 @@ def data_of(snapshot: Snapshot, task: str) -> Path:
 def predicted_labels(task: str, snapshot: Snapshot) -> list[str]:
     """Return the labels that a model of that task predicts after training on the snapshot."""
     if task == ModelTask.ENTITIES:
-        return list(snapshot.report["labels"])
+        return list(snapshot.typed_report.labels)
     return list(TASKS[task].labels)
 
 
@@ -51,7 +52,7 @@ def engine_settings(
     """Return what the engine needs beside the recipe: hyperparameters, and labels for entities."""
     settings = dict(hyperparameters)
     if task == ModelTask.ENTITIES:
-        settings["labels"] = ",".join(snapshot.report["labels"])
+        settings["labels"] = ",".join(snapshot.typed_report.labels)
     return settings
 
 

@@ -14,10 +14,10 @@ from typing import Any, Final
 
 from annotator.accounts.actors import SYSTEM, Actor
 from annotator.common.errors import UserError
-from annotator.datasets.guard import Rules
 from annotator.datasets.models import Snapshot
-from annotator.datasets.services import compare_snapshots, verify_snapshot
-from annotator.datasets.snapshots import refuse_leak
+from annotator.datasets.snapshots.guard import Rules
+from annotator.datasets.snapshots.leaks import refuse_leak
+from annotator.datasets.snapshots.services import compare_snapshots, verify_snapshot
 from annotator.jobs.models import Job
 from annotator.jobs.services import enqueue
 from annotator.learning.models import ModelTask, ModelVersion, RunState, TrainingRun
@@ -243,9 +243,9 @@ class DryRun:
     def swept_share(self) -> float:
         """The fraction of the snapshot's entities that are bulk-accepted (0-1)."""
         n_entities = n_swept = 0
-        for counts in self.plan.snapshot.counts.values():
-            n_entities += sum(counts["labels"].values())
-            n_swept += sum(counts.get("swept", {}).values())
+        for counts in self.plan.snapshot.counts_by_split.values():
+            n_entities += counts.spans
+            n_swept += counts.n_bulk_accepted
         return n_swept / n_entities if n_entities else 0.0
 
     @cached_property

@@ -22,7 +22,7 @@ from annotator.common.files import workbench
 from annotator.corpus.access import Action, require
 from annotator.corpus.models import Document, DocumentState
 from annotator.datasets.models import Snapshot
-from annotator.datasets.snapshots import rows_of
+from annotator.datasets.snapshots.contents import rows_of
 from annotator.learning.models import SeriesKind, TrainingSeries
 from annotator.review.models import LabelErrorCandidate
 from annotator.review.second_look.label_errors import replace_label_errors

@@ -64,7 +64,7 @@ def plan_training(request: TrainingRequest, *, actor: Actor) -> TrainingPlan:
         raise UserError(
             f"Snapshot {snapshot.number} is not ready. Wait until it is, or make a new one."
         )
-    if not snapshot.counts[TEST]["panels"]:
+    if not snapshot.counts_of(TEST).panels:
         raise UserError(
             f"Snapshot {snapshot.number} has no held-out papers, so a new model could not be"
             " evaluated. Accept legends of more papers and make a new snapshot."

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from annotator.common.errors import sentence_of
 from annotator.common.files import workbench
-from annotator.datasets.services import verify_snapshot
+from annotator.datasets.snapshots.services import verify_snapshot
 from annotator.jobs.errors import JobInterruptedError, JobLostError, JobStoppedError
 from annotator.learning import engine
 from annotator.learning.evaluation.services import evaluate_model, save_evaluation

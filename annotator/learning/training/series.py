@@ -21,7 +21,7 @@ from annotator.common.errors import UserError
 from annotator.corpus.access import Action, require
 from annotator.corpus.models import Project
 from annotator.datasets.models import Snapshot
-from annotator.datasets.services import verify_snapshot
+from annotator.datasets.snapshots.services import verify_snapshot
 from annotator.jobs.errors import JobConflictError
 from annotator.jobs.payloads import Payload
 from annotator.jobs.services import enqueue, request_cancel

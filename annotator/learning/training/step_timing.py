@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from django.conf import settings
 
-from annotator.datasets.services import verify_snapshot
-from annotator.datasets.snapshots import LeakError, rows_of
+from annotator.datasets.snapshots.contents import rows_of
+from annotator.datasets.snapshots.leaks import LeakError
+from annotator.datasets.snapshots.services import verify_snapshot
 from annotator.jobs.errors import JobLostError
 from annotator.learning import engine
 from annotator.learning.tagging.checkpoints import verify_model

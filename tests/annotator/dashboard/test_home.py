@@ -107,7 +107,7 @@ def test_health_without_a_database_is_503(
     def away() -> set[str]:
         raise DatabaseError("gone")
 
-    monkeypatch.setattr("annotator.dashboard.views.live_queues", away)
+    monkeypatch.setattr("annotator.dashboard.views.healthz.live_queues", away)
     answer = client_of(None).get("/healthz")
     assert answer.status_code == 503
     assert answer.json() == {"database": "away"}

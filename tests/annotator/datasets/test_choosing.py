@@ -21,18 +21,19 @@ from annotator.accounts.models import User
 from annotator.common.errors import UserError
 from annotator.corpus.annotations import write_suggestions
 from annotator.corpus.models import Document, FigureImage, Project, Segment, Span
-from annotator.datasets import freezing
-from annotator.datasets.filters import SnapshotFilter
-from annotator.datasets.guard import Rules, change_snapshot_rules
 from annotator.datasets.models import Snapshot, SnapshotRow, SnapshotState
-from annotator.datasets.services import (
+from annotator.datasets.snapshots import candidates, writer
+from annotator.datasets.snapshots import panels as panels_module
+from annotator.datasets.snapshots.contents import row_at, rows_of
+from annotator.datasets.snapshots.filters import SnapshotFilter
+from annotator.datasets.snapshots.guard import Rules, change_snapshot_rules
+from annotator.datasets.snapshots.services import (
     add_snapshot,
     add_split_file,
     build_snapshot,
     compare_snapshots,
     snapshot_archive,
 )
-from annotator.datasets.snapshots import row_at, rows_of
 from annotator.review.editing.services import apply_operation
 from ner_engine.split import SPLITS
 from tests.annotator.commands import run_command
@@ -109,7 +110,7 @@ def test_a_snapshot_holds_the_legends_that_were_asked_for(
     assert set(panels(by_manager)) == {f"p{number}" for number in range(10, 20)}
     assert SnapshotFilter.from_json(by_manager.filters).in_words() == ["accepted by manager"]
     with pytest.raises(
-        UserError, match=r"No accepted legend is as you ask for \(accepted from 2031-01-01\)"
+        UserError, match=r"No accepted legend matches the filter \(accepted from 2031-01-01\)"
     ):
         add_snapshot(
             project=project, actor=SYSTEM, filters=SnapshotFilter(accepted_from=date(2031, 1, 1))
@@ -142,7 +143,7 @@ def test_a_panel_that_was_decided_otherwise_is_left_out_with_its_figure(
 ) -> None:
     snapshot = frozen(project, filters=SnapshotFilter(decisions=("imported", "explicit")))
     assert set(panels(snapshot)) == {f"p{number}" for number in range(30)}
-    assert snapshot.report["left_out"] == {freezing.OTHER_DECISION: 4}
+    assert snapshot.report["left_out"] == {panels_module.OTHER_DECISION: 4}
     assert sum(snapshot.report["figures"].values()) == 30
     assert {row["panel"] for row in left_out(snapshot)} == {
         f"p{number}" for number in range(40, 44)
@@ -154,7 +155,7 @@ def test_a_panel_that_was_decided_otherwise_is_left_out_with_its_figure(
     [
         (
             SnapshotFilter(accepted_from=date(2026, 2, 1), accepted_to=date(2026, 1, 1)),
-            "the last day comes before the first",
+            "comes after the last",
         ),
         (SnapshotFilter(labels=("GENE",)), "The project has no label GENE; its labels are CELL"),
         (SnapshotFilter(decisions=("guessed",)), "no kind of decision called guessed"),
@@ -214,7 +215,7 @@ def test_a_panel_that_is_nearly_the_same_stays_where_it_is_held_out(
     import_legends([replace(legend, doi=paper_on("test", 5)), nearly], labels="gold")
     snapshot = frozen(project)
     assert "p80" in panels(snapshot)
-    assert snapshot.report["left_out"] == {freezing.NEARLY_THE_SAME: 1}
+    assert snapshot.report["left_out"] == {candidates.NEARLY_THE_SAME: 1}
     (gone,) = left_out(snapshot)
     assert gone["panel"] == "reworded"
     assert gone["side"] == "train"
@@ -244,7 +245,7 @@ def test_the_share_of_swept_entities_is_counted_and_refused_beyond_the_limit(
     assert snapshot.counts["train"]["swept"] == {"CELL": 3, "GENEPROD": 4}
     rules = {"swept_cap": 0.5, "over_cap": "refuse", "swept_weight": 0.25, "near_duplicate": 0.5}
     change_snapshot_rules(project=project, actor=manager, **rules)
-    with pytest.raises(UserError, match=r"88 % of the entities are suggestions .* allows 50 %"):
+    with pytest.raises(UserError, match=r"88 % of the entities are bulk-accepted.*allows 50 %"):
         frozen(project)
     refused = Snapshot.objects.first()
     assert refused is not None and refused.state == SnapshotState.FAILED and "88 %" in refused.error
@@ -252,7 +253,7 @@ def test_the_share_of_swept_entities_is_counted_and_refused_beyond_the_limit(
     change_snapshot_rules(project=project, actor=manager, **{**rules, "over_cap": "leave_out"})
     thinned = frozen(project)
     assert set(panels(thinned)) == {"p43"}
-    assert thinned.report["left_out"] == {freezing.TOO_SWEPT: 3}
+    assert thinned.report["left_out"] == {candidates.TOO_MANY_UNREVIEWED: 3}
     assert panels(thinned)["p43"]["attributes"]["lineage"]["weight"] == 0.625
 
 
@@ -287,7 +288,7 @@ def test_a_row_says_who_decided_what_on_which_suggestions(
     assert lineage["revision"] == 2
     assert lineage["decisions"] == {"explicit": 1, "swept": 1}
     places = {
-        (row.document_id, row_at(snapshot.folder, row.side, row.offset)["id"])
+        (row.document_id, row_at(snapshot.folder, row.split, row.offset)["id"])
         for row in SnapshotRow.objects.filter(snapshot=snapshot)
     }
     assert places == {(document.pk, f"p{40 + number}") for number, document in enumerate(swept)}
@@ -303,18 +304,18 @@ def test_another_guideline_is_another_version(project: Project, accepted: list[D
 def test_a_legend_that_is_edited_meanwhile_is_left_out_by_name(
     project: Project, accepted: list[Document], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read = freezing.islice
+    read = panels_module.islice
 
     def edited_after_reading(*arguments: Any) -> list[Any]:
         batch = list(read(*arguments))
         Document.objects.filter(pk=accepted[3].pk).update(revision=9)
         return batch
 
-    monkeypatch.setattr(freezing, "islice", edited_after_reading)
+    monkeypatch.setattr(panels_module, "islice", edited_after_reading)
     snapshot = frozen(project)
     assert "p3" not in panels(snapshot)
     assert [(row["panel"], row["reason"]) for row in left_out(snapshot)] == [
-        ("p3", "edited while it was frozen")
+        ("p3", candidates.EDITED)
     ]
 
 
@@ -506,7 +507,7 @@ def test_beyond_the_limit_whole_figures_go_and_their_entities_stay_even_where_th
     assert len(figures(snapshot)) == 0
     assert snapshot.report["figures_left_out"] == 4
     reasons = [(row["panel"], row["reason"]) for row in left_out(snapshot)]
-    assert reasons == [("", freezing.TOO_SWEPT_FIGURE)] * 4
+    assert reasons == [("", writer.UNREVIEWED_FIGURE)] * 4
     operate(found[0], curator, "reopen_legend")
     operate(found[0], curator, "set_panels", arguments={"starts": [0, 40]})
     operate(found[0], curator, "accept_legend")

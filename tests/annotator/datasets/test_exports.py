@@ -21,8 +21,13 @@ from annotator.accounts.models import User
 from annotator.corpus.annotations import CHUNK, engine_documents, write_suggestions
 from annotator.corpus.imports import import_documents
 from annotator.corpus.models import Document, DocumentState, Project, Segment, Span
-from annotator.datasets.exports import AcceptedLegends, DamagedAnnotationsError
-from annotator.datasets.services import KEPT_ARCHIVES, archive_of, export_dataset, start_export
+from annotator.datasets.exports.services import (
+    KEPT_ARCHIVES,
+    archive_of,
+    export_dataset,
+    start_export,
+)
+from annotator.datasets.exports.writing import AcceptedLegends, DamagedAnnotationsError
 from annotator.jobs.models import Job, JobState
 from annotator.jobs.services import request_cancel, run_job
 from ner_engine import schema
@@ -419,7 +424,7 @@ def test_an_earlier_export_is_replaced_and_anything_else_is_left_alone(
     (out / "thesis.docx").touch()
     ended = run_command("export_dataset", "autophagy", "--format", "jsonl", "--out", out)
     assert ended.code == 2
-    assert "holds something else already" in ended.err
+    assert "already holds other files" in ended.err
     assert (out / "thesis.docx").exists()
     assert {path.name for path in tmp_path.iterdir() if path.name != "var"} == {"out"}
 
@@ -428,7 +433,7 @@ def test_an_earlier_export_is_replaced_and_anything_else_is_left_alone(
     ("arguments", "sentence"),
     [
         (["nowhere", "--format", "jsonl"], 'There is no project "nowhere". Projects: autophagy.'),
-        (["autophagy", "--format", "pdf"], '"pdf" is no export format'),
+        (["autophagy", "--format", "pdf"], '"pdf" is not an export format'),
         (
             ["autophagy", "--format", "sd-nlp-tokenized", "--tokenizer", "no-such/tokenizer"],
             "the local cache has no tokenizer of this name",

@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from annotator.common.errors import UserError
-from annotator.datasets.guard import Rules, too_swept, too_swept_figures
 from annotator.datasets.models import OverCap
+from annotator.datasets.snapshots.guard import Rules, figures_to_leave_out, panels_to_leave_out
 
 
 class Panel(NamedTuple):
     n_spans: int
-    n_swept: int
+    n_unreviewed: int
 
 
 def rules(cap: float, over_cap: str = OverCap.LEAVE_OUT, weight: float = 1.0) -> Rules:
@@ -32,29 +32,31 @@ panels = st.lists(
 def test_what_is_left_is_within_the_limit_and_no_panel_less_would_do(
     found: list[Panel], cap: float
 ) -> None:
-    out = too_swept(found, rules(cap))
+    out = panels_to_leave_out(found, rules(cap))
     left = [panel for index, panel in enumerate(found) if index not in out]
-    assert sum(panel.n_swept for panel in left) <= cap * sum(panel.n_spans for panel in left)
+    assert sum(panel.n_unreviewed for panel in left) <= cap * sum(panel.n_spans for panel in left)
     if out:
         back = [*left, found[out[-1]]]
-        assert sum(panel.n_swept for panel in back) > cap * sum(panel.n_spans for panel in back)
-        least = min(found[index].n_swept / found[index].n_spans for index in out)
-        assert all(panel.n_swept / panel.n_spans <= least for panel in left)
+        assert sum(panel.n_unreviewed for panel in back) > cap * sum(
+            panel.n_spans for panel in back
+        )
+        least = min(found[index].n_unreviewed / found[index].n_spans for index in out)
+        assert all(panel.n_unreviewed / panel.n_spans <= least for panel in left)
 
 
 def test_beyond_the_limit_a_project_may_rather_have_no_snapshot() -> None:
     found = [Panel(10, 9), Panel(10, 0)]
-    assert too_swept(found, rules(0.45, OverCap.REFUSE)) == []
+    assert panels_to_leave_out(found, rules(0.45, OverCap.REFUSE)) == []
     with pytest.raises(
         UserError,
-        match=r"45 % of the entities are suggestions .* the project allows 40 %.*Decide more",
+        match=r"45 % of the entities are bulk-accepted.*The project allows 40 %.*Decide more",
     ):
-        too_swept(found, rules(0.4, OverCap.REFUSE))
-    assert too_swept(found, rules(0.0)) == [0]
+        panels_to_leave_out(found, rules(0.4, OverCap.REFUSE))
+    assert panels_to_leave_out(found, rules(0.0)) == [0]
 
 
 def test_a_limit_of_everything_lets_everything_through() -> None:
-    assert too_swept([Panel(3, 3)], rules(1.0, OverCap.REFUSE)) == []
+    assert panels_to_leave_out([Panel(3, 3)], rules(1.0, OverCap.REFUSE)) == []
 
 
 def test_a_rows_weight_is_the_mean_of_its_entities() -> None:
@@ -67,6 +69,6 @@ def test_a_rows_weight_is_the_mean_of_its_entities() -> None:
 def test_figures_go_by_the_same_limit_and_never_stop_a_snapshot(
     found: list[Panel], cap: float, over_cap: str
 ) -> None:
-    assert too_swept_figures(found, rules(cap, over_cap)) == too_swept(
+    assert figures_to_leave_out(found, rules(cap, over_cap)) == panels_to_leave_out(
         found, rules(cap, OverCap.LEAVE_OUT)
     )

@@ -9,7 +9,13 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotator.datasets.freezing import LineFiles, as_json, figure_owner, legend_owner, panel_owner
+from annotator.datasets.snapshots.line_files import (
+    LineFiles,
+    as_json,
+    figure_owner,
+    legend_owner,
+    panel_owner,
+)
 
 NAMES = ("train.jsonl", "sd_figs/train.jsonl")
 lines = st.lists(

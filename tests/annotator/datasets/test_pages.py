@@ -14,7 +14,7 @@ from django.test import Client
 from annotator.accounts.actors import SYSTEM
 from annotator.accounts.models import User
 from annotator.corpus.models import Document, Project
-from annotator.datasets.services import EXPORT_KIND, KEPT_ARCHIVES
+from annotator.datasets.exports.services import EXPORT_KIND, KEPT_ARCHIVES
 from annotator.jobs.models import Job, JobState
 from annotator.jobs.services import request_cancel, run_job
 from tests.annotator.html import html_of

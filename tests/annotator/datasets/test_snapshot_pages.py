@@ -18,9 +18,9 @@ from django.urls import reverse
 from annotator.accounts.actors import SYSTEM
 from annotator.accounts.models import User
 from annotator.corpus.models import Document, Membership, Project, Role
-from annotator.datasets.guard import Rules
 from annotator.datasets.models import Snapshot, SnapshotRow
-from annotator.datasets.services import add_snapshot, build_snapshot
+from annotator.datasets.snapshots.guard import Rules
+from annotator.datasets.snapshots.services import add_snapshot, build_snapshot
 from annotator.jobs.services import run_job
 
 pytestmark = pytest.mark.django_db
@@ -63,7 +63,7 @@ def test_some_of_it_is_frozen_by_an_uploaded_split(
     page = text_of(panel.get(reverse(f"{PAGE}_change", args=[snapshot.pk])))
     assert "only CELL; only panels decided imported" in page
     assert "embo.tsv (3 papers)" in page
-    assert "100 % that nobody" not in page and "The project allowed 90 %" in page
+    assert "The project allowed 90 % bulk-accepted entities" in page
     again = panel.get(reverse(f"{PAGE}_add"))
     assert "embo.tsv" in text_of(again)
 
@@ -71,11 +71,11 @@ def test_some_of_it_is_frozen_by_an_uploaded_split(
 @pytest.mark.parametrize(
     ("fields", "sentence"),
     [
-        ({"accepted_from": "2031-01-01"}, "No accepted legend is as you ask for"),
+        ({"accepted_from": "2031-01-01"}, "No accepted legend matches the filter"),
         ({"accepted_from": "tomorrow"}, "Enter a valid date"),
         (
             {"split_upload": SimpleUploadedFile("s.tsv", b"10.1/a\tleft\n")},
-            "Line 1 of the split file names a side “left”",
+            "Line 1 of the split file has the unknown split “left”",
         ),
     ],
 )
@@ -92,10 +92,10 @@ def test_what_cannot_be_frozen_is_told_on_the_form(
 def test_its_rows_lead_to_their_legends_and_back(
     panel: Client, project: Project, snapshot: Snapshot, accepted: list[Document]
 ) -> None:
-    rows = panel.get(reverse(f"{PAGE}_rows", args=[snapshot.pk]), {"side": "test"})
+    rows = panel.get(reverse(f"{PAGE}_rows", args=[snapshot.pk]), {"split": "test"})
     found = set(re.findall(r"/projects/autophagy/review/(\d+)/", rows.content.decode()))
     assert found == {
-        str(row.document_id) for row in SnapshotRow.objects.filter(snapshot=snapshot, side="test")
+        str(row.document_id) for row in SnapshotRow.objects.filter(snapshot=snapshot, split="test")
     }
     legend = Document.objects.get(pk=int(min(found)))
     Document.objects.filter(pk=legend.pk).update(revision=5)
@@ -106,20 +106,20 @@ def test_its_rows_lead_to_their_legends_and_back(
         page in panel.get(reverse("review:legend", args=["autophagy", legend.pk])).content.decode()
     )
     assert "edited since" in text_of(
-        panel.get(reverse(f"{PAGE}_rows", args=[snapshot.pk]), {"side": "test"})
+        panel.get(reverse(f"{PAGE}_rows", args=[snapshot.pk]), {"split": "test"})
     )
     assert (
-        panel.get(reverse(f"{PAGE}_rows", args=[snapshot.pk]), {"side": "moon"}).status_code == 404
+        panel.get(reverse(f"{PAGE}_rows", args=[snapshot.pk]), {"split": "moon"}).status_code == 404
     )
 
 
 def test_rows_come_a_page_at_a_time(
     panel: Client, snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("annotator.datasets.admin.PAGE_SIZE", 10)
+    monkeypatch.setattr("annotator.datasets.admin.snapshot.PAGE_SIZE", 10)
     n = snapshot.counts["train"]["panels"]
     address, seen = reverse(f"{PAGE}_rows", args=[snapshot.pk]), []
-    here: str | None = "?side=train"
+    here: str | None = "?split=train"
     while here:
         page = panel.get(f"{address}{here}").content.decode()
         seen += re.findall(r"/review/\d+/", page)
@@ -136,13 +136,13 @@ def test_two_snapshots_are_compared_on_a_page(
     accepted[0].layers.get().spans.filter(label="CELL").update(label="TISSUE")
     newer = build_snapshot(snapshot=add_snapshot(project=project, actor=SYSTEM))
     page = text_of(panel.get(reverse(f"{PAGE}_diff", args=[newer.pk])))
-    assert "Since snapshot 1: 0 legends came, 0 went, 1 changed, 29 stayed" in page
+    assert "Legends since snapshot 1: 0 added, 0 removed, 1 changed, 29 unchanged" in page
     assert "CELL to TISSUE: 1" in page and "1 relabelled" in page
-    assert "There is none before it" in text_of(panel.get(address))
-    assert "Since snapshot 2" in text_of(panel.get(address, {"with": "2"}))
+    assert "There is no earlier snapshot" in text_of(panel.get(address))
+    assert "Legends since snapshot 2" in text_of(panel.get(address, {"with": "2"}))
     newer.folder.joinpath("train.jsonl").unlink()
     newer.folder.with_name("diff-1-2.json").unlink()
-    assert "are not there" in text_of(panel.get(reverse(f"{PAGE}_diff", args=[newer.pk])))
+    assert "are missing" in text_of(panel.get(reverse(f"{PAGE}_diff", args=[newer.pk])))
 
 
 def test_it_is_downloaded_from_its_page_by_who_may_export(

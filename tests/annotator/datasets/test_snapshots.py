@@ -19,14 +19,14 @@ from annotator.corpus.annotations import write_suggestions
 from annotator.corpus.models import Document, DocumentState, Project, Span
 from annotator.corpus.services import create_project
 from annotator.datasets.models import Snapshot, SnapshotState
-from annotator.datasets.services import (
+from annotator.datasets.snapshots.contents import content_hash, rows_of
+from annotator.datasets.snapshots.services import (
     add_snapshot,
     build_snapshot,
     freeze_snapshot,
     settle_snapshots,
     verify_snapshot,
 )
-from annotator.datasets.snapshots import content_hash, rows_of
 from annotator.jobs.errors import JobConflictError
 from annotator.jobs.models import Job, JobState
 from annotator.jobs.services import request_cancel, run_job
@@ -157,7 +157,7 @@ def test_its_files_cannot_be_written_and_a_changed_one_is_noticed(
     ):
         verify_snapshot(snapshot=snapshot)
     train.unlink()
-    with pytest.raises(UserError, match="The files of snapshot 1 are not there"):
+    with pytest.raises(UserError, match="The files of snapshot 1 are missing"):
         verify_snapshot(snapshot=snapshot)
 
 
@@ -239,7 +239,7 @@ def test_a_text_that_several_papers_hold_stays_on_the_side_that_is_held_out(
     ]
     import_legends(same, labels="gold")
     snapshot = frozen(project)
-    assert snapshot.report["left_out"] == {"the same text as a panel of another side": 2}
+    assert snapshot.report["left_out"] == {"the same text as a panel of another split": 2}
     holders = [
         side
         for side in SPLITS
@@ -269,7 +269,7 @@ def test_without_a_panel_to_learn_from_it_fails_and_says_why(
     import_legends([replace(long_legend(1), doi=paper_on("test"))], labels="gold")
     held_out = add_snapshot(project=project, actor=SYSTEM)
     with pytest.raises(
-        UserError, match=r"all of them lie on the held-out sides.*Accept legends of more papers"
+        UserError, match=r"all of them belong to the held-out splits.*Accept legends of more papers"
     ):
         build_snapshot(snapshot=held_out)
     import_legends(3, labels="gold")
@@ -290,7 +290,7 @@ def test_a_damaged_legend_is_named_and_nothing_is_frozen(
 ) -> None:
     Span.objects.filter(layer__document=accepted[3], label="CELL").update(surface="Hela")
     snapshot = add_snapshot(project=project, actor=SYSTEM)
-    with pytest.raises(UserError, match=r"10\.1000/long\.3 Figure 3.*Mend them, then start again"):
+    with pytest.raises(UserError, match=r"10\.1000/long\.3 Figure 3.*Repair them, then start"):
         build_snapshot(snapshot=snapshot)
     assert [path for path in (var / "snapshots").rglob("*") if path.is_file()] == []
 
@@ -345,7 +345,7 @@ def test_a_snapshot_whose_job_was_cancelled_while_it_waited_is_failed(
     settle_snapshots(project=project)
     snapshot.refresh_from_db()
     assert snapshot.state == SnapshotState.FAILED
-    assert snapshot.error == "It was cancelled before it was complete."
+    assert snapshot.error == "The snapshot was cancelled before it was complete."
 
 
 @pytest.mark.django_db(transaction=True)
@@ -368,7 +368,7 @@ def test_a_snapshot_survives_its_worker_and_a_cancelled_one_leaves_nothing(
     assert finished(cancelled.job, log=first.log).state == JobState.CANCELLED
     cancelled.refresh_from_db()
     assert cancelled.state == SnapshotState.FAILED
-    assert cancelled.error == "It was cancelled before it was complete."
+    assert cancelled.error == "The snapshot was cancelled before it was complete."
     killed = freeze_snapshot(project=project, actor=manager)
     wait_for(reached(gate, killed.job.pk).exists, what="a snapshot half written", log=first.log)
     first.kill()

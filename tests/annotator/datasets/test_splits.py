@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from annotator.common.errors import UserError
-from annotator.datasets.splits import SplitRule, read_split, sides_hash
+from annotator.datasets.snapshots.splits import SplitRule, hash_of_splits, read_split
 from ner_engine.split import RULE_VERSION, SPLITS, split_of
 
 
@@ -25,7 +25,7 @@ papers = st.text(
 def test_what_was_written_is_read_in_any_order_of_lines(sides: dict[str, str]) -> None:
     written = [f"{paper}\t{side}\r\n".encode() for paper, side in sides.items()]
     assert read_split(written) == read_split(reversed(written)) == sides
-    assert sides_hash(sides) == sides_hash(dict(reversed(sides.items())))
+    assert hash_of_splits(sides) == hash_of_splits(dict(reversed(sides.items())))
 
 
 def test_a_heading_empty_lines_addresses_and_other_names_of_sides_are_understood() -> None:
@@ -47,11 +47,11 @@ def test_a_heading_empty_lines_addresses_and_other_names_of_sides_are_understood
         ),
         (
             "10.1/a\ttrain\n10.1/b\ttrian\n",
-            r"Line 2 of the split file names a side “trian”; sides are",
+            r"Line 2 of the split file has the unknown split “trian”",
         ),
         (
             "10.1/a\ttrain\n\n10.1/A\ttest\n",
-            r"Line 3 of the split file puts 10\.1/a on test, line 1 on train",
+            r"Line 3 of the split file puts 10\.1/a into test, but line 1 puts it into train",
         ),
         ("\ttrain\n", r"Line 1 of the split file must be"),
         ("\n\n", r"names no paper"),
@@ -67,7 +67,7 @@ def test_bytes_that_are_no_text_and_files_without_end_are_refused(
 ) -> None:
     with pytest.raises(UserError, match="Line 1 of the split file is not valid UTF-8"):
         read_split([b"10.1/\xff\ttrain\n"])
-    monkeypatch.setattr("annotator.datasets.splits.MAX_LINES", 2)
+    monkeypatch.setattr("annotator.datasets.snapshots.splits.MAX_LINES", 2)
     with pytest.raises(UserError, match="more than 2 lines"):
         read_split(lines("10.1/a\ttrain\n" * 3))
 

@@ -12,8 +12,8 @@ import pytest
 from annotator.accounts.actors import SYSTEM
 from annotator.corpus.models import Document, Project
 from annotator.datasets.models import Snapshot
-from annotator.datasets.services import add_snapshot, build_snapshot
-from annotator.datasets.snapshots import content_hash, rows_of
+from annotator.datasets.snapshots.contents import content_hash, rows_of
+from annotator.datasets.snapshots.services import add_snapshot, build_snapshot
 from annotator.learning.evaluation.recorder import Recorder
 from annotator.learning.models import (
     Evaluation,

@@ -18,8 +18,8 @@ from annotator.accounts.models import User
 from annotator.corpus.models import Document, Membership, Project, Role
 from annotator.corpus.services import create_project
 from annotator.datasets.models import Snapshot, SnapshotState
-from annotator.datasets.services import add_snapshot, build_snapshot
-from annotator.datasets.snapshots import rows_of
+from annotator.datasets.snapshots.contents import rows_of
+from annotator.datasets.snapshots.services import add_snapshot, build_snapshot
 from annotator.jobs.models import Job, JobState
 from annotator.learning.evaluation import charts
 from annotator.learning.models import (

@@ -9,23 +9,21 @@ from django.core.management.base import CommandParser
 
 from annotator.common.commands import Outcome
 from annotator.corpus.management.commands.import_documents import project_named
-from annotator.datasets.exports import EXPORT_FORMATS
-from annotator.datasets.services import EXPORT_KIND, ExportPayload
+from annotator.datasets.exports.services import EXPORT_KIND, ExportPayload
+from annotator.datasets.exports.writing import EXPORT_FORMATS
 from annotator.jobs.commands import JobCommand
 
 
 class Command(JobCommand):
     help = (
         "Write a project's accepted legends into a folder, split by paper; complete or not at all."
-        " Exit code 0: all are in; 1: damaged legends were left out as asked; 2: nothing was"
-        " written."
+        " Exit code 0: all legends were written; 1: damaged legends were left out, as requested;"
+        " 2: nothing was written."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument(
-            "project", metavar="PROJECT", help="the project's address, such as demo"
-        )
+        parser.add_argument("project", metavar="PROJECT", help="the project's slug, such as demo")
         parser.add_argument(
             "--format",
             dest="format_name",
@@ -38,37 +36,37 @@ class Command(JobCommand):
             dest="out_dir",
             required=True,
             metavar="DIR",
-            help="a new folder, or one of an earlier export, which is replaced",
+            help="a new folder, or that of an earlier export, which is replaced",
         )
         parser.add_argument(
             "--public-form",
             action="store_true",
-            help="sd-nlp exactly as the public converter writes it, its defects included",
+            help="sd-nlp exactly as the public converter writes it, including its defects",
         )
         parser.add_argument(
             "--tokenizer",
             default="",
             metavar="DIR_OR_NAME",
-            help="for sd-nlp-tokenized: a folder or a cached name (SD_TOKENIZER)",
+            help="for sd-nlp-tokenized: a folder or a cached name (default: SD_TOKENIZER)",
         )
         parser.add_argument(
             "--leave-out-damaged",
             action="store_true",
-            help="leave out and name what is damaged, instead of writing nothing",
+            help="leave out damaged legends and name them, instead of writing nothing",
         )
 
     def perform(self, *, project: str, out_dir: str, **options: Any) -> Outcome:
         source = project_named(project)
-        choices = {
-            name: options[name]
-            for name in ("format_name", "public_form", "tokenizer", "leave_out_damaged")
-        }
         out = str(Path(out_dir).resolve())
-        job = self.run_job(
-            kind=EXPORT_KIND,
-            scope=source.scope,
-            payload=ExportPayload(project=source.pk, out_dir=out, **choices),
+        payload = ExportPayload(
+            project=source.pk,
+            format_name=options["format_name"],
+            out_dir=out,
+            public_form=options["public_form"],
+            tokenizer=options["tokenizer"],
+            leave_out_damaged=options["leave_out_damaged"],
         )
+        job = self.run_job(kind=EXPORT_KIND, scope=source.scope, payload=payload)
         report = job.result
         lines = [f"{name:32}{n:>12,}" for name, n in report["counts"].items()]
         lines.append(

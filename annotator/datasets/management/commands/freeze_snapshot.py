@@ -1,5 +1,4 @@
-"""``manage.py freeze_snapshot PROJECT [--note TEXT] [--label CODE] … [--split-file FILE]
-[--json]``"""
+"""``manage.py freeze_snapshot PROJECT [--note TEXT] [--label CODE] … [--json]``"""
 
 from __future__ import annotations
 
@@ -15,31 +14,30 @@ from annotator.common.errors import UserError
 from annotator.corpus.management.commands.import_documents import project_named
 from annotator.corpus.models import DecisionKind, Project
 from annotator.datasets.commands import SnapshotCommand
-from annotator.datasets.filters import SnapshotFilter, users_named
-from annotator.datasets.models import SplitFile
-from annotator.datasets.services import add_split_file
+from annotator.datasets.models import Snapshot, SplitFile
+from annotator.datasets.snapshots.filters import SnapshotFilter, users_named
+from annotator.datasets.snapshots.services import add_split_file
 from ner_engine.split import SPLITS
 
 
 class Command(SnapshotCommand):
     help = (
-        "Freeze a project's accepted legends, here and now: split by paper, near-duplicates on one"
-        " side, each row with its lineage. Exit code 0: the snapshot is ready; 2: there is none."
+        "Freeze a project's accepted legends into a snapshot: split by paper, without"
+        " near-duplicates across splits, each row with its lineage. Exit code 0: the snapshot is"
+        " ready; 2: no snapshot was made."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument(
-            "project", metavar="PROJECT", help="the project's address, such as demo"
-        )
-        parser.add_argument("--note", default="", help="what it is for")
+        parser.add_argument("project", metavar="PROJECT", help="the project's slug, such as demo")
+        parser.add_argument("--note", default="", help="purpose of the snapshot")
         parser.add_argument(
             "--accepted-from",
-            metavar="DAY",
-            help="legends accepted on this day or later, such as 2026-01-31",
+            metavar="DATE",
+            help="only legends accepted on this day or later, such as 2026-01-31",
         )
         parser.add_argument(
-            "--accepted-to", metavar="DAY", help="legends accepted on this day or earlier"
+            "--accepted-to", metavar="DATE", help="only legends accepted on this day or earlier"
         )
         parser.add_argument(
             "--curator",
@@ -47,7 +45,7 @@ class Command(SnapshotCommand):
             action="append",
             default=[],
             metavar="USERNAME",
-            help="legends that they accepted",
+            help="only legends accepted by this user; may be repeated",
         )
         parser.add_argument(
             "--label",
@@ -55,7 +53,7 @@ class Command(SnapshotCommand):
             action="append",
             default=[],
             metavar="CODE",
-            help="only entities of this label",
+            help="only entities of this label; may be repeated",
         )
         kinds = ", ".join(DecisionKind.values)
         parser.add_argument(
@@ -64,22 +62,24 @@ class Command(SnapshotCommand):
             action="append",
             default=[],
             metavar="KIND",
-            help=f"only panels that were decided so: {kinds}",
+            help=f"only panels with this kind of decisions; may be repeated: {kinds}",
         )
         parser.add_argument(
             "--split-file",
             metavar="FILE",
-            help="lines DOI<tab>side; papers that it does not name lie by the fixed rule",
+            help="lines DOI<tab>split; papers that it does not name follow the fixed rule",
         )
 
-    def perform(self, *, project: str, note: str, split_file: str | None, **asked: Any) -> Outcome:
+    def perform(
+        self, *, project: str, note: str, split_file: str | None, **options: Any
+    ) -> Outcome:
         source = project_named(project)
         filters = SnapshotFilter(
-            accepted_from=_day(asked["accepted_from"]),
-            accepted_to=_day(asked["accepted_to"]),
-            curators=users_named(asked["curators"]),
-            labels=tuple(asked["labels"]),
-            decisions=tuple(asked["decisions"]),
+            accepted_from=_day(options["accepted_from"]),
+            accepted_to=_day(options["accepted_to"]),
+            curators=users_named(options["curators"]),
+            labels=tuple(options["labels"]),
+            decisions=tuple(options["decisions"]),
         )
         snapshot = self.freeze(
             source,
@@ -87,45 +87,45 @@ class Command(SnapshotCommand):
             filters=filters,
             split_file=_split(source, split_file) if split_file else None,
         )
-        counts, report = snapshot.counts, snapshot.report
-        n_spans, n_swept = (
-            sum(counts[side]["spans"] for side in SPLITS),
-            sum(sum(counts[side]["swept"].values()) for side in SPLITS),
-        )
-        lines = [f"{'':8}{'papers':>10}{'panels':>10}{'entities':>10}"]
-        lines += [
-            f"{side:8}{counts[side]['papers']:>10,}{counts[side]['panels']:>10,}{counts[side]['spans']:>10,}"
-            for side in SPLITS
-        ]
-        lines += [f"left out: {n:,} panels ({reason})" for reason, n in report["left_out"].items()]
-        lines.append(
-            f"{n_swept:,} of {n_spans:,} entities were accepted with their legend and never decided"
-            " by themselves."
-        )
-        lines.append(f"Snapshot {snapshot.number} of {source.slug} lies in {snapshot.folder}.")
         summary = {
             "project": source.slug,
             "snapshot": snapshot.number,
             "content_hash": snapshot.content_hash,
             "folder": str(snapshot.folder),
+            "split_rule": snapshot.split_rule,
+            "n_swept": _n_bulk_accepted(snapshot),
+            "counts": snapshot.counts,
+            "report": snapshot.report,
         }
-        return Outcome(
-            {
-                **summary,
-                "split_rule": snapshot.split_rule,
-                "n_swept": n_swept,
-                "counts": counts,
-                "report": report,
-            },
-            lines,
-        )
+        return Outcome(summary, _lines(snapshot))
 
 
-def _day(told: str | None) -> date | None:
+def _n_bulk_accepted(snapshot: Snapshot) -> int:
+    return sum(counts.n_bulk_accepted for counts in snapshot.counts_by_split.values())
+
+
+def _lines(snapshot: Snapshot) -> list[str]:
+    lines = [f"{'':8}{'papers':>10}{'panels':>10}{'entities':>10}"]
+    n_spans = 0
+    for split in SPLITS:
+        counts = snapshot.counts_of(split)
+        n_spans += counts.spans
+        lines.append(f"{split:8}{counts.papers:>10,}{counts.panels:>10,}{counts.spans:>10,}")
+    for reason, n in snapshot.typed_report.left_out.items():
+        lines.append(f"left out: {n:,} panels ({reason})")
+    lines.append(
+        f"{_n_bulk_accepted(snapshot):,} of {n_spans:,} entities were bulk-accepted with their"
+        " legend."
+    )
+    lines.append(f"Snapshot {snapshot.number} of {snapshot.project.slug} is in {snapshot.folder}.")
+    return lines
+
+
+def _day(text: str | None) -> date | None:
     try:
-        return date.fromisoformat(told) if told else None
+        return date.fromisoformat(text) if text else None
     except ValueError as error:
-        raise UserError(f"{told} is no day; write it as 2026-01-31.") from error
+        raise UserError(f"{text} is not a date. Write it as 2026-01-31.") from error
 
 
 def _split(project: Project, name: str) -> SplitFile:

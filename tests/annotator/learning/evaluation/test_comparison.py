@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from annotator.accounts.actors import SYSTEM
 from annotator.corpus.models import Document
 from annotator.datasets.models import Snapshot
-from annotator.datasets.snapshots import rows_of
+from annotator.datasets.snapshots.contents import rows_of
 from annotator.jobs.models import JobState
 from annotator.jobs.services import run_job
 from annotator.learning.evaluation import recorder as recording

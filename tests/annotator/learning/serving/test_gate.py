@@ -16,7 +16,7 @@ from annotator.accounts.models import User
 from annotator.common.errors import UserError
 from annotator.corpus.models import Project
 from annotator.datasets.models import Snapshot
-from annotator.datasets.services import add_snapshot, build_snapshot
+from annotator.datasets.snapshots.services import add_snapshot, build_snapshot
 from annotator.learning.models import Evaluation, GateRules, ModelVersion, Promotion
 from annotator.learning.serving.gate import (
     MIN_REASON,

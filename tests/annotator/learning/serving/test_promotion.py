@@ -14,8 +14,9 @@ from annotator.common.errors import UserError
 from annotator.corpus.models import Document, Layer, LayerKind, Project
 from annotator.corpus.services import create_project
 from annotator.datasets.models import Snapshot
-from annotator.datasets.services import add_snapshot, build_snapshot
-from annotator.datasets.snapshots import LeakError, rows_of
+from annotator.datasets.snapshots.contents import rows_of
+from annotator.datasets.snapshots.leaks import LeakError
+from annotator.datasets.snapshots.services import add_snapshot, build_snapshot
 from annotator.jobs.models import Job, JobState
 from annotator.jobs.runs import JobRun
 from annotator.jobs.services import run_job

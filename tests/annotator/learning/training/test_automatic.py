@@ -19,7 +19,7 @@ from annotator.accounts.models import User
 from annotator.common.errors import UserError
 from annotator.corpus.models import Document, Project
 from annotator.datasets.models import Snapshot, SnapshotState
-from annotator.datasets.services import add_snapshot, build_snapshot
+from annotator.datasets.snapshots.services import add_snapshot, build_snapshot
 from annotator.jobs import periodic
 from annotator.jobs.models import Job, JobState, PeriodicWork, Worker
 from annotator.jobs.services import request_cancel, run_job

@@ -9,8 +9,8 @@ import pytest
 from annotator.accounts.actors import SYSTEM
 from annotator.corpus.models import Document
 from annotator.datasets.models import Snapshot
-from annotator.datasets.services import add_snapshot, build_snapshot
-from annotator.datasets.snapshots import rows_of
+from annotator.datasets.snapshots.contents import rows_of
+from annotator.datasets.snapshots.services import add_snapshot, build_snapshot
 from annotator.learning.models import ModelVersion, RunState
 from ner_engine.split import split_of
 from tests.annotator.datasets.conftest import long_legend

@@ -19,7 +19,7 @@ from annotator.accounts.models import User
 from annotator.corpus.imports import import_documents
 from annotator.corpus.services import create_project
 from annotator.datasets.models import Snapshot
-from annotator.datasets.services import add_snapshot, build_snapshot
+from annotator.datasets.snapshots.services import add_snapshot, build_snapshot
 from annotator.jobs.models import Job, JobState
 from annotator.learning import engine
 from annotator.learning.models import (

@@ -19,10 +19,10 @@ from annotator.accounts.models import User
 from annotator.common.errors import UserError
 from annotator.corpus.models import Document, Membership, Project, Role
 from annotator.corpus.services import create_project
-from annotator.datasets.guard import change_snapshot_rules
 from annotator.datasets.models import Snapshot
-from annotator.datasets.services import add_snapshot, build_snapshot
-from annotator.datasets.snapshots import rows_of
+from annotator.datasets.snapshots.contents import rows_of
+from annotator.datasets.snapshots.guard import change_snapshot_rules
+from annotator.datasets.snapshots.services import add_snapshot, build_snapshot
 from annotator.jobs.models import Job, JobState
 from annotator.learning.models import ModelVersion, TrainingRun
 from annotator.learning.training import disk_space as room

@@ -16,7 +16,7 @@ from annotator.accounts.actors import SYSTEM
 from annotator.accounts.models import User
 from annotator.common.errors import UserError
 from annotator.corpus.models import Document, Project, QueueOrder
-from annotator.datasets.services import add_snapshot, build_snapshot
+from annotator.datasets.snapshots.services import add_snapshot, build_snapshot
 from annotator.learning.models import (
     ModelVersion,
     TrainingSeries,

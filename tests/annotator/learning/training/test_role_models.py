@@ -17,7 +17,7 @@ from annotator.corpus.models import (
     Project,
 )
 from annotator.datasets.models import Snapshot
-from annotator.datasets.services import add_snapshot, build_snapshot
+from annotator.datasets.snapshots.services import add_snapshot, build_snapshot
 from annotator.jobs.services import run_job
 from annotator.learning import engine
 from annotator.learning.models import (

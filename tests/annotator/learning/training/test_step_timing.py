@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from annotator.accounts.actors import SYSTEM
 from annotator.datasets.models import Snapshot
-from annotator.datasets.snapshots import rows_of
+from annotator.datasets.snapshots.contents import rows_of
 from annotator.jobs.errors import JobLostError
 from annotator.jobs.models import Job, JobState
 from annotator.jobs.services import run_job

@@ -13,7 +13,7 @@ from annotator.accounts.actors import SYSTEM
 from annotator.corpus.imports import import_documents
 from annotator.corpus.models import Document, Project, Span
 from annotator.corpus.services import create_project
-from annotator.datasets.services import export_dataset
+from annotator.datasets.exports.services import export_dataset
 from annotator.review.editing.databases import (
     DATABASES,
     SPECIES,

@@ -285,7 +285,7 @@ def test_panels_without_letters_are_no_problem() -> None:
 def test_an_exported_legend_says_how_each_entity_was_decided(
     make_legend: MakeLegend, operate: Operate, project: Project, tmp_path: Path
 ) -> None:
-    from annotator.datasets.services import export_dataset
+    from annotator.datasets.exports.services import export_dataset
 
     text = "Bax Bax Bak MEFs HeLa"
     found = [

@@ -1,5 +1,7 @@
-"""Accepted legends into files: streamed, complete or not at all, and only if every stored entity
-still fits its text."""
+"""The writing of accepted legends into files: streamed, and complete or not at all.
+
+Nothing is written unless every stored entity fits its text.
+"""
 
 from __future__ import annotations
 
@@ -25,81 +27,78 @@ if TYPE_CHECKING:
 
     from annotator.jobs.runs import JobRun
 
-#: What a project may be exported as, and what people read of it.
+#: The formats of an export, with their descriptions.
 EXPORT_FORMATS: Final[Mapping[str, str]] = {
     "sd-nlp": "sd-nlp: words with IOB2 labels, panels and figures",
     "sd-nlp-tokenized": "sd-nlp, tokenised: tokens of roberta-base, cut at 512",
     "jsonl": "JSONL: character spans with their decisions, nothing lost",
 }
-#: Named word for word in an error or a report; the rest is counted.
+#: Number of problems that an error or a report names; the rest is counted.
 MAX_NAMED: Final = 20
 _REPORT: Final = "report.json"
-#: All that an export writes; a folder with nothing else in it is an earlier export, which a new one
-#: may replace.
+#: All files that an export writes. A folder that holds nothing else is an earlier export, which a
+#: new one may replace.
 _FILES_OF_AN_EXPORT: Final = frozenset(
     {"sd_panels", "sd_figs", "train.jsonl", "eval.jsonl", "test.jsonl", "lossy.jsonl", _REPORT}
 )
 
 
 class DamagedAnnotationsError(UserError):
-    """Stored texts or entities are not what they were; nothing was written."""
+    """Stored texts or entities are damaged; nothing was written."""
 
 
 @dataclass
 class AcceptedLegends:
-    """The accepted legends of a project as engine documents, in order of their id, in constant
-    memory; ``damaged`` fills on the way.
+    """The accepted legends of a project as engine documents, by ascending id, in constant memory.
 
-    Their ids are those of their source and ``attributes["lineage"]`` says what they were made from,
-    so that a row finds its way back to its screen.
+    The documents have the ids of their source, and their provenance in ``attributes["lineage"]``,
+    by which a row is traced back to its review page. ``damaged`` fills during iteration.
+    ``chosen`` are the accepted legends to read; None reads all.
     """
 
     project: Project
     run: JobRun | None = None
     damaged: list[Problem] = field(default_factory=list)
-    #: Those of the project's accepted legends that are asked for; None for all.
     chosen: QuerySet[Document] | None = None
 
     def __iter__(self) -> Iterator[schema.Document]:
         accepted = self.project.documents.accepted() if self.chosen is None else self.chosen
         total = accepted.count()
-        for n, document in enumerate(
-            engine_documents(accepted, on_problem=self.damaged.append, with_suggestions=False),
-            start=1,
-        ):
+        message = "Writing legends" if self.chosen is None else "Reading legends"
+        documents = engine_documents(
+            accepted, on_problem=self.damaged.append, with_suggestions=False
+        )
+        for n, document in enumerate(documents, start=1):
             if self.run is not None:
                 self.run.check()
-                self.run.report(
-                    done=n,
-                    total=total,
-                    message="Reading legends" if self.chosen is not None else "Writing legends",
-                )
+                self.run.report(done=n, total=total, message=message)
             yield _with_lineage(document)
 
 
 def refuse_damage(
-    damaged: Sequence[Problem], *, advice: str = "Mend them, then start again."
+    damaged: Sequence[Problem], *, advice: str = "Repair them, then start again."
 ) -> None:
-    """Raise ``DamagedAnnotationsError`` naming what is damaged, where anything is."""
-    if damaged:
-        more = f" And {len(damaged) - MAX_NAMED} more." if len(damaged) > MAX_NAMED else ""
-        count = (
-            "1 accepted legend is"
-            if len(damaged) == 1
-            else f"{len(damaged):,} accepted legends are"
-        )
-        raise DamagedAnnotationsError(
-            f"Nothing was written, because {count} damaged. {' '.join(_named(damaged))}{more}"
-            f" {advice}"
-        )
+    """Raise ``DamagedAnnotationsError`` naming the damaged legends, if there are any."""
+    if not damaged:
+        return
+    count = f"{len(damaged):,} accepted legends are"
+    if len(damaged) == 1:
+        count = "1 accepted legend is"
+    sentences = _sentences(damaged)
+    if len(damaged) > MAX_NAMED:
+        sentences.append(f"And {len(damaged) - MAX_NAMED} more.")
+    raise DamagedAnnotationsError(
+        f"Nothing was written, because {count} damaged. {' '.join(sentences)} {advice}"
+    )
 
 
-def _named(damaged: Sequence[Problem]) -> list[str]:
-    """The first of them as sentences that say which legend it is."""
-    return [
-        problem.message if problem.where in problem.message else str(problem)
-        for problem in damaged[:MAX_NAMED]
-    ]
+def _sentences(damaged: Sequence[Problem]) -> list[str]:
+    """Return the first problems as sentences that name the legend."""
+    sentences = []
+    for problem in damaged[:MAX_NAMED]:
+        is_named = problem.where in problem.message
+        sentences.append(problem.message if is_named else str(problem))
+    return sentences
 
 
 def _with_lineage(document: schema.Document) -> schema.Document:
@@ -116,8 +115,11 @@ def _with_lineage(document: schema.Document) -> schema.Document:
 
 @dataclass(frozen=True, slots=True)
 class ExportChoice:
-    """What to write. ``public_form`` is the sd-nlp of the public converter to the letter;
-    ``tokenizer`` a folder or cached name."""
+    """The format and options of an export.
+
+    ``public_form`` writes sd-nlp exactly as the public converter does; ``tokenizer`` is a folder
+    or a cached name.
+    """
 
     format_name: str
     tokenizer: str
@@ -125,40 +127,36 @@ class ExportChoice:
     leave_out_damaged: bool = False
 
     def target(self) -> Target:
-        """Raises ``UserError`` for a format that is not written."""
+        """Return the format to write. Raises ``UserError`` for an unknown format."""
         if self.format_name not in EXPORT_FORMATS:
             raise UserError(
-                f'"{self.format_name}" is no export format; formats are'
+                f'"{self.format_name}" is not an export format; formats are'
                 f" {', '.join(EXPORT_FORMATS)}."
             )
-        return Target(
-            self.format_name,
-            flavour=PUBLIC if self.public_form else DEFAULT,
-            tokenizer=self.tokenizer,
-        )
+        flavour = PUBLIC if self.public_form else DEFAULT
+        return Target(self.format_name, flavour=flavour, tokenizer=self.tokenizer)
 
 
 def write_export(
     project: Project, choice: ExportChoice, out: Path, run: JobRun | None = None
 ) -> dict[str, Any]:
-    """Write the accepted legends of ``project`` into the folder ``out``; the report.
+    """Write the accepted legends of ``project`` into the folder ``out``; return the report.
 
-    Raises ``UserError`` where nothing is accepted, ``out`` holds something else, or the tokenizer
-    is missing; ``DamagedAnnotationsError``.
+    Raises ``UserError`` if no legend is accepted, ``out`` holds other files, or the tokenizer is
+    missing; ``DamagedAnnotationsError``.
     """
     target = choice.target()
     report = Report()
     with whole_folder(out) as part:
+        legends = AcceptedLegends(project, run, report.problems)
         try:
-            n = write_documents(
-                AcceptedLegends(project, run, report.problems), target, part, report
-            )
+            n = write_documents(legends, target, part, report)
         except FormatError as error:
             raise UserError(f"{error}.") from error
         if not choice.leave_out_damaged or not n:
             refuse_damage(
                 report.problems,
-                advice="Mend them, or have them left out (export_dataset --leave-out-damaged).",
+                advice="Repair them, or leave them out (export_dataset --leave-out-damaged).",
             )
         if not n:
             raise UserError(
@@ -170,17 +168,16 @@ def write_export(
         "counts": dict(sorted(report.counts.items())),
         "n_lossy": report.counts["lossy"],
         "n_left_out": len(report.problems),
-        "left_out": _named(report.problems),
+        "left_out": _sentences(report.problems),
     }
 
 
 @contextmanager
 def whole_folder(out: Path) -> Iterator[Path]:
-    """A folder to write into that becomes ``out`` when the block ends well, and vanishes when it
-    does not.
+    """Yield a folder to write into, which becomes ``out`` if the block succeeds.
 
-    An earlier export at ``out`` is replaced in one rename; anything else there is left alone and
-    ``UserError`` raised.
+    If the block fails, the folder is removed. An earlier export at ``out`` is replaced in one
+    rename. Raises ``UserError`` if ``out`` holds anything else, which is left alone.
     """
     _check_free(out)
     with workbench(out) as bench:
@@ -195,8 +192,8 @@ def _check_free(out: Path) -> None:
         return
     if out.exists() or out.is_symlink():
         raise UserError(
-            f"{out} holds something else already. Name a new folder; an earlier export is the only"
-            " thing that is replaced."
+            f"{out} already holds other files. Name a new folder, or one that holds only an earlier"
+            " export."
         )
 
 
@@ -212,7 +209,7 @@ def _put_in_place(part: Path, out: Path, old: Path) -> None:
 
 
 def zip_folder(folder: Path, archive: Path) -> None:
-    """Pack the files of ``folder`` under the archive's own name."""
+    """Pack the files of ``folder`` into ``archive``, below a folder of the archive's name."""
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=4) as packed:
         for path in sorted(path for path in folder.rglob("*") if path.is_file()):
             packed.write(path, f"{archive.stem}/{path.relative_to(folder)}")

@@ -1,5 +1,4 @@
-"""Snapshots in the admin panel: freeze what is accepted, look at what is in it, hold it against
-another, download it."""
+"""Snapshots in the admin site: freeze, inspect, compare and download them."""
 
 from __future__ import annotations
 
@@ -7,6 +6,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -26,11 +26,11 @@ from annotator.corpus.admin.rows import (
     visible_project,
 )
 from annotator.corpus.models import Project
-from annotator.datasets import archives, reading
-from annotator.datasets.adminforms import FreezeForm, RulesForm
-from annotator.datasets.guard import Rules, change_snapshot_rules
+from annotator.datasets.forms import FreezeForm, RulesForm
 from annotator.datasets.models import Snapshot, SnapshotState
-from annotator.datasets.services import (
+from annotator.datasets.snapshots import archives, reading
+from annotator.datasets.snapshots.guard import Rules, change_snapshot_rules
+from annotator.datasets.snapshots.services import (
     add_split_file,
     compare_snapshots,
     freeze_snapshot,
@@ -42,15 +42,17 @@ from annotator.jobs.errors import JobConflictError
 from annotator.jobs.services import nobody_listens_for
 from ner_engine.split import SPLITS
 
-SIDES_IN_WORDS = {
-    "train": "to learn from",
-    "eval": "to choose the best step by",
-    "test": "held out, to judge by",
+SPLITS_IN_WORDS = {
+    "train": "for training",
+    "eval": "for choosing the best step",
+    "test": "held out, for evaluation",
 }
 
 
 @admin.register(Snapshot)
 class SnapshotAdmin(ProjectRowsAdmin):
+    """The pages of snapshots."""
+
     list_display = ("name", "project", "shown_state", "panels", "note", "created_by", "created_at")
     list_filter = (OWN_PROJECTS, "state")
     list_select_related = ("project", "created_by")
@@ -87,22 +89,17 @@ class SnapshotAdmin(ProjectRowsAdmin):
 
     @display(description="Panels: train / eval / test")
     def panels(self, snapshot: Snapshot) -> str:
-        return (
-            " / ".join(f"{snapshot.counts[side]['panels']:,}" for side in SPLITS)
-            if snapshot.counts
-            else "–"
-        )
+        if not snapshot.counts:
+            return "–"
+        return " / ".join(f"{snapshot.counts_of(split).panels:,}" for split in SPLITS)
 
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """Freeze the accepted legends of a project in the background."""
         user = signed_in(request)
-        projects = [
-            project
-            for project in Project.objects.visible_to(user).filter(archived_at=None)
-            if can(user, project, Action.TRAIN)
-        ]
+        visible = Project.objects.visible_to(user).filter(archived_at=None)
+        projects = [project for project in visible if can(user, project, Action.TRAIN)]
         if not projects:
             raise PermissionDenied(
                 "You may not train models. Ask a manager of a project for the right."
@@ -120,15 +117,11 @@ class SnapshotAdmin(ProjectRowsAdmin):
                 form.add_error(None, str(error))
             else:
                 return redirect("admin:datasets_snapshot_change", snapshot.pk)
-        facts = [
-            (
-                project,
-                project.documents.accepted().count(),
-                Rules.of(project),
-                can(user, project, Action.MANAGE),
-            )
-            for project in projects
-        ]
+        facts = []
+        for project in projects:
+            n_accepted = project.documents.accepted().count()
+            may_manage = can(user, project, Action.MANAGE)
+            facts.append((project, n_accepted, Rules.of(project), may_manage))
         return self.page(
             request,
             "admin/datasets/freeze.html",
@@ -139,19 +132,16 @@ class SnapshotAdmin(ProjectRowsAdmin):
         )
 
     def _freeze(self, request: HttpRequest, form: FreezeForm) -> Snapshot:
-        user, project, split_file = (
-            signed_in(request),
-            form.cleaned_data["project"],
-            form.cleaned_data["split_file"],
-        )
-        if upload := form.cleaned_data["split_upload"]:
+        user, entered = signed_in(request), form.cleaned_data
+        project, split_file = entered["project"], entered["split_file"]
+        if upload := entered["split_upload"]:
             split_file = add_split_file(
                 project=project, actor=user, name=upload.name or "split", lines=upload
             )
         return freeze_snapshot(
             project=project,
             actor=user,
-            note=form.cleaned_data["note"],
+            note=entered["note"],
             filters=form.filters(),
             split_file=split_file,
         )
@@ -172,7 +162,7 @@ class SnapshotAdmin(ProjectRowsAdmin):
         )
 
     def part_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """What changes on the page while the snapshot is being built."""
+        """Show the part of the page that changes while the snapshot is being built."""
         facts = self._facts(request, self.row(request, pk))
         is_building = facts["snapshot"].state == SnapshotState.BUILDING
         return TemplateResponse(
@@ -183,58 +173,58 @@ class SnapshotAdmin(ProjectRowsAdmin):
         )
 
     def rows_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """The panels of one side, a page at a time: what each was made from, and the way to its
-        review screen."""
+        """Show the panels of one split with their provenance, a page at a time."""
         snapshot = self.row(request, pk)
-        side = request.GET.get("side", "train")
-        if side not in SPLITS or not snapshot.is_ready:
-            raise Http404("There is no such side, or the snapshot is not ready.")
-        page = keyset_page(
-            snapshot.rows.filter(side=side).select_related("document"), request.GET, size=PAGE_SIZE
-        )
-        context = {
-            "snapshot": snapshot,
-            "side": side,
-            "sides": SIDES_IN_WORDS,
-            "rows": reading.panels_of(snapshot, page.rows),
-            "page": page,
-        }
+        split = request.GET.get("split", "train")
+        if split not in SPLITS or not snapshot.is_ready:
+            raise Http404("There is no such split, or the snapshot is not ready.")
+        rows = snapshot.rows.filter(split=split).select_related("document")
+        page = keyset_page(rows, request.GET, size=PAGE_SIZE)
         return self.page(
-            request, "admin/datasets/rows.html", f"Snapshot {snapshot.number}, {side}", **context
+            request,
+            "admin/datasets/rows.html",
+            f"Snapshot {snapshot.number}, {split}",
+            snapshot=snapshot,
+            split=split,
+            splits=SPLITS_IN_WORDS,
+            rows=reading.panels_of(snapshot, page.rows),
+            page=page,
         )
 
     def diff_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """What the snapshot has otherwise than another of its project, the one before it where none
-        is named."""
+        """Show the changes since another snapshot, by default the one before."""
         snapshot = self.row(request, pk)
         others = Snapshot.objects.filter(
             project=snapshot.project, state=SnapshotState.READY
         ).exclude(pk=pk)
-        asked = request.GET.get("with", "")
-        old = (
-            others.filter(number=int(asked)).first()
-            if asked.isdecimal() and len(asked) < 10
-            else others.filter(number__lt=snapshot.number).first()
-        )
+        old = self._snapshot_to_compare(request, snapshot, others)
         context: dict[str, Any] = {"snapshot": snapshot, "others": others, "old": old}
         if old is not None:
             try:
-                found = compare_snapshots(old=old, new=snapshot, actor=signed_in(request))
+                difference = compare_snapshots(old=old, new=snapshot, actor=signed_in(request))
             except UserError as error:
                 context["problem"] = str(error)
             else:
-                context |= reading.difference_in_words(found)
+                context |= reading.difference_in_words(difference)
         return self.page(
             request,
             "admin/datasets/diff.html",
-            f"Snapshot {snapshot.number}: what changed",
+            f"Snapshot {snapshot.number}: changes",
             **context,
         )
+
+    def _snapshot_to_compare(
+        self, request: HttpRequest, snapshot: Snapshot, others: QuerySet[Snapshot]
+    ) -> Snapshot | None:
+        number = request.GET.get("with", "")
+        if number.isdecimal() and len(number) < 10:
+            return others.filter(number=int(number)).first()
+        return others.filter(number__lt=snapshot.number).first()
 
     def download_view(
         self, request: HttpRequest, pk: int, name: str
     ) -> StreamingHttpResponse | FileResponse:
-        """An archive of one form, or one of the lists that lie beside the rows."""
+        """Send an archive of one form, or one of the lists beside the rows."""
         snapshot, user = self.row(request, pk), signed_in(request)
         try:
             if name not in archives.FORMS:
@@ -252,14 +242,14 @@ class SnapshotAdmin(ProjectRowsAdmin):
         return StreamingHttpResponse(pieces, content_type="application/zip", headers=headers)
 
     def rules_view(self, request: HttpRequest, project_id: int) -> HttpResponse:
-        """By which rules the project's snapshots are frozen from now on."""
+        """Show and change the rules for the project's future snapshots."""
         user, project = signed_in(request), visible_project(request, project_id)
         require(user, project, Action.MANAGE)
         form = RulesForm(request.POST) if request.method == "POST" else RulesForm.of(project)
 
         def save() -> str:
             change_snapshot_rules(project=project, actor=user, **form.rules())
-            return f"Snapshots of {project} are frozen by these rules from now on."
+            return f"Saved the snapshot rules of {project}. They hold for future snapshots."
 
         if save_if_valid(request, form, save):
             return redirect("admin:datasets_snapshot_rules", project.pk)
@@ -276,22 +266,19 @@ class SnapshotAdmin(ProjectRowsAdmin):
     def _facts(self, request: HttpRequest, snapshot: Snapshot) -> dict[str, Any]:
         settle_snapshots(project=snapshot.project)
         snapshot.refresh_from_db()
-        user = signed_in(request)
+        user, job = signed_in(request), snapshot.job
+        is_stuck = job is not None and not job.is_final and nobody_listens_for(job)
+        splits = []
+        if snapshot.counts:
+            for split, words in SPLITS_IN_WORDS.items():
+                splits.append((split, words, snapshot.counts_of(split)))
         return {
             "snapshot": snapshot,
-            "job": snapshot.job,
-            "nobody_listens": (
-                snapshot.job is not None
-                and not snapshot.job.is_final
-                and nobody_listens_for(snapshot.job)
-            ),
+            "job": job,
+            "nobody_listens": is_stuck,
             "may_train": can(user, snapshot.project, Action.TRAIN),
             "may_export": can(user, snapshot.project, Action.EXPORT),
             "may_manage": can(user, snapshot.project, Action.MANAGE),
-            "sides": (
-                [(side, words, snapshot.counts[side]) for side, words in SIDES_IN_WORDS.items()]
-                if snapshot.counts
-                else []
-            ),
+            "splits": splits,
             **reading.contents_in_words(snapshot),
         }

@@ -1,4 +1,4 @@
-"""Snapshots as archives to download: packed while they are sent, so that no copy lies about."""
+"""Archives of snapshots to download, packed while they are sent: no copy is kept on disk."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from annotator.datasets.freezing import TOKENIZED
+from annotator.datasets.snapshots.line_files import TOKENIZED
 from ner_engine.split import SPLITS
 
 if TYPE_CHECKING:
     from annotator.datasets.models import Snapshot
 
-#: What a snapshot can be downloaded as: the folder in which it lies, and what people read of it.
+#: The forms in which a snapshot can be downloaded, with their descriptions.
 FORMS: Final[Mapping[str, str]] = {
     "jsonl": "JSONL: character spans with their lineage, nothing lost",
     "sd-nlp": "sd-nlp: words with IOB2 labels, panels and figures",
@@ -25,25 +25,27 @@ _FOLDERS: Final[Mapping[str, Sequence[str]]] = {
     "sd-nlp": ("sd_panels/", "sd_figs/"),
     "sd-nlp-tokenized": (f"{TOKENIZED}sd_panels/", f"{TOKENIZED}sd_figs/"),
 }
-_PIECE: Final = 1 << 20
-#: Weights: numbers without a pattern.
+_BLOCK_BYTES: Final = 1 << 20
+#: Weights of models: compression does not make them smaller.
 _INCOMPRESSIBLE: Final = ".safetensors"
 
 
 def files_of(folder: Path, form: str) -> list[str]:
-    """The files of a form below the snapshot's folder; none where the form is unknown or was not
-    written."""
-    names = [f"{sub}{side}.jsonl" for sub in _FOLDERS.get(form, ()) for side in SPLITS]
+    """Return the files of a form below the snapshot's folder.
+
+    The list is empty if the form is unknown or was not written.
+    """
+    names = [f"{sub}{split}.jsonl" for sub in _FOLDERS.get(form, ()) for split in SPLITS]
     return names if all((folder / name).is_file() for name in names) else []
 
 
 def stem(snapshot: Snapshot, form: str) -> str:
-    """What an archive is called, without its ending."""
+    """Return the name of an archive without its extension."""
     return f"{snapshot.project.slug}-snapshot-{snapshot.number}-{form}"
 
 
 class _Pipe:
-    """What is written into it is taken out of it again; it cannot be wound back."""
+    """A write-only stream whose data is taken out piece by piece; it cannot seek."""
 
     def __init__(self) -> None:
         self._pieces: list[bytes] = []
@@ -53,32 +55,36 @@ class _Pipe:
         return len(data)
 
     def flush(self) -> None:
-        """Nothing waits."""
+        """Do nothing: data is available at once."""
 
-    def taken(self) -> bytes:
+    def take(self) -> bytes:
         data = b"".join(self._pieces)
         self._pieces.clear()
         return data
 
 
 def zip_stream(folder: Path, names: Sequence[str], *, top: str, when: datetime) -> Iterator[bytes]:
-    """A zip of the files below one folder ``top``, in pieces of a few megabytes at most; the same
-    files give the same bytes."""
+    """Yield a zip of the files below one folder ``top``, in pieces of a few megabytes at most.
+
+    The same files give the same bytes.
+    """
     pipe = _Pipe()
     with zipfile.ZipFile(pipe, "w", zipfile.ZIP_DEFLATED, compresslevel=4) as archive:  # type: ignore[call-overload]
         for name in names:
-            entry = zipfile.ZipInfo(
-                f"{top}/{name.removeprefix(TOKENIZED)}", date_time=when.timetuple()[:6]
-            )
-            entry.compress_type = (
-                zipfile.ZIP_STORED if name.endswith(_INCOMPRESSIBLE) else zipfile.ZIP_DEFLATED
-            )
+            entry = _entry(f"{top}/{name.removeprefix(TOKENIZED)}", when)
             with (
                 (folder / name).open("rb") as source,
                 archive.open(entry, "w", force_zip64=True) as target,
             ):
-                while piece := source.read(_PIECE):
-                    target.write(piece)
-                    if data := pipe.taken():
+                while block := source.read(_BLOCK_BYTES):
+                    target.write(block)
+                    if data := pipe.take():
                         yield data
-    yield pipe.taken()
+    yield pipe.take()
+
+
+def _entry(name: str, when: datetime) -> zipfile.ZipInfo:
+    entry = zipfile.ZipInfo(name, date_time=when.timetuple()[:6])
+    is_stored = name.endswith(_INCOMPRESSIBLE)
+    entry.compress_type = zipfile.ZIP_STORED if is_stored else zipfile.ZIP_DEFLATED
+    return entry
