@@ -176,7 +176,7 @@ def take_training(browser: Browser, demo: Demo, look: Look) -> bytes:
     page = look.sign_in(browser, demo, "admin")
     page.goto("/admin/datasets/snapshot/add/")
     page.locator("[name=note]").fill("First legends decided by hand")
-    page.get_by_role("button", name="Freeze").click()
+    page.get_by_role("button", name="Freeze snapshot").click()
     page.get_by_role("link", name="Train on").first.wait_for(timeout=60_000)
     page.goto("/admin/learning/trainingrun/add/")
     for name, value in {"epochs": "4", "learning_rate": "1e-4", "batch_size": "8"}.items():
