@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-#: Pass on an event: start, step, eval, blending, blend, done or cancelled.
+#: Pass on an event; the help of ``train`` lists them.
 Emit = Callable[[Mapping[str, Any]], None]
 
 

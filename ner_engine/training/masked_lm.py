@@ -54,7 +54,7 @@ class MaskedHead:
 
 
 class MaskedTrainer(RunTrainer):
-    """The trainer with logits at masked positions alone; it masks anew in each epoch."""
+    """The trainer with logits at masked positions alone; it masks differently in each epoch."""
 
     def __init__(self, *, head: MaskedHead, train_dataset: MaskedWindows, **settings: Any) -> None:
         super().__init__(train_dataset=train_dataset, **settings)

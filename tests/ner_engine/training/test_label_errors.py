@@ -95,7 +95,7 @@ def test_error_scores_follow_label_and_boundary_probabilities() -> None:
     assert spurious.predicted is None
     assert spurious.error_score == 1.0
     assert compare([Labelled(21, 25, "ORGANISM")], model, TYPES)[-1].decided is None, (
-        "what the model does not know it cannot doubt"
+        "labels that the model does not have are left out"
     )
 
 
