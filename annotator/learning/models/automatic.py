@@ -13,11 +13,11 @@ from annotator.learning.models.training_runs import TrainingRun
 
 
 class AutomaticTraining(models.Model):
-    """Whether and when a project trains by itself; off unless there is a row that ``is_on``.
+    """When a project trains automatically; never without a row that ``is_on``.
 
-    After ``every_panels`` newly accepted panels, or when ``every_days`` have passed and anything is
-    new, whichever comes first. ``looked_at`` is when a worker looked last, ``said`` what came of it
-    in a sentence.
+    It trains after ``every_panels`` newly accepted panels, or after ``every_days`` if any were
+    accepted, whichever comes first. ``looked_at`` is when a worker last checked, ``said`` the
+    sentence about that check.
     """
 
     project = models.OneToOneField(
@@ -88,8 +88,7 @@ class AutomaticRoundQuerySet(StatefulQuerySet["AutomaticRound"]):
 
 
 class AutomaticRound(models.Model):
-    """One time that a project began to train by itself: why, the snapshot and the run it came to,
-    and ``outcome``, how it ended."""
+    """One automatic training: its reason, its snapshot and run, and its ``outcome`` in words."""
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="automatic_rounds")
     reason = models.CharField(max_length=300)

@@ -9,7 +9,7 @@ from django.db.models import Q
 from annotator.corpus.models import Project
 from annotator.learning.models.model_versions import ModelVersion
 
-#: Hexadecimal digits by which texts are told apart: a share is met to a millionth.
+#: Hexadecimal digits of the texts' hashes that are compared: a fraction is met to a millionth.
 _BOUND_DIGITS = 6
 
 
@@ -19,8 +19,10 @@ class CanaryQuerySet(models.QuerySet["Canary"]):
 
 
 class Canary(models.Model):
-    """A candidate that tags ``share`` (0-1) of a project's newly tagged legends in place of the
-    serving model, to be compared with it."""
+    """A candidate that tags a fraction (``share``, 0-1) of a project's new legends.
+
+    It is compared with the serving model, ``beside``.
+    """
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="canaries")
     model_version = models.ForeignKey(
@@ -58,11 +60,10 @@ class Canary(models.Model):
 
     @property
     def percent(self) -> str:
-        """The share in hundredths, as it was asked for."""
+        """The fraction as a percentage."""
         return f"{100 * self.share:.6g}"
 
     @property
     def bound(self) -> str:
-        """A legend is the candidate's where the hash of its text lies below this: always the same
-        ones, and more of them for a larger share."""
+        """The hash below which a text is the candidate's; a larger fraction adds texts."""
         return f"{int(self.share * 16**_BOUND_DIGITS):0{_BOUND_DIGITS}x}"

@@ -10,19 +10,17 @@ from annotator.learning.models.model_versions import ModelVersion
 
 
 class EvaluationManager(models.Manager["Evaluation"]):
-    """Leaves ``findings`` in the database until somebody asks for them: they are a line a text, and
-    lists need none."""
+    """Loads ``findings`` only when they are used: they have a line a text, and lists need none."""
 
     def get_queryset(self) -> models.QuerySet[Evaluation]:
         return super().get_queryset().defer("findings")
 
 
 class Evaluation(models.Model):
-    """How one model did on the held-out papers of one snapshot; ``scores`` as
-    ``ner_engine.inference.evaluation`` gives them, and ``partial`` ones.
+    """The scores of one model on the held-out papers of one snapshot.
 
-    ``findings`` are the counts of each text and what went wrong, as ``learning.judging`` reads
-    them; {} where none were kept.
+    ``scores`` are those of ``ner_engine.inference.evaluation``, and ``partial`` ones. ``findings``
+    are the counts and errors of each text (see ``evaluation.recorder``), {} if none were stored.
     """
 
     model_version = models.ForeignKey(

@@ -12,8 +12,7 @@ from annotator.corpus.models import STEP_WORDS, Project
 
 
 class ModelTask(models.TextChoices):
-    """What a model tells: one of the steps in which legends are tagged. The values are those of
-    ``ner_engine.registry.tasks``."""
+    """What a model predicts: the values are the tasks of ``ner_engine.registry.tasks``."""
 
     ENTITIES = "entities", "entities"
     PANELS = "panels", STEP_WORDS["panels"]
@@ -22,7 +21,7 @@ class ModelTask(models.TextChoices):
 
     @property
     def is_optional(self) -> bool:
-        """Whether legends can be tagged without it."""
+        """Whether legends can be tagged without a model of this task."""
         return self is not ModelTask.ENTITIES
 
 
@@ -35,13 +34,12 @@ class ModelOrigin(models.TextChoices):
 
 class ModelVersionQuerySet(models.QuerySet["ModelVersion"]):
     def usable_in(self, project: Project) -> ModelVersionQuerySet:
-        """Models in use that are the project's own or everybody's."""
+        """Return active models that belong to the project or to all projects."""
         return self.filter(Q(project=None) | Q(project=project), retired_at=None)
 
 
 class ModelVersion(models.Model):
-    """One immutable tagger. ``name`` is what people, layers and exports call it; ``location`` is
-    what the engine loads; ``task`` is what it tells, read from its files.
+    """One immutable tagger, known by its ``name`` to users, layers and exports.
 
     ``location`` is "bundled", a hub name, or a folder relative to MODELS_DIR for a trained one.
     ``project`` is None for a model every project may use. Models are retired, never deleted.
@@ -72,9 +70,7 @@ class ModelVersion(models.Model):
 
     @property
     def path(self) -> str:
-        """What ``ner_engine.inference`` loads."""
-        return (
-            str(Path(settings.MODELS_DIR) / self.location)
-            if self.origin == ModelOrigin.TRAINED
-            else self.location
-        )
+        """The folder or name that ``ner_engine.inference`` loads."""
+        if self.origin == ModelOrigin.TRAINED:
+            return str(Path(settings.MODELS_DIR) / self.location)
+        return self.location

@@ -11,11 +11,9 @@ from annotator.learning.models.model_versions import ModelTask, ModelVersion
 
 
 class ServingModel(models.Model):
-    """Which model does one step of tagging in a project now: None where the step is switched off.
-    Changed only together with a ``Promotion`` row.
+    """The serving model of one task in a project, None if the stage is switched off.
 
-    A task without a row has the default model. ``task`` is the model's own: ``services`` is never
-    told any other.
+    It changes only together with a ``Promotion`` row. A task without a row has the default model.
     """
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="serving")
@@ -52,17 +50,15 @@ class PromotionKind(models.TextChoices):
 
 class PromotionQuerySet(models.QuerySet["Promotion"]):
     def of_task(self, task: str) -> PromotionQuerySet:
-        """Those of models that tell ``task``."""
+        """Return the changes of models of that task."""
         return self.filter(model_version__task=task)
 
 
 class Promotion(models.Model):
-    """An append-only log of who put which model into service, in place of which, and why; who
-    switched a step off and on; and of canaries.
+    """An append-only log of promotions, switched stages and canaries: who, when and why.
 
-    A switched step is logged with the model that serves, or served, it, a canary with the model
-    that was tried. ``verdict`` is what the gate said of a promoted model, ``reason`` what the
-    person wrote.
+    A switched stage is logged with its serving model, a canary with its candidate. ``verdict`` is
+    the gate result of a promoted model, ``reason`` what the user wrote.
     """
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="promotions")
@@ -90,8 +86,7 @@ class Promotion(models.Model):
 
 
 class GateRules(models.Model):
-    """By which rules a candidate may take a model's place in the project; a project without a row
-    has the defaults.
+    """The rules of a project's promotion gate; a project without a row has the defaults.
 
     No label with ``min_support`` or more entities in the held-out papers may fall by more than
     ``max_label_loss`` points of F1 (0-100, strict), and the micro average by no more than

@@ -16,7 +16,7 @@ from annotator.learning.models.model_versions import ModelVersion
 
 
 class SeriesKind(models.TextChoices):
-    """What several short trainings are done for. The values are the engine's commands."""
+    """The purpose of a training series. The values are the engine's commands."""
 
     LABEL_ERRORS = "label-errors", "label errors"
     LEARNING_CURVE = "curve", "learning curve"
@@ -52,8 +52,7 @@ _STATE_OF_JOB = {
 
 
 class TrainingSeries(models.Model):
-    """Several short trainings from ``base`` on a snapshot, for what they tell together; no model of
-    theirs is registered.
+    """Several short trainings from ``base`` on a snapshot; none of their models is registered.
 
     ``options`` are what the kind asks for (see ``learning.series``), ``result`` what came of it, {}
     before. How far it is, and how it ended, its job says. The folder holds what is finished, so
@@ -120,5 +119,5 @@ class TrainingSeries(models.Model):
 
     @property
     def out(self) -> Path:
-        """The engine's folder."""
+        """The folder that the engine writes."""
         return self.folder / "out"

@@ -115,7 +115,7 @@ def test_sending_is_refused_without_right_or_result(
 ) -> None:
     with pytest.raises(PermissionDenied):
         send_to_review(series=mistaken, n=1, actor=reviewer)
-    with pytest.raises(UserError, match="one legend or more"):
+    with pytest.raises(UserError, match="at least one legend"):
         send_to_review(series=mistaken, n=0, actor=manager)
     mistaken.result = {}
     with pytest.raises(UserError, match="has not ended yet"):
