@@ -19,7 +19,7 @@ class DecisionKind(TextChoices):
     """
 
     EXPLICIT = "explicit"
-    BULK_ACCEPTED = "swept", "Swept"
+    BULK_ACCEPTED = "swept", "Bulk-accepted"
     IMPORTED = "imported"
     PROPAGATED = "propagated"
 

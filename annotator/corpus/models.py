@@ -85,7 +85,7 @@ class QueueOrder(models.TextChoices):
     DISAGREEMENT = "disagreement", "where models disagree first"
     NEWEST = "newest", "newest first"
     PAPER = "paper", "paper by paper"
-    SUSPICION = "suspicion", "possible label errors first"
+    LABEL_ERRORS = "suspicion", "likely label errors first"
 
 
 class Project(models.Model):
@@ -232,8 +232,7 @@ class Document(models.Model):
     without any), ``disagreement`` how many entities they differ in from those of the model before,
     ``n_flags`` and ``n_questions`` the open comments of these kinds. ``lot`` is the legend's place
     in the order of chance (0-1), the same wherever it is imported with the same source and text.
-    ``suspicion`` (0-1) is how likely what was decided is wrong, None where nobody should look at it
-    for that.
+    ``label_error_score`` (0-1) is the highest score of its candidates, None without any.
     """
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="documents")
@@ -262,7 +261,7 @@ class Document(models.Model):
     n_flags = models.PositiveIntegerField(default=0)
     n_questions = models.PositiveIntegerField(default=0)
     lot = models.FloatField(default=draw_lot)
-    suspicion = models.FloatField(null=True, blank=True)
+    label_error_score = models.FloatField(null=True, blank=True)
 
     states = DOCUMENT_STATES
     objects = DocumentQuerySet.as_manager()
@@ -278,7 +277,9 @@ class Document(models.Model):
             models.Index(fields=["project", "certainty", "id"]),
             models.Index(fields=["project", "-disagreement", "id"]),
             models.Index(fields=["project", "lot"]),
-            models.Index(fields=["project", "-suspicion", "id"], name="document_by_suspicion"),
+            models.Index(
+                fields=["project", "-label_error_score", "id"], name="document_by_label_error"
+            ),
         ]
 
     def __str__(self) -> str:

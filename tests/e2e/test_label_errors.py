@@ -120,4 +120,4 @@ def test_from_the_ranking_to_a_kept_and_a_corrected_legend(
     ).to_be_visible()
     page.goto(reverse(f"{PAGE}_change", args=[mistaken.pk]))
     expect(page.locator("#outcome")).to_contain_text("0 are open.")
-    assert legend_named(mistaken, "long-7").suspicion is None
+    assert legend_named(mistaken, "long-7").label_error_score is None

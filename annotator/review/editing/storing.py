@@ -60,7 +60,7 @@ def _update_document(context: LoadedContext, change: LegendChange) -> None:
         state = DocumentState.IN_REVIEW
         values |= {"accepted_at": None, "accepted_by": None}
     if change.is_acceptance:
-        values |= {"n_questions": 0, "suspicion": None}
+        values |= {"n_questions": 0, "label_error_score": None}
     guarded = Document.objects.filter(revision=before.revision)
     if not DOCUMENT_STATES.move_row(document, state, within=guarded, **values):
         raise StaleRevisionError(document, before.revision)

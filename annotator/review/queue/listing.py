@@ -29,9 +29,8 @@ PAGE_SIZE: Final = 50
 _NOTHING: Final[Mapping[str, str]] = {
     "n_questions": "No questions wait for a reviewer.",
     "n_flags": "No flags are open.",
-    "suspicion": (
-        "No possible label errors are left. Managers search for them on a snapshot’s page in the"
-        " admin site."
+    "label_error_score": (
+        "No label errors are left. Managers search for them on a snapshot’s page in the admin site."
     ),
 }
 
@@ -64,7 +63,7 @@ FILTERS: Final = (
     QueueFilter("untagged", "Not tagged", (DocumentState.IMPORTED,)),
     QueueFilter("questions", "Questions", tuple(DocumentState), "n_questions"),
     QueueFilter("flagged", "Flagged", tuple(DocumentState), "n_flags"),
-    QueueFilter("suspicious", "Possible errors", tuple(DocumentState), "suspicion"),
+    QueueFilter("suspicious", "Label errors", tuple(DocumentState), "label_error_score"),
     QueueFilter("accepted", "Accepted", (DocumentState.ACCEPTED,)),
     QueueFilter("all", "All", tuple(DocumentState)),
 )
@@ -124,7 +123,11 @@ def queue_page(
     page: Page[Any] = Paginator(range(progress.count(tab)), PAGE_SIZE).get_page(
         number
     )  # counted already; the rows come in the queue's order
-    order = QueueOrder.SUSPICION if tab.above_zero == "suspicion" else known_order(order, project)
+    order = (
+        QueueOrder.LABEL_ERRORS
+        if tab.above_zero == "label_error_score"
+        else known_order(order, project)
+    )
     ids = slice_in_order(documents, order, max(0, page.start_index() - 1), page.end_index())
     rows = with_excerpt(Document.objects.filter(pk__in=ids)).in_bulk()
     page.object_list = [rows[pk] for pk in ids if pk in rows]

@@ -84,9 +84,9 @@ _BANDS: Final[Mapping[str, tuple[_Band, ...]]] = {
     QueueOrder.PAPER: (
         _Band(("doi", "pk"), Q(doi__gte="")),
     ),  # true of all: the index of papers is taken for it
-    QueueOrder.SUSPICION: (
-        _Band(("-suspicion", "pk"), having="suspicion"),
-        _Band(("pk",), without="suspicion"),
+    QueueOrder.LABEL_ERRORS: (
+        _Band(("-label_error_score", "pk"), having="label_error_score"),
+        _Band(("pk",), without="label_error_score"),
     ),
 }
 
@@ -160,9 +160,9 @@ def next_legend(*, project: Project, actor: User, after: int = 0, order: str = "
     """
     order = known_order(order, project)
     here = _legend_at(project, after)
-    if order != QueueOrder.SUSPICION:
+    if order != QueueOrder.LABEL_ERRORS:
         return _next_waiting(project, actor, here, order)
-    candidates = _open_to(project, actor, suspicion__isnull=False).exclude(pk=after)
+    candidates = _open_to(project, actor, label_error_score__isnull=False).exclude(pk=after)
     next_id = _next_candidate(candidates, here)
     if next_id is None:
         next_id = _next_waiting(project, actor, here, order)
@@ -191,7 +191,15 @@ def _next_waiting(project: Project, actor: User, here: Document | None, order: s
 def _legend_at(project: Project, document_id: int) -> Document | None:
     if not document_id:
         return None
-    columns = ("project_id", "state", "certainty", "disagreement", "doi", "lot", "suspicion")
+    columns = (
+        "project_id",
+        "state",
+        "certainty",
+        "disagreement",
+        "doi",
+        "lot",
+        "label_error_score",
+    )
     return Document.objects.filter(project=project, pk=document_id).only(*columns).first()
 
 
@@ -200,10 +208,10 @@ def _next_candidate(candidates: DocumentQuerySet, here: Document | None) -> int 
 
     After a waiting legend that is no candidate it is None: its curator has skipped the candidates.
     """
-    band = _BANDS[QueueOrder.SUSPICION][0]
-    if here is None or (here.suspicion is None and here.state == DocumentState.ACCEPTED):
+    band = _BANDS[QueueOrder.LABEL_ERRORS][0]
+    if here is None or (here.label_error_score is None and here.state == DocumentState.ACCEPTED):
         return _first([band.whole(candidates)])
-    return None if here.suspicion is None else _first(band.beyond(candidates, here))
+    return None if here.label_error_score is None else _first(band.beyond(candidates, here))
 
 
 def _open_to(project: Project, actor: User, **which: Any) -> DocumentQuerySet:

@@ -38,14 +38,14 @@ def replace_label_errors(
     ``found`` holds for each document its own score (0-1) and its unsaved candidates.
     """
     # The legends come before their rows, as in every other transaction that locks both.
-    project.documents.exclude(suspicion=None).update(suspicion=None)
+    project.documents.exclude(label_error_score=None).update(label_error_score=None)
     LabelErrorCandidate.objects.filter(document__project=project, settled_at=None).delete()
     documents = []
     candidates: list[LabelErrorCandidate] = []
     for pk, (score, rows) in found.items():
-        documents.append(Document(pk=pk, suspicion=max(score, LOWEST_SCORE)))
+        documents.append(Document(pk=pk, label_error_score=max(score, LOWEST_SCORE)))
         candidates += rows
-    project.documents.bulk_update(documents, ["suspicion"], batch_size=500)
+    project.documents.bulk_update(documents, ["label_error_score"], batch_size=500)
     LabelErrorCandidate.objects.bulk_create(candidates, batch_size=500)
 
 
@@ -65,8 +65,8 @@ def keep_decisions(*, document: Document, actor: User) -> None:
         document.label_errors.filter(settled_at=None).update(
             settled_at=timezone.now(), settled_by=actor, was_right=False
         )
-        Document.objects.filter(pk=document.pk).update(suspicion=None)
-        document.suspicion = None
+        Document.objects.filter(pk=document.pk).update(label_error_score=None)
+        document.label_error_score = None
     log.info("label_errors_kept", document=document.pk, actor=actor.pk)
 
 
@@ -86,7 +86,7 @@ def label_errors_of(document: Document, names: Mapping[str, str]) -> list[ShownL
 
     ``names`` holds the names of labels by code. One query, none for a legend without candidates.
     """
-    if document.suspicion is None:
+    if document.label_error_score is None:
         return []
     candidates = document.label_errors.filter(settled_at=None).order_by("-score", "start")
     return [_shown(candidate, document.text, names) for candidate in candidates]

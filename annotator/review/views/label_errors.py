@@ -29,7 +29,7 @@ def label_errors(request: HttpRequest, slug: str, document_id: int) -> HttpRespo
         messages.error(request, str(error))
         return redirect("review:legend", slug=slug, document_id=document_id)
     next_id = next_legend(
-        project=document.project, actor=actor, after=document.pk, order=QueueOrder.SUSPICION
+        project=document.project, actor=actor, after=document.pk, order=QueueOrder.LABEL_ERRORS
     )
     if next_id is None:
         messages.success(

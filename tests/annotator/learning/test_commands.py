@@ -56,7 +56,7 @@ def test_commands_run_a_series_without_a_worker_and_resume_it(
     assert found.summary["entities"] == 60
     assert (
         found.summary["sent"]
-        == project.documents.exclude(suspicion=None).count()
+        == project.documents.exclude(label_error_score=None).count()
         == min(3, found.summary["legends"])
     )
     series = TrainingSeries.objects.get()

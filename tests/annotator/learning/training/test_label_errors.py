@@ -44,11 +44,12 @@ def test_the_most_probable_errors_become_a_review_queue(
     sent = send_to_review(series=mistaken, n=1, actor=manager)
     third, seventh = legend_named(mistaken, "long-3"), legend_named(mistaken, "long-7")
     assert str(sent) == "1 legend sent to review."
-    assert third.suspicion == 0.9
-    assert seventh.suspicion is None
+    assert third.label_error_score == 0.9
+    assert seventh.label_error_score is None
     assert send_to_review(series=mistaken, n=5, actor=manager).n_sent == 2
     assert (
-        next_legend(project=mistaken.project, actor=curator, order=QueueOrder.SUSPICION) == third.pk
+        next_legend(project=mistaken.project, actor=curator, order=QueueOrder.LABEL_ERRORS)
+        == third.pk
     )
     (row,) = third.label_errors.all()
     assert third.text[row.start : row.end] == "HeLa"
@@ -105,7 +106,7 @@ def test_many_legends_are_sent_and_shown_with_few_queries(
     )
     with django_assert_max_num_queries(15):
         assert send_to_review(series=mistaken, n=1000, actor=manager).n_sent == 30
-    assert mistaken.project.documents.filter(suspicion=0.5).count() == 30
+    assert mistaken.project.documents.filter(label_error_score=0.5).count() == 30
     with django_assert_max_num_queries(3):
         assert [str(each.document) for each in ranked(mistaken).rows]
 

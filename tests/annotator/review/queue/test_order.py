@@ -30,7 +30,11 @@ SORTED: dict[str, Callable[[Document], Any]] = {
     QueueOrder.DISAGREEMENT: lambda d: (-d.disagreement, d.pk),
     QueueOrder.NEWEST: lambda d: -d.pk,
     QueueOrder.PAPER: lambda d: (d.doi, d.pk),
-    QueueOrder.SUSPICION: lambda d: (d.suspicion is None, -(d.suspicion or 0), d.pk),
+    QueueOrder.LABEL_ERRORS: lambda d: (
+        d.label_error_score is None,
+        -(d.label_error_score or 0),
+        d.pk,
+    ),
 }
 
 

@@ -45,10 +45,10 @@ def suspect(project: Project, make_legend: MakeLegend, operate: Operate) -> Call
         document.refresh_from_db()
         kept = {
             each.pk: (
-                each.suspicion or 0.0,
+                each.label_error_score or 0.0,
                 [_copy(row) for row in each.label_errors.filter(settled_at=None)],
             )
-            for each in project.documents.exclude(suspicion=None)
+            for each in project.documents.exclude(label_error_score=None)
         }
         replace_label_errors(
             project=project,
@@ -95,7 +95,9 @@ def _row(
 def queue_of(project: Project, actor: User, *, after: int = 0) -> list[int]:
     found: list[int] = []
     while (
-        after := next_legend(project=project, actor=actor, after=after, order=QueueOrder.SUSPICION)
+        after := next_legend(
+            project=project, actor=actor, after=after, order=QueueOrder.LABEL_ERRORS
+        )
         or 0
     ) and after not in found:
         found.append(after)
@@ -116,12 +118,12 @@ def test_possible_errors_come_before_waiting_legends(
     assert next_legend(project=project, actor=curator) == waiting.pk, (
         "other orders hand out what waits alone"
     )
-    assert slice_in_order(project.documents.all(), QueueOrder.SUSPICION, 0, 9) == [
+    assert slice_in_order(project.documents.all(), QueueOrder.LABEL_ERRORS, 0, 9) == [
         high.pk,
         low.pk,
         waiting.pk,
     ]
-    place = place_of(low, QueueOrder.SUSPICION)
+    place = place_of(low, QueueOrder.LABEL_ERRORS)
     assert place.number == 2
     assert place.before == high.pk
     assert place.after == waiting.pk
@@ -135,12 +137,12 @@ def test_a_leased_candidate_is_skipped_and_comes_again(
 ) -> None:
     low, high = suspect(0.2), suspect(0.8)
     assert (
-        next_legend(project=project, actor=curator, after=low.pk, order=QueueOrder.SUSPICION)
+        next_legend(project=project, actor=curator, after=low.pk, order=QueueOrder.LABEL_ERRORS)
         == high.pk
     )
     claim_lease(document=high, actor=reviewer)
-    assert next_legend(project=project, actor=curator, order=QueueOrder.SUSPICION) == low.pk
-    assert next_legend(project=project, actor=reviewer, order=QueueOrder.SUSPICION) == high.pk
+    assert next_legend(project=project, actor=curator, order=QueueOrder.LABEL_ERRORS) == low.pk
+    assert next_legend(project=project, actor=reviewer, order=QueueOrder.LABEL_ERRORS) == high.pk
 
 
 def test_keeping_a_legend_settles_it_and_leads_to_the_next(
@@ -163,7 +165,7 @@ def test_keeping_a_legend_settles_it_and_leads_to_the_next(
         (False, curator)
     ] * 2
     high.refresh_from_db()
-    assert high.suspicion is None
+    assert high.label_error_score is None
     assert high.state == DocumentState.ACCEPTED
     assert high.revision == 1
     assert (
@@ -181,7 +183,7 @@ def test_a_corrected_legend_settles_its_candidates_as_right(
     document = suspect(0.8, RELABEL, MISSING)
     operate(document, "reopen_legend")
     document.refresh_from_db()
-    assert document.suspicion == 0.8
+    assert document.label_error_score == 0.8
     with pytest.raises(UserError, match="is open again"):
         keep_decisions(document=document, actor=curator)
     entity = next(
@@ -190,7 +192,7 @@ def test_a_corrected_legend_settles_its_candidates_as_right(
     operate(document, "relabel", entity=entity.key, label="CELL")
     operate(document, "accept_legend")
     document.refresh_from_db()
-    assert document.suspicion is None
+    assert document.label_error_score is None
     assert {(row.label, row.was_right, row.settled_by) for row in document.label_errors.all()} == {
         ("GENEPROD", True, curator),
         ("", False, curator),
@@ -234,10 +236,10 @@ def test_new_candidates_replace_open_ones_alone(
     keep_decisions(document=kept, actor=curator)
     replace_label_errors(project=project, found={})
     open_one.refresh_from_db()
-    assert open_one.suspicion is None
+    assert open_one.label_error_score is None
     assert open_one.label_errors.count() == 0
     assert kept.label_errors.count() == 1
-    assert next_legend(project=project, actor=curator, order=QueueOrder.SUSPICION) is None
+    assert next_legend(project=project, actor=curator, order=QueueOrder.LABEL_ERRORS) is None
 
 
 def test_viewers_see_them_and_settle_nothing(
