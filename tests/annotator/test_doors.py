@@ -304,7 +304,7 @@ def knock(browser: Client, method: str, path: str, fields: dict[str, str] | None
 
 @pytest.mark.parametrize("method", ["get", "post"])
 @pytest.mark.parametrize("name", IN_A_PROJECT)
-def test_an_address_of_a_project_opens_from_its_role_on_and_shows_others_nothing(
+def test_a_project_url_opens_from_its_role_on(
     name: str, method: str, people: dict[str, Client], things: dict[str, Any]
 ) -> None:
     door, path = IN_A_PROJECT[name], address(name, things)
@@ -324,7 +324,7 @@ def test_an_address_of_a_project_opens_from_its_role_on_and_shows_others_nothing
 
 @pytest.mark.parametrize("method", ["get", "post"])
 @pytest.mark.parametrize("name", OF_NO_PROJECT)
-def test_an_address_of_no_project_answers_everybody_alike_and_names_no_project(
+def test_a_url_of_a_missing_project_answers_everybody_alike(
     name: str, method: str, people: dict[str, Client], things: dict[str, Any]
 ) -> None:
     stranger_to_tokens = {
@@ -367,7 +367,7 @@ def test_a_token_is_revoked_by_its_owner_alone(
 
 
 @pytest.mark.parametrize("method", ["get", "post"])
-def test_what_allauth_brings_never_fails_and_shows_nothing_of_projects(
+def test_pages_of_allauth_never_fail_and_show_no_project(
     method: str, people: dict[str, Client], things: dict[str, Any]
 ) -> None:
     known = {"key": "x-y", "uidb36": "1", "provider_id": "nobody"}
@@ -420,7 +420,7 @@ def panel_path(route: Route, things: dict[str, Any]) -> str:
 
 
 @pytest.mark.parametrize("method", ["get", "post"])
-def test_the_panel_is_closed_to_all_but_staff_and_shows_staff_nothing_of_projects_they_are_not_in(
+def test_the_admin_site_shows_staff_only_their_projects(
     method: str, people: dict[str, Client], things: dict[str, Any]
 ) -> None:
     for route in routes_of_the_panel():

@@ -86,13 +86,13 @@ def test_no_two_figures_share_an_id_or_a_text(demo: list[Document]) -> None:
     assert len({document.text for document in demo}) == len(demo)
 
 
-def test_the_papers_lie_on_all_sides_of_the_split_and_each_side_has_gold(
+def test_demo_papers_lie_in_all_splits_and_each_has_gold(
     gold: list[Document],
 ) -> None:
     assert {split_of(document.group) for document in gold} == set(SPLITS)
 
 
-def test_figures_have_three_to_seven_panels_and_120_to_350_words_but_one(
+def test_figures_have_3_to_7_panels_and_120_to_350_words(
     demo: list[Document],
 ) -> None:
     for document in demo:
@@ -104,7 +104,7 @@ def test_figures_have_three_to_seven_panels_and_120_to_350_words_but_one(
         assert 120 <= n_words <= 350, f"{document.id}: {n_words}"
 
 
-def test_a_text_is_its_title_label_and_panels_joined_with_one_space(demo: list[Document]) -> None:
+def test_a_text_joins_title_label_and_panels_with_one_space(demo: list[Document]) -> None:
     for document in demo:
         panels = [document.text[segment.start : segment.end] for segment in document.segments]
         assert document.text == " ".join([document.title, document.label, *panels])
@@ -115,7 +115,7 @@ def test_panel_ids_are_unique_over_the_whole_demo(demo: list[Document]) -> None:
     assert len(set(ids)) == len(ids)
 
 
-def test_each_panel_shows_the_first_letter_of_its_marker_near_its_start(
+def test_each_panel_shows_its_letter_near_its_start(
     demo: list[Document],
 ) -> None:
     for document in demo:
@@ -145,7 +145,7 @@ def test_span_ids_are_unique(gold: list[Document]) -> None:
     assert len(set(ids)) == len(ids)
 
 
-def test_all_labels_and_roles_occur_and_roles_stand_only_where_they_may(
+def test_all_labels_occur_and_roles_only_where_allowed(
     gold: list[Document],
 ) -> None:
     spans = [span for document in gold for span in document.gold]
@@ -158,7 +158,7 @@ def test_all_labels_and_roles_occur_and_roles_stand_only_where_they_may(
             assert not span.role, span.surface
 
 
-def test_figures_without_gold_carry_no_tags_and_gold_ones_have_at_least_fifteen(
+def test_figures_without_gold_carry_no_tags(
     demo: list[Document],
 ) -> None:
     for document in demo:
@@ -177,7 +177,7 @@ def test_one_name_has_one_label_throughout(gold: list[Document]) -> None:
     assert {surface: found for surface, found in labels.items() if len(found) > 1} == {}
 
 
-def test_a_name_that_is_tagged_once_is_tagged_in_every_gold_panel(gold: list[Document]) -> None:
+def test_a_name_tagged_once_is_tagged_in_every_gold_panel(gold: list[Document]) -> None:
     names = {span.surface for document in gold for span in document.gold}
     # short names are compared as written (SUBCELLULAR "ER"), longer ones at the start of a sentence
     # too

@@ -56,14 +56,14 @@ def test_hadolint_finds_nothing_in_the_dockerfile() -> None:
     assert done.stdout + done.stderr == ""
 
 
-def test_the_three_images_exist_and_run_as_nobody_special_with_a_health_check() -> None:
+def test_the_images_run_without_root_and_have_health_checks() -> None:
     for image in ("web", "worker-cpu", "worker-gpu"):
         assert image in stages()
         assert "USER 10001" in stage_text(image)
         assert "HEALTHCHECK" in stage_text(image)
 
 
-def test_what_the_dockerfile_copies_is_in_the_repository_and_in_the_build_context() -> None:
+def test_copied_files_of_the_dockerfile_are_in_the_build_context() -> None:
     sources = [
         word
         for line in re.findall(r"^COPY (?!--from)(.+)$", DOCKERFILE, re.MULTILINE)
@@ -83,7 +83,7 @@ def test_what_the_dockerfile_copies_is_in_the_repository_and_in_the_build_contex
     assert {"annotator", "ner_engine", "templates", "static", "manage.py"} <= context
 
 
-def test_torch_is_installed_before_anything_that_asks_for_it_and_never_in_the_web_image() -> None:
+def test_torch_is_installed_before_its_users_and_not_for_web() -> None:
     for stage in ("cpu-packages", "gpu-packages"):
         text = stage_text(stage)
         assert text.index("torch.txt") < text.index("pip install -r /requirements/engine.txt")
@@ -93,7 +93,7 @@ def test_torch_is_installed_before_anything_that_asks_for_it_and_never_in_the_we
     assert not re.search(r"^(torch|transformers|accelerate)\b", site, re.MULTILINE)
 
 
-def test_every_service_builds_a_stage_that_exists_and_runs_a_command_the_entrypoint_knows(
+def test_every_service_builds_an_existing_stage(
     compose: dict[str, Any],
 ) -> None:
     known = set(re.findall(r"^(\w+)\)$", ENTRYPOINT, re.MULTILINE))
@@ -156,7 +156,7 @@ def test_every_variable_to_fill_in_stands_in_the_example(compose: dict[str, Any]
             assert f"{name}=" in example
 
 
-def test_services_wait_for_the_stores_and_write_only_to_declared_volumes(
+def test_services_wait_for_stores_and_write_to_declared_volumes(
     compose: dict[str, Any],
 ) -> None:
     for name, service in compose["services"].items():

@@ -121,7 +121,7 @@ def problems_of(page: Page) -> list[tuple[str, str]]:
     ]
 
 
-def test_a_figure_is_uploaded_zoomed_and_its_panels_are_boxed_for_good(
+def test_a_figure_is_uploaded_zoomed_and_boxed_for_good(
     document: Document, picture: Path, open_as: OpenAs, reviewer: User
 ) -> None:
     page = open_as(reviewer, address(document, "document"))
@@ -265,7 +265,7 @@ def test_boxes_are_made_by_keys_alone_and_escape_ends_drawing(
     assert boxes_of(drawn) == {}
 
 
-def test_a_box_that_meets_a_newer_one_is_answered_with_the_boxes_as_they_stand(
+def test_a_box_on_an_old_revision_returns_the_newer_boxes(
     drawn: Document, open_as: OpenAs, curator: User, reviewer: User
 ) -> None:
     a, b = starts(drawn)

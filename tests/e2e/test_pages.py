@@ -183,7 +183,7 @@ def test_axe_finds_nothing_before_signing_in(
 
 
 @pytest.mark.parametrize("width", [NARROW, 700, WIDE])
-def test_no_page_is_wider_than_the_window_and_every_control_can_be_hit(
+def test_pages_fit_the_window_and_controls_can_be_hit(
     width: int, things: dict[str, int], open_as: OpenAs, manager: User
 ) -> None:
     page = open_as(manager, "/", width=width, height=740)

@@ -100,7 +100,7 @@ def server(var: Path) -> Iterator[Server]:
     made.kill()
 
 
-def test_edits_made_while_the_server_is_stopped_are_there_when_it_runs_again(
+def test_edits_made_while_the_server_is_down_are_saved_later(
     server: Server, browser: Browser, make_legend: MakeLegend, curator: User
 ) -> None:
     document, following = make_legend(suggested=SURE), make_legend(suggested=SURE)
@@ -195,7 +195,7 @@ def test_a_held_enter_accepts_one_legend_however_long_it_is_held(legends: Legend
     assert accepted(documents) == [True, False, False]
 
 
-def test_a_press_that_began_before_the_legend_was_seen_does_not_accept(legends: Legends) -> None:
+def test_a_press_begun_before_the_look_accepts_nothing(legends: Legends) -> None:
     documents, page = legends
     page.evaluate("""() => {
         document.getElementById("accept-legend").click();
@@ -212,7 +212,7 @@ def test_a_press_that_began_before_the_legend_was_seen_does_not_accept(legends: 
     assert accepted(documents) == [True, False, False]
 
 
-def test_legends_are_accepted_one_after_the_other_as_each_was_seen(legends: Legends) -> None:
+def test_legends_are_accepted_one_after_the_other_once_seen(legends: Legends) -> None:
     documents, page = legends
     page.keyboard.press("Enter")
     page.wait_for_url("**" + address(documents[1]))
@@ -274,7 +274,7 @@ def test_held_arrows_and_edges_go_on(legends: Legends) -> None:
     assert decided(documents[0]) == [("MEFs. (", "CELL", "")]
 
 
-def test_suggestions_that_came_after_the_page_are_not_accepted_unseen(legends: Legends) -> None:
+def test_suggestions_newer_than_the_page_are_not_accepted_unseen(legends: Legends) -> None:
     documents, page = legends
     write_suggestions(
         batch=[(documents[0], [schema.Span(8, 11, "TISSUE", "and")])], source="another model"
@@ -306,7 +306,7 @@ LAST_WORD = """(surface) => [...document.querySelectorAll("[data-w]")]
 
 
 @pytest.mark.slow
-def test_text_of_every_kind_goes_through_browser_database_and_export_and_back(
+def test_text_of_every_kind_survives_browser_database_and_export(
     project: Project, open_as: OpenAs, curator: User, tmp_path: Path
 ) -> None:
     spans = [schema.Span(0, 4, "GENEPROD", "Zeta"), schema.Span(5, 9, "GENEPROD", "😀Bax")]
@@ -391,7 +391,7 @@ def _comes_back(project: Project, stored: list[tuple[int, int, str]], folder: Pa
 # ------------------------------------------------------------------------------------------
 
 
-def test_a_finger_taps_an_entity_and_chooses_from_the_sheet_of_labels(
+def test_a_finger_taps_an_entity_and_chooses_a_label(
     make_legend: MakeLegend, open_as: OpenAs, curator: User
 ) -> None:
     document = make_legend(suggested=SURE)

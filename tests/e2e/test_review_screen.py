@@ -220,7 +220,7 @@ def test_edges_are_dragged_by_their_handles(screen: Screen) -> None:
     assert decided(document) == [("Bak in MEFs", "GENEPROD", "")]
 
 
-def test_keys_act_on_the_entity_under_the_pointer_if_it_moved_last(screen: Screen) -> None:
+def test_keys_act_on_the_entity_under_a_moved_pointer(screen: Screen) -> None:
     document, page = screen
     page.mouse.move(5, 5)
     inside(page, "s2").hover()
@@ -272,7 +272,7 @@ def test_undo_and_redo_reach_back_over_a_reload(screen: Screen) -> None:
     ]
 
 
-def test_p_begins_a_panel_at_the_word_under_the_cursor_and_takes_it_away(screen: Screen) -> None:
+def test_p_starts_and_removes_a_panel_at_the_cursor(screen: Screen) -> None:
     document, page = screen
     for key in ("e", "ArrowRight", "p"):
         page.keyboard.press(key)
@@ -284,7 +284,7 @@ def test_p_begins_a_panel_at_the_word_under_the_cursor_and_takes_it_away(screen:
     assert document.n_panels == 2
 
 
-def test_enter_accepts_and_opens_the_next_which_was_fetched_already(
+def test_enter_accepts_and_opens_the_prefetched_legend(
     make_legend: MakeLegend, open_as: OpenAs, curator: User
 ) -> None:
     first, second = make_legend(suggested=SURE), make_legend(suggested=SURE)
@@ -308,7 +308,7 @@ def test_enter_accepts_and_opens_the_next_which_was_fetched_already(
     expect(page.locator("#accepted-note")).to_be_hidden()
 
 
-def test_shift_enter_accepts_and_stays_and_the_last_legend_leads_to_the_queue(
+def test_shift_enter_accepts_and_stays(
     screen: Screen,
 ) -> None:
     document, page = screen
@@ -322,7 +322,7 @@ def test_shift_enter_accepts_and_stays_and_the_last_legend_leads_to_the_queue(
     assert document.state == DocumentState.ACCEPTED
 
 
-def test_the_help_is_the_key_table_and_keys_rest_while_it_is_open(screen: Screen) -> None:
+def test_the_help_shows_the_shortcuts_and_keys_rest_meanwhile(screen: Screen) -> None:
     document, page = screen
     page.keyboard.press("?")
     dialog = page.locator("#help")
@@ -476,7 +476,7 @@ def test_the_reference_legend_is_put_right_in_eleven_actions(reference: Screen) 
     is_put_right(document)
 
 
-def test_the_reference_legend_is_put_right_by_keys_alone_in_twenty_actions(
+def test_the_reference_legend_takes_twenty_actions_by_keys_alone(
     reference: Screen,
 ) -> None:
     document, page = reference
@@ -525,7 +525,7 @@ def test_the_reference_legend_is_put_right_by_keys_alone_in_twenty_actions(
 # ------------------------------------------------------------------------------------------
 
 
-def test_a_label_is_given_to_the_same_string_in_the_whole_paper_after_it_was_shown(
+def test_a_label_is_copied_in_the_whole_paper_after_a_preview(
     make_legend: MakeLegend, open_as: OpenAs, curator: User
 ) -> None:
     document, other = make_legend(suggested=SURE), make_legend(suggested=SURE)
@@ -644,7 +644,7 @@ def test_the_preview_of_the_paper_names_the_other_legends(
     assert sorted(role for _, _, role in decided(other)) == ["BORING", *["CONTROLLED_VAR"] * 2]
 
 
-def test_after_a_new_label_the_same_strings_are_shown_and_enter_still_means_the_legend(
+def test_after_a_new_label_enter_still_accepts_the_legend(
     screen: Screen,
 ) -> None:
     document, page = screen
@@ -663,7 +663,7 @@ def test_after_a_new_label_the_same_strings_are_shown_and_enter_still_means_the_
 # ------------------------------------------------------------------------------------------
 
 
-def test_n_goes_to_what_is_doubtful_first_and_to_the_rest_when_none_is_left(
+def test_n_goes_to_uncertain_suggestions_first(
     make_legend: MakeLegend, open_as: OpenAs, curator: User
 ) -> None:
     document = make_legend(
@@ -695,7 +695,7 @@ def test_where_each_doubt_needs_a_decision_enter_leads_to_it(
     assert len(decided(document)) == 3
 
 
-def test_what_lies_below_the_threshold_is_left_out_when_the_rest_is_swept(
+def test_suggestions_below_the_threshold_are_left_out(
     make_legend: MakeLegend, open_as: OpenAs, curator: User
 ) -> None:
     document = make_legend()
@@ -756,7 +756,7 @@ def test_a_resting_mouse_is_offered_to_accept_and_reject(screen: Screen) -> None
 # ------------------------------------------------------------------------------------------
 
 
-def test_keys_are_chosen_on_a_page_and_are_what_the_screen_obeys_and_prints(
+def test_custom_keys_are_obeyed_and_printed_by_the_screen(
     screen: Screen, open_as: OpenAs, curator: User
 ) -> None:
     document, page = screen
@@ -785,7 +785,7 @@ def test_keys_are_chosen_on_a_page_and_are_what_the_screen_obeys_and_prints(
 # ------------------------------------------------------------------------------------------
 
 
-def test_edits_made_while_the_server_is_away_wait_survive_a_reload_and_are_sent_in_order(
+def test_offline_edits_survive_a_reload_and_keep_their_order(
     screen: Screen,
 ) -> None:
     document, page = screen
@@ -813,7 +813,7 @@ def test_an_edit_whose_answer_was_lost_is_not_made_twice(screen: Screen) -> None
     assert document.revision == 1
 
 
-def test_edits_made_after_the_session_ended_are_sent_after_the_next_sign_in(
+def test_edits_after_the_session_ended_are_sent_after_sign_in(
     screen: Screen, curator: User, live_server: Any
 ) -> None:
     document, page = screen
@@ -828,7 +828,7 @@ def test_edits_made_after_the_session_ended_are_sent_after_the_next_sign_in(
     assert decided(document) == [("Bax", "SMALL_MOLECULE", "")]
 
 
-def test_the_second_of_two_windows_sees_what_the_first_did_and_loses_nothing(
+def test_the_second_of_two_windows_loses_nothing(
     screen: Screen, open_as: OpenAs, curator: User
 ) -> None:
     document, page = screen
@@ -864,7 +864,7 @@ def test_a_waiting_edit_can_be_discarded(screen: Screen, operate: Operate) -> No
     expect(page.locator("#merge")).to_be_hidden()
 
 
-def test_a_legend_in_other_hands_is_read_only_until_it_is_taken_over(
+def test_a_held_legend_is_read_only_until_taken_over(
     make_legend: MakeLegend, open_as: OpenAs, curator: User, reviewer: User
 ) -> None:
     document = make_legend(suggested=SURE)
@@ -886,7 +886,7 @@ NASTY = (
 )
 
 
-def test_offsets_are_right_in_nasty_text_from_the_screen_to_the_database(
+def test_offsets_survive_nasty_text_from_screen_to_database(
     make_legend: MakeLegend, open_as: OpenAs, curator: User
 ) -> None:
     document = make_legend(NASTY, suggested=None)
@@ -1007,7 +1007,7 @@ def test_without_script_the_legend_is_edited_as_a_list(
 # ------------------------------------------------------------------------------------------
 
 
-def test_an_identifier_that_was_chosen_before_is_taken_by_a_digit(
+def test_a_digit_takes_an_earlier_identifier(
     make_legend: MakeLegend, operate: Operate, open_as: OpenAs, curator: User
 ) -> None:
     told = [{"id": "12028", "name": "Bax", "taxon": "10090", "database": "NCBI gene"}]
@@ -1034,7 +1034,7 @@ def test_an_identifier_that_was_chosen_before_is_taken_by_a_digit(
     expect(page.locator("#entity-ids li")).to_have_count(1)
 
 
-def test_a_question_a_comment_and_the_versions_open_from_the_keys(
+def test_question_comment_and_versions_open_by_key(
     make_legend: MakeLegend, open_as: OpenAs, curator: User
 ) -> None:
     document = make_legend(suggested=SURE)
@@ -1056,7 +1056,7 @@ def test_a_question_a_comment_and_the_versions_open_from_the_keys(
     assert document.state != DocumentState.ACCEPTED
 
 
-def test_what_a_model_had_and_the_curator_rejected_is_taken_back_from_the_versions(
+def test_a_rejected_suggestion_is_restored_from_the_versions(
     screen: Screen,
 ) -> None:
     document, page = screen

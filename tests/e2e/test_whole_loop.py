@@ -115,7 +115,7 @@ def test_the_whole_loop(sign_in: SignIn, tmp_path: Path) -> None:
     assert_logged(curator)
 
 
-def test_an_administrator_retrains_judges_promotes_and_rolls_back_from_the_panel_alone(
+def test_an_admin_retrains_promotes_and_rolls_back_in_the_admin(
     sign_in: SignIn,
 ) -> None:
     admin = sign_in("admin")

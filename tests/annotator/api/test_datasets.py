@@ -37,7 +37,7 @@ def done(program: Program, answer: Any) -> dict[str, Any]:
     return found
 
 
-def test_an_upload_becomes_documents_and_the_same_again_adds_nothing(
+def test_an_upload_becomes_documents_once(
     project: Project, program_of: ProgramOf, reviewer: User
 ) -> None:
     program = program_of(reviewer)
@@ -92,7 +92,7 @@ def test_an_export_is_started_and_downloaded(
     assert any(name.endswith(".jsonl") for name in names)
 
 
-def test_there_is_nothing_to_download_before_the_end_or_of_another_kind_of_job(
+def test_only_a_finished_export_can_be_downloaded(
     project: Project, program_of: ProgramOf, reviewer: User
 ) -> None:
     waiting = Job.objects.create(

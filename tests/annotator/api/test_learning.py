@@ -50,7 +50,7 @@ def judged(project: Project, frozen: Snapshot) -> ModelVersion:
     return model
 
 
-def test_models_are_listed_with_their_scores_and_the_one_in_service(
+def test_models_are_listed_with_scores_and_the_serving_one(
     project: Project, program_of: ProgramOf, viewer: User, judged: ModelVersion
 ) -> None:
     serving = serving_model(project)
@@ -66,7 +66,7 @@ def test_models_are_listed_with_their_scores_and_the_one_in_service(
     assert evaluation["micro_f1"] == 0.646
 
 
-def test_a_judged_model_is_promoted_and_rolled_back_and_both_are_logged(
+def test_an_evaluated_model_is_promoted_and_rolled_back(
     project: Project, program_of: ProgramOf, manager: User, judged: ModelVersion
 ) -> None:
     program, before = program_of(manager), serving_model(project)
@@ -193,7 +193,7 @@ def test_the_comparison_stands_beside_the_current_model(
     assert comparison["averages"][0]["current"] is None
 
 
-def test_the_comparison_tells_its_interval_and_the_gate_its_verdict(
+def test_a_comparison_has_an_interval_and_a_gate_result(
     project: Project, program_of: ProgramOf, viewer: User, frozen: Snapshot, judged: ModelVersion
 ) -> None:
     current = serving_model(project)

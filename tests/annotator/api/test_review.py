@@ -71,7 +71,7 @@ def test_the_same_operation_sent_twice_is_done_once(
     assert Operation.objects.count() == 1
 
 
-def test_an_operation_on_an_old_revision_answers_409_with_what_came_between(
+def test_an_old_revision_answers_409_with_what_came_between(
     legend_path: str, program_of: ProgramOf, curator: User
 ) -> None:
     program = program_of(curator)
@@ -158,7 +158,7 @@ def test_a_held_legend_answers_423_until_it_is_taken_over(
         },
     ],
 )
-def test_a_senseless_operation_is_refused_with_a_sentence_and_changes_nothing(
+def test_an_invalid_operation_is_refused_and_changes_nothing(
     legend_path: str, program_of: ProgramOf, curator: User, body: Any
 ) -> None:
     refused = program_of(curator).post(f"{legend_path}operations/", body)

@@ -170,7 +170,7 @@ def test_open_addresses_ask_for_a_token_too(
         assert program_of(stranger).get(path).status_code == 200
 
 
-def test_a_browser_session_needs_the_csrf_token_to_change_anything(
+def test_a_browser_session_needs_the_csrf_token_for_changes(
     people: dict[str, User], things: dict[str, int]
 ) -> None:
     from django.test import Client

@@ -44,7 +44,7 @@ def test_the_secret_is_nowhere_in_the_database(curator: User) -> None:
     assert len(row["prefix"]) < 12
 
 
-def test_a_revoked_an_expired_and_a_switched_off_users_token_are_refused(curator: User) -> None:
+def test_revoked_expired_and_deactivated_tokens_are_refused(curator: User) -> None:
     revoked, revoked_secret = create_token(user=curator, name="revoked", actor=curator)
     expiring, expired_secret = create_token(user=curator, name="expired", days=1, actor=curator)
     _, good_secret = create_token(user=curator, name="good", actor=curator)
@@ -75,7 +75,7 @@ def test_a_malformed_header_is_refused_not_a_crash(header: str, db: None) -> Non
     assert Client(headers={"Authorization": header}).get("/api/v1/projects/").status_code == 401
 
 
-def test_too_many_wrong_tokens_are_slowed_down_but_a_right_one_never(
+def test_too_many_wrong_tokens_are_slowed_down(
     curator: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(authentication, "MAX_FAILURES", 3)

@@ -69,9 +69,7 @@ def test_a_program_has_a_project_train_by_itself(
     assert AutomaticTraining.objects.get().changed_by == manager
 
 
-def test_a_program_is_told_why_a_candidate_cannot_be_tried_and_where_none_was(
-    project: Project, program_of: ProgramOf, manager: User
-) -> None:
+def test_a_refused_canary_says_why(project: Project, program_of: ProgramOf, manager: User) -> None:
     program = program_of(manager)
     model = ModelVersion.objects.create(
         name="ours", origin=ModelOrigin.TRAINED, location="ours", project=project

@@ -12,7 +12,7 @@ from annotator.common.files import workbench
 from ner_engine.errors import EngineError
 
 
-def test_what_is_renamed_out_of_a_workbench_stays_and_the_rest_goes(tmp_path: Path) -> None:
+def test_what_is_renamed_out_of_a_workbench_stays(tmp_path: Path) -> None:
     target = tmp_path / "new" / "model"
     with workbench(target) as bench:
         (bench / "done").mkdir()
@@ -28,7 +28,7 @@ def test_a_workbench_is_cleared_when_its_work_fails(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {"var"}
 
 
-def test_what_a_killed_process_left_is_removed_and_what_a_living_one_works_on_is_not(
+def test_leftovers_of_a_killed_process_are_removed(
     tmp_path: Path,
 ) -> None:
     dead, elses = tmp_path / ".model.0a1b2c3d.part", tmp_path / ".model-2.0a1b2c3d.part"
@@ -44,7 +44,7 @@ def test_what_a_killed_process_left_is_removed_and_what_a_living_one_works_on_is
     assert (elses / "half").exists()
 
 
-def test_disks_and_errors_of_our_own_are_told_and_others_are_for_the_log() -> None:
+def test_disk_errors_are_explained_and_others_are_logged() -> None:
     full = OSError(errno.ENOSPC, "No space left on device", "/data/x.jsonl")
     assert sentence_of(full).startswith(
         "A file could not be written to /data/x.jsonl (No space left on device). Make room"

@@ -37,7 +37,7 @@ def suggest(document: Document, source: str, *spans: schema.Span) -> tuple[float
     return facts(document)
 
 
-def test_certainty_is_the_mean_confidence_of_the_current_suggestions(
+def test_certainty_is_the_mean_confidence_of_the_suggestions(
     import_legends: ImportLegends,
 ) -> None:
     document = import_legends(1)[0]
@@ -54,7 +54,7 @@ def test_certainty_is_the_mean_confidence_of_the_current_suggestions(
     assert suggest(document, "one")[0] is None
 
 
-def test_disagreement_counts_the_entities_in_which_two_models_differ(
+def test_disagreement_counts_the_entities_of_two_models(
     import_legends: ImportLegends,
 ) -> None:
     document = import_legends(1)[0]
@@ -74,7 +74,7 @@ def test_disagreement_counts_the_entities_in_which_two_models_differ(
     assert suggest(document, "four")[1] == 3
 
 
-def test_a_legend_that_somebody_has_begun_keeps_certainty_and_disagreement(
+def test_a_begun_legend_keeps_certainty_and_disagreement(
     import_legends: ImportLegends,
 ) -> None:
     document = import_legends(1)[0]
@@ -119,7 +119,7 @@ def test_suggestions_of_a_file_have_their_certainty(project: Project, manager: U
     assert mean_certainty([schema.Span(0, 4, "CELL", "HeLa")]) is None
 
 
-def test_a_legend_has_the_same_lot_wherever_it_is_imported_and_lots_are_spread_evenly(
+def test_a_legend_draws_the_same_lot_wherever_it_is_imported(
     project: Project, manager: User, legend: Callable[[int], schema.Document]
 ) -> None:
     other = create_project(name="Other", actor=manager)
@@ -138,7 +138,7 @@ def test_a_legend_has_the_same_lot_wherever_it_is_imported_and_lots_are_spread_e
     assert 70 < sum(lot < 0.5 for lot in lots[0]) < 130
 
 
-def test_a_blind_legends_suggestions_are_on_no_page_and_in_no_answer(
+def test_no_page_or_answer_shows_suggestions_of_a_blind_legend(
     import_legends: ImportLegends,
     project: Project,
     client_of: Callable[[User | None], Client],

@@ -116,7 +116,7 @@ def test_the_same_import_again_changes_nothing(project: Project, tmp_path: Path)
     assert list(FigureImage.objects.values()) == before
 
 
-def test_a_picture_that_somebody_put_there_and_boxed_is_not_replaced(
+def test_a_picture_with_boxes_is_not_replaced(
     project: Project, tmp_path: Path, manager: User, reviewer: User
 ) -> None:
     path = packed(tmp_path / "a.zip", {"a.xml": article("10.1/a", ("fig1", "Figure 1", "f1"))})
@@ -166,7 +166,7 @@ def test_images_alone_find_legends_that_came_before(
     assert set(FigureImage.objects.values_list("added_by__username", flat=True)) == {"manager"}
 
 
-def test_two_articles_with_the_same_names_of_images_keep_their_own(
+def test_two_articles_with_equal_image_names_keep_their_own(
     project: Project, tmp_path: Path
 ) -> None:
     for number, paper in enumerate(("10.1/a", "10.1/b"), start=1):
@@ -178,7 +178,7 @@ def test_two_articles_with_the_same_names_of_images_keep_their_own(
     assert widths(project) == {"fig1": 11, "fig2": 12}
 
 
-def test_a_picture_that_two_legends_may_mean_is_named_and_a_folder_named_by_the_doi_tells_them_apart(  # noqa: E501
+def test_a_picture_that_fits_two_legends_is_named(
     project: Project, tmp_path: Path
 ) -> None:
     both = {
@@ -191,7 +191,7 @@ def test_a_picture_that_two_legends_may_mean_is_named_and_a_folder_named_by_the_
     assert widths(project) == {"figb": 12}
 
 
-def test_a_label_alone_is_believed_only_where_one_paper_can_be_meant(
+def test_a_label_alone_matches_only_if_one_paper_is_possible(
     project: Project, tmp_path: Path
 ) -> None:
     run_import(
@@ -344,7 +344,7 @@ def test_names_are_looked_up_in_few_queries(
         ("", ""),
     ],
 )
-def test_the_name_of_an_image_is_its_last_part_without_the_ending(name: str, stem: str) -> None:
+def test_the_name_of_an_image_is_its_stem(name: str, stem: str) -> None:
     assert stem_of(name) == stem
 
 

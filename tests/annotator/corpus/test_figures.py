@@ -123,7 +123,7 @@ def drawn(document: Document, reviewer: User) -> Document:
         ("BMP", "RGB", RED),
     ],
 )
-def test_every_form_that_journals_use_becomes_one_webp_without_metadata(
+def test_every_journal_format_becomes_webp_without_metadata(
     form: str, mode: str, colour: Any
 ) -> None:
     picture = read_picture(image_file(form, mode=mode, colour=colour))
@@ -155,7 +155,7 @@ def test_what_is_transparent_becomes_white_as_on_paper() -> None:
     assert image.mode == "RGB" and is_near(image.getpixel((5, 5)), WHITE)
 
 
-def test_deep_greys_of_a_microscope_are_brought_to_the_screens_range() -> None:
+def test_deep_greys_of_a_microscope_fit_the_screens_range() -> None:
     deep = Image.new("I;16", (20, 20), 1000)
     deep.putpixel((3, 3), 3000)
     stream = io.BytesIO()
@@ -172,7 +172,7 @@ def test_a_large_picture_is_reduced_and_keeps_its_shape() -> None:
     assert picture.height == round(LONG_SIDE / 6)
 
 
-def test_a_drawing_is_kept_to_the_pixel_and_the_same_picture_has_the_same_name() -> None:
+def test_a_drawing_is_stored_exactly_by_its_content() -> None:
     first, second = (read_picture(half_red_half_blue(format="PNG")) for _ in range(2))
     assert list(reopened(first).get_flattened_data()) == list(
         Image.open(half_red_half_blue(format="PNG")).get_flattened_data()
@@ -289,7 +289,7 @@ def test_a_replaced_picture_leaves_the_store_and_the_boxes_stay(
     assert figure.sha256 in figure.file.name
 
 
-def test_a_picture_that_two_legends_share_is_stored_once_and_stays_until_both_let_go(
+def test_a_shared_picture_is_stored_until_both_legends_drop_it(
     import_legends: ImportLegends, reviewer: User, django_capture_on_commit_callbacks: Commits
 ) -> None:
     one, other = import_legends(2)
@@ -318,7 +318,7 @@ def test_a_removed_picture_leaves_its_boxes_for_the_next_one(
     ]
 
 
-def test_pictures_of_a_deleted_project_are_swept_up_and_no_others(
+def test_pictures_of_a_deleted_project_are_removed_and_no_others(
     drawn: Document, import_legends: ImportLegends, reviewer: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept = files_in_store()
@@ -376,7 +376,7 @@ def test_a_box_needs_a_panel_of_the_legend_as_it_stands(
         put_box(document=drawn, panel=starts[1], box=BOX, base_revision=1, actor=curator)
 
 
-def test_the_box_of_a_panel_that_was_taken_away_waits_and_can_be_removed(
+def test_the_box_of_a_removed_panel_waits_and_can_be_removed(
     drawn: Document, starts: list[int], curator: User
 ) -> None:
     put_box(document=drawn, panel=starts[1], box=BOX, base_revision=0, actor=curator)
@@ -410,7 +410,7 @@ fractions = st.floats(0, 1)
 
 
 @given(x=fractions, y=fractions, width=fractions, height=fractions)
-def test_a_box_that_is_taken_lies_in_the_image_where_it_was_drawn(
+def test_a_box_lies_in_the_image_where_it_was_drawn(
     x: float, y: float, width: float, height: float
 ) -> None:
     fits = x + width <= 1 and y + height <= 1 and min(width, height) > 2 * MIN_SIDE
@@ -522,7 +522,7 @@ def test_a_host_that_is_none_stops_the_site_with_a_sentence(
             environment.image_hosts()
 
 
-def test_a_picture_elsewhere_is_shown_by_the_browser_and_takes_boxes(
+def test_an_external_picture_is_shown_by_the_browser(
     document: Document,
     starts: list[int],
     curator: User,
@@ -565,7 +565,7 @@ def part(client: Client, method: str, url: str, fields: dict[str, Any] | None = 
     ("who", "status"),
     [("viewer", 200), ("curator", 200), ("manager", 200), ("admin", 200), ("stranger", 404)],
 )
-def test_the_image_is_served_to_members_alone_and_so_that_no_browser_runs_it(
+def test_an_image_is_served_to_members_and_runs_in_no_browser(
     who: str, status: int, drawn: Document, client_of: ClientOf, request: pytest.FixtureRequest
 ) -> None:
     answer = client_of(request.getfixturevalue(who)).get(address("figure_image", drawn))
@@ -580,7 +580,7 @@ def test_the_image_is_served_to_members_alone_and_so_that_no_browser_runs_it(
         ].startswith("private")
 
 
-def test_the_image_of_another_project_is_not_found_under_this_one(
+def test_the_image_of_another_project_is_not_found(
     drawn: Document, admin: User, client_of: ClientOf
 ) -> None:
     other = Project.objects.create(name="Other", slug="other", label_set=drawn.project.label_set)
@@ -608,7 +608,7 @@ def test_an_image_that_left_the_store_is_not_found(
     assert client_of(viewer).get(address("figure_image", drawn)).status_code == 404
 
 
-def test_without_a_picture_readers_see_nothing_and_importers_one_line(
+def test_without_a_picture_only_importers_see_a_line(
     document: Document, viewer: User, reviewer: User, client_of: ClientOf
 ) -> None:
     assert part(client_of(viewer), "get", address("figure", document)).content == b""
@@ -645,7 +645,7 @@ def test_a_picture_is_uploaded_with_and_without_script(
 
 
 @pytest.mark.parametrize("data", [None, b"no image"], ids=["nothing", "no image"])
-def test_a_refused_upload_comes_back_with_the_form_and_a_sentence(
+def test_a_refused_upload_returns_the_form_with_a_sentence(
     data: bytes | None, document: Document, reviewer: User, client_of: ClientOf
 ) -> None:
     fields = {"image": SimpleUploadedFile("a.png", data, "image/png")} if data else {}
@@ -663,7 +663,7 @@ def test_a_refused_upload_comes_back_with_the_form_and_a_sentence(
     assert not FigureImage.objects.exists()
 
 
-def test_boxes_are_saved_by_a_form_of_numbers_and_drawn_over_the_image(
+def test_boxes_are_saved_by_numbers_and_drawn_over_the_image(
     drawn: Document, starts: list[int], curator: User, viewer: User, client_of: ClientOf
 ) -> None:
     client = client_of(curator)
@@ -710,7 +710,7 @@ def test_a_senseless_box_comes_back_with_a_sentence(
     assert FigureImage.objects.get().boxes == []
 
 
-def test_boxes_that_somebody_changed_meanwhile_come_back_as_they_stand(
+def test_boxes_changed_meanwhile_are_returned(
     drawn: Document, starts: list[int], curator: User, reviewer: User, client_of: ClientOf
 ) -> None:
     put_box(document=drawn, panel=starts[0], box=BOX, base_revision=0, actor=reviewer)

@@ -62,9 +62,7 @@ def three(tmp_path: Path, legend: Legend) -> Path:
     return write_jsonl(tmp_path / "legends.jsonl", [legend(number) for number in (1, 2, 3)])
 
 
-def test_gold_labels_make_an_accepted_legend_with_panels_and_entities(
-    project: Project, three: Path, legend: Legend
-) -> None:
+def test_gold_labels_make_an_accepted_legend(project: Project, three: Path, legend: Legend) -> None:
     report = run_import(project, three, labels="gold")
     assert {
         name: report[name]
@@ -111,7 +109,7 @@ def test_labels_left_out_leave_text_and_panels(project: Project, three: Path) ->
     assert not Layer.objects.exists()
 
 
-def test_a_legend_without_gold_is_not_accepted_and_keeps_the_guesses_of_machines(
+def test_a_legend_without_gold_is_not_accepted(
     project: Project, tmp_path: Path, legend: Legend
 ) -> None:
     guessed = legend(1)
@@ -164,7 +162,7 @@ def test_the_same_legend_may_be_in_two_projects(
     assert run_import(project, three)["imported"] == run_import(other, three)["imported"] == 3
 
 
-def test_a_text_that_changed_is_refused_by_name_and_the_stored_one_stays(
+def test_a_changed_text_is_refused_and_the_stored_one_stays(
     project: Project, three: Path, tmp_path: Path, legend: Legend
 ) -> None:
     run_import(project, three)
@@ -368,9 +366,7 @@ BOMB = (
 )
 
 
-def test_an_archive_with_broken_files_gives_what_is_whole_and_names_the_rest(
-    project: Project, tmp_path: Path
-) -> None:
+def test_an_archive_with_broken_files_gives_the_rest(project: Project, tmp_path: Path) -> None:
     path = tmp_path / "papers.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("good.xml", GOOD_XML.format(doi="a", id="1"))
@@ -414,7 +410,7 @@ def test_an_archive_with_broken_files_gives_what_is_whole_and_names_the_rest(
         ("latin.txt", b"caf\xe9"),
     ],
 )
-def test_a_file_of_which_nothing_can_be_read_is_named_and_nothing_is_written(
+def test_an_unreadable_file_is_named_and_nothing_is_written(
     project: Project, tmp_path: Path, name: str, content: bytes
 ) -> None:
     path = tmp_path / name
@@ -426,7 +422,7 @@ def test_a_file_of_which_nothing_can_be_read_is_named_and_nothing_is_written(
     assert not Document.objects.exists()
 
 
-def test_a_line_nested_very_deep_is_refused_and_the_rest_goes_through(
+def test_a_deeply_nested_line_is_refused_and_the_rest_imported(
     project: Project, tmp_path: Path
 ) -> None:
     path = tmp_path / "deep.jsonl"
@@ -463,7 +459,7 @@ def test_a_document_with_spans_that_do_not_fit_is_refused_whole(
     assert Document.objects.get().external_id == "fig-2"
 
 
-def test_a_database_that_refuses_a_document_keeps_the_rest_of_its_batch(
+def test_a_refused_document_leaves_the_rest_of_its_batch(
     project: Project, legend: Legend, manager: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What the checks do not foresee: the batch is undone and written document by document."""
@@ -506,7 +502,7 @@ def test_a_run_that_lost_its_claim_writes_nothing(
     assert not Document.objects.exists()
 
 
-def test_the_format_is_guessed_from_content_and_a_wrong_one_is_refused(
+def test_the_format_is_detected_and_a_wrong_one_is_refused(
     project: Project, tmp_path: Path
 ) -> None:
     path = tmp_path / "paper.data"

@@ -90,7 +90,7 @@ def test_a_project_is_made_and_its_maker_manages_it(client_of: ClientOf, manager
     ],
     ids=str,
 )
-def test_a_senseless_project_comes_back_with_the_form_and_a_sentence(
+def test_an_invalid_project_returns_the_form_with_a_sentence(
     fields: dict[str, str], project: Project, client_of: ClientOf, manager: User
 ) -> None:
     answer = client_of(manager).post("/projects/new/", fields)
@@ -101,7 +101,7 @@ def test_a_senseless_project_comes_back_with_the_form_and_a_sentence(
     assert Project.objects.count() == 1
 
 
-def test_an_empty_project_tells_those_who_cannot_import_whom_to_ask(
+def test_an_empty_project_says_whom_to_ask_for_an_import(
     project: Project, client_of: ClientOf, viewer: User
 ) -> None:
     page = client_of(viewer).get(PROJECT).content.decode()
@@ -140,7 +140,7 @@ def test_the_overview_counts_legends_and_shows_work(
 # Legends
 
 
-def test_legends_are_paged_by_key_both_ways_and_none_is_shown_twice(
+def test_legends_are_paged_by_key_without_repetition(
     import_legends: ImportLegends, client_of: ClientOf, viewer: User
 ) -> None:
     import_legends(
@@ -200,7 +200,7 @@ def test_search_finds_words_of_text_title_id_and_doi(
     assert found or "No legend matches these words." in answer.content.decode()
 
 
-def test_search_keeps_the_state_and_the_words_are_shown_as_they_are(
+def test_search_keeps_the_state_and_shows_words_as_they_are(
     import_legends: ImportLegends, client_of: ClientOf, viewer: User
 ) -> None:
     import_legends(3, labels="gold")
@@ -248,7 +248,7 @@ def test_a_legend_shows_its_marks_panels_and_source(
     [NASTY, "א" * 50 + " " + NASTY, "word " * 4000 + NASTY, "x" * 20_000],
     ids=["nasty", "right to left", "20,000 characters", "one word"],
 )
-def test_a_nasty_legend_is_shown_to_the_letter_and_never_as_markup(
+def test_a_nasty_legend_is_shown_exactly_and_never_as_markup(
     text: str, import_legends: ImportLegends, client_of: ClientOf, viewer: User
 ) -> None:
     document = import_legends([plain(text)])[0]
@@ -274,7 +274,7 @@ def test_a_legend_of_another_project_is_not_found(
 # Import
 
 
-def test_what_cannot_be_read_is_named_in_the_report_and_the_rest_goes_through(
+def test_unreadable_input_is_named_and_the_rest_is_imported(
     client_of: ClientOf, reviewer: User, project: Project, legend: Any
 ) -> None:
     packed = io.BytesIO()
@@ -325,7 +325,7 @@ def test_importing_the_same_again_says_that_all_was_there(
     ],
     ids=str,
 )
-def test_a_senseless_import_comes_back_with_the_form_and_starts_nothing(
+def test_an_invalid_import_returns_the_form_and_starts_nothing(
     fields: dict[str, Any], client_of: ClientOf, reviewer: User, project: Project
 ) -> None:
     if fields.get("files") == "file":
@@ -337,7 +337,7 @@ def test_a_senseless_import_comes_back_with_the_form_and_starts_nothing(
     assert not Job.objects.exists()
 
 
-def test_an_upload_that_is_too_large_is_refused_before_it_is_read(
+def test_a_too_large_upload_is_refused_before_it_is_read(
     client_of: ClientOf, reviewer: User, project: Project, settings: Any
 ) -> None:
     settings.MAX_UPLOAD_BYTES = 1000

@@ -28,7 +28,7 @@ def fail(request: Any) -> Any:
 urlpatterns = [*site.urlpatterns, path("fails/", fail)]
 
 
-def test_home_lists_the_projects_of_the_user_with_how_far_they_are(
+def test_home_lists_the_projects_of_the_user_with_their_progress(
     client_of: ClientOf,
     viewer: User,
     project: Project,
@@ -56,7 +56,7 @@ def test_home_without_a_project_says_what_to_do(
     assert sentence in client_of(request.getfixturevalue(who)).get("/").content.decode()
 
 
-def test_home_shows_work_that_goes_on_with_its_project_and_nobody_elses(
+def test_home_shows_running_jobs_of_own_projects_only(
     client_of: ClientOf, viewer: User, project: Project
 ) -> None:
     Job.objects.create(
@@ -144,7 +144,7 @@ def test_a_form_without_its_token_is_refused_with_a_sentence(viewer: User) -> No
     assert "Please send it again" in answer.content.decode()
 
 
-def test_pages_carry_a_strict_content_security_policy_and_no_inline_script_or_style(
+def test_pages_carry_a_strict_csp_and_no_inline_script(
     client_of: ClientOf, viewer: User, project: Project
 ) -> None:
     for address in ("/", "/projects/autophagy/", "/accounts/tokens/"):

@@ -117,7 +117,7 @@ def test_a_snapshot_holds_the_legends_that_were_asked_for(
         )
 
 
-def test_only_the_labels_that_were_asked_for_are_in_it_in_any_form(
+def test_a_snapshot_holds_only_the_labels_asked_for(
     project: Project, accepted: list[Document]
 ) -> None:
     snapshot = frozen(project, filters=SnapshotFilter(labels=("CELL",)))
@@ -138,7 +138,7 @@ def test_only_the_labels_that_were_asked_for_are_in_it_in_any_form(
         }
 
 
-def test_a_panel_that_was_decided_otherwise_is_left_out_with_its_figure(
+def test_a_panel_decided_otherwise_is_left_out_with_its_figure(
     project: Project, swept: list[Document], accepted: list[Document]
 ) -> None:
     snapshot = frozen(project, filters=SnapshotFilter(decisions=("imported", "explicit")))
@@ -200,7 +200,7 @@ def test_a_split_file_puts_papers_where_it_says(
 # Near-duplicates
 
 
-def test_a_panel_that_is_nearly_the_same_stays_where_it_is_held_out(
+def test_a_near_duplicate_stays_in_the_held_out_split(
     project: Project, accepted: list[Document], import_legends: ImportLegends
 ) -> None:
     legend = long_legend(80)
@@ -238,7 +238,7 @@ def test_a_panel_that_is_nearly_the_same_stays_where_it_is_held_out(
 # The guard
 
 
-def test_the_share_of_swept_entities_is_counted_and_refused_beyond_the_limit(
+def test_bulk_accepted_entities_above_the_limit_are_refused(
     project: Project, swept: list[Document], manager: User
 ) -> None:
     snapshot = frozen(project)
@@ -322,7 +322,7 @@ def test_a_legend_that_is_edited_meanwhile_is_left_out_by_name(
 # Forms, downloads, commands
 
 
-def test_the_tokenised_form_has_the_same_rows_where_the_tokenizer_is_there(
+def test_the_tokenized_file_has_the_same_rows(
     project: Project, accepted: list[Document], settings: Any, tmp_path: Path
 ) -> None:
     assert frozen(project).report["tokenizer"] == ""
@@ -411,7 +411,7 @@ def test_the_commands_freeze_compare_and_change_the_rules(
 # What changed
 
 
-def test_what_changed_between_two_snapshots_is_told_by_legend_and_label(
+def test_a_difference_of_snapshots_goes_by_legend_and_label(
     project: Project,
     accepted: list[Document],
     import_legends: ImportLegends,
@@ -485,7 +485,7 @@ def ruled(project: Project, manager: User, **facts: Any) -> Snapshot:
     return frozen(project)
 
 
-def test_panels_that_nobody_touched_are_counted_and_named_in_their_rows(
+def test_untouched_panels_are_counted_and_named_in_their_rows(
     project: Project, found: list[Document], manager: User
 ) -> None:
     snapshot = ruled(project, manager)
@@ -498,7 +498,7 @@ def test_panels_that_nobody_touched_are_counted_and_named_in_their_rows(
     assert snapshot.report["figures_left_out"] == 0
 
 
-def test_beyond_the_limit_whole_figures_go_and_their_entities_stay_even_where_the_project_would_refuse(  # noqa: E501
+def test_figures_above_the_limit_are_left_out_and_entities_stay(
     project: Project, found: list[Document], manager: User, curator: User
 ) -> None:
     Span.objects.update(decision="explicit")
@@ -529,7 +529,7 @@ def test_panels_of_a_file_and_panels_with_boxes_were_looked_at(
     assert ruled(project, manager).counts["train"]["untouched_panels"] == 2
 
 
-def test_figures_weigh_as_much_as_their_panels_where_the_project_makes_a_difference(
+def test_figures_weigh_as_their_panels_where_weights_differ(
     project: Project, found: list[Document], manager: User
 ) -> None:
     Segment.objects.filter(document=found[0]).update(source="")

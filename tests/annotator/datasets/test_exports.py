@@ -346,7 +346,7 @@ DAMAGE: dict[str, Callable[[Document], object]] = {
 
 @pytest.mark.parametrize("damage", DAMAGE)
 @pytest.mark.parametrize("format_name", ["jsonl", "sd-nlp"])
-def test_a_damaged_legend_is_refused_by_name_and_nothing_is_written(
+def test_a_damaged_legend_is_refused_by_name(
     damage: str, format_name: str, import_legends: ImportLegends, tmp_path: Path
 ) -> None:
     document = import_legends(6, labels="gold")[2]
@@ -386,7 +386,7 @@ def test_a_damaged_legend_is_refused_by_name_and_nothing_is_written(
     assert ids == {f"fig-{number}" for number in (1, 2, 4, 5, 6)}
 
 
-def test_where_every_legend_is_damaged_they_are_named_and_nothing_is_written(
+def test_if_every_legend_is_damaged_nothing_is_written(
     import_legends: ImportLegends, project: Project, tmp_path: Path
 ) -> None:
     import_legends(25, labels="gold")
@@ -407,7 +407,7 @@ def test_where_every_legend_is_damaged_they_are_named_and_nothing_is_written(
 # Complete or not at all
 
 
-def test_an_earlier_export_is_replaced_and_anything_else_is_left_alone(
+def test_an_earlier_export_is_replaced_and_nothing_else(
     import_legends: ImportLegends, tmp_path: Path
 ) -> None:
     import_legends(2, labels="gold")
@@ -441,7 +441,7 @@ def test_an_earlier_export_is_replaced_and_anything_else_is_left_alone(
         (["autophagy", "--format", "jsonl"], "There is no accepted legend to export yet"),
     ],
 )
-def test_what_cannot_be_exported_is_told_in_a_sentence_and_leaves_nothing(
+def test_a_refused_export_gives_a_sentence_and_leaves_nothing(
     arguments: list[str], sentence: str, import_legends: ImportLegends, tmp_path: Path
 ) -> None:
     import_legends(2, labels="none")
@@ -583,7 +583,7 @@ def test_cancelled_and_killed_exports_leave_nothing_half_written(
 # Memory
 
 
-def test_an_export_holds_a_few_legends_in_memory_however_many_there_are(
+def test_an_export_holds_few_legends_in_memory(
     import_legends: ImportLegends,
     legend: Callable[[int], schema.Document],
     project: Project,

@@ -29,9 +29,7 @@ panels = st.lists(
 
 
 @given(panels, st.floats(0, 1))
-def test_what_is_left_is_within_the_limit_and_no_panel_less_would_do(
-    found: list[Panel], cap: float
-) -> None:
+def test_the_fewest_panels_are_left_out_to_meet_the_limit(found: list[Panel], cap: float) -> None:
     out = panels_to_leave_out(found, rules(cap))
     left = [panel for index, panel in enumerate(found) if index not in out]
     assert sum(panel.n_unreviewed for panel in left) <= cap * sum(panel.n_spans for panel in left)

@@ -57,7 +57,7 @@ def paper_on(side: str, nth: int = 0) -> str:
     ]
 
 
-def test_a_snapshot_holds_every_panel_once_with_where_it_comes_from(
+def test_a_snapshot_holds_every_panel_once_with_provenance(
     project: Project, accepted: list[Document], manager: User
 ) -> None:
     Document.objects.filter(pk=accepted[0].pk).update(revision=4)
@@ -99,7 +99,7 @@ def test_a_snapshot_holds_every_panel_once_with_where_it_comes_from(
     ]
 
 
-def test_its_counts_are_those_of_its_files_and_its_hash_is_the_engines(
+def test_counts_are_those_of_the_files_and_the_engines_hash(
     project: Project, accepted: list[Document]
 ) -> None:
     snapshot = frozen(project)
@@ -114,7 +114,7 @@ def test_its_counts_are_those_of_its_files_and_its_hash_is_the_engines(
     assert snapshot.content_hash == content_hash(snapshot.folder) == data_hash(snapshot.folder)
 
 
-def test_sd_nlp_lies_beside_it_with_the_same_rows_in_the_same_order(
+def test_the_sd_nlp_file_has_the_same_rows_in_the_same_order(
     project: Project, accepted: list[Document]
 ) -> None:
     snapshot = frozen(project)
@@ -136,7 +136,7 @@ def test_sd_nlp_lies_beside_it_with_the_same_rows_in_the_same_order(
         assert len(figures) == snapshot.report["figures"].get(side, 0)
 
 
-def test_its_files_cannot_be_written_and_a_changed_one_is_noticed(
+def test_snapshot_files_are_read_only_and_a_change_is_noticed(
     project: Project, accepted: list[Document]
 ) -> None:
     snapshot = frozen(project)
@@ -161,7 +161,7 @@ def test_its_files_cannot_be_written_and_a_changed_one_is_noticed(
         verify_snapshot(snapshot=snapshot)
 
 
-def test_the_same_content_has_the_same_hash_and_a_decision_changes_it(
+def test_the_hash_depends_on_content_and_decisions_alone(
     project: Project, accepted: list[Document]
 ) -> None:
     first, again = frozen(project), frozen(project)
@@ -230,7 +230,7 @@ def test_panels_that_are_no_examples_are_counted_by_reason(
     assert {row["id"] for row in rows(snapshot)} == {f"p{number}" for number in range(30)}
 
 
-def test_a_text_that_several_papers_hold_stays_on_the_side_that_is_held_out(
+def test_a_text_of_several_papers_stays_in_the_held_out_split(
     project: Project, accepted: list[Document], import_legends: ImportLegends
 ) -> None:
     same = [
@@ -334,7 +334,7 @@ def test_one_snapshot_of_a_project_is_built_at_a_time(
     assert freeze_snapshot(project=project, actor=manager).number == 2
 
 
-def test_a_snapshot_whose_job_was_cancelled_while_it_waited_is_failed(
+def test_a_snapshot_whose_waiting_job_was_cancelled_is_failed(
     project: Project, accepted: list[Document], manager: User
 ) -> None:
     snapshot = freeze_snapshot(project=project, actor=manager)
@@ -349,7 +349,7 @@ def test_a_snapshot_whose_job_was_cancelled_while_it_waited_is_failed(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_snapshot_survives_its_worker_and_a_cancelled_one_leaves_nothing(
+def test_a_snapshot_survives_its_worker(
     start_worker: Callable[..., WorkerProcess],
     finished: Callable[..., Job],
     project: Project,

@@ -18,7 +18,7 @@ ClientOf = Callable[[User | None], Client]
 PART = {"HX-Request": "true"}
 
 
-def test_a_running_job_shows_how_far_it_is_and_polls_until_its_end(
+def test_a_running_job_shows_progress_and_polls_until_its_end(
     client_of: ClientOf, viewer: User, project: Project
 ) -> None:
     job = Job.objects.create(
@@ -75,7 +75,7 @@ def test_a_job_that_nobody_listens_for_says_so_after_ten_seconds(
     assert "No worker listens on queue" in browser.get(f"/jobs/{job.pk}/").content.decode()
 
 
-def test_who_asked_for_it_and_managers_cancel_others_see_no_button(
+def test_starter_and_managers_cancel_and_others_see_no_button(
     client_of: ClientOf, reviewer: User, curator: User, manager: User, project: Project
 ) -> None:
     for user, may in ((reviewer, True), (manager, True), (curator, False)):
@@ -87,7 +87,7 @@ def test_who_asked_for_it_and_managers_cancel_others_see_no_button(
         assert job.state == (JobState.CANCELLED if may else JobState.PENDING)
 
 
-def test_cancelling_a_running_job_asks_it_to_stop_and_answers_htmx_with_the_card(
+def test_cancelling_a_running_job_answers_htmx_with_the_card(
     client_of: ClientOf, manager: User, project: Project
 ) -> None:
     job = Job.objects.create(kind="import_documents", scope=project.scope, state=JobState.RUNNING)

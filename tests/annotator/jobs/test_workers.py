@@ -104,7 +104,7 @@ def test_a_worker_that_is_told_to_end_hands_its_job_back_at_once(
     assert finished(job, log=start_worker(modules=HANDLERS).log).state == JobState.SUCCEEDED
 
 
-def test_a_job_asked_for_while_the_broker_was_away_is_done_once_it_is_back(
+def test_a_job_enqueued_without_a_broker_runs_once_it_is_back(
     start_worker: StartWorker, finished: Finished, settings: Any, broker: str
 ) -> None:
     settings.CELERY_BROKER_URL = "redis://127.0.0.1:1/0"

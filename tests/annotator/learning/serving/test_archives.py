@@ -89,7 +89,7 @@ def test_the_name_of_an_archive_is_safe_as_a_file_name() -> None:
     assert archive_name(ModelVersion(name="../a b/c?")) == "a-b-c"
 
 
-def test_an_archive_without_usable_characters_is_named_by_its_key() -> None:
+def test_an_archive_without_usable_characters_has_its_keys_name() -> None:
     assert archive_name(ModelVersion(pk=7, name="…")) == "model-7"
 
 
