@@ -44,7 +44,7 @@ def test_a_column_is_empty_for_the_system() -> None:
     assert user_of(SYSTEM) is None
 
 
-@pytest.mark.parametrize("wrong", [None, 7, "system", AnonymousUser()], ids=repr)
+@pytest.mark.parametrize("wrong", [None, 7, "system", AnonymousUser()], ids=str)
 def test_only_users_and_the_system_are_actors(wrong: Any) -> None:
     with pytest.raises(TypeError, match="An actor is a user or SYSTEM"):
         user_of(wrong)
