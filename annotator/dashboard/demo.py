@@ -1,5 +1,7 @@
-"""The demo: a project of invented legends, two people to try it as, and the worker's tags. Nothing
-that a user made is touched."""
+"""The demo: a project of invented legends, two accounts, and suggestions by the worker.
+
+Nothing that a user made is changed.
+"""
 
 from __future__ import annotations
 
@@ -38,8 +40,11 @@ _DESCRIPTION: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Somebody to sign in as. ``password`` is what the credentials file holds, "" where it holds
-    none or it was changed since."""
+    """An account to sign in with.
+
+    ``password`` is the one in the credentials file; it is empty if the file has none or it was
+    changed since.
+    """
 
     username: str
     what: str
@@ -55,13 +60,15 @@ class Demo:
 
 
 def credentials_path() -> Path:
-    """Where generated passwords are kept, readable by this user alone."""
+    """Return the path of the file with generated passwords; only this user can read it."""
     return Path(settings.VAR_DIR) / "demo-credentials"
 
 
 def prepare_demo() -> Demo:
-    """Bring the database up to date and make what of the demo is missing: people, project, legends.
-    Running it again changes nothing."""
+    """Migrate the database and create the missing parts of the demo: accounts, project, legends.
+
+    A second call changes nothing.
+    """
     call_command("migrate", verbosity=0, interactive=False)
     admin, admin_account = _first_admin()
     curator, curator_account = _person(
@@ -86,14 +93,14 @@ def prepare_demo() -> Demo:
 
 
 def legends_to_tag(project: Project) -> int:
-    """How many of the project's legends no model has tagged yet."""
+    """Return the number of the project's legends that no model has tagged yet."""
     return project.documents.filter(state=DocumentState.IMPORTED).count()
 
 
 def tag_legends(
     site: Site, demo: Demo, *, timeout: float, on_progress: Callable[[int, int, str], None]
 ) -> Job:
-    """Have the worker tag what waits, and wait for its end.
+    """Have the worker tag the waiting legends, and wait until it has finished.
 
     Raises ``UserError`` with the job's own sentence if it fails, ``ProcessDiedError`` if the worker
     or another process dies.
@@ -119,7 +126,7 @@ def tag_legends(
 
 
 def summary_of(demo: Demo) -> dict[str, object]:
-    """The demo in numbers, as the database has them."""
+    """Return the counts, accounts and model of the demo."""
     documents = demo.project.documents
     suggested = Span.objects.filter(
         layer__document__project=demo.project,
@@ -146,7 +153,7 @@ def _pretagging(demo: Demo) -> Job:
     try:
         return start_pretagging(project=demo.project, actor=demo.admin)
     except JobConflictError:
-        # An earlier demo ended before its worker had; the job is handed out again by itself.
+        # An earlier demo ended before its worker finished. The site hands the job out again.
         waiting = Job.objects.unfinished().filter(scope=demo.project.scope).order_by("-id").first()
         if waiting is None:
             return start_pretagging(project=demo.project, actor=demo.admin)
@@ -154,28 +161,26 @@ def _pretagging(demo: Demo) -> Job:
 
 
 def _first_admin() -> tuple[User, Account | None]:
-    """An administrator to act as: the one whom the demo made, else the first whom the site has,
-    else a new one."""
-    if FIRST_ADMIN not in _kept_passwords():
+    """Return an administrator: the demo's own, else the site's first, else a new one."""
+    if FIRST_ADMIN not in _stored_passwords():
         own = User.objects.filter(is_superuser=True, is_active=True).order_by("pk").first()
         if own is not None:
             return own, None
     admin, account = _person(FIRST_ADMIN, what="the administrator", is_superuser=True)
     if admin is None:
         raise UserError(
-            f'There is a user "{FIRST_ADMIN}" who is no administrator. Make one first: manage.py'
+            f'The user "{FIRST_ADMIN}" is not an administrator. Create one first: manage.py'
             " createsuperuser."
         )
     return admin, account
 
 
 def _person(username: str, *, what: str, is_superuser: bool) -> tuple[User | None, Account | None]:
-    """The demo's user of that name, made with a new password at the first run and never changed
-    after it.
+    """Return the demo's user of that name; the first run creates it with a new password.
 
-    Nobody, where the name belongs to a user whom the demo did not make.
+    Returns (None, None) if the name belongs to a user that the demo did not create.
     """
-    kept = _kept_passwords()
+    kept = _stored_passwords()
     user = User.objects.filter(username=username).first()
     if user is not None:
         if username not in kept:
@@ -187,11 +192,11 @@ def _person(username: str, *, what: str, is_superuser: bool) -> tuple[User | Non
         user = User.objects.create_user(
             username=username, password=password, is_superuser=is_superuser, is_staff=is_superuser
         )
-        _keep_passwords(kept | {username: password})
+        _store_passwords(kept | {username: password})
     return user, Account(username, what, password, is_new=True)
 
 
-def _kept_passwords() -> dict[str, str]:
+def _stored_passwords() -> dict[str, str]:
     try:
         lines = credentials_path().read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
@@ -199,8 +204,8 @@ def _kept_passwords() -> dict[str, str]:
     return dict(line.split(" ", 1) for line in lines if " " in line and not line.startswith("#"))
 
 
-def _keep_passwords(passwords: dict[str, str]) -> None:
-    """Replace the file in one step; no other user can read it at any moment."""
+def _store_passwords(passwords: dict[str, str]) -> None:
+    """Replace the file in one step. No other user can read it at any time."""
     path = credentials_path()
     new = path.with_suffix(".new")
     new.unlink(missing_ok=True)

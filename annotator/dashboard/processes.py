@@ -1,5 +1,4 @@
-"""The processes that make up a running site on one machine: started together, watched, and ended
-together."""
+"""The processes of a running site on one machine: started, watched and ended together."""
 
 from __future__ import annotations
 
@@ -21,7 +20,7 @@ import psutil
 
 from annotator.common.errors import UserError
 
-#: How long a process may take to end in order before it is killed.
+#: Seconds that a process may take to end before it is killed.
 GRACE_SECONDS: Final = 10.0
 _STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _LAST_WORDS_LINES: Final = 12
@@ -30,16 +29,14 @@ _TAKEN: Final = (errno.EADDRINUSE, errno.EACCES)
 
 
 class ProcessDiedError(UserError):
-    """One of the processes ended by itself."""
+    """One of the processes ended unexpectedly."""
 
 
 class Processes:
-    """Child processes by name, each in a session of its own with its output in
-    ``log_dir/NAME.log``.
+    """Child processes by name, each in its own session with its output in ``log_dir/NAME.log``.
 
-    Leaving the context ends all of them, the last started first, together with whatever they
-    started themselves. On a terminal Ctrl-C reaches only this process, which then ends the others
-    in order.
+    Leaving the context ends all of them and their descendants, the last started first. On a
+    terminal Ctrl-C reaches only this process, which then ends the others in order.
     """
 
     def __init__(self, log_dir: Path) -> None:
@@ -70,7 +67,7 @@ class Processes:
         environment: Mapping[str, str],
         pass_fds: Sequence[int] = (),
     ) -> int:
-        """Start ``command``; its process id."""
+        """Start ``command`` and return its process id."""
         with self._log(name).open("wb") as log:
             process = subprocess.Popen(
                 [*_dying_with_parent(), *map(str, command)],
@@ -85,26 +82,29 @@ class Processes:
         return process.pid
 
     def check(self) -> None:
-        """Raise ``ProcessDiedError`` naming the first process that is not running any more."""
+        """Raise ``ProcessDiedError`` naming the first process that no longer runs."""
         for name, process in self._processes.items():
             code = process.poll()
             if code is not None:
                 how = f"exit code {code}" if code >= 0 else signal.Signals(-code).name
                 last_words = f"Its last lines in {self._log(name)}:\n{self._last_words(name)}"
                 raise ProcessDiedError(
-                    f"The {name} ended by itself ({how}), so everything was stopped. {last_words}"
+                    f"The {name} ended unexpectedly ({how}), so all processes were stopped."
+                    f" {last_words}"
                 )
 
     def watch(self, seconds: float | None = None) -> None:
-        """Wait, for ever or for ``seconds``, while all processes run. Raises
-        ``ProcessDiedError``."""
+        """Wait forever, or for ``seconds``, while all processes run.
+
+        Raises ``ProcessDiedError``.
+        """
         deadline = None if seconds is None else time.monotonic() + seconds
         while deadline is None or time.monotonic() < deadline:
             self.check()
             time.sleep(0.25)
 
     def stop(self) -> None:
-        """End every process and what it started: asked first, killed after ``GRACE_SECONDS``."""
+        """End every process and its descendants; kill those that run after ``GRACE_SECONDS``."""
         for process in reversed(self._processes.values()):
             if process.poll() is None:
                 process.terminate()
@@ -121,8 +121,7 @@ class Processes:
         psutil.wait_procs(stubborn, timeout=GRACE_SECONDS / 2)
 
     def _descendants(self) -> list[psutil.Process]:
-        """What is left of what was started here; orphans are among them, because this process
-        adopts them."""
+        """Return the descendants that still run, including orphans that this process adopted."""
         children = [
             child for child in psutil.Process().children() if child.pid not in self._not_mine
         ]
@@ -133,16 +132,12 @@ class Processes:
 
     def _last_words(self, name: str) -> str:
         lines = self._log(name).read_text(encoding="utf-8", errors="replace").splitlines()
-        return (
-            "\n".join(f"    {line}" for line in lines[-_LAST_WORDS_LINES:])
-            or "    (it said nothing)"
-        )
+        return "\n".join(f"    {line}" for line in lines[-_LAST_WORDS_LINES:]) or "    (no output)"
 
 
 @contextmanager
 def stopping_on_signals() -> Iterator[None]:
-    """Within it SIGTERM, and the hang-up of a terminal, interrupt as Ctrl-C does: by
-    ``KeyboardInterrupt``."""
+    """Raise ``KeyboardInterrupt`` on SIGTERM and on a terminal's hang-up, as on Ctrl-C."""
 
     def interrupt(signum: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
@@ -156,8 +151,9 @@ def stopping_on_signals() -> Iterator[None]:
 
 
 def listening_socket(host: str, port: int, *, n_tries: int = 50) -> socket.socket:
-    """A socket that listens on ``port``, or on the next free one. The caller hands it on, so nobody
-    can take the port in between.
+    """Return a socket that listens on ``port`` or the next free one.
+
+    The caller passes the socket on, so no other process can take the port in between.
 
     Raises ``UserError`` if ``host`` is not an address of this machine or no port is free.
     """
@@ -194,15 +190,16 @@ def _ignoring_signals() -> Iterator[None]:
 
 
 def _dying_with_parent() -> list[str]:
-    """A prefix by which the kernel sends SIGTERM to the command should this process be killed;
-    Debian always has setpriv."""
+    """Return a command prefix that ends the command with this process, even if it is killed.
+
+    Debian always has setpriv.
+    """
     setpriv = shutil.which("setpriv")
     return [setpriv, "--pdeathsig", "TERM", "--"] if setpriv else []
 
 
 def _adopt_orphans() -> None:
-    """Have the kernel hand this process the children of children that ended (Linux), so that none
-    is lost sight of."""
+    """Make this process the parent of orphaned descendants (Linux), so that it can end them."""
     prctl = getattr(ctypes.CDLL(None), "prctl", None)
     if prctl is not None:
         prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)

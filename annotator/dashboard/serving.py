@@ -1,5 +1,4 @@
-"""The whole site on one machine: broker, worker and web server, by the same entrypoint that
-containers use."""
+"""The whole site on one machine: broker, worker and web server, as containers start them."""
 
 from __future__ import annotations
 
@@ -27,8 +26,10 @@ _START_SECONDS: Final = 120.0
 
 
 class Site:
-    """A site whose broker runs. ``start_worker`` and ``start_web`` add the rest; all of it ends
-    with the context of ``local_site``."""
+    """A site with a running broker; ``start_worker`` and ``start_web`` add the rest.
+
+    All processes end with the context of ``local_site``.
+    """
 
     def __init__(self, processes: Processes) -> None:
         self.processes = processes
@@ -38,8 +39,10 @@ class Site:
         self.processes.start("worker", [_ENTRYPOINT, "worker"], environment=_environment())
 
     def start_web(self, *, host: str, port: int) -> str:
-        """Start the web server on ``port`` or the next free one; its address, once it answers.
-        Raises ``UserError``."""
+        """Start the web server on ``port`` or the next free one; return its address.
+
+        Waits until the server answers. Raises ``UserError``.
+        """
         with listening_socket(host, port) as listening:
             bound = listening.getsockname()[1]
             environment = _environment() | {
@@ -57,7 +60,7 @@ class Site:
         return f"http://{f'[{host}]' if ':' in host else host}:{bound}/"
 
     def watch(self, seconds: float | None = None) -> None:
-        """Wait while everything runs. Raises ``ProcessDiedError``."""
+        """Wait while all processes run. Raises ``ProcessDiedError``."""
         connections.close_all()
         self.processes.watch(seconds)
 
@@ -74,8 +77,7 @@ class Site:
 
 @contextmanager
 def local_site() -> Iterator[Site]:
-    """The broker and a place to start the rest; on leaving, by whatever way, everything that was
-    started has ended.
+    """Start the broker and yield the site; end all processes on exit, also after an error.
 
     SIGTERM and a hang-up interrupt like Ctrl-C. Raises ``UserError`` if another such site runs on
     the same VAR folder.
@@ -83,7 +85,7 @@ def local_site() -> Iterator[Site]:
     with ExitStack() as stack:
         stack.enter_context(stopping_on_signals())
         stack.enter_context(_alone(settings.VAR_DIR / "site.lock"))
-        stack.enter_context(_some_broker())
+        stack.enter_context(_running_broker())
         yield Site(stack.enter_context(Processes(log_dir())))
 
 
@@ -93,8 +95,7 @@ def log_dir() -> Path:
 
 @contextmanager
 def _alone(path: Path) -> Iterator[None]:
-    """Hold a lock that the kernel releases however this process ends, so that none is ever
-    stale."""
+    """Hold a lock that the kernel releases when this process ends, so that none is ever stale."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+", encoding="ascii") as file:
         try:
@@ -103,8 +104,8 @@ def _alone(path: Path) -> Iterator[None]:
             file.seek(0)
             holder = file.read().strip() or "unknown"
             raise UserError(
-                f"The site runs already on {path.parent} (process {holder}). Stop it first, or set"
-                " SD_VAR to another folder."
+                f"The site is already running on {path.parent} (process {holder}). Stop it first,"
+                " or set SD_VAR to another folder."
             ) from error
         file.truncate(0)
         file.write(f"{os.getpid()}\n")
@@ -113,8 +114,8 @@ def _alone(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _some_broker() -> Iterator[None]:
-    """The Redis that REDIS_URL names, else an embedded Valkey of our own."""
+def _running_broker() -> Iterator[None]:
+    """Use the Redis that REDIS_URL names, or else start an embedded Valkey."""
     if settings.REDIS_URL:
         if not broker.is_reachable():
             raise UserError(
@@ -125,26 +126,25 @@ def _some_broker() -> Iterator[None]:
         return
     _end_orphaned_broker()
     with ExitStack() as stack:
-        with _deaf_to_the_terminal():
+        with _ignoring_the_terminal():
             stack.enter_context(broker.start_embedded_broker())
         yield
 
 
 def _end_orphaned_broker() -> None:
-    """We hold the lock, so a broker that still answers was left by a site that was killed."""
+    """End a broker left by a killed site. We hold the lock, so no running site uses it."""
     client = redis.Redis(unix_socket_path=str(settings.BROKER_SOCKET), socket_connect_timeout=2)
     try:
         client.shutdown(nosave=True)
     except redis.ConnectionError:
-        pass  # nobody answers: nothing was left
+        pass  # no broker answers, so none was left
     finally:
         client.close()
 
 
 @contextmanager
-def _deaf_to_the_terminal() -> Iterator[None]:
-    """What is started within it never sees Ctrl-C: the broker has to outlive the worker, which
-    talks to it until it has ended."""
+def _ignoring_the_terminal() -> Iterator[None]:
+    """Start processes that ignore Ctrl-C: the broker must outlive the worker, which needs it."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
     try:
         yield
@@ -153,7 +153,7 @@ def _deaf_to_the_terminal() -> Iterator[None]:
 
 
 def _environment() -> dict[str, str]:
-    """Ours, with this interpreter first: the entrypoint asks for ``python``."""
+    """Return our environment with this interpreter first: the entrypoint runs ``python``."""
     return dict(os.environ) | {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
     }

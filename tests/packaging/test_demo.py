@@ -174,7 +174,7 @@ def test_serve_takes_a_free_port_and_ctrl_c_ends_everything(var: Path, served: S
     assert "runs already" in refused.stderr
     served.process.send_signal(signal.SIGINT)
     assert served.process.wait(timeout=60) == 0
-    assert served.printed().rstrip().endswith("make demo goes on with it.")
+    assert served.printed().rstrip().endswith("make demo continues with it.")
     assert processes_of(var) == []
 
 
@@ -186,7 +186,7 @@ def test_it_says_which_process_died_and_stops(var: Path, served: Served) -> None
     )
     worker.kill()
     assert served.process.wait(timeout=60) == 2
-    assert "The worker ended by itself (SIGKILL)" in served.printed()
+    assert "The worker ended unexpectedly (SIGKILL)" in served.printed()
     assert processes_of(var) == []
 
 

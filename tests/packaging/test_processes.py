@@ -125,7 +125,7 @@ def test_a_dying_process_is_named_and_the_others_end(tmp_path: Path) -> None:
     parent = Parent(tmp_path, "sleep", "breeding", "dying")
     parent.wait_until_ready()
     output = parent.end()
-    assert "The dying ended by itself (exit code 7)" in output
+    assert "The dying ended unexpectedly (exit code 7)" in output
     assert "no space left" in output
     assert parent.still_running() == []
 

@@ -1,4 +1,4 @@
-"""What curators' work tells, training by itself, canaries and hubs, by a program."""
+"""Curator effort, automatic training, canaries and hubs through the API."""
 
 from __future__ import annotations
 

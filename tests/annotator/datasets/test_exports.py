@@ -13,21 +13,18 @@ from typing import Any
 
 import pytest
 from django.core.exceptions import PermissionDenied
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from annotator.accounts.actors import SYSTEM
 from annotator.accounts.models import User
-from annotator.corpus.annotations import CHUNK, engine_documents, write_suggestions
-from annotator.corpus.imports import import_documents
-from annotator.corpus.models import Document, DocumentState, Project, Segment, Span
+from annotator.corpus.annotations import CHUNK, write_suggestions
+from annotator.corpus.models import Document, DocumentState, Project
 from annotator.datasets.exports.services import (
     KEPT_ARCHIVES,
     archive_of,
     export_dataset,
     start_export,
 )
-from annotator.datasets.exports.writing import AcceptedLegends, DamagedAnnotationsError
+from annotator.datasets.exports.writing import AcceptedLegends
 from annotator.jobs.models import Job, JobState
 from annotator.jobs.services import request_cancel, run_job
 from ner_engine import schema
@@ -202,212 +199,10 @@ def test_no_paper_lies_on_two_sides(
         )
 
 
-# Read back
-
-
-@st.composite
-def _hostile(
-    draw: st.DrawFn, spans_of: Callable[[str], st.SearchStrategy[list[schema.Span]]]
-) -> list[schema.Document]:
-    """Legends with at least one entity, of nasty texts."""
-    found = []
-    for number in range(draw(st.integers(1, 5))):
-        document = draw(strategies.documents())
-        gold = draw(spans_of(document.text).filter(bool))
-        gold = [replace(span, id=f"e{n}") for n, span in enumerate(gold)]
-        found.append(replace(document, id=f"f{number}", gold=tuple(gold), suggestions=()))
-    return found
-
-
-def _spans(document: schema.Document) -> list[tuple[Any, ...]]:
-    return sorted(
-        (span.start, span.end, span.label, span.role, span.surface) for span in document.gold
-    )
-
-
-#: The database is emptied before each example, so the fixtures may serve all of them.
-_many = settings(
-    max_examples=15,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.filter_too_much],
-)
-
-
-@_many
-@given(st.data())
-def test_jsonl_reads_back_equal_to_what_is_in_the_database(
-    project: Project, tmp_path: Path, data: st.DataObject
-) -> None:
-    project.documents.all().delete()
-    documents = data.draw(_hostile(strategies.trimmed_spans))
-    import_documents(
-        project=project,
-        documents=iter(documents),
-        source_format="jsonl",
-        labels="gold",
-        actor=SYSTEM,
-    )
-    export_dataset(project=project, format_name="jsonl", out_dir=tmp_path / "out", actor=SYSTEM)
-    stored = {
-        document.attributes["external_id"]: document
-        for document in engine_documents(project.documents.accepted(), with_suggestions=False)
-    }
-    read = {document.id: document for document in read_back(tmp_path / "out", "jsonl")}
-    assert set(read) == set(stored) == {document.id for document in documents}
-    for original in documents:
-        found, kept = read[original.id], stored[original.id]
-        assert found.text == kept.text
-        assert found.doi == kept.doi
-        assert found.title == kept.title
-        assert found.label == kept.label
-        assert found.image == kept.image
-        assert found.segments == kept.segments
-        assert found.gold == kept.gold
-        assert found.text == original.text
-        assert _spans(found) == _spans(original)
-
-
-@_many
-@given(st.data())
-def test_sd_nlp_reads_back_with_every_entity_that_words_can_hold(
-    project: Project, tmp_path: Path, data: st.DataObject
-) -> None:
-    project.documents.all().delete()
-    documents = data.draw(_hostile(strategies.word_spans))
-    import_documents(
-        project=project,
-        documents=iter(documents),
-        source_format="jsonl",
-        labels="gold",
-        actor=SYSTEM,
-    )
-    export_dataset(project=project, format_name="sd-nlp", out_dir=tmp_path / "out", actor=SYSTEM)
-    read = {document.id: document for document in read_back(tmp_path / "out/sd_figs", "sd-nlp")}
-    assert {original.id: (original.text, _spans(original)) for original in documents} == {
-        name: (found.text, _spans(found)) for name, found in read.items()
-    }
-
-
-def test_half_a_character_does_not_get_in_and_stops_no_export(
-    import_legends: ImportLegends,
-    legend: Callable[[int], schema.Document],
-    project: Project,
-    tmp_path: Path,
-) -> None:
-    halves = [
-        replace(legend(1), id="text", text="\ud83d" + legend(1).text, gold=(), segments=()),
-        replace(legend(2), id="title", title="\udc00"),
-        replace(legend(3), id="\ud800"),
-        replace(legend(4), id="fact", attributes={"a": ["\udfff"]}),
-    ]
-    report = import_documents(
-        project=project,
-        documents=iter([*halves, legend(5)]),
-        source_format="jsonl",
-        labels="gold",
-        actor=SYSTEM,
-    )
-    assert report["imported"] == 1
-    assert report["n_problems"] == 4
-    assert (
-        export_dataset(
-            project=project, format_name="jsonl", out_dir=tmp_path / "out", actor=SYSTEM
-        )["documents"]
-        == 1
-    )
-
-
-# Damage
-
-DAMAGE: dict[str, Callable[[Document], object]] = {
-    "another surface": (
-        lambda document: Span.objects.filter(layer__document=document, label="CELL").update(
-            surface="Hela"
-        )
-    ),
-    "moved off its word": (
-        lambda document: Span.objects.filter(layer__document=document, label="CELL").update(start=0)
-    ),
-    "behind the text": (
-        lambda document: Span.objects.filter(layer__document=document, label="CELL").update(
-            end=100_000
-        )
-    ),
-    "another text": (
-        lambda document: Document.objects.filter(pk=document.pk).update(
-            text=document.text.replace("Western", "Eastern")
-        )
-    ),
-    "panel behind the text": (
-        lambda document: Segment.objects.filter(document=document, position=1).update(end=100_000)
-    ),
-}
-
-
-@pytest.mark.parametrize("damage", DAMAGE)
-@pytest.mark.parametrize("format_name", ["jsonl", "sd-nlp"])
-def test_a_damaged_legend_is_refused_by_name(
-    damage: str, format_name: str, import_legends: ImportLegends, tmp_path: Path
-) -> None:
-    document = import_legends(6, labels="gold")[2]
-    DAMAGE[damage](document)
-    out = tmp_path / "place/out"
-    ended = run_command(
-        "export_dataset", "autophagy", "--format", format_name, "--out", out, "--json"
-    )
-    assert ended.code == 2
-    assert ended.summary == {"error": ended.err.strip()}
-    assert "Nothing was written, because 1 accepted legend is damaged" in ended.err
-    assert str(document) in ended.err or document.external_id in ended.err
-    assert "HeLa" not in ended.err
-    assert not out.parent.exists() or files_below(out.parent) == set()
-    ended = run_command(
-        "export_dataset",
-        "autophagy",
-        "--format",
-        format_name,
-        "--out",
-        out,
-        "--json",
-        "--leave-out-damaged",
-    )
-    assert ended.code == 1
-    assert ended.summary["documents"] == 5
-    assert ended.summary["n_left_out"] == 1
-    (named,) = ended.summary["left_out"]
-    assert str(document) in named or document.external_id in named
-    (problem,) = json.loads((out / "report.json").read_text(encoding="utf-8"))["problems"]
-    assert named in problem
-    ids = (
-        {row["id"] for row in rows(out)}
-        if format_name == "jsonl"
-        else {row["figure_id"] for row in rows(out, "sd_figs")}
-    )
-    assert ids == {f"fig-{number}" for number in (1, 2, 4, 5, 6)}
-
-
-def test_if_every_legend_is_damaged_nothing_is_written(
-    import_legends: ImportLegends, project: Project, tmp_path: Path
-) -> None:
-    import_legends(25, labels="gold")
-    Span.objects.update(surface="x")
-    with pytest.raises(
-        DamagedAnnotationsError, match=r"25 accepted legends are damaged.*And 5 more"
-    ):
-        export_dataset(
-            project=project,
-            format_name="jsonl",
-            out_dir=tmp_path / "out",
-            actor=SYSTEM,
-            leave_out_damaged=True,
-        )
-    assert not (tmp_path / "out").exists()
-
-
 # Complete or not at all
 
 
-def test_an_earlier_export_is_replaced_and_nothing_else(
+def test_an_earlier_export_is_replaced_and_other_files_are_not(
     import_legends: ImportLegends, tmp_path: Path
 ) -> None:
     import_legends(2, labels="gold")
@@ -583,6 +378,10 @@ def test_cancelled_and_killed_exports_leave_nothing_half_written(
 # Memory
 
 
+def _n_documents_alive() -> int:
+    return sum(type(thing) in {schema.Document, Document} for thing in gc.get_objects())
+
+
 def test_an_export_holds_few_legends_in_memory(
     import_legends: ImportLegends,
     legend: Callable[[int], schema.Document],
@@ -591,20 +390,20 @@ def test_an_export_holds_few_legends_in_memory(
 ) -> None:
     n = 3 * CHUNK
     import_legends([legend(number) for number in range(n)], labels="gold")
-    alive = []
+    gc.collect()
+    n_before = _n_documents_alive()
+    n_alive: list[int] = []
 
-    def counted() -> Iterable[schema.Document]:
-        for number, document in enumerate(AcceptedLegends(project)):
-            if number % 100 == 99:
+    def watched() -> Iterable[schema.Document]:
+        for number, document in enumerate(AcceptedLegends(project), start=1):
+            if number % 100 == 0:
                 gc.collect()
-                alive.append(
-                    sum(type(thing) in {schema.Document, Document} for thing in gc.get_objects())
-                )
+                n_alive.append(_n_documents_alive() - n_before)
             yield document
 
-    assert write_documents(counted(), Target("sd-nlp"), tmp_path / "out", Report()) == n
-    assert len(alive) == n // 100
-    assert max(alive) <= CHUNK + 20, alive
+    assert write_documents(watched(), Target("sd-nlp"), tmp_path / "out", Report()) == n
+    assert len(n_alive) == n // 100
+    assert max(n_alive) <= CHUNK + 20, n_alive
 
 
 def test_tagging_beside_an_export_changes_nothing_of_it(

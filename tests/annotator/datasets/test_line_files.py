@@ -64,7 +64,9 @@ labels = st.lists(
     st.lists(st.text(max_size=4), max_size=4),
     st.dictionaries(st.text(max_size=3), labels, max_size=3),
 )
-def test_a_row_of_labels_reads_back_equal(words: list[str], layers: dict[str, list[str]]) -> None:
+def test_a_row_of_labels_of_any_name_reads_back_equal(
+    words: list[str], layers: dict[str, list[str]]
+) -> None:
     row = {"words": words, "doi": "10.1/x", "label_ids": layers, "text": " ".join(words)}
     assert json.loads(as_json(row)) == row
     assert "\n" not in as_json(row)

@@ -92,7 +92,7 @@ def test_the_page_lists_earlier_exports_with_what_became_of_them(
     assert "The archive was removed" in browser.get(reports[0]).content.decode()
 
 
-def test_damaged_legends_stop_an_export_or_are_left_out_by_name(
+def test_damaged_legends_stop_an_export_or_are_left_out(
     import_legends: ImportLegends, client_of: ClientOf, reviewer: User
 ) -> None:
     first, *_ = import_legends(3, labels="gold")
@@ -174,7 +174,7 @@ def test_a_viewer_sees_the_report_and_not_the_archive(
     assert browser.get(PAGE).status_code == 403
 
 
-def test_an_export_of_another_project_is_not_found(
+def test_another_projects_export_or_other_job_is_not_found(
     import_legends: ImportLegends, client_of: ClientOf, admin: User, project: Project
 ) -> None:
     import_legends(1, labels="gold")

@@ -34,7 +34,7 @@ from ner_engine import schema
 from ner_engine.split import SPLITS, split_of
 from ner_engine.training.data import data_hash
 from tests.annotator.conftest import WorkerProcess, wait_for
-from tests.annotator.datasets.conftest import long_legend
+from tests.annotator.datasets.conftest import frozen, long_legend, paper_on
 from tests.annotator.gates import reached
 from tests.ner_engine.strategies import span
 
@@ -42,22 +42,11 @@ pytestmark = pytest.mark.django_db
 ImportLegends = Callable[..., list[Document]]
 
 
-def frozen(project: Project, **facts: Any) -> Snapshot:
-    return build_snapshot(snapshot=add_snapshot(project=project, actor=SYSTEM, **facts))
-
-
 def rows(snapshot: Snapshot) -> list[dict[str, Any]]:
     return [row for side in SPLITS for row in rows_of(snapshot.folder, side)]
 
 
-def paper_on(side: str, nth: int = 0) -> str:
-    """A DOI that the split puts on that side."""
-    return [doi for doi in (f"10.2000/{number}" for number in range(200)) if split_of(doi) == side][
-        nth
-    ]
-
-
-def test_a_snapshot_holds_every_panel_once_with_provenance(
+def test_a_snapshot_holds_every_panel_once_with_its_lineage(
     project: Project, accepted: list[Document], manager: User
 ) -> None:
     Document.objects.filter(pk=accepted[0].pk).update(revision=4)
@@ -99,7 +88,7 @@ def test_a_snapshot_holds_every_panel_once_with_provenance(
     ]
 
 
-def test_counts_are_those_of_the_files_and_the_engines_hash(
+def test_counts_and_hash_of_a_snapshot_match_its_files(
     project: Project, accepted: list[Document]
 ) -> None:
     snapshot = frozen(project)
@@ -114,7 +103,7 @@ def test_counts_are_those_of_the_files_and_the_engines_hash(
     assert snapshot.content_hash == content_hash(snapshot.folder) == data_hash(snapshot.folder)
 
 
-def test_the_sd_nlp_file_has_the_same_rows_in_the_same_order(
+def test_sd_nlp_has_the_same_rows_in_the_same_order(
     project: Project, accepted: list[Document]
 ) -> None:
     snapshot = frozen(project)
@@ -136,7 +125,7 @@ def test_the_sd_nlp_file_has_the_same_rows_in_the_same_order(
         assert len(figures) == snapshot.report["figures"].get(side, 0)
 
 
-def test_snapshot_files_are_read_only_and_a_change_is_noticed(
+def test_files_are_read_only_and_a_changed_one_is_noticed(
     project: Project, accepted: list[Document]
 ) -> None:
     snapshot = frozen(project)
@@ -161,7 +150,7 @@ def test_snapshot_files_are_read_only_and_a_change_is_noticed(
         verify_snapshot(snapshot=snapshot)
 
 
-def test_the_hash_depends_on_content_and_decisions_alone(
+def test_equal_contents_have_equal_hashes_and_others_do_not(
     project: Project, accepted: list[Document]
 ) -> None:
     first, again = frozen(project), frozen(project)
@@ -230,7 +219,7 @@ def test_panels_that_are_no_examples_are_counted_by_reason(
     assert {row["id"] for row in rows(snapshot)} == {f"p{number}" for number in range(30)}
 
 
-def test_a_text_of_several_papers_stays_in_the_held_out_split(
+def test_the_test_split_keeps_a_text_of_several_papers(
     project: Project, accepted: list[Document], import_legends: ImportLegends
 ) -> None:
     same = [
@@ -334,7 +323,7 @@ def test_one_snapshot_of_a_project_is_built_at_a_time(
     assert freeze_snapshot(project=project, actor=manager).number == 2
 
 
-def test_a_snapshot_whose_waiting_job_was_cancelled_is_failed(
+def test_a_snapshot_with_a_cancelled_job_is_failed(
     project: Project, accepted: list[Document], manager: User
 ) -> None:
     snapshot = freeze_snapshot(project=project, actor=manager)
@@ -349,7 +338,7 @@ def test_a_snapshot_whose_waiting_job_was_cancelled_is_failed(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_snapshot_survives_its_worker(
+def test_a_snapshot_outlives_its_worker_unless_cancelled(
     start_worker: Callable[..., WorkerProcess],
     finished: Callable[..., Job],
     project: Project,

@@ -28,7 +28,7 @@ def test_what_was_written_is_read_in_any_order_of_lines(sides: dict[str, str]) -
     assert hash_of_splits(sides) == hash_of_splits(dict(reversed(sides.items())))
 
 
-def test_headings_empty_lines_and_split_names_are_understood() -> None:
+def test_headers_empty_lines_urls_and_synonyms_are_accepted() -> None:
     found = read_split(
         lines(
             "\ufeffdoi\tsplit\nhttps://doi.org/10.1/A\tTrain\n\nDOI:10.1/b\tvalidation\n10.1/c \t"
@@ -62,7 +62,7 @@ def test_what_is_wrong_is_told_with_its_line(text: str, sentence: str) -> None:
         read_split(lines(text))
 
 
-def test_bytes_that_are_no_text_are_refused(
+def test_invalid_utf_8_and_too_many_lines_are_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with pytest.raises(UserError, match="Line 1 of the split file is not valid UTF-8"):
@@ -72,7 +72,7 @@ def test_bytes_that_are_no_text_are_refused(
         read_split(lines("10.1/a\ttrain\n" * 3))
 
 
-def test_papers_missing_in_the_split_file_follow_the_fixed_rule() -> None:
+def test_papers_missing_in_the_file_follow_the_fixed_rule() -> None:
     rule = SplitRule({"10.1/a": "eval"})
     assert rule.split_of(" https://doi.org/10.1/A") == "eval"
     assert all(

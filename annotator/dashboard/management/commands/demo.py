@@ -1,4 +1,4 @@
-"""``manage.py demo``: a demo project, served until Ctrl-C; with ``--once`` only made and tagged."""
+"""``manage.py demo``: create a demo project and serve it; with ``--once`` do not serve."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from django.core.management.base import CommandParser
 
 from annotator.common.commands import JsonCommand, Outcome
 from annotator.dashboard.demo import (
+    Account,
     Demo,
     credentials_path,
     legends_to_tag,
@@ -22,9 +23,9 @@ from annotator.dashboard.serving import Site, local_site
 
 class Command(JsonCommand):
     help = (
-        "Make a demo project, have a worker tag it, and serve the site until Ctrl-C. With --once:"
-        " all of it but serving; the last line of output is a JSON summary. Running it again"
-        " changes nothing that is there."
+        "Create a demo project, have a worker tag it, and serve the site until Ctrl-C. With --once"
+        " the site is not served, and the last line of output is a JSON summary. A second run"
+        " changes nothing."
     )
     requires_migrations_checks = False
 
@@ -62,9 +63,8 @@ class Command(JsonCommand):
     ) -> Outcome:
         self._voice = self.stderr if once else self.stdout
         began_at = time.monotonic()
-        logging.getLogger("annotator").setLevel(
-            logging.WARNING
-        )  # what is worth a person's eye is said below
+        # The lines below report progress, so the log shows warnings only.
+        logging.getLogger("annotator").setLevel(logging.WARNING)
         with local_site() as site:
             demo = prepare_demo()
             site.start_worker()
@@ -83,17 +83,17 @@ class Command(JsonCommand):
                 self._serve(site)
         return Outcome(
             summary=summary,
-            lines=["Everything has ended. What you did is kept; make demo goes on with it."],
+            lines=["All processes have ended. Your work is saved; make demo continues with it."],
         )
 
     def say(self, line: str) -> None:
-        """For a person: on standard output, or beside it where that is for the JSON summary."""
+        """Write a line for people: to stdout, or to stderr if stdout is for the JSON summary."""
         self._end_progress()
         self._voice.write(line, str)
         self._voice.flush()
 
     def _serve(self, site: Site) -> None:
-        """Until somebody asks for the end; that is how serving ends well."""
+        """Serve until Ctrl-C, which is the normal end."""
         self.say(f"Logs: {site.log_dir}. Ctrl-C ends everything.")
         try:
             site.watch()
@@ -107,14 +107,7 @@ class Command(JsonCommand):
             + (f" (port {wanted_port} is in use)" if is_other else "")
         )
         for account in demo.accounts:
-            password = (
-                account.password
-                if account.is_new
-                else "password as before"
-                if account.password
-                else "password changed"
-            )
-            self.say(f"  {account.username:<14} {password:<20} ({account.what})")
+            self.say(f"  {account.username:<14} {_password_of(account):<20} ({account.what})")
         if any(account.is_new for account in demo.accounts):
             self.say(f"These passwords are kept in {credentials_path()}, readable by you alone.")
         elif any(account.password for account in demo.accounts):
@@ -124,3 +117,9 @@ class Command(JsonCommand):
                 f"Sign in as {demo.accounts[-1].username}, open “{demo.project}” and press"
                 " Review.\n"
             )
+
+
+def _password_of(account: Account) -> str:
+    if account.is_new:
+        return account.password
+    return "password as before" if account.password else "password changed"

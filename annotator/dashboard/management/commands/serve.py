@@ -1,5 +1,4 @@
-"""``manage.py serve``: the site on one machine without a demo: broker, worker and web server until
-Ctrl-C."""
+"""``manage.py serve``: run broker, worker and web server on this machine until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -14,7 +13,7 @@ from annotator.dashboard.serving import local_site
 
 class Command(JsonCommand):
     help = (
-        "Serve the site until Ctrl-C: database brought up to date, broker (REDIS_URL or embedded),"
+        "Migrate the database and run the site until Ctrl-C: broker (REDIS_URL or embedded),"
         " worker and web server."
     )
     requires_migrations_checks = False
@@ -44,4 +43,4 @@ class Command(JsonCommand):
                 site.watch()
             except KeyboardInterrupt:
                 self.stdout.write("Stopping …")
-        return Outcome(summary={"address": address}, lines=["Everything has ended."])
+        return Outcome(summary={"address": address}, lines=["All processes have ended."])

@@ -1,4 +1,4 @@
-"""``manage.py snapshot_rules PROJECT [--swept-cap FRACTION] [--over-cap ACTION] … [--json]``"""
+"""``manage.py snapshot_rules PROJECT [options] [--json]``"""
 
 from __future__ import annotations
 
