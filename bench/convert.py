@@ -131,11 +131,10 @@ def main() -> int:
     print(f"{'':34}{'wall s':>20}{'processor s':>22}{'MiB':>8}{'figures/s':>11}")
     for task, rounds in results.items():
         wall = [each["wall"] for each in rounds]
+        cpu = [each["cpu"] for each in rounds]
         memory = max(each["memory"] for each in rounds)
         rate = first["documents"] / statistics.median(wall)
-        print(
-            f"{task:34}{spread(wall):>20}{spread([each['cpu'] for each in rounds]):>22}{memory:8.0f}{rate:11.0f}"  # noqa: E501
-        )
+        print(f"{task:34}{spread(wall):>20}{spread(cpu):>22}{memory:8.0f}{rate:11.0f}")
     return 0
 
 

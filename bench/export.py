@@ -1,9 +1,9 @@
-"""How long an export takes and how much memory: ``python bench/export.py [ARCHIVE] [--rounds N]``.
+"""Measure the time and the memory of an export.
 
-Imports the SourceData archive with its tags as gold into a fresh SQLite database, once whole and
-once a quarter of its files as a project of its own, then exports each accepted legend as sd-nlp in
-both forms, every export in a process of its own. Memory is constant where the quarter's peak is
-that of the whole.
+``python -m bench.export [ARCHIVE] [--rounds N]`` imports the SourceData archive with its tags as
+gold into a fresh SQLite database: the whole archive as one project, a quarter of its files as
+another. Then it exports all accepted legends as sd-nlp in both forms, each time in a process of its
+own. Memory is constant if the quarter needs as much as the whole.
 """
 
 from __future__ import annotations
@@ -30,8 +30,11 @@ from annotator.corpus.services import create_project, import_paths
 call_command("migrate", verbosity=0)
 for name, path in (("quarter", sys.argv[1]), ("whole", sys.argv[2])):
     project = create_project(name=name, slug=name, actor=SYSTEM)
-    import_paths(project=project, paths=[Path(path)], source_format="sourcedata-xml", labels="gold", actor=SYSTEM)
-"""  # noqa: E501
+    paths = [Path(path)]
+    import_paths(
+        project=project, paths=paths, source_format="sourcedata-xml", labels="gold", actor=SYSTEM
+    )
+"""
 _EXPORT = """
 import json, resource, sys, time
 import django; django.setup()
@@ -40,10 +43,21 @@ from annotator.corpus.models import Project
 from annotator.datasets.exports.services import export_dataset
 project = Project.objects.get(slug=sys.argv[1])
 begun, cpu = time.perf_counter(), time.process_time()
-report = export_dataset(project=project, format_name="sd-nlp", out_dir=sys.argv[2], actor=SYSTEM, public_form=sys.argv[3] == "public")
-facts = {"wall": time.perf_counter() - begun, "cpu": time.process_time() - cpu, "rows": report["counts"]["rows_panels"]}
-print(json.dumps(facts | {"documents": report["documents"], "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
-"""  # noqa: E501
+report = export_dataset(
+    project=project,
+    format_name="sd-nlp",
+    out_dir=sys.argv[2],
+    actor=SYSTEM,
+    public_form=sys.argv[3] == "public",
+)
+print(json.dumps({
+    "wall": time.perf_counter() - begun,
+    "cpu": time.process_time() - cpu,
+    "rows": report["counts"]["rows_panels"],
+    "documents": report["documents"],
+    "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+}))
+"""
 
 
 def run(program: str, environment: dict[str, str], *arguments: str) -> str:
@@ -100,7 +114,8 @@ def main() -> None:
         f" {arguments.rounds} rounds"
     )
     print(
-        f"{'project':9}{'form':9}{'legends':>9}{'panels':>9}{'wall s (min-max)':>22}{'processor s':>13}{'peak MiB':>10}"  # noqa: E501
+        f"{'project':9}{'form':9}{'legends':>9}{'panels':>9}{'wall s (min-max)':>22}"
+        f"{'processor s':>13}{'peak MiB':>10}"
     )
     for (project, form), rounds in results.items():
         wall = [each["wall"] for each in rounds]
@@ -110,7 +125,8 @@ def main() -> None:
             max(each["memory"] for each in rounds),
         )
         print(
-            f"{project:9}{form:9}{rounds[0]['documents']:9,.0f}{rounds[0]['rows']:9,.0f}{spread:>22}{cpu:13.1f}{memory:10.0f}"
+            f"{project:9}{form:9}{rounds[0]['documents']:9,.0f}{rounds[0]['rows']:9,.0f}"
+            f"{spread:>22}{cpu:13.1f}{memory:10.0f}"
         )
 
 

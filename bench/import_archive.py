@@ -31,12 +31,15 @@ from annotator.corpus.services import create_project, import_paths
 project = create_project(name="bench", actor=SYSTEM)
 for _ in range(2):
     begun, cpu = time.perf_counter(), time.process_time()
-    report = import_paths(project=project, paths=[Path(sys.argv[1])], source_format="", labels="gold", actor=SYSTEM)
+    paths = [Path(sys.argv[1])]
+    report = import_paths(
+        project=project, paths=paths, source_format="", labels="gold", actor=SYSTEM
+    )
     report = {key: report[key] for key in ("imported", "already_there", "spans", "n_problems")}
     report["seconds"], report["cpu"] = time.perf_counter() - begun, time.process_time() - cpu
     report["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(json.dumps(report), flush=True)
-"""  # noqa: E501
+"""
 
 
 def measure(archive: Path, database: str) -> list[dict[str, float]]:

@@ -1,15 +1,14 @@
-"""Whether the label-error finder finds label errors: labels of some panels of the archive are mixed
-up, and it is seen how far up they rank.
+"""Measure how well the search for label errors ranks panels whose labels were mixed up.
 
     python -m bench.label_errors [--papers 300] [--share 0.1] [--folds 3] [--max-steps 60] [--base
     bundled] [--seed 42] [--set NAME=VALUE]
 
-Papers are drawn from those that the bundled model did not learn from (the eval and test sides of
-the fixed rule), then from the others. In the panels that are chosen the labels of the entities are
-dealt out anew among them, so that at least one is another; edges stay. Printed: the area under the
-ROC curve, the precision among the first tenth and its lift over chance, of panels by their
-suspicion and of decided entities by theirs, and the time. The archive's own labels are not free of
-errors: what ranks high without having been mixed up may be one.
+Papers are a random sample, first of those that the bundled model did not learn from (the eval and
+test splits of the fixed rule), then of the others. In the chosen panels the labels of the entities
+are shuffled so that at least one changes; boundaries stay. The output is the area under the ROC
+curve, the precision in the first tenth and its lift over chance, for panels and for decided
+entities by their error score, and the time. The archive has label errors of its own, so a panel
+that ranks high may be one of them.
 """
 
 from __future__ import annotations
@@ -109,8 +108,7 @@ def panels_of_papers(n_papers: int, seed: int) -> list[Document]:
 
 
 def mix_up(panels: Sequence[Document], share: float, seed: int) -> dict[int, Document]:
-    """That share of the panels, by their number, with the labels of their entities dealt out
-    anew."""
+    """Return that fraction of the panels, by number, with the labels of their entities shuffled."""
     chance = random.Random(seed)
     eligible = [
         index for index, panel in enumerate(panels) if len({span.label for span in panel.gold}) > 1
@@ -147,7 +145,7 @@ def report(out: Path, panels: Sequence[Document], wrong: Mapping[int, Document])
         f" {'lift':>6}"
     )
     line(
-        "panels, by their suspicion",
+        "panels, by their error score",
         ranking_quality(
             [text_error_score(found[row], thresholds) for row in rows],
             [row in wrong for row in rows],

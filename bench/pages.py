@@ -54,7 +54,7 @@ def fill(archive: Path) -> int:
 
 
 def pages() -> dict[str, str]:
-    """What is asked for, by its name in the table."""
+    """Return the requested addresses by their names in the table."""
     from annotator.corpus.models import Document
 
     middle = Document.objects.order_by("pk").values_list("pk", flat=True)[6000]

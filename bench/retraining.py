@@ -1,19 +1,19 @@
-"""What the gate says of one honest retraining and of one on spoiled labels, on papers that the
-bundled model did not learn from:
+"""Show the gate results of a retraining on clean labels and of one on spoiled labels.
+
+The papers are new to the bundled model:
 
     python -m bench.retraining [ARCHIVE] [--papers 300] [--held-out 1000] [--share 0.1] [--runs
     clean,shuffled] [--recipe NAME] [--set NAME=VALUE]
         [--var DIR] [--seed 42]
 
 For each run a site of its own in a fresh folder: the curated figures of --papers papers are its
-accepted legends, first those that the bundled model did not learn from (the eval side of the fixed
-rule); of ten of them one lies on the eval side. At most --held-out papers of the test side judge.
-Runs other than "clean" are spoiled in a tenth of the pool's panels: in "mixed" the labels of a
-panel's entities are dealt out anew among them, in "shuffled" the entities lie on other words, as if
-the labels of a row were shuffled over its words. The held-out papers are always the same. Then what
-an administrator does: freeze a snapshot, try the training out, train from the model in service,
-judge both, ask the gate, and promote the candidate without a reason, which the gate refuses where
-it is worse. Each figure printed is read from the site.
+accepted legends, first those that the bundled model did not learn from (the eval split of the fixed
+rule). One of ten is in the eval split. At most --held-out papers of the test split are used for
+evaluation. Runs other than "clean" are spoiled in a tenth of the panels: "mixed" shuffles the
+labels of a panel's entities, "shuffled" moves the entities to other words. The held-out papers are
+always the same. Then the bench does what an administrator does: freeze a snapshot, start a dry run,
+train from the serving model, evaluate both models, and promote the candidate without an override
+reason, which the gate refuses if the candidate is worse. Each figure printed is read from the site.
 """
 
 from __future__ import annotations
@@ -59,10 +59,18 @@ folder, recipe, settings = Path(sys.argv[1]), sys.argv[2], sys.argv[3:]
 with redirect_stdout(sys.stderr):
     call_command("migrate", verbosity=0)
     project = create_project(name="Trial", slug="trial", actor=SYSTEM)
-    import_paths(project=project, paths=[folder / "papers.jsonl"], source_format="jsonl", labels="gold", actor=SYSTEM)
+    paths = [folder / "papers.jsonl"]
+    import_paths(
+        project=project, paths=paths, source_format="jsonl", labels="gold", actor=SYSTEM
+    )
     call_command("freeze_snapshot", "trial", split_file=str(folder / "sides.tsv"))
     asked = dict(setting.split("=", 1) for setting in settings)
-    request = TrainingRequest(project=project, snapshot=project.snapshots.get(), recipe=recipe, hyperparameters=asked)
+    request = TrainingRequest(
+        project=project,
+        snapshot=project.snapshots.get(),
+        recipe=recipe,
+        hyperparameters=asked,
+    )
     job = start_dry_run(request, actor=SYSTEM)
     run_job(job.pk)
     job.refresh_from_db()
@@ -78,14 +86,29 @@ with redirect_stdout(sys.stderr):
         answer = "promoted"
     except (CommandError, SystemExit) as error:
         answer = f"refused: {error}"
-rows = [[row.name, row.support, row.current["f1"] if row.current else None, row.candidate["f1"] if row.candidate else None]
-        for row in (*comparison.labels, *comparison.averages)]
-counts = {side: {name: of[name] for name in ("papers", "panels", "spans")} for side, of in run.snapshot.counts.items()}
-print(json.dumps({"rows": rows, "counts": counts, "verdict": str(verdict), "passed": verdict.has_passed, "promotion": answer,
-    "serving": serving_model(project).name, "candidate": run.candidate.name, "expected": job.result.get("seconds"), "took": took,
-    "blend": getattr(weight_averaging_of(events_of(run)), "percent", None), "hyperparameters": run.hyperparameters,
-    "interval": [difference.low, difference.high] if difference else None}))
-"""  # noqa: E501
+rows = []
+for row in (*comparison.labels, *comparison.averages):
+    current = row.current["f1"] if row.current else None
+    candidate = row.candidate["f1"] if row.candidate else None
+    rows.append([row.name, row.support, current, candidate])
+counts = {}
+for split, of in run.snapshot.counts_by_split.items():
+    counts[split] = {"papers": of.papers, "panels": of.panels, "spans": of.spans}
+print(json.dumps({
+    "rows": rows,
+    "counts": counts,
+    "verdict": str(verdict),
+    "passed": verdict.has_passed,
+    "promotion": answer,
+    "serving": serving_model(project).name,
+    "candidate": run.candidate.name,
+    "expected": job.result.get("seconds"),
+    "took": took,
+    "blend": getattr(weight_averaging_of(events_of(run)), "percent", None),
+    "hyperparameters": run.hyperparameters,
+    "interval": [difference.low, difference.high] if difference else None,
+}))
+"""
 
 
 def main() -> None:
@@ -254,12 +277,12 @@ def tell(run: str, facts: dict, spoiled: int, seconds: float) -> None:
         print(f"micro F1, paired bootstrap, 95 %: {low:+.2f} to {high:+.2f} points")
     expected, kept = facts["expected"] or 0, facts["blend"] or 0
     print(
-        f"dry run: {expected:.0f} s expected, training and judging took {facts['took']:.0f} s;"
-        f" {kept:.0f} % of the base kept"
+        f"dry run: {expected:.0f} s expected, training and evaluation took {facts['took']:.0f} s;"
+        f" {kept:.0f} % of the base model kept"
     )
     print(f"gate: {'passed' if facts['passed'] else 'not passed'}. {facts['verdict']}")
     print(
-        f"promotion without a reason: {facts['promotion'][:300]}; in service: {facts['serving']}",
+        f"promotion without a reason: {facts['promotion'][:300]}; serving: {facts['serving']}",
         flush=True,
     )
 

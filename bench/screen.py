@@ -38,22 +38,27 @@ _EDIT = """() => new Promise((done) => {
   let seen = 0;
   const look = () => {
     seen ||= performance.now() - begun;
-    const isDone = document.getElementById("save-state").textContent === "saved" && !document.querySelector("mark.pending");
+    const isSaved = document.getElementById("save-state").textContent === "saved";
+    const isDone = isSaved && !document.querySelector("mark.pending");
     isDone ? done([seen, performance.now() - begun]) : requestAnimationFrame(look);
   };
   requestAnimationFrame(look);
-})"""  # noqa: E501
+})"""
 _OPENED = """() => new Promise((done) => {
   const next = JSON.parse(document.getElementById("facts").textContent).urls.next;
   const look = () => {
-    const fetched = performance.getEntriesByType("resource").find((each) => next && each.name.endsWith(next) && each.responseEnd);
+    const isNext = (each) => next && each.name.endsWith(next) && each.responseEnd;
+    const fetched = performance.getEntriesByType("resource").find(isNext);
     fetched || !next ? done(fetched ? fetched.responseEnd : 0) : setTimeout(look, 5);
   };
   look();
-})"""  # noqa: E501
+})"""
 _READY = """() => { new MutationObserver(() => {
-  if (document.documentElement.classList.contains("scripted") && !window.readyAt) window.readyAt = performance.now();
-}).observe(document.documentElement ?? document, { attributes: true, childList: true, subtree: true }); }"""  # noqa: E501
+  const isReady = document.documentElement.classList.contains("scripted");
+  if (isReady && !window.readyAt) window.readyAt = performance.now();
+}).observe(
+  document.documentElement ?? document, { attributes: true, childList: true, subtree: true }
+); }"""
 
 
 def long_legend(project: Project) -> Document:
@@ -228,11 +233,11 @@ def measure(archive: Path, rounds: int) -> None:
             ]
             look(page, addresses[0])
             found = list(zip(*(look(page, address) for address in addresses), strict=True))
-            print(
-                f"| {name} |"
-                f" {' | '.join(f'{statistics.median(each):.0f} ({statistics.quantiles(each, n=10)[-1]:.0f})' for each in found)} |",  # noqa: E501
-                flush=True,
-            )
+            cells = []
+            for times in found:
+                ninetieth = statistics.quantiles(times, n=10)[-1]
+                cells.append(f"{statistics.median(times):.0f} ({ninetieth:.0f})")
+            print(f"| {name} | {' | '.join(cells)} |", flush=True)
         browser.close()
 
 

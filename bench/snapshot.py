@@ -1,11 +1,10 @@
-"""How long a snapshot takes and how much memory: ``python -m bench.snapshot [ARCHIVE] [--panels N]
-[--rounds N]``.
+"""Measure the time and the memory of a snapshot.
 
-Imports the SourceData archive with its tags as gold into a fresh SQLite database, of which as many
-legends stay accepted as make N panels. They are frozen, split, held against each other for
-near-duplicates and written as JSONL and as sd-nlp (``sd_panels`` and ``sd_figs``, words and
-tokens), each time in a process of its own; then a snapshot is held against the one before it, and
-packed as it is downloaded.
+``python -m bench.snapshot [ARCHIVE] [--panels N] [--rounds N]`` imports the SourceData archive with
+its tags as gold into a fresh SQLite database, and accepts as many legends as make N panels. Each
+round freezes them in a process of its own: split, search for near-duplicates, JSONL and sd-nlp
+(``sd_panels`` and ``sd_figs``, words and tokens). Then two snapshots are compared, and one is
+packed as for a download.
 """
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 _PREPARE = """
@@ -33,13 +33,18 @@ from annotator.corpus.services import create_project, import_paths
 from annotator.datasets.snapshots.panels import MIN_CHARACTERS
 call_command("migrate", verbosity=0)
 project = create_project(name="whole", slug="whole", actor=SYSTEM)
-import_paths(project=project, paths=[Path(sys.argv[1])], source_format="sourcedata-xml", labels="gold", actor=SYSTEM)
-long_enough = Segment.objects.filter(document__state="accepted", end__gt=F("start") + MIN_CHARACTERS).order_by("document").values_list("document")
-wanted = int(1.26 * int(sys.argv[2]))  # one in five holds no entity
+paths = [Path(sys.argv[1])]
+import_paths(
+    project=project, paths=paths, source_format="sourcedata-xml", labels="gold", actor=SYSTEM
+)
+segments = Segment.objects.filter(document__state="accepted")
+long_enough = segments.filter(end__gt=F("start") + MIN_CHARACTERS)
+long_enough = long_enough.order_by("document").values_list("document")
+wanted = int(1.26 * int(sys.argv[2]))  # one in five has no entity
 last = long_enough[wanted : wanted + 1].first()
 if last is not None:
     Document.objects.filter(pk__gt=last[0], state="accepted").update(state="in_review")
-"""  # noqa: E501
+"""
 _FREEZE = """
 import json, resource, time
 import django; django.setup()
@@ -49,11 +54,21 @@ from annotator.datasets.snapshots.services import add_snapshot, build_snapshot
 project = Project.objects.get()
 begun, cpu = time.perf_counter(), time.process_time()
 snapshot = build_snapshot(snapshot=add_snapshot(project=project, actor=SYSTEM))
-facts = {"wall": time.perf_counter() - begun, "cpu": time.process_time() - cpu, "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
-facts |= {"panels": sum(side["panels"] for side in snapshot.counts.values()), "figures": sum(snapshot.report["figures"].values())}
-facts |= {"bytes": sum(file["bytes"] for file in snapshot.report["files"].values()), "left_out": snapshot.report["left_out"]}
-print(json.dumps(facts | {"lossy": snapshot.report["n_lossy"], "tokenizer": snapshot.report["tokenizer"], "hash": snapshot.content_hash}))
-"""  # noqa: E501
+wall, cpu = time.perf_counter() - begun, time.process_time() - cpu
+report = snapshot.typed_report
+print(json.dumps({
+    "wall": wall,
+    "cpu": cpu,
+    "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    "panels": sum(counts.panels for counts in snapshot.counts_by_split.values()),
+    "figures": sum(report.figures.values()),
+    "bytes": sum(file["bytes"] for file in report.files.values()),
+    "left_out": report.left_out,
+    "lossy": report.n_lossy,
+    "tokenizer": report.tokenizer,
+    "hash": snapshot.content_hash,
+}))
+"""
 _USE = """
 import json, resource, time
 import django; django.setup()
@@ -65,9 +80,10 @@ begun = time.perf_counter()
 same = compare_snapshots(old=old, new=new, actor=SYSTEM)["legends"]["same"]
 compared = time.perf_counter()
 n_bytes = sum(map(len, snapshot_archive(snapshot=new, form="sd-nlp", actor=SYSTEM)))
-facts = {"compare": compared - begun, "legends": same, "pack": time.perf_counter() - compared, "bytes": n_bytes}
+packed = time.perf_counter()
+facts = {"compare": compared - begun, "pack": packed - compared, "legends": same, "bytes": n_bytes}
 print(json.dumps(facts | {"memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
-"""  # noqa: E501
+"""
 
 
 def run(program: str, environment: dict[str, str], *arguments: str) -> str:
@@ -93,7 +109,7 @@ def main() -> None:
     parser.add_argument(
         "--tokenizer",
         default=os.environ.get("SD_TOKENIZER", str(vocabulary)),
-        help="of the tokenised form",
+        help="tokenizer of the tokenised form",
     )
     arguments = parser.parse_args()
     if not Path(arguments.archive).is_file():
@@ -109,6 +125,10 @@ def main() -> None:
         run(_PREPARE, environment, str(Path(arguments.archive).resolve()), str(arguments.panels))
         rounds = [json.loads(run(_FREEZE, environment)) for _ in range(max(2, arguments.rounds))]
         used = json.loads(run(_USE, environment))
+    print_results(rounds, used)
+
+
+def print_results(rounds: list[dict[str, Any]], used: dict[str, float]) -> None:
     wall, cpu, memory = ([each[name] for each in rounds] for name in ("wall", "cpu", "memory"))
     first = rounds[0]
     print(
@@ -116,13 +136,15 @@ def main() -> None:
         f" {len(rounds)} rounds"
     )
     print(
-        f"{'panels':>10}{'figures':>10}{'wall s (min-max)':>24}{'processor s':>13}{'peak MiB':>10}{'written MB':>12}{'tokens':>8}"  # noqa: E501
+        f"{'panels':>10}{'figures':>10}{'wall s (min-max)':>24}{'processor s':>13}"
+        f"{'peak MiB':>10}{'written MB':>12}{'tokens':>8}"
     )
     spread = f"{statistics.median(wall):.1f} ({min(wall):.1f}-{max(wall):.1f})"
     tokens = "yes" if first["tokenizer"] else "no"
     counts = f"{first['panels']:10,}{first['figures']:10,}"
     print(
-        f"{counts}{spread:>24}{statistics.median(cpu):13.1f}{max(memory):10.0f}{first['bytes'] / 1e6:12.0f}{tokens:>8}"  # noqa: E501
+        f"{counts}{spread:>24}{statistics.median(cpu):13.1f}{max(memory):10.0f}"
+        f"{first['bytes'] / 1e6:12.0f}{tokens:>8}"
     )
     for reason, n in sorted(first["left_out"].items()):
         print(f"left out  {n:10,}  {reason}")

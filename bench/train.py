@@ -141,7 +141,7 @@ def save_mini(folder: Path) -> None:
 
 
 def measured(way: str, folder: Path) -> dict[str, Any]:
-    """What a process of its own says of a way."""
+    """Return the measurements of one way, made in a process of its own."""
     done = subprocess.run(
         [sys.executable, "-m", "bench.train", *sys.argv[1:], "--child", way, str(folder)],
         capture_output=True,
