@@ -41,7 +41,7 @@ def frozen(
 
 @pytest.fixture
 def judged(project: Project, frozen: Snapshot) -> ModelVersion:
-    """A model from elsewhere that was judged on the project's held-out papers."""
+    """A model from elsewhere that was evaluated on the project's held-out papers."""
     model = ModelVersion.objects.create(
         name="from-elsewhere", origin=ModelOrigin.HUB, location="somebody/elsewhere"
     )
