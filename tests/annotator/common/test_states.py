@@ -151,7 +151,7 @@ def test_a_stopped_job_is_no_longer_stopping() -> None:
 
 def test_the_admin_colours_labels_by_badge() -> None:
     assert admin_colours(SnapshotState) == {
-        "being written": "info",
+        "being built": "info",
         "ready": "success",
         "failed": "danger",
     }

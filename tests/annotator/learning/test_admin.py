@@ -115,7 +115,7 @@ def test_a_snapshot_is_frozen_and_shows_its_contents(
     page = text_of(panel.get(reverse("admin:datasets_snapshot_change", args=[snapshot.pk])))
     assert "GENEPROD" in page
     assert str(snapshot.counts["train"]["panels"]) in page
-    assert "being written" in text_of(
+    assert "being built" in text_of(
         panel.get(reverse("admin:datasets_snapshot_change", args=[newer.pk]))
     )
 

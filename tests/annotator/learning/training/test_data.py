@@ -33,7 +33,7 @@ def test_a_paper_in_both_splits_stops_the_run_and_is_named(
         row={**row, "id": "planted", "text": "Another panel of the same paper."},
     )
     assert_failed_without_a_trace(
-        done(started(learned)), f"The paper {row['doi']} is among those the model learned from"
+        done(started(learned)), f"The model was trained on the paper {row['doi']}"
     )
 
 
@@ -48,7 +48,7 @@ def test_the_same_text_under_another_doi_names_both_papers(
         row={**row, "id": "planted", "doi": "10.9999/copy", "attributes": {"lineage": lineage}},
     )
     assert_failed_without_a_trace(
-        done(started(learned)), row["doi"], "10.9999/copy", "has the same text as panel planted"
+        done(started(learned)), row["doi"], "10.9999/copy", "has the same text as a panel of"
     )
 
 
@@ -70,7 +70,7 @@ def test_a_near_duplicate_stops_the_run_and_names_both_papers(
         },
     )
     assert_failed_without_a_trace(
-        done(started(learned)), row["doi"], "is nearly the same as panel planted of 10.9999/copy"
+        done(started(learned)), row["doi"], "Panel planted of the paper 10.9999/copy"
     )
 
 

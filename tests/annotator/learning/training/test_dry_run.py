@@ -115,7 +115,7 @@ def test_a_last_snapshot_without_files_is_named(
     newer = build_snapshot(snapshot=add_snapshot(project=learned.project, actor=SYSTEM))
     (learned.folder / "train.jsonl").unlink()
     found = found_of(newer)
-    assert any("files of snapshot 1 are not there" in each for each in found.warnings)
+    assert any("files of snapshot 1 are missing" in each for each in found.warnings)
     assert {row.more for row in found.rows} == {None}
     assert found.texts[0] == newer.counts["train"]["panels"]
 
@@ -198,7 +198,7 @@ def test_a_run_that_could_not_start_has_no_dry_run(
 
 def test_a_changed_snapshot_has_no_dry_run(learned: Snapshot, tiny: ModelVersion) -> None:
     (learned.folder / "train.jsonl").unlink()
-    with pytest.raises(UserError, match="files of snapshot 1 are not there"):
+    with pytest.raises(UserError, match="files of snapshot 1 are missing"):
         dry_run_job(learned)
 
 
@@ -308,7 +308,7 @@ def test_a_dry_run_whose_snapshot_is_gone_says_so(
     (learned.folder / "test.jsonl").unlink()
     page = panel.get(reverse(DRY_RUN, args=[job.pk]))
     assert page.status_code == 422
-    assert ("are not there" in text_of(page)) is True
+    assert ("are missing" in text_of(page)) is True
     assert 'id="start"' not in page.content.decode()
 
 

@@ -89,7 +89,7 @@ def test_the_worker_finds_near_duplicates(learned: Snapshot, tiny: ModelVersion)
     )
     job = done_job(dry_run_job(learned))
     assert job.state == JobState.SUCCEEDED
-    assert "is nearly the same as panel planted of 10.9999/copy" in job.result["leak"]
+    assert "Panel planted of the paper 10.9999/copy" in job.result["leak"]
     assert "seconds" not in job.result
 
 
