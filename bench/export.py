@@ -20,6 +20,8 @@ import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+#: The measurements of each round, by project and form.
+Results = dict[tuple[str, str], list[dict[str, float]]]
 _PREPARE = """
 import sys
 import django; django.setup()
@@ -88,7 +90,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if not Path(arguments.archive).is_file():
         parser.error("give the archive, or name it in SOURCEDATA_ZIP")
-    results: dict[tuple[str, str], list[dict[str, float]]] = {}
+    results: Results = {}
     with tempfile.TemporaryDirectory() as var:
         environment = os.environ | {
             "SD_VAR": var,
@@ -109,9 +111,13 @@ def main() -> None:
                     results.setdefault((project, form), []).append(
                         json.loads(run(_EXPORT, environment, project, f"{out}/export", form))
                     )
+    print_results(results, arguments.rounds)
+
+
+def print_results(results: Results, n_rounds: int) -> None:
     print(
         f"SQLite, {platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f},"
-        f" {arguments.rounds} rounds"
+        f" {n_rounds} rounds"
     )
     print(
         f"{'project':9}{'form':9}{'legends':>9}{'panels':>9}{'wall s (min-max)':>22}"

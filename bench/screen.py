@@ -21,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -186,6 +186,15 @@ def main() -> None:
     return None
 
 
+def cells_of(measured: Sequence[Sequence[float]]) -> list[str]:
+    """Return median and 90th percentile of each time, measured once a round."""
+    cells = []
+    for times in zip(*measured, strict=True):
+        ninetieth = statistics.quantiles(times, n=10)[-1]
+        cells.append(f"{statistics.median(times):.0f} ({ninetieth:.0f})")
+    return cells
+
+
 def measure(archive: Path, rounds: int) -> None:
     import django
     from django.core.management import call_command
@@ -232,12 +241,8 @@ def measure(archive: Path, rounds: int) -> None:
                 f"{url}/projects/{project.slug}/review/{document.pk}/" for document in documents
             ]
             look(page, addresses[0])
-            found = list(zip(*(look(page, address) for address in addresses), strict=True))
-            cells = []
-            for times in found:
-                ninetieth = statistics.quantiles(times, n=10)[-1]
-                cells.append(f"{statistics.median(times):.0f} ({ninetieth:.0f})")
-            print(f"| {name} | {' | '.join(cells)} |", flush=True)
+            measured = [look(page, address) for address in addresses]
+            print(f"| {name} | {' | '.join(cells_of(measured))} |", flush=True)
         browser.close()
 
 

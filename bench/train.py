@@ -27,6 +27,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -226,9 +227,8 @@ def child(way: str, folder: Path, args: argparse.Namespace) -> None:
     )
     steps = Steps()
     if way == STOCK:
-        train_stock(
-            base, recipe, labels, examples, [index for batch in order for index in batch], steps
-        )
+        flat = [index for batch in order for index in batch]
+        train_stock(base, recipe, labels, examples, flat, steps)
     else:
         train_ours(base, recipe, folder, steps)
     tokens = [sum(examples.lengths[index] for index in batch) for batch in order]
@@ -246,15 +246,30 @@ def train_ours(base: Path, recipe: Any, folder: Path, steps: Steps) -> None:
         train(recipe, data=folder / "data", base=base, out=Path(out) / "run", emit=emit)
 
 
+def padded(batch: Any, *, pad_token: int) -> dict[str, Any]:
+    """Return a batch padded to 512 tokens, as tensors."""
+    import torch
+
+    from ner_engine.training.examples import IGNORED
+
+    fill = {"input_ids": pad_token, "labels": IGNORED}
+    tensors = {name: torch.full((len(batch), 512), value) for name, value in fill.items()}
+    tensors["attention_mask"] = torch.zeros((len(batch), 512), dtype=torch.long)
+    for row, example in enumerate(batch):
+        size = len(example.input_ids)
+        tensors["input_ids"][row, :size] = torch.tensor(example.input_ids)
+        tensors["labels"][row, :size] = torch.tensor(example.labels)
+        tensors["attention_mask"][row, :size] = 1
+    return tensors
+
+
 def train_stock(
     base: Path, recipe: Any, labels: tuple[str, ...], examples: Any, order: list[int], steps: Steps
 ) -> None:
-    import torch
     from transformers import Trainer, TrainerCallback, TrainingArguments, set_seed
 
     from ner_engine.inference.loading import load_classifier
     from ner_engine.registry.catalogue import find_base
-    from ner_engine.training.examples import IGNORED
 
     settings = {
         "hidden_dropout_prob": recipe.dropout,
@@ -264,19 +279,6 @@ def train_stock(
         settings["num_hidden_layers"] = recipe.layers
     set_seed(recipe.seed)
     model = load_classifier(find_base(base), settings=settings, new_labels=labels)
-
-    def padded(batch: Any) -> dict[str, torch.Tensor]:
-        fill = {"input_ids": model.config.pad_token_id, "labels": IGNORED}
-        found = {name: torch.full((len(batch), 512), value) for name, value in fill.items()}
-        found["attention_mask"] = torch.zeros((len(batch), 512), dtype=torch.long)
-        for row, example in enumerate(batch):
-            size = len(example.input_ids)
-            found["input_ids"][row, :size], found["labels"][row, :size] = (
-                torch.tensor(example.input_ids),
-                torch.tensor(example.labels),
-            )
-            found["attention_mask"][row, :size] = 1
-        return found
 
     class Stock(Trainer):
         def _get_train_sampler(self, train_dataset: Any = None) -> Any:
@@ -305,7 +307,7 @@ def train_stock(
             model=model,
             args=arguments,
             train_dataset=examples,
-            data_collator=padded,
+            data_collator=partial(padded, pad_token=model.config.pad_token_id),
             callbacks=[Listener()],
         ).train()
 

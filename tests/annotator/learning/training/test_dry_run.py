@@ -142,7 +142,8 @@ def test_a_leak_is_named_before_anything_starts(learned: Snapshot, tiny: ModelVe
         side="train",
         row={**row, "id": "planted", "text": "Another panel of the same paper.", "spans": []},
     )
-    assert any(f"The paper {row['doi']} is among those" in each for each in found_of(learned).stops)
+    sentence = f"The model was trained on the paper {row['doi']}"
+    assert any(sentence in each for each in found_of(learned).stops)
 
 
 def test_held_out_papers_without_examples_are_named(learned: Snapshot, tiny: ModelVersion) -> None:
