@@ -137,8 +137,11 @@ def findings() -> Iterator[str]:
 
 def _is_name(text: Text, match: re.Match[str]) -> bool:
     """Return whether the match is a stored value or a name that other programs use, not prose."""
-    around = text.prose[max(0, match.start() - 1) : match.end() + 1]
-    return " " not in text.prose.strip() or any(sign in around for sign in "_`/=\"'{}<")
+    before = text.prose[max(0, match.start() - 1) : match.start()]
+    after = text.prose[match.end() : match.end() + 1]
+    if " " not in text.prose.strip() or (text.kind == "script" and after == ":"):
+        return True
+    return before in tuple("_`/=\"'{}<.-") or after in tuple("_`/=\"'{}<")
 
 
 def _relative_docstrings() -> Iterator[str]:

@@ -3,7 +3,7 @@
 ``python scripts/mutate.py --count 150 --seed 1`` draws mutants at random from the modules that
 matter most (offsets, formats, scores, operations, jobs, splits), applies each to a copy of the
 repository, runs the test files of its module, and prints survivors with their line. A survivor is
-either a hole in the tests or an equivalent mutant; a person tells which.
+either a hole in the tests or an equivalent mutant; a person decides which.
 """
 
 from __future__ import annotations

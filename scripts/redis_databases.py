@@ -17,7 +17,7 @@ from urllib.parse import urlsplit, urlunsplit
 import psutil
 import redis
 
-#: How many databases Redis has unless its configuration says otherwise.
+#: Number of databases in a default Redis configuration.
 N_DATABASES = 16
 MARKER = "sd-curator:test-run"
 #: Return the run that holds the database: ARGV[1] if it was empty until now, "" for unknown data.

@@ -178,7 +178,7 @@ def _check_stores() -> None:
 
 @contextmanager
 def _claimed_redis() -> Iterator[dict[str, str]]:
-    """Yield what tells pytest's processes the Redis databases that they may use, one for each."""
+    """Yield the variables that give each pytest process a Redis database of its own."""
     try:
         with claimed_databases(REDIS_URL, N_PROCESSES) as numbers:
             yield {

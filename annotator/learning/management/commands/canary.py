@@ -31,17 +31,17 @@ class Command(JsonCommand):
             "--start",
             metavar="MODEL",
             default="",
-            help="a judged model version's name, such as demo-run-1",
+            help="name of an evaluated model version, such as demo-run-1",
         )
         switch.add_argument(
-            "--stop", action="store_true", help="have all legends tagged by what serves again"
+            "--stop", action="store_true", help="stop the canary; waiting legends are re-tagged"
         )
         parser.add_argument(
             "--share",
             type=float,
             default=0.2,
             metavar="SHARE",
-            help="of newly tagged legends, 0-1 (default: %(default)s)",
+            help="fraction (0-1) of newly tagged legends (default: %(default)s)",
         )
 
     def perform(self, *, project: str, start: str, stop: bool, share: float, **_: Any) -> Outcome:

@@ -15,8 +15,8 @@ from annotator.learning.evaluation.effort_counting import count_efforts
 
 class Command(JsonCommand):
     help = (
-        "Tell what became of each model's suggestions in the legends that people accepted, label by"
-        " label, and what a legend took. Exit code 0: it is told."
+        "Show the outcomes of each model's suggestions in accepted legends, by label, and the"
+        " effort for a legend. Exit code 0: done."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -18,22 +18,21 @@ from annotator.learning.tagging.services import find_model
 
 class Command(JsonCommand):
     help = (
-        "Put a judged model into service: workers tag with it what is unreviewed again, decided"
-        " legends stay as they are. manage.py roll_back takes it back. Exit code 0: it serves; 2:"
-        " nothing changed."
+        "Promote an evaluated model. Unreviewed legends are re-tagged by workers; decisions do not"
+        " change. manage.py roll_back reverts it. Exit code 0: promoted; 2: nothing changed."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
         parser.add_argument(
-            "model", metavar="MODEL", help="a model version's name, such as demo-run-1"
+            "model", metavar="MODEL", help="name of a model version, such as demo-run-1"
         )
         parser.add_argument(
             "--project",
             default="",
-            help="the project's address; needed for a model that several may use",
+            help="slug of the project; required for a model that several projects may use",
         )
-        parser.add_argument("--reason", default="", help="why; kept in the log of promotions")
+        parser.add_argument("--reason", default="", help="override reason, or a note for the log of promotions")
 
     def perform(self, *, model: str, project: str, reason: str, **_: Any) -> Outcome:
         target = project_named(project) if project else _project_of(model)
@@ -48,7 +47,7 @@ class Command(JsonCommand):
 
 
 def outcome_of(promotion: Promotion) -> Outcome:
-    """What a change of the serving model tells, for commands."""
+    """Return the outcome of a command that changed the serving model."""
     project, model = promotion.project, promotion.model_version
     summary = {
         "project": project.slug,
@@ -60,17 +59,17 @@ def outcome_of(promotion: Promotion) -> Outcome:
     }
     what = "" if model.task == ModelTask.ENTITIES else f" for {model.get_task_display()}"
     lines = [
-        f"{model} serves {project.slug} now{what}, in place of {summary['replaced'] or 'nothing'}."
+        f"{model} now serves {project.slug}{what}. It replaced {summary['replaced'] or 'nothing'}."
     ]
     lines.append(
-        f"A worker tags its {summary['waiting_for_tags']:,} unreviewed legends again; manage.py"
-        f" pretag {project.slug} does it here."
+        f"A worker will re-tag {summary['waiting_for_tags']:,} unreviewed legends. To re-tag them"
+        f" here, run manage.py pretag {project.slug}."
     )
     return Outcome(summary, lines)
 
 
 def _project_of(name: str) -> Project:
-    """The one project that a model was trained for."""
+    """Return the project that a model was trained for. Raise ``UserError`` without one."""
     model = ModelVersion.objects.filter(name=name).select_related("project__label_set").first()
     if model is None:
         known = (
@@ -82,6 +81,6 @@ def _project_of(name: str) -> Project:
         raise UserError(f'There is no model "{name}". Models: {known}.')
     if model.project is None:
         raise UserError(
-            f"Every project may use {name}. Say in which it is to serve: --project PROJECT."
+            f"Every project may use {name}. Name the project: --project PROJECT."
         )
     return model.project

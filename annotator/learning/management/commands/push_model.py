@@ -17,17 +17,17 @@ from annotator.learning.serving.hub import PUSH_KIND, offer_of, push_payload
 
 class Command(JobCommand):
     help = (
-        "Give a model with its card to a hub, here and now; SD_HUB_TOKEN holds the token. Exit code"
-        " 0: it is there; 2: it is not."
+        "Push a model with its card to a hub, in this process. SD_HUB_TOKEN holds the token. Exit"
+        " code 0: pushed; 2: not pushed."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
         parser.add_argument(
-            "model", metavar="MODEL", help="a model version's name, such as demo-run-1"
+            "model", metavar="MODEL", help="name of a model version, such as demo-run-1"
         )
         parser.add_argument(
-            "repository", metavar="OWNER/NAME", help="where it goes; it is made where there is none"
+            "repository", metavar="OWNER/NAME", help="repository on the hub; it is created if missing"
         )
         parser.add_argument(
             "--licence",

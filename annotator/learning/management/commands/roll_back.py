@@ -16,22 +16,22 @@ from annotator.learning.serving.promotion import roll_back
 
 class Command(JsonCommand):
     help = (
-        "Take back a project's last promotion that still stands: the model before it serves again."
-        " Exit code 0: it does; 2: nothing changed."
+        "Roll back the last promotion of a project: the model before it serves again."
+        " Exit code 0: rolled back; 2: nothing changed."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
         parser.add_argument(
-            "project", metavar="PROJECT", help="the project's address, such as demo"
+            "project", metavar="PROJECT", help="slug of the project, such as demo"
         )
         parser.add_argument(
             "--task",
             default=ModelTask.ENTITIES.value,
             choices=ModelTask.values,
-            help="of which step (default: %(default)s)",
+            help="pipeline stage (default: %(default)s)",
         )
-        parser.add_argument("--reason", default="", help="why; kept in the log of promotions")
+        parser.add_argument("--reason", default="", help="a note for the log of promotions")
 
     def perform(self, *, project: str, task: str, reason: str, **_: Any) -> Outcome:
         return outcome_of(
