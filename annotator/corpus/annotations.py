@@ -88,14 +88,14 @@ def write_suggestions(
     panels: Mapping[int, Sequence[schema.Segment]] | None = None,
     panels_by: str = "",
 ) -> int:
-    """Store a model's suggestions for documents that nobody has begun to review; return how many.
+    """Store a model's suggestions for documents that nobody has begun to review.
 
-    One transaction. Documents that somebody took up meanwhile are left as they are. The current
-    suggestions of the others are superseded, even by an empty set, and their ``certainty`` and
-    ``disagreement`` are those of the new ones. ``steps`` names the models that told more than the
-    entities (see ``Layer``); ``panels``, by document, are those that ``panels_by`` found: they take
-    the place of found ones, never of others. Raises ``OffsetError`` if a span does not fit its
-    text; then nothing is written.
+    Return the number of documents written, in one transaction. Documents that somebody has begun
+    meanwhile are skipped. In the others, the new suggestions supersede the current ones, even if
+    there are none, and set ``certainty`` and ``disagreement``. ``steps`` names the models of other
+    stages (see ``Layer``). ``panels``, by document, are predicted by ``panels_by``; they replace
+    predicted panels only. Raise ``OffsetError``, and write nothing, if a span does not fit its
+    text.
     """
     spans_of = {document.pk: spans for document, spans in batch}
     with transaction.atomic():

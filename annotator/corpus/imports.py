@@ -1,17 +1,15 @@
 """Import: files become documents with their panels and labels.
 
-A batch of documents with everything that belongs to them is one transaction, so a killed import
-leaves whole documents; run again it goes on where it was, because a document that is there already
-is passed over. What cannot be imported is named, the rest goes through.
+A batch of documents with all their rows is one transaction, so a killed import leaves whole
+documents. An import that runs again skips documents that exist. A document that cannot be imported
+is named in the report; the others are imported.
 """
 
 from __future__ import annotations
 
-import json
-import re
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import islice
@@ -27,6 +25,7 @@ from annotator.corpus.access import Action, require
 from annotator.corpus.annotations import mean_certainty, write_layers, write_segments
 from annotator.corpus.figure_import import Contents, PictureImport
 from annotator.corpus.figures import remove_forgotten_pictures
+from annotator.corpus.import_checks import is_storable, why_refused
 from annotator.corpus.models import (
     DecisionKind,
     Document,
@@ -40,10 +39,10 @@ from annotator.corpus.uploads import Upload, keep_uploads, remove_forgotten_uplo
 from annotator.jobs.payloads import Payload
 from annotator.jobs.services import enqueue
 from ner_engine import schema
-from ner_engine.errors import FormatError, OffsetError, UnreadableError
+from ner_engine.errors import FormatError, UnreadableError
 from ner_engine.formats import Problem, Report, detect, named, read_inputs
 from ner_engine.formats.foreign import sentence_of_rejected
-from ner_engine.schema import ROLES, text_hash
+from ner_engine.schema import text_hash
 from ner_engine.text import words
 
 if TYPE_CHECKING:
@@ -57,8 +56,11 @@ BATCH: Final = 250
 #: Problems that are kept word for word; further ones are counted.
 MAX_PROBLEMS: Final = 1000
 JOB_KIND: Final = "import_documents"
+_OTHER_TEXT: Final = (
+    "the project has this legend with another text, and a text never changes; give the new one its"
+    " own id"
+)
 _FORMAT_OF_SUFFIX: Final = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".txt": "text"}
-_NUL_IN_JSON: Final = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 
 @dataclass(frozen=True)
@@ -100,10 +102,10 @@ def start_import(
     labels: str,
     actor: Actor,
 ) -> Job:
-    """Keep the uploaded files and import them in the background; they are removed once the job has
-    ended.
+    """Store the uploaded files and import them in the background.
 
-    Raises ``PermissionDenied``, ``UserError`` (no file, too large, unknown format or choice).
+    The files are removed when the job ends. Raise ``PermissionDenied`` or ``UserError`` (no file, too
+    large, unknown format or choice).
     """
     require(actor, project, Action.IMPORT)
     check_choices(source_format, labels)
@@ -132,23 +134,18 @@ def import_paths(
     actor: Actor,
     run: JobRun | None = None,
 ) -> dict[str, Any]:
-    """Import files, folders and zips; the report (see ``Importer.report``). An empty
-    ``source_format`` is guessed from each file's content.
+    """Import files, folders and zips; return the report (see ``Importer.report``).
 
-    Raises ``PermissionDenied`` and ``UserError``; what is wrong with a file or a document stands in
-    the report.
+    An empty ``source_format`` is detected from each file's content. Problems of a file or document
+    are in the report. Raise ``PermissionDenied`` or ``UserError``.
     """
     require(actor, project, Action.IMPORT)
     check_choices(source_format, labels)
     importer = Importer(project, FileLabels(labels), run, actor=actor)
-    files = [
-        (
-            InputFile(path.path, path.name)
-            if not isinstance(path, Path)
-            else InputFile(path, path.name)
-        )
-        for path in paths
-    ]
+    files = []
+    for path in paths:
+        place = path if isinstance(path, Path) else path.path
+        files.append(InputFile(place, path.name))
     importer.contents = {file.path: Contents.of(file.path, file.name) for file in files}
     for file in files:
         importer.take_file(file, source_format)
@@ -165,8 +162,10 @@ def import_documents(
     actor: Actor,
     run: JobRun | None = None,
 ) -> dict[str, Any]:
-    """Import documents that are read already; the report as of ``import_paths``. Raises
-    ``PermissionDenied`` and ``UserError``."""
+    """Import parsed documents; return the report.
+
+    Raise ``PermissionDenied`` or ``UserError``.
+    """
     require(actor, project, Action.IMPORT)
     check_choices(source_format, labels)
     importer = Importer(project, FileLabels(labels), run)
@@ -217,8 +216,10 @@ class Importer:
         return sum(each.n_files - each.n_pictures for each in self.contents.values())
 
     def take_file(self, file: InputFile, source_format: str) -> None:
-        """Import one file, folder or zip, in its format or in the one it seems to be in. Its
-        pictures wait for ``take_pictures``."""
+        """Import the documents of one file, folder or zip; an empty format is detected.
+
+        Its pictures are imported by ``take_pictures``.
+        """
         contents = self.contents.get(file.path) or Contents(0, 0)
         if contents.is_pictures_alone:
             return
@@ -242,16 +243,14 @@ class Importer:
         self._keys_at_hand = self.keys.setdefault(file.path, set()) if contents.n_pictures else None
         self.take(documents, format_name)
         self._keys_at_hand = None
+        # The reader of documents counts pictures among the files of other kinds.
         counts = self.reader_report.counts
-        counts["files_of_other_kinds"] -= (
-            contents.n_pictures
-        )  # the reader of documents knows no better
+        counts["files_of_other_kinds"] -= contents.n_pictures
         if counts["files_of_other_kinds"] <= 0:
             del counts["files_of_other_kinds"]
 
     def take_pictures(self, files: Sequence[InputFile]) -> None:
-        """Put the pictures in the files beside their legends, which may have come with any of them
-        or long before."""
+        """Attach the pictures in the files to their legends, from these files or stored before."""
         with_pictures = [
             (file.path, file.name)
             for file in files
@@ -306,8 +305,7 @@ class Importer:
         return [sentence_of_rejected(n_rejected)] if n_rejected else []
 
     def _write(self, batch: Sequence[schema.Document], source_format: str) -> None:
-        """Write a batch; where the database refuses it for a reason nobody foresaw, document by
-        document."""
+        """Write a batch; if the database refuses it, write each document by itself."""
         try:
             self._write_at_once(batch, source_format)
         except (DataError, IntegrityError) as error:
@@ -326,9 +324,8 @@ class Importer:
         with transaction.atomic():
             if self.run is not None:
                 self.run.hold()
-            Project.objects.select_for_update(no_key=True).get(
-                pk=self.project.pk
-            )  # one import at a time looks for what is there
+            # One import at a time compares with the stored documents.
+            Project.objects.select_for_update(no_key=True).get(pk=self.project.pk)
             refusals: list[tuple[schema.Document, str]] = []
             fresh = list(self._fresh(batch, refusals, done))
             rows = Document.objects.bulk_create(
@@ -349,7 +346,7 @@ class Importer:
         refusals: list[tuple[schema.Document, str]],
         done: Counter[str],
     ) -> Iterator[schema.Document]:
-        """Those of the batch that are sound and not in the project yet."""
+        """Yield the valid documents of the batch that the project does not have."""
         there = self._hashes_of_those_there(batch)
         for document in batch:
             if message := self._refusal(document):
@@ -365,25 +362,17 @@ class Importer:
             elif known == digest:
                 done["already_there"] += 1
             else:
-                refusals.append(
-                    (
-                        document,
-                        (
-                            "the project has this legend with another text, and a text never"
-                            " changes; give the new one its own id"
-                        ),
-                    )
-                )
+                refusals.append((document, _OTHER_TEXT))
 
     def _hashes_of_those_there(
         self, batch: Sequence[schema.Document]
     ) -> dict[tuple[str, str], str]:
-        dois = {document.doi for document in batch if _is_storable(document.doi)}
-        ids = {document.id for document in batch if _is_storable(document.id)}
+        dois = {document.doi for document in batch if is_storable(document.doi)}
+        ids = {document.id for document in batch if is_storable(document.id)}
         ids |= {
             text_hash(document.text)
             for document in batch
-            if not document.id and _is_storable(document.text)
+            if not document.id and is_storable(document.text)
         }
         there = self.project.documents.filter(doi__in=dois, external_id__in=ids)
         return {
@@ -392,32 +381,8 @@ class Importer:
         }
 
     def _refusal(self, document: schema.Document) -> str:
-        """Why the document cannot be imported, or ""."""
-        if not document.text.strip():
-            return "the text is empty"
-        if not _is_storable(document.text) or not _is_storable(_facts_of(document)):
-            return "it holds a NUL, half a character or a number that is none; mend its encoding"
-        if too_long := _what_is_too_long(document):
-            return f"{too_long}; shorten it"
-        try:
-            document.check()
-        except OffsetError as error:
-            return f"{error}; correct its offsets"
-        return "" if self.labels == FileLabels.NONE else self._refusal_of_spans(document)
-
-    def _refusal_of_spans(self, document: schema.Document) -> str:
-        spans = (*document.gold, *document.suggestions)
-        if unknown := sorted({span.label for span in spans} - self.known_labels - {""}):
-            return (
-                f'the project has no label "{unknown[0][:50]}"; add it to the label set, or rename'
-                " it in the file"
-            )
-        if unknown := sorted({span.role for span in spans} - {"", *ROLES}):
-            return f'"{unknown[0][:50]}" is no role; roles are {", ".join(ROLES)}'
-        keys = [span.id for span in document.gold if span.id]
-        if len(keys) != len(set(keys)):
-            return "two of its entities have the same id; ids must be unique within a document"
-        return ""
+        labels = None if self.labels == FileLabels.NONE else self.known_labels
+        return why_refused(document, labels)
 
     def _document_row(self, document: schema.Document, source_format: str) -> Document:
         state = DocumentState.IMPORTED
@@ -484,8 +449,7 @@ class Importer:
             self.problems.append(str(Problem(where, message)))
 
     def _collect_problems(self) -> None:
-        """Take over what the reader named, so that a file of a million bad lines does not fill the
-        memory."""
+        """Move the reader's problems to the report, where their number is limited."""
         for problem in self.reader_report.problems:
             self._problem(problem.where, problem.message)
         self.reader_report.problems.clear()
@@ -505,8 +469,10 @@ class Importer:
 
 
 def guess_format(file: InputFile) -> str:
-    """The format of a file by its content, else by its name; pictures in it are left out. Raises
-    ``FormatError``, ``UnreadableError``."""
+    """Return the format of a file by its content, else by its name; pictures are ignored.
+
+    Raise ``FormatError`` or ``UnreadableError``.
+    """
     try:
         return detect(file.path, name=file.name, leaves_out=is_picture_name)
     except (FormatError, UnreadableError):
@@ -522,68 +488,5 @@ def _batches(documents: Iterable[schema.Document]) -> Iterator[Sequence[schema.D
 
 
 def _lot_of(*facts: str) -> float:
-    """The legend's place in the order of chance: as good as drawn, since nobody can choose its
-    hash, and the same wherever it is imported."""
+    """Return a number from 0 to 1 for random order, from a hash: the same in every import."""
     return int(text_hash("\n".join(facts))[:13], 16) / 16**13
-
-
-def _what_is_too_long(document: schema.Document) -> str:
-    limits = [
-        ("id", document.id, 200),
-        ("DOI", document.doi, 200),
-        ("label", document.label, 200),
-        ("image's address", document.image, 1000),
-    ]
-    for segment in document.segments:
-        limits += [
-            ("panel's letter", segment.marker, 40),
-            ("panel's id", segment.id, 200),
-            ("panel's image", segment.image, 1000),
-        ]
-    return next(
-        (
-            f"its {name} is longer than {limit} characters"
-            for name, value, limit in limits
-            if len(value) > limit
-        ),
-        "",
-    )
-
-
-def _facts_of(document: schema.Document) -> str:
-    """Everything beside the text that will be stored, as JSON; "\\0" where it is none."""
-    spans = (*document.gold, *document.suggestions)
-    facts: list[object] = [
-        document.id,
-        document.doi,
-        document.title,
-        document.label,
-        document.image,
-        document.attributes,
-    ]
-    facts += [(span.label, span.role, span.id, span.score, span.attributes) for span in spans]
-    facts += [
-        (segment.id, segment.marker, segment.image, segment.aliases)
-        for segment in document.segments
-    ]
-    try:
-        dumped = json.dumps(facts, ensure_ascii=False, allow_nan=False, default=_as_dict)
-    except (TypeError, ValueError, RecursionError):
-        return "\0"
-    return "\0" if _NUL_IN_JSON.search(dumped) else dumped
-
-
-def _as_dict(value: object) -> dict[Any, Any]:
-    if isinstance(value, Mapping):
-        return dict(value)
-    raise TypeError
-
-
-def _is_storable(text: str) -> bool:
-    if "\0" in text:
-        return False
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -110,7 +110,7 @@ def add_member(*, project: Project, user: User, role: str, actor: Actor) -> Memb
     ``PermissionDenied``, ``UserError``."""
     require(actor, project, Action.MANAGE)
     if role not in Role.values:
-        raise UserError(f'"{role}" is no role; roles are {", ".join(Role.values)}.')
+        raise UserError(f'"{role}" is not a role; choose one of {", ".join(Role.values)}.')
     with transaction.atomic():
         _lock(project)
         if role != Role.MANAGER:

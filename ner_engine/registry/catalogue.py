@@ -104,7 +104,7 @@ class Listed:
         return not self.problem
 
     @property
-    def remark(self) -> str:
+    def hint(self) -> str:
         """The problem without the commands at its end, for pages that show them separately."""
         return self.problem.partition(": hf download")[0]
 

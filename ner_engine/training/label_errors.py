@@ -10,7 +10,7 @@ import dataclasses
 import json
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -80,30 +80,30 @@ def find_label_errors(
     def read_fold(part: Part, tagger: Tagger) -> dict[str, Any]:
         numbers = [index for index, fold in enumerate(folds) if part.name == _name_of(fold)]
         comparisons = _compare_texts(series, tagger, [documents[index] for index in numbers])
-        rows = (
-            {"text": number, "judged": [each.as_json() for each in of_text]}
-            for number, of_text in zip(numbers, comparisons, strict=True)
-        )
-        write_lines(out / part.name / _COMPARISONS, rows)
+        write_lines(out / part.name / _COMPARISONS, _comparison_rows(numbers, comparisons))
         papers = {paper_of(documents[index]) for index in numbers}
         return {"papers": len(papers), "texts": len(numbers)}
 
-    parts = [
-        _part(fold, recipe, search.max_steps, documents, folds) for fold in range(search.folds)
-    ]
+    numbers_of_folds = range(search.folds)
+    parts = [_part(fold, recipe, search.max_steps, documents, folds) for fold in numbers_of_folds]
     results = series.run(parts, read_fold, resume=resume)
     if results is None:
         return None
     ranking = Ranking(documents, _read_comparisons(out, parts))
     ranking.write(out)
-    summary = ranking.summary() | {
-        "recipe": recipe.name,
-        "base": str(search.base),
-        "folds": results,
-    }
+    settings = {"recipe": recipe.name, "base": str(search.base), "folds": results}
+    summary = ranking.summary() | settings
     write_json(out / "result.json", summary)
     emit({"event": "done", "out": str(out), "disagreements": summary["disagreements"]})
     return summary
+
+
+def _comparison_rows(
+    numbers: Sequence[int], comparisons: Sequence[Sequence[Comparison]]
+) -> Iterator[dict[str, Any]]:
+    """Yield a line for each text of a fold, by the text's number."""
+    for number, of_text in zip(numbers, comparisons, strict=True):
+        yield {"text": number, "judged": [each.as_json() for each in of_text]}
 
 
 def _facts(search: Search, recipe: Recipe, data: Path) -> dict[str, Any]:

@@ -55,13 +55,8 @@ def pretrain(
     checkpoint = catalogue.find_base(base)
     is_first = processes().is_main_process
     if is_first:
-        facts = {
-            "recipe": recipe.name,
-            **recipe.hyperparameters(),
-            "base": checkpoint.name,
-            "data": splits.digest,
-        }
-        claim(out, facts, resume=resume)
+        facts = {"recipe": recipe.name, **recipe.hyperparameters()}
+        claim(out, facts | {"base": checkpoint.name, "data": splits.digest}, resume=resume)
     # In a log, each progress bar would be a line as long as the run.
     transformers.utils.logging.disable_progress_bar()
     run = _Run(

@@ -178,9 +178,7 @@ def test_two_articles_with_equal_image_names_keep_their_own(
     assert widths(project) == {"fig1": 11, "fig2": 12}
 
 
-def test_a_picture_that_fits_two_legends_is_named(
-    project: Project, tmp_path: Path
-) -> None:
+def test_a_picture_that_fits_two_legends_is_named(project: Project, tmp_path: Path) -> None:
     both = {
         "a.xml": article("10.1/a", ("figa", "Figure 1", "f1")),
         "b.xml": article("10.1/b", ("figb", "Figure 1", "f1")),

@@ -32,7 +32,9 @@ class Command(JsonCommand):
             default="",
             help="slug of the project; required for a model that several projects may use",
         )
-        parser.add_argument("--reason", default="", help="override reason, or a note for the log of promotions")
+        parser.add_argument(
+            "--reason", default="", help="override reason, or a note for the log of promotions"
+        )
 
     def perform(self, *, model: str, project: str, reason: str, **_: Any) -> Outcome:
         target = project_named(project) if project else _project_of(model)
@@ -80,7 +82,5 @@ def _project_of(name: str) -> Project:
         )
         raise UserError(f'There is no model "{name}". Models: {known}.')
     if model.project is None:
-        raise UserError(
-            f"Every project may use {name}. Name the project: --project PROJECT."
-        )
+        raise UserError(f"Every project may use {name}. Name the project: --project PROJECT.")
     return model.project

@@ -27,7 +27,9 @@ class Command(JobCommand):
             "model", metavar="MODEL", help="name of a model version, such as demo-run-1"
         )
         parser.add_argument(
-            "repository", metavar="OWNER/NAME", help="repository on the hub; it is created if missing"
+            "repository",
+            metavar="OWNER/NAME",
+            help="repository on the hub; it is created if missing",
         )
         parser.add_argument(
             "--licence",

@@ -22,9 +22,7 @@ class Command(JsonCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument(
-            "project", metavar="PROJECT", help="slug of the project, such as demo"
-        )
+        parser.add_argument("project", metavar="PROJECT", help="slug of the project, such as demo")
         parser.add_argument(
             "--task",
             default=ModelTask.ENTITIES.value,
