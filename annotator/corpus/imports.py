@@ -104,8 +104,8 @@ def start_import(
 ) -> Job:
     """Store the uploaded files and import them in the background.
 
-    The files are removed when the job ends. Raise ``PermissionDenied`` or ``UserError`` (no file, too
-    large, unknown format or choice).
+    The files are removed when the job ends. Raise ``PermissionDenied`` or ``UserError`` (no file,
+    too large, unknown format or choice).
     """
     require(actor, project, Action.IMPORT)
     check_choices(source_format, labels)
