@@ -22,7 +22,7 @@ test: setup-dev ## everything the tests need, then all of them
 	@scripts/browser
 	@exec $(PY) -m scripts.run_tests $(ARGS)
 
-lint: setup-dev ## style, types, import contracts, migrations, scripts, Dockerfile
+lint: setup-dev ## style, types, import contracts, migrations, scripts, templates, words, Dockerfile
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
@@ -30,6 +30,7 @@ lint: setup-dev ## style, types, import contracts, migrations, scripts, Dockerfi
 	SD_VAR="$$(mktemp -d)" $(PY) manage.py makemigrations --check --dry-run
 	$(BIOME) ci --error-on-warnings
 	.venv/bin/djlint templates --lint --quiet
+	$(PY) scripts/check_words.py
 	.venv/bin/hadolint docker/Dockerfile
 
 format: setup-dev ## apply the formatters

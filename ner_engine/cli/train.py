@@ -24,7 +24,7 @@ Standard output has one JSON object per line; "event" is its kind:
              memory_bytes (peak)
   eval       step, epoch, loss, eval_loss, by_label, micro, macro, words with accuracy and
              by_word (scores on held-out texts)
-  blending   (weight averaging) shares (number of compared fractions of the base; blend=auto)
+  blending:  shares (number of compared fractions of the base; blend=auto)
   blend      share_of_base, micro_f1 as [fraction of the base model, F1 on eval]
   done       out, weights_of_steps (empty: the last step), scores by split (eval, and test
              if there is a test.jsonl)

@@ -23,7 +23,7 @@ def address(document: Document, name: str = "legend") -> str:
 
 def ready(page: Page) -> Page:
     """The script runs, and the mouse has been seen: a hand's mouse sends many moves, of which the
-    first only tells where it rests."""
+    first only shows where it rests."""
     page.wait_for_selector("html.scripted")
     page.mouse.move(2, 2)
     return seen(page)
@@ -48,7 +48,7 @@ def saved(page: Page) -> None:
 
 def intercept(page: Page, handler: Callable[[Route], Any], *, times: int | None = None) -> None:
     """Edits on their way to the server go to ``handler``. A page that is open already may send its
-    next request past it, so it is opened anew."""
+    next request past it, so it is opened again."""
     page.route("**/operations/", handler, times=times)
     page.reload()
     ready(page)

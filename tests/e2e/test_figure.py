@@ -251,7 +251,7 @@ def test_boxes_are_made_by_keys_alone_and_escape_ends_drawing(
         page.get_by_label(name, exact=True).fill(value)
     page.keyboard.press("Enter")
     expect(page.get_by_text("The box is saved.")).to_be_visible()
-    loaded(page)  # the part that was sent anew has its script again
+    loaded(page)  # the part that was sent again has its script again
     a, _ = starts(drawn)
     assert boxes_of(drawn) == {a: (10, 20, 30, 40)}
     page.get_by_label("Panel", exact=True).select_option(str(a))

@@ -38,7 +38,7 @@ def worse(document: schema.Document) -> list[Labelled]:
 def run(
     project: Project, import_legends: Callable[..., list[Document]], monkeypatch: pytest.MonkeyPatch
 ) -> TrainingRun:
-    """One whose candidate is worse than the model in service."""
+    """One whose candidate is worse than the serving model."""
     import_legends([long_legend(number) for number in range(80)], labels="gold")
     snapshot = build_snapshot(snapshot=add_snapshot(project=project, actor=SYSTEM))
     base = serving_model(project)

@@ -55,7 +55,7 @@ PAGES = [
 @pytest.fixture
 def things(project: Project, manager: User, import_legends: ImportLegends) -> dict[str, int]:
     """Something of everything, so that no page is empty: running work, reports with problems,
-    judged models, tokens."""
+    evaluated models, tokens."""
     document = import_legends(30, labels="gold")[0]
     import_legends([document_without_labels(number) for number in range(31, 34)])
     Project.objects.filter(pk=project.pk).update(description="Legends on autophagy. " * 12)

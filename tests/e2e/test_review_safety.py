@@ -339,7 +339,7 @@ def test_text_of_every_kind_survives_browser_database_and_export(
         word(page, page.evaluate(LAST_WORD, surface)).dblclick()
         page.keyboard.press("4")
         page.keyboard.press("Escape")
-        saved(page)  # until then the legend may be drawn anew, and the next word with it
+        saved(page)  # until then the legend may be drawn again, and the next word with it
     found = {
         row.surface: (row.start, row.end)
         for row in Span.objects.filter(layer__kind="decided", verdict="accepted")

@@ -1098,7 +1098,7 @@ def test_axe_finds_nothing_in_the_sheets(
     ] == []
 
 
-# The whole key table
+# All shortcuts
 # ------------------------------------------------------------------------------------------
 
 

@@ -1,5 +1,4 @@
-"""What keeps a project's models up to date, in a browser: what curators' work tells, a canary,
-training by itself, and giving a model away."""
+"""Curator effort, canary, automatic training and a push to a hub, in a browser."""
 
 from __future__ import annotations
 

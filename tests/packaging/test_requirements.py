@@ -1,4 +1,4 @@
-"""What a test lacks skips it on any machine, and fails it in CI; CI tells which tests take long."""
+"""What a test lacks skips it on any machine, and fails it in CI; CI lists slow tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Jobs for tests, done by real workers: ``-I tests.annotator.jobs.handlers``. What happened is told
+"""Jobs for tests, done by real workers: ``-I tests.annotator.jobs.handlers``. Results are recorded
 through files."""
 
 from __future__ import annotations

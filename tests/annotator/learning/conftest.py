@@ -145,7 +145,7 @@ def judge_beside(snapshot: Snapshot, f1: float, task: str = ModelTask.ENTITIES) 
 
 @pytest.fixture
 def candidate_of() -> Callable[..., ModelVersion]:
-    """A model that a run made of a snapshot, judged on its held-out papers beside the one in
+    """A model that a run made of a snapshot, evaluated on its held-out papers beside the one in
     service; it has no files."""
 
     def make(

@@ -1,4 +1,4 @@
-"""The devices of a machine: their names, and their errors told from those of a text."""
+"""The devices of a machine: their names, and their errors kept apart from those of a text."""
 
 from __future__ import annotations
 

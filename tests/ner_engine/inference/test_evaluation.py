@@ -1,5 +1,4 @@
-"""Judging a tagger: the scores of many texts are those of their parts, and whoever watches is told
-of each text."""
+"""Evaluation of a tagger: total scores equal the sum of their parts; a watcher sees each text."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from ner_engine import schema
 
 Legend = Callable[[int], schema.Document]
 ROLES = {"CONTROLLED_VAR", "MEASURED_VAR"}
-#: Long enough to stand for a judgement where a rule asks for one.
+#: Long enough for an override reason.
 REASON = "Its weights are as random as those of the other."
 
 

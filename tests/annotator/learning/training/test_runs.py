@@ -191,7 +191,7 @@ def test_the_commands_train_promote_and_tag_without_a_worker(
 
 
 def stop_judging(monkeypatch: pytest.MonkeyPatch, stop: type[Exception]) -> None:
-    """The next judging ends before its first batch."""
+    """The next evaluation ends before its first batch."""
     real = engine.evaluate
 
     def stopped(*_: Any, **__: Any) -> dict[str, Any]:

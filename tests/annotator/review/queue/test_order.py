@@ -359,7 +359,7 @@ def test_the_queue_page_hides_suggestions_of_blind_legends(
     assert html_of(page).count("> blind <") == 2
 
 
-# What an acceptance tells of itself
+# What an acceptance records
 # -----------------------------------------------------------------------------------------
 
 

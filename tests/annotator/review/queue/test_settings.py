@@ -1,5 +1,4 @@
-"""How a project is reviewed: its settings, what they mean for what waits, and what chance tells of
-the suggestions."""
+"""Review settings: what they mean for waiting legends, and what random samples estimate."""
 
 from __future__ import annotations
 
@@ -171,7 +170,7 @@ def test_the_table_counts_suggestions_below_each_tenth(
     assert waiting_by_confidence(project).is_sample is True
 
 
-# What the review page is told
+# Facts of the review page
 # ------------------------------------------------------------------------------------------
 
 
@@ -319,7 +318,7 @@ def test_an_exported_legend_says_how_each_entity_was_decided(
     }
 
 
-# What chance tells
+# Estimates from random samples
 # ------------------------------------------------------------------------------------------
 
 

@@ -1,4 +1,4 @@
-"""The key table: what is printed, what a person may change, and what is refused."""
+"""The shortcuts: what is printed, what a person may change, and what is refused."""
 
 from __future__ import annotations
 
