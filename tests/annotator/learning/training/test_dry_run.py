@@ -407,7 +407,8 @@ def test_the_command_exits_with_1_if_the_run_would_fail(
     )
     ended = run_command("dry_run", "autophagy")
     assert ended.code == 1
-    assert (f"The run would fail at its start. The paper {row['doi']}" in ended.out) is True
+    assert "The run would fail at its start." in ended.out
+    assert f"The model was trained on the paper {row['doi']}" in ended.out
     assert not Job.objects.filter(kind=DRY_RUN_KIND).exists()
 
 
