@@ -171,7 +171,7 @@ def test_serve_takes_a_free_port_and_ctrl_c_ends_everything(var: Path, served: S
     assert "press Review" in served.printed()
     refused = demo(var, "--once")
     assert refused.returncode == 2
-    assert "runs already" in refused.stderr
+    assert "is already running" in refused.stderr
     served.process.send_signal(signal.SIGINT)
     assert served.process.wait(timeout=60) == 0
     assert served.printed().rstrip().endswith("make demo continues with it.")

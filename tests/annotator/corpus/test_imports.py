@@ -510,7 +510,7 @@ def test_the_format_is_detected_and_a_wrong_one_is_refused(
     assert run_import(project, path)["formats"] == ["sourcedata-xml"]
     with pytest.raises(CommandError, match=r"not a format; choose one of sourcedata-xml"):
         call_command("import_documents", project.slug, str(path), "--from", "word")
-    with pytest.raises(CommandError, match="ways are gold, suggestions, none"):
+    with pytest.raises(CommandError, match="choose gold, suggestions, none"):
         call_command("import_documents", project.slug, str(path), "--labels", "all")
     with pytest.raises(CommandError, match="Projects: autophagy"):
         call_command("import_documents", "autophagie", str(path))

@@ -253,7 +253,7 @@ def test_the_task_of_a_model_is_in_its_config_or_labels() -> None:
     assert task_of("small_mol_roles", ["CONTROLLED_VAR"]).masked_label == "SMALL_MOLECULE"
     assert task_of(None, ["PANEL_START"]).name == "panels"
     assert task_of(None, ["GENEPROD", "CELL"]).name == "entities"
-    with pytest.raises(TrainingError, match="roles, but not of what"):
+    with pytest.raises(TrainingError, match="roles, but does not say of which entities"):
         task_of(None, ["CONTROLLED_VAR", "MEASURED_VAR"])
     with pytest.raises(TrainingError, match="there is no task walk"):
         task_of("walk", [])

@@ -215,7 +215,9 @@ def test_a_snapshot_that_fails_ends_the_automatic_run(thirty: Project, listening
     round_ = AutomaticRound.objects.get()
     request_cancel(job=round_.snapshot.job, actor=SYSTEM)
     said = look_at(thirty)
-    assert said == "Snapshot 1 could not be frozen: It was cancelled before it was complete."
+    assert (
+        said == "Snapshot 1 could not be frozen: The snapshot was cancelled before it was complete."
+    )
     assert AutomaticRound.objects.get().outcome == said
     assert "0 panels were newly accepted since" in look_at(thirty)
     assert AutomaticRound.objects.count() == 1
@@ -363,7 +365,7 @@ def test_a_manager_switches_it_on_and_reads_the_outcome(
         reverse("admin:learning_trainingrun_automatic", args=[thirty.pk]),
     )
     page = panel.get(address).content.decode()
-    assert "The project trains when somebody starts it." in page
+    assert "Training runs are started by hand." in page
     refused = panel.post(address, {"is_on": "on", "recipe": "quick"})
     assert refused.status_code == 422
     assert ("Set a number of newly accepted panels" in refused.content.decode()) is True
@@ -371,7 +373,7 @@ def test_a_manager_switches_it_on_and_reads_the_outcome(
         address,
         {"is_on": "on", "recipe": "quick", "every_panels": "30", "hyperparameters": "epochs"},
     )
-    assert "is no hyperparameter" in refused.content.decode()
+    assert "is not a hyperparameter" in refused.content.decode()
     asked = {
         "is_on": "on",
         "recipe": "quick",
@@ -417,9 +419,9 @@ def test_the_page_says_when_no_worker_looks(
         client_of(admin),
         reverse("admin:learning_trainingrun_automatic", args=[thirty.pk]),
     )
-    assert "No worker has looked for minutes" not in panel.get(address).content.decode()
+    assert "No worker has checked for minutes" not in panel.get(address).content.decode()
     AutomaticTraining.objects.update(changed_at=timezone.now() - timedelta(minutes=6))
-    assert "No worker has looked for minutes" in panel.get(address).content.decode()
+    assert "No worker has checked for minutes" in panel.get(address).content.decode()
 
 
 def test_the_page_of_an_automatic_run_says_why(
@@ -434,7 +436,7 @@ def test_the_page_of_an_automatic_run_says_why(
         .get(reverse("admin:learning_trainingrun_change", args=[TrainingRun.objects.get().pk]))
         .content.decode()
     )
-    assert "Started by itself" in page
+    assert "<dt>Automatic training</dt>" in page
     assert "the threshold is 30" in page
 
 

@@ -278,7 +278,7 @@ def test_going_back_from_a_dry_run_keeps_the_choices(
     assert change is not None
     form = panel.get(change[1].replace("&amp;", "&")).content.decode()
     assert re.search(r'name="warmup" value="0.3"', form)
-    assert '<details open id="hyperparameters">' in form
+    assert '<details id="hyperparameters" open>' in form
 
 
 def test_the_page_shows_what_the_worker_found(
@@ -290,14 +290,14 @@ def test_the_page_shows_what_the_worker_found(
         JobState.SUCCEEDED,
         result={"leak": "Panel 3 is nearly the same."},
     )
-    assert "It would end before it begins. Panel 3 is nearly the same." in text_of(
+    assert "The run would fail at once. Panel 3 is nearly the same." in text_of(
         panel.get(reverse(DRY_RUN, args=[job.pk]))
     )
     other = dry_run_job(learned)
     Job.objects.filter(pk=other.pk).move(
         JobState.FAILED, only_from=JobState.PENDING, error="The files of tiny are not those."
     )
-    assert "It was tried and failed, as the run would: The files of tiny are not those." in text_of(
+    assert "The dry run failed, as the run would: The files of tiny are not those." in text_of(
         panel.get(reverse(DRY_RUN, args=[other.pk]))
     )
 

@@ -91,7 +91,7 @@ def test_a_worker_trains_evaluates_and_registers_a_candidate(
         f"| {judged[0]:.4f} | {learned.counts['test']['spans']} | {judged[1]:.4f} |"
         f" {100 * (judged[0] - judged[1]):+.1f} |" in card
     )
-    assert card.index("## Judged before service") < card.index("## Licence")
+    assert card.index("## Evaluation before promotion") < card.index("## Licence")
     comparison = compare(run)
     assert comparison.candidate == evaluations[candidate]
     assert comparison.current == evaluations[tiny]
@@ -190,7 +190,16 @@ def test_the_commands_train_promote_and_tag_without_a_worker(
     assert run_command("pretag", "autophagy", "--json").summary["model"] == run.candidate.name
 
 
-def stop_judging(monkeypatch: pytest.MonkeyPatch, stop: type[Exception]) -> None:
+@pytest.fixture
+def trained_at_once(child: Any, tiny_folders: list[Path]) -> None:
+    """A child process that has its model ready before anybody looks."""
+    child(
+        f"import shutil; out.mkdir(parents=True); shutil.copytree({str(tiny_folders[1])!r}, out /"
+        " 'model')\nprint(json.dumps({'event': 'done'}), flush=True)"
+    )
+
+
+def stop_evaluation(monkeypatch: pytest.MonkeyPatch, stop: type[Exception]) -> None:
     """The next evaluation ends before its first batch."""
     real = engine.evaluate
 
@@ -206,7 +215,7 @@ def test_a_run_interrupted_in_evaluation_does_not_train_again(
     learned: Snapshot, tiny: ModelVersion, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = started(learned)
-    stop_judging(monkeypatch, JobInterruptedError)
+    stop_evaluation(monkeypatch, JobInterruptedError)
     run = done(run)
     assert run.state == RunState.QUEUED
     assert run.job.state == JobState.PENDING
@@ -223,7 +232,7 @@ def test_a_run_interrupted_in_evaluation_does_not_train_again(
 def test_a_run_cancelled_in_evaluation_leaves_no_candidate(
     learned: Snapshot, tiny: ModelVersion, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stop_judging(monkeypatch, JobCancelledError)
+    stop_evaluation(monkeypatch, JobCancelledError)
     run = done(started(learned))
     assert run.state == RunState.CANCELLED
     assert run.job.state == JobState.CANCELLED
