@@ -19,8 +19,6 @@ log = structlog.get_logger(__name__)
 
 #: The shortest override reason, in characters: long enough for a sentence.
 MIN_REASON: Final = 20
-#: Scores are stored with six decimals; smaller differences are rounding.
-_EPSILON: Final = 1e-6
 
 
 class GateError(UserError):
@@ -131,7 +129,7 @@ def _label_reasons(
 def _loss(before: Mapping[str, float], after: Mapping[str, float]) -> float:
     """Return the loss of F1 in points, or 0 if F1 did not fall."""
     lost = before["f1"] - after["f1"]
-    return round(100 * lost, 4) if lost >= _EPSILON else 0.0
+    return max(0.0, round(100 * lost, 4))
 
 
 def _points(value: float) -> str:

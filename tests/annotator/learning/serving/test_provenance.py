@@ -16,7 +16,9 @@ HEAD = "# quick\n\n## Model description\n\nIt finds.\n\n## Licence\n\nThe base i
 def test_a_card_counts_curators_and_names_nobody_and_no_file(
     learned: Snapshot, candidate_of: Callable[..., ModelVersion], tiny: ModelVersion, manager: User
 ) -> None:
-    split = SplitFile(project=learned.project, name="for-doctor-who.tsv", sides={}, sha256="0" * 64)
+    split = SplitFile(
+        project=learned.project, name="for-doctor-who.tsv", splits={}, sha256="0" * 64
+    )
     learned.filters, learned.split_file, learned.split_rule = (
         {"curators": [manager.pk]},
         split,
