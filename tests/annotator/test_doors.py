@@ -335,8 +335,7 @@ def test_a_url_of_a_missing_project_answers_everybody_alike(
     for who, browser in stranger_to_tokens.items():
         expected = OF_NO_PROJECT[name][who != "anonymous"][method == "post"]
         answer = knock(browser, method, address(name, things))
-        assert who == who
-        assert answer.status_code == expected
+        assert answer.status_code == expected, who
         if who in ("anonymous", "stranger", "staff"):
             assert [word for word in SECRETS if word in body(answer)] == []
 
@@ -351,8 +350,7 @@ def test_projects_are_made_by_those_who_may(method: str, people: dict[str, Clien
             if who in MAKERS
             else 403
         )
-        assert who == who
-        assert knock(browser, method, "/projects/new/").status_code == expected
+        assert knock(browser, method, "/projects/new/").status_code == expected, who
 
 
 def test_a_token_is_revoked_by_its_owner_alone(

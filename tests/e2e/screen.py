@@ -94,9 +94,9 @@ def assert_sound(page: Page, name: str) -> None:
     """Axe finds nothing on a page of the panel, and its content is no wider than the window.
     ``name`` says which page it is."""
     found = Axe().run(page, context=".sdc").response["violations"]
-    assert name == name
-    assert [(each["id"], each["nodes"][0]["html"][:200]) for each in found] == []
-    assert name == name
-    assert page.evaluate("document.querySelector('.sdc').scrollWidth <= window.innerWidth") is True
+    problems = [(each["id"], each["nodes"][0]["html"][:200]) for each in found]
+    assert problems == [], f"{name}: {problems}"
+    fits = page.evaluate("document.querySelector('.sdc').scrollWidth <= window.innerWidth")
+    assert fits, f"{name} is wider than the window"
     if folder := os.environ.get("SD_PICTURES"):
         page.screenshot(path=f"{folder}/{name.strip('/').replace('/', '-')}.png", full_page=True)

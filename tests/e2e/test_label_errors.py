@@ -59,10 +59,10 @@ def curve(mistaken: TrainingSeries, tiny: ModelVersion) -> TrainingSeries:  # no
 def looked_at(page: Page, address: str, context: str) -> None:
     page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
     found = Axe().run(page, context=context).response["violations"]
-    assert address == address
-    assert [(each["id"], each["nodes"][0]["html"][:200]) for each in found] == []
-    assert address == address
-    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth") is True
+    problems = [(each["id"], each["nodes"][0]["html"][:200]) for each in found]
+    assert problems == [], f"{address}: {problems}"
+    fits = page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    assert fits, f"{address} is wider than the window"
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -193,8 +193,7 @@ def test_pages_fit_the_window_and_controls_can_be_hit(
     for address in PAGES:
         page.goto(address.format(**things))
         assert (address, page.evaluate("document.documentElement.scrollWidth")) <= (address, width)
-        assert address == address
-        assert page.evaluate(small) == []
+        assert page.evaluate(small) == [], address
 
 
 def test_everything_works_without_script(

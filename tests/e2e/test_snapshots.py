@@ -18,7 +18,7 @@ from annotator.jobs.models import Job
 from annotator.jobs.services import run_job
 from tests.annotator.datasets.conftest import accepted  # noqa: F401
 from tests.e2e.conftest import OpenAs
-from tests.e2e.screen import assert_sound
+from tests.e2e.screen import assert_sound, ready
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 PAGE = "admin:datasets_snapshot"
@@ -68,15 +68,15 @@ def test_a_part_is_frozen_read_and_compared(
     run_job(Job.objects.latest("id").pk)
     expect(page.get_by_text("only CELL; only panels decided imported")).to_be_visible()
     expect(page.locator("#bulk-accepted")).to_have_text("0.0 %")
+    snapshot = page.url
     page.get_by_role("link", name="Changes since the previous snapshot").click()
     expect(page.locator("#legends")).to_contain_text("Legends since snapshot 2")
     page.get_by_label("Compare with").select_option("1")
     page.get_by_role("button", name="Compare").click()
     expect(page.locator("#legends")).to_contain_text("Legends since snapshot 1")
-    page.go_back()
-    page.go_back()
+    page.goto(snapshot)
     page.get_by_role("link", name="Rows and provenance").click()
     page.locator("tbody a").first.click()
-    expect(page.locator("#legend")).to_be_visible()
+    ready(page)
     page.locator("summary", has_text="Snapshots").click()
     expect(page.get_by_role("link", name="snapshot 3")).to_be_visible()

@@ -207,7 +207,7 @@ def import_legends(page: Page, folder: Path) -> None:
     ]
     file.write_text("\n".join(rows) + "\n", encoding="utf-8")
     page.goto(PROJECT)
-    page.get_by_role("link", name="Import", exact=True).click()
+    page.get_by_role("link", name="Import legends").click()
     page.get_by_label("Files").set_input_files(file)
     page.get_by_label("Left out: only texts and panels are taken").check()
     page.get_by_role("button", name="Import").click()
