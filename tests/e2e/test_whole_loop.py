@@ -228,7 +228,7 @@ def open_legend(page: Page, key: str) -> None:
     page.get_by_placeholder("Words of a text").fill(DOI)
     page.get_by_role("button", name="Search").click()
     page.get_by_role("link", name=key, exact=True).click()
-    page.get_by_role("link", name="Review", exact=True).click()
+    page.get_by_role("link", name="Review legend").click()
     page.wait_for_selector("html.scripted")
     seen(page)
 
@@ -241,7 +241,7 @@ def review_one_and_correct(page: Page) -> str:
     corrected = page.locator("#entity-surface").inner_text()
     page.keyboard.press("5")
     expect(page.locator("mark.decided")).to_have_count(2)
-    page.get_by_role("button", name="Accept legend").click()
+    page.get_by_role("button", name="Accept and open next").click()
     page.wait_for_url(lambda url: "loop" not in url)
     return corrected
 
