@@ -8,12 +8,13 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from ner_engine.align import Labelled
 from ner_engine.errors import TrainingError
@@ -204,7 +205,17 @@ def lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Sums in one order: with several threads the same training gives other weights each time."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("one_thread")
 def test_panels_with_swapped_labels_rank_above_chance(
     planted: Path, base: Path, tmp_path: Path
 ) -> None:
