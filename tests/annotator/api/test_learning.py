@@ -72,7 +72,7 @@ def test_an_evaluated_model_is_promoted_and_rolled_back(
     program, before = program_of(manager), serving_model(project)
     refused = program.post(f"{P}models/{judged.pk}/promote/", {"reason": "why not"})
     assert refused.status_code == 400
-    assert ("does not pass the gate" in refused.json()["detail"]) is True
+    assert "does not pass the gate" in refused.json()["detail"]
     reason = "It is far better on genes."
     promoted = program.post(f"{P}models/{judged.pk}/promote/", {"reason": reason})
     assert promoted.status_code == 201, promoted.content
@@ -172,7 +172,7 @@ def test_a_training_is_tried_out_before_it_is_started(
         f"{P}training-runs/dry-run/", {"snapshot": frozen.number, "hyperparameters": {"epochs": -1}}
     )
     assert refused.status_code == 400
-    assert ("epochs must lie between" in refused.json()["detail"]) is True
+    assert "epochs must lie between" in refused.json()["detail"]
     assert not TrainingRun.objects.exists()
 
 

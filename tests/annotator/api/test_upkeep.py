@@ -65,7 +65,7 @@ def test_a_program_has_a_project_train_by_itself(
     assert facts["rounds"] == []
     refused: Any = program.put(f"{P}automatic-training/", {"is_on": True})
     assert refused.status_code == 400
-    assert ("Set a number of newly" in refused.json()["detail"]) is True
+    assert "Set a number of newly" in refused.json()["detail"]
     assert AutomaticTraining.objects.get().changed_by == manager
 
 
@@ -77,7 +77,7 @@ def test_a_refused_canary_says_why(project: Project, program_of: ProgramOf, mana
     assert program.get(f"{P}canary/").status_code == 404
     refused = program.post(f"{P}models/{model.pk}/canary/", {"share": 0.2})
     assert refused.status_code == 400
-    assert ("has no evaluation" in refused.json()["detail"]) is True
+    assert "has no evaluation" in refused.json()["detail"]
     assert program.post(f"{P}models/{model.pk}/canary/", {"share": 3}).status_code == 400
 
 

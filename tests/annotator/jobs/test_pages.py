@@ -37,7 +37,7 @@ def test_a_running_job_shows_progress_and_polls_until_its_end(
     assert '<noscript><meta http-equiv="refresh"' in page
     part = browser.get(f"/jobs/{job.pk}/", headers=PART)
     assert part.status_code == 200
-    assert ("<html" in part.content.decode()) is False
+    assert "<html" not in part.content.decode()
     Job.objects.update(
         state=JobState.SUCCEEDED,
         finished_at=timezone.now(),

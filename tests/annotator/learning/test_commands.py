@@ -80,7 +80,7 @@ def test_commands_run_a_series_without_a_worker_and_resume_it(
     n_snapshots = Snapshot.objects.count()
     refused = run_command("label_errors", "autophagy", "--folds", "1", *settings)
     assert refused.code == 2
-    assert ("2 to 20 folds" in refused.err) is True
+    assert "2 to 20 folds" in refused.err
     assert Snapshot.objects.count() == n_snapshots, "nothing is frozen for what cannot be"
 
 
@@ -149,5 +149,5 @@ def test_a_command_does_not_delete_a_series_that_runs(
         "label_errors", "autophagy", "--snapshot", "1", "--folds", "2", "--max-steps", "1"
     )
     assert refused.code == 2
-    assert ("waiting or running already" in refused.err) is True
+    assert "waiting or running already" in refused.err
     assert TrainingSeries.objects.filter(pk=stopped.pk).exists()

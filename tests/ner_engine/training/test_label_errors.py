@@ -375,7 +375,7 @@ def test_what_cannot_be_is_refused_with_a_sentence(
         command(planted, base, tmp_path / "out", *more), capture_output=True, text=True, check=False
     )
     assert done.returncode == 2
-    assert (sentence in done.stderr) is True
+    assert sentence in done.stderr
     assert not (tmp_path / "out").exists()
 
 

@@ -192,4 +192,4 @@ def test_the_command_resumes_after_a_finished_point(data: Path, base: Path, tmp_
         [*command, "--shares", "half"], capture_output=True, text=True, check=False
     )
     assert refused.returncode == 2
-    assert ("numbers separated by commas" in refused.stderr) is True
+    assert "numbers separated by commas" in refused.stderr

@@ -338,10 +338,10 @@ def test_the_commands_promote_and_take_back(
     assert Promotion.objects.get().reason == "better"
     back = run_command("roll_back", "autophagy")
     assert back.code == 0
-    assert (f"{tiny.name} now serves autophagy. It replaced {candidate.name}." in back.out) is True
+    assert f"{tiny.name} now serves autophagy. It replaced {candidate.name}." in back.out
     again = run_command("roll_back", "autophagy", "--json")
     assert again.code == 2
-    assert ("There is no promotion to roll back" in again.summary["error"]) is True
+    assert "There is no promotion to roll back" in again.summary["error"]
 
 
 def test_the_command_says_what_it_needs(

@@ -206,5 +206,5 @@ def test_the_command_rolls_back_a_stage(
     assert done.summary["replaced"] == all_steps["geneprod_roles"].name
     back = run_command("roll_back", "autophagy", "--task", "geneprod_roles")
     assert back.code == 0
-    assert ("now serves autophagy for roles of gene products. It replaced" in back.out) is True
+    assert "now serves autophagy for roles of gene products. It replaced" in back.out
     assert run_command("roll_back", "autophagy").code == 2

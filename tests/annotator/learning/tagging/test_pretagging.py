@@ -400,7 +400,7 @@ def test_the_command_takes_over_a_pending_job_of_the_same_kind(
     waiting = start_pretagging(project=project, actor=reviewer)
     refused = run_command("pretag", "autophagy", "--model", other.name)
     assert refused.code == 2
-    assert ("waiting or running already" in refused.err) is True
+    assert "waiting or running already" in refused.err
     ended = run_command("pretag", "autophagy", "--json")
     assert ended.code == 0
     assert ended.summary["job"] == waiting.pk
@@ -410,7 +410,7 @@ def test_the_command_takes_over_a_pending_job_of_the_same_kind(
     )
     refused = run_command("pretag", "autophagy")
     assert refused.code == 2
-    assert ("waiting or running already" in refused.err) is True
+    assert "waiting or running already" in refused.err
 
 
 @pytest.mark.parametrize(

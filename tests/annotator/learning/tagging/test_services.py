@@ -66,7 +66,7 @@ def test_a_default_model_of_another_task_is_left_out(
     set_default(settings, monkeypatch, "DEFAULT_GENEPROD_ROLES_MODEL", all_steps["panels"].location)
     step = lineup_of(project).stage("geneprod_roles")
     assert step.model is None
-    assert ("predicts panels" in step.reason) is True
+    assert "predicts panels" in step.reason
     set_default(settings, monkeypatch, "DEFAULT_MODEL", all_steps["panels"].location)
     with pytest.raises(UnsafeModelError, match="cannot be the default model for entities"):
         serving_model(project)
@@ -109,7 +109,7 @@ def test_a_model_of_another_task_cannot_tag_entities(
         start_pretagging(project=project, actor=SYSTEM, model_version=all_steps["panels"])
     ended = run_command("pretag", "autophagy", "--model", all_steps["geneprod_roles"].name)
     assert ended.code == 2
-    assert ("predicts roles of gene products, not entities" in ended.err) is True
+    assert "predicts roles of gene products, not entities" in ended.err
     assert not Job.objects.exists()
 
 

@@ -368,7 +368,7 @@ def test_a_manager_switches_it_on_and_reads_the_outcome(
     assert "Training runs are started by hand." in page
     refused = panel.post(address, {"is_on": "on", "recipe": "quick"})
     assert refused.status_code == 422
-    assert ("Set a number of newly accepted panels" in refused.content.decode()) is True
+    assert "Set a number of newly accepted panels" in refused.content.decode()
     refused = panel.post(
         address,
         {"is_on": "on", "recipe": "quick", "every_panels": "30", "hyperparameters": "epochs"},
@@ -408,7 +408,7 @@ def test_a_viewers_page_has_no_link_that_would_refuse_them(
     assert panel.get(address).status_code == 403
     answer = panel.get(reverse("admin:corpus_project_change", args=[project.pk]))
     assert answer.status_code == 200
-    assert (address in answer.content.decode()) is False
+    assert address not in answer.content.decode()
 
 
 def test_the_page_says_when_no_worker_looks(

@@ -234,8 +234,8 @@ def test_a_run_is_started_from_its_dry_run_with_one_click(
     assert "Fewer than 50 training examples" in text_of(page)
     part = panel.get(response["Location"], headers={"HX-Request": "true"})
     assert part.status_code == 200
-    assert ("waiting" in text_of(part)) is True
-    assert ("<html" in part.content.decode()) is False
+    assert "waiting" in text_of(part)
+    assert "<html" not in part.content.decode()
 
     done_job(job)
     part = panel.get(response["Location"], headers={"HX-Request": "true"})
@@ -309,7 +309,7 @@ def test_a_dry_run_whose_snapshot_is_gone_says_so(
     (learned.folder / "test.jsonl").unlink()
     page = panel.get(reverse(DRY_RUN, args=[job.pk]))
     assert page.status_code == 422
-    assert ("are missing" in text_of(page)) is True
+    assert "are missing" in text_of(page)
     assert 'id="start"' not in page.content.decode()
 
 
@@ -392,7 +392,7 @@ def test_the_command_reports_the_same_and_times_the_steps(
     assert Job.objects.get(kind=DRY_RUN_KIND).is_inline
     told = run_command("dry_run", "autophagy", *settings, "--no-steps")
     assert told.code == 0
-    assert ("Warning: Fewer than 50 training examples" in told.out) is True
+    assert "Warning: Fewer than 50 training examples" in told.out
     assert not TrainingRun.objects.exists()
 
 
@@ -415,4 +415,4 @@ def test_the_command_exits_with_1_if_the_run_would_fail(
 def test_the_command_wants_a_snapshot(project: Project, tiny: ModelVersion) -> None:
     ended = run_command("dry_run", "autophagy")
     assert ended.code == 2
-    assert ("has no snapshot yet" in ended.err) is True
+    assert "has no snapshot yet" in ended.err

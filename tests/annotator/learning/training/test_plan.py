@@ -56,7 +56,7 @@ def test_bad_hyperparameters_are_refused_before_anything_starts(
     ]
     ended = run_command("train", "autophagy", "--recipe", recipe, *settings, "--json")
     assert ended.code == 2
-    assert (sentence in ended.summary["error"]) is True
+    assert sentence in ended.summary["error"]
     assert not TrainingRun.objects.exists()
     assert not Job.objects.exists()
     assert Snapshot.objects.count() == 1

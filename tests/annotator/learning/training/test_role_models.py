@@ -118,7 +118,7 @@ def test_a_role_model_is_trained_and_promoted_for_its_own_task(
     run = TrainingRun.objects.select_related("candidate").get(pk=run.pk)
     assert run.state == RunState.SUCCEEDED
     assert run.error == ""
-    assert ("labels" in trained_at_once[0]["settings"]) is False
+    assert "labels" not in trained_at_once[0]["settings"]
     assert trained_at_once[0]["data"] == data_of(with_roles, task)
     evaluation = Evaluation.objects.get()
     assert evaluation.model_version == run.candidate

@@ -98,7 +98,7 @@ def test_a_worker_trains_evaluates_and_registers_a_candidate(
     kinds = [event["event"] for event in read_events(run.folder)]
     assert kinds[0] == "start"
     assert kinds[-1] == "done"
-    assert ("step" in kinds) is True
+    assert "step" in kinds
 
     assert serving_model(project) == tiny
     promote(

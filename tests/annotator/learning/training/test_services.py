@@ -39,7 +39,7 @@ def test_one_training_of_a_project_at_a_time(
         started(learned)
     ended = run_command("train", "autophagy", "--snapshot", 1)
     assert ended.code == 2
-    assert ("waiting or running already" in ended.err) is True
+    assert "waiting or running already" in ended.err
     assert list(TrainingRun.objects.all()) == [run]
     assert Job.objects.filter(kind=TRAIN_KIND).count() == 1
     cancel_training(run=run, actor=SYSTEM)
@@ -63,7 +63,7 @@ def test_a_killed_command_does_not_block_the_next_training(
     settle_runs(project=learned.project)
     dead.refresh_from_db()
     assert dead.state == RunState.FAILED
-    assert ("The command that ran this job ended early" in dead.error) is True
+    assert "The command that ran this job ended early" in dead.error
 
 
 def test_only_managers_train_and_cancel(
