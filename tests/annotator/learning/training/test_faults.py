@@ -6,6 +6,7 @@ import fcntl
 import os
 import signal
 import socket
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import timedelta
@@ -21,7 +22,7 @@ from annotator.accounts.actors import SYSTEM
 from annotator.accounts.models import User
 from annotator.datasets.models import Snapshot
 from annotator.jobs import broker as broker_module
-from annotator.jobs.broker import is_reachable
+from annotator.jobs.broker import is_reachable, start_embedded_broker
 from annotator.jobs.models import Job, JobState
 from annotator.jobs.services import hand_out_again
 from annotator.learning.models import (
@@ -54,6 +55,21 @@ def own_broker() -> Iterator[ExitStack]:
     """A broker of the test's own; closing the stack is its end."""
     with ExitStack() as running:
         yield running
+
+
+@pytest.fixture
+def short_folder() -> Iterator[Path]:
+    """A folder for sockets: the address of a unix socket has at most a hundred characters."""
+    with tempfile.TemporaryDirectory(prefix="sdc-") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def broker(settings: Any, own_broker: ExitStack, short_folder: Path) -> str:
+    """The broker of every process in this file, which a test can stop."""
+    socket_path = short_folder / "b" / "valkey.sock"
+    settings.CELERY_BROKER_URL = own_broker.enter_context(start_embedded_broker(socket_path))
+    return settings.CELERY_BROKER_URL
 
 
 @pytest.mark.slow
