@@ -33,10 +33,10 @@ from tests.e2e.screen import (
     address,
     decided,
     fetched_ahead,
-    mark,
     ready,
     saved,
     seen,
+    tap_entity,
     word,
 )
 
@@ -399,12 +399,13 @@ def test_a_finger_taps_an_entity_and_chooses_a_label(
         curator, address(document), width=390, height=800, has_touch=True, is_mobile=True
     )
     page.wait_for_selector("html.scripted")
-    mark(page, "s1").locator("[data-w]").first.tap()
+    tap_entity(page, "s1")
     expect(page.locator("#entity-surface")).to_have_text("Bak")
     page.locator("#entity-labels [data-label=CELL]").tap()
     page.locator("#more-toggle").tap()
     page.locator("[data-command=endRight]").tap()
-    mark(page, "s2").locator("[data-w]").first.tap()
+    saved(page)
+    tap_entity(page, "s2")
     page.locator("#entity [data-command=reject]").tap()
     saved(page)
     assert decided(document) == [("Bak in", "CELL", "")]
