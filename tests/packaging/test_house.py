@@ -104,6 +104,11 @@ def test_scripts_have_at_most_250_lines() -> None:
     assert [short(path) for path in scripts if n_lines(path) > MAX_SCRIPT_LINES] == []
 
 
+def test_styles_have_at_most_500_lines() -> None:
+    styles = sorted((ROOT / "static" / "css").rglob("*.css"))
+    assert [short(path) for path in styles if n_lines(path) > MAX_FILE_LINES] == []
+
+
 def test_names_of_tests_have_at_most_60_characters() -> None:
     names = [function.name for path in python_files("tests") for function in functions_of(path)]
     tests = [name for name in names if name.startswith("test_")]

@@ -133,7 +133,7 @@ def test_an_error_nobody_foresaw_says_so_and_shows_nothing_of_it(
     page = answer.content.decode()
     assert "Something went wrong" in page
     assert "the text of a legend" not in page
-    assert "/static/css/site.css" in page
+    assert "/static/css/site/frame.css" in page
 
 
 def test_a_form_without_its_token_is_refused_with_a_sentence(viewer: User) -> None:
