@@ -14,7 +14,8 @@ from typing import Any, Final
 from ner_engine.registry.recipes import Recipe
 
 _FRONT: Final = re.compile(r"\A---\n(.*?)\n---\n", re.DOTALL)
-_LICENCE_LINE: Final = re.compile(r"^license:[ \t]*(?:\n[ \t]*-[ \t]+)?(\S+)", re.MULTILINE)
+#: The licence entry of the front matter; several licences are a list on lines of their own.
+_LICENCE_ENTRY: Final = re.compile(r"^license:(.*(?:\n[ \t]*-[ \t].*)*)", re.MULTILINE)
 #: The first sentence of the description, by task.
 _DOES: Final[Mapping[str, str]] = {
     "entities": "Predicts entities in figure legends and other short scientific texts",
@@ -106,16 +107,39 @@ def card(record: RunRecord) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def split_card(text: str) -> tuple[str | None, str]:
+    """Return the front matter of a card, None if it has none, and the Markdown after it."""
+    text = text.replace("\r\n", "\n")
+    front = _FRONT.match(text)
+    if front is None:
+        return None, text
+    return front[1], text[front.end() :]
+
+
 def licence_in(text: str) -> str:
     """Return the licence in the front matter of a card, "" if it names none.
 
     Of several licences, the first is returned. Names are in lower case, as on the hub.
     """
-    front = _FRONT.match(text.replace("\r\n", "\n"))
-    if not front:
+    front, _ = split_card(text)
+    entry = _LICENCE_ENTRY.search(front or "")
+    if entry is None:
         return ""
-    licence = _LICENCE_LINE.search(front[1])
-    return licence[1].strip("'\"[],").lower() if licence else ""
+    for word in entry[1].split():
+        if word != "-":
+            return word.strip("'\"[],").lower()
+    return ""
+
+
+def with_licence(text: str, licence: str) -> str:
+    """Return the card with this licence in its front matter."""
+    front, markdown = split_card(text)
+    entry = f"license: {licence}"
+    if front is None:
+        return f"---\n{entry}\n---\n\n{markdown}"
+    if _LICENCE_ENTRY.search(front):
+        return f"---\n{_LICENCE_ENTRY.sub(entry, front, count=1)}\n---\n{markdown}"
+    return f"---\n{entry}\n{front}\n---\n{markdown}"
 
 
 def _front_matter(record: RunRecord) -> str:

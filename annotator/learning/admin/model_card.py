@@ -10,17 +10,17 @@ from annotator.corpus.admin.rows import ProjectRowsAdmin
 from annotator.learning.admin.pages import back_to_model, errors_as_messages
 from annotator.learning.models import ModelVersion
 from annotator.learning.serving.archives import archive_name, model_archive
-from annotator.learning.serving.cards import Block, card_of
+from annotator.learning.serving.cards import card_of
 from ner_engine.errors import EngineError
 
 
 def card_page(model_admin: ProjectRowsAdmin, request: HttpRequest, pk: int) -> HttpResponse:
     """Show the card that lies in the model's folder."""
     model: ModelVersion = model_admin.row(request, pk)
-    blocks: list[Block] = []
+    card = ""
     problem = ""
     try:
-        blocks = card_of(model)
+        card = card_of(model)
     except EngineError as error:
         problem = str(error)
     return model_admin.page(
@@ -28,7 +28,7 @@ def card_page(model_admin: ProjectRowsAdmin, request: HttpRequest, pk: int) -> H
         "admin/learning/card.html",
         f"Card of {model.name}",
         model=model,
-        blocks=blocks,
+        card=card,
         problem=problem,
     )
 

@@ -1,147 +1,130 @@
 """Model cards as pages.
 
-A card is a file in the model's folder, which anybody may have written. It is parsed into plain
-pieces of text, and pages escape each of them.
+A card is a file in the model's folder, which anybody may have written. Its Markdown becomes HTML of
+a fixed set of elements: HTML in the card is shown as text, an image as its description, and only
+links to web addresses are links.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import groupby
-from typing import Final, NamedTuple
+from collections.abc import Sequence
+from typing import Any, Final
+from urllib.parse import urlsplit
 
-from django.utils.html import conditional_escape, format_html
+from django.utils.html import escape
+from django.utils.safestring import SafeString
+from markdown_it import MarkdownIt
+from markdown_it.renderer import RendererHTML
+from markdown_it.rules_core import StateCore
+from markdown_it.token import Token
 
 from annotator.learning.models import ModelVersion
 from annotator.learning.serving.archives import CARD
 from annotator.learning.tagging.checkpoints import inspect_model
+from ner_engine.registry.cards import split_card
 
 _MAX_CHARACTERS: Final = 200_000
-_INLINE: Final = re.compile(r"`([^`]+)`|\*\*([^*]+)\*\*|\[([^\]]+)\]\(([^)\s]+)\)")
-_HEADING: Final = re.compile(r"(#{1,6})\s+(.*)")
-_FRONT_MATTER: Final = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
-_FENCE: Final = "```"
+_WEB: Final = frozenset({"http", "https"})
 
 
-class Piece(NamedTuple):
-    """A piece of a line: ``kind`` is "text", "code" or "strong"."""
-
-    kind: str
-    text: str
-
-    @property
-    def html(self) -> str:
-        """The piece as HTML, its text escaped."""
-        if self.kind == "text":
-            return conditional_escape(self.text)
-        return format_html("<{0}>{1}</{0}>", self.kind, self.text)
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """A part of a card: "heading" of a ``level`` 1-6, "text", "code", "list" or "table".
-
-    A list has a row for each item; the first row of a table is its head.
-    """
-
-    kind: str
-    rows: Sequence[Sequence[Sequence[Piece]]]
-    level: int = 0
-
-    @property
-    def template(self) -> str:
-        """The template that shows the block."""
-        return f"admin/learning/card/{self.kind}.html"
-
-    @property
-    def pieces(self) -> Sequence[Piece]:
-        """The pieces of a block with a single row and cell."""
-        return self.rows[0][0]
-
-
-def card_of(model: ModelVersion) -> list[Block]:
-    """Return the card in the model's folder, or no blocks if there is none.
+def card_of(model: ModelVersion) -> SafeString:
+    """Return the card in the model's folder as HTML, "" if there is none.
 
     Raises ``EngineError`` if the folder is missing.
     """
     path = inspect_model(model.path).folder / CARD
     if not path.is_file():
-        return []
+        return SafeString("")
     with path.open(encoding="utf-8", errors="replace") as stream:
-        return blocks_of(stream.read(_MAX_CHARACTERS))
+        return card_html(stream.read(_MAX_CHARACTERS))
 
 
-def blocks_of(markdown: str) -> list[Block]:
-    """Return the blocks of a text in the Markdown of model cards; unknown markup stays as it is."""
-    blocks: list[Block] = []
-    fenced: list[str] | None = None
-    paragraph: list[str] = []
-    text = _FRONT_MATTER.sub("", markdown.replace("\r\n", "\n"))
-    for line in [*text.split("\n"), ""]:
-        if line.startswith(_FENCE):
-            blocks += _paragraph(paragraph)
-            paragraph = []
-            if fenced is not None:
-                blocks.append(_code(fenced))
-            fenced = [] if fenced is None else None
-        elif fenced is not None:
-            fenced.append(line)
-        elif not line.strip() or (heading := _HEADING.fullmatch(line)):
-            blocks += _paragraph(paragraph)
-            paragraph = []
-            if line.strip() and heading:
-                blocks.append(Block("heading", [[_pieces(heading[2])]], len(heading[1])))
-        else:
-            paragraph.append(line)
-    if fenced is not None:
-        blocks.append(_code(fenced))
-    return blocks
+def card_html(card: str) -> SafeString:
+    """Return a card in Markdown as HTML, without its front matter."""
+    _, markdown = split_card(card)
+    # The parser escapes all text of the card; see the module's docstring for what it lets through.
+    html: str = _parser().render(markdown)
+    return SafeString(html)
 
 
-def _code(lines: Sequence[str]) -> Block:
-    return Block("code", [[[Piece("code", "\n".join(lines))]]])
+class _CardParser(MarkdownIt):
+    def validateLink(self, url: str) -> bool:  # noqa: N802 - the parser's own name
+        return _is_web_address(url)
 
 
-def _paragraph(lines: Sequence[str]) -> Iterator[Block]:
-    """Yield the blocks of lines without a blank one: runs of text, list items or table rows."""
-    for kind, group in groupby(lines, _kind):
-        if kind == "table":
-            yield Block(kind, [_cells(line) for line in group if set(line) - set("|-: ")])
-        elif kind == "list":
-            yield Block(kind, [[_pieces(line.strip()[2:])] for line in group])
-        else:
-            yield Block(kind, [[_pieces(" ".join(line.strip() for line in group))]])
+def _parser() -> MarkdownIt:
+    parser = _CardParser("commonmark", {"html": False}).enable("table")
+    parser.core.ruler.push("page", _fit_into_page)
+    parser.add_render_rule("image", _image_as_text)
+    parser.add_render_rule("fence", _code)
+    parser.add_render_rule("code_block", _code)
+    parser.add_render_rule("table_open", _open_table)
+    parser.add_render_rule("table_close", _close_table)
+    return parser
 
 
-def _kind(line: str) -> str:
-    start = line.lstrip()
-    if start.startswith("|"):
-        return "table"
-    if start.startswith(("- ", "* ")):
-        return "list"
-    return "text"
+def _is_web_address(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return False
+    return parts.scheme in _WEB and bool(parts.netloc)
 
 
-def _cells(line: str) -> list[list[Piece]]:
-    return [_pieces(cell.strip()) for cell in line.strip().strip("|").split("|")]
+# From tokens of the card to tokens of the page
 
 
-def _pieces(text: str) -> list[Piece]:
-    """Return a line without its marks; a link becomes its words and, in brackets, its address."""
-    pieces, end = [], 0
-    for match in _INLINE.finditer(text):
-        pieces.append(Piece("text", text[end : match.start()]))
-        pieces.append(_marked(*match.groups()))
-        end = match.end()
-    pieces.append(Piece("text", text[end:]))
-    return [piece for piece in pieces if piece.text]
+def _fit_into_page(state: StateCore) -> None:
+    """Change the parsed tokens to those that the page shows."""
+    tokens = state.tokens
+    for number, token in enumerate(tokens):
+        if token.type in ("heading_open", "heading_close"):
+            token.tag = "h2" if token.tag in ("h1", "h2") else "h3"
+        elif token.type == "th_open":
+            _change_cell(tokens, number, scope="col")
+        elif token.type == "td_open":
+            is_first = tokens[number - 1].type == "tr_open"
+            _change_cell(tokens, number, scope="row" if is_first else "")
+        for child in token.children or ():
+            if child.type == "link_open":
+                child.attrSet("rel", "nofollow noopener noreferrer")
 
 
-def _marked(code: str | None, strong: str | None, words: str | None, address: str | None) -> Piece:
-    if code:
-        return Piece("code", code)
-    if strong:
-        return Piece("strong", strong)
-    return Piece("text", f"{words} ({address})")
+def _change_cell(tokens: Sequence[Token], number: int, scope: str) -> None:
+    """Make the cell that opens here a header with this scope if it has both scope and text."""
+    opening, content, closing = tokens[number : number + 3]
+    opening.attrs = {}  # the card's alignment is an inline style, which pages refuse
+    if scope and content.content:
+        opening.attrs = {"scope": scope}
+        opening.tag = closing.tag = "th"
+    else:
+        opening.tag = closing.tag = "td"
+
+
+# From tokens to HTML
+
+
+def _image_as_text(
+    renderer: RendererHTML, tokens: Sequence[Token], index: int, options: Any, env: Any
+) -> str:
+    return escape(renderer.renderInlineAsText(tokens[index].children, options, env))
+
+
+def _code(
+    renderer: RendererHTML, tokens: Sequence[Token], index: int, options: Any, env: Any
+) -> str:
+    return f'<pre tabindex="0">{escape(tokens[index].content)}</pre>\n'
+
+
+def _open_table(
+    renderer: RendererHTML, tokens: Sequence[Token], index: int, options: Any, env: Any
+) -> str:
+    number = sum(token.type == "table_open" for token in tokens[: index + 1])
+    region = f'<div class="sdc-scroll" tabindex="0" role="region" aria-label="Table {number}">'
+    return f"{region}<table>\n"
+
+
+def _close_table(
+    renderer: RendererHTML, tokens: Sequence[Token], index: int, options: Any, env: Any
+) -> str:
+    return "</table></div>\n"

@@ -33,7 +33,7 @@ from annotator.learning.serving.archives import CARD, loadable_folder, model_fil
 from annotator.learning.serving.hub_upload import TOKEN
 from annotator.learning.tagging.checkpoints import inspect_model, verify_model
 from ner_engine.errors import EngineError
-from ner_engine.registry.cards import licence_in
+from ner_engine.registry.cards import licence_in, with_licence
 
 if TYPE_CHECKING:
     from annotator.jobs.runs import JobRun
@@ -43,9 +43,6 @@ log = structlog.get_logger(__name__)
 PUSH_KIND: Final = "push_model"
 _REPOSITORY: Final = re.compile(r"[A-Za-z0-9][\w.-]{0,60}/[A-Za-z0-9][\w.-]{0,90}", re.ASCII)
 _LICENCE: Final = re.compile(r"[a-z0-9][a-z0-9.+-]{1,40}")
-_FRONT_MATTER: Final = re.compile(r"\A---\n(.*?)\n---\n", re.DOTALL)
-#: The licence entry of a card's front matter; several licences are a list on lines of their own.
-_LICENCE_ENTRY: Final = re.compile(r"^license:.*(?:\n[ \t]*-[ \t].*)*", re.MULTILINE)
 _POLL_SECONDS: Final = 0.2
 
 
@@ -219,19 +216,6 @@ def _folder_to_push(model: ModelVersion, licence: str) -> Iterator[Path]:
             else:
                 (folder / name).symlink_to(source / name)
         yield folder
-
-
-def with_licence(card: str, licence: str) -> str:
-    """Return the card with this licence in its front matter."""
-    text = card.replace("\r\n", "\n")
-    entry = f"license: {licence}"
-    front = _FRONT_MATTER.match(text)
-    if front is None:
-        return f"---\n{entry}\n---\n\n{text}"
-    body = text[front.end() :]
-    if _LICENCE_ENTRY.search(front[1]):
-        return f"---\n{_LICENCE_ENTRY.sub(entry, front[1], count=1)}\n---\n{body}"
-    return f"---\n{entry}\n{front[1]}\n---\n{body}"
 
 
 # The child process

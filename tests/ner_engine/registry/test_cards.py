@@ -6,8 +6,18 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from ner_engine.registry.cards import RunRecord, WeightAveraging, card, licence_in, table
+from ner_engine.registry.cards import (
+    RunRecord,
+    WeightAveraging,
+    card,
+    licence_in,
+    split_card,
+    table,
+    with_licence,
+)
 from ner_engine.registry.recipes import recipe_named
 
 
@@ -172,3 +182,42 @@ def test_a_cell_of_a_table_stays_one_cell() -> None:
     assert table(("a", "b"), [("x|y", "two\nlines")]) == (
         "| a | b |\n| --- | --- |\n| x/y | two lines |"
     )
+
+
+@given(st.text(max_size=200), st.sampled_from(["mit", "cc-by-4.0"]))
+def test_a_licence_changes_nothing_else_in_a_card(text: str, licence: str) -> None:
+    for front in ("", "---\ntags:\n- a\n---\n", "---\nlicense: other\ntags: a\n---\n"):
+        changed = with_licence(front + text, licence)
+        assert licence_in(changed) == licence
+        assert changed.endswith(text.replace("\r\n", "\n"))
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        "license: [mit, other]",
+        "license:\n- mit\n- other",
+        "license: 'MIT' # as said",
+        "license:\n  - mit",
+    ],
+)
+def test_one_licence_replaces_several(named: str) -> None:
+    card = f"---\ntags: a\n{named}\nlanguage: en\n---\n# Ours\n"
+    assert licence_in(card) == "mit"
+    assert (
+        with_licence(card, "cc-by-4.0")
+        == "---\ntags: a\nlicense: cc-by-4.0\nlanguage: en\n---\n# Ours\n"
+    )
+
+
+def test_an_empty_licence_is_filled() -> None:
+    card = "---\nlicense:\ntags: a\n---\n"
+    assert with_licence(card, "mit") == "---\nlicense: mit\ntags: a\n---\n"
+
+
+def test_a_card_is_split_after_its_front_matter() -> None:
+    assert split_card("---\r\ntags: a\r\n---\r\n# Ours\r\n") == ("tags: a", "# Ours\n")
+
+
+def test_a_card_without_front_matter_is_all_markdown() -> None:
+    assert split_card("# Ours\n---\n") == (None, "# Ours\n---\n")

@@ -18,8 +18,6 @@ import pytest
 from django.core.exceptions import PermissionDenied
 from django.test import Client
 from django.urls import reverse
-from hypothesis import given
-from hypothesis import strategies as st
 
 from annotator.accounts.actors import SYSTEM, Actor
 from annotator.accounts.models import User
@@ -29,9 +27,8 @@ from annotator.jobs.models import Job, JobState
 from annotator.jobs.services import run_job
 from annotator.learning.models import ModelOrigin, ModelVersion
 from annotator.learning.serving import hub
-from annotator.learning.serving.hub import offer_of, start_push, with_licence
+from annotator.learning.serving.hub import offer_of, start_push
 from annotator.learning.tagging.services import register_model
-from ner_engine.registry.cards import licence_in
 from tests.annotator.commands import run_command
 
 TOKEN = "hf_secretsecretsecret"
@@ -295,39 +292,6 @@ def test_the_licence_of_the_base_model_is_proposed(ours: ModelVersion, manager: 
     ModelVersion.objects.filter(pk=ours.pk).update(parent=register_model(location="bundled"))
     ours.refresh_from_db()
     assert offer_of(model=ours, actor=manager).proposed == "cc-by-4.0"
-
-
-@given(st.text(max_size=200), st.sampled_from(["mit", "cc-by-4.0"]))
-def test_a_licence_changes_nothing_else_in_a_card(text: str, licence: str) -> None:
-    for card in (
-        text,
-        f"---\ntags:\n- a\n---\n{text}",
-        f"---\nlicense: other\ntags: a\n---\n{text}",
-    ):
-        given = with_licence(card, licence)
-        assert licence_in(given) == licence
-        assert given.endswith(text.replace("\r\n", "\n"))
-
-
-@pytest.mark.parametrize(
-    "named",
-    [
-        "license: [mit, other]",
-        "license:\n- mit\n- other",
-        "license: 'MIT' # as said",
-        "license:\n  - mit",
-    ],
-)
-def test_one_licence_replaces_several(named: str) -> None:
-    card = f"---\ntags: a\n{named}\nlanguage: en\n---\n# Ours\n"
-    assert licence_in(card) == "mit"
-    assert (
-        with_licence(card, "cc-by-4.0")
-        == "---\ntags: a\nlicense: cc-by-4.0\nlanguage: en\n---\n# Ours\n"
-    )
-    assert (
-        with_licence("---\nlicense:\ntags: a\n---\n", "mit") == "---\nlicense: mit\ntags: a\n---\n"
-    )
 
 
 # Where people meet it
