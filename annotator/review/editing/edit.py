@@ -14,7 +14,7 @@ from annotator.review.kinds import OperationKind
 PAPER: Final = "paper"
 
 _RANGE: Final = ("words", "steps", "start", "end")
-#: The arguments of each kind of edit. All others are dropped and never stored.
+#: The arguments of each kind of edit: one row a kind. All others are dropped and never stored.
 ARGUMENTS: Final[Mapping[str, tuple[str, ...]]] = {
     OperationKind.ADD: ("label", "role", *_RANGE),
     OperationKind.ACCEPT: ("entity",),
@@ -26,6 +26,10 @@ ARGUMENTS: Final[Mapping[str, tuple[str, ...]]] = {
     OperationKind.SET_IDENTIFIERS: ("entity", "identifiers"),
     OperationKind.PROPAGATE: ("entity", "scope"),
     OperationKind.SET_PANELS: ("word", "starts"),
+    OperationKind.ACCEPT_LEGEND: (),
+    OperationKind.REOPEN_LEGEND: (),
+    OperationKind.UNDO: (),
+    OperationKind.REDO: (),
 }
 
 
@@ -117,4 +121,4 @@ def _read_arguments(operation: Mapping[str, Any], kind: str) -> dict[str, Any]:
         raise OperationError("The arguments of an operation must be an object.")
     if operation.get("entity"):
         sent = {**sent, "entity": operation["entity"]}
-    return {name: sent[name] for name in ARGUMENTS.get(kind, ()) if name in sent}
+    return {name: sent[name] for name in ARGUMENTS[kind] if name in sent}

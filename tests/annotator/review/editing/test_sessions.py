@@ -12,6 +12,7 @@ from annotator.review.editing.edits import edit_legend
 from annotator.review.editing.effects import Effect, advance, inverse, replay
 from annotator.review.editing.errors import OperationError
 from annotator.review.editing.legend import Entity, LegendState
+from annotator.review.kinds import OperationKind
 from ner_engine.schema import ENTITY_LABELS, ROLE_BEARING_LABELS, ROLES
 from ner_engine.text import trim
 from tests.annotator.review.editing.legends import (
@@ -50,20 +51,8 @@ def _spans(draw: st.DrawFn, text: str, prefix: str, **others: Any) -> tuple[Enti
     return tuple(spans)
 
 
-KINDS = (
-    "add",
-    "accept",
-    "reject",
-    "remove",
-    "relabel",
-    "set_role",
-    "set_identifiers",
-    "move_edges",
-    "propagate",
-    "set_panels",
-    "accept_legend",
-    "reopen_legend",
-)
+#: Undo and redo need the log, which a state does not have.
+KINDS = [kind for kind in OperationKind.values if kind not in ("undo", "redo")]
 
 
 def an_edit(draw: st.DrawFn, state: LegendState, number: int) -> Edit:
