@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import textwrap
 from pathlib import Path
 from typing import Final
 
@@ -13,9 +14,7 @@ from ner_engine.registry.hyperparameters import HYPERPARAMETERS
 
 HELP: Final = "Fine-tune a model by a recipe."
 EPILOG: Final = f"""\
-Hyperparameters: {", ".join(sorted(HYPERPARAMETERS)[:12])},
-{", ".join(sorted(HYPERPARAMETERS)[12:24])},
-{", ".join(sorted(HYPERPARAMETERS)[24:])}
+{textwrap.fill("Hyperparameters: " + ", ".join(sorted(HYPERPARAMETERS)), width=92)}
 
 Standard output has one JSON object per line; "event" is its kind:
   start      recipe, base, labels, steps, epochs, examples, processes, packed, precision,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import ner_engine
 from ner_engine.errors import TrainingError
 from ner_engine.registry.hyperparameters import (
     HYPERPARAMETERS,
@@ -22,6 +25,16 @@ from ner_engine.registry.recipes import FILL_MASK, Recipe, recipe_named
 ROWS = pytest.mark.parametrize("row", HYPERPARAMETERS.values(), ids=HYPERPARAMETERS.keys())
 
 
+def read_of_recipes(folder: Path) -> set[str]:
+    """Return the names that the modules of ``folder`` read of a recipe."""
+    names = set()
+    for path in folder.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Attribute) and ast.unparse(node.value).endswith("recipe"):
+                names.add(node.attr)
+    return names
+
+
 def typed(value: Any) -> str:
     """Return the value as a user types it."""
     return ",".join(value) if isinstance(value, tuple) else str(value)
@@ -34,6 +47,11 @@ def test_every_row_is_a_field_of_a_recipe() -> None:
 
 def test_every_field_of_the_table_is_a_row() -> None:
     assert list(HYPERPARAMETERS) == [field.name for field in dataclasses.fields(Hyperparameters)]
+
+
+def test_the_training_code_uses_every_row() -> None:
+    training = Path(ner_engine.__file__).parent / "training"
+    assert set(HYPERPARAMETERS) - read_of_recipes(training) == set()
 
 
 @ROWS
