@@ -1,0 +1,55 @@
+"""Projects, their documents, and the layers of spans on them.
+
+Layers and spans live below ``review`` because import, pre-tagging, review and export all read or
+write them. Operations and leases live in ``review``. See docs/decisions/0002.
+"""
+
+from annotator.corpus.decisions import DecisionKind, ReviewMode, Verdict
+from annotator.corpus.models.documents import (
+    DOCUMENT_STATES,
+    Document,
+    DocumentQuerySet,
+    DocumentState,
+    Segment,
+    SegmentQuerySet,
+    draw_lot,
+)
+from annotator.corpus.models.figures import FigureImage
+from annotator.corpus.models.labels import Label, LabelSet
+from annotator.corpus.models.layers import STEP_WORDS, Layer, LayerKind, LayerQuerySet
+from annotator.corpus.models.projects import (
+    Membership,
+    Project,
+    ProjectQuerySet,
+    QueueOrder,
+    Role,
+)
+from annotator.corpus.models.spans import SURFACE_HEAD, Span, SurfaceHead
+
+__all__ = [
+    "DOCUMENT_STATES",
+    "STEP_WORDS",
+    "SURFACE_HEAD",
+    "DecisionKind",
+    "Document",
+    "DocumentQuerySet",
+    "DocumentState",
+    "FigureImage",
+    "Label",
+    "LabelSet",
+    "Layer",
+    "LayerKind",
+    "LayerQuerySet",
+    "Membership",
+    "Project",
+    "ProjectQuerySet",
+    "QueueOrder",
+    "ReviewMode",
+    "Role",
+    "Segment",
+    "SegmentQuerySet",
+    "Span",
+    "SurfaceHead",
+    "Verdict",
+    "draw_lot",
+]

@@ -1,0 +1,40 @@
+"""Label sets and their labels."""
+
+from __future__ import annotations
+
+from django.db import models
+
+
+class LabelSet(models.Model):
+    """The labels that the spans of a project may carry. Labels are retired, never deleted."""
+
+    name = models.CharField(max_length=100, unique=True)
+    version = models.PositiveIntegerField(default=1)
+
+    def __str__(self) -> str:
+        return f"{self.name} v{self.version}"
+
+
+class Label(models.Model):
+    """One entity type. ``short`` is the two-letter mark on the screen, ``key`` the digit that sets
+    it, ``hue`` names its colour token."""
+
+    label_set = models.ForeignKey(LabelSet, on_delete=models.CASCADE, related_name="labels")
+    code = models.CharField(max_length=50)
+    name = models.CharField(max_length=100)
+    short = models.CharField(max_length=2)
+    key = models.CharField(max_length=1, blank=True)
+    hue = models.CharField(max_length=20)
+    takes_role = models.BooleanField(default=False)
+    guideline = models.TextField(blank=True)
+    position = models.PositiveSmallIntegerField(default=0)
+    retired_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["position", "id"]
+        constraints = [
+            models.UniqueConstraint(fields=["label_set", "code"], name="label_once_in_its_set")
+        ]
+
+    def __str__(self) -> str:
+        return self.code

@@ -1,0 +1,117 @@
+"""Projects, their members and the roles of members."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from annotator.corpus.decisions import ReviewMode
+from annotator.corpus.models.labels import LabelSet
+
+if TYPE_CHECKING:
+    from annotator.accounts.models import User
+
+
+class Role(models.TextChoices):
+    """What a member may do in a project; what each role includes stands in ``corpus.access``."""
+
+    VIEWER = "viewer"
+    CURATOR = "curator"
+    REVIEWER = "reviewer"
+    MANAGER = "manager"
+
+
+class ProjectQuerySet(models.QuerySet["Project"]):
+    def visible_to(self, user: User) -> ProjectQuerySet:
+        """Projects the user is a member of; superusers see all."""
+        if user.is_superuser:
+            return self
+        return self.filter(memberships__user=user)
+
+
+class QueueOrder(models.TextChoices):
+    """In which order waiting legends are handed out."""
+
+    IMPORT = "import", "in order of import"
+    CERTAINTY = "certainty", "least certain first"
+    DISAGREEMENT = "disagreement", "where models disagree first"
+    NEWEST = "newest", "newest first"
+    PAPER = "paper", "paper by paper"
+    LABEL_ERRORS = "suspicion", "likely label errors first"
+
+
+class Project(models.Model):
+    """A body of legends curated under one guideline with one label set.
+
+    ``threshold`` divides suggestions by confidence (0-1), as ``review_mode`` says. ``random_share``
+    of the legends (0-1) is handed out in an order of chance between the others, so that what is
+    learned from them holds for all; ``blind_share`` is shown without suggestions.
+    """
+
+    name = models.CharField(max_length=200)
+    slug = models.SlugField(max_length=80, unique=True)
+    description = models.TextField(blank=True)
+    guideline = models.TextField(blank=True)
+    label_set = models.ForeignKey(LabelSet, on_delete=models.PROTECT, related_name="projects")
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    archived_at = models.DateTimeField(null=True, blank=True)
+    review_mode = models.CharField(
+        max_length=10, choices=ReviewMode.choices, default=ReviewMode.SWEEP
+    )
+    threshold = models.FloatField(default=0.5)
+    queue_order = models.CharField(
+        max_length=20, choices=QueueOrder.choices, default=QueueOrder.IMPORT
+    )
+    random_share = models.FloatField(default=0.0)
+    blind_share = models.FloatField(default=0.0)
+
+    #: What the user at hand may do here; set by ``corpus.access.project_for`` for pages to ask.
+    allowed: frozenset[str] = frozenset()
+
+    objects = ProjectQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["name", "id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(threshold__gte=0, threshold__lte=1), name="threshold_between_0_and_1"
+            ),
+            models.CheckConstraint(
+                condition=Q(random_share__gte=0, random_share__lte=1),
+                name="random_share_between_0_and_1",
+            ),
+            models.CheckConstraint(
+                condition=Q(blind_share__gte=0, blind_share__lte=1),
+                name="blind_share_between_0_and_1",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def scope(self) -> str:
+        """The name under which jobs and logs file what belongs to this project."""
+        return f"project:{self.pk}"
+
+
+class Membership(models.Model):
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships"
+    )
+    role = models.CharField(max_length=20, choices=Role.choices, default=Role.CURATOR)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["project", "user"], name="member_once_in_a_project")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} {self.role}"
