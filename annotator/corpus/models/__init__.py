@@ -16,7 +16,7 @@ from annotator.corpus.models.documents import (
 )
 from annotator.corpus.models.figures import FigureImage
 from annotator.corpus.models.labels import Label, LabelSet
-from annotator.corpus.models.layers import STEP_WORDS, Layer, LayerKind, LayerQuerySet
+from annotator.corpus.models.layers import STAGE_NAMES, Layer, LayerKind, LayerQuerySet
 from annotator.corpus.models.projects import (
     Membership,
     Project,
@@ -28,7 +28,7 @@ from annotator.corpus.models.spans import SURFACE_HEAD, Span, SurfaceHead
 
 __all__ = [
     "DOCUMENT_STATES",
-    "STEP_WORDS",
+    "STAGE_NAMES",
     "SURFACE_HEAD",
     "DecisionKind",
     "Document",

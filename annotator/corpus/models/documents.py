@@ -15,7 +15,7 @@ from ner_engine.schema import text_hash
 
 
 class DocumentState(State):
-    """How far a legend is."""
+    """The progress of a legend."""
 
     IMPORTED = "imported", Badge.NEUTRAL, "not tagged yet"
     SUGGESTED = "suggested", Badge.NEUTRAL, "waiting for review"
@@ -23,7 +23,7 @@ class DocumentState(State):
     ACCEPTED = "accepted", Badge.OK, "accepted"
 
 
-#: Each edit takes a legend to IN_REVIEW, also one that is there already.
+#: Each edit moves a legend to IN_REVIEW, even if it is already there.
 DOCUMENT_STATES = StateMachine(
     {
         DocumentState.IMPORTED: frozenset(
@@ -36,19 +36,24 @@ DOCUMENT_STATES = StateMachine(
 )
 
 
+#: Further words of a search are ignored.
+_MAX_SEARCH_WORDS = 8
+
+
 def draw_lot() -> float:
-    """A place in the order of chance, 0-1."""
+    """Return a position in the random order, 0-1."""
     return random.random()  # noqa: S311  # nobody gains from guessing it
 
 
 class DocumentQuerySet(StatefulQuerySet["Document"]):
     def matching(self, words: str) -> DocumentQuerySet:
-        """Legends in whose text, title, label, id or DOI each of the words stands. Letters of
-        either case are the same."""
+        """Return the legends that contain each of the words, in upper or lower case.
+
+        Text, title, figure label, id and DOI are searched. Only the first eight words count.
+        """
         found = self
-        for word in words.replace("\0", " ").split()[
-            :8
-        ]:  # no text holds U+0000, and PostgreSQL takes no such question
+        # PostgreSQL refuses U+0000 in a parameter, and no stored text contains it.
+        for word in words.replace("\0", " ").split()[:_MAX_SEARCH_WORDS]:
             found = found.filter(
                 Q(text__icontains=word)
                 | Q(title__icontains=word)
@@ -62,12 +67,14 @@ class DocumentQuerySet(StatefulQuerySet["Document"]):
         return self.filter(state=DocumentState.ACCEPTED)
 
     def undecided(self) -> DocumentQuerySet:
-        """Legends nobody has begun to review: those that (re-)tagging may touch."""
+        """Return the legends that nobody has begun to review, which pre-tagging may change."""
         return self.filter(state__in=[DocumentState.IMPORTED, DocumentState.SUGGESTED])
 
     def without_own_panels(self) -> DocumentQuerySet:
-        """Legends whose panels are a machine's to find: none came with the file, and nobody drew
-        boxes for those that were found."""
+        """Return the legends whose panels may be predicted.
+
+        Their file named no panels, and nobody has drawn boxes for predicted ones.
+        """
         imported = Segment.objects.filter(document=OuterRef("pk"), source="")
         drawn = FigureImage.objects.filter(document=OuterRef("pk")).exclude(boxes=[])
         return self.exclude(Exists(imported)).exclude(Exists(drawn))
@@ -76,15 +83,17 @@ class DocumentQuerySet(StatefulQuerySet["Document"]):
 class Document(models.Model):
     """One figure legend. ``text`` never changes after import; ``sha256`` proves it.
 
-    ``external_id`` is the id in its source (else the text's hash) and unique per project together
-    with ``doi``. ``revision`` counts the operations applied to it: a write names the revision it
-    was made on and is refused (409) on an older one.
+    ``external_id`` is the id in the source, or the hash of the text if the source has no id. It is
+    unique in a project together with ``doi``. ``revision`` is the number of operations applied. A
+    write names the revision that it was based on, and is refused (409) if that is not the current
+    one.
 
-    For the queue: ``certainty`` is the mean confidence of the current suggestions (0-1, None
-    without any), ``disagreement`` how many entities they differ in from those of the model before,
-    ``n_flags`` and ``n_questions`` the open comments of these kinds. ``lot`` is the legend's place
-    in the order of chance (0-1), the same wherever it is imported with the same source and text.
-    ``label_error_score`` (0-1) is the highest score of its candidates, None without any.
+    These columns order the queue: ``certainty`` is the mean confidence of the current suggestions
+    (0-1, None without any). ``disagreement`` is the number of entities in which they differ from
+    the suggestions of the previous model. ``n_flags`` and ``n_questions`` count open comments of
+    these kinds. ``lot`` is the position in the random order (0-1); imports of the same source and
+    text give the same position. ``label_error_score`` is the highest score of the legend's label
+    error candidates (0-1, None without any).
     """
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="documents")
@@ -139,14 +148,18 @@ class Document(models.Model):
 
     @property
     def group(self) -> str:
-        """What keeps documents of one paper on one side of a split (as
-        ``ner_engine.schema.Document.group``)."""
+        """The key that keeps documents of one paper in one split.
+
+        It equals ``ner_engine.schema.Document.group``.
+        """
         return self.doi or self.external_id
 
     @property
     def is_blind(self) -> bool:
-        """Whether it is one of those that are shown without suggestions. Drawn from other digits of
-        its lot than the random share is."""
+        """Whether the legend belongs to the blind sample.
+
+        The choice uses other digits of ``lot`` than the random sample, so the two are independent.
+        """
         return self.project.blind_share > 0 and (self.lot * 4099) % 1 < self.project.blind_share
 
     @property
@@ -156,17 +169,17 @@ class Document(models.Model):
 
 class SegmentQuerySet(models.QuerySet["Segment"]):
     def found(self) -> SegmentQuerySet:
-        """Panels that a machine found."""
+        """Return the panels that a model or a rule predicted."""
         return self.exclude(source="")
 
 
 class Segment(models.Model):
-    """A panel: ``text[start:end]`` of its document. Later edits of panels are operations on the
-    document's decided layer.
+    """A panel: ``text[start:end]`` of its document.
 
-    ``source`` is empty for a panel that came with the file, else the name of the model, or the
-    rule, that found it. Found panels may be replaced by those of another model until somebody
-    begins to review the legend or draws boxes on its figure; imported ones never are.
+    Curators' changes of panels are operations on the document's decided layer, not changes of
+    these rows. ``source`` is the name of the model or rule that predicted the panel, and empty for
+    a panel from the file. Predicted panels may be replaced until somebody begins to review the
+    legend or draws boxes on its figure. Imported panels are never replaced.
     """
 
     document = models.ForeignKey(Document, on_delete=models.CASCADE, related_name="segments")

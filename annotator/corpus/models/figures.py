@@ -7,13 +7,12 @@ from django.db import models
 
 
 class FigureImage(models.Model):
-    """The picture of a legend's figure, re-encoded by the product from what was uploaded or
-    imported.
+    """The image of a legend's figure, re-encoded from an upload or an import.
 
-    ``boxes`` say where panels lie: [{"panel": code point where the panel begins, "x", "y", "width",
-    "height": fractions of the image, 0-1}]. ``revision`` counts their changes. A legend whose
-    picture lies elsewhere has its address in ``Document.image`` and no row here, unless boxes were
-    drawn: then ``file`` is empty.
+    ``boxes`` give the place of each panel: [{"panel": code point where the panel begins, "x", "y",
+    "width", "height": fractions of the image, 0-1}]. ``revision`` counts changes of the boxes. An
+    image on another server has its address in ``Document.image`` and no row here. If boxes were
+    drawn on it, there is a row with an empty ``file``.
     """
 
     document = models.OneToOneField("Document", on_delete=models.CASCADE, related_name="figure")

@@ -6,7 +6,7 @@ from django.db import models
 
 
 class LabelSet(models.Model):
-    """The labels that the spans of a project may carry. Labels are retired, never deleted."""
+    """The labels that spans of a project may have. Labels are retired, never deleted."""
 
     name = models.CharField(max_length=100, unique=True)
     version = models.PositiveIntegerField(default=1)
@@ -16,8 +16,11 @@ class LabelSet(models.Model):
 
 
 class Label(models.Model):
-    """One entity type. ``short`` is the two-letter mark on the screen, ``key`` the digit that sets
-    it, ``hue`` names its colour token."""
+    """One label of a label set.
+
+    ``short`` is its two-letter abbreviation on the screen, ``key`` the digit that sets it, and
+    ``hue`` the name of its colour token.
+    """
 
     label_set = models.ForeignKey(LabelSet, on_delete=models.CASCADE, related_name="labels")
     code = models.CharField(max_length=50)

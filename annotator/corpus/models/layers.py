@@ -14,8 +14,8 @@ class LayerKind(models.TextChoices):
     DECIDED = "decided"
 
 
-#: What models predict beside entities, in words, in the order of the stages.
-STEP_WORDS = {
+#: The names of the pipeline stages beside entities, in the order in which they run.
+STAGE_NAMES = {
     "panels": "panels",
     "geneprod_roles": "roles of gene products",
     "small_mol_roles": "roles of small molecules",
@@ -30,13 +30,13 @@ class LayerQuerySet(models.QuerySet["Layer"]):
 class Layer(models.Model):
     """A set of spans on one document, from one source.
 
-    IMPORTED holds the gold of a file and never changes. SUGGESTED holds what one model version
-    (``source`` is its name) or a file suggested; tagging again supersedes it by a new layer.
-    DECIDED is the state that the document's operations build, begun from IMPORTED; ``panel_starts``
-    (code points, ascending) replaces the imported panels once a curator changed them.
+    IMPORTED holds the gold entities of a file and never changes. SUGGESTED holds the suggestions of
+    a model (``source`` is its name) or of a file; the next pre-tagging supersedes it. DECIDED is
+    the result of the document's operations and starts from IMPORTED. Its ``panel_starts`` (code
+    points, ascending) replace the imported panels once a curator has changed them.
 
-    ``steps`` names the models that were asked for more than entities when suggestions were made, by
-    what they tell (see ``STEP_WORDS``).
+    ``steps`` maps pipeline stages (see ``STAGE_NAMES``) to the models that ran in them when the
+    suggestions were made.
     """
 
     document = models.ForeignKey(Document, on_delete=models.CASCADE, related_name="layers")
@@ -62,10 +62,10 @@ class Layer(models.Model):
         return f"{self.kind} {self.source}".strip()
 
     @property
-    def credits(self) -> str:
-        """Return which models predicted more than the entities, in words, or ""."""
-        return "; ".join(
-            f"{words} by {self.steps[step]}"
-            for step, words in STEP_WORDS.items()
-            if step in self.steps
-        )
+    def provenance(self) -> str:
+        """The models behind panels and roles as a phrase, or "" if there are none."""
+        phrases = []
+        for stage, name in STAGE_NAMES.items():
+            if stage in self.steps:
+                phrases.append(f"{name} by {self.steps[stage]}")
+        return "; ".join(phrases)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Role(models.TextChoices):
-    """What a member may do in a project; what each role includes stands in ``corpus.access``."""
+    """The role of a member in a project. ``corpus.access`` says what each role may do."""
 
     VIEWER = "viewer"
     CURATOR = "curator"
@@ -26,14 +26,14 @@ class Role(models.TextChoices):
 
 class ProjectQuerySet(models.QuerySet["Project"]):
     def visible_to(self, user: User) -> ProjectQuerySet:
-        """Projects the user is a member of; superusers see all."""
+        """Return the projects that the user is a member of, or all for a superuser."""
         if user.is_superuser:
             return self
         return self.filter(memberships__user=user)
 
 
 class QueueOrder(models.TextChoices):
-    """In which order waiting legends are handed out."""
+    """The order in which waiting legends are handed out."""
 
     IMPORT = "import", "in order of import"
     CERTAINTY = "certainty", "least certain first"
@@ -44,11 +44,12 @@ class QueueOrder(models.TextChoices):
 
 
 class Project(models.Model):
-    """A body of legends curated under one guideline with one label set.
+    """A set of legends that is curated under one guideline with one label set.
 
-    ``threshold`` divides suggestions by confidence (0-1), as ``review_mode`` says. ``random_share``
-    of the legends (0-1) is handed out in an order of chance between the others, so that what is
-    learned from them holds for all; ``blind_share`` is shown without suggestions.
+    ``review_mode`` says how suggestions below and above ``threshold`` (a confidence, 0-1) are
+    treated. ``random_share`` is the fraction of legends (0-1) handed out in random order among the
+    others: estimates from this random sample hold for the whole project. ``blind_share`` is the
+    fraction shown without suggestions.
     """
 
     name = models.CharField(max_length=200)
@@ -71,7 +72,7 @@ class Project(models.Model):
     random_share = models.FloatField(default=0.0)
     blind_share = models.FloatField(default=0.0)
 
-    #: What the user at hand may do here; set by ``corpus.access.project_for`` for pages to ask.
+    #: The actions that the current user may do here; set by ``corpus.access.project_for``.
     allowed: frozenset[str] = frozenset()
 
     objects = ProjectQuerySet.as_manager()
@@ -97,7 +98,7 @@ class Project(models.Model):
 
     @property
     def scope(self) -> str:
-        """The name under which jobs and logs file what belongs to this project."""
+        """The scope of the project's jobs and log entries."""
         return f"project:{self.pk}"
 
 

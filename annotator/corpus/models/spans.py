@@ -15,13 +15,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-#: Code points of a surface that are indexed.
+#: The number of code points of a surface that are indexed.
 SURFACE_HEAD = 80
 
 
 class SurfaceHead(models.Func):
-    """The indexed beginning of a surface, written as the index has it: with a bound parameter in
-    its place SQLite would not take the index."""
+    """The indexed beginning of a surface, written exactly as in the index.
+
+    SQLite would not use the index if the length were a bound parameter.
+    """
 
     arity = 1
     template = f"LEFT(%(expressions)s, {SURFACE_HEAD})"
@@ -34,16 +36,16 @@ class SurfaceHead(models.Func):
 
     @staticmethod
     def of(surfaces: Iterable[str]) -> list[str]:
-        """The beginnings of surfaces, each once."""
+        """Return the distinct beginnings of surfaces."""
         return sorted({surface[:SURFACE_HEAD] for surface in surfaces})
 
 
 class Span(models.Model):
-    """An entity on a layer. ``key`` is its identity within the document: it survives changes of
-    edge, label and role.
+    """An entity on a layer.
 
-    A rejected suggestion stays on the decided layer with ``verdict`` REJECTED, so that tagging
-    again does not bring it back.
+    ``key`` identifies the entity within the document, also after its boundaries, label or role
+    change. A rejected suggestion stays on the decided layer with ``verdict`` REJECTED, so that the
+    next pre-tagging does not bring it back.
     """
 
     layer = models.ForeignKey(Layer, on_delete=models.CASCADE, related_name="spans")
@@ -64,14 +66,14 @@ class Span(models.Model):
             models.UniqueConstraint(fields=["layer", "key"], name="span_key_once_in_a_layer"),
             models.CheckConstraint(condition=Q(end__gt=F("start")), name="span_is_not_empty"),
         ]
-        # An index takes no surface of any length, so it takes the beginning: what was decided
-        # before on the same string is found by it.
+        # Earlier decisions on the same string are found by this index. It holds only the beginning
+        # of a surface because the length of an index entry is limited.
         indexes = [models.Index(Left("surface", SURFACE_HEAD), name="span_surface_head")]
 
     def __str__(self) -> str:
         return f"{self.start}-{self.end} {self.label}"
 
     def identifiers(self) -> list[str]:
-        """Ontology identifiers, as the source wrote them."""
+        """Return the ontology identifiers as the source wrote them."""
         raw: Any = self.attributes.get("ext_ids", "")
         return [part for part in str(raw).split("///") if part]

@@ -8,16 +8,16 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
-from annotator.corpus.models import STEP_WORDS, Project
+from annotator.corpus.models import STAGE_NAMES, Project
 
 
 class ModelTask(models.TextChoices):
     """What a model predicts: the values are the tasks of ``ner_engine.registry.tasks``."""
 
     ENTITIES = "entities", "entities"
-    PANELS = "panels", STEP_WORDS["panels"]
-    GENEPROD_ROLES = "geneprod_roles", STEP_WORDS["geneprod_roles"]
-    SMALL_MOL_ROLES = "small_mol_roles", STEP_WORDS["small_mol_roles"]
+    PANELS = "panels", STAGE_NAMES["panels"]
+    GENEPROD_ROLES = "geneprod_roles", STAGE_NAMES["geneprod_roles"]
+    SMALL_MOL_ROLES = "small_mol_roles", STAGE_NAMES["small_mol_roles"]
 
     @property
     def is_optional(self) -> bool:

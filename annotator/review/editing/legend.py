@@ -87,7 +87,7 @@ class LegendState:
     suggestions, decided or not. ``imported_panels`` came with the file; ``panel_starts`` replaces
     them once somebody changed them. ``labels`` are all labels that may be set, ``role_labels``
     those whose entities may be controlled or measured variables. ``suggested_by`` names the model
-    of the suggestions, ``credits`` the models that predicted more than entities. ``suggestions``
+    of the suggestions, ``provenance`` the models behind panels and roles. ``suggestions``
     is the id of the layer of suggestions, 0 if none are shown. ``mode`` and ``threshold`` are the
     project's: they say what becomes of undecided suggestions when the legend is accepted.
     """
@@ -102,7 +102,7 @@ class LegendState:
     accepted: bool = False
     revision: int = 0
     suggested_by: str = ""
-    credits: str = ""
+    provenance: str = ""
     suggestions: int = 0
     mode: str = str(ReviewMode.SWEEP)
     threshold: float = 0.0

@@ -125,7 +125,7 @@ class _Layers:
             accepted=document.state == DocumentState.ACCEPTED,
             revision=document.revision,
             suggested_by=suggested.source if suggested else "",
-            credits=suggested.credits if suggested else "",
+            provenance=suggested.provenance if suggested else "",
             mode=document.project.review_mode,
             threshold=document.project.threshold,
         )

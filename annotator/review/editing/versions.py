@@ -70,7 +70,7 @@ def versions(document: Document, state: LegendState) -> list[Version]:
     ]
     for layer in shown:
         title = (
-            "; ".join(filter(None, (f"suggested by {layer.source or 'a file'}", layer.credits)))
+            "; ".join(filter(None, (f"suggested by {layer.source or 'a file'}", layer.provenance)))
             + f", {layer.created_at:%-d %b %Y}"
         )
         found.append(

@@ -159,7 +159,7 @@ def test_predicted_panels_and_roles_are_exported(
     state = legend_state(document)
     with_role = next(entity for entity in state.undecided.values() if entity.role)
     assert state.suggested_by == all_steps["entities"].name
-    assert "roles of gene products by" in state.credits
+    assert "roles of gene products by" in state.provenance
     for number, (kind, entity) in enumerate((("accept", with_role.key), ("accept_legend", None))):
         operation = {
             "id": f"00000000-0000-4000-8000-00000000000{number}",
