@@ -6,20 +6,14 @@ Every span that passes here is held against its document's text: ``text[start:en
 
 from __future__ import annotations
 
-import json
-import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from django.db import transaction
-from django.db.models import Max, Prefetch, QuerySet
-from django.utils import timezone
+from django.db.models import Prefetch, QuerySet
 
-from annotator.common.bulk import insert_rows
 from annotator.common.errors import UserError
 from annotator.corpus.models import (
     Document,
-    DocumentState,
     FigureImage,
     Layer,
     LayerKind,
@@ -35,31 +29,6 @@ from ner_engine.text import trim
 
 #: Documents that are in memory at once while a project streams by.
 CHUNK: Final = 200
-MAX_KEY: Final = 64
-_SEGMENT_FIELDS: Final = (
-    "document",
-    "position",
-    "start",
-    "end",
-    "external_id",
-    "marker",
-    "image",
-    "aliases",
-    "source",
-)
-_SPAN_FIELDS: Final = (
-    "layer",
-    "key",
-    "start",
-    "end",
-    "surface",
-    "label",
-    "role",
-    "score",
-    "verdict",
-    "decision",
-    "attributes",
-)
 
 
 class _SpanRow(NamedTuple):
@@ -78,96 +47,6 @@ class _SpanRow(NamedTuple):
 
 class CorruptAnnotationError(UserError):
     """A stored span or text is not what it was; the sentence names the document."""
-
-
-def write_suggestions(
-    *,
-    batch: Sequence[tuple[Document, Sequence[schema.Span]]],
-    source: str,
-    steps: Mapping[str, str] | None = None,
-    panels: Mapping[int, Sequence[schema.Segment]] | None = None,
-    panels_by: str = "",
-) -> int:
-    """Store a model's suggestions for documents that nobody has begun to review.
-
-    Return the number of documents written, in one transaction. Documents that somebody has begun
-    meanwhile are skipped. In the others, the new suggestions supersede the current ones, even if
-    there are none, and set ``certainty`` and ``disagreement``. ``steps`` names the models of other
-    stages (see ``Layer``). ``panels``, by document, are predicted by ``panels_by``; they replace
-    predicted panels only. Raise ``OffsetError``, and write nothing, if a span does not fit its
-    text.
-    """
-    spans_of = {document.pk: spans for document, spans in batch}
-    with transaction.atomic():
-        documents = list(
-            Document.objects.undecided()
-            .filter(pk__in=spans_of)
-            .select_for_update()
-            .only("pk", "text", "state")
-            .order_by("pk")
-        )
-        ids = [document.pk for document in documents]
-        for document in documents:
-            _check_spans(document, spans_of[document.pk])
-        others = suggested_by_others(ids, source)
-        Layer.objects.current().filter(document__in=ids, kind=LayerKind.SUGGESTED).update(
-            superseded_at=timezone.now()
-        )
-        write_layers(
-            layers=((document, spans_of[document.pk]) for document in documents),
-            kind=LayerKind.SUGGESTED,
-            source=source,
-            steps=steps,
-        )
-        _replace_found_panels(ids, panels or {}, panels_by)
-        Document.objects.filter(pk__in=ids).move(DocumentState.SUGGESTED)
-        for document in documents:
-            spans = spans_of[document.pk]
-            document.certainty = mean_certainty(spans)
-            document.disagreement = _n_differing(spans, others.get(document.pk))
-        Document.objects.bulk_update(documents, ["certainty", "disagreement"])
-    return len(documents)
-
-
-def _replace_found_panels(
-    documents: Iterable[int], panels: Mapping[int, Sequence[schema.Segment]], found_by: str
-) -> None:
-    asked = Document.objects.filter(pk__in=[pk for pk in documents if pk in panels])
-    replaced = list(asked.without_own_panels().only("pk"))
-    Segment.objects.found().filter(document__in=replaced).delete()
-    write_segments([(document, panels[document.pk]) for document in replaced], source=found_by)
-    for document in replaced:
-        document.n_panels = len(panels[document.pk])
-    Document.objects.bulk_update(replaced, ["n_panels"])
-
-
-def write_segments(
-    panels: Iterable[tuple[Document, Sequence[schema.Segment]]], *, source: str = ""
-) -> int:
-    """Give each document these panels, which fit its text as the caller knows; how many panels it
-    was. ``source`` names the machine that found them.
-
-    Call it in a transaction.
-    """
-    rows = [
-        (
-            document.pk,
-            position,
-            *(
-                each.start,
-                each.end,
-                each.id,
-                each.marker,
-                each.image,
-                json.dumps(list(each.aliases)),
-            ),
-            source[:200],
-        )
-        for document, segments in panels
-        for position, each in enumerate(segments)
-    ]
-    insert_rows(Segment, _SEGMENT_FIELDS, rows)
-    return len(rows)
 
 
 def untouched_panels(documents: Iterable[int]) -> dict[int, str]:
@@ -194,88 +73,6 @@ def untouched_panels(documents: Iterable[int]) -> dict[int, str]:
         .values_list("document", flat=True)
     )
     return {document: source for document, source in found.items() if document not in touched}
-
-
-def mean_certainty(spans: Iterable[schema.Span]) -> float | None:
-    """The mean confidence of suggestions; None where none of them has any."""
-    scores = [span.score for span in spans if span.score is not None]
-    return sum(scores) / len(scores) if scores else None
-
-
-def suggested_by_others(
-    documents: Iterable[int], source: str
-) -> dict[int, set[tuple[int, int, str]]]:
-    """(start, end, label) of what another source than ``source`` suggested last for each document;
-    documents without such are left out."""
-    layers = Layer.objects.filter(document__in=documents, kind=LayerKind.SUGGESTED).exclude(
-        source=source[:200]
-    )
-    newest = dict(layers.order_by().values_list("document").annotate(newest=Max("pk")))
-    found: dict[int, set[tuple[int, int, str]]] = {document: set() for document in newest}
-    rows = (
-        Span.objects.filter(layer__in=newest.values())
-        .order_by()
-        .values_list("layer__document", "start", "end", "label")
-    )
-    for document, start, end, label in rows:
-        found[document].add((start, end, label))
-    return found
-
-
-def _n_differing(spans: Iterable[schema.Span], others: set[tuple[int, int, str]] | None) -> int:
-    """In how many entities two sets of suggestions differ; 0 where there is no other set."""
-    return (
-        0
-        if others is None
-        else len({(span.start, span.end, span.label) for span in spans} ^ others)
-    )
-
-
-def write_layers(
-    *,
-    layers: Iterable[tuple[Document, Sequence[schema.Span]]],
-    kind: LayerKind,
-    source: str,
-    steps: Mapping[str, str] | None = None,
-    keeps_ids: bool = False,
-    decision: str = "",
-    verdict: str = "",
-) -> int:
-    """Give each document a layer with these spans, which fit its text as the caller knows; how many
-    spans it was. Call it in a transaction.
-
-    Keys are the spans' own ids where ``keeps_ids`` (a file's), else made unique for the layer.
-    """
-    layers = list(layers)
-    rows = Layer.objects.bulk_create(
-        [
-            Layer(document=document, kind=kind, source=source[:200], steps=dict(steps or {}))
-            for document, _ in layers
-        ]
-    )
-    values: list[tuple[object, ...]] = []
-    for row, (_, spans) in zip(rows, layers, strict=True):
-        prefix = uuid.uuid4().hex[:12]
-        for number, span in enumerate(spans):
-            key = span.id if keeps_ids and 0 < len(span.id) <= MAX_KEY else f"{prefix}.{number}"
-            attributes = json.dumps(dict(span.attributes)) if span.attributes else "{}"
-            values.append(
-                (
-                    row.pk,
-                    key,
-                    span.start,
-                    span.end,
-                    span.surface,
-                    span.label,
-                    span.role,
-                    span.score,
-                    str(verdict),
-                    str(decision),
-                    attributes,
-                )
-            )
-    insert_rows(Span, _SPAN_FIELDS, values)
-    return len(values)
 
 
 def engine_documents(
@@ -435,11 +232,6 @@ def _engine_spans(
         )
         _check_span(document, span)
         yield span
-
-
-def _check_spans(document: Document, spans: Iterable[schema.Span]) -> None:
-    for span in spans:
-        span.check(document.text)
 
 
 def _check_span(document: Document, span: schema.Span) -> None:

@@ -22,7 +22,6 @@ from django.utils import timezone
 from annotator.accounts.actors import SYSTEM, Actor
 from annotator.common.errors import UserError
 from annotator.corpus.access import Action, require
-from annotator.corpus.annotations import mean_certainty, write_layers, write_segments
 from annotator.corpus.figure_import import Contents, PictureImport
 from annotator.corpus.figures import remove_forgotten_pictures
 from annotator.corpus.import_checks import is_storable, why_refused
@@ -35,6 +34,7 @@ from annotator.corpus.models import (
     Verdict,
 )
 from annotator.corpus.pictures import is_picture_name
+from annotator.corpus.storing import mean_certainty, write_layers, write_segments
 from annotator.corpus.uploads import Upload, keep_uploads, remove_forgotten_uploads
 from annotator.jobs.payloads import Payload
 from annotator.jobs.services import enqueue

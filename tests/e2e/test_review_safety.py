@@ -16,10 +16,10 @@ from playwright.sync_api import Browser, Page, expect
 
 from annotator.accounts.actors import SYSTEM
 from annotator.accounts.models import User
-from annotator.corpus.annotations import write_suggestions
 from annotator.corpus.imports import import_documents
 from annotator.corpus.models import Document, DocumentState, Project, Segment, Span
 from annotator.corpus.services import create_project
+from annotator.corpus.storing import write_suggestions
 from annotator.datasets.exports.services import export_dataset
 from annotator.review.editing.reading import legend_state, rebuilt_state
 from ner_engine import schema

@@ -17,9 +17,9 @@ from django.db import DatabaseError, transaction
 from django.db.models import QuerySet
 
 from annotator.common.errors import UserError
-from annotator.corpus.annotations import write_suggestions
 from annotator.corpus.models import Document, Layer, LayerKind, Project
 from annotator.corpus.models import Segment as SegmentRow
+from annotator.corpus.storing import write_suggestions
 from annotator.jobs.errors import JobStoppedError
 from annotator.learning import engine
 from annotator.learning.tagging.lineup import Lineup

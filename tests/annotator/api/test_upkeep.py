@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from annotator.accounts.models import User
-from annotator.corpus.annotations import write_suggestions
 from annotator.corpus.models import Document, Project
+from annotator.corpus.storing import write_suggestions
 from annotator.jobs.models import Job
 from annotator.learning.models import AutomaticTraining, ModelOrigin, ModelVersion
 from annotator.review.editing.services import apply_operation

@@ -10,10 +10,10 @@ import pytest
 from django.test import Client
 
 from annotator.accounts.models import User
-from annotator.corpus.annotations import mean_certainty, write_suggestions
 from annotator.corpus.imports import import_documents
 from annotator.corpus.models import Document, DocumentState, Project
 from annotator.corpus.services import create_project
+from annotator.corpus.storing import mean_certainty, write_suggestions
 from ner_engine import schema
 
 pytestmark = pytest.mark.django_db

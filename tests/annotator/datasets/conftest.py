@@ -12,8 +12,8 @@ import pytest
 
 from annotator.accounts.actors import SYSTEM
 from annotator.accounts.models import User
-from annotator.corpus.annotations import write_suggestions
 from annotator.corpus.models import Document, Project
+from annotator.corpus.storing import write_suggestions
 from annotator.datasets.models import Snapshot
 from annotator.datasets.snapshots.contents import rows_of
 from annotator.datasets.snapshots.services import add_snapshot, build_snapshot

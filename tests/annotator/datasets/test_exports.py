@@ -16,8 +16,9 @@ from django.core.exceptions import PermissionDenied
 
 from annotator.accounts.actors import SYSTEM
 from annotator.accounts.models import User
-from annotator.corpus.annotations import CHUNK, write_suggestions
+from annotator.corpus.annotations import CHUNK
 from annotator.corpus.models import Document, DocumentState, Project
+from annotator.corpus.storing import write_suggestions
 from annotator.datasets.exports.services import (
     KEPT_ARCHIVES,
     archive_of,

@@ -15,9 +15,9 @@ from django.core.exceptions import PermissionDenied
 from annotator.accounts.actors import SYSTEM
 from annotator.accounts.models import User
 from annotator.common.errors import UserError
-from annotator.corpus.annotations import write_suggestions
 from annotator.corpus.models import Document, DocumentState, Project, Span
 from annotator.corpus.services import create_project
+from annotator.corpus.storing import write_suggestions
 from annotator.datasets.models import Snapshot, SnapshotState
 from annotator.datasets.snapshots.contents import content_hash, rows_of
 from annotator.datasets.snapshots.services import (

@@ -13,8 +13,8 @@ from django.test import Client
 from django.urls import reverse
 
 from annotator.accounts.models import User
-from annotator.corpus.annotations import write_suggestions
 from annotator.corpus.models import Document, DocumentState, Project, Span
+from annotator.corpus.storing import write_suggestions
 from annotator.review.editing import services
 from annotator.review.editing.leases import claim_lease
 from annotator.review.editing.reading import legend_state

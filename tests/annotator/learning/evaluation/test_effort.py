@@ -46,7 +46,7 @@ def suggested(
 ) -> Callable[..., list[Document]]:
     """Legends with five suggestions each, ATG and LC3 (gene products), bafilomycin A1, a blot and
     HeLa, by ``source``."""
-    from annotator.corpus.annotations import write_suggestions
+    from annotator.corpus.storing import write_suggestions
     from tests.annotator.conftest import _legend
 
     def make(

@@ -11,8 +11,8 @@ from django.test import Client
 from django.urls import reverse
 
 from annotator.accounts.models import User
-from annotator.corpus.annotations import write_suggestions
 from annotator.corpus.models import Document, Project, Span, SurfaceHead
+from annotator.corpus.storing import write_suggestions
 from annotator.review.editing import services
 from annotator.review.editing.reading import legend_state
 from annotator.review.second_look.uncertain import strings_of, uncertain_suggestions
