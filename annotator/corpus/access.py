@@ -1,4 +1,4 @@
-"""Rights in a project. Every view, service and API call checks them here."""
+"""Permissions in a project. Every view, service and API call checks them here."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _VIEWER: Final = frozenset({Action.VIEW})
 _CURATOR: Final = _VIEWER | {Action.REVIEW}
 _REVIEWER: Final = _CURATOR | {Action.RESOLVE, Action.IMPORT, Action.TAG, Action.EXPORT}
 
-#: What each role includes. Superusers may do everything everywhere.
+#: The actions that each role may do. Superusers may do everything in every project.
 PERMISSIONS: Final[Mapping[Role, frozenset[Action]]] = MappingProxyType(
     {
         Role.VIEWER: _VIEWER,
@@ -63,7 +63,10 @@ _REFUSALS: Final[Mapping[Action, str]] = MappingProxyType(
 
 
 def actions_of(user: User | AnonymousUser, project: Project) -> frozenset[Action]:
-    """Return all that the user may do in the project, by one query; empty for a stranger."""
+    """Return the actions that the user may do in the project; none for a stranger.
+
+    This takes one query.
+    """
     if not user.is_active or user.is_superuser:
         return actions_with_role(user, None)
     role = (
@@ -75,12 +78,14 @@ def actions_of(user: User | AnonymousUser, project: Project) -> frozenset[Action
 
 
 def actions_with_role(user: User | AnonymousUser, role: str | None) -> frozenset[Action]:
-    """Return all that the user may do in a project with that role, None for a stranger."""
+    """Return the actions that a user with that role may do; a stranger has the role None."""
     if not user.is_active:
         return frozenset()
     if user.is_superuser:
         return frozenset(Action)
-    return PERMISSIONS[Role(role)] if role else frozenset()
+    if role is None:
+        return frozenset()
+    return PERMISSIONS[Role(role)]
 
 
 def can(user: User | AnonymousUser, project: Project, action: Action) -> bool:
@@ -88,9 +93,9 @@ def can(user: User | AnonymousUser, project: Project, action: Action) -> bool:
 
 
 def require(actor: Actor | AnonymousUser, project: Project, action: Action) -> None:
-    """Raise ``PermissionDenied`` unless the actor may do that in the project.
+    """Raise ``PermissionDenied`` unless the actor may do the action in the project.
 
-    The system may do everything. Raises ``TypeError`` if the actor is None.
+    The system may do everything. Raise ``TypeError`` if the actor is None.
     """
     if actor is None:
         raise TypeError("An actor is a user or SYSTEM, not None.")
@@ -103,15 +108,15 @@ def refuse_unless(allowed: frozenset[Action], project: Project, action: Action) 
     if action not in allowed:
         raise PermissionDenied(
             f"You may not {_REFUSALS[action]} in {project.name}. Ask a manager of the project for"
-            " the right."
+            " permission."
         )
 
 
 def project_for(user: User | AnonymousUser, slug: str, action: Action) -> Project:
-    """Return the project if the user may do that in it.
+    """Return the project if the user may do the action in it.
 
-    Raises ``Http404`` if the user may not see it, ``PermissionDenied`` for a member without the
-    right. ``project.allowed`` holds everything the user may do.
+    ``project.allowed`` holds all actions that the user may do. Raise ``Http404`` if the user may
+    not see the project, or ``PermissionDenied`` if a member may not do the action.
     """
     project = Project.objects.select_related("label_set").filter(slug=slug).first()
     allowed = actions_of(user, project) if project is not None else frozenset()
@@ -124,22 +129,27 @@ def project_for(user: User | AnonymousUser, slug: str, action: Action) -> Projec
 
 
 def may_touch_jobs_of(user: User | AnonymousUser, project_id: str, wants_to_cancel: bool) -> bool:
-    """Apply the rule of scope "project:ID": members see its jobs, managers cancel them."""
-    project = Project.objects.filter(pk=int(project_id)).first() if project_id.isdecimal() else None
-    return project is not None and can(
-        user, project, Action.MANAGE if wants_to_cancel else Action.VIEW
-    )
+    """Return whether the user may see or cancel jobs of the scope "project:ID".
+
+    Members may see them, and managers may cancel them.
+    """
+    project = _project_of_scope(project_id)
+    if project is None:
+        return False
+    if wants_to_cancel:
+        return can(user, project, Action.MANAGE)
+    return can(user, project, Action.VIEW)
 
 
 def place_of_project(project_id: str) -> tuple[str, str] | None:
-    """Return name and address of the scope "project:ID", or None if it was removed."""
-    project = (
-        Project.objects.filter(pk=int(project_id)).only("name", "slug").first()
-        if project_id.isdecimal()
-        else None
-    )
-    return (
-        (project.name, reverse("corpus:project", args=[project.slug]))
-        if project is not None
-        else None
-    )
+    """Return name and address of the scope "project:ID", or None if the project was removed."""
+    project = _project_of_scope(project_id)
+    if project is None:
+        return None
+    return project.name, reverse("corpus:project", args=[project.slug])
+
+
+def _project_of_scope(project_id: str) -> Project | None:
+    if not project_id.isdecimal():
+        return None
+    return Project.objects.filter(pk=int(project_id)).first()

@@ -1,7 +1,6 @@
-"""Layers and spans: how suggestions are written, and how documents with their annotations go to the
-engine.
+"""Read documents with their layers and panels, as the engine needs them.
 
-Every span that passes here is held against its document's text: ``text[start:end] == surface``.
+Each span is checked against its document's text: ``text[start:end] == surface``.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ from ner_engine.formats.report import Problem
 from ner_engine.schema import text_hash
 from ner_engine.text import trim
 
-#: Documents that are in memory at once while a project streams by.
+#: The number of documents that are in memory at once while a project is read.
 CHUNK: Final = 200
 
 
@@ -46,7 +45,7 @@ class _SpanRow(NamedTuple):
 
 
 class CorruptAnnotationError(UserError):
-    """A stored span or text is not what it was; the sentence names the document."""
+    """A stored span or text is damaged; the sentence names the document."""
 
 
 def untouched_panels(documents: Iterable[int]) -> dict[int, str]:
@@ -55,7 +54,7 @@ def untouched_panels(documents: Iterable[int]) -> dict[int, str]:
     Legends with decided panels or drawn boxes are left out.
     """
     ids = list(documents)
-    found = dict(
+    predicted = dict(
         Segment.objects.found()
         .filter(document__in=ids)
         .order_by()
@@ -63,16 +62,20 @@ def untouched_panels(documents: Iterable[int]) -> dict[int, str]:
     )
     decided = (
         Layer.objects.current()
-        .filter(document__in=found, kind=LayerKind.DECIDED)
+        .filter(document__in=predicted, kind=LayerKind.DECIDED)
         .values_list("document", "panel_starts")
     )
-    touched = {document for document, starts in decided if starts is not None}
-    touched |= set(
-        FigureImage.objects.filter(document__in=found)
+    for document, starts in decided:
+        if starts is not None:
+            predicted.pop(document, None)
+    drawn = (
+        FigureImage.objects.filter(document__in=predicted)
         .exclude(boxes=[])
         .values_list("document", flat=True)
     )
-    return {document: source for document, source in found.items() if document not in touched}
+    for document in drawn:
+        predicted.pop(document, None)
+    return predicted
 
 
 def engine_documents(
@@ -81,13 +84,13 @@ def engine_documents(
     on_problem: Callable[[Problem], None] | None = None,
     with_suggestions: bool = True,
 ) -> Iterator[schema.Document]:
-    """The documents with panels, gold and suggestions as the engine knows them, in constant memory,
-    ordered by id.
+    """Yield the documents with panels, gold and suggestions for the engine, ordered by id.
 
-    Gold is what stands accepted on the decided layer, else what was imported; each span's
-    ``attributes["decision"]`` says how it was decided. ``id`` is the primary key; ``attributes``
-    hold ``external_id``, ``sha256``, ``revision`` and ``state``. A document whose text or spans are
-    damaged goes to ``on_problem`` and is left out; without it ``CorruptAnnotationError`` is raised.
+    Memory use is constant. Gold is the accepted entities of the decided layer, or the imported
+    layer if nothing was decided; ``attributes["decision"]`` of a span says how it was decided.
+    ``id`` is the primary key, and ``attributes`` hold ``external_id``, ``sha256``, ``revision`` and
+    ``state``. A document with a damaged text or span is reported to ``on_problem`` and left out.
+    Raise ``CorruptAnnotationError`` for it if there is no ``on_problem``.
     """
     last = 0
     while True:
@@ -110,8 +113,8 @@ def _engine_document(
 ) -> schema.Document:
     if not document.text_is_intact:
         raise CorruptAnnotationError(
-            f"The text of {_named(document)} is not the one that was imported. Restore the database"
-            " from a backup."
+            f"The text of {_name_of(document)} is not the one that was imported. Restore the"
+            " database from a backup."
         )
     gold_layer, suggested = _layers_to_read(document)
     return schema.Document(
@@ -135,16 +138,15 @@ def _engine_document(
 
 
 def current_layers(document: Document) -> Mapping[str, Layer]:
-    """The current layer of each kind that the document has."""
+    """Return the document's current layers by their kind."""
     return {layer.kind: layer for layer in document.layers.all() if layer.superseded_at is None}
 
 
 def panels_of(document: Document, layer: Layer | None) -> list[schema.Segment]:
-    """The document's panels: as decided on the layer where a curator changed them, else as
-    imported.
+    """Return the document's panels: those decided on the layer, or the stored ones.
 
-    A panel that begins where an imported one does keeps its id, marker and image. A decided panel
-    ends where the next begins, without the white space between.
+    A decided panel that starts at the same place as a stored one has its id, marker and image. It
+    ends before the white space in front of the next panel.
     """
     imported = [_engine_segment(segment) for segment in document.segments.all()]
     if layer is None or layer.panel_starts is None:
@@ -176,33 +178,35 @@ def _with_layers(queryset: QuerySet[Document]) -> QuerySet[Document]:
 
 
 def _layers_to_read(document: Document) -> tuple[Layer | None, Layer | None]:
-    """The layer whose spans are gold, and the one with suggestions."""
+    """Return the layer whose spans are gold, and the layer with suggestions."""
     layers = current_layers(document)
-    return layers.get(LayerKind.DECIDED) or layers.get(LayerKind.IMPORTED), layers.get(
-        LayerKind.SUGGESTED
-    )
+    gold = layers.get(LayerKind.DECIDED) or layers.get(LayerKind.IMPORTED)
+    return gold, layers.get(LayerKind.SUGGESTED)
 
 
 def _spans_of(
     documents: Iterable[Document], *, with_suggestions: bool
 ) -> Mapping[int, Sequence[_SpanRow]]:
-    """The rows of all these documents' spans by layer, in one query; as tuples, since making
-    objects of them takes longer than all the rest."""
-    layers = [
-        layer
-        for document in documents
-        for layer in _layers_to_read(document)[: 2 if with_suggestions else 1]
-        if layer is not None
-    ]
+    """Return the spans of all these documents by layer, in one query.
+
+    They are tuples: creating model objects would take longer than everything else together.
+    """
+    layers = []
+    for document in documents:
+        gold, suggested = _layers_to_read(document)
+        if gold is not None:
+            layers.append(gold)
+        if suggested is not None and with_suggestions:
+            layers.append(suggested)
     rows = (
         Span.objects.filter(layer__in=layers)
         .order_by("layer", "start", "-end", "id")
         .values_list(*_SpanRow._fields)
     )
-    found: dict[int, list[_SpanRow]] = {}
+    spans: dict[int, list[_SpanRow]] = {}
     for row in map(_SpanRow._make, rows.iterator(chunk_size=10_000)):
-        found.setdefault(row.layer_id, []).append(row)
-    return found
+        spans.setdefault(row.layer_id, []).append(row)
+    return spans
 
 
 def _engine_segment(segment: Segment) -> schema.Segment:
@@ -239,31 +243,30 @@ def _check_span(document: Document, span: schema.Span) -> None:
         span.check(document.text)
     except OffsetError as error:
         raise CorruptAnnotationError(
-            f"An entity of {_named(document)} is damaged ({error}). Remove it on the review page,"
+            f"An entity of {_name_of(document)} is damaged ({error}). Remove it on the review page,"
             " or restore the database from a backup."
         ) from error
 
 
-def _named(document: Document) -> str:
+def _name_of(document: Document) -> str:
     return f"legend {document.pk} ({document})"
 
 
 def damage_of(document: Document) -> list[str]:
-    """Every way in which a document with its panels and layers (superseded ones too) breaks the
-    rules, as sentences without its text."""
-    found = []
+    """Return sentences on all damage of a document, its panels and all its layers.
+
+    The sentences do not contain the text.
+    """
+    damage = []
     if text_hash(document.text) != document.sha256:
-        found.append("the text is not the one that was imported")
-    n = len(document.text)
-    found += [
-        f"panel {segment.position} ends behind the text"
-        for segment in document.segments.all()
-        if segment.end > n
-    ]
+        damage.append("the text is not the one that was imported")
+    length = len(document.text)
+    panels = [segment for segment in document.segments.all() if segment.end > length]
+    damage += [f"panel {segment.position} ends behind the end of the text" for segment in panels]
     for layer in document.layers.all():
         for row in layer.spans.all():
             try:
                 schema.Span(row.start, row.end, row.label, row.surface).check(document.text)
             except OffsetError as error:
-                found.append(f"{layer.kind} layer {layer.pk}, entity {row.key}: {error}")
-    return found
+                damage.append(f"{layer.kind} layer {layer.pk}, entity {row.key}: {error}")
+    return damage

@@ -1,8 +1,7 @@
-"""Pictures among the files of an import: each is put beside the legend that it belongs to, which is
-found by names.
+"""Images among the files of an import: each is attached to the legend that its name points to.
 
-A legend that has a picture keeps it, so the same import run again changes nothing, and boxes drawn
-on a picture stay true.
+A legend that already has an image keeps it. So a repeated import changes nothing, and boxes stay
+valid.
 """
 
 from __future__ import annotations
@@ -29,15 +28,15 @@ if TYPE_CHECKING:
     from annotator.accounts.actors import Actor
     from annotator.jobs.runs import JobRun
 
-#: Names of pictures without a legend that are kept; further ones are counted.
+#: The number of names of images without a legend that are kept; further ones are only counted.
 MAX_NAMES: Final = 200
-#: What else a legend's file may say that its picture ends with.
+#: Suffixes of figure files that cannot be shown, but that legends refer to.
 _OTHER_SUFFIXES: Final = (".eps", ".svg", ".pdf", ".ai", ".ps")
 
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """How many files an input holds, and how many of them are pictures."""
+    """The number of files in an input, and how many of them are images."""
 
     n_files: int
     n_pictures: int
@@ -60,10 +59,10 @@ class _Legend:
 
 
 class LegendNames:
-    """The names by which a project's legends can be found from a picture's path; ``matches`` is the
-    way to ask."""
+    """The names of a project's legends, to find them by the path of an image (``matches``)."""
 
     def __init__(self, project: Project) -> None:
+        #: Legends by name: one table for each reason to match, the best first.
         self._tiers: tuple[dict[str, set[int]], ...] = ({}, {}, {}, {})
         self._legends: dict[int, _Legend] = {}
         rows = project.documents.order_by().values_list(
@@ -71,80 +70,90 @@ class LegendNames:
         )
         for pk, doi, external_id, label, image in rows.iterator(chunk_size=2000):
             self._legends[pk] = _Legend(pk, fold(doi), (doi, external_id))
-            names = (
-                stem_of(image),
-                fold(external_id),
-                fold(doi) + fold(label) if doi else "",
-                fold(label),
-            )
+            doi_and_label = fold(doi) + fold(label) if doi else ""
+            names = (stem_of(image), fold(external_id), doi_and_label, fold(label))
             for tier, name in zip(self._tiers, names, strict=True):
                 if name:
                     tier.setdefault(name, set()).add(pk)
-        self._is_one_paper = len({legend.paper for legend in self._legends.values()}) == 1
-        self._by_key = {legend.key: legend.pk for legend in self._legends.values()}
+        legends = self._legends.values()
+        self._is_one_paper = len({legend.paper for legend in legends}) == 1
+        self._by_key = {legend.key: legend.pk for legend in legends}
 
     def of_keys(self, keys: Iterable[tuple[str, str]]) -> set[int]:
-        """The legends with these pairs of DOI and id."""
+        """Return the legends with these pairs of DOI and id."""
         return {self._by_key[key] for key in keys if key in self._by_key}
 
     def matches(self, path: str, near: Set[int]) -> tuple[int, set[int]]:
-        """The legends that a picture at ``path`` may belong to, and how good the reason is (0 is
-        best).
+        """Return the rank of the match (0 is best) and the legends that an image may belong to.
 
-        Reasons, the best first: the legend names the picture; the path ends with the legend's id;
-        with its DOI and label; with its label alone, which counts where legend and picture came
-        together (``near``) or the project has one paper only. Of several legends those that are
-        near are meant, then those whose DOI the path names.
+        In order of rank: the legend names the image; the path ends with the legend's id; with its
+        DOI and label; or with its label alone. The last counts only for legends from the same
+        input as the image (``near``), or if the project has one paper. Of several legends, near
+        ones are preferred, then those whose DOI is in the path.
         """
         parts = [*PurePosixPath(path.replace("\\", "/")).parts]
         parts[-1] = without_suffix(parts[-1])
         parts[0] = re.sub(r"\.zip$", "", parts[0], flags=re.IGNORECASE)
         tails = [fold("".join(parts[-count:])) for count in range(1, len(parts) + 1)]
-        asked = ([parts[-1].casefold()], tails, tails, tails[:1])
-        for reason, (tier, names) in enumerate(zip(self._tiers, asked, strict=True)):
-            found = set().union(*(tier.get(name, set()) for name in names))
+        wanted = ([parts[-1].casefold()], tails, tails, tails[:1])
+        for rank, (tier, names) in enumerate(zip(self._tiers, wanted, strict=True)):
+            legends: set[int] = set()
+            for name in names:
+                legends |= tier.get(name, set())
             if tier is self._tiers[-1] and not self._is_one_paper:
-                found &= near
-            if found:
-                return reason, self._narrowed(found, near, tails[-1])
+                legends &= near
+            if legends:
+                return rank, self._narrowed(legends, near, tails[-1])
         return len(self._tiers), set()
 
-    def _narrowed(self, found: set[int], near: Set[int], folded_path: str) -> set[int]:
-        if len(found) > 1:
-            found = (found & near) or found
-        if len(found) > 1:
-            found = {
-                pk for pk in found if (paper := self._legends[pk].paper) and paper in folded_path
-            } or found
-        return found
+    def _narrowed(self, legends: set[int], near: Set[int], folded_path: str) -> set[int]:
+        if len(legends) > 1:
+            legends = (legends & near) or legends
+        if len(legends) > 1:
+            legends = self._of_paper_in(folded_path, legends) or legends
+        return legends
+
+    def _of_paper_in(self, folded_path: str, legends: set[int]) -> set[int]:
+        """Return the legends whose paper's DOI is in the path."""
+        named = set()
+        for pk in legends:
+            paper = self._legends[pk].paper
+            if paper and paper in folded_path:
+                named.add(pk)
+        return named
 
 
 def fold(name: str) -> str:
-    """Letters and digits alone, in one case; "Figure 1" and "fig_1" are the same."""
-    return re.sub(r"[\W_]+", "", unicodedata.normalize("NFKC", name).casefold()).replace(
-        "figure", "fig"
-    )
+    """Return only the letters and digits, case-folded; "Figure 1" and "fig_1" become the same."""
+    folded = unicodedata.normalize("NFKC", name).casefold()
+    return re.sub(r"[\W_]+", "", folded).replace("figure", "fig")
 
 
 def without_suffix(name: str) -> str:
-    """A file's name without the ending of a picture; "pone.0012345.g001" has none."""
+    """Return a file's name without the suffix of an image; "pone.0012345.g001" has none."""
     path = PurePosixPath(name)
-    return path.stem if path.suffix.lower() in (*SUFFIXES, *_OTHER_SUFFIXES) else path.name
+    if path.suffix.lower() in (*SUFFIXES, *_OTHER_SUFFIXES):
+        return path.stem
+    return path.name
 
 
 def stem_of(image: str) -> str:
-    """Return the last part of a picture's path or address, without its suffix."""
-    try:
-        path = urlsplit(image).path if "://" in image else image
-    except ValueError:
-        return ""
-    return without_suffix(path.replace("\\", "/").rstrip("/")).casefold()
+    """Return the last part of an image's path or address, without its suffix."""
+    if "://" in image:
+        try:
+            image = urlsplit(image).path
+        except ValueError:
+            return ""
+    return without_suffix(image.replace("\\", "/").rstrip("/")).casefold()
 
 
 @dataclass
 class PictureImport:
-    """Puts pictures beside legends. ``counts``: images, images_already_there,
-    images_without_legend; ``unmatched``: names of the last."""
+    """Attaches images to legends.
+
+    ``counts`` has images, images_already_there and images_without_legend; ``unmatched`` are the
+    names of the last.
+    """
 
     project: Project
     actor: Actor
@@ -156,11 +165,14 @@ class PictureImport:
     def take(
         self, inputs: Collection[tuple[Path, str]], keys: Mapping[Path, Set[tuple[str, str]]]
     ) -> None:
-        """Take the pictures in each input (path, name). ``keys`` are DOI and id of the legends that
-        came with an input."""
-        names = LegendNames(self.project) if inputs else None
+        """Attach the images in each input (path, name).
+
+        ``keys`` are DOI and id of the legends in each input.
+        """
+        if not inputs:
+            return
+        names = LegendNames(self.project)
         for path, name in inputs:
-            assert names is not None
             chosen = self._chosen(path, name, names, names.of_keys(keys.get(path, ())))
             for source in open_inputs([path], Report(), names={path: name}):
                 document_id = chosen.pop(source.name, None)
@@ -169,7 +181,7 @@ class PictureImport:
                     self._put(source, document_id)
 
     def _chosen(self, path: Path, name: str, names: LegendNames, near: Set[int]) -> dict[str, int]:
-        """The picture to take for each legend without one, as legends by the pictures' names."""
+        """Return the legends without an image by the name of the best image for each."""
         pictured = set(
             FigureImage.objects.filter(document__project=self.project)
             .exclude(file="")
@@ -177,25 +189,25 @@ class PictureImport:
         )
         best: dict[int, tuple[tuple[int, int], str]] = {}
         for source_name in _pictures_in(path, name):
-            reason, found = names.matches(source_name, near)
-            if len(found) != 1:
-                self._note_unmatched(source_name, len(found))
+            match, legends = names.matches(source_name, near)
+            if len(legends) != 1:
+                self._note_unmatched(source_name, len(legends))
                 continue
-            (document_id,) = found
-            rank = (reason, SUFFIXES.index(PurePosixPath(source_name).suffix.lower()))
+            (document_id,) = legends
             if document_id in pictured or document_id in best:
                 self.counts["images_already_there"] += 1
-            if document_id not in pictured and (
-                document_id not in best or rank < best[document_id][0]
-            ):
+            if document_id in pictured:
+                continue
+            rank = (match, SUFFIXES.index(PurePosixPath(source_name).suffix.lower()))
+            if document_id not in best or rank < best[document_id][0]:
                 best[document_id] = rank, source_name
         return {source_name: document_id for document_id, (_, source_name) in best.items()}
 
-    def _note_unmatched(self, name: str, n_found: int) -> None:
-        if n_found:
+    def _note_unmatched(self, name: str, n_matches: int) -> None:
+        if n_matches:
             self.on_problem(
                 name,
-                f"{n_found:,} legends may be meant by it; put it into a folder that is named by the"
+                f"its name fits {n_matches:,} legends; put it into a folder named after the"
                 " paper's DOI",
             )
             return
@@ -217,8 +229,8 @@ class PictureImport:
             if self.run is not None:
                 self.run.hold()
             document = Document.objects.filter(pk=document_id).select_related("project").first()
-            if document is None:
-                return  # removed since
+            if document is None:  # somebody removed the legend after its name was read
+                return
             stored = put_picture(
                 document=document, picture=picture, actor=self.actor, replaces=False
             )
@@ -231,13 +243,11 @@ class PictureImport:
             self.run.report(
                 done=done,
                 total=done + n_left + 1,
-                message=f"Images put beside their legends: {done:,}",
+                message=f"Images attached to their legends: {done:,}",
             )
 
 
 def _pictures_in(path: Path, name: str) -> Iterator[str]:
-    return (
-        source.name
-        for source in open_inputs([path], Report(), names={path: name})
-        if is_picture_name(source.name)
-    )
+    for source in open_inputs([path], Report(), names={path: name}):
+        if is_picture_name(source.name):
+            yield source.name

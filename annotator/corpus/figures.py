@@ -1,4 +1,4 @@
-"""The figure beside the legend: its picture, and the boxes that say where each panel lies in it."""
+"""The figure of a legend: its image, and the boxes that show where each panel lies in it."""
 
 from __future__ import annotations
 
@@ -32,25 +32,30 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 Box = dict[str, Any]
+_BOX_FIELDS: Final = ("x", "y", "width", "height")
 
 FOLDER: Final = "figures"
-#: The least width and height of a box, as fractions of the image: what is smaller was a slip of the
-#: hand.
+#: The least width and height of a box, as fractions of the image. Smaller ones are drawn by
+#: accident.
 MIN_SIDE: Final = 0.005
-#: What a box may reach over the edge by rounding; it is cut off there.
+#: Rounding may take a box so far beyond the border of the image; it is cut off at the border.
 _SLACK: Final = 0.001
+#: A younger file may belong to a transaction that has not ended.
 _FORGOTTEN_AFTER: Final = timedelta(hours=1)
 _LETTER: Final = re.compile(r"\W{0,2}([A-Za-z])(?:\W{0,3}(?:[-–—,&]|and\b)\W{0,3}([A-Za-z]))*\b")
 
 
 class StaleBoxesError(UserError):
-    """The boxes were changed since they were read."""
+    """Somebody else changed the boxes after they were read."""
 
 
 @dataclass(frozen=True, slots=True)
 class PanelPlace:
-    """A panel of the legend, where it begins and its letter; ``box`` is where it lies in the image,
-    if somebody said so."""
+    """A panel of the legend: where its text begins, its letter, and its box in the image.
+
+    ``box`` is None if nobody has drawn it. ``is_gone`` marks the box of a panel that a curator
+    removed.
+    """
 
     start: int
     letter: str
@@ -59,16 +64,19 @@ class PanelPlace:
 
     @property
     def percent(self) -> dict[str, str]:
-        """The box in percent of the image, as SVG attributes and form fields have it."""
-        return {
-            name: f"{100 * (self.box or {}).get(name, 0):.2f}".rstrip("0").rstrip(".")
-            for name in ("x", "y", "width", "height")
-        }
+        """The box in percent of the image, for SVG attributes and form fields."""
+        box = self.box or {}
+        percent = {}
+        for name in _BOX_FIELDS:
+            percent[name] = f"{100 * box.get(name, 0):.2f}".rstrip("0").rstrip(".")
+        return percent
 
 
 def store_figure(*, document: Document, file: IO[bytes], actor: Actor) -> FigureImage:
-    """Put the picture in the file beside the legend, instead of the one there was; boxes stay.
-    Raises ``PermissionDenied``, ``UserError``."""
+    """Store the uploaded image as the legend's figure, in place of the old one; boxes stay.
+
+    Raise ``PermissionDenied``, or ``UserError`` if the file cannot be used.
+    """
     require(actor, document.project, Action.IMPORT)
     picture = read_picture(file)
     put_picture(document=document, picture=picture, actor=actor)
@@ -78,8 +86,10 @@ def store_figure(*, document: Document, file: IO[bytes], actor: Actor) -> Figure
 def put_picture(
     *, document: Document, picture: Picture, actor: Actor, replaces: bool = True
 ) -> bool:
-    """As ``store_figure`` with a picture that is read already; whether it was put there, which
-    another one may prevent unless it ``replaces``."""
+    """Store a decoded picture as the legend's figure; return whether it was stored.
+
+    Unless it ``replaces``, a picture that is already there stays. Raise ``PermissionDenied``.
+    """
     require(actor, document.project, Action.IMPORT)
     with transaction.atomic():
         _lock(document.project_id)
@@ -88,12 +98,10 @@ def put_picture(
         if before and not replaces:
             return False
         figure.file.name = _keep(picture, document.project_id)
-        figure.media_type, figure.width, figure.height, figure.sha256 = (
-            MEDIA_TYPE,
-            picture.width,
-            picture.height,
-            picture.sha256,
-        )
+        figure.media_type = MEDIA_TYPE
+        figure.width = picture.width
+        figure.height = picture.height
+        figure.sha256 = picture.sha256
         figure.added_by = user_of(actor)
         figure.save()
         transaction.on_commit(lambda: _remove_unused(before, document.project_id))
@@ -107,8 +115,10 @@ def put_picture(
 
 
 def remove_figure(*, document: Document, actor: Actor) -> None:
-    """Take the picture away; boxes stay for the next one. Raises ``PermissionDenied``,
-    ``UserError`` where there is none."""
+    """Remove the legend's image; boxes stay for the next one.
+
+    Raise ``PermissionDenied``, or ``UserError`` if there is no image.
+    """
     require(actor, document.project, Action.IMPORT)
     with transaction.atomic():
         _lock(document.project_id)
@@ -119,7 +129,7 @@ def remove_figure(*, document: Document, actor: Actor) -> None:
             .first()
         )
         if figure is None:
-            raise UserError("This legend has no image that could be removed.")
+            raise UserError("This legend has no image to remove.")
         before = figure.file.name or ""
         if figure.boxes:
             FigureImage.objects.filter(pk=figure.pk).update(
@@ -139,46 +149,44 @@ def put_box(
     base_revision: int,
     actor: Actor,
 ) -> FigureImage:
-    """Say where the panel that begins at ``panel`` lies in the image, instead of what was said
-    before.
+    """Save the box of the panel that begins at ``panel``, in place of its old one.
 
-    ``box``: x, y, width and height as fractions of the image. Raises ``PermissionDenied``,
-    ``StaleBoxesError``, ``UserError``.
+    ``box`` holds x, y, width and height as fractions of the image. Raise ``PermissionDenied``,
+    ``StaleBoxesError``, or ``UserError`` if the panel or the box is not valid.
     """
     require(actor, document.project, Action.REVIEW)
     if panel not in {each.start for each in _panels(document)}:
         raise UserError("No panel begins there. Choose one of the legend's panels.")
     clean = {"panel": panel, **clean_box(box)}
     return _change_boxes(
-        document, lambda boxes: [*without(boxes, panel), clean], base_revision, actor
+        document, lambda boxes: [*_without(boxes, panel), clean], base_revision, actor
     )
 
 
 def remove_box(*, document: Document, panel: int, base_revision: int, actor: Actor) -> FigureImage:
-    """Forget where the panel lies. Raises ``PermissionDenied``, ``StaleBoxesError``, ``UserError``
-    where it has no box."""
+    """Remove the box of the panel.
+
+    Raise ``PermissionDenied``, ``StaleBoxesError``, or ``UserError`` if it has no box.
+    """
     require(actor, document.project, Action.REVIEW)
-    return _change_boxes(
-        document, lambda boxes: without(boxes, panel, must_be_there=True), base_revision, actor
-    )
+
+    def removed(boxes: list[Box]) -> list[Box]:
+        left = _without(boxes, panel)
+        if len(left) == len(boxes):
+            raise UserError("This panel has no box to remove.")
+        return left
+
+    return _change_boxes(document, removed, base_revision, actor)
 
 
 def clean_box(box: Mapping[str, Any]) -> dict[str, float]:
-    """x, y, width and height, each a fraction of the image, rounded, inside the image. Raises
-    ``UserError``."""
-    numbers = {name: box.get(name) for name in ("x", "y", "width", "height")}
-    if not all(
-        isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-        for value in numbers.values()
-    ):
-        raise UserError(
-            "A box needs four numbers: its left and upper edge, its width and its height."
-        )
-    x, y, width, height = (round(float(value), 5) for value in numbers.values())  # type: ignore[arg-type]
+    """Return x, y, width and height as rounded fractions that lie inside the image.
+
+    Raise ``UserError`` if they are not numbers, or if the box is too small or outside the image.
+    """
+    x, y, width, height = (_fraction(box.get(name)) for name in _BOX_FIELDS)
     if x < 0 or y < 0 or x + width > 1 + _SLACK or y + height > 1 + _SLACK:
-        raise UserError(
-            "The box reaches over the edge of the image. Keep it between 0 and 100 percent."
-        )
+        raise UserError("The box reaches beyond the image. Keep it between 0 and 100 percent.")
     width, height = round(min(width, 1 - x), 5), round(min(height, 1 - y), 5)
     if min(width, height) < MIN_SIDE:
         raise UserError(
@@ -187,99 +195,134 @@ def clean_box(box: Mapping[str, Any]) -> dict[str, float]:
     return {"x": x, "y": y, "width": width, "height": height}
 
 
-def without(boxes: Iterable[Box], panel: int, *, must_be_there: bool = False) -> list[Box]:
-    """The boxes but for that of the panel."""
-    boxes = list(boxes)
-    left = [box for box in boxes if box["panel"] != panel]
-    if must_be_there and len(left) == len(boxes):
-        raise UserError("This panel has no box that could be removed.")
-    return left
+def _fraction(value: object) -> float:
+    """Return a finite number, rounded. Raise ``UserError`` for anything else."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+        return round(float(value), 5)
+    raise UserError(
+        "A box needs four numbers: its left and upper border, its width and its height."
+    )
+
+
+def _without(boxes: Iterable[Box], panel: int) -> list[Box]:
+    return [box for box in boxes if box["panel"] != panel]
 
 
 def external_address(image: str) -> str:
-    """``image`` where it is the https address of a host in SD_IMAGE_HOSTS, else "". The browser
-    fetches it, never the server."""
+    """Return ``image`` if it is an https address of a host in SD_IMAGE_HOSTS, or "".
+
+    The browser fetches the address, never the server.
+    """
     try:
         parts = urlsplit(image)
         is_plain = parts.scheme == "https" and parts.port is None and "@" not in parts.netloc
     except ValueError:
         return ""
-    return (
-        image
-        if is_plain
-        and (parts.hostname or "") in settings.IMAGE_HOSTS
-        and not re.search(r"[\s\\]", image)
-        else ""
-    )
+    is_listed = (parts.hostname or "") in settings.IMAGE_HOSTS
+    if is_plain and is_listed and not re.search(r"[\s\\]", image):
+        return image
+    return ""
 
 
 def places_of(document: Document, figure: FigureImage | None) -> list[PanelPlace]:
-    """The panels with their boxes; boxes of panels that a curator took away come last, without a
-    letter."""
-    boxes = {box["panel"]: box for box in figure.boxes} if figure is not None else {}
+    """Return the panels with their boxes.
+
+    Boxes of panels that a curator removed come last, without a letter.
+    """
+    boxes: dict[int, Box] = {}
+    if figure is not None:
+        boxes = {box["panel"]: box for box in figure.boxes}
     panels = _panels(document)
     letters = panel_letters(document.text, panels)
-    places = [
-        PanelPlace(panel.start, letter, boxes.pop(panel.start, None))
-        for panel, letter in zip(panels, letters, strict=True)
-    ]
-    return places + [PanelPlace(start, "?", box, is_gone=True) for start, box in boxes.items()]
+    places = []
+    for panel, letter in zip(panels, letters, strict=True):
+        places.append(PanelPlace(panel.start, letter, boxes.pop(panel.start, None)))
+    for start, box in boxes.items():
+        places.append(PanelPlace(start, "?", box, is_gone=True))
+    return places
 
 
 def panel_letters(text: str, panels: Sequence[schema.Segment]) -> list[str]:
-    """The letter of each panel as the review screen shows it: from the file, else from its first
-    word, else after the one before."""
+    """Return the letter of each panel, as the review screen shows it.
+
+    The letter comes from the file, from the beginning of the panel's text, or follows the letter
+    of the previous panel.
+    """
     letters: list[str] = []
     for index, panel in enumerate(panels):
-        letter = panel.marker
-        if not letter and (found := _LETTER.match(text, panel.start)):
-            first, last = found[1].upper(), (found[2] or found[1]).upper()
-            letter = first if last <= first else f"{first}–{last}"
-        if not letter:
-            before = letters[-1][-1:] if letters else "@"
-            letter = chr(ord(before) + 1) if "@" <= before < "Z" else str(index + 1)
-        letters.append(letter)
+        letter = panel.marker or _printed_letter(text, panel.start)
+        letters.append(letter or _next_letter(letters, index))
     return letters
 
 
+def _printed_letter(text: str, start: int) -> str:
+    """Return the letter or the range of letters at ``start``, or ""."""
+    match = _LETTER.match(text, start)
+    if match is None:
+        return ""
+    first, last = match[1].upper(), (match[2] or match[1]).upper()
+    if last <= first:
+        return first
+    return f"{first}–{last}"
+
+
+def _next_letter(letters: Sequence[str], index: int) -> str:
+    """Return the letter after the last one, or the panel's number if there is no such letter."""
+    if not letters:
+        return "A"
+    last = letters[-1][-1:]
+    if "@" <= last < "Z":
+        return chr(ord(last) + 1)
+    return str(index + 1)
+
+
 def figure_context(document: Document, allowed: Collection[str]) -> dict[str, Any]:
-    """Return what ``corpus/_figure.html`` shows of the legend, by at most four queries."""
+    """Return the context of ``corpus/_figure.html``; this takes at most four queries."""
     figure = FigureImage.objects.filter(document=document).first()
-    has_file = figure is not None and bool(figure.file)
-    external = "" if has_file else external_address(document.image)
-    places = places_of(document, figure) if has_file or external else []
+    stored = _stored_address(document, figure)
+    external = "" if stored else external_address(document.image)
+    places = places_of(document, figure) if stored or external else []
     panels = [place for place in places if not place.is_gone]
+    without_box = [panel for panel in panels if not panel.box]
     return {
         "figure": figure,
         "figure_name": (document.figure_label or "Figure").rstrip(". "),
-        "figure_src": external or _address_of(document, figure),
+        "figure_src": external or stored,
         "figure_is_external": bool(external),
-        "figure_is_shown": has_file or bool(external),
+        "figure_is_shown": bool(external or stored),
         "figure_revision": figure.revision if figure is not None else 0,
         "figure_panels": panels,
         "figure_boxes": [place for place in places if place.box],
-        "figure_next": next((place.start for place in panels if not place.box), None),
+        "figure_next": without_box[0].start if without_box else None,
         "figure_letters": json.dumps({place.start: place.letter for place in panels}),
         "may_add_figure": Action.IMPORT in allowed,
         "may_draw_boxes": Action.REVIEW in allowed,
     }
 
 
-def _address_of(document: Document, figure: FigureImage | None) -> str:
-    """Return the picture's address; it names the content, so that browsers may cache it."""
+def _stored_address(document: Document, figure: FigureImage | None) -> str:
+    """Return the address of the stored image, or "".
+
+    It contains the hash of the image, so that browsers may cache it.
+    """
     if figure is None or not figure.file:
         return ""
-    return f"{reverse('corpus:figure_image', args=[document.project.slug, document.pk])}?v={figure.sha256[:16]}"  # noqa: E501
+    address = reverse("corpus:figure_image", args=[document.project.slug, document.pk])
+    return f"{address}?v={figure.sha256[:16]}"
 
 
 def remove_forgotten_pictures() -> int:
-    """Remove pictures that no legend has any more, as those of a deleted project; how many it
-    were."""
-    removed = 0
-    for folder in default_storage.listdir(FOLDER)[0] if default_storage.exists(FOLDER) else []:
+    """Remove stored images without a legend, such as those of a deleted project.
+
+    Return the number of removed files.
+    """
+    if not default_storage.exists(FOLDER):
+        return 0
+    n_removed = 0
+    for folder in default_storage.listdir(FOLDER)[0]:
         if folder.isdecimal():
-            removed += _remove_forgotten_of(int(folder))
-    return removed
+            n_removed += _remove_forgotten_of(int(folder))
+    return n_removed
 
 
 def _remove_forgotten_of(project_id: int) -> int:
@@ -288,19 +331,15 @@ def _remove_forgotten_of(project_id: int) -> int:
         used = set(
             FigureImage.objects.filter(document__project=project_id).values_list("file", flat=True)
         )
-        names = [
-            f"{FOLDER}/{project_id}/{name}"
-            for name in default_storage.listdir(f"{FOLDER}/{project_id}")[1]
-        ]
         old = timezone.now() - _FORGOTTEN_AFTER
-        forgotten = [
-            name
-            for name in names
-            if name not in used and default_storage.get_modified_time(name) < old
-        ]
-        for name in forgotten:
-            default_storage.delete(name)
-    return len(forgotten)
+        n_removed = 0
+        folder = f"{FOLDER}/{project_id}"
+        for file in default_storage.listdir(folder)[1]:
+            name = f"{folder}/{file}"
+            if name not in used and default_storage.get_modified_time(name) < old:
+                default_storage.delete(name)
+                n_removed += 1
+    return n_removed
 
 
 def _change_boxes(
@@ -315,8 +354,8 @@ def _change_boxes(
             raise UserError("This legend has no image to draw on.")
         if figure.revision != base_revision:
             raise StaleBoxesError(
-                "Somebody changed the boxes since you saw them. Here they are as they stand now;"
-                " draw yours again."
+                "Somebody changed the boxes while you were drawing. The page now shows their"
+                " changes; draw your box again."
             )
         figure.boxes = sorted(change(figure.boxes), key=lambda box: box["panel"])
         figure.revision += 1
@@ -332,26 +371,27 @@ def _change_boxes(
 
 
 def _panels(document: Document) -> list[schema.Segment]:
-    """The panels as they stand: decided, else imported."""
+    """Return the legend's current panels."""
     layers = current_layers(document)
     return panels_of(document, layers.get(LayerKind.DECIDED) or layers.get(LayerKind.IMPORTED))
 
 
 def _lock(project_id: int) -> None:
-    """Storing and removing files of a project happen one after the other: else one would remove
-    what the other just found there."""
+    """Let one transaction at a time store and remove files of the project.
+
+    Otherwise one could remove a file that another has just found in the storage.
+    """
     Project.objects.select_for_update(no_key=True).filter(pk=project_id).values_list("pk").first()
 
 
 def _locked_figure(document: Document) -> FigureImage:
-    FigureImage.objects.get_or_create(
-        document_id=document.pk
-    )  # by id, so that the caller's document keeps no older row
+    # By id: with ``document=`` the caller's document would cache the row as it is now.
+    FigureImage.objects.get_or_create(document_id=document.pk)
     return FigureImage.objects.select_for_update().get(document=document)
 
 
 def _keep(picture: Picture, project_id: int) -> str:
-    """Store the picture unless it is there already; return its name in the storage."""
+    """Store the picture if it is not there yet; return its name in the storage."""
     name = f"{FOLDER}/{project_id}/{picture.sha256}.webp"
     if default_storage.exists(name) and default_storage.size(name) == len(picture.data):
         return name

@@ -14,10 +14,10 @@ from ner_engine.formats import FORMATS
 _LABEL_CHOICES = [
     (
         FileLabels.GOLD.value,
-        "Decided: what people labelled in the file is right, and the legend counts as accepted",
+        "Decided: accept the legends with the entities that people labelled",
     ),
-    (FileLabels.SUGGESTIONS.value, "Suggestions: everything in the file waits for review"),
-    (FileLabels.NONE.value, "Left out: only texts and panels are taken"),
+    (FileLabels.SUGGESTIONS.value, "Suggestions: review every entity in the file"),
+    (FileLabels.NONE.value, "None: import only texts and panels"),
 ]
 
 
@@ -27,7 +27,7 @@ class ProjectForm(forms.Form):
         label="Address",
         max_length=80,
         required=False,
-        help_text="The word in the project's address; made from the name if empty.",
+        help_text="The project's part of the web address. Leave empty to derive it from the name.",
     )
     description = forms.CharField(widget=forms.Textarea(attrs={"rows": 3}), required=False)
 
@@ -37,30 +37,32 @@ class ManyFilesInput(forms.ClearableFileInput):
 
 
 class ManyFilesField(forms.FileField):
-    """One or more uploaded files; cleans to a list."""
+    """One or more uploaded files, as a list."""
 
     widget = ManyFilesInput
 
     def clean(self, data: Any, initial: Any = None) -> list[Any]:
-        files = data if isinstance(data, (list, tuple)) else [data]
-        return [super(ManyFilesField, self).clean(file, initial) for file in files]
+        if not isinstance(data, (list, tuple)):
+            data = [data]
+        return [super(ManyFilesField, self).clean(file, initial) for file in data]
 
 
 class ImportForm(forms.Form):
-    files = ManyFilesField(  # type: ignore[assignment]  # Form.files is what was uploaded; the field's name is the page's
+    # Django's ``Form.files`` holds the uploads; the page sends them under the same name.
+    files = ManyFilesField(  # type: ignore[assignment]
         label="Files",
         allow_empty_file=True,
         widget=ManyFilesInput(attrs={"multiple": True}),
         help_text=(
-            "Files or zips, with images of the figures too. What is in the project already is"
-            " passed over, what cannot be read is named."
+            "Files or zip archives, which may also contain images of the figures. Legends that are"
+            " already in the project are skipped. Problems are listed in the report."
         ),
     )
     source_format = forms.ChoiceField(
         label="Format",
         required=False,
         choices=[
-            ("", "Tell by the content"),
+            ("", "Detect from the content"),
             *((each.name, each.title) for each in FORMATS.values()),
         ],
     )
@@ -73,7 +75,7 @@ class ImportForm(forms.Form):
 
 
 class MemberForm(forms.Form):
-    """Finds a person by user name or address."""
+    """Names a user by user name or email address, and a role."""
 
     person = forms.CharField(label="User name or email", max_length=254)
     role = forms.ChoiceField(choices=Role.choices, initial=Role.CURATOR)
@@ -81,14 +83,14 @@ class MemberForm(forms.Form):
     def clean_person(self) -> User:
         """Return the active user of that name, or the only one with that address."""
         word = self.cleaned_data["person"].strip()
-        by_name = User.objects.filter(is_active=True, username=word).first()
-        by_address = (
-            list(User.objects.filter(is_active=True, email__iexact=word)[:2]) if "@" in word else []
-        )
+        active = User.objects.filter(is_active=True)
+        by_name = active.filter(username=word).first()
         if by_name is not None:
             return by_name
-        if len(by_address) == 1:
-            return by_address[0]
+        if "@" in word:
+            by_address = list(active.filter(email__iexact=word)[:2])
+            if len(by_address) == 1:
+                return by_address[0]
         raise forms.ValidationError(
             "No user has this name or email address. An administrator can create an account."
         )

@@ -26,13 +26,15 @@ def why_refused(document: schema.Document, labels: Collection[str] | None) -> st
             "it contains a NUL, a lone surrogate or an invalid number; fix its encoding and import"
             " it again"
         )
-    if too_long := _what_is_too_long(document):
+    if too_long := _too_long_field(document):
         return f"{too_long}; shorten it"
     try:
         document.check()
     except OffsetError as error:
         return f"{error}; correct its offsets"
-    return "" if labels is None else _why_spans_are_refused(document, labels)
+    if labels is None:
+        return ""
+    return _why_spans_are_refused(document, labels)
 
 
 def is_storable(text: str) -> bool:
@@ -61,7 +63,8 @@ def _why_spans_are_refused(document: schema.Document, labels: Collection[str]) -
     return ""
 
 
-def _what_is_too_long(document: schema.Document) -> str:
+def _too_long_field(document: schema.Document) -> str:
+    """Return a phrase on the first field that is too long, or ""."""
     limits = [
         ("id", document.id, 200),
         ("DOI", document.doi, 200),
@@ -74,18 +77,14 @@ def _what_is_too_long(document: schema.Document) -> str:
             ("panel's id", segment.id, 200),
             ("panel's image", segment.image, 1000),
         ]
-    return next(
-        (
-            f"its {name} is longer than {limit} characters"
-            for name, value, limit in limits
-            if len(value) > limit
-        ),
-        "",
-    )
+    for name, value, limit in limits:
+        if len(value) > limit:
+            return f"its {name} is longer than {limit} characters"
+    return ""
 
 
 def _facts_of(document: schema.Document) -> str:
-    """Return all facts to be stored beside the text as JSON; "\\0" if they are not JSON."""
+    """Return all values to be stored beside the text as JSON, or "\\0" if that is impossible."""
     spans = (*document.gold, *document.suggestions)
     facts: list[object] = [
         document.id,
@@ -104,7 +103,9 @@ def _facts_of(document: schema.Document) -> str:
         dumped = json.dumps(facts, ensure_ascii=False, allow_nan=False, default=_as_dict)
     except (TypeError, ValueError, RecursionError):
         return "\0"
-    return "\0" if _NUL_IN_JSON.search(dumped) else dumped
+    if _NUL_IN_JSON.search(dumped):
+        return "\0"
+    return dumped
 
 
 def _as_dict(value: object) -> dict[Any, Any]:

@@ -1,8 +1,8 @@
-"""Import: files become documents with their panels and labels.
+"""Import: store the documents in files, with their panels and labels.
 
-A batch of documents with all their rows is one transaction, so a killed import leaves whole
-documents. An import that runs again skips documents that exist. A document that cannot be imported
-is named in the report; the others are imported.
+A batch of documents with all their rows is one transaction, so an interrupted import leaves only
+complete documents. A repeated import skips documents that exist. The report names documents that
+cannot be imported; the others are imported.
 """
 
 from __future__ import annotations
@@ -51,9 +51,9 @@ if TYPE_CHECKING:
     from annotator.jobs.models import Job
     from annotator.jobs.runs import JobRun
 
-#: Documents that are written in one transaction.
+#: The number of documents that are written in one transaction.
 BATCH: Final = 250
-#: Problems that are kept word for word; further ones are counted.
+#: The number of problems that the report lists; further ones are only counted.
 MAX_PROBLEMS: Final = 1000
 JOB_KIND: Final = "import_documents"
 _OTHER_TEXT: Final = (
@@ -65,7 +65,7 @@ _FORMAT_OF_SUFFIX: Final = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jso
 
 @dataclass(frozen=True)
 class ImportPayload(Payload):
-    """What to import into which project: uploads, or paths on the server."""
+    """The project to import into, and the uploads or paths on the server to import."""
 
     project: int
     source_format: str
@@ -75,10 +75,11 @@ class ImportPayload(Payload):
 
 
 class FileLabels(StrEnum):
-    """What to do with the labels of a file.
+    """What to do with the labels in a file.
 
-    GOLD: what people labelled is decided and the legend accepted; what machines labelled waits as
-    suggestions. SUGGESTIONS: all of it waits for review. NONE: only texts and panels are taken.
+    GOLD: people's labels become decided entities and their legends are accepted; labels by machines
+    become suggestions. SUGGESTIONS: all labels become suggestions. NONE: only texts and panels are
+    imported.
     """
 
     GOLD = "gold"
@@ -88,7 +89,7 @@ class FileLabels(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class InputFile:
-    """A file to import: where it lies, and what its owner calls it."""
+    """A file to import: its path, and its name for the user."""
 
     path: Path
     name: str
@@ -205,14 +206,14 @@ class Importer:
             self.project.label_set.labels.filter(retired_at=None).values_list("code", flat=True)
         )
         self.pictures = PictureImport(self.project, self.actor, self.run, self._problem)
-        #: DOI and id of the legends in each file that holds pictures too, and of those in the file
-        #: at hand.
+        #: DOI and id of the legends in each file that also contains pictures.
         self.keys: dict[Path, set[tuple[str, str]]] = {}
-        self._keys_at_hand: set[tuple[str, str]] | None = None
+        #: The same for the file that is being read, or None if it contains no pictures.
+        self._current_keys: set[tuple[str, str]] | None = None
 
     @property
     def n_files(self) -> int:
-        """Files with documents, in folders and zips too."""
+        """The number of files with documents, including those in folders and zips."""
         return sum(each.n_files - each.n_pictures for each in self.contents.values())
 
     def take_file(self, file: InputFile, source_format: str) -> None:
@@ -232,34 +233,34 @@ class Importer:
             if not contents.n_pictures:
                 self._problem(error.where, error.message)
             return
-        options = (
-            {"labels": self.known_labels}
-            if format_name == "jsonl" and self.labels != FileLabels.NONE
-            else {}
-        )
-        documents = read_inputs(
-            [file.path], format_name, self.reader_report, names={file.path: file.name}, **options
-        )
-        self._keys_at_hand = self.keys.setdefault(file.path, set()) if contents.n_pictures else None
-        self.take(documents, format_name)
-        self._keys_at_hand = None
+        if contents.n_pictures:
+            self._current_keys = self.keys.setdefault(file.path, set())
+        self.take(self._documents_in(file, format_name), format_name)
+        self._current_keys = None
         # The reader of documents counts pictures among the files of other kinds.
         counts = self.reader_report.counts
         counts["files_of_other_kinds"] -= contents.n_pictures
         if counts["files_of_other_kinds"] <= 0:
             del counts["files_of_other_kinds"]
 
+    def _documents_in(self, file: InputFile, format_name: str) -> Iterator[schema.Document]:
+        options = {}
+        if format_name == "jsonl" and self.labels != FileLabels.NONE:
+            options["labels"] = self.known_labels
+        names = {file.path: file.name}
+        return read_inputs([file.path], format_name, self.reader_report, names=names, **options)
+
     def take_pictures(self, files: Sequence[InputFile]) -> None:
-        """Attach the pictures in the files to their legends, from these files or stored before."""
-        with_pictures = [
-            (file.path, file.name)
-            for file in files
-            if (contents := self.contents.get(file.path)) and contents.n_pictures
-        ]
-        self.pictures.take(with_pictures, self.keys)
+        """Attach the pictures in the files to legends, which may have been stored before."""
+        inputs = []
+        for file in files:
+            contents = self.contents.get(file.path)
+            if contents is not None and contents.n_pictures:
+                inputs.append((file.path, file.name))
+        self.pictures.take(inputs, self.keys)
 
     def take(self, documents: Iterable[schema.Document], source_format: str) -> None:
-        """Import documents as they stream by."""
+        """Import the documents batch by batch."""
         self.formats.add(source_format)
         for batch in _batches(documents):
             self._progress()
@@ -269,30 +270,26 @@ class Importer:
         self._progress()
 
     def report(self) -> dict[str, Any]:
-        """Return what was found and imported, as JSON.
+        """Return the results of the import, as JSON.
 
-        ``counts``: what the reader found in the files, in the words of the format. ``imported``,
-        ``already_there``, ``refused``: documents; ``accepted``, ``suggested``: states of the
-        imported ones; ``panels``, ``spans``: rows written. ``problems``: sentences, the first
-        thousand of ``n_problems``. ``images_without_legend``: names, the first of as many as
-        ``counts`` says. ``notes``: sentences on what was imported otherwise than the file has it.
+        ``counts``: what the reader counted in the files. ``imported``, ``already_there``,
+        ``refused``: numbers of documents. ``accepted``, ``suggested``: the imported documents in
+        these states. ``panels``, ``spans``: rows written. ``problems``: sentences, the first
+        thousand of ``n_problems``. ``images_without_legend``: the first names of these images.
+        ``notes``: sentences on differences between the files and what was imported.
         """
+        counts = {**self.reader_report.counts, **self.pictures.counts}
         return {
             "formats": sorted(self.formats),
             "labels": str(self.labels),
-            "counts": dict(sorted({**self.reader_report.counts, **self.pictures.counts}.items())),
-            **{
-                name: self.counts[name]
-                for name in (
-                    "imported",
-                    "already_there",
-                    "refused",
-                    "accepted",
-                    "suggested",
-                    "panels",
-                    "spans",
-                )
-            },
+            "counts": dict(sorted(counts.items())),
+            "imported": self.counts["imported"],
+            "already_there": self.counts["already_there"],
+            "refused": self.counts["refused"],
+            "accepted": self.counts["accepted"],
+            "suggested": self.counts["suggested"],
+            "panels": self.counts["panels"],
+            "spans": self.counts["spans"],
             "n_problems": self.n_problems,
             "problems": self.problems,
             "notes": self._notes(),
@@ -302,7 +299,9 @@ class Importer:
 
     def _notes(self) -> list[str]:
         n_rejected = self.reader_report.counts["rows_rejected"]
-        return [sentence_of_rejected(n_rejected)] if n_rejected else []
+        if not n_rejected:
+            return []
+        return [sentence_of_rejected(n_rejected)]
 
     def _write(self, batch: Sequence[schema.Document], source_format: str) -> None:
         """Write a batch; if the database refuses it, write each document by itself."""
@@ -312,7 +311,7 @@ class Importer:
             if len(batch) == 1:
                 self._refuse(
                     batch[0],
-                    f"the database cannot hold it ({type(error).__name__}); look for odd characters"
+                    f"the database refused it ({type(error).__name__}); look for unusual characters"
                     " or sizes in it",
                 )
                 return
@@ -329,7 +328,7 @@ class Importer:
             refusals: list[tuple[schema.Document, str]] = []
             fresh = list(self._fresh(batch, refusals, done))
             rows = Document.objects.bulk_create(
-                [self._document_row(document, source_format) for document in fresh]
+                self._document_row(document, source_format) for document in fresh
             )
             pairs = list(zip(rows, fresh, strict=True))
             done["imported"] = len(rows)
@@ -347,47 +346,51 @@ class Importer:
         done: Counter[str],
     ) -> Iterator[schema.Document]:
         """Yield the valid documents of the batch that the project does not have."""
-        there = self._hashes_of_those_there(batch)
+        hashes = self._stored_hashes(batch)
         for document in batch:
             if message := self._refusal(document):
                 refusals.append((document, message))
                 continue
             digest = text_hash(document.text)
-            known = there.setdefault((document.doi, document.id or digest), "")
-            if self._keys_at_hand is not None:
-                self._keys_at_hand.add((document.doi, document.id or digest))
-            if not known:
-                there[document.doi, document.id or digest] = digest
+            key = (document.doi, document.id or digest)
+            if self._current_keys is not None:
+                self._current_keys.add(key)
+            stored = hashes.setdefault(key, "")
+            if not stored:
+                hashes[key] = digest
                 yield document
-            elif known == digest:
+            elif stored == digest:
                 done["already_there"] += 1
             else:
                 refusals.append((document, _OTHER_TEXT))
 
-    def _hashes_of_those_there(
-        self, batch: Sequence[schema.Document]
-    ) -> dict[tuple[str, str], str]:
-        dois = {document.doi for document in batch if is_storable(document.doi)}
-        ids = {document.id for document in batch if is_storable(document.id)}
-        ids |= {
-            text_hash(document.text)
-            for document in batch
-            if not document.id and is_storable(document.text)
-        }
-        there = self.project.documents.filter(doi__in=dois, external_id__in=ids)
-        return {
-            (doi, external_id): digest
-            for doi, external_id, digest in there.values_list("doi", "external_id", "sha256")
-        }
+    def _stored_hashes(self, batch: Sequence[schema.Document]) -> dict[tuple[str, str], str]:
+        """Return the hashes of stored texts with a DOI and id of the batch."""
+        dois, ids = set(), set()
+        for document in batch:
+            if is_storable(document.doi):
+                dois.add(document.doi)
+            if is_storable(document.id):
+                ids.add(document.id)
+            if not document.id and is_storable(document.text):
+                ids.add(text_hash(document.text))
+        rows = self.project.documents.filter(doi__in=dois, external_id__in=ids)
+        hashes = {}
+        for doi, external_id, digest in rows.values_list("doi", "external_id", "sha256"):
+            hashes[doi, external_id] = digest
+        return hashes
 
     def _refusal(self, document: schema.Document) -> str:
-        labels = None if self.labels == FileLabels.NONE else self.known_labels
-        return why_refused(document, labels)
+        if self.labels == FileLabels.NONE:
+            return why_refused(document, None)
+        return why_refused(document, self.known_labels)
 
     def _document_row(self, document: schema.Document, source_format: str) -> Document:
         state = DocumentState.IMPORTED
+        accepted_at = None
         if self._gold_of(document):
             state = DocumentState.ACCEPTED
+            accepted_at = timezone.now()
         elif self._suggestions_of(document):
             state = DocumentState.SUGGESTED
         digest = text_hash(document.text)
@@ -405,27 +408,32 @@ class Importer:
             attributes=dict(document.attributes),
             source_format=source_format,
             state=state,
-            accepted_at=timezone.now() if state == DocumentState.ACCEPTED else None,
+            accepted_at=accepted_at,
             certainty=mean_certainty(self._suggestions_of(document)),
             lot=_lot_of(document.doi, document.id, digest),
         )
 
     def _gold_of(self, document: schema.Document) -> Sequence[schema.Span]:
-        return document.gold if self.labels == FileLabels.GOLD else ()
+        if self.labels == FileLabels.GOLD:
+            return document.gold
+        return ()
 
     def _suggestions_of(self, document: schema.Document) -> Sequence[schema.Span]:
-        """Return the suggestions to review: none on an accepted legend or without a label."""
+        """Return the spans to review: none if the legend is accepted, and none without a label."""
         if self.labels == FileLabels.NONE or self._gold_of(document):
             return ()
         taken = {(span.start, span.end) for span in document.gold}
-        guesses = (span for span in document.suggestions if (span.start, span.end) not in taken)
-        return [span for span in (*document.gold, *guesses) if span.label]
+        spans = list(document.gold)
+        spans += [span for span in document.suggestions if (span.start, span.end) not in taken]
+        return [span for span in spans if span.label]
 
     def _write_layers(self, pairs: Sequence[tuple[Document, schema.Document]]) -> int:
-        gold = [(row, spans) for row, document in pairs if (spans := self._gold_of(document))]
-        suggested = [
-            (row, spans) for row, document in pairs if (spans := self._suggestions_of(document))
-        ]
+        gold, suggested = [], []
+        for row, document in pairs:
+            if spans := self._gold_of(document):
+                gold.append((row, spans))
+            elif spans := self._suggestions_of(document):
+                suggested.append((row, spans))
         n = write_layers(
             layers=gold,
             kind=LayerKind.IMPORTED,
@@ -438,10 +446,8 @@ class Importer:
 
     def _refuse(self, document: schema.Document, message: str) -> None:
         self.counts["refused"] += 1
-        where = (
-            f"{document.doi} {document.label or document.id}".strip() or "a legend without a name"
-        )
-        self._problem(where[:200], message)
+        name = f"{document.doi} {document.label or document.id}".strip()
+        self._problem(name[:200] or "a legend without a name", message)
 
     def _problem(self, where: str, message: str) -> None:
         self.n_problems += 1
@@ -459,17 +465,19 @@ class Importer:
             return
         self.run.check()
         n_read = self.counts["imported"] + self.counts["already_there"] + self.counts["refused"]
-        total = self.n_files if self.n_files > 1 else 0
-        done = min(self.reader_report.counts["files"], total) if total else n_read
+        done, total = n_read, 0
+        if self.n_files > 1:
+            total = self.n_files
+            done = min(self.reader_report.counts["files"], total)
         self.run.report(
             done=done,
             total=total,
-            message=f"Legends read: {n_read:,}, of them new: {self.counts['imported']:,}",
+            message=f"Legends read: {n_read:,}, new: {self.counts['imported']:,}",
         )
 
 
 def guess_format(file: InputFile) -> str:
-    """Return the format of a file by its content, else by its name; pictures are ignored.
+    """Return the format of a file by its content, or by its name; pictures are ignored.
 
     Raise ``FormatError`` or ``UnreadableError``.
     """

@@ -1,4 +1,4 @@
-"""The label set that a project begins with: the eight entity types of sd-nlp, version 2."""
+"""The default label set of a project: the eight labels of sd-nlp, version 2."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DEFAULT_LABELS: Final = (
         "SM",
         "amber",
         True,
-        "A chemical compound, drug, metabolite, ion or nucleotide; no protein.",
+        "A chemical compound, drug, metabolite, ion or nucleotide; not a protein.",
     ),
     LabelSeed(
         "GENEPROD",
@@ -32,7 +32,7 @@ DEFAULT_LABELS: Final = (
         "GP",
         "blue",
         True,
-        "A gene, transcript or protein, also a family or a complex; the name, not the mutation.",
+        "A gene, transcript or protein, or a family or complex. Mark its name, not the mutation.",
     ),
     LabelSeed(
         "SUBCELLULAR",
@@ -50,7 +50,7 @@ DEFAULT_LABELS: Final = (
         "OR",
         "olive",
         False,
-        "A species, a strain, a virus, or a kind of animal that was used.",
+        "A species, a strain, a virus, or a kind of animal used in the experiment.",
     ),
     LabelSeed(
         "EXP_ASSAY",

@@ -1,10 +1,9 @@
-"""What the pages of a project show: counts, excerpts, a legend cut into marked pieces, the words of
-a report."""
+"""The data on a project's pages: counts, excerpts, legends with marked entities, import reports."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from django.db.models import Count, QuerySet
@@ -17,31 +16,31 @@ from ner_engine.text import trim
 
 EXCERPT_CHARACTERS: Final = 240
 
-#: What a role is called in a table.
+#: The names of roles in a table.
 ROLE_WORDS: Final = {CONTROLLED_VAR: "controlled", MEASURED_VAR: "measured", BORING: "context"}
 
-#: What a reader counts, in the order and the words of the report. ``gold:LABEL`` follows them.
+#: The counts of a reader, in the order and the words of the report. ``gold:LABEL`` follows them.
 _COUNTS: Final = {
     "files": "Files",
-    "files_of_other_kinds": "Files of other kinds, passed over",
+    "files_of_other_kinds": "Files of other kinds, skipped",
     "figures": "Figures",
     "figures_without_panels": "Figures without a panel",
-    "figures_without_text": "Figures without any text, passed over",
-    "figures_without_caption": "Figures without a caption, passed over",
+    "figures_without_text": "Figures without any text, skipped",
+    "figures_without_caption": "Figures without a caption, skipped",
     "panels": "Panels",
     "panels_without_text": "Panels without text",
     "panels_repeated": "Panels that repeat an earlier panel of their figure, kept once",
     "panels_qualifying": "Panels with more than 80 characters and a curated tag",
     "tags": "Curated tags",
-    "tags_without_text": "Curated tags without text, passed over",
+    "tags_without_text": "Curated tags without text, skipped",
     "tags_with_white_space_at_an_end": "Curated tags with white space at an end, trimmed",
-    "tags_on_repeats_dropped": "Curated tags of repeated panels that their first panel has too",
-    "tags_on_repeats_merged": "Curated tags of repeated panels, put on their first panel",
+    "tags_on_repeats_dropped": "Curated tags of repeated panels, already on the first panel",
+    "tags_on_repeats_merged": "Curated tags of repeated panels, moved to the first panel",
     "pretags": "Tags by machines",
     "documents": "Legends read",
     "rows_rejected": "Legends rejected or ignored in the other tool, imported without entities",
-    "images": "Images, put beside their legends",
-    "images_already_there": "Images of legends that have one already, passed over",
+    "images": "Images attached to their legends",
+    "images_already_there": "Images of legends that already have one, skipped",
     "images_without_legend": "Images without a legend",
     "refused": "Refused",
 }
@@ -49,7 +48,7 @@ _COUNTS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class StateCounts:
-    """Legends by state."""
+    """The number of legends in each state."""
 
     imported: int = 0
     suggested: int = 0
@@ -66,20 +65,19 @@ class StateCounts:
 
     @property
     def undecided(self) -> int:
-        """Those that tagging may touch."""
+        """The number of legends that pre-tagging may change."""
         return self.imported + self.suggested
 
     @property
     def rows(self) -> list[tuple[str, str, int]]:
-        """State, its words, how many; in the order of work."""
-        return [
-            (state.value, str(state.label), getattr(self, state.value)) for state in DocumentState
-        ]
+        """Each state with its label and its count, in the order of work."""
+        counts = asdict(self)
+        return [(state.value, str(state.label), counts[state.value]) for state in DocumentState]
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A stretch of text; ``label`` where an entity covers it."""
+    """A part of the text; ``label`` is set if it is an entity."""
 
     text: str
     label: Label | None = None
@@ -88,7 +86,7 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A panel, or what stands before the first one (``marker`` empty)."""
+    """A panel, or text outside the panels, which has an empty ``marker``."""
 
     marker: str
     pieces: list[Piece]
@@ -99,21 +97,21 @@ def counts_by_state(project: Project) -> StateCounts:
 
 
 def counts_of_projects(projects: Iterable[Project]) -> dict[int, StateCounts]:
-    """The counts of each project, by its id. One query that reads an index only."""
-    found: dict[int, dict[str, int]] = {project.pk: {} for project in projects}
+    """Return the counts of each project by its id, in one query that reads only an index."""
+    counts: dict[int, dict[str, int]] = {project.pk: {} for project in projects}
     rows = (
-        Document.objects.filter(project__in=found)
+        Document.objects.filter(project__in=counts)
         .order_by()
         .values_list("project", "state")
         .annotate(n=Count("pk"))
     )
     for project_id, state, n in rows:
-        found[project_id][state] = n
-    return {project_id: StateCounts(**counts) for project_id, counts in found.items()}
+        counts[project_id][state] = n
+    return {project_id: StateCounts(**states) for project_id, states in counts.items()}
 
 
 def with_excerpt(documents: QuerySet[Document]) -> QuerySet[Document]:
-    """Rows of a list: without their texts, with the beginning of each."""
+    """Return the documents for a list, with the beginning of each text instead of the text."""
     return documents.annotate(excerpt=Substr("text", 1, EXCERPT_CHARACTERS)).defer(
         "text", "attributes", "image"
     )
@@ -122,78 +120,78 @@ def with_excerpt(documents: QuerySet[Document]) -> QuerySet[Document]:
 def legend_parts(
     document: Document, layer: Layer | None, labels: Mapping[str, Label]
 ) -> dict[str, Any]:
-    """``blocks`` of the legend with its marks, and ``entities``: the rows that stand on the layer,
-    each with its label and its role in words."""
-    entities = (
-        [row for row in layer.spans.all() if row.verdict != Verdict.REJECTED]
-        if layer is not None
-        else []
-    )
-    blocks = []
+    """Return the ``blocks`` of the legend with marked entities, and the rows of the ``entities``.
+
+    A row is an entity of the layer, its label and the name of its role.
+    """
+    entities: list[Span] = []
+    if layer is not None:
+        entities = [row for row in layer.spans.all() if row.verdict != Verdict.REJECTED]
+    places = []
     cursor = 0
     for panel in panels_of(document, layer):
-        blocks += _block(document, cursor, panel.start, marker="", entities=entities, labels=labels)
-        blocks += _block(
-            document, panel.start, panel.end, marker=panel.marker, entities=entities, labels=labels
-        )
+        places += [(cursor, panel.start, ""), (panel.start, panel.end, panel.marker)]
         cursor = panel.end
-    blocks += _block(
-        document, cursor, len(document.text), marker="", entities=entities, labels=labels
-    )
+    places.append((cursor, len(document.text), ""))
+    blocks = []
+    for start, end, marker in places:
+        pieces = _pieces(document.text, start, end, entities, labels)
+        if pieces:
+            blocks.append(Block(marker, pieces))
+    rows = []
+    for entity in entities:
+        role = ROLE_WORDS.get(entity.role, entity.role)
+        rows.append((entity, labels.get(entity.label), role))
     return {
         "blocks": blocks,
-        "entities": [
-            (row, labels.get(row.label), ROLE_WORDS.get(row.role, row.role)) for row in entities
-        ],
-        "has_identifiers": any(row.identifiers() for row in entities),
-        "has_scores": any(row.score is not None for row in entities),
+        "entities": rows,
+        "has_identifiers": any(entity.identifiers() for entity in entities),
+        "has_scores": any(entity.score is not None for entity in entities),
     }
 
 
 def found_in_files(report: Mapping[str, Any]) -> list[tuple[str, int]]:
-    """The reader's counts in words, in the order of the work; those this page has no words for come
-    last under their own names."""
+    """Return the reader's counts with their titles, in the order of the work.
+
+    Counts without a title come last under their own names.
+    """
     counts = dict(report.get("counts", {}))
-    rows = [(title, counts.pop(name)) for name, title in _COUNTS.items() if name in counts]
-    gold = sorted(
-        ((name, counts.pop(name)) for name in list(counts) if name.startswith("gold:")),
-        key=lambda row: -row[1],
-    )
-    rows += [
-        (
-            (
-                f"Curated as {name.removeprefix('gold:')}"
-                if name != "gold:none"
-                else "Curated as something else"
-            ),
-            n,
-        )
-        for name, n in gold
-    ]
-    return rows + [(name.replace("_", " ").capitalize(), n) for name, n in counts.items()]
+    rows = []
+    for name, title in _COUNTS.items():
+        if name in counts:
+            rows.append((title, counts.pop(name)))
+    gold = [name for name in counts if name.startswith("gold:")]
+    gold.sort(key=lambda name: -counts[name])
+    rows += [(_gold_title(name), counts.pop(name)) for name in gold]
+    for name, n in counts.items():
+        rows.append((name.replace("_", " ").capitalize(), n))
+    return rows
 
 
-def _block(
-    document: Document,
-    start: int,
-    end: int,
-    *,
-    marker: str,
-    entities: Iterable[Span],
-    labels: Mapping[str, Label],
-) -> list[Block]:
-    """The block of ``text[start:end]`` without white space at its ends; none where nothing else is
-    in it."""
-    start, end = trim(document.text, start, end)
+def _gold_title(name: str) -> str:
+    if name == "gold:none":
+        return "Curated as something else"
+    return f"Curated as {name.removeprefix('gold:')}"
+
+
+def _pieces(
+    text: str, start: int, end: int, entities: Iterable[Span], labels: Mapping[str, Label]
+) -> list[Piece]:
+    """Return the pieces of ``text[start:end]``, without white space at its ends.
+
+    Entities that cross the ends or overlap an earlier entity are not marked; the table of entities
+    on the page still has them.
+    """
+    start, end = trim(text, start, end)
     if start >= end:
         return []
     pieces = []
     cursor = start
     for entity in entities:
         if entity.start < cursor or entity.end > end:
-            continue  # begins before this block, ends behind it, or lies in the mark before: the table below still names it  # noqa: E501
-        pieces.append(Piece(document.text[cursor : entity.start]))
+            continue
+        pieces.append(Piece(text[cursor : entity.start]))
         pieces.append(Piece(entity.surface, labels.get(entity.label), not entity.verdict))
         cursor = entity.end
-    pieces.append(Piece(document.text[cursor:end]))
-    return [Block(marker, [piece for piece in pieces if piece.text])]
+    pieces.append(Piece(text[cursor:end]))
+    return [piece for piece in pieces if piece.text]

@@ -1,5 +1,7 @@
-"""Projects and their members; what is long has modules of its own and is offered here too:
-import."""
+"""Services for projects and their members.
+
+The services of ``imports`` are offered here too.
+"""
 
 from __future__ import annotations
 
@@ -27,6 +29,7 @@ __all__ = [
     "import_documents",
     "import_paths",
     "may_create_project",
+    "refuse_to_create_project",
     "remove_member",
     "start_import",
 ]
@@ -35,7 +38,7 @@ RESERVED_SLUGS = frozenset({"new"})
 
 
 def default_label_set() -> LabelSet:
-    """The eight labels of sd-nlp version 2; made at the first call."""
+    """Return the label set of sd-nlp version 2; the first call creates it."""
     with transaction.atomic():
         label_set, is_new = LabelSet.objects.get_or_create(
             name=DEFAULT_NAME, defaults={"version": DEFAULT_VERSION}
@@ -62,6 +65,14 @@ def may_create_project(user: User | AnonymousUser) -> bool:
     return user.is_active and (user.is_staff or user.has_perm("corpus.add_project"))
 
 
+def refuse_to_create_project(user: User | AnonymousUser) -> None:
+    """Raise ``PermissionDenied`` unless the user may create projects."""
+    if not may_create_project(user):
+        raise PermissionDenied(
+            "Only staff may create projects. Ask an administrator for permission to add projects."
+        )
+
+
 def create_project(
     *,
     name: str,
@@ -72,14 +83,12 @@ def create_project(
 ) -> Project:
     """Create a project; the user who creates it becomes its manager.
 
-    Raises ``PermissionDenied`` for somebody who is neither staff nor has the right
-    ``corpus.add_project``; ``UserError`` where the name is empty or the address is taken.
+    Raise ``PermissionDenied`` if the user is not staff and lacks the permission
+    ``corpus.add_project``, or ``UserError`` if the name or address is not valid or already in use.
     """
     user = user_of(actor)
-    if user is not None and not may_create_project(user):
-        raise PermissionDenied(
-            "Only staff may make projects. Ask an administrator for the right to add projects."
-        )
+    if user is not None:
+        refuse_to_create_project(user)
     slug = slug or slugify(name)[:80]
     if not name.strip() or not slug:
         raise UserError("A project needs a name with at least one letter or digit.")
@@ -100,14 +109,16 @@ def create_project(
                 Membership.objects.create(project=project, user=user, role=Role.MANAGER)
     except IntegrityError as error:
         raise UserError(
-            f'There is a project at the address "{slug}" already. Choose another.'
+            f'The address "{slug}" belongs to another project. Choose another address.'
         ) from error
     return project
 
 
 def add_member(*, project: Project, user: User, role: str, actor: Actor) -> Membership:
-    """Give somebody a role in the project, or another role than before. Raises
-    ``PermissionDenied``, ``UserError``."""
+    """Add a member to the project, or change the member's role.
+
+    Raise ``PermissionDenied``, or ``UserError`` if the project would lose its last manager.
+    """
     require(actor, project, Action.MANAGE)
     if role not in Role.values:
         raise UserError(f'"{role}" is not a role; choose one of {", ".join(Role.values)}.')
@@ -122,8 +133,10 @@ def add_member(*, project: Project, user: User, role: str, actor: Actor) -> Memb
 
 
 def remove_member(*, project: Project, user: User, actor: Actor) -> None:
-    """End somebody's membership; what they did stays. Raises ``PermissionDenied``, ``UserError``
-    for the last manager."""
+    """Remove a member from the project; the member's decisions stay.
+
+    Raise ``PermissionDenied``, or ``UserError`` for the last manager.
+    """
     require(actor, project, Action.MANAGE)
     with transaction.atomic():
         _lock(project)
@@ -138,4 +151,4 @@ def _lock(project: Project) -> None:
 def _refuse_to_lose_the_last_manager(project: Project, user: User) -> None:
     managers = Membership.objects.filter(project=project, role=Role.MANAGER)
     if managers.filter(user=user).exists() and not managers.exclude(user=user).exists():
-        raise UserError("A project needs a manager. Make somebody else a manager first.")
+        raise UserError("A project needs a manager. Give the role to another member first.")

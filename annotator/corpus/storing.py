@@ -56,11 +56,11 @@ def write_suggestions(
     """Store a model's suggestions for documents that nobody has begun to review.
 
     Return the number of documents written, in one transaction. Documents that somebody has begun
-    meanwhile are skipped. In the others, the new suggestions supersede the current ones, even if
-    there are none, and set ``certainty`` and ``disagreement``. ``steps`` names the models of other
-    stages (see ``Layer``). ``panels``, by document, are predicted by ``panels_by``; they replace
-    predicted panels only. Raise ``OffsetError``, and write nothing, if a span does not fit its
-    text.
+    to review in the meantime are skipped. In the others, the new suggestions supersede the current
+    ones, even if there are none, and set ``certainty`` and ``disagreement``. ``steps`` names the
+    models of other pipeline stages (see ``Layer``). ``panels``, by document, were predicted by
+    ``panels_by``; they replace predicted panels only. Raise ``OffsetError``, and write nothing, if
+    a span does not fit its text.
     """
     spans_of = {document.pk: spans for document, spans in batch}
     with transaction.atomic():
@@ -97,7 +97,7 @@ def write_suggestions(
 def _replace_found_panels(
     documents: Iterable[int], panels: Mapping[int, Sequence[schema.Segment]], found_by: str
 ) -> None:
-    asked = Document.objects.filter(pk__in=[pk for pk in documents if pk in panels])
+    asked = Document.objects.filter(pk__in=set(documents) & set(panels))
     replaced = list(asked.without_own_panels().only("pk"))
     Segment.objects.found().filter(document__in=replaced).delete()
     write_segments([(document, panels[document.pk]) for document in replaced], source=found_by)
@@ -109,65 +109,56 @@ def _replace_found_panels(
 def write_segments(
     panels: Iterable[tuple[Document, Sequence[schema.Segment]]], *, source: str = ""
 ) -> int:
-    """Give each document these panels, which fit its text as the caller knows; how many panels it
-    was. ``source`` names the machine that found them.
+    """Store the panels of each document, and return the number of panels.
 
-    Call it in a transaction.
+    The caller has checked that they fit the text. ``source`` is the name of the model or rule that
+    predicted them. Call it in a transaction.
     """
-    rows = [
-        (
-            document.pk,
-            position,
-            *(
-                each.start,
-                each.end,
-                each.id,
-                each.marker,
-                each.image,
-                json.dumps(list(each.aliases)),
-            ),
-            source[:200],
-        )
-        for document, segments in panels
-        for position, each in enumerate(segments)
-    ]
+    rows: list[tuple[object, ...]] = []
+    for document, segments in panels:
+        for position, segment in enumerate(segments):
+            place = (document.pk, position, segment.start, segment.end)
+            names = (segment.id, segment.marker, segment.image, json.dumps(list(segment.aliases)))
+            rows.append((*place, *names, source[:200]))
     insert_rows(Segment, _SEGMENT_FIELDS, rows)
     return len(rows)
 
 
 def mean_certainty(spans: Iterable[schema.Span]) -> float | None:
-    """The mean confidence of suggestions; None where none of them has any."""
+    """Return the mean confidence of suggestions, or None if none of them has one."""
     scores = [span.score for span in spans if span.score is not None]
-    return sum(scores) / len(scores) if scores else None
+    if not scores:
+        return None
+    return sum(scores) / len(scores)
 
 
 def suggested_by_others(
     documents: Iterable[int], source: str
 ) -> dict[int, set[tuple[int, int, str]]]:
-    """(start, end, label) of what another source than ``source`` suggested last for each document;
-    documents without such are left out."""
+    """Return (start, end, label) of the latest suggestions from other sources, by document.
+
+    Documents without suggestions from another source than ``source`` are left out.
+    """
     layers = Layer.objects.filter(document__in=documents, kind=LayerKind.SUGGESTED).exclude(
         source=source[:200]
     )
     newest = dict(layers.order_by().values_list("document").annotate(newest=Max("pk")))
-    found: dict[int, set[tuple[int, int, str]]] = {document: set() for document in newest}
+    entities: dict[int, set[tuple[int, int, str]]] = {document: set() for document in newest}
     rows = (
         Span.objects.filter(layer__in=newest.values())
         .order_by()
         .values_list("layer__document", "start", "end", "label")
     )
     for document, start, end, label in rows:
-        found[document].add((start, end, label))
-    return found
+        entities[document].add((start, end, label))
+    return entities
 
 
 def _n_differing(spans: Iterable[schema.Span], others: set[tuple[int, int, str]] | None) -> int:
-    """In how many entities two sets of suggestions differ; 0 where there is no other set."""
-    return (
-        0
-        if others is None
-        else len({(span.start, span.end, span.label) for span in spans} ^ others)
-    )
+    """Return the number of entities in only one of two sets; 0 if there is no other set."""
+    if others is None:
+        return 0
+    return len({(span.start, span.end, span.label) for span in spans} ^ others)
 
 
 def write_layers(
@@ -180,39 +171,26 @@ def write_layers(
     decision: str = "",
     verdict: str = "",
 ) -> int:
-    """Give each document a layer with these spans, which fit its text as the caller knows; how many
-    spans it was. Call it in a transaction.
+    """Store a layer with these spans for each document, and return the number of spans.
 
-    Keys are the spans' own ids where ``keeps_ids`` (a file's), else made unique for the layer.
+    The caller has checked that the spans fit the text. With ``keeps_ids`` the ids of the spans
+    become their keys, as for spans from a file; other keys are generated. Call it in a transaction.
     """
     layers = list(layers)
     rows = Layer.objects.bulk_create(
-        [
-            Layer(document=document, kind=kind, source=source[:200], steps=dict(steps or {}))
-            for document, _ in layers
-        ]
+        Layer(document=document, kind=kind, source=source[:200], steps=dict(steps or {}))
+        for document, _ in layers
     )
     values: list[tuple[object, ...]] = []
     for row, (_, spans) in zip(rows, layers, strict=True):
         prefix = uuid.uuid4().hex[:12]
         for number, span in enumerate(spans):
-            key = span.id if keeps_ids and 0 < len(span.id) <= MAX_KEY else f"{prefix}.{number}"
-            attributes = json.dumps(dict(span.attributes)) if span.attributes else "{}"
-            values.append(
-                (
-                    row.pk,
-                    key,
-                    span.start,
-                    span.end,
-                    span.surface,
-                    span.label,
-                    span.role,
-                    span.score,
-                    str(verdict),
-                    str(decision),
-                    attributes,
-                )
-            )
+            key = f"{prefix}.{number}"
+            if keeps_ids and 0 < len(span.id) <= MAX_KEY:
+                key = span.id
+            place = (row.pk, key, span.start, span.end, span.surface)
+            marks = (span.label, span.role, span.score, str(verdict), str(decision))
+            values.append((*place, *marks, json.dumps(dict(span.attributes))))
     insert_rows(Span, _SPAN_FIELDS, values)
     return len(values)
 

@@ -1,4 +1,4 @@
-"""Jobs on a project's documents."""
+"""The job that imports documents."""
 
 from __future__ import annotations
 
@@ -31,13 +31,14 @@ def import_documents(run: JobRun, payload: ImportPayload) -> dict[str, Any]:
     Uploads are removed unless another run will need them.
     """
     files = [Upload.from_json(facts) for facts in payload.uploads]
+    paths = [Path(path) for path in payload.paths]
     project = Project.objects.filter(pk=payload.project).first()
     if project is None:
         raise UserError("The project was removed. Nothing was imported.")
     try:
         report = import_paths(
             project=project,
-            paths=[*files, *(Path(path) for path in payload.paths)],
+            paths=[*files, *paths],
             source_format=payload.source_format,
             labels=payload.labels,
             actor=run.job.actor,

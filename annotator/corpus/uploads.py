@@ -1,7 +1,7 @@
-"""Uploaded files between the request and the end of the job that reads them.
+"""Uploaded files, stored from the request until the end of the job that reads them.
 
-Each upload gets a folder with a name of our own making; what its owner calls a file is kept as a
-fact and never becomes a path.
+Each upload gets a folder with a generated name. A file's own name is stored as data and never used
+in a path.
 """
 
 from __future__ import annotations
@@ -25,14 +25,16 @@ if TYPE_CHECKING:
     from django.core.files.uploadedfile import UploadedFile
 
 MAX_FILES: Final = 200
-#: A folder younger than this may belong to a request that has not written its job yet.
+#: A younger folder may belong to a request that has not stored its job yet.
 FORGOTTEN_AFTER_SECONDS: Final = 3600
 
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A kept file: ``key`` names its folder and file under UPLOADS_DIR, ``name`` is the owner's
-    word for it."""
+    """An uploaded file.
+
+    ``key`` is its folder and file under UPLOADS_DIR, ``name`` its name on the user's machine.
+    """
 
     key: str
     name: str
@@ -51,8 +53,10 @@ class Upload:
 
 @contextmanager
 def keep_uploads(files: Sequence[UploadedFile[Any]]) -> Iterator[list[Upload]]:
-    """Write the files under UPLOADS_DIR piece by piece; they are removed again if the block raises.
-    Raises ``UserError``."""
+    """Store the files under UPLOADS_DIR; they are removed again if the block raises.
+
+    Raise ``UserError`` if there is no file, or they are too many or too large.
+    """
     _check(files)
     folder = Path(settings.UPLOADS_DIR) / uuid.uuid4().hex
     folder.mkdir(parents=True)
@@ -70,8 +74,10 @@ def remove_uploads(uploads: Sequence[Upload]) -> None:
 
 
 def remove_forgotten_uploads() -> int:
-    """Remove the folders of jobs that ended without reading them, such as cancelled ones; how many
-    it were."""
+    """Remove uploads that no unfinished job will read, such as those of cancelled jobs.
+
+    Return the number of removed folders.
+    """
     root = Path(settings.UPLOADS_DIR)
     if not root.is_dir():
         return 0
@@ -80,31 +86,28 @@ def remove_forgotten_uploads() -> int:
         .filter(arguments__has_key="uploads")
         .values_list("arguments", flat=True)
     )
-    needed = {
-        upload["key"].partition("/")[0]
-        for arguments in unfinished
-        for upload in arguments["uploads"]
-    }
+    needed = set()
+    for arguments in unfinished:
+        for upload in arguments["uploads"]:
+            needed.add(upload["key"].partition("/")[0])
     old = time.time() - FORGOTTEN_AFTER_SECONDS
-    forgotten = [
-        folder
-        for folder in root.iterdir()
-        if folder.is_dir() and folder.name not in needed and folder.stat().st_mtime < old
-    ]
-    for folder in forgotten:
-        shutil.rmtree(folder, ignore_errors=True)
-    return len(forgotten)
+    n_removed = 0
+    for folder in root.iterdir():
+        if folder.is_dir() and folder.name not in needed and folder.stat().st_mtime < old:
+            shutil.rmtree(folder, ignore_errors=True)
+            n_removed += 1
+    return n_removed
 
 
 def _check(files: Sequence[UploadedFile[Any]]) -> None:
     if not files:
         raise UserError("Choose at least one file.")
     if len(files) > MAX_FILES:
-        raise UserError(f"These are more than {MAX_FILES} files. Pack them into one zip.")
+        raise UserError(f"More than {MAX_FILES} files were chosen. Pack them into one zip archive.")
     if sum(file.size or 0 for file in files) > settings.MAX_UPLOAD_BYTES:
         raise UserError(
-            f"Together the files are larger than {settings.MAX_UPLOAD_BYTES // 1024**2} MB. Upload"
-            " them in parts, or let an administrator run the import on the server."
+            f"The files are larger than {settings.MAX_UPLOAD_BYTES // 1024**2} MB in total. Upload"
+            " them in parts, or ask an administrator to import them on the server."
         )
 
 

@@ -128,7 +128,7 @@ def test_a_figure_is_uploaded_zoomed_and_boxed_for_good(
     page.locator("summary", has_text="Add image").click()
     page.get_by_label("Image:").set_input_files(picture)
     page.get_by_role("button", name="Add").click()
-    expect(page.get_by_text("The image is in its place.")).to_be_visible()
+    expect(page.get_by_text("The image is saved.")).to_be_visible()
     width = stage_width(loaded(page))
     page.get_by_role("button", name="Zoom in").click()
     assert stage_width(page) == pytest.approx(1.5 * width, abs=1)
@@ -336,7 +336,7 @@ def test_everything_works_without_script(
     page.locator("summary", has_text="Add image").click()
     page.get_by_label("Image:").set_input_files(picture)
     page.get_by_role("button", name="Add").click()
-    expect(page.get_by_text("The image is in its place.")).to_be_visible()
+    expect(page.get_by_text("The image is saved.")).to_be_visible()
     page.locator("summary", has_text="Panel boxes").click()
     for name, value in (("left", "10"), ("top", "20"), ("width", "30"), ("height", "40")):
         page.get_by_label(name, exact=True).fill(value)

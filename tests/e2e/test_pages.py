@@ -204,7 +204,7 @@ def test_everything_works_without_script(
     page = open_as(manager, P, java_script_enabled=False)
     page.get_by_role("link", name="Import").first.click()
     page.get_by_label("Files", exact=True).set_input_files(file)
-    page.get_by_label("Left out: only texts").check()
+    page.get_by_label("None: import only texts").check()
     page.get_by_role("button", name="Import").click()
     expect(page.get_by_text("waiting", exact=True)).to_be_visible()
     run_job(Job.objects.latest("id").pk)

@@ -209,7 +209,7 @@ def import_legends(page: Page, folder: Path) -> None:
     page.goto(PROJECT)
     page.get_by_role("link", name="Import legends").click()
     page.get_by_label("Files").set_input_files(file)
-    page.get_by_label("Left out: only texts and panels are taken").check()
+    page.get_by_label("None: import only texts and panels").check()
     page.get_by_role("button", name="Import").click()
     expect(page.get_by_label("Results")).to_contain_text("2 legends imported", timeout=60_000)
 

@@ -22,7 +22,7 @@ class _LabelInline(TabularInline):
 
 @admin.register(LabelSet)
 class LabelSetAdmin(ModelAdmin):
-    """What the labels are called and look like. Codes stay as they are: spans carry them."""
+    """The names and looks of labels. Codes cannot be changed, because spans refer to them."""
 
     list_display = ("name", "version")
     readonly_fields = ("name", "version")

@@ -76,11 +76,9 @@ class ProjectAdmin(ProjectRowsAdmin):
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Leave out the links to learning for users who may not manage the project."""
         names = super().get_fields(request, obj)
-        return (
-            names
-            if self.has_change_permission(request, obj)
-            else [name for name in names if name != "learning"]
-        )
+        if self.has_change_permission(request, obj):
+            return names
+        return [name for name in names if name != "learning"]
 
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None

@@ -1,6 +1,6 @@
-"""Base of the admin's lists of project rows: staff see the rows of their projects.
+"""The base of admin lists whose rows belong to projects.
 
-Rows are changed by services alone.
+Staff see the rows of their own projects. Only services change rows.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from annotator.accounts.users import signed_in
 from annotator.common.errors import UserError
 from annotator.corpus.models import Project
 
-#: A list's filter by project that names no project but those whose rows the user sees.
+#: A filter by project that offers only projects whose rows the user sees.
 OWN_PROJECTS: Final = ("project", admin.RelatedOnlyFieldListFilter)
 
 
 def visible_project(request: HttpRequest, pk: int) -> Project:
-    """Return the project if the user may see it. Raises ``Http404``."""
-    found: Project = get_object_or_404(
+    """Return the project if the user may see it. Raise ``Http404`` otherwise."""
+    project: Project = get_object_or_404(
         Project.objects.visible_to(signed_in(request)).select_related("label_set"), pk=pk
     )
-    return found
+    return project
 
 
 def save_if_valid(request: HttpRequest, form: forms.Form, save: Callable[[], str]) -> bool:
@@ -41,11 +41,11 @@ def save_if_valid(request: HttpRequest, form: forms.Form, save: Callable[[], str
     if request.method != "POST" or not form.is_valid():
         return False
     try:
-        said = save()
+        message = save()
     except UserError as error:
         form.add_error(None, str(error))
         return False
-    messages.success(request, said)
+    messages.success(request, message)
     return True
 
 
@@ -62,11 +62,9 @@ class ProjectRowsAdmin(ModelAdmin):
     def visible(self, rows: QuerySet[Any], request: HttpRequest) -> QuerySet[Any]:
         """Return those of ``rows`` whose project the user may see."""
         user = signed_in(request)
-        return (
-            rows
-            if user.is_superuser
-            else rows.filter(**{f"{self.project_path}__in": Project.objects.visible_to(user)})
-        )
+        if user.is_superuser:
+            return rows
+        return rows.filter(**{f"{self.project_path}__in": Project.objects.visible_to(user)})
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return request.user.is_active and signed_in(request).is_staff
@@ -84,18 +82,18 @@ class ProjectRowsAdmin(ModelAdmin):
         return False
 
     def row(self, request: HttpRequest, pk: str | int) -> Any:
-        """Return the row of a page. Raises ``PermissionDenied`` if it is missing or not visible."""
-        found = self.get_object(request, str(pk))
-        if found is None:
+        """Return the row of a page. Raise ``PermissionDenied`` if it is missing or not visible."""
+        row = self.get_object(request, str(pk))
+        if row is None:
             raise PermissionDenied(
                 "There is no such row, or it belongs to a project that you are not a member of."
             )
-        return found
+        return row
 
     def page(
         self, request: HttpRequest, template: str, title: str, *, status: int = 200, **context: Any
     ) -> HttpResponse:
-        """Render a page of our own inside the admin's frame."""
+        """Render one of our own pages inside the admin's frame."""
         frame = {
             **self.admin_site.each_context(request),
             "opts": self.opts,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
@@ -12,7 +11,7 @@ from django.views.decorators.http import require_http_methods
 from annotator.accounts.users import signed_in
 from annotator.common.errors import UserError
 from annotator.corpus.forms import ProjectForm
-from annotator.corpus.services import create_project, may_create_project
+from annotator.corpus.services import create_project, refuse_to_create_project
 
 
 @login_required
@@ -20,12 +19,11 @@ from annotator.corpus.services import create_project, may_create_project
 def create(request: HttpRequest) -> HttpResponse:
     """Create a project; the user who creates it becomes its manager."""
     user = signed_in(request)
-    if not may_create_project(user):
-        raise PermissionDenied(
-            "Only staff may create projects. Ask an administrator for the right to add projects."
-        )
-    form = ProjectForm(request.POST if request.method == "POST" else None)
-    if request.method == "POST" and form.is_valid():
+    refuse_to_create_project(user)
+    form = ProjectForm()
+    if request.method == "POST":
+        form = ProjectForm(request.POST)
+    if form.is_valid():
         try:
             project = create_project(**form.cleaned_data, actor=user)
         except UserError as error:

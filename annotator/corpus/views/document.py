@@ -1,4 +1,4 @@
-"""One legend, to read."""
+"""The page on which a legend is read."""
 
 from __future__ import annotations
 
@@ -27,8 +27,9 @@ def document(request: HttpRequest, slug: str, document_id: int) -> HttpResponse:
     legend = get_object_or_404(rows, pk=document_id)
     legend.project = found
     layers = current_layers(legend)
-    suggested = None if legend.is_blind else layers.get(LayerKind.SUGGESTED)
-    shown = layers.get(LayerKind.DECIDED) or layers.get(LayerKind.IMPORTED) or suggested
+    shown = layers.get(LayerKind.DECIDED) or layers.get(LayerKind.IMPORTED)
+    if shown is None and not legend.is_blind:
+        shown = layers.get(LayerKind.SUGGESTED)
     labels = {label.code: label for label in found.label_set.labels.all()}
     parts = reading.legend_parts(legend, shown, labels) | figure_context(legend, found.allowed)
     context = {"project": found, "document": legend, "layer": shown, **parts}

@@ -1,5 +1,4 @@
-"""The figure beside a legend: the part of the page that shows it, its image, and the forms that
-change it."""
+"""The figure of a legend: its page or part of a page, its image, and the forms that change it."""
 
 from __future__ import annotations
 
@@ -34,7 +33,7 @@ from annotator.corpus.pictures import MEDIA_TYPE
 @never_cache
 @require_GET
 def figure(request: HttpRequest, slug: str, document_id: int) -> HttpResponse:
-    """The figure with its panel boxes: a part for the side of a page, or a page of its own."""
+    """Show the figure with its panel boxes, as a part of another page or as a page."""
     project = project_for(request.user, slug, Action.VIEW)
     return _render(request, _document(project, document_id))
 
@@ -42,28 +41,31 @@ def figure(request: HttpRequest, slug: str, document_id: int) -> HttpResponse:
 @login_required
 @require_GET
 def figure_image(request: HttpRequest, slug: str, document_id: int) -> HttpResponse:
-    """The picture itself. Its address names its content (``?v=``), so a browser may keep it; nobody
-    in between may."""
+    """Send the image.
+
+    Its address contains the hash of its content (``?v=``), so browsers may cache it, but no proxy
+    may.
+    """
     project = project_for(request.user, slug, Action.VIEW)
-    found = (
+    figure = (
         FigureImage.objects.filter(document=document_id, document__project=project)
         .exclude(file="")
         .first()
     )
-    if found is None:
+    if figure is None:
         raise Http404("This legend has no image.")
     try:
-        with found.file.open("rb") as stream:  # some megabytes at most, as pictures.py makes them
-            answer = HttpResponse(stream.read(), content_type=found.media_type or MEDIA_TYPE)
+        with figure.file.open("rb") as stream:  # a few megabytes at most, see pictures.py
+            answer = HttpResponse(stream.read(), content_type=figure.media_type or MEDIA_TYPE)
     except FileNotFoundError as error:
-        raise Http404("The image is not in the store any more. Upload it again.") from error
+        raise Http404("The file of this image is missing. Upload the image again.") from error
     answer["Content-Disposition"] = f'inline; filename="figure-{document_id}.webp"'
     answer["Content-Security-Policy"] = "default-src 'none'"
     answer["X-Content-Type-Options"] = "nosniff"
-    answer["Cache-Control"] = (
-        "private, max-age=86400" if request.GET.get("v") else "private, no-cache"
-    )
-    etag = f'"{found.sha256}"'
+    answer["Cache-Control"] = "private, no-cache"
+    if request.GET.get("v"):
+        answer["Cache-Control"] = "private, max-age=86400"
+    etag = f'"{figure.sha256}"'
     answer["ETag"] = etag
     return get_conditional_response(request, etag=etag, response=answer) or answer
 
@@ -71,7 +73,7 @@ def figure_image(request: HttpRequest, slug: str, document_id: int) -> HttpRespo
 @login_required
 @require_POST
 def figure_upload(request: HttpRequest, slug: str, document_id: int) -> HttpResponse:
-    """Put an uploaded picture beside the legend, or in place of the one there is."""
+    """Store an uploaded image as the legend's figure, in place of the old one."""
     document = _document(project_for(request.user, slug, Action.IMPORT), document_id)
     file = request.FILES.get("image")
     try:
@@ -80,18 +82,16 @@ def figure_upload(request: HttpRequest, slug: str, document_id: int) -> HttpResp
         stored = store_figure(document=document, file=file, actor=signed_in(request))
     except UserError as error:
         return _refused(request, document, error, unfolded="upload")
-    said = "The image is in its place."
-    return _done(
-        request,
-        document,
-        f"{said} The boxes stayed; look whether they still fit." if stored.boxes else said,
-    )
+    message = "The image is saved."
+    if stored.boxes:
+        message += " The panel boxes were kept; check whether they still fit."
+    return _done(request, document, message)
 
 
 @login_required
 @require_POST
 def figure_remove(request: HttpRequest, slug: str, document_id: int) -> HttpResponse:
-    """Take the picture away."""
+    """Remove the legend's image."""
     document = _document(project_for(request.user, slug, Action.IMPORT), document_id)
     try:
         remove_figure(document=document, actor=signed_in(request))
@@ -103,37 +103,39 @@ def figure_remove(request: HttpRequest, slug: str, document_id: int) -> HttpResp
 @login_required
 @require_POST
 def figure_boxes(request: HttpRequest, slug: str, document_id: int) -> HttpResponse:
-    """Save the box of one panel (``panel``, ``x``, ``y``, ``width``, ``height`` in percent), or
-    ``remove`` that of a panel.
+    """Save or remove the box of one panel.
 
-    ``revision`` is that of the boxes as the sender saw them; on an older one the answer is 409 with
-    the boxes as they stand.
+    To save, send ``panel``, and ``x``, ``y``, ``width`` and ``height`` in percent; to remove, send
+    the panel as ``remove``. ``revision`` is the revision of the boxes that the user saw. If it is
+    not the current one, the answer is 409 with the current boxes.
     """
     document = _document(project_for(request.user, slug, Action.REVIEW), document_id)
     try:
-        said = _change_box(document, request.POST, request)
+        message = _change_box(document, request.POST, request)
     except UserError as error:
         return _refused(request, document, error, unfolded="boxes")
-    return _done(request, document, said, unfolded="boxes")
+    return _done(request, document, message, unfolded="boxes")
 
 
 def _change_box(document: Document, fields: QueryDict, request: HttpRequest) -> str:
     common: dict[str, Any] = {
         "document": document,
-        "base_revision": _whole(fields.get("revision")),
+        "base_revision": _number(fields.get("revision")),
         "actor": signed_in(request),
     }
     if "remove" in fields:
-        remove_box(panel=_whole(fields.get("remove")), **common)
+        remove_box(panel=_number(fields.get("remove")), **common)
         return "The box is removed."
     box = {name: _fraction(fields.get(name, "")) for name in ("x", "y", "width", "height")}
-    put_box(panel=_whole(fields.get("panel")), box=box, **common)
+    put_box(panel=_number(fields.get("panel")), box=box, **common)
     return "The box is saved."
 
 
-def _whole(text: str | None) -> int:
-    """A number of a form, -1 where it is none: nothing has that."""
-    return int(text) if text and text.isdecimal() and len(text) < 10 else -1
+def _number(text: str | None) -> int:
+    """Return a whole number from a form, or -1 for anything else, which no panel has."""
+    if text and text.isdecimal() and len(text) < 10:
+        return int(text)
+    return -1
 
 
 def _fraction(percent: str) -> float | None:
@@ -162,28 +164,26 @@ def _render(
         **figure_context(document, project.allowed),
         **more,
     }
-    if wants_part(request) and not (
-        context["figure_is_shown"] or context["may_add_figure"] or more
-    ):
-        return HttpResponse(status=status)  # nothing at all, so that the place for it takes no room
-    return render(
-        request,
-        "corpus/_figure.html" if wants_part(request) else "corpus/figure.html",
-        context,
-        status=status,
-    )
+    if not wants_part(request):
+        return render(request, "corpus/figure.html", context, status=status)
+    is_empty = not (context["figure_is_shown"] or context["may_add_figure"] or more)
+    if is_empty:  # an empty answer, so that the place of the figure takes no space on the page
+        return HttpResponse(status=status)
+    return render(request, "corpus/_figure.html", context, status=status)
 
 
-def _done(request: HttpRequest, document: Document, said: str, **more: Any) -> HttpResponse:
-    """The part as it is now; a browser without script goes on to the page."""
+def _done(request: HttpRequest, document: Document, message: str, **more: Any) -> HttpResponse:
+    """Show the changed part; a browser without scripts is redirected to the page."""
     if wants_part(request):
-        return _render(request, document, figure_said=said, **more)
-    messages.success(request, said)
+        return _render(request, document, figure_message=message, **more)
+    messages.success(request, message)
     return redirect("corpus:figure", document.project.slug, document.pk)
 
 
 def _refused(
     request: HttpRequest, document: Document, error: UserError, **more: Any
 ) -> HttpResponse:
-    status = 409 if isinstance(error, StaleBoxesError) else 422
+    status = 422
+    if isinstance(error, StaleBoxesError):
+        status = 409
     return _render(request, document, status=status, figure_error=str(error), **more)

@@ -23,8 +23,10 @@ from annotator.jobs.models import Job
 def import_documents(request: HttpRequest, slug: str) -> HttpResponse:
     """Upload files to import, and list earlier imports."""
     found = project_for(request.user, slug, Action.IMPORT)
-    form = ImportForm(request.POST, request.FILES) if request.method == "POST" else ImportForm()
-    if request.method == "POST" and form.is_valid():
+    form = ImportForm()
+    if request.method == "POST":
+        form = ImportForm(request.POST, request.FILES)
+    if form.is_valid():
         try:
             job = start_import(project=found, **form.cleaned_data, actor=signed_in(request))
         except UserError as error:

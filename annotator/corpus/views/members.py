@@ -21,8 +21,10 @@ from annotator.corpus.services import add_member, remove_member
 def members(request: HttpRequest, slug: str) -> HttpResponse:
     """List the members; POST adds one or changes a role."""
     found = project_for(request.user, slug, Action.MANAGE)
-    form = MemberForm(request.POST if request.method == "POST" else None)
-    if request.method == "POST" and form.is_valid():
+    form = MemberForm()
+    if request.method == "POST":
+        form = MemberForm(request.POST)
+    if form.is_valid():
         person, role = form.cleaned_data["person"], form.cleaned_data["role"]
         try:
             add_member(project=found, user=person, role=role, actor=signed_in(request))

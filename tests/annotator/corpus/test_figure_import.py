@@ -36,7 +36,10 @@ pytestmark = pytest.mark.django_db
 JATS = """<article xmlns:xlink="http://www.w3.org/1999/xlink">
 <front><article-meta><article-id pub-id-type="doi">{doi}</article-id></article-meta></front>
 <body>{figures}</body></article>"""
-FIGURE = """<fig id="{id}"><label>{label}</label><caption><p>{text} (A) HeLa cells.</p></caption><graphic xlink:href="{href}"/></fig>"""  # noqa: E501
+FIGURE = (
+    '<fig id="{id}"><label>{label}</label><caption><p>{text} (A) HeLa cells.</p></caption>'
+    '<graphic xlink:href="{href}"/></fig>'
+)
 
 
 def article(doi: str, *figures: tuple[str, str, str]) -> bytes:
@@ -184,7 +187,7 @@ def test_a_picture_that_fits_two_legends_is_named(project: Project, tmp_path: Pa
         "b.xml": article("10.1/b", ("figb", "Figure 1", "f1")),
     }
     report = run_import(project, packed(tmp_path / "both.zip", {**both, "f1.png": image(11)}))
-    assert widths(project) == {} and "2 legends may be meant" in report["problems"][0]
+    assert widths(project) == {} and "its name fits 2 legends" in report["problems"][0]
     run_import(project, packed(tmp_path / "again.zip", {"10.1_b/f1.png": image(12)}))
     assert widths(project) == {"figb": 12}
 
@@ -271,7 +274,7 @@ def test_an_import_in_the_browser_reports_its_images(
     run_job(Job.objects.latest("id").pk)
     html = browser.get(page).content.decode()
     assert (
-        "Images, put beside their legends" in html
+        "Images attached to their legends" in html
         and "Images without a legend" in html
         and "&lt;b&gt;.png" in html
     )

@@ -218,7 +218,7 @@ SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
     "data", [b"", b"plain text", SVG, b"%PDF-1.7", b"<html>", b"P6 2 2 255 abcdefghijkl"], ids=repr
 )
 def test_what_is_no_picture_is_refused_whatever_it_is_called(data: bytes) -> None:
-    with pytest.raises(UserError, match="no image that can be shown"):
+    with pytest.raises(UserError, match="not an image that can be shown"):
         read_picture(io.BytesIO(data))
 
 
@@ -637,7 +637,7 @@ def test_a_picture_is_uploaded_with_and_without_script(
     plain = client.post(address("figure_upload", document), {"image": sent})
     assert plain["Location"] == address("figure", document)
     page = html_of(client.get(plain["Location"]))
-    assert "The image is in its place." in page and 'width="60" height="40"' in page
+    assert "The image is saved." in page and 'width="60" height="40"' in page
     assert client.post(address("figure_remove", document))["Location"] == address(
         "figure", document
     )

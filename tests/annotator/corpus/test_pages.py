@@ -239,7 +239,7 @@ def test_a_legend_shows_its_marks_panels_and_source(
     ).replace(" ", "") == document.text.replace(" ", "")
     assert "bafilomycin A1<sub>SM</sub></mark>" in page
     assert "controlled" in page
-    assert "as curated in the file" in page
+    assert "from the imported file" in page
     assert "https://doi.org/10.1000/paper.0" in page
 
 

@@ -141,7 +141,7 @@ def test_a_form_without_its_token_is_refused_with_a_sentence(viewer: User) -> No
     browser.force_login(viewer)
     answer = browser.post("/accounts/preferences/", {"theme": "dark"})
     assert answer.status_code == 403
-    assert "Please send it again" in answer.content.decode()
+    assert "Send the form again" in answer.content.decode()
 
 
 def test_pages_carry_a_strict_csp_and_no_inline_script(

@@ -15,8 +15,8 @@ from annotator.corpus.models import Document
 
 class Command(JsonCommand):
     help = (
-        "Hold every text against its hash, and every panel and entity against its text. Exit code"
-        " 1: something is damaged, and named."
+        "Check every text against its hash, and every panel and entity against its text. Exit code"
+        " 1: damage was found; it is listed."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -26,20 +26,19 @@ class Command(JsonCommand):
         )
 
     def perform(self, *, project: str, **_: Any) -> Outcome:
-        documents: QuerySet[Document] = (
-            project_named(project).documents.all() if project else Document.objects.all()
-        )
+        documents: QuerySet[Document] = Document.objects.all()
+        if project:
+            documents = project_named(project).documents.all()
         total = documents.count()
         rows = (
             documents.order_by("pk")
             .prefetch_related("segments", "layers__spans")
             .iterator(chunk_size=CHUNK)
         )
-        found: list[str] = []
+        damaged: list[str] = []
         for n, document in enumerate(rows, start=1):
             self.progress(n, total, "legends checked")
-            found += [
-                f"legend {document.pk} ({document}): {damage}" for damage in damage_of(document)
-            ]
-        lines = [*found, f"{total:,} legends checked, {len(found):,} damaged places."]
-        return Outcome({"documents": total, "damaged": found}, lines, is_partial=bool(found))
+            name = f"legend {document.pk} ({document})"
+            damaged += [f"{name}: {damage}" for damage in damage_of(document)]
+        lines = [*damaged, f"{total:,} legends checked, {len(damaged):,} damaged places."]
+        return Outcome({"documents": total, "damaged": damaged}, lines, is_partial=bool(damaged))

@@ -18,9 +18,9 @@ from ner_engine.formats import FORMATS
 
 class Command(JobCommand):
     help = (
-        "Import figure legends into a project: files, folders and zips. What is in the project"
-        " already is passed over, what cannot be imported is named. Exit code 0: all is in; 1: some"
-        " of it was refused; 2: nothing could be imported."
+        "Import figure legends from files, folders and zips into a project. Legends that are in the"
+        " project already are skipped. Exit code 0: all legends are in the project; 1: some were"
+        " refused, and are listed; 2: nothing could be imported."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -34,15 +34,15 @@ class Command(JobCommand):
             dest="source_format",
             default="",
             metavar="FORMAT",
-            help=f"{', '.join(FORMATS)}; guessed where not given",
+            help=f"{', '.join(FORMATS)} (default: detected from the content)",
         )
         parser.add_argument(
             "--labels",
             default=str(FileLabels.GOLD),
             metavar="|".join(FileLabels),
             help=(
-                "gold: what people labelled in the file is decided, the legend accepted (default);"
-                " suggestions: it waits for review; none: left out"
+                "gold: accept legends with the entities that people labelled (default);"
+                " suggestions: import all entities as suggestions; none: import no entities"
             ),
         )
 
@@ -90,12 +90,11 @@ class Command(JobCommand):
 
 
 def project_named(slug: str) -> Project:
-    """The project at that address. Raises ``UserError`` that names the ones there are."""
+    """Return the project at that address. Raise ``UserError`` with the known addresses."""
     project = Project.objects.filter(slug=slug).select_related("label_set").first()
     if project is None:
-        known = (
-            ", ".join(Project.objects.values_list("slug", flat=True)[:10])
-            or "none yet; make one with manage.py create_project"
-        )
+        known = ", ".join(Project.objects.values_list("slug", flat=True)[:10])
+        if not known:
+            known = "none yet; create one with manage.py create_project"
         raise UserError(f'There is no project "{slug}". Projects: {known}.')
     return project
