@@ -1,4 +1,4 @@
-"""Who asks for a change: a user, or the system itself."""
+"""Actors: the user or the system that a service acts for."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from annotator.accounts.models import User
 
 @final
 class System:
-    """The type of ``SYSTEM``: management commands, periodic work and what they start.
+    """The type of ``SYSTEM``: management commands, periodic jobs and what they start.
 
-    There is one instance. It has every right, and nobody can sign in as it.
+    There is one instance. It may do everything, and nobody can sign in as it.
     """
 
     __slots__ = ()
@@ -25,14 +25,14 @@ class System:
 
 SYSTEM: Final = System()
 
-#: Whoever a service acts for. A forgotten actor is ``None``, which is neither of the two.
+#: A service refuses ``None``, so that a forgotten actor is noticed.
 Actor: TypeAlias = User | System
 
 
 def user_of(actor: Actor) -> User | None:
-    """Return the user to store in a column that names one, or None for the system.
+    """Return the user to store in a column, or None for the system.
 
-    Raises ``TypeError`` if the actor is neither a user nor the system.
+    Raise ``TypeError`` if the actor is neither a user nor the system.
     """
     if isinstance(actor, System):
         return None
@@ -42,14 +42,16 @@ def user_of(actor: Actor) -> User | None:
 
 
 def actor_of(user: User | None) -> Actor:
-    """Return the actor that a stored column names: the system if it holds no user."""
-    return SYSTEM if user is None else user
+    """Return the actor of a stored column: its user, or the system if it is empty."""
+    return user or SYSTEM
 
 
 def log_name(actor: Actor) -> int | str:
-    """Return what the log calls the actor: the user's key, or "system".
+    """Return the actor's name in the log: the user's key, or "system".
 
-    Raises ``TypeError`` if the actor is neither a user nor the system.
+    Raise ``TypeError`` if the actor is neither a user nor the system.
     """
     user = user_of(actor)
-    return "system" if user is None else user.pk
+    if user is None:
+        return "system"
+    return user.pk

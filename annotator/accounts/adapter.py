@@ -1,4 +1,4 @@
-"""What django-allauth asks the site about sign-in."""
+"""The site's rules for django-allauth."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from django.http import HttpRequest
 
 
 class AccountAdapter(DefaultAccountAdapter):
-    """Accounts are made by an admin or come from the organisation's OpenID Connect provider; nobody
-    signs up by themselves."""
+    """Closes sign-up: accounts come from administrators or from the OpenID Connect provider."""
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return False

@@ -19,8 +19,7 @@ admin.site.unregister(Group)
 
 @admin.register(User)
 class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]
-    """Accounts. People are switched off (not active), never deleted: their decisions keep their
-    names."""
+    """Accounts. Users are deactivated, never deleted, so that decisions keep their names."""
 
     form = UserChangeForm
     add_form = UserCreationForm

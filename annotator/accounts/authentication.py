@@ -1,4 +1,4 @@
-"""Sign-in of programs: ``Authorization: Bearer sdc_…``."""
+"""Authentication of programs: ``Authorization: Bearer sdc_…``."""
 
 from __future__ import annotations
 
@@ -12,15 +12,17 @@ from rest_framework.request import Request
 from annotator.accounts.models import ApiToken, User
 from annotator.accounts.tokens import token_of
 
-#: So many wrong tokens from one address in so many seconds; after them the answer is 429. A right
-#: token is never refused.
+#: After more wrong tokens from one address within the window, the answer is 429. A valid token is
+#: never refused.
 MAX_FAILURES: Final = 20
 WINDOW_SECONDS: Final = 300
 
 
 class TokenAuthentication(BaseAuthentication):
-    """Knows the user by a token; says nothing where there is no such header, so that a session
-    may."""
+    """Authenticates the user by a token.
+
+    Without such a header it returns None, so that a session can authenticate the user.
+    """
 
     keyword = "Bearer"
 
@@ -28,12 +30,14 @@ class TokenAuthentication(BaseAuthentication):
         words = get_authorization_header(request).split()
         if not words or words[0].lower() != self.keyword.lower().encode():
             return None
-        token = token_of(words[1].decode("ascii", "replace")) if len(words) == 2 else None
+        token = None
+        if len(words) == 2:
+            token = token_of(words[1].decode("ascii", "replace"))
         if token is None:
             _count_failure(request.META.get("REMOTE_ADDR", ""))
             raise AuthenticationFailed(
-                "This token is not valid: it is unknown, expired or revoked. Make a new one on your"
-                " account's page of API tokens."
+                "This token is not valid: it is unknown, expired or revoked. Create a new one on"
+                " the page API tokens of your account."
             )
         return token.user, token
 
@@ -47,7 +51,7 @@ def _count_failure(address: str) -> None:
     cache.add(key, 0, timeout=WINDOW_SECONDS)
     try:
         failures = cache.incr(key)
-    except ValueError:  # it expired between the two steps
+    except ValueError:  # the counter expired between the two steps
         failures = 1
     if failures > MAX_FAILURES:
-        raise Throttled(wait=WINDOW_SECONDS, detail="Too many wrong tokens came from this address.")
+        raise Throttled(wait=WINDOW_SECONDS, detail="This address has sent too many wrong tokens.")

@@ -1,4 +1,4 @@
-"""The form of signing in, in the words of this site."""
+"""The sign-in form, with the words of this site."""
 
 from __future__ import annotations
 

@@ -17,11 +17,11 @@ from annotator.common.errors import UserError
 
 log = structlog.get_logger(__name__)
 
-#: Tokens begin so, that people and secret scanners recognise them.
+#: All tokens begin with this prefix, so that people and secret scanners recognise them.
 PREFIX: Final = "sdc_"
 MAX_TOKENS: Final = 50
 MAX_DAYS: Final = 3650
-#: ``last_used_at`` is written at most this often.
+#: The least time between two updates of ``last_used_at``.
 _USE_IS_NOTED_EVERY: Final = timedelta(minutes=5)
 
 
@@ -30,20 +30,23 @@ def create_token(
 ) -> tuple[ApiToken, str]:
     """Return a new token of the user, and its secret, which cannot be shown again.
 
-    Raises ``UserError`` for an empty name, a number of days out of range, or too many tokens.
+    Raise ``UserError`` if the name is empty, ``days`` is out of range, or there are too many
+    tokens.
     """
     asked_by = log_name(actor)
     name = name.strip()
     if not name or len(name) > 100:
-        raise UserError("A token needs a name of at most 100 characters that says what uses it.")
+        raise UserError("Enter a name of at most 100 characters that says what uses the token.")
     if days is not None and not 1 <= days <= MAX_DAYS:
         raise UserError(f"A token is valid for 1 to {MAX_DAYS} days, or until it is revoked.")
     if ApiToken.objects.in_force().filter(user=user).count() >= MAX_TOKENS:
         raise UserError(
-            f"There are {MAX_TOKENS} valid tokens already. Revoke those that nothing uses."
+            f"There are already {MAX_TOKENS} valid tokens. Revoke those that are not used."
         )
     secret = PREFIX + secrets.token_urlsafe(32)
-    expires_at = None if days is None else timezone.now() + timedelta(days=days)
+    expires_at = None
+    if days is not None:
+        expires_at = timezone.now() + timedelta(days=days)
     token = ApiToken.objects.create(
         user=user, name=name, prefix=secret[:10], digest=digest_of(secret), expires_at=expires_at
     )
@@ -52,7 +55,7 @@ def create_token(
 
 
 def revoke_token(*, token: ApiToken, actor: Actor) -> None:
-    """Revoke the token for good; revoking it again does nothing."""
+    """Revoke the token permanently; revoking it again changes nothing."""
     if ApiToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=timezone.now()):
         log.info("api_token_revoked", token=token.pk, actor=log_name(actor))
 
@@ -73,5 +76,5 @@ def token_of(secret: str) -> ApiToken | None:
 
 
 def digest_of(secret: str) -> str:
-    """SHA-256: a secret of 256 random bits needs no slow hash."""
+    """Return the SHA-256 of the secret. Its 256 random bits make a slow hash unnecessary."""
     return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()

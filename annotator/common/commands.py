@@ -1,5 +1,4 @@
-"""What every management command of the site has in common: ``--json``, progress on a terminal, exit
-codes."""
+"""The base of the site's management commands: ``--json``, progress on a terminal, exit codes."""
 
 from __future__ import annotations
 
@@ -22,9 +21,9 @@ EXIT_FAILED = 2
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a command did: ``summary`` for ``--json``, ``lines`` for a person.
+    """The result of a command: ``summary`` for ``--json``, ``lines`` for a person.
 
-    ``is_partial`` when some of the input was refused, ``is_failed`` when all of it was.
+    ``is_partial`` is set if some of the input was refused, ``is_failed`` if all of it was.
     """
 
     summary: dict[str, Any]
@@ -34,13 +33,12 @@ class Outcome:
 
 
 class JsonCommand(BaseCommand):
-    """A command that ends in ``perform(**options) -> Outcome``.
+    """A command that implements ``perform(**options) -> Outcome``.
 
-    Exit codes: 0 done, 1 done but something was refused by name, 2 not done. With ``--json`` the
-    last line of output is one JSON object (``{"error": sentence}`` where it could not be done). A
-    ``UserError`` or ``EngineError`` becomes one sentence on standard error. Called through
-    ``call_command`` only a failure to do anything at all raises: a ``CommandError`` with the
-    sentence.
+    Exit codes: 0 succeeded, 1 succeeded in part (the output lists what was refused), 2 failed. With
+    ``--json`` the last line of output is one JSON object, or ``{"error": sentence}`` after a
+    failure. A ``UserError`` or ``EngineError`` becomes one sentence on standard error. If the
+    command runs through ``call_command``, a failure raises ``CommandError`` with that sentence.
     """
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -62,10 +60,7 @@ class JsonCommand(BaseCommand):
             self._fail(str(error), as_json=as_json)
             return
         except KeyboardInterrupt:
-            self._fail(
-                "Stopped. Finished work is kept; run the command again.",
-                as_json=as_json,
-            )
+            self._fail("Stopped. Run the command again to continue.", as_json=as_json)
             return
         finally:
             self._end_progress()
@@ -81,11 +76,13 @@ class JsonCommand(BaseCommand):
             sys.exit(EXIT_FAILED if outcome.is_failed else EXIT_PARTIAL)
 
     def progress(self, done: int, total: int, message: str) -> None:
-        """Show how far the work is, on a terminal only."""
+        """Show the progress, on a terminal only."""
         if not self.stderr.isatty():
             return
-        share = f"{100 * done / total:5.1f} %" if total else f"{done:,}"
-        self.stderr.write(f"\r\033[K{share}  {message[:100]}", ending="")
+        amount = f"{done:,}"
+        if total:
+            amount = f"{100 * done / total:5.1f} %"
+        self.stderr.write(f"\r\033[K{amount}  {message[:100]}", ending="")
         self._shows_progress = True
 
     _shows_progress = False

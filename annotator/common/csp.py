@@ -1,4 +1,4 @@
-"""The one place where the Content-Security-Policy is loosened."""
+"""The only exception from the Content-Security-Policy."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from django.urls import reverse
 
 
 class AdminCspMiddleware:
-    """Lets the admin's pages, and those alone, evaluate expressions and set styles: Unfold is built
-    on Alpine, which does both.
+    """Allows the admin's pages to evaluate expressions and to set styles.
 
-    Stands below ``CSPMiddleware``, which writes the header.
+    Unfold, the admin's theme, uses Alpine, which does both. ``CSPMiddleware`` writes the header and
+    must precede this middleware in the settings.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -23,5 +23,6 @@ class AdminCspMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
         if request.path.startswith(self.prefix):
-            response._csp_update = {"script-src": [UNSAFE_EVAL], "style-src": [UNSAFE_INLINE]}  # type: ignore[attr-defined]
+            exceptions = {"script-src": [UNSAFE_EVAL], "style-src": [UNSAFE_INLINE]}
+            response._csp_update = exceptions  # type: ignore[attr-defined]
         return response

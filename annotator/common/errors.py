@@ -1,4 +1,4 @@
-"""Errors that a person can do something about."""
+"""Errors that users can act on."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from ner_engine.errors import EngineError
 
 
 class UserError(Exception):
-    """Carries one sentence for the user: what is wrong and what to do. Pages show it, commands
-    print it, jobs end with it."""
+    """An error with one sentence for the user: what is wrong, and what to do.
+
+    Pages show it, commands print it, and jobs store it.
+    """
 
 
-#: What the disk may have against a file: no room, no right, a limit, or something else in the
-#: place.
+#: Errors of writing a file: no space, no permission, a limit, or another file in its place.
 _DISK_ERRORS: Final = frozenset(
     {
         *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS),
@@ -29,24 +30,17 @@ def sentence_of(error: BaseException) -> str:
     if isinstance(error, UserError | EngineError):
         return str(error)
     if isinstance(error, OSError) and error.errno in _DISK_ERRORS:
-        return _written_nowhere(
-            f" to {error.filename}" if error.filename else "", str(error.strerror)
-        )
-    if (
-        isinstance(error, shutil.Error)
-        and error.args
-        and isinstance(error.args[0], list)
-        and error.args[0]
-    ):
-        _, target, why = error.args[0][
-            0
-        ]  # of each file of a folder that could not be copied: from where, to where, and the error as text  # noqa: E501
-        return _written_nowhere(f" to {target}", str(why))
+        return _not_written(error.filename, str(error.strerror))
+    if isinstance(error, shutil.Error) and error.args and isinstance(error.args[0], list):
+        # One (source, target, reason) for each file that ``shutil.copytree`` could not copy.
+        for _, target, reason in error.args[0]:
+            return _not_written(target, str(reason))
     return ""
 
 
-def _written_nowhere(place: str, why: str) -> str:
+def _not_written(target: object, reason: str) -> str:
+    place = f" to {target}" if target else ""
     return (
-        f"A file could not be written{place} ({why}). Make room on the disk, or let the site write"
-        " there, then start it again."
+        f"A file could not be written{place} ({reason}). Free disk space, or give the site"
+        " permission to write there, then start it again."
     )

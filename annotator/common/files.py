@@ -1,5 +1,4 @@
-"""Files and folders that appear complete or not at all, also when the process that makes them is
-killed."""
+"""Files and folders that appear complete or not at all, even if their writer is killed."""
 
 from __future__ import annotations
 
@@ -14,10 +13,10 @@ from pathlib import Path
 
 @contextmanager
 def workbench(target: Path) -> Iterator[Path]:
-    """Yield an empty folder beside ``target`` to prepare it in; it is removed at the end.
+    """Yield an empty folder beside ``target`` to prepare it in; the folder is removed at the end.
 
-    Whatever is to stay is renamed out of it. Folders that killed processes left for the same target
-    are removed first; a living process holds a lock on its folder.
+    The caller renames the finished files out of it. Folders that killed processes left for the same
+    target are removed first; a running process holds a lock on its folder.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     for left in target.parent.glob(f".{target.name}.*.part"):

@@ -1,4 +1,4 @@
-"""Answers that htmx understands."""
+"""Requests from htmx, and answers to them."""
 
 from __future__ import annotations
 
@@ -7,17 +7,20 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-#: The status by which the server ends a poll.
+#: The status with which the server ends polling.
 STOP_POLLING = 286
 
 
 def wants_part(request: HttpRequest) -> bool:
-    """Whether htmx asks for a part of the page, not for the page."""
+    """Return whether htmx requests a part of the page instead of the page."""
     return bool(getattr(request, "htmx", False)) and not request.headers.get("HX-Boosted")
 
 
 def render_polled(
     request: HttpRequest, template: str, context: dict[str, Any], *, is_final: bool
 ) -> HttpResponse:
-    """A part that the page polls; the last one ends the polling."""
-    return render(request, template, context, status=STOP_POLLING if is_final else 200)
+    """Render a part that the page polls; the final one ends the polling."""
+    status = 200
+    if is_final:
+        status = STOP_POLLING
+    return render(request, template, context, status=status)

@@ -1,4 +1,4 @@
-"""Pages by key: as quick on the last page as on the first, and stable while rows are added."""
+"""Paging by key: the last page is as fast as the first, and new rows do not shift pages."""
 
 from __future__ import annotations
 
@@ -15,8 +15,11 @@ _MAX_KEY = 2**63 - 1
 
 @dataclass(frozen=True, slots=True)
 class KeysetPage(Generic[M]):
-    """Rows in ascending order of their primary key; ``before`` and ``after`` are what the links to
-    the neighbours say, None at an end."""
+    """Rows in ascending order of their primary key.
+
+    ``before`` and ``after`` are the keys for the links to the neighbouring pages, or None if there
+    is no such page.
+    """
 
     rows: list[M]
     before: int | None
@@ -26,27 +29,34 @@ class KeysetPage(Generic[M]):
 def keyset_page(
     queryset: QuerySet[M, M], parameters: Mapping[str, Any], *, size: int = PAGE_SIZE
 ) -> KeysetPage[M]:
-    """The page that ``?after=ID`` or ``?before=ID`` asks for, else the first. A parameter that is
-    no number counts as absent."""
+    """Return the page that ``?after=ID`` or ``?before=ID`` asks for, or the first page.
+
+    A parameter that is not a number is ignored.
+    """
     after, before = _key(parameters.get("after")), _key(parameters.get("before"))
     if before is not None:
         rows = list(queryset.filter(pk__lt=before).order_by("-pk")[: size + 1])
         has_before, has_after = len(rows) > size, True
         rows = rows[:size][::-1]
     else:
-        wanted = queryset if after is None else queryset.filter(pk__gt=after)
-        rows = list(wanted.order_by("pk")[: size + 1])
+        if after is not None:
+            queryset = queryset.filter(pk__gt=after)
+        rows = list(queryset.order_by("pk")[: size + 1])
         has_before, has_after = after is not None, len(rows) > size
         rows = rows[:size]
-    if not rows:
-        return KeysetPage([], None, None)
-    return KeysetPage(rows, rows[0].pk if has_before else None, rows[-1].pk if has_after else None)
+    first, last = None, None
+    if rows and has_before:
+        first = rows[0].pk
+    if rows and has_after:
+        last = rows[-1].pk
+    return KeysetPage(rows, first, last)
 
 
 def _key(value: Any) -> int | None:
     text = str(value or "")
-    return (
-        int(text)
-        if text.isascii() and text.isdigit() and len(text) < 20 and int(text) <= _MAX_KEY
-        else None
-    )
+    if not (text.isascii() and text.isdigit() and len(text) < 20):
+        return None
+    key = int(text)
+    if key > _MAX_KEY:
+        return None
+    return key

@@ -15,7 +15,7 @@ from django.db import models
 
 
 class Badge(StrEnum):
-    """How a state is coloured on pages (``badge-ok`` …)."""
+    """The colour of a state on pages (``badge-ok`` …)."""
 
     NEUTRAL = "neutral"
     BUSY = "busy"
@@ -25,7 +25,7 @@ class Badge(StrEnum):
 
 
 class State(models.TextChoices):
-    """Base of the states of a model. A member is its stored value, its badge and its label."""
+    """The base of a model's states. A member is its stored value, its badge and its label."""
 
     badge: Badge
 
@@ -42,9 +42,9 @@ M = TypeVar("M", bound=models.Model)
 
 @dataclass(frozen=True)
 class StateMachine(Generic[S]):
-    """The states of a model, each with those that a row may go to from it.
+    """The states of a model, and the states that a row may go to from each of them.
 
-    Raises ``ValueError`` if a state is missing from the table.
+    Raise ``ValueError`` if a state is missing from the table.
     """
 
     transitions: Mapping[S, frozenset[S]]
@@ -76,26 +76,30 @@ class StateMachine(Generic[S]):
     def move(
         self, rows: models.QuerySet[M], after: S, *, only_from: S | None = None, **changes: Any
     ) -> int:
-        """Take those of the rows that may go to ``after`` there; return how many did.
+        """Move the rows that may go to ``after`` there; return the number of moved rows.
 
-        The guard is part of the UPDATE, so of two callers that want the same row exactly one gets
-        a 1. ``changes`` are written with the state. Raises ``ValueError`` if no row may go from
+        The guard is part of the UPDATE, so only one of two callers can move the same row.
+        ``changes`` are written with the state. Raise ``ValueError`` if no row may go from
         ``only_from`` to ``after``.
         """
         sources = self.sources(after)
-        if only_from is not None and only_from not in sources:
-            raise ValueError(f"no row goes from {only_from} to {after}")
-        allowed = sources if only_from is None else [only_from]
-        return rows.filter(state__in=allowed).update(state=after, **changes)
+        if only_from is not None:
+            if only_from not in sources:
+                raise ValueError(f"no row goes from {only_from} to {after}")
+            sources = [only_from]
+        return rows.filter(state__in=sources).update(state=after, **changes)
 
     def move_row(
         self, row: M, after: S, *, within: models.QuerySet[M] | None = None, **changes: Any
     ) -> bool:
-        """Take one row to ``after`` if it may go there, in the database and in memory.
+        """Move one row to ``after`` if it may go there; return whether it was moved.
 
-        ``within`` narrows the guard further, for example to a revision. Returns whether it went.
+        The row changes in the database and in memory. ``within`` narrows the guard further, for
+        example to a revision.
         """
-        rows = type(row)._default_manager.all() if within is None else within
+        rows = within
+        if rows is None:
+            rows = type(row)._default_manager.all()
         if not self.move(rows.filter(pk=row.pk), after, **changes):
             return False
         for name, value in {"state": after, **changes}.items():
@@ -107,7 +111,7 @@ class StatefulQuerySet(models.QuerySet[M]):
     """Rows of a model that declares ``states``."""
 
     def move(self, after: State, *, only_from: State | None = None, **changes: Any) -> int:
-        """Take those of these rows that may go to ``after`` there (see ``StateMachine.move``)."""
+        """Move the rows that may go to ``after`` there (see ``StateMachine.move``)."""
         machine: StateMachine[Any] = cast(Any, self.model).states
         return machine.move(self, after, only_from=only_from, **changes)
 
@@ -121,6 +125,6 @@ _ADMIN_COLOURS: Mapping[Badge, str] = {
 
 
 def admin_colours(states: type[State]) -> dict[str, str]:
-    """Return the admin's colour for each label, as ``unfold.decorators.display`` wants them."""
+    """Return the admin's colour for each label, in the form for ``unfold.decorators.display``."""
     coloured = (state for state in states if state.badge in _ADMIN_COLOURS)
     return {str(state.label): _ADMIN_COLOURS[state.badge] for state in coloured}

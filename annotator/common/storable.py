@@ -1,5 +1,4 @@
-"""What every database and every JSON reader can hold: no NUL character, no half of a surrogate
-pair."""
+"""Values that every database and JSON reader accepts: no NUL character, no lone surrogate."""
 
 from __future__ import annotations
 
@@ -7,14 +6,18 @@ from typing import Any
 
 
 def storable_text(text: str) -> str:
-    """``text`` with each NUL and each lone surrogate written out as ``\\x00`` or ``\\udc80``. For
-    messages and names, never for a legend."""
+    """Return the text with each NUL and lone surrogate escaped as ``\\x00`` or ``\\udc80``.
+
+    This is for messages and names, never for legends.
+    """
     return text.encode("utf-8", "backslashreplace").decode("utf-8").replace("\0", "\\x00")
 
 
 def storable_json(value: Any) -> Any:
-    """``value`` with ``storable_text`` applied to every string in it, keys included; NaN and the
-    infinities become None."""
+    """Return the value with ``storable_text`` applied to all strings and keys in it.
+
+    NaN and infinities become None.
+    """
     if isinstance(value, str):
         return storable_text(value)
     if isinstance(value, dict):

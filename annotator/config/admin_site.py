@@ -9,9 +9,8 @@ from django.templatetags.static import static
 from django.urls import reverse_lazy
 
 
-def admin_panel() -> dict[str, Any]:
-    """The settings of Unfold, in the order of the work: what was frozen, what is trained, what
-    serves; then the bodies of text, then people."""
+def unfold_settings() -> dict[str, Any]:
+    """Return the settings of Unfold, the admin's theme."""
     return {
         "SITE_TITLE": "sd-curator",
         "SITE_HEADER": "sd-curator",
@@ -58,7 +57,7 @@ def admin_panel() -> dict[str, Any]:
     }
 
 
-#: The site's blue (static/css/tokens.css) from its wash to its dark.
+#: The site's blue (static/css/tokens.css), from light to dark.
 _BLUES = {
     "50": "240 245 253",
     "100": "225 234 250",
@@ -79,13 +78,10 @@ def _group(title: str, *items: tuple[Any, ...]) -> dict[str, Any]:
 
 
 def _item(title: str, icon: str, model: str, for_superusers: bool = False) -> dict[str, Any]:
-    may_see = _is_superuser if for_superusers else _is_staff
-    return {
-        "title": title,
-        "icon": icon,
-        "link": reverse_lazy(f"admin:{model}_changelist"),
-        "permission": may_see,
-    }
+    item = {"title": title, "icon": icon, "link": reverse_lazy(f"admin:{model}_changelist")}
+    if for_superusers:
+        return item | {"permission": _is_superuser}
+    return item | {"permission": _is_staff}
 
 
 def _is_staff(request: HttpRequest) -> bool:

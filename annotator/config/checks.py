@@ -1,5 +1,7 @@
-"""System checks that say what to do. ``manage.py check`` runs them at every start, ``check
---deploy`` before a deployment."""
+"""System checks of the configuration.
+
+``manage.py check`` runs them at every start, and ``check --deploy`` before a deployment.
+"""
 
 from __future__ import annotations
 
@@ -18,14 +20,14 @@ _MIN_SECRET_LENGTH = 40
 
 @register(Tags.files)
 def folder_is_writable(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
-    """Everything the site writes lies under SD_VAR."""
+    """Check that the site can write to SD_VAR, which holds everything that it writes."""
     folder = Path(settings.VAR_DIR)
     if folder.is_dir() and os.access(folder, os.W_OK | os.X_OK):
         return []
     return [
         Error(
-            f"The folder {folder} cannot be written to.",
-            hint="Give it to the user that runs the site, or name another in SD_VAR.",
+            f"The site cannot write to the folder {folder}.",
+            hint="Make the user that runs the site its owner, or set SD_VAR to another folder.",
             id="sd.E001",
         )
     ]
@@ -35,8 +37,10 @@ def folder_is_writable(app_configs: Sequence[AppConfig] | None, **_: Any) -> lis
 def sqlite_uses_wal(
     app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **_: Any
 ) -> list[CheckMessage]:
-    """Without write-ahead logging every reader waits for every writer."""
-    if not databases or connection.vendor != "sqlite" or connection.is_in_memory_db():  # type: ignore[attr-defined]
+    """Check that SQLite uses write-ahead logging; without it readers wait for writers."""
+    if not databases or connection.vendor != "sqlite":
+        return []
+    if connection.is_in_memory_db():  # type: ignore[attr-defined]
         return []
     try:
         with connection.cursor() as cursor:
@@ -46,19 +50,19 @@ def sqlite_uses_wal(
         return [
             Error(
                 f"The database cannot be opened ({error}).",
-                hint="Look at SD_VAR and DATABASE_URL.",
+                hint="Check SD_VAR and DATABASE_URL.",
                 id="sd.E002",
             )
         ]
     if mode == "wal":
         return []
     hint = (
-        "Put SD_VAR on a local disk (network file systems have no shared memory), or use PostgreSQL"
-        " by DATABASE_URL."
+        "Move SD_VAR to a local disk (network file systems have no shared memory), or set"
+        " DATABASE_URL to a PostgreSQL database."
     )
     return [
         Warning(
-            f'SQLite runs in journal mode "{mode}" instead of WAL; pages will wait for imports.',
+            f'SQLite uses journal mode "{mode}" instead of WAL, so pages wait for imports.',
             hint=hint,
             id="sd.W001",
         )
@@ -67,12 +71,12 @@ def sqlite_uses_wal(
 
 @register(Tags.security)
 def no_debug_in_the_open(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
-    """Debug pages show settings and texts."""
+    """Check that a public site does not show debug pages, which contain settings and texts."""
     if settings.DEBUG and settings.SESSION_COOKIE_SECURE:
         return [
             Error(
-                "SD_DEBUG is on at a site that is reached by https.",
-                hint="Unset SD_DEBUG: its error pages show data to anybody.",
+                "SD_DEBUG is set although the site uses https.",
+                hint="Unset SD_DEBUG: its error pages show data to everybody.",
                 id="sd.E003",
             )
         ]
@@ -81,46 +85,43 @@ def no_debug_in_the_open(app_configs: Sequence[AppConfig] | None, **_: Any) -> l
 
 @register(Tags.security, deploy=True)
 def secret_is_strong(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
-    """Sessions and tokens are signed with it."""
+    """Check the length of the secret key, which signs sessions."""
     if len(settings.SECRET_KEY) >= _MIN_SECRET_LENGTH and len(set(settings.SECRET_KEY)) > 8:
         return []
     hint = (
-        "Set SD_SECRET_KEY to at least 40 random characters, or unset it: then one is made and kept"
-        " under SD_VAR."
+        "Set SD_SECRET_KEY to at least 40 random characters, or unset it: then the site generates"
+        " one and stores it under SD_VAR."
     )
     return [Error("SD_SECRET_KEY is too short or too simple.", hint=hint, id="sd.E004")]
 
 
 @register(Tags.security, deploy=True)
 def hosts_are_named(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
-    found: list[CheckMessage] = []
+    """Check that the site's names are listed, and that it uses https."""
+    warnings: list[CheckMessage] = []
     if "*" in settings.ALLOWED_HOSTS:
-        found.append(
+        warnings.append(
             Warning(
-                "SD_ALLOWED_HOSTS lets every name in.",
-                hint="List the names by which people reach the site.",
+                "SD_ALLOWED_HOSTS allows every host name.",
+                hint="List the names of the site.",
                 id="sd.W002",
             )
         )
     if not settings.SESSION_COOKIE_SECURE:
         hint = (
-            "Put a proxy with https in front and set SD_HTTPS=true: passwords travel in the clear"
-            " otherwise."
+            "Use a proxy with https and set SD_HTTPS=true. Otherwise passwords are sent"
+            " unencrypted."
         )
-        found.append(
-            Warning("The site does not know that it is reached by https.", hint=hint, id="sd.W003")
-        )
-    return found
+        warnings.append(Warning("SD_HTTPS is not set.", hint=hint, id="sd.W003"))
+    return warnings
 
 
 @register(deploy=True)
 def stores_fit_several_machines(
     app_configs: Sequence[AppConfig] | None, **_: Any
 ) -> list[CheckMessage]:
-    """SQLite and the embedded broker serve one machine."""
+    """Check that PostgreSQL comes with Redis; the embedded broker serves one machine only."""
     if settings.REDIS_URL or connection.vendor == "sqlite":
         return []
-    hint = (
-        "Set REDIS_URL if workers run on other machines; the embedded broker serves this one only."
-    )
+    hint = "Set REDIS_URL if workers run on other machines, which cannot reach the embedded broker."
     return [Warning("PostgreSQL is used with the embedded broker.", hint=hint, id="sd.W004")]

@@ -1,4 +1,4 @@
-"""Logging through structlog: keys and values, never a document's text."""
+"""Logging with structlog: keys and values, but never a document's text."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ _SHARED: list[Any] = [
 
 
 def logging_config(level: str, *, as_json: bool) -> dict[str, Any]:
-    """Django's LOGGING: one handler on standard error, as JSON lines or for reading."""
+    """Return Django's LOGGING: one handler on standard error, as JSON lines or plain text."""
     structlog.configure(
         processors=[*_SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
-    # Plain tracebacks: the renderer's own would show local variables, and with them texts of
-    # documents.
-    for_reading = structlog.dev.ConsoleRenderer(
+    # Plain tracebacks: structlog's own would show local variables, and so texts of documents.
+    renderer: Any = structlog.dev.ConsoleRenderer(
         colors=False, exception_formatter=structlog.dev.plain_traceback
     )
-    renderer = structlog.processors.JSONRenderer() if as_json else for_reading
+    if as_json:
+        renderer = structlog.processors.JSONRenderer()
     return {
         "version": 1,
         "disable_existing_loggers": False,

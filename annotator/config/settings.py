@@ -1,9 +1,9 @@
-"""Django settings. Values that a deployment may change come from ``environment`` alone."""
+"""Django settings. Values that a deployment may change come from ``environment``."""
 
 from __future__ import annotations
 
 from annotator.config import environment as env
-from annotator.config.admin_site import admin_panel
+from annotator.config.admin_site import unfold_settings
 from annotator.config.logging import logging_config
 
 BASE_DIR = env.ROOT
@@ -157,20 +157,19 @@ CONTENT_SECURITY_POLICY = {
         "form-action": ["'self'"],
         "frame-ancestors": ["'none'"],
     },
-    # Unfold's admin is built on Alpine, which evaluates expressions in attributes;
-    # annotator.common.csp loosens it there alone.
+    # annotator.common.csp allows the admin's pages more, because Unfold uses Alpine.
 }
 
-# Work in the background
+# Background jobs
 REDIS_URL = env.REDIS_URL
 JOB_HEARTBEAT_TIMEOUT = env.JOB_HEARTBEAT_TIMEOUT
 JOB_HEARTBEAT_SECONDS = env.JOB_HEARTBEAT_SECONDS
 JOB_SWEEP_SECONDS = env.JOB_SWEEP_SECONDS
 CELERY_BROKER_URL = env.broker_url()
 BROKER_SOCKET = env.BROKER_SOCKET
-# A message is taken off the queue as its task begins (early acknowledgement), and only when a
-# thread is free to begin it: a job that waits behind a long one stays in the queue, where another
-# worker can take it. Threads, because CUDA does not survive a fork.
+# A message leaves the queue when its task begins (early acknowledgement), and a task begins only
+# when a thread is free. So a job behind a long one stays in the queue, where another worker can
+# take it. The pool uses threads, because CUDA does not survive a fork.
 CELERY_TASK_ACKS_LATE = False
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_DISABLE_PREFETCH = True
@@ -206,8 +205,8 @@ REST_FRAMEWORK = {
 SPECTACULAR_SETTINGS = {
     "TITLE": "sd-curator",
     "DESCRIPTION": (
-        "Projects, legends, jobs, exports and models by the same services as the site. Offsets are"
-        " Unicode code points, half open."
+        "Projects, legends, jobs, exports and models, through the same services as the site."
+        " Offsets are Unicode code points, half open."
     ),
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
@@ -223,4 +222,4 @@ SPECTACULAR_SETTINGS = {
 }
 
 LOGGING = logging_config(env.LOG_LEVEL, as_json=env.LOG_JSON)
-UNFOLD = admin_panel()
+UNFOLD = unfold_settings()

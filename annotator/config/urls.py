@@ -1,4 +1,4 @@
-"""Where each room's pages begin."""
+"""The addresses of each app's pages."""
 
 from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
@@ -7,7 +7,7 @@ from django.urls import include, path
 from annotator.learning.views.known_models import known_models
 from annotator.review.views.keys import keys
 
-# One door for everybody: single sign-on and second factors hold for the panel too.
+# The admin site uses the site's own sign-in, with single sign-on and second factors.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 
 urlpatterns = [

@@ -33,7 +33,7 @@ FIRST_ADMIN: Final = "admin"
 DEMO_CURATOR: Final = "demo-curator"
 _POLL_SECONDS: Final = 0.5
 _DESCRIPTION: Final = (
-    "Legends written for trying things out: genes and drugs exist, experiments are invented. Some"
+    "Legends for first steps. The genes and drugs exist, the experiments are invented. Some legends"
     " are tagged by hand."
 )
 
@@ -42,8 +42,8 @@ _DESCRIPTION: Final = (
 class Account:
     """An account to sign in with.
 
-    ``password`` is the one in the credentials file; it is empty if the file has none or it was
-    changed since.
+    ``password`` comes from the credentials file. It is empty if the file has none, or if the user
+    has changed it.
     """
 
     username: str
@@ -60,7 +60,7 @@ class Demo:
 
 
 def credentials_path() -> Path:
-    """Return the path of the file with generated passwords; only this user can read it."""
+    """Return the path of the file with generated passwords, which only its owner can read."""
     return Path(settings.VAR_DIR) / "demo-credentials"
 
 
@@ -79,17 +79,12 @@ def prepare_demo() -> Demo:
         project = create_project(
             name=DEMO_NAME, slug=DEMO_SLUG, description=_DESCRIPTION, actor=admin
         )
-    if (
-        curator is not None
-        and not Membership.objects.filter(project=project, user=curator).exists()
-    ):
+    members = Membership.objects.filter(project=project)
+    if curator is not None and not members.filter(user=curator).exists():
         add_member(project=project, user=curator, role=Role.CURATOR, actor=admin)
     _import_legends(project, admin)
-    return Demo(
-        project,
-        admin,
-        tuple(account for account in (admin_account, curator_account) if account is not None),
-    )
+    accounts = tuple(filter(None, (admin_account, curator_account)))
+    return Demo(project, admin, accounts)
 
 
 def legends_to_tag(project: Project) -> int:
@@ -100,17 +95,17 @@ def legends_to_tag(project: Project) -> int:
 def tag_legends(
     site: Site, demo: Demo, *, timeout: float, on_progress: Callable[[int, int, str], None]
 ) -> Job:
-    """Have the worker tag the waiting legends, and wait until it has finished.
+    """Let the worker tag the waiting legends, and wait until it has finished.
 
-    Raises ``UserError`` with the job's own sentence if it fails, ``ProcessDiedError`` if the worker
-    or another process dies.
+    Raise ``UserError`` with the job's error if it fails, or ``ProcessDiedError`` if the worker or
+    another process dies.
     """
     job = _pretagging(demo)
     waited = 0.0
     while not job.is_final:
         if waited > timeout:
             raise UserError(
-                f"The worker has not tagged the demo's legends within {timeout:.0f} s; look into"
+                f"The worker did not tag the demo's legends within {timeout:.0f} s. See the logs in"
                 f" {site.log_dir}."
             )
         site.watch(_POLL_SECONDS)
@@ -153,7 +148,7 @@ def _pretagging(demo: Demo) -> Job:
     try:
         return start_pretagging(project=demo.project, actor=demo.admin)
     except JobConflictError:
-        # An earlier demo ended before its worker finished. The site hands the job out again.
+        # An earlier demo ended before its worker finished. A worker continues its job.
         waiting = Job.objects.unfinished().filter(scope=demo.project.scope).order_by("-id").first()
         if waiting is None:
             return start_pretagging(project=demo.project, actor=demo.admin)
@@ -185,8 +180,10 @@ def _person(username: str, *, what: str, is_superuser: bool) -> tuple[User | Non
     if user is not None:
         if username not in kept:
             return None, None
-        is_valid = user.check_password(kept[username])
-        return user, Account(username, what, kept[username] if is_valid else "", is_new=False)
+        password = kept[username]
+        if not user.check_password(password):
+            password = ""
+        return user, Account(username, what, password, is_new=False)
     password = secrets.token_urlsafe(12)
     with transaction.atomic():
         user = User.objects.create_user(
@@ -205,14 +202,14 @@ def _stored_passwords() -> dict[str, str]:
 
 
 def _store_passwords(passwords: dict[str, str]) -> None:
-    """Replace the file in one step. No other user can read it at any time."""
+    """Replace the file in one step; other users can read neither the old nor the new file."""
     path = credentials_path()
     new = path.with_suffix(".new")
     new.unlink(missing_ok=True)
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(
-            "# The demo's users and their first passwords. Remove this file once you changed"
+            "# The demo's users and their first passwords. Remove this file after you have changed"
             " them.\n"
         )
         file.writelines(f"{username} {password}\n" for username, password in passwords.items())
@@ -225,6 +222,5 @@ def _import_legends(project: Project, admin: User) -> None:
     )
     if not project.documents.exists():
         raise UserError(
-            f"The demo's legends are damaged: {report['problems'][0]}. Get the program's files"
-            " again."
+            f"The demo's legends are damaged: {report['problems'][0]}. Install the program again."
         )

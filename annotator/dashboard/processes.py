@@ -1,16 +1,17 @@
-"""The processes of a running site on one machine: started, watched and ended together."""
+"""The processes of a site on one machine, which start and end together."""
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
 import errno
+import math
 import shutil
 import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -20,10 +21,10 @@ import psutil
 
 from annotator.common.errors import UserError
 
-#: Seconds that a process may take to end before it is killed.
+#: Seconds until a process that does not end is killed.
 GRACE_SECONDS: Final = 10.0
 _STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_LAST_WORDS_LINES: Final = 12
+_N_LAST_LINES: Final = 12
 _PR_SET_CHILD_SUBREAPER: Final = 36
 _TAKEN: Final = (errno.EADDRINUSE, errno.EACCES)
 
@@ -35,8 +36,8 @@ class ProcessDiedError(UserError):
 class Processes:
     """Child processes by name, each in its own session with its output in ``log_dir/NAME.log``.
 
-    Leaving the context ends all of them and their descendants, the last started first. On a
-    terminal Ctrl-C reaches only this process, which then ends the others in order.
+    Leaving the context ends all of them and their descendants, beginning with the last one. On a
+    terminal, Ctrl-C reaches only this process, which then ends the others in order.
     """
 
     def __init__(self, log_dir: Path) -> None:
@@ -56,7 +57,8 @@ class Processes:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        with _ignoring_signals():
+        # A second Ctrl-C must not interrupt ``stop``, which takes a limited time.
+        with _handling_stop_signals(signal.SIG_IGN):
             self.stop()
 
     def start(
@@ -86,20 +88,23 @@ class Processes:
         for name, process in self._processes.items():
             code = process.poll()
             if code is not None:
-                how = f"exit code {code}" if code >= 0 else signal.Signals(-code).name
-                last_words = f"Its last lines in {self._log(name)}:\n{self._last_words(name)}"
+                reason = f"exit code {code}"
+                if code < 0:
+                    reason = signal.Signals(-code).name
                 raise ProcessDiedError(
-                    f"The {name} ended unexpectedly ({how}), so all processes were stopped."
-                    f" {last_words}"
+                    f"The {name} ended unexpectedly ({reason}), so all processes were stopped."
+                    f" Its last lines in {self._log(name)}:\n{self._last_lines(name)}"
                 )
 
     def watch(self, seconds: float | None = None) -> None:
-        """Wait forever, or for ``seconds``, while all processes run.
+        """Wait for ``seconds``, or forever, while all processes run.
 
-        Raises ``ProcessDiedError``.
+        Raise ``ProcessDiedError`` if one ends.
         """
-        deadline = None if seconds is None else time.monotonic() + seconds
-        while deadline is None or time.monotonic() < deadline:
+        if seconds is None:
+            seconds = math.inf
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
             self.check()
             time.sleep(0.25)
 
@@ -112,50 +117,50 @@ class Processes:
         for process in self._processes.values():
             _kill_after(process, deadline)
         self._processes.clear()
-        left = self._descendants()
-        for descendant in left:
+        descendants = self._descendants()
+        for descendant in descendants:
             _signal(descendant, signal.SIGTERM)
-        _, stubborn = psutil.wait_procs(left, timeout=GRACE_SECONDS / 2)
-        for descendant in stubborn:
+        _, running = psutil.wait_procs(descendants, timeout=GRACE_SECONDS / 2)
+        for descendant in running:
             _signal(descendant, signal.SIGKILL)
-        psutil.wait_procs(stubborn, timeout=GRACE_SECONDS / 2)
+        psutil.wait_procs(running, timeout=GRACE_SECONDS / 2)
 
     def _descendants(self) -> list[psutil.Process]:
         """Return the descendants that still run, including orphans that this process adopted."""
-        children = [
-            child for child in psutil.Process().children() if child.pid not in self._not_mine
-        ]
-        return [*children, *(grandchild for child in children for grandchild in _children(child))]
+        descendants = []
+        for child in psutil.Process().children():
+            if child.pid not in self._not_mine:
+                descendants.append(child)
+                descendants += _children(child)
+        return descendants
 
     def _log(self, name: str) -> Path:
         return self._log_dir / f"{name.replace(' ', '-')}.log"
 
-    def _last_words(self, name: str) -> str:
+    def _last_lines(self, name: str) -> str:
         lines = self._log(name).read_text(encoding="utf-8", errors="replace").splitlines()
-        return "\n".join(f"    {line}" for line in lines[-_LAST_WORDS_LINES:]) or "    (no output)"
+        if not lines:
+            return "    (no output)"
+        return "\n".join(f"    {line}" for line in lines[-_N_LAST_LINES:])
 
 
 @contextmanager
 def stopping_on_signals() -> Iterator[None]:
-    """Raise ``KeyboardInterrupt`` on SIGTERM and on a terminal's hang-up, as on Ctrl-C."""
+    """Raise ``KeyboardInterrupt`` on SIGTERM and SIGHUP too, as on Ctrl-C."""
 
     def interrupt(signum: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    before = {each: signal.signal(each, interrupt) for each in _STOP_SIGNALS}
-    try:
+    with _handling_stop_signals(interrupt):
         yield
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
 
 
 def listening_socket(host: str, port: int, *, n_tries: int = 50) -> socket.socket:
     """Return a socket that listens on ``port`` or the next free one.
 
-    The caller passes the socket on, so no other process can take the port in between.
+    The caller passes the open socket on, so that no other process can take the port.
 
-    Raises ``UserError`` if ``host`` is not an address of this machine or no port is free.
+    Raise ``UserError`` if ``host`` is not an address of this machine, or no port is free.
     """
     for candidate in [*range(port, min(port + n_tries, 65536)), 0]:
         listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
@@ -169,33 +174,36 @@ def listening_socket(host: str, port: int, *, n_tries: int = 50) -> socket.socke
             listening.close()
             if error.errno not in _TAKEN:
                 raise UserError(
-                    f"The site cannot listen on {host}: {error.strerror}. Name an address of this"
-                    " machine with --host."
+                    f"The site cannot listen on {host}: {error.strerror}. Choose an address of"
+                    " this machine with --host."
                 ) from error
         else:
             return listening
-    raise UserError(f"No port is free on {host}. Stop another program, or name a port with --port.")
+    raise UserError(
+        f"No port is free on {host}. Stop another program, or choose a port with --port."
+    )
 
 
 @contextmanager
-def _ignoring_signals() -> Iterator[None]:
-    """A second Ctrl-C must not interrupt the end of the processes; that end takes a limited
-    time."""
-    before = {each: signal.signal(each, signal.SIG_IGN) for each in _STOP_SIGNALS}
+def _handling_stop_signals(handler: Callable[..., object] | signal.Handlers) -> Iterator[None]:
+    """Handle the stop signals with ``handler`` inside the block."""
+    previous = {signum: signal.signal(signum, handler) for signum in _STOP_SIGNALS}
     try:
         yield
     finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
+        for signum, previous_handler in previous.items():
+            signal.signal(signum, previous_handler)
 
 
 def _dying_with_parent() -> list[str]:
-    """Return a command prefix that ends the command with this process, even if it is killed.
+    """Return a prefix that ends a command together with this process, even if that is killed.
 
     Debian always has setpriv.
     """
     setpriv = shutil.which("setpriv")
-    return [setpriv, "--pdeathsig", "TERM", "--"] if setpriv else []
+    if setpriv is None:
+        return []
+    return [setpriv, "--pdeathsig", "TERM", "--"]
 
 
 def _adopt_orphans() -> None:

@@ -1,4 +1,4 @@
-"""The whole site on one machine: broker, worker and web server, as containers start them."""
+"""A complete site on one machine: broker, worker and web server, started like containers."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Site:
     def start_web(self, *, host: str, port: int) -> str:
         """Start the web server on ``port`` or the next free one; return its address.
 
-        Waits until the server answers. Raises ``UserError``.
+        Wait until the server answers. Raise ``UserError`` if it does not.
         """
         with listening_socket(host, port) as listening:
             bound = listening.getsockname()[1]
@@ -57,10 +57,12 @@ class Site:
                 pass_fds=[listening.fileno()],
             )
         self._wait_for_web(host, bound)
-        return f"http://{f'[{host}]' if ':' in host else host}:{bound}/"
+        if ":" in host:
+            host = f"[{host}]"
+        return f"http://{host}:{bound}/"
 
     def watch(self, seconds: float | None = None) -> None:
-        """Wait while all processes run. Raises ``ProcessDiedError``."""
+        """Wait while all processes run. Raise ``ProcessDiedError`` if one ends."""
         connections.close_all()
         self.processes.watch(seconds)
 
@@ -69,7 +71,7 @@ class Site:
         while not _answers(host, port):
             if time.monotonic() > deadline:
                 raise UserError(
-                    f"The web server did not answer within {_START_SECONDS:.0f} s; look into"
+                    f"The web server did not answer within {_START_SECONDS:.0f} s. See the logs in"
                     f" {self.log_dir}."
                 )
             self.processes.watch(0.25)
@@ -79,8 +81,8 @@ class Site:
 def local_site() -> Iterator[Site]:
     """Start the broker and yield the site; end all processes on exit, also after an error.
 
-    SIGTERM and a hang-up interrupt like Ctrl-C. Raises ``UserError`` if another such site runs on
-    the same VAR folder.
+    SIGTERM and SIGHUP interrupt like Ctrl-C. Raise ``UserError`` if another site runs on the same
+    VAR folder.
     """
     with ExitStack() as stack:
         stack.enter_context(stopping_on_signals())
@@ -95,7 +97,7 @@ def log_dir() -> Path:
 
 @contextmanager
 def _alone(path: Path) -> Iterator[None]:
-    """Hold a lock that the kernel releases when this process ends, so that none is ever stale."""
+    """Hold a lock that the kernel releases when this process ends, so that it is never stale."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+", encoding="ascii") as file:
         try:
@@ -115,12 +117,12 @@ def _alone(path: Path) -> Iterator[None]:
 
 @contextmanager
 def _running_broker() -> Iterator[None]:
-    """Use the Redis that REDIS_URL names, or else start an embedded Valkey."""
+    """Use the Redis server at REDIS_URL, or start an embedded Valkey if it is not set."""
     if settings.REDIS_URL:
         if not broker.is_reachable():
             raise UserError(
-                "The Redis server that REDIS_URL names does not answer. Start it, or unset"
-                " REDIS_URL to use the embedded broker."
+                "The Redis server at REDIS_URL does not answer. Start it, or unset REDIS_URL to use"
+                " the embedded broker."
             )
         yield
         return
@@ -132,19 +134,19 @@ def _running_broker() -> Iterator[None]:
 
 
 def _end_orphaned_broker() -> None:
-    """End a broker left by a killed site. We hold the lock, so no running site uses it."""
+    """End a broker that a killed site left. This process has the lock, so no site uses it."""
     client = redis.Redis(unix_socket_path=str(settings.BROKER_SOCKET), socket_connect_timeout=2)
     try:
         client.shutdown(nosave=True)
     except redis.ConnectionError:
-        pass  # no broker answers, so none was left
+        pass  # no broker is running
     finally:
         client.close()
 
 
 @contextmanager
 def _ignoring_the_terminal() -> Iterator[None]:
-    """Start processes that ignore Ctrl-C: the broker must outlive the worker, which needs it."""
+    """Let processes that start here ignore Ctrl-C: the broker must outlive the worker."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
     try:
         yield
@@ -153,14 +155,14 @@ def _ignoring_the_terminal() -> Iterator[None]:
 
 
 def _environment() -> dict[str, str]:
-    """Return our environment with this interpreter first: the entrypoint runs ``python``."""
-    return dict(os.environ) | {
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-    }
+    """Return our environment with this interpreter first on PATH, where the entrypoint finds it."""
+    path = os.environ.get("PATH", os.defpath)
+    return dict(os.environ) | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{path}"}
 
 
 def _answers(host: str, port: int) -> bool:
-    target = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
+    # "Every address" is what the server listens on; a client needs one of them.
+    target = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
     connection = http.client.HTTPConnection(target, port, timeout=5)
     try:
         connection.request("GET", "/healthz", headers={"Host": "localhost"})

@@ -1,7 +1,7 @@
-"""The demo corpus: invented figure legends written for this project, some tagged by hand.
+"""The demo corpus: invented figure legends that were written for this project.
 
-The experiments, numbers and papers are invented; the genes, drugs, cell lines and methods exist.
-See README.md.
+Some are tagged by hand. The experiments, numbers and papers are invented; the genes, drugs, cell
+lines and methods exist. See README.md.
 """
 
 from __future__ import annotations
@@ -18,14 +18,13 @@ __all__ = ["LEGENDS", "load_demo"]
 
 
 def load_demo() -> list[Document]:
-    """All figures, paper by paper and in the order of the paper.
+    """Return all figures, paper by paper and in the order of each paper.
 
     ``attributes["gold"]`` says whether a figure was tagged by hand (``gold`` holds its entities) or
-    only its panels were marked (``gold`` is empty); ``attributes["paper_title"]`` names the paper.
-    Raises ``FormatError`` if a file is damaged.
+    has only its panels marked (``gold`` is empty). ``attributes["paper_title"]`` names the paper.
+    Raise ``FormatError`` if a file is damaged.
     """
-    return [
-        document
-        for path in sorted(LEGENDS.glob("*.txt"))
-        for document in read_paper(path.read_text(encoding="utf-8"), where=path.name)
-    ]
+    documents: list[Document] = []
+    for path in sorted(LEGENDS.glob("*.txt")):
+        documents += read_paper(path.read_text(encoding="utf-8"), where=path.name)
+    return documents

@@ -1,12 +1,12 @@
-r"""The markup in which the demo's legends are written, and its one reader.
+r"""Read the markup in which the demo's legends are written.
 
-A file is a paper: lines that begin with ``@`` are the frame, all other lines are text of the part
-they follow. See README.md beside this module for the whole rule. In short::
+A file is a paper. Lines that begin with ``@`` name its parts, and all other lines are the text of
+the part before them. README.md in this folder has all rules. In short::
 
     @paper 10.5555/sdc.demo.01
-    @paper-title What the paper is about
+    @paper-title The title of the paper
     @figure 1 gold
-    @title What the figure shows
+    @title The title of the figure
     @label Figure 1
     @panel A
     (A) [[Immunoblotting|assay]] of [[HeLa|cell:b]] cells without [[ATG5|gene:c]].
@@ -32,7 +32,7 @@ from ner_engine.schema import (
 )
 from ner_engine.text import collapse_white_space
 
-#: The short names of the entity labels, as they stand after ``|``.
+#: The short names of the labels, which follow ``|``.
 LABELS: Final = {
     "mol": "SMALL_MOLECULE",
     "gene": "GENEPROD",
@@ -43,7 +43,7 @@ LABELS: Final = {
     "assay": "EXP_ASSAY",
     "dis": "DISEASE",
 }
-#: The short names of the roles, as they stand after ``:``.
+#: The short names of the roles, which follow ``:``.
 ROLES: Final = {"c": CONTROLLED_VAR, "m": MEASURED_VAR, "b": BORING}
 #: Labels that have no role in SourceData.
 ROLELESS_LABELS: Final = ("EXP_ASSAY", "DISEASE")
@@ -51,13 +51,17 @@ ROLELESS_LABELS: Final = ("EXP_ASSAY", "DISEASE")
 _FRAME = re.compile(r"@(paper|paper-title|figure|title|label|panel)(?: +(.*))?")
 _FIGURE = re.compile(r"(\S+) (gold|panels)")
 _PIECE = re.compile(
-    r"\\u\{(?P<code>[0-9A-Fa-f]{1,6})\}|\\(?P<escaped>[\\\[\]|@#])|(?P<open>\[\[)|\|(?P<kind>[a-z]+(?::[a-z])?)\]\]|(?P<bad>\\|\]\])"
+    r"\\u\{(?P<code>[0-9A-Fa-f]{1,6})\}"
+    r"|\\(?P<escaped>[\\\[\]|@#])"
+    r"|(?P<open>\[\[)"
+    r"|\|(?P<kind>[a-z]+(?::[a-z])?)\]\]"
+    r"|(?P<bad>\\|\]\])"
 )
 
 
 @dataclass
 class _Part:
-    """A titled piece of a figure (title, label or panel) while its lines are collected."""
+    """A title, label or panel of a figure while its lines are collected."""
 
     kind: str
     argument: str
@@ -77,17 +81,17 @@ class _Figure:
 
 @dataclass(frozen=True)
 class _Marked:
-    """Plain text with the spans that its markup named; offsets are code points into ``text``."""
+    """Plain text and the spans of its markup; offsets are code points in ``text``."""
 
     text: str
     spans: tuple[Span, ...]
 
 
 def read_paper(source: str, *, where: str) -> Iterator[Document]:
-    """The figures of one paper in order, each a document with offsets in code points.
+    """Yield the figures of one paper in order, each as a document with offsets in code points.
 
-    ``source`` is the file's text and ``where`` its name, which errors repeat with the line. Raises
-    ``FormatError`` for anything that is not the markup; nothing is guessed or left out.
+    ``source`` is the text of the file, and ``where`` its name for errors. Raise ``FormatError`` for
+    anything that is not valid markup.
     """
     doi, paper_title, figures = _frame(source, where)
     seen: set[str] = set()
@@ -102,7 +106,7 @@ def read_paper(source: str, *, where: str) -> Iterator[Document]:
 
 
 def _frame(source: str, where: str) -> tuple[str, str, list[_Figure]]:
-    """The paper's DOI and title, and its figures with their parts still unread."""
+    """Return the paper's DOI and title, and its figures with unread parts."""
     head = {"paper": "", "paper-title": ""}
     figures: list[_Figure] = []
     for number, line in enumerate(source.split("\n"), start=1):
@@ -112,7 +116,7 @@ def _frame(source: str, where: str) -> tuple[str, str, list[_Figure]]:
         if not line.startswith("@"):
             if not figures or not figures[-1].parts:
                 raise FormatError(
-                    "text stands before the first @title, @label or @panel of its figure",
+                    "text precedes the first @title, @label or @panel of its figure",
                     where=f"{where}:{number}",
                 )
             figures[-1].parts[-1].lines.append(line)
@@ -127,7 +131,7 @@ def _frame(source: str, where: str) -> tuple[str, str, list[_Figure]]:
         elif kind == "figure":
             figures.append(_figure(argument, number, where))
         elif not figures:
-            raise FormatError(f"@{kind} stands before the first @figure", where=f"{where}:{number}")
+            raise FormatError(f"@{kind} precedes the first @figure", where=f"{where}:{number}")
         else:
             figures[-1].parts.append(_part(kind, argument, number))
     if not head["paper"] or not head["paper-title"] or not figures:
@@ -158,14 +162,17 @@ def _figure(argument: str, line: int, where: str) -> _Figure:
 
 
 def _part(kind: str, argument: str, line: int) -> _Part:
-    """A panel's argument is its marker; the argument of a title or label is its text."""
+    """Return the part; a panel's argument is its letter, that of a title or label its text."""
     if kind == "panel":
         return _Part(kind, argument, line)
-    return _Part(kind, "", line, [argument] if argument else [])
+    part = _Part(kind, "", line)
+    if argument:
+        part.lines.append(argument)
+    return part
 
 
 def _refuse_invisible(line: str, where: str) -> None:
-    r"""Refuse invisible characters: they must be written ``\u{…}``, so that a reader sees them."""
+    r"""Raise ``FormatError`` for an invisible character, which must be written as ``\u{…}``."""
     for char in line:
         if char != " " and unicodedata.category(char) in {"Zs", "Zl", "Zp", "Cf", "Cc"}:
             raise FormatError(
@@ -175,7 +182,7 @@ def _refuse_invisible(line: str, where: str) -> None:
 
 
 def _document(figure: _Figure, doi: str, paper_title: str, where: str) -> Document:
-    """Title, label and panels joined with one space; each panel is a segment."""
+    """Return the figure as a document: title, label and panels, joined with single spaces."""
     _check_order(figure, where)
     identifier = f"{doi.rpartition('/')[2]}-f{figure.number}"
     text, title, label = "", "", ""
@@ -183,8 +190,10 @@ def _document(figure: _Figure, doi: str, paper_title: str, where: str) -> Docume
     spans: list[Span] = []
     for part in figure.parts:
         marked = _read_part(part, where)
-        start = len(text) + (1 if text else 0)
-        text = f"{text} {marked.text}" if text else marked.text
+        if text:
+            text += " "
+        start = len(text)
+        text += marked.text
         if part.kind == "panel":
             segments.append(_segment(part, identifier, start, len(text), where))
         elif part.kind == "title":
@@ -216,7 +225,7 @@ def _check_order(figure: _Figure, where: str) -> None:
     kinds = [part.kind for part in figure.parts]
     if kinds[:2] != ["title", "label"] or set(kinds[2:]) != {"panel"}:
         raise FormatError(
-            "a figure is one @title, one @label and then at least one @panel",
+            "a figure needs one @title, one @label and then at least one @panel",
             where=f"{where}:{figure.line}",
         )
     letters = [part.argument for part in figure.parts[2:]]
@@ -244,8 +253,10 @@ def _moved(span: Span, by: int, identifier: str) -> Span:
 
 
 def _read_part(part: _Part, where: str) -> _Marked:
-    """The part's lines as one text: a line break in the file is one space, runs of U+0020 are one
-    space, all else stays."""
+    """Return the part's lines as one text, in which line breaks and runs of U+0020 are one space.
+
+    All other characters are kept.
+    """
     place = f"{where}:{part.line}"
     marked = read_inline(collapse_white_space(" ".join(part.lines)).strip(" "), where=place)
     if not marked.text.strip():
@@ -254,12 +265,12 @@ def _read_part(part: _Part, where: str) -> _Marked:
 
 
 def read_inline(source: str, *, where: str) -> _Marked:
-    r"""Text and spans of ``source``, in which ``[[surface|label:role]]`` is a span and ``\u{A0}`` a
-    character by its code.
+    r"""Return the text and the spans of ``source``.
 
-    Spans never nest or overlap; two may touch. Raises ``FormatError`` for an unknown label or role,
-    a role that the label cannot have, a span that is empty, open or begins or ends in white space,
-    and a stray ``]]`` or backslash.
+    ``[[surface|label:role]]`` is a span, and ``\u{A0}`` a character by its code. Spans may touch,
+    but not nest or overlap. Raise ``FormatError`` for an unknown label or role, a role that the
+    label cannot have, a span that is empty, not closed, or begins or ends with white space, and for
+    a stray ``]]`` or backslash.
     """
     pieces: list[str] = []
     spans: list[Span] = []
@@ -307,7 +318,7 @@ def read_inline(source: str, *, where: str) -> _Marked:
 def _character(code: str, where: str) -> str:
     value = int(code, 16)
     if value > 0x10FFFF or 0xD800 <= value <= 0xDFFF:
-        raise FormatError(f"U+{code} is no character", where=where)
+        raise FormatError(f"U+{code} is not a character", where=where)
     return chr(value)
 
 
@@ -326,6 +337,6 @@ def _span(start: int, surface: str, kind: str, where: str) -> Span:
         raise FormatError(f"«{surface}» is {label}, whose only role is b (BORING)", where=where)
     if not surface or surface != surface.strip():
         raise FormatError(
-            f"the span «{surface}» is empty or begins or ends in white space", where=where
+            f"the span «{surface}» is empty, or begins or ends with white space", where=where
         )
     return Span(start, start + len(surface), label, surface, role=role)

@@ -1,4 +1,7 @@
-"""Pages in place of allauth's: the site sends no mail, so an administrator helps."""
+"""The page that replaces allauth's pages of email and forgotten passwords.
+
+The site sends no email, so administrators change addresses and reset passwords.
+"""
 
 from __future__ import annotations
 

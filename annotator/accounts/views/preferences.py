@@ -16,7 +16,7 @@ THEMES = ("", "light", "dark")
 @login_required
 @require_POST
 def preferences(request: HttpRequest) -> HttpResponse:
-    """Set the theme ("" follows the system) and go back to where the user was."""
+    """Set the theme ("" follows the system) and return to the page that the user was on."""
     theme = request.POST.get("theme", "")
     if theme not in THEMES:
         return HttpResponseBadRequest("There is no such theme.")
@@ -27,4 +27,6 @@ def preferences(request: HttpRequest) -> HttpResponse:
     is_ours = url_has_allowed_host_and_scheme(
         target, allowed_hosts={request.get_host()}, require_https=request.is_secure()
     )
-    return redirect(target if is_ours else "dashboard:home")
+    if is_ours:
+        return redirect(target)
+    return redirect("dashboard:home")

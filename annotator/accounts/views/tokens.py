@@ -20,7 +20,7 @@ class TokenForm(forms.Form):
     name = forms.CharField(
         label="Name",
         max_length=100,
-        help_text="Say what will use the token, such as: nightly export on the lab's server.",
+        help_text="The program that will use the token, such as: nightly export of the lab.",
     )
     days = forms.IntegerField(
         label="Valid for (days)",
@@ -38,9 +38,11 @@ class TokenForm(forms.Form):
 def tokens(request: HttpRequest) -> HttpResponse:
     """List the user's tokens; POST creates one and shows its secret once."""
     user = signed_in(request)
-    form = TokenForm(request.POST if request.method == "POST" else None)
+    form = TokenForm()
+    if request.method == "POST":
+        form = TokenForm(request.POST)
     secret = ""
-    if request.method == "POST" and form.is_valid():
+    if form.is_valid():
         try:
             _, secret = create_token(
                 user=user,
@@ -51,13 +53,13 @@ def tokens(request: HttpRequest) -> HttpResponse:
             form = TokenForm()
         except UserError as error:
             form.add_error(None, str(error))
-    is_refused = request.method == "POST" and not secret
+    status = 422 if request.method == "POST" and not secret else 200
     context = {
         "form": form,
         "secret": secret,
         "tokens": ApiToken.objects.filter(user=user, revoked_at=None),
     }
-    return render(request, "accounts/tokens.html", context, status=422 if is_refused else 200)
+    return render(request, "accounts/tokens.html", context, status=status)
 
 
 @login_required

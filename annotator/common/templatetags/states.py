@@ -17,7 +17,7 @@ register = template.Library()
 def state_badge(row: Any) -> SafeString:
     """Return the badge of the row's state: ``{% state_badge job %}``.
 
-    A row that ``is_stopping`` says so until it has stopped.
+    If the row ``is_stopping``, the badge says so until it has stopped.
     """
     if getattr(row, "is_stopping", False):
         return _badge("stopping", Badge.WARN)

@@ -29,6 +29,7 @@ def home(request: HttpRequest) -> HttpResponse:
         "projects": [(project, counts[project.pk]) for project in projects],
         "unfinished": jobs[:_SHOWN_JOBS],
         "may_create": may_create_project(request.user),
-        "unheard": sorted(set(Queue.values) - live_queues()) if request.user.is_staff else [],
     }
+    if request.user.is_staff:
+        context["queues_without_worker"] = sorted(set(Queue.values) - live_queues())
     return render(request, "dashboard/home.html", context)

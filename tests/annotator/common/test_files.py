@@ -47,7 +47,7 @@ def test_leftovers_of_a_killed_process_are_removed(
 def test_disk_errors_are_explained_and_others_are_logged() -> None:
     full = OSError(errno.ENOSPC, "No space left on device", "/data/x.jsonl")
     assert sentence_of(full).startswith(
-        "A file could not be written to /data/x.jsonl (No space left on device). Make room"
+        "A file could not be written to /data/x.jsonl (No space left on device). Free disk"
     )
     assert sentence_of(UserError("Choose another.")) == "Choose another."
     assert sentence_of(EngineError("no labels")) == "no labels"

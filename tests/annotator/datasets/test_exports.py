@@ -258,7 +258,7 @@ def test_a_folder_that_cannot_be_written_is_told_in_a_sentence(
     )
     assert ended.code == 2
     assert "could not be written" in ended.err
-    assert "Make room on the disk, or let the site write there" in ended.err
+    assert "Free disk space, or give the site permission to write there" in ended.err
 
 
 def test_a_full_disk_in_the_middle_leaves_nothing_half_written(

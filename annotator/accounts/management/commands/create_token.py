@@ -14,7 +14,7 @@ from annotator.common.errors import UserError
 
 
 class Command(JsonCommand):
-    help = "Make an API token for a user. It is printed this once and kept only as a hash."
+    help = "Create an API token for a user. It is printed once, and only its hash is stored."
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
@@ -22,16 +22,19 @@ class Command(JsonCommand):
         parser.add_argument(
             "--name",
             default="made on the command line",
-            help="what will use it (default: %(default)s)",
+            help="the program that will use it (default: %(default)s)",
         )
         parser.add_argument(
-            "--days", type=int, help="days until it expires (default: valid until it is revoked)"
+            "--days", type=int, help="days until it expires (default: it never expires)"
         )
 
     def perform(self, *, username: str, name: str, days: int | None, **options: Any) -> Outcome:
         user = User.objects.filter(username=username, is_active=True).first()
         if user is None:
-            raise UserError(f'There is no active user "{username}".')
+            raise UserError(
+                f'There is no active user "{username}". Create one with manage.py createsuperuser,'
+                " or on the admin pages."
+            )
         token, secret = create_token(user=user, name=name, days=days, actor=SYSTEM)
         summary = {
             "token": secret,

@@ -23,7 +23,7 @@ from annotator.dashboard.serving import Site, local_site
 
 class Command(JsonCommand):
     help = (
-        "Create a demo project, have a worker tag it, and serve the site until Ctrl-C. With --once"
+        "Create a demo project, let a worker tag it, and serve the site until Ctrl-C. With --once"
         " the site is not served, and the last line of output is a JSON summary. A second run"
         " changes nothing."
     )
@@ -35,8 +35,8 @@ class Command(JsonCommand):
             "--once",
             action="store_true",
             help=(
-                "do not serve: wait for the worker's tags, print a JSON summary, leave nothing"
-                " running"
+                "do not serve the site: wait until the worker has tagged, print a JSON summary and"
+                " end all processes"
             ),
         )
         parser.add_argument(
@@ -52,7 +52,7 @@ class Command(JsonCommand):
             "--timeout",
             type=float,
             default=900.0,
-            help="seconds to wait for the worker's tags (default: %(default)s)",
+            help="seconds to wait until the worker has tagged (default: %(default)s)",
         )
 
     def handle(self, *args: Any, as_json: bool, once: bool, **options: Any) -> None:
@@ -72,12 +72,10 @@ class Command(JsonCommand):
                 self._say_address(site.start_web(host=host, port=port), port, demo)
             n_waiting = legends_to_tag(demo.project)
             if n_waiting:
-                self.say(f"The worker tags {n_waiting} legends with the bundled model …")
+                self.say(f"The worker is tagging {n_waiting} legends with the bundled model …")
                 job = tag_legends(site, demo, timeout=timeout, on_progress=self.progress)
-                self.say(
-                    f"Tagged {n_waiting - legends_to_tag(demo.project)} of them; job {job.pk} has"
-                    " the report."
-                )
+                n_tagged = n_waiting - legends_to_tag(demo.project)
+                self.say(f"Tagged {n_tagged} legends; the report is in job {job.pk}.")
             summary = summary_of(demo) | {"seconds": round(time.monotonic() - began_at, 1)}
             if not once:
                 self._serve(site)
@@ -87,7 +85,7 @@ class Command(JsonCommand):
         )
 
     def say(self, line: str) -> None:
-        """Write a line for people: to stdout, or to stderr if stdout is for the JSON summary."""
+        """Write a line for people to stdout, or to stderr if stdout gets the JSON summary."""
         self._end_progress()
         self._voice.write(line, str)
         self._voice.flush()
@@ -101,25 +99,26 @@ class Command(JsonCommand):
             self.say("Stopping …")
 
     def _say_address(self, address: str, wanted_port: int, demo: Demo) -> None:
-        is_other = not address.endswith(f":{wanted_port}/")
-        self.say(
-            f"\nsd-curator runs at {address}"
-            + (f" (port {wanted_port} is in use)" if is_other else "")
-        )
+        note = ""
+        if not address.endswith(f":{wanted_port}/"):
+            note = f" (port {wanted_port} is in use)"
+        self.say(f"\nsd-curator runs at {address}{note}")
         for account in demo.accounts:
             self.say(f"  {account.username:<14} {_password_of(account):<20} ({account.what})")
         if any(account.is_new for account in demo.accounts):
-            self.say(f"These passwords are kept in {credentials_path()}, readable by you alone.")
+            self.say(f"The passwords are in {credentials_path()}, which only you can read.")
         elif any(account.password for account in demo.accounts):
-            self.say(f"Passwords are kept in {credentials_path()}.")
+            self.say(f"The passwords are in {credentials_path()}.")
         if demo.accounts:
             self.say(
-                f"Sign in as {demo.accounts[-1].username}, open “{demo.project}” and press"
-                " Review.\n"
+                f"Sign in as {demo.accounts[-1].username}, open “{demo.project}” and press Review"
+                " legends.\n"
             )
 
 
 def _password_of(account: Account) -> str:
     if account.is_new:
         return account.password
-    return "password as before" if account.password else "password changed"
+    if account.password:
+        return "password as before"
+    return "password changed"

@@ -101,9 +101,7 @@ def test_a_folder_that_takes_no_files_fails_the_run(
 ) -> None:
     (var / "file").touch()
     settings.RUNS_DIR = var / "file"
-    assert_failed_without_a_trace(
-        done(started(learned)), "could not be written", "Make room on the disk"
-    )
+    assert_failed_without_a_trace(done(started(learned)), "could not be written", "Free disk space")
 
 
 def test_a_full_disk_under_the_event_log_fails_the_run(
@@ -114,7 +112,7 @@ def test_a_full_disk_under_the_event_log_fails_the_run(
     run.folder.mkdir(parents=True)
     (run.folder / "events.jsonl").symlink_to("/dev/full")
     run = done(run)
-    assert_failed_without_a_trace(run, "No space left on device", "Make room on the disk")
+    assert_failed_without_a_trace(run, "No space left on device", "Free disk space")
 
 
 def test_a_folder_that_the_child_cannot_write_fails_the_run(
