@@ -48,7 +48,8 @@ _MARKERS: Final = {
 _FIGURE: Final = re.compile(_NUMBER)
 #: The words before a letter that is only mentioned.
 _REFERS: Final = re.compile(
-    r"(?:\b(?:in|of|from|see|and|or|for|as|with|to|by|than|[Pp]anels?|[Ff]igs?\.?|[Ff]igures?)\s|[(,]\s?)$"
+    r"(?:\b(?:in|of|from|see|and|or|for|as|with|to|by|than|[Pp]anels?|[Ff]igs?\.?|[Ff]igures?)\s"
+    r"|[(,]\s?)$"
 )
 _REFERS_LENGTH: Final = 12
 _ALONE: Final = re.compile(rf"{_LETTER}")

@@ -202,11 +202,15 @@ def _picture(page: Page) -> bytes:
 
 _PIXELS = """async (address) => {
     const image = new Image(); image.src = address; await image.decode();
-    const canvas = new OffscreenCanvas(image.width, image.height), drawn = canvas.getContext("2d"); drawn.drawImage(image, 0, 0);
+    const drawn = new OffscreenCanvas(image.width, image.height).getContext("2d");
+    drawn.drawImage(image, 0, 0);
     const pixels = drawn.getImageData(0, 0, image.width, image.height).data;
-    let text = ""; for (let i = 0; i < pixels.length; i += 32768) text += String.fromCharCode(...pixels.subarray(i, i + 32768));
+    let text = "";
+    for (let i = 0; i < pixels.length; i += 32768) {
+        text += String.fromCharCode(...pixels.subarray(i, i + 32768));
+    }
     return [image.width, image.height, btoa(text)];
-}"""  # noqa: E501
+}"""
 
 
 def with_palette(browser: Browser, png: bytes) -> bytes:

@@ -53,7 +53,7 @@ def run_with_events(
         except EngineError as error:
             emit({"event": "error", "message": str(error)})
             raise
-        except Exception as error:  # noqa: BLE001 - the parent reads the event, the log the traceback
+        except Exception as error:  # noqa: BLE001 - the parent process reads the event
             emit({"event": "error", "message": failure_sentence(error, args.out)})
             traceback.print_exc()
             return ExitCode.FAILED

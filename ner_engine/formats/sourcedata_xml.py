@@ -142,7 +142,7 @@ def parse_xml(stream: IO[bytes], name: str, *, allow_doctype: bool = False) -> e
         ) from error
     info = root.getroottree().docinfo
     internal = info.internalDTD
-    if internal is not None and any(True for _ in internal.iterentities()):  # type: ignore[union-attr]
+    if internal is not None and list(internal.iterentities()):  # type: ignore[union-attr]
         raise FormatError(
             "the file declares entities of its own, which is refused as unsafe; remove its DOCTYPE",
             where=name,

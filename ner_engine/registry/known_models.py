@@ -238,7 +238,8 @@ _MODELS: Final = (
         recipe="scibert-jnlpba",
     ),
     KnownModel(
-        "StivenLancheros/roberta-base-biomedical-clinical-es-finetuned-ner-CRAFT_AugmentedTransfer_EN",
+        "StivenLancheros/"
+        "roberta-base-biomedical-clinical-es-finetuned-ner-CRAFT_AugmentedTransfer_EN",
         "Spanish biomedical RoBERTa, trained on augmented CRAFT, then on CRAFT",
         id2label=_begin_first(_CRAFT_LABELS),
         scheme="craft",

@@ -256,8 +256,11 @@ def database_url() -> str:
     facts = connection.settings_dict
     if connection.vendor == "sqlite":
         return f"sqlite:///{facts['NAME']}"
+    address = f"{facts['HOST'] or '127.0.0.1'}:{facts['PORT'] or 5432}/{facts['NAME']}"
     credentials = f"{facts['USER']}:{facts['PASSWORD']}".rstrip(":")
-    return f"postgres://{credentials}{'@' if credentials else ''}{facts['HOST'] or '127.0.0.1'}:{facts['PORT'] or 5432}/{facts['NAME']}"  # noqa: E501
+    if credentials:
+        address = f"{credentials}@{address}"
+    return f"postgres://{address}"
 
 
 def process_environment(var: Path, broker_url: str) -> dict[str, str]:

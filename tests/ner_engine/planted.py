@@ -46,9 +46,10 @@ NAMES = {
     ),
 }
 _FILLERS = """
-    shown fixed stained washed counted imaged starved sorted scored blotted grown split frozen thawed plated treated sampled sliced pooled mounted
-    once twice briefly gently together daily early later again levels number length ratio mean median lower upper single double
-""".split()  # noqa: E501, SIM905
+    shown fixed stained washed counted imaged starved sorted scored blotted grown split frozen
+    thawed plated treated sampled sliced pooled mounted once twice briefly gently together daily
+    early later again levels number length ratio mean median lower upper single double
+""".split()  # noqa: SIM905
 
 
 def legend(number: int, *, papers: int = 40) -> Document:

@@ -34,10 +34,24 @@ from annotator.common.errors import UserError
 
 processes.GRACE_SECONDS = 1.0
 sleep = [sys.executable, "-c", "import time; time.sleep(600)"]
-deaf = [sys.executable, "-c", "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(600)"]
-breeding = [sys.executable, "-c", "import subprocess, sys, time; p = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'],"
-            " start_new_session=True); print('child', p.pid, flush=True); time.sleep(600)"]
-dying = [sys.executable, "-c", "import time; time.sleep(1); print('no space left'); raise SystemExit(7)"]
+deaf = [
+    sys.executable,
+    "-c",
+    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
+    " print('deaf', flush=True); time.sleep(600)",
+]
+breeding = [
+    sys.executable,
+    "-c",
+    "import subprocess, sys, time;"
+    " p = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'],"
+    " start_new_session=True); print('child', p.pid, flush=True); time.sleep(600)",
+]
+dying = [
+    sys.executable,
+    "-c",
+    "import time; time.sleep(1); print('no space left'); raise SystemExit(7)",
+]
 log_dir = Path(sys.argv[1])
 try:
     with processes.stopping_on_signals(), processes.Processes(log_dir) as running:
@@ -50,7 +64,7 @@ except KeyboardInterrupt:
     print("interrupted", flush=True)
 except UserError as error:
     print(error, flush=True)
-"""  # noqa: E501
+"""
 
 
 class Parent:

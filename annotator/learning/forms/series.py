@@ -55,7 +55,8 @@ class SeriesForm(forms.Form):
         cast("SnapshotField", self.fields["snapshot"]).queryset = snapshots
         cast("ModelField", self.fields["base"]).queryset = base_models(projects)
         names = [name for name, recipe in recipes().items() if self.accepts_task(recipe.task)]
-        self.fields["recipe"].choices = [(name, name) for name in names]  # type: ignore[attr-defined]
+        choices = [(name, name) for name in names]
+        self.fields["recipe"].choices = choices  # type: ignore[attr-defined]
         self.fields["recipe"].initial = DEFAULT_RECIPE
         self.order_fields(["snapshot", *self.option_names, "recipe", "base", "more"])
 

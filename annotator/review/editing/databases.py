@@ -43,9 +43,15 @@ _UNIPROT: Final = (
 )
 _NUMBER: Final = r"[1-9][0-9]{0,11}"
 _ORG: Final = "https://identifiers.org/{id}"
-_BAO: Final = "https://bioportal.bioontology.org/ontologies/BAO/?p=classes&conceptid=http%3A%2F%2Fwww.bioassayontology.org%2Fbao%23"
+_BAO: Final = (
+    "https://bioportal.bioontology.org/ontologies/BAO/?p=classes"
+    "&conceptid=http%3A%2F%2Fwww.bioassayontology.org%2Fbao%23"
+)
 _OBI: Final = "http://www.ontobee.org/ontology/OBI?iri=http://purl.obolibrary.org/obo/"
-_UBERON: Final = "https://www.ebi.ac.uk/ols/ontologies/uberon/terms?iri=http%3A%2F%2Fpurl.obolibrary.org%2Fobo%2FUBERON_"
+_UBERON: Final = (
+    "https://www.ebi.ac.uk/ols/ontologies/uberon/terms"
+    "?iri=http%3A%2F%2Fpurl.obolibrary.org%2Fobo%2FUBERON_"
+)
 
 #: All that are known; of those that name the same label, the first is where a bare id most likely
 #: belongs.

@@ -10,7 +10,8 @@ from ner_engine.formats.report import Report
 from ner_engine.schema import Document
 
 HEAD = """<article xmlns:xlink="http://www.w3.org/1999/xlink"><front><article-meta>
-<article-id pub-id-type="pmid">1</article-id><article-id pub-id-type="doi">10.5555/jats.1</article-id></article-meta></front><body>"""  # noqa: E501
+<article-id pub-id-type="pmid">1</article-id>
+<article-id pub-id-type="doi">10.5555/jats.1</article-id></article-meta></front><body>"""
 TAIL = "</body></article>"
 
 
@@ -25,8 +26,9 @@ def read(body: str, head: str = HEAD, tail: str = TAIL) -> tuple[list[Document],
 def test_a_text_is_label_title_and_paragraphs() -> None:
     documents, report = read(
         """<fig id="f1"><label>Figure 1.</label><caption><title>Bax\n   moves.</title>
-        <p>(<bold>A</bold>) Wild\ttype, 10<sup>−3</sup> M.</p><p>(B) <italic>Bax</italic><sup>−/−</sup></p></caption>
-        <graphic xlink:href="f1.tif"/></fig>"""  # noqa: E501
+        <p>(<bold>A</bold>) Wild\ttype, 10<sup>−3</sup> M.</p>
+        <p>(B) <italic>Bax</italic><sup>−/−</sup></p></caption>
+        <graphic xlink:href="f1.tif"/></fig>"""
     )
     assert [document.text for document in documents] == [
         "Figure 1. Bax moves. (A) Wild type, 10−3 M. (B) Bax−/−"
@@ -42,9 +44,11 @@ def test_a_text_is_label_title_and_paragraphs() -> None:
 
 def test_attached_files_dois_and_formula_sources_are_left_out() -> None:
     documents, _ = read(
-        """<fig id="f1"><caption><p>Cells <inline-formula><alternatives><tex-math>\\alpha</tex-math><m>α</m></alternatives></inline-formula>.</p>
-        <p><bold>DOI:</bold> <ext-link>http://dx.doi.org/10.5555/jats.1.002</ext-link></p>
-        <p><supplementary-material><label>Source data 1.</label><caption><p>Numbers</p></caption></supplementary-material></p></caption></fig>"""  # noqa: E501
+        '<fig id="f1"><caption><p>Cells <inline-formula><alternatives>'
+        "<tex-math>\\alpha</tex-math><m>α</m></alternatives></inline-formula>.</p>"
+        "<p><bold>DOI:</bold> <ext-link>http://dx.doi.org/10.5555/jats.1.002</ext-link></p>"
+        "<p><supplementary-material><label>Source data 1.</label><caption><p>Numbers</p></caption>"
+        "</supplementary-material></p></caption></fig>"
     )
     assert [document.text for document in documents] == ["Cells α."]
 

@@ -94,12 +94,9 @@ def test_labels_and_roles_follow_the_table(
 
 
 def test_raw_attributes_are_kept_except_none() -> None:
-    documents, _ = read(
-        figure(
-            f"<sd-panel>{tag('Bax', id='t', entity_type='gene', ext_ids='581///12028', ext_dbs='NCBI gene', role='None')}"  # noqa: E501
-            " up</sd-panel>"
-        )
-    )
+    identifiers = {"ext_ids": "581///12028", "ext_dbs": "NCBI gene"}
+    gene = tag("Bax", id="t", entity_type="gene", **identifiers, role="None")
+    documents, _ = read(figure(f"<sd-panel>{gene} up</sd-panel>"))
     assert documents[0].gold[0].attributes == {
         "id": "t",
         "entity_type": "gene",
