@@ -18,8 +18,6 @@ MAX_SCRIPT_LINES = 250
 MAX_TEST_NAME = 60
 #: Still above a limit; this list only gets shorter.
 LONG_TEST_FILES = {
-    "tests/annotator/corpus/test_figures.py",
-    "tests/annotator/corpus/test_imports.py",
     "tests/e2e/test_review_screen.py",
 }
 #: Covered by the tests of a neighbour.

@@ -1,0 +1,251 @@
+"""The pages and forms of a figure."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.core.files.storage import default_storage
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from django.urls import reverse
+from PIL import Image
+
+from annotator.accounts.models import User
+from annotator.corpus.figures import (
+    put_box,
+    store_figure,
+)
+from annotator.corpus.models import (
+    Document,
+    FigureImage,
+    Project,
+)
+from tests.annotator.corpus.images import (
+    BOX,
+    image_file,
+)
+from tests.annotator.html import html_of
+
+pytestmark = pytest.mark.django_db
+ClientOf = Callable[[User | None], Client]
+
+
+def address(name: str, document: Document) -> str:
+    return reverse(f"corpus:{name}", args=[document.project.slug, document.pk])
+
+
+def boxes_form(panel: int, revision: int = 0, **fields: Any) -> dict[str, Any]:
+    return {
+        "panel": panel,
+        "revision": revision,
+        "x": "10",
+        "y": "20",
+        "width": "30",
+        "height": "40",
+    } | fields
+
+
+def part(client: Client, method: str, url: str, fields: dict[str, Any] | None = None) -> Any:
+    return getattr(client, method)(url, fields or {}, headers={"HX-Request": "true"})
+
+
+def test_an_external_picture_is_shown_by_the_browser(
+    document: Document,
+    starts: list[int],
+    curator: User,
+    viewer: User,
+    client_of: ClientOf,
+    settings: Any,
+) -> None:
+    settings.IMAGE_HOSTS = ["images.example.org"]
+    Document.objects.filter(pk=document.pk).update(image="https://images.example.org/fig1.jpg")
+    client_of(curator).post(address("figure_boxes", document), boxes_form(starts[0]))
+    html = client_of(viewer).get(address("figure", document)).content.decode()
+    assert (
+        '<img src="https://images.example.org/fig1.jpg" alt="Figure 1" referrerpolicy="no-referrer"'
+        ' loading="lazy"' in html
+    )
+    assert f'data-panel="{starts[0]}"' in html
+    assert FigureImage.objects.get().file.name == ""
+    assert client_of(viewer).get(address("figure_image", document)).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("who", "status"),
+    [("viewer", 200), ("curator", 200), ("manager", 200), ("admin", 200), ("stranger", 404)],
+)
+def test_an_image_is_served_to_members_and_runs_in_no_browser(
+    who: str, status: int, drawn: Document, client_of: ClientOf, request: pytest.FixtureRequest
+) -> None:
+    answer = client_of(request.getfixturevalue(who)).get(address("figure_image", drawn))
+    assert answer.status_code == status
+    if status == 200:
+        assert Image.open(io.BytesIO(answer.content)).size == (60, 40)
+        assert answer["Content-Type"] == "image/webp"
+        assert answer["X-Content-Type-Options"] == "nosniff"
+        assert answer["Content-Security-Policy"] == "default-src 'none'"
+        assert answer["Content-Disposition"].startswith("inline") and answer[
+            "Cache-Control"
+        ].startswith("private")
+
+
+def test_the_image_of_another_project_is_not_found(
+    drawn: Document, admin: User, client_of: ClientOf
+) -> None:
+    other = Project.objects.create(name="Other", slug="other", label_set=drawn.project.label_set)
+    for name in ("figure_image", "figure"):
+        assert (
+            client_of(admin).get(reverse(f"corpus:{name}", args=[other.slug, drawn.pk])).status_code
+            == 404
+        )
+
+
+def test_a_browser_that_has_the_image_is_not_sent_it_again(
+    drawn: Document, viewer: User, client_of: ClientOf
+) -> None:
+    client = client_of(viewer)
+    etag = client.get(address("figure_image", drawn))["ETag"]
+    answer = client.get(address("figure_image", drawn), headers={"If-None-Match": etag})
+    assert answer.status_code == 304
+    assert answer.content == b""
+
+
+def test_an_image_that_left_the_store_is_not_found(
+    drawn: Document, viewer: User, client_of: ClientOf
+) -> None:
+    default_storage.delete(drawn.figure.file.name)
+    assert client_of(viewer).get(address("figure_image", drawn)).status_code == 404
+
+
+def test_without_a_picture_only_importers_see_a_line(
+    document: Document, viewer: User, reviewer: User, client_of: ClientOf
+) -> None:
+    assert part(client_of(viewer), "get", address("figure", document)).content == b""
+    assert (
+        "This legend has no image."
+        in client_of(viewer).get(address("figure", document)).content.decode()
+    )
+    offered = part(client_of(reviewer), "get", address("figure", document)).content.decode()
+    assert offered.count("<summary>") == 1 and "Add image" in offered and "<img" not in offered
+    assert (
+        'id="figure"' not in client_of(viewer).get(address("document", document)).content.decode()
+    )
+    assert 'id="figure"' in client_of(reviewer).get(address("document", document)).content.decode()
+
+
+def test_a_picture_is_uploaded_with_and_without_script(
+    document: Document, reviewer: User, client_of: ClientOf
+) -> None:
+    client = client_of(reviewer)
+    sent = SimpleUploadedFile("figure <1>.png", image_file().getvalue(), "image/png")
+    answer = part(client, "post", address("figure_upload", document), {"image": sent})
+    html = html_of(answer)
+    assert answer.status_code == 200 and "<html" not in html and 'width="60" height="40"' in html
+    assert client.get(re.findall(r'<img src="([^"]+)"', html)[0])["Content-Type"] == "image/webp"
+    sent.seek(0)
+    plain = client.post(address("figure_upload", document), {"image": sent})
+    assert plain["Location"] == address("figure", document)
+    page = html_of(client.get(plain["Location"]))
+    assert "The image is saved." in page and 'width="60" height="40"' in page
+    assert client.post(address("figure_remove", document))["Location"] == address(
+        "figure", document
+    )
+    assert "<img" not in client.get(address("figure", document)).content.decode()
+
+
+@pytest.mark.parametrize("data", [None, b"no image"], ids=["nothing", "no image"])
+def test_a_refused_upload_returns_the_form_with_a_sentence(
+    data: bytes | None, document: Document, reviewer: User, client_of: ClientOf
+) -> None:
+    fields = {"image": SimpleUploadedFile("a.png", data, "image/png")} if data else {}
+    for answer in (
+        part(client_of(reviewer), "post", address("figure_upload", document), fields),
+        client_of(reviewer).post(address("figure_upload", document)),
+    ):
+        html = answer.content.decode()
+        assert (
+            answer.status_code == 422
+            and 'role="alert"' in html
+            and "<details" in html
+            and " open>" in html
+        )
+    assert not FigureImage.objects.exists()
+
+
+def test_boxes_are_saved_by_numbers_and_drawn_over_the_image(
+    drawn: Document, starts: list[int], curator: User, viewer: User, client_of: ClientOf
+) -> None:
+    client = client_of(curator)
+    html = html_of(
+        part(client, "post", address("figure_boxes", drawn), boxes_form(starts[0], width="33,25"))
+    )
+    assert FigureImage.objects.get().boxes == [{"panel": starts[0], **BOX, "width": 0.3325}]
+    assert (
+        'x="10%" y="20%" width="33.25%" height="40%"' in html
+        and 'name="revision" value="1"' in html
+    )
+    next_without_box = f'<option value="{starts[1]}" selected> B </option>'
+    assert next_without_box in html
+    read = html_of(client_of(viewer).get(address("figure", drawn)))
+    assert f'data-panel="{starts[0]}"' in read
+    assert "<form" not in read.split("data-figure=")[1]
+    assert client.post(address("figure_boxes", drawn), {"remove": starts[0], "revision": 1})[
+        "Location"
+    ] == address("figure", drawn)
+    assert FigureImage.objects.get().boxes == []
+
+
+WRONG = [
+    {"panel": 1},
+    {"panel": "x"},
+    {"x": ""},
+    {"x": "nan"},
+    {"width": "95"},
+    {"height": "0"},
+    {"y": "-1"},
+    {"x": "1e999"},
+    {"remove": "0"},
+]
+
+
+@pytest.mark.parametrize("wrong", WRONG, ids=str)
+def test_a_senseless_box_comes_back_with_a_sentence(
+    wrong: dict[str, Any], drawn: Document, starts: list[int], curator: User, client_of: ClientOf
+) -> None:
+    answer = part(
+        client_of(curator), "post", address("figure_boxes", drawn), boxes_form(starts[0]) | wrong
+    )
+    assert answer.status_code == 422 and 'role="alert"' in answer.content.decode()
+    assert FigureImage.objects.get().boxes == []
+
+
+def test_boxes_changed_meanwhile_are_returned(
+    drawn: Document, starts: list[int], curator: User, reviewer: User, client_of: ClientOf
+) -> None:
+    put_box(document=drawn, panel=starts[0], box=BOX, base_revision=0, actor=reviewer)
+    answer = part(client_of(curator), "post", address("figure_boxes", drawn), boxes_form(starts[1]))
+    html = answer.content.decode()
+    assert answer.status_code == 409 and "Somebody changed the boxes" in html
+    assert f'data-panel="{starts[0]}"' in html and 'name="revision" value="1"' in html
+
+
+def test_names_that_look_like_markup_are_shown_as_text(
+    document: Document, reviewer: User, client_of: ClientOf
+) -> None:
+    document.segments.filter(position=0).update(marker="'><b>\"\\")
+    Document.objects.filter(pk=document.pk).update(figure_label='<script>alert("1")</script>')
+    store_figure(document=document, file=image_file(), actor=reviewer)
+    html = client_of(reviewer).get(address("figure", document)).content.decode()
+    assert "<script>alert" not in html and "<b>" not in html
+
+
+def test_the_figure_takes_few_queries(
+    drawn: Document, viewer: User, client_of: ClientOf, django_assert_max_num_queries: Any
+) -> None:
+    client = client_of(viewer)
+    with django_assert_max_num_queries(10):
+        part(client, "get", address("figure", drawn))
