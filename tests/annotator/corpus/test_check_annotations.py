@@ -18,12 +18,18 @@ from tests.annotator.corpus.runs import run_import
 pytestmark = pytest.mark.django_db
 
 
-def test_check_annotations_finds_a_corrupted_row_and_names_it(
+def test_check_annotations_finds_nothing_in_intact_legends(
     project: Project, three: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run_import(project, three)
     call_command("check_annotations", "--json")
     assert json.loads(capsys.readouterr().out) == {"documents": 3, "damaged": []}
+
+
+def test_check_annotations_finds_a_corrupted_row_and_names_it(
+    project: Project, three: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_import(project, three)
     Span.objects.filter(surface="LC3", layer__document__external_id="fig-2").update(surface="LC4")
     Document.objects.filter(external_id="fig-3").update(text="Another text.")
     call_command("check_annotations", project.slug, "--json")

@@ -83,14 +83,27 @@ def test_an_image_is_served_to_members_and_runs_in_no_browser(
 ) -> None:
     answer = client_of(request.getfixturevalue(who)).get(address("figure_image", drawn))
     assert answer.status_code == status
-    if status == 200:
-        assert Image.open(io.BytesIO(answer.content)).size == (60, 40)
-        assert answer["Content-Type"] == "image/webp"
-        assert answer["X-Content-Type-Options"] == "nosniff"
-        assert answer["Content-Security-Policy"] == "default-src 'none'"
-        assert answer["Content-Disposition"].startswith("inline") and answer[
-            "Cache-Control"
-        ].startswith("private")
+
+
+def test_an_image_is_sent_so_that_no_browser_runs_it(
+    drawn: Document, viewer: User, client_of: ClientOf
+) -> None:
+    answer = client_of(viewer).get(address("figure_image", drawn))
+    assert Image.open(io.BytesIO(answer.content)).size == (60, 40)
+    assert answer["Content-Type"] == "image/webp"
+    assert answer["X-Content-Type-Options"] == "nosniff"
+    assert answer["Content-Security-Policy"] == "default-src 'none'"
+    assert answer["Content-Disposition"].startswith("inline")
+
+
+@pytest.mark.parametrize(
+    ("query", "caching"), [("", "private, no-cache"), ("?v=1", "private, max-age=86400")]
+)
+def test_only_an_address_with_the_content_may_be_cached(
+    query: str, caching: str, drawn: Document, viewer: User, client_of: ClientOf
+) -> None:
+    answer = client_of(viewer).get(address("figure_image", drawn) + query)
+    assert answer["Cache-Control"] == caching
 
 
 def test_the_image_of_another_project_is_not_found(
@@ -121,40 +134,60 @@ def test_an_image_that_left_the_store_is_not_found(
     assert client_of(viewer).get(address("figure_image", drawn)).status_code == 404
 
 
-def test_without_a_picture_only_importers_see_a_line(
-    document: Document, viewer: User, reviewer: User, client_of: ClientOf
+def test_without_a_picture_a_viewer_is_sent_an_empty_part(
+    document: Document, viewer: User, client_of: ClientOf
 ) -> None:
-    assert part(client_of(viewer), "get", address("figure", document)).content == b""
-    assert (
-        "This legend has no image."
-        in client_of(viewer).get(address("figure", document)).content.decode()
-    )
-    offered = part(client_of(reviewer), "get", address("figure", document)).content.decode()
-    assert offered.count("<summary>") == 1 and "Add image" in offered and "<img" not in offered
-    assert (
-        'id="figure"' not in client_of(viewer).get(address("document", document)).content.decode()
-    )
-    assert 'id="figure"' in client_of(reviewer).get(address("document", document)).content.decode()
+    client = client_of(viewer)
+    assert part(client, "get", address("figure", document)).content == b""
+    assert "This legend has no image." in html_of(client.get(address("figure", document)))
+    assert 'id="figure"' not in html_of(client.get(address("document", document)))
 
 
-def test_a_picture_is_uploaded_with_and_without_script(
+def test_without_a_picture_an_importer_may_add_one(
     document: Document, reviewer: User, client_of: ClientOf
 ) -> None:
     client = client_of(reviewer)
-    sent = SimpleUploadedFile("figure <1>.png", image_file().getvalue(), "image/png")
-    answer = part(client, "post", address("figure_upload", document), {"image": sent})
-    html = html_of(answer)
-    assert answer.status_code == 200 and "<html" not in html and 'width="60" height="40"' in html
-    assert client.get(re.findall(r'<img src="([^"]+)"', html)[0])["Content-Type"] == "image/webp"
-    sent.seek(0)
-    plain = client.post(address("figure_upload", document), {"image": sent})
-    assert plain["Location"] == address("figure", document)
-    page = html_of(client.get(plain["Location"]))
-    assert "The image is saved." in page and 'width="60" height="40"' in page
-    assert client.post(address("figure_remove", document))["Location"] == address(
-        "figure", document
-    )
-    assert "<img" not in client.get(address("figure", document)).content.decode()
+    offered = html_of(part(client, "get", address("figure", document)))
+    assert offered.count("<summary>") == 1
+    assert "Add image" in offered
+    assert "<img" not in offered
+    assert 'id="figure"' in html_of(client.get(address("document", document)))
+
+
+@pytest.fixture
+def upload() -> SimpleUploadedFile:
+    return SimpleUploadedFile("figure <1>.png", image_file().getvalue(), "image/png")
+
+
+def test_an_upload_by_script_returns_the_part(
+    document: Document, upload: SimpleUploadedFile, reviewer: User, client_of: ClientOf
+) -> None:
+    client = client_of(reviewer)
+    html = html_of(part(client, "post", address("figure_upload", document), {"image": upload}))
+    assert "<html" not in html
+    assert 'width="60" height="40"' in html
+    source = re.findall(r'<img src="([^"]+)"', html)[0]
+    assert client.get(source)["Content-Type"] == "image/webp"
+
+
+def test_an_upload_without_script_leads_to_the_page(
+    document: Document, upload: SimpleUploadedFile, reviewer: User, client_of: ClientOf
+) -> None:
+    client = client_of(reviewer)
+    answer = client.post(address("figure_upload", document), {"image": upload})
+    assert answer["Location"] == address("figure", document)
+    page = html_of(client.get(answer["Location"]))
+    assert "The image is saved." in page
+    assert 'width="60" height="40"' in page
+
+
+def test_an_image_is_removed_without_script(
+    drawn: Document, reviewer: User, client_of: ClientOf
+) -> None:
+    client = client_of(reviewer)
+    answer = client.post(address("figure_remove", drawn))
+    assert answer["Location"] == address("figure", drawn)
+    assert "<img" not in html_of(client.get(answer["Location"]))
 
 
 @pytest.mark.parametrize("data", [None, b"no image"], ids=["nothing", "no image"])
@@ -176,26 +209,40 @@ def test_a_refused_upload_returns_the_form_with_a_sentence(
     assert not FigureImage.objects.exists()
 
 
-def test_boxes_are_saved_by_numbers_and_drawn_over_the_image(
+def test_a_box_is_saved_by_numbers_and_drawn_over_the_image(
+    drawn: Document, starts: list[int], curator: User, client_of: ClientOf
+) -> None:
+    fields = boxes_form(starts[0], width="33,25")
+    html = html_of(part(client_of(curator), "post", address("figure_boxes", drawn), fields))
+    assert FigureImage.objects.get().boxes == [{"panel": starts[0], **BOX, "width": 0.3325}]
+    assert 'x="10%" y="20%" width="33.25%" height="40%"' in html
+    assert 'name="revision" value="1"' in html
+
+
+def test_the_next_panel_without_a_box_is_chosen(
+    drawn: Document, starts: list[int], curator: User, client_of: ClientOf
+) -> None:
+    fields = boxes_form(starts[0])
+    html = html_of(part(client_of(curator), "post", address("figure_boxes", drawn), fields))
+    assert f'<option value="{starts[1]}" selected> B </option>' in html
+
+
+def test_a_viewer_sees_boxes_without_a_form(
     drawn: Document, starts: list[int], curator: User, viewer: User, client_of: ClientOf
 ) -> None:
-    client = client_of(curator)
-    html = html_of(
-        part(client, "post", address("figure_boxes", drawn), boxes_form(starts[0], width="33,25"))
-    )
-    assert FigureImage.objects.get().boxes == [{"panel": starts[0], **BOX, "width": 0.3325}]
-    assert (
-        'x="10%" y="20%" width="33.25%" height="40%"' in html
-        and 'name="revision" value="1"' in html
-    )
-    next_without_box = f'<option value="{starts[1]}" selected> B </option>'
-    assert next_without_box in html
-    read = html_of(client_of(viewer).get(address("figure", drawn)))
-    assert f'data-panel="{starts[0]}"' in read
-    assert "<form" not in read.split("data-figure=")[1]
-    assert client.post(address("figure_boxes", drawn), {"remove": starts[0], "revision": 1})[
-        "Location"
-    ] == address("figure", drawn)
+    put_box(document=drawn, panel=starts[0], box=BOX, base_revision=0, actor=curator)
+    html = html_of(client_of(viewer).get(address("figure", drawn)))
+    assert f'data-panel="{starts[0]}"' in html
+    assert "<form" not in html.split("data-figure=")[1]
+
+
+def test_a_box_is_removed_without_script(
+    drawn: Document, starts: list[int], curator: User, client_of: ClientOf
+) -> None:
+    put_box(document=drawn, panel=starts[0], box=BOX, base_revision=0, actor=curator)
+    fields = {"remove": starts[0], "revision": 1}
+    answer = client_of(curator).post(address("figure_boxes", drawn), fields)
+    assert answer["Location"] == address("figure", drawn)
     assert FigureImage.objects.get().boxes == []
 
 

@@ -35,24 +35,27 @@ Legend = Callable[[int], schema.Document]
 
 
 def test_gold_labels_make_an_accepted_legend(project: Project, three: Path, legend: Legend) -> None:
-    report = run_import(project, three, labels="gold")
-    assert {
-        name: report[name]
-        for name in ("imported", "already_there", "accepted", "panels", "spans", "n_problems")
-    } == {
-        "imported": 3,
-        "already_there": 0,
-        "accepted": 3,
-        "panels": 6,
-        "spans": 15,
-        "n_problems": 0,
-    }
+    run_import(project, three, labels="gold")
     document = project.documents.get(external_id="fig-1")
     assert document.state == "accepted"
     assert document.figure_label == "Figure 1"
     assert document.text == legend(1).text
     assert document.n_panels == 2
-    layer = document.layers.get()
+
+
+def test_the_report_counts_legends_panels_and_entities(project: Project, three: Path) -> None:
+    report = run_import(project, three, labels="gold")
+    assert report["imported"] == 3
+    assert report["already_there"] == 0
+    assert report["accepted"] == 3
+    assert report["panels"] == 6
+    assert report["spans"] == 15
+    assert report["n_problems"] == 0
+
+
+def test_gold_labels_become_accepted_entities(project: Project, three: Path) -> None:
+    run_import(project, three, labels="gold")
+    layer = project.documents.get(external_id="fig-1").layers.get()
     assert layer.kind == LayerKind.IMPORTED
     assert layer.spans.count() == 5
     bafilomycin = layer.spans.get(surface="bafilomycin A1")
@@ -260,18 +263,29 @@ def test_a_run_that_lost_its_claim_writes_nothing(
     assert not Document.objects.exists()
 
 
-def test_the_format_is_detected_and_a_wrong_one_is_refused(
-    project: Project, tmp_path: Path
-) -> None:
+def test_the_format_is_detected_from_the_content(project: Project, tmp_path: Path) -> None:
     path = tmp_path / "paper.data"
     path.write_text(GOOD_XML.format(doi="a", id="1"), encoding="utf-8")
     assert run_import(project, path)["formats"] == ["sourcedata-xml"]
-    with pytest.raises(CommandError, match=r"not a format; choose one of sourcedata-xml"):
-        call_command("import_documents", project.slug, str(path), "--from", "word")
-    with pytest.raises(CommandError, match="choose gold, suggestions, none"):
-        call_command("import_documents", project.slug, str(path), "--labels", "all")
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--from", "word"], "not a format; choose one of sourcedata-xml"),
+        (["--labels", "all"], "choose gold, suggestions, none"),
+    ],
+)
+def test_a_wrong_option_is_refused_with_the_choices(
+    options: list[str], sentence: str, project: Project, three: Path
+) -> None:
+    with pytest.raises(CommandError, match=sentence):
+        call_command("import_documents", project.slug, str(three), *options)
+
+
+def test_an_unknown_project_is_refused_with_the_known_ones(project: Project, three: Path) -> None:
     with pytest.raises(CommandError, match="Projects: autophagy"):
-        call_command("import_documents", "autophagie", str(path))
+        call_command("import_documents", "autophagie", str(three))
 
 
 def test_an_import_leaves_a_job_with_its_report(project: Project, three: Path) -> None:

@@ -33,24 +33,38 @@ from tests.annotator.corpus.images import (
 pytestmark = pytest.mark.django_db
 
 
-def test_a_curator_draws_moves_and_removes_boxes(
+def test_boxes_are_stored_in_the_order_of_their_panels(
     drawn: Document, starts: list[int], curator: User
 ) -> None:
-    assert put_box(
-        document=drawn, panel=starts[1], box=BOX, base_revision=0, actor=curator
-    ).boxes == [{"panel": starts[1], **BOX}]
+    put_box(document=drawn, panel=starts[1], box=BOX, base_revision=0, actor=curator)
+    figure = put_box(document=drawn, panel=starts[0], box=BOX, base_revision=1, actor=curator)
+    assert figure.boxes == [{"panel": starts[0], **BOX}, {"panel": starts[1], **BOX}]
+    assert figure.revision == 2
+
+
+def test_a_box_drawn_again_replaces_the_old_one(
+    drawn: Document, starts: list[int], curator: User
+) -> None:
     moved = {**BOX, "x": 0.5}
-    put_box(document=drawn, panel=starts[0], box=BOX, base_revision=1, actor=curator)
-    figure = put_box(document=drawn, panel=starts[1], box=moved, base_revision=2, actor=curator)
-    assert figure.boxes == [{"panel": starts[0], **BOX}, {"panel": starts[1], **moved}]
-    figure = remove_box(document=drawn, panel=starts[0], base_revision=3, actor=curator)
-    assert [box["panel"] for box in figure.boxes] == [starts[1]]
-    assert figure.revision == 4
+    put_box(document=drawn, panel=starts[1], box=BOX, base_revision=0, actor=curator)
+    figure = put_box(document=drawn, panel=starts[1], box=moved, base_revision=1, actor=curator)
+    assert figure.boxes == [{"panel": starts[1], **moved}]
+
+
+def test_a_removed_box_leaves_the_others(drawn: Document, starts: list[int], curator: User) -> None:
+    put_box(document=drawn, panel=starts[0], box=BOX, base_revision=0, actor=curator)
+    put_box(document=drawn, panel=starts[1], box=BOX, base_revision=1, actor=curator)
+    figure = remove_box(document=drawn, panel=starts[0], base_revision=2, actor=curator)
+    assert figure.boxes == [{"panel": starts[1], **BOX}]
+    assert figure.revision == 3
 
 
 def test_a_viewer_draws_no_boxes(drawn: Document, starts: list[int], viewer: User) -> None:
     with pytest.raises(PermissionDenied):
         put_box(document=drawn, panel=starts[0], box=BOX, base_revision=0, actor=viewer)
+
+
+def test_a_viewer_removes_no_boxes(drawn: Document, starts: list[int], viewer: User) -> None:
     with pytest.raises(PermissionDenied):
         remove_box(document=drawn, panel=starts[0], base_revision=0, actor=viewer)
 
@@ -69,10 +83,15 @@ def test_a_box_needs_a_panel_of_the_legend_as_it_stands(
 ) -> None:
     with pytest.raises(UserError, match="No panel begins there"):
         put_box(document=drawn, panel=starts[0] + 1, box=BOX, base_revision=0, actor=curator)
-    Layer.objects.create(
-        document=drawn, kind=LayerKind.DECIDED, panel_starts=[starts[0], starts[0] + 4]
-    )
-    put_box(document=drawn, panel=starts[0] + 4, box=BOX, base_revision=0, actor=curator)
+
+
+def test_boxes_follow_the_panels_that_curators_decided(
+    drawn: Document, starts: list[int], curator: User
+) -> None:
+    decided = [starts[0], starts[0] + 4]
+    Layer.objects.create(document=drawn, kind=LayerKind.DECIDED, panel_starts=decided)
+    figure = put_box(document=drawn, panel=decided[1], box=BOX, base_revision=0, actor=curator)
+    assert figure.boxes == [{"panel": decided[1], **BOX}]
     with pytest.raises(UserError, match="No panel begins there"):
         put_box(document=drawn, panel=starts[1], box=BOX, base_revision=1, actor=curator)
 
