@@ -312,6 +312,18 @@ class WorkerProcess:
         return self.process.returncode
 
 
+def _worker_command(
+    number: int, queues: str, modules: Sequence[str], concurrency: int
+) -> list[str]:
+    name = f"test{os.getpid()}-{number}@%h"
+    command = [sys.executable, "-m", "celery", "-A", "annotator.config.celery", "worker"]
+    command += ["-Q", queues, "-c", str(concurrency), "-n", name, "--loglevel", "INFO"]
+    command += ["--without-gossip", "--without-mingle"]
+    for module in modules:
+        command += ["-I", module]
+    return command
+
+
 @pytest.fixture
 def start_worker(
     transactional_db: None, broker: str, var: Path, tmp_path: Path
@@ -328,28 +340,7 @@ def start_worker(
         wait: bool = True,
     ) -> WorkerProcess:
         number = len(workers)
-        command = [
-            sys.executable,
-            "-m",
-            "celery",
-            "-A",
-            "annotator.config.celery",
-            "worker",
-            "-Q",
-            queues,
-            "-c",
-            str(concurrency),
-        ]
-        command += [
-            "-n",
-            f"test{os.getpid()}-{number}@%h",
-            "--loglevel",
-            "INFO",
-            "--without-gossip",
-            "--without-mingle",
-        ]
-        for module in modules:
-            command += ["-I", module]
+        command = _worker_command(number, queues, modules, concurrency)
         before = Worker.objects.count()
         workers.append(
             WorkerProcess(

@@ -212,40 +212,33 @@ def people(
     return {who: client_of(user) for who, user in zip(PEOPLE, users, strict=True)}
 
 
-@pytest.fixture
-def things(
-    project: Project, manager: User, stranger: User, import_legends: Callable[..., list[Document]]
-) -> dict[str, Any]:
-    """One of each thing, all in the project, and a job of the kind that each address is about."""
-    model = ModelVersion.objects.create(
-        name="autophagy-run-1", origin=ModelOrigin.TRAINED, location="run-1", project=project
-    )
-    ServingModel.objects.create(project=project, model_version=model)
-    document = import_legends(1, labels="gold")[0]
-    counts = {
-        side: {"panels": 1, "papers": 1, "spans": 1, "labels": {}, "decisions": {}}
-        for side in ("train", "eval", "test")
-    }
-    facts = {
-        "split_rule": "x",
-        "tokenizer_version": "x",
-        "state": SnapshotState.READY,
-        "counts": counts,
-    }
-    snapshot = Snapshot.objects.create(
+def ready_snapshot(project: Project) -> Snapshot:
+    counts = {"panels": 1, "papers": 1, "spans": 1, "labels": {}, "decisions": {}}
+    return Snapshot.objects.create(
         project=project,
         number=1,
         note="secret snapshot note",
         report={"left_out": {}, "n_lossy": 0},
-        **facts,
+        split_rule="x",
+        tokenizer_version="x",
+        state=SnapshotState.READY,
+        counts={"train": counts, "eval": counts, "test": counts},
     )
+
+
+def things_of_learning(project: Project) -> dict[str, Any]:
+    """A serving model with its snapshot, evaluation, promotion, run and series."""
+    model = ModelVersion.objects.create(
+        name="autophagy-run-1", origin=ModelOrigin.TRAINED, location="run-1", project=project
+    )
+    ServingModel.objects.create(project=project, model_version=model)
+    snapshot = ready_snapshot(project)
     one = {"precision": 0.5, "recall": 0.5, "f1": 0.5, "support": 3}
     scores = {"micro": one, "macro": one, "by_label": {"CELL": one}}
-    ended = {"scope": project.scope, "state": JobState.SUCCEEDED, "finished_at": timezone.now()}
+    trained = {"project": project, "snapshot": snapshot, "base": model, "recipe": "quick"}
     return {
-        "document": document,
-        "snapshot": snapshot,
         "model": model,
+        "snapshot": snapshot,
         "evaluation": Evaluation.objects.create(
             model_version=model, snapshot=snapshot, scores=scores, micro_f1=0.5
         ),
@@ -255,30 +248,39 @@ def things(
             model_version=model,
             reason="secret reason",
         ),
-        "run": TrainingRun.objects.create(
-            project=project, snapshot=snapshot, base=model, recipe="quick"
-        ),
-        "series": TrainingSeries.objects.create(
-            project=project, snapshot=snapshot, base=model, kind="curve", recipe="quick"
-        ),
+        "run": TrainingRun.objects.create(**trained),
+        "series": TrainingSeries.objects.create(kind="curve", **trained),
+    }
+
+
+def jobs_of(project: Project) -> dict[str, Job]:
+    """A job of the kind that each address is about."""
+    ended = {"scope": project.scope, "state": JobState.SUCCEEDED, "finished_at": timezone.now()}
+    imported = {"project": project.pk, "source_format": "", "labels": "gold"}
+    exported = {"project": project.pk, "format_name": "jsonl"}
+    return {
         "pretag": Job.objects.create(
             kind="pretag", scope=project.scope, arguments={}, message="Tagging with autophagy-run-1"
         ),
-        "import": Job.objects.create(
-            kind="import_documents",
-            arguments={"project": project.pk, "source_format": "", "labels": "gold"},
-            **ended,
-        ),
-        "export": Job.objects.create(
-            kind="export_dataset",
-            arguments={"project": project.pk, "format_name": "jsonl"},
-            **ended,
-        ),
+        "import": Job.objects.create(kind="import_documents", arguments=imported, **ended),
+        "export": Job.objects.create(kind="export_dataset", arguments=exported, **ended),
+    }
+
+
+@pytest.fixture
+def things(
+    project: Project, manager: User, stranger: User, import_legends: Callable[..., list[Document]]
+) -> dict[str, Any]:
+    """One of each thing that an address names, all in the project."""
+    return {
+        "document": import_legends(1, labels="gold")[0],
         "token": ApiToken.objects.create(user=manager, name="nightly", prefix="sdc_x", digest="x"),
         "member": User.objects.create_user("leaver"),
         "worker": Worker.objects.create(name="w", seen_at=timezone.now()),
         "project": project,
         "labels": project.label_set,
+        **things_of_learning(project),
+        **jobs_of(project),
     }
 
 

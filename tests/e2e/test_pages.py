@@ -52,35 +52,26 @@ PAGES = [
 ]
 
 
-@pytest.fixture
-def things(project: Project, manager: User, import_legends: ImportLegends) -> dict[str, int]:
-    """Something of everything, so that no page is empty: running work, reports with problems,
-    evaluated models, tokens."""
-    document = import_legends(30, labels="gold")[0]
-    import_legends([document_without_labels(number) for number in range(31, 34)])
-    Project.objects.filter(pk=project.pk).update(description="Legends on autophagy. " * 12)
-    ended = {
-        "scope": project.scope,
-        "state": JobState.SUCCEEDED,
-        "finished_at": timezone.now(),
-        "created_by": manager,
-    }
-    report = {
-        "imported": 3,
-        "already_there": 12345,
-        "spans": 9,
-        "n_problems": 2,
-        "problems": ["a-rather-long-name" * 8 + ".xml: broken.", "b"],
-        "counts": {"files": 2},
-    }
-    exported = {
-        "documents": 3,
-        "n_lossy": 1,
-        "n_left_out": 1,
-        "left_out": ["Figure 1 is damaged."],
-        "counts": {"rows_panels": 9},
-        "archive": "gone.zip",
-    }
+IMPORT_REPORT = {
+    "imported": 3,
+    "already_there": 12345,
+    "spans": 9,
+    "n_problems": 2,
+    "problems": ["a-rather-long-name" * 8 + ".xml: broken.", "b"],
+    "counts": {"files": 2},
+}
+EXPORT_REPORT = {
+    "documents": 3,
+    "n_lossy": 1,
+    "n_left_out": 1,
+    "left_out": ["Figure 1 is damaged."],
+    "counts": {"rows_panels": 9},
+    "archive": "gone.zip",
+}
+
+
+def evaluate_and_promote(project: Project, manager: User) -> None:
+    """Give the serving model scores on a snapshot, and a promotion."""
     snapshot = Snapshot.objects.create(
         project=project,
         number=1,
@@ -93,12 +84,8 @@ def things(project: Project, manager: User, import_legends: ImportLegends) -> di
     model = serving_model(project)
     one = {"precision": 0.7, "recall": 0.7, "f1": 0.7, "support": 1234}
     by_label = dict.fromkeys(project.label_set.labels.values_list("code", flat=True), one)
-    Evaluation.objects.create(
-        model_version=model,
-        snapshot=snapshot,
-        scores={"micro": one, "macro": one, "by_label": by_label},
-        micro_f1=0.7,
-    )
+    scores = {"micro": one, "macro": one, "by_label": by_label}
+    Evaluation.objects.create(model_version=model, snapshot=snapshot, scores=scores, micro_f1=0.7)
     Promotion.objects.create(
         project=project,
         kind=PromotionKind.PROMOTED,
@@ -106,35 +93,45 @@ def things(project: Project, manager: User, import_legends: ImportLegends) -> di
         actor=manager,
         reason="a long reason " * 9,
     )
+
+
+def ended_job(project: Project, manager: User, kind: str, result: Any, **arguments: Any) -> Job:
+    return Job.objects.create(
+        kind=kind,
+        arguments={"project": project.pk, **arguments},
+        result=result,
+        scope=project.scope,
+        state=JobState.SUCCEEDED,
+        finished_at=timezone.now(),
+        created_by=manager,
+    )
+
+
+@pytest.fixture
+def things(project: Project, manager: User, import_legends: ImportLegends) -> dict[str, int]:
+    """Something of everything, so that no page is empty."""
+    document = import_legends(30, labels="gold")[0]
+    import_legends([document_without_labels(number) for number in range(31, 34)])
+    Project.objects.filter(pk=project.pk).update(description="Legends on autophagy. " * 12)
+    evaluate_and_promote(project, manager)
     create_token(user=manager, name="x" * 100, days=9, actor=manager)
+    options: dict[str, Any] = {"source_format": "", "labels": "gold"}
+    imported = ended_job(project, manager, "import_documents", IMPORT_REPORT, **options)
+    options = {"format_name": "sd-nlp", "public_form": True}
+    exported = ended_job(project, manager, "export_dataset", EXPORT_REPORT, **options)
+    running = Job.objects.create(
+        kind="pretag",
+        scope=project.scope,
+        state=JobState.RUNNING,
+        n_done=3,
+        n_total=9,
+        message="Tagging with bundled",
+    )
     return {
         "document": document.pk,
-        "import": (
-            Job.objects.create(
-                kind="import_documents",
-                arguments={"project": project.pk, "source_format": "", "labels": "gold"},
-                result=report,
-                **ended,
-            ).pk
-        ),
-        "export": (
-            Job.objects.create(
-                kind="export_dataset",
-                arguments={"project": project.pk, "format_name": "sd-nlp", "public_form": True},
-                result=exported,
-                **ended,
-            ).pk
-        ),
-        "job": (
-            Job.objects.create(
-                kind="pretag",
-                scope=project.scope,
-                state=JobState.RUNNING,
-                n_done=3,
-                n_total=9,
-                message="Tagging with bundled",
-            ).pk
-        ),
+        "import": imported.pk,
+        "export": exported.pk,
+        "job": running.pk,
     }
 
 

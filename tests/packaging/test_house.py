@@ -32,7 +32,6 @@ UNTESTED_BY_NAME = {
     "services",
 }
 LONG_FUNCTIONS = {
-    "tests/annotator/conftest.py: start_worker",
     "tests/annotator/learning/test_commands.py:"
     " test_commands_run_a_series_without_a_worker_and_resume_it",
     "tests/annotator/learning/training/conftest.py: mistaken",
@@ -42,8 +41,6 @@ LONG_FUNCTIONS = {
     " test_a_worker_trains_evaluates_and_registers_a_candidate",
     "tests/annotator/learning/training/test_series.py:"
     " test_workers_run_a_search_and_a_curve_through_crashes",
-    "tests/annotator/test_doors.py: things",
-    "tests/e2e/test_pages.py: things",
     "tests/e2e/test_review_screen.py: test_every_key_of_the_table_does_what_it_says",
 }
 #: File names that say where a thing is technically instead of what it is about.
