@@ -1,8 +1,7 @@
-"""Every address of the site is tried by everybody, with GET and with POST: who gets in, who is sent
-to sign in, who learns nothing.
+"""Access to every address of the site, by every kind of user, with GET and POST.
 
-The addresses are found by walking the resolver: a new one that the tables below do not know fails
-the test. The API's own are tried in ``tests/annotator/api/test_rights.py``.
+The addresses come from the resolver: one that is missing in the tables below fails a test. The
+API's addresses are tested in ``tests/annotator/api/test_rights.py``.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ ClientOf = Callable[[User | None], Client]
 MEMBERS = ("viewer", "curator", "reviewer", "manager")
 PEOPLE = ("anonymous", "stranger", *MEMBERS, "staff", "admin")
 SIGN_IN = 302
-#: Words of the project that nobody outside may read anywhere.
+#: Words of the project that only its members may read.
 SECRETS = (
     "Autophagy legends",
     "bafilomycin",
@@ -52,8 +51,10 @@ SECRETS = (
 
 @dataclass(frozen=True)
 class Door:
-    """An address within a project: from which role on it opens, and what it then answers to GET and
-    to an empty POST."""
+    """An address in a project: the least role that may open it, and its answers to that role.
+
+    ``get`` and ``post`` are the statuses of a GET and of an empty POST.
+    """
 
     opens_for: str
     get: int
@@ -116,7 +117,7 @@ IN_A_PROJECT = {
     "jobs:job_cancel": Door("manager", 405, 302),
 }
 
-#: Addresses of no project: (GET, empty POST) for somebody anonymous, and for anybody who is signed
+#: Addresses outside projects: (GET, empty POST) for anonymous users, and for users who are signed
 #: in.
 OF_NO_PROJECT: dict[str, tuple[tuple[int, int], tuple[int, int]]] = {
     "dashboard:home": ((302, 302), (200, 405)),
@@ -132,7 +133,7 @@ OF_NO_PROJECT: dict[str, tuple[tuple[int, int], tuple[int, int]]] = {
     "account_logout": ((302, 302), (200, 302)),
     "account_change_password": ((302, 302), (200, 200)),
 }
-#: Those who may make projects: staff, and who has the right to add them.
+#: Those who may create projects: staff, and users with the permission to add them.
 MAKERS = ("manager", "staff", "admin")
 
 
@@ -145,7 +146,7 @@ class Route:
     module: str
 
     def path(self, known: dict[str, Any]) -> str:
-        """The address with those of the known values that it takes."""
+        """Return the address, with the known values that it takes."""
         return reverse(
             self.name,
             kwargs={
@@ -159,8 +160,7 @@ class Route:
 def routes(
     resolver: URLResolver | None = None, namespace: str = "", before: str = ""
 ) -> Iterator[Route]:
-    """Every address of the site. Those without a name only redirect: allauth's old addresses and
-    the panel's own."""
+    """Yield every address of the site but unnamed ones of allauth and the admin, which redirect."""
     for pattern in (resolver or get_resolver()).url_patterns:
         whole = f"{before}{pattern.pattern}"
         if isinstance(pattern, URLResolver):
@@ -176,7 +176,7 @@ def routes_by_name() -> dict[str, Route]:
 
 
 def allauths_routes() -> list[Route]:
-    """What allauth answers, but for what the tables above know."""
+    """Return the addresses of allauth outside the admin site."""
     return [
         route
         for route in routes()
@@ -184,13 +184,13 @@ def allauths_routes() -> list[Route]:
     ]
 
 
-def routes_of_the_panel() -> list[Route]:
+def admin_routes() -> list[Route]:
     return [route for route in routes() if route.name.startswith("admin:")]
 
 
 @pytest.fixture(autouse=True)
 def broker_that_answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """``/healthz`` asks for it, and would wait for an answer each time."""
+    """Let the broker answer: ``/healthz`` would otherwise wait for it each time."""
     monkeypatch.setattr("annotator.jobs.broker.is_reachable", lambda: True)
 
 
@@ -205,8 +205,7 @@ def people(
     stranger: User,
     client_of: ClientOf,
 ) -> dict[str, Client]:
-    """A browser of each. Staff are no members of the project: the panel is theirs, the project is
-    not."""
+    """Return a browser of each user. The staff user may use the admin, but is no project member."""
     staff = User.objects.create_user("staff", password="correct horse battery", is_staff=True)
     users = [None, stranger, viewer, curator, reviewer, manager, staff, admin]
     return {who: client_of(user) for who, user in zip(PEOPLE, users, strict=True)}
@@ -343,7 +342,9 @@ def test_a_url_of_a_missing_project_answers_everybody_alike(
 
 
 @pytest.mark.parametrize("method", ["get", "post"])
-def test_projects_are_made_by_those_who_may(method: str, people: dict[str, Client]) -> None:
+def test_only_staff_and_the_permitted_create_projects(
+    method: str, people: dict[str, Client]
+) -> None:
     for who, browser in people.items():
         expected = (
             SIGN_IN
@@ -384,7 +385,7 @@ def test_pages_of_allauth_never_fail_and_show_no_project(
             assert [word for word in SECRETS if word in body(answer)] == []
 
 
-OBJECTS_OF_THE_PANEL = {
+ADMIN_OBJECTS = {
     "corpus_project": "project",
     "corpus_labelset": "labels",
     "corpus_document": "document",
@@ -401,10 +402,10 @@ OBJECTS_OF_THE_PANEL = {
 }
 
 
-def panel_path(route: Route, things: dict[str, Any]) -> str:
-    """The address in the panel, of the thing there is of that kind."""
+def admin_path(route: Route, things: dict[str, Any]) -> str:
+    """Return the admin's address of the thing of that kind."""
     model = re.match(r"admin:([a-z]+_[a-z]+)", route.name)
-    kind = OBJECTS_OF_THE_PANEL.get(model[1] if model else "")
+    kind = ADMIN_OBJECTS.get(model[1] if model else "")
     pk = things[kind].pk if kind else 1
     return route.path(
         {
@@ -423,8 +424,8 @@ def panel_path(route: Route, things: dict[str, Any]) -> str:
 def test_the_admin_site_shows_staff_only_their_projects(
     method: str, people: dict[str, Client], things: dict[str, Any]
 ) -> None:
-    for route in routes_of_the_panel():
-        path = panel_path(route, things)
+    for route in admin_routes():
+        path = admin_path(route, things)
         for who in ("anonymous", "stranger", "manager"):
             answer = knock(people[who], method, path)
             assert answer.status_code in {302, 403, 404}, (route.name, who, answer.status_code)
@@ -438,11 +439,11 @@ def test_the_admin_site_shows_staff_only_their_projects(
             )
 
 
-def test_every_page_of_the_panel_opens_for_a_superuser(
+def test_every_admin_page_opens_for_a_superuser(
     people: dict[str, Client], things: dict[str, Any]
 ) -> None:
-    for route in routes_of_the_panel():
-        answer = people["admin"].get(panel_path(route, things))
+    for route in admin_routes():
+        answer = people["admin"].get(admin_path(route, things))
         assert answer.status_code in {200, 286, 302, 403, 404, 405}, (
             route.name,
             answer.status_code,
@@ -453,24 +454,24 @@ def test_every_page_of_the_panel_opens_for_a_superuser(
             assert answer.status_code == 200, route.name
 
 
-def test_an_empty_form_breaks_nothing_in_the_panel(
+def test_an_empty_form_breaks_no_admin_page(
     people: dict[str, Client], things: dict[str, Any]
 ) -> None:
-    for route in routes_of_the_panel():
+    for route in admin_routes():
         if route.name != "admin:logout":
-            answer = people["admin"].post(panel_path(route, things))
+            answer = people["admin"].post(admin_path(route, things))
             assert answer.status_code < 500, (route.name, answer.status_code)
 
 
 def test_no_address_was_forgotten() -> None:
     known = {*IN_A_PROJECT, *OF_NO_PROJECT, "corpus:create"}
-    elsewhere = {route.name for route in [*allauths_routes(), *routes_of_the_panel()]}
+    elsewhere = {route.name for route in [*allauths_routes(), *admin_routes()]}
     found = {name for name in routes_by_name() if not name.startswith("api:")}
     assert found - elsewhere - known == set()
     assert known - found == set()
 
 
-def test_nobody_who_was_switched_off_gets_in(
+def test_a_deactivated_user_opens_no_page(
     things: dict[str, Any], people: dict[str, Client], manager: User
 ) -> None:
     browser = people["manager"]

@@ -293,7 +293,7 @@ def test_a_paper_is_read_with_exact_offsets() -> None:
         ("@figure 1 gold", "@figure 1", "@figure NUMBER gold"),
         ("@figure 1 gold", "@figgure 1 gold", "must name"),
         ("@figure 1 gold", "@figure 1 gold\nlost words", "text precedes"),
-        ("@figure 1 gold\n", "", "before the first @figure"),
+        ("@figure 1 gold\n", "", "precedes the first @figure"),
         ("@paper 10.5555/test", "", "needs @paper"),
         ("@panel A\n(A) Untagged.", "", "at least one @panel"),
         ("@label Figure 1", "", "one @title, one @label"),
