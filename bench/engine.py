@@ -103,7 +103,7 @@ def sample(path: Path, source_format: str, n: int) -> list[str]:
 def prepared(given: Path | None, folder: Path, texts: Sequence[str]) -> Path:
     """A copy of the model as any program reads it, with int8 scales from a few of the legends."""
     from ner_engine.inference.backends.scales import FILE, write_scales
-    from ner_engine.inference.calibration import measure_ranges
+    from ner_engine.inference.int8_scales import measure_ranges
     from ner_engine.inference.packing import unpack
     from ner_engine.registry.catalogue import find
 

@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Write the scales, print the result, and return the exit code."""
     from ner_engine.inference.backends.scales import write_scales  # noqa: PLC0415 - torch
-    from ner_engine.inference.calibration import evaluate_int8  # noqa: PLC0415 - torch
+    from ner_engine.inference.int8_scales import evaluate_int8  # noqa: PLC0415 - torch
     from ner_engine.registry.catalogue import find  # noqa: PLC0415
     from ner_engine.training.data import read_panels  # noqa: PLC0415 - torch
 
@@ -68,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
 def _scales(checkpoint: Checkpoint, texts: Path | None) -> Scales:
     """Return new scales measured on ``texts``, or without these the model's own."""
     from ner_engine.inference.backends.scales import read_scales  # noqa: PLC0415 - torch
-    from ner_engine.inference.calibration import measure_ranges  # noqa: PLC0415 - torch
+    from ner_engine.inference.int8_scales import measure_ranges  # noqa: PLC0415 - torch
     from ner_engine.training.data import read_panels  # noqa: PLC0415 - torch
 
     if texts:

@@ -38,7 +38,7 @@ from ner_engine.inference.backends.scales import (
     weights_sha256,
     write_scales,
 )
-from ner_engine.inference.calibration import evaluate_int8, measure_ranges
+from ner_engine.inference.int8_scales import evaluate_int8, measure_ranges
 from ner_engine.inference.loading import load_classifier
 from ner_engine.inference.packing import read_weights
 from ner_engine.registry.catalogue import Checkpoint, find
