@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from ner_engine.cli.arguments import add_model
 from ner_engine.cli.exit_codes import OF_INPUTS, ExitCode
@@ -16,13 +16,8 @@ from ner_engine.formats import FORMATS, accepted, read_inputs
 from ner_engine.formats.report import Report
 from ner_engine.schema import Document
 
-if TYPE_CHECKING:
-    from ner_engine.registry.tasks import Task
-
 HELP: Final = "Compare a model's entities with gold: precision, recall and F1 per label."
 EPILOG: Final = OF_INPUTS
-#: sd-nlp's rule: a panel of this length or shorter is not an example.
-_SHORT_PANEL: Final = 80
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -68,14 +63,14 @@ def run(args: argparse.Namespace) -> int:
     from ner_engine.inference.evaluation import evaluate  # noqa: PLC0415 - torch
     from ner_engine.inference.tagger import load_tagger  # noqa: PLC0415 - torch
     from ner_engine.registry.catalogue import find  # noqa: PLC0415
-    from ner_engine.registry.tasks import ENTITIES, task_of  # noqa: PLC0415
+    from ner_engine.registry.tasks import ENTITIES, evaluation_texts, task_of  # noqa: PLC0415
 
     tagger = load_tagger(args.model, device=args.device, may_fetch=True)
     report = Report()
     documents: Iterable[Document] = accepted(read_inputs(args.data, args.source_format, report))
     task = task_of(args.task or find(args.model).config.get("span_task"), tagger.labels)
     if args.panels or task is not ENTITIES:
-        documents = _examples(documents, task)
+        documents = evaluation_texts(documents, task)
     evaluation = evaluate(tagger, documents, task)
     for problem in report.problems:
         print(f"refused: {problem}", file=sys.stderr)
@@ -93,15 +88,3 @@ def run(args: argparse.Namespace) -> int:
         scores = json.dumps(evaluation.as_json(), indent=1)
         args.json.write_text(scores + "\n", encoding="utf-8")
     return ExitCode.SOME_REFUSED if report.problems else ExitCode.SUCCESS
-
-
-def _examples(documents: Iterable[Document], task: Task) -> Iterator[Document]:
-    """Yield each text that models of ``task`` are evaluated on once, by sd-nlp's rule."""
-    seen: set[str] = set()
-    for example in task.texts(documents):
-        text = example.text
-        if len(text) <= _SHORT_PANEL or text in seen:
-            continue
-        if task.is_example(example, labelled_only=True):
-            seen.add(text)
-            yield example

@@ -128,10 +128,11 @@ def evaluate(
     totals = _Totals()
     for chunk in chunks(documents, _CHUNK):
         started = time.perf_counter()
-        predicted = _tagged(tagger, chunk, task)
+        predicted = predict(tagger, chunk, task)
         totals.seconds += time.perf_counter() - started
         gold = [task.targets(document) for document in chunk]
-        gold_places, predicted_places = _places(gold), _places(predicted)
+        gold_places = [labelled(spans) for spans in gold]
+        predicted_places = [labelled(spans) for spans in predicted]
         totals.spans += score(gold_places, predicted_places)
         totals.add_words(chunk, gold, predicted)
         totals.n_documents += len(chunk)
@@ -149,7 +150,8 @@ def evaluate(
     )
 
 
-def _tagged(tagger: CanTag, documents: Sequence[Document], task: Task) -> list[list[Span]]:
+def predict(tagger: CanTag, documents: Sequence[Document], task: Task) -> list[list[Span]]:
+    """Return what ``tagger`` predicts in each text; roles are those of the gold entities."""
     texts = [document.text for document in documents]
     if not task.masked_label:
         return tagger.tag(texts)
@@ -158,8 +160,6 @@ def _tagged(tagger: CanTag, documents: Sequence[Document], task: Task) -> list[l
     return roles_of(tagger, texts, [task.masked(document) for document in documents])
 
 
-def _places(texts: Iterable[Iterable[Span]]) -> list[list[Labelled]]:
-    return [
-        [Labelled(span.start, span.end, span.label) for span in spans if span.label]
-        for spans in texts
-    ]
+def labelled(spans: Iterable[Span]) -> list[Labelled]:
+    """Return the spans that have a label as bare boundaries and labels, for scoring."""
+    return [Labelled(span.start, span.end, span.label) for span in spans if span.label]

@@ -23,17 +23,20 @@ from tokenizers import Tokenizer
 from ner_engine.chunks import chunks
 from ner_engine.errors import UnsafeModelError
 from ner_engine.files import atomic_folder
+from ner_engine.registry import affixes
 from ner_engine.registry.checkpoint_files import PACKED_TYPE, read_config
+from ner_engine.registry.confidence import carry_over
 
 FORMAT: Final = "int8-rows-1"
 _SCALE: Final = ".row_scale"
 _WORDS: Final = "embeddings.word_embeddings.weight"
 _TOKENIZED_AT_ONCE: Final = 1000
-_TOKENIZER_FILES: Final = (
+_COPIED_FILES: Final = (
     "tokenizer_config.json",
     "special_tokens_map.json",
     "README.md",
     "LICENSE",
+    affixes.FILE,
 )
 
 
@@ -102,9 +105,10 @@ def pack(folder: Path, out: Path, texts: Iterable[str] | None) -> None:
         save_file(_quantized(weights), part / "model.safetensors", metadata={"format": "pt"})
         _write_json(part / "config.json", config | packed | {"dtype": "float32"})
         _write_json(part / "tokenizer.json", tokenizer)
-        for name in _TOKENIZER_FILES:
+        for name in _COPIED_FILES:
             if (folder / name).is_file():
                 shutil.copyfile(folder / name, part / name)
+        carry_over(folder, part)
 
 
 def unpack(folder: Path, out: Path) -> None:
@@ -115,9 +119,10 @@ def unpack(folder: Path, out: Path) -> None:
     out.mkdir(parents=True)
     save_file(weights, out / "model.safetensors", metadata={"format": "pt"})
     _write_json(out / "config.json", config)
-    for name in ("tokenizer.json", *_TOKENIZER_FILES):
+    for name in ("tokenizer.json", *_COPIED_FILES):
         if (folder / name).is_file():
             shutil.copyfile(folder / name, out / name)
+    carry_over(folder, out)
 
 
 def _quantized(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:

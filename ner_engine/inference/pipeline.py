@@ -19,6 +19,14 @@ from ner_engine.errors import UnsafeModelError
 from ner_engine.inference.backends import Probabilities
 from ner_engine.inference.tagger import Tagger
 from ner_engine.panel_letters import find_panels
+from ner_engine.registry.affixes import merged
+from ner_engine.registry.steps import (
+    NO_STEPS,
+    Steps,
+    first_panel_start,
+    with_one_label,
+    without_affixes,
+)
 from ner_engine.registry.tasks import TASKS
 from ner_engine.schema import Segment, Span
 from ner_engine.text import trim
@@ -42,7 +50,7 @@ class Pipeline:
 
     ``panels`` predicts where panels start; without it their letters are used. ``entities`` predicts
     entities; without it only panels are found. ``roles`` has a model by entity type; entities of
-    other types get no role.
+    other types get no role. ``steps`` run on the entities before their roles are predicted.
     """
 
     def __init__(
@@ -51,7 +59,9 @@ class Pipeline:
         panels: Tagger | None = None,
         entities: Tagger | None = None,
         roles: Mapping[str, Tagger] | None = None,
+        steps: Steps = NO_STEPS,
     ) -> None:
+        self._steps = steps
         self._panels, self._entities, self._roles = panels, entities, dict(roles or {})
         if panels is not None:
             _check(panels, "panels")
@@ -63,13 +73,16 @@ class Pipeline:
         texts: Sequence[str],
         segments: Sequence[Sequence[Segment]] | None = None,
         *,
+        papers: Sequence[str] | None = None,
         scores: bool = False,
     ) -> list[Tagged]:
         """Return panels, entities and roles of each text.
 
         ``segments`` are known panels; the panels of a text without any are found. Entities and
         roles are read panel by panel, as the models were trained; text outside the panels is read
-        too. ``scores``: see ``Tagger.tag``.
+        too, unless a step leaves it out. ``papers`` has the paper of each text, for the step that
+        gives a string one label in a paper; texts of a paper in another call have no vote.
+        ``scores``: see ``Tagger.tag``.
         """
         known = segments if segments is not None else [()] * len(texts)
         unknown = [text for text, given in zip(texts, known, strict=True) if not given]
@@ -78,24 +91,42 @@ class Pipeline:
         passages = [
             (index, passage)
             for index, text in enumerate(texts)
-            for passage in passages_of(text, panels[index])
+            for passage in self._passages(text, panels[index])
         ]
         passage_texts = [texts[index][start:end] for index, (start, end) in passages]
+        of_papers = _paper_keys(len(texts), papers)
         entities: list[list[Span]] = [[] for _ in texts]
-        spans = self._find_entities(passage_texts, scores=scores)
+        spans = self._find_entities(
+            passage_texts, [of_papers[index] for index, _ in passages], scores=scores
+        )
         for (index, (start, _)), inside in zip(passages, spans, strict=True):
             entities[index] += [span.moved(start) for span in inside]
         return [Tagged(*each) for each in zip(panels, map(tuple, entities), strict=True)]
+
+    def _passages(self, text: str, panels: Sequence[Segment]) -> list[tuple[int, int]]:
+        """Return the ranges of the text that are read one by one."""
+        passages = passages_of(text, panels)
+        if not self._steps.from_first_panel:
+            return passages
+        first = first_panel_start(panels)
+        return [(start, end) for start, end in passages if start >= first]
 
     def _find_panels(self, texts: Sequence[str]) -> Iterator[tuple[Segment, ...]]:
         if self._panels is None:
             return (tuple(find_panels(text)) for text in texts)
         return map(panels_from, texts, self._panels.tag(texts))
 
-    def _find_entities(self, passages: Sequence[str], *, scores: bool) -> list[list[Span]]:
+    def _find_entities(
+        self, passages: Sequence[str], papers: Sequence[str], *, scores: bool
+    ) -> list[list[Span]]:
         if self._entities is None:
             return [[] for _ in passages]
         entities = self._entities.tag(passages, scores=scores)
+        if self._steps.affixes:
+            affixes = merged([self._entities.affixes, self._steps.own_affixes])
+            entities = [without_affixes(spans, affixes) for spans in entities]
+        if self._steps.one_label:
+            entities = with_one_label(entities, papers)
         for label, tagger in self._roles.items():
             of_label = [[span for span in spans if span.label == label] for spans in entities]
             roles = roles_of(tagger, passages, of_label)
@@ -112,6 +143,15 @@ def _check(tagger: Tagger, task: str) -> None:
             f"{tagger.name} predicts {', '.join(tagger.labels)}, so it cannot be used for {task};"
             " choose a model of that task"
         )
+
+
+def _paper_keys(n_texts: int, papers: Sequence[str] | None) -> list[str]:
+    """Return a key for the paper of each text; a text without one is a paper by itself."""
+    known = papers if papers is not None else [""] * n_texts
+    keys = []
+    for index, paper in enumerate(known):
+        keys.append(f"paper {paper}" if paper else f"text {index}")
+    return keys
 
 
 def _with_roles(spans: Sequence[Span], roles: Iterable[Span]) -> list[Span]:
@@ -153,7 +193,7 @@ def roles_of(
 ) -> list[list[Span]]:
     """Return the entities of each text that have a role.
 
-    ``label`` is the role and ``score`` its probability. All of ``entities`` are masked at once, so
+    ``label`` is the role and ``score`` its confidence. All of ``entities`` are masked at once, so
     pass those of one type: the model then reads the context of each entity and not its name. The
     probabilities of an entity's tokens are averaged, B- and I- of a role together, so that touching
     entities are not mistaken for one.
@@ -185,4 +225,6 @@ def _role(tagger: Tagger, rows: Probabilities) -> tuple[str, float] | None:
         role = split_tag(tag)[1]
         means[role] = means.get(role, 0.0) + value
     best = max(means, key=lambda role: means[role])
-    return (best, round(min(means[best], 1.0), 4)) if best else None
+    if not best:
+        return None
+    return best, tagger.confidence(best, round(min(means[best], 1.0), 4))

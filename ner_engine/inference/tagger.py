@@ -18,6 +18,8 @@ from ner_engine.inference.devices import default_device, naming_device_errors, r
 from ner_engine.inference.loading import load_tokenizer
 from ner_engine.inference.windows import TextEncoder, Tokens
 from ner_engine.registry import catalogue
+from ner_engine.registry.affixes import Affixes, read_affixes
+from ner_engine.registry.confidence import Calibration, read_calibration
 from ner_engine.schema import Span
 from ner_engine.text import trim, word_boundaries
 
@@ -36,12 +38,14 @@ def load_tagger(
     precision: str | None = None,
     may_fetch: bool = False,
     aggregation: Aggregation = "first",
+    raw_scores: bool = False,
 ) -> Tagger:
     """Return the tagger ``name_or_dir``: "bundled", a folder, or a hub name.
 
     A hub name is read from the local cache, and downloaded only with ``may_fetch``. ``device``
     ("cpu", "cuda", "cuda:1") and ``precision`` ("fp32", "bf16", "int8") default to the fastest of
-    this machine; ``aggregation`` says which tokens of a word decide its label. Raise
+    this machine; ``aggregation`` says which tokens of a word decide its label. Confidence is
+    calibrated if the model comes with a calibration, except with ``raw_scores``. Raise
     ``DeviceError``, ``ModelNotFoundError`` or ``UnsafeModelError``, each with a sentence that says
     what to do.
     """
@@ -49,7 +53,15 @@ def load_tagger(
     encoder = TextEncoder(load_tokenizer(checkpoint), max_length=checkpoint.max_length)
     with naming_device_errors(device or default_device()):
         backend = choose_backend(checkpoint, device=device, precision=precision)
-    return Tagger(checkpoint.name, backend, encoder, checkpoint.id2label, aggregation=aggregation)
+    return Tagger(
+        checkpoint.name,
+        backend,
+        encoder,
+        checkpoint.id2label,
+        aggregation=aggregation,
+        calibration=None if raw_scores else read_calibration(checkpoint.name, checkpoint.folder),
+        affixes=read_affixes(checkpoint.name, checkpoint.folder),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +95,9 @@ class Tagger:
     """A model with its tokenizer, ready to tag.
 
     The same text gets the same spans, whatever is tagged with it. ``aggregation`` says which tokens
-    of a word decide its label.
+    of a word decide its label. ``calibration`` turns scores into probabilities of being right;
+    without it they are the network's own. ``affixes`` come with the model, for the step after
+    decoding.
     """
 
     def __init__(
@@ -94,10 +108,14 @@ class Tagger:
         id2label: Sequence[str],
         *,
         aggregation: Aggregation = "first",
+        calibration: Calibration | None = None,
+        affixes: Affixes | None = None,
     ) -> None:
         self.name = name
         self.backend = backend
         self.encoder = encoder
+        self.calibration = calibration
+        self.affixes = affixes
         self._aggregation = aggregation
         self._decoder = LabelDecoder(id2label)
 
@@ -111,12 +129,19 @@ class Tagger:
         """The label list, in the order of the model's outputs."""
         return list(self._decoder.id2label)
 
+    def confidence(self, label: str, score: float) -> float:
+        """Return the confidence (0-1) of a prediction with this label and the network's score."""
+        if self.calibration is None:
+            return score
+        return self.calibration.confidence(label, score)
+
     def tag(self, texts: Sequence[str], *, scores: bool = False) -> list[list[Span]]:
         """Return the entities of each text, in order, without overlaps.
 
-        ``score`` is the model's confidence, 0-1. ``attributes`` has ``runner_up``, the second most
-        probable label, and ``runner_up_score``, if the model has more than one label; with
-        ``scores`` also ``scores``, the confidence by label. Markers such as ``<s>`` and ``</s>``
+        ``score`` is the confidence, 0-1, calibrated if the tagger has a calibration. ``attributes``
+        has ``runner_up``, the second most probable label, and ``runner_up_score``, if the model has
+        more than one label; with ``scores`` also ``scores``, by label. These two are the network's
+        own scores. Markers such as ``<s>`` and ``</s>``
         that were typed into a text are not read, and are not part of any entity.
         """
         return [
@@ -195,7 +220,7 @@ class Tagger:
                     piece_end,
                     entity.label,
                     text[piece_start:piece_end],
-                    score=entity.score,
+                    score=self.confidence(entity.label, entity.score),
                     attributes=entity.attributes,
                 )
                 spans.append(span)

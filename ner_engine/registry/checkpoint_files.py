@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ner_engine.errors import ModelNotFoundError, UnsafeModelError
+from ner_engine.files import sha256_of
 from ner_engine.registry.hub_names import MODEL_FILES, download_command, has_owner, revisions_of
 
 _PICKLES: Final = frozenset({".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib"})
@@ -48,6 +49,11 @@ def n_parameters(name: str, path: Path) -> int:
         raise UnsafeModelError(
             f"{name}: {path.name} is not a safetensors file; download or write it again"
         ) from error
+
+
+def weights_sha256(folder: Path) -> str:
+    """Return the SHA-256 of the weight files, in the order of their names."""
+    return sha256_of(sorted(folder.glob("*.safetensors")))
 
 
 def read_config(name: str, folder: Path) -> dict[str, Any]:

@@ -21,6 +21,8 @@ from ner_engine.schema import CONTROLLED_VAR, MEASURED_VAR, Document, Segment, S
 from ner_engine.text import word_boundaries
 
 TaskName = Literal["entities", "panels", "geneprod_roles", "small_mol_roles"]
+#: sd-nlp's rule: a panel of this length or shorter is not an example.
+SHORT: Final = 80
 VARIABLE_ROLES: Final = (CONTROLLED_VAR, MEASURED_VAR)
 
 
@@ -104,6 +106,21 @@ def task_of(name: str | None, labels: Sequence[str]) -> Task:
     return ENTITIES
 
 
+def evaluation_texts(documents: Iterable[Document], task: Task) -> Iterator[Document]:
+    """Yield each text that models of ``task`` are evaluated on once, by sd-nlp's rule.
+
+    Panels without an entity, and texts of at most ``SHORT`` characters, are left out.
+    """
+    seen: set[str] = set()
+    for example in task.texts(documents):
+        text = example.text
+        if len(text) <= SHORT or text in seen:
+            continue
+        if task.is_example(example, labelled_only=True):
+            seen.add(text)
+            yield example
+
+
 def panel_starts(document: Document) -> list[Span]:
     """Return the first word of each panel, labelled ``PANEL_START``.
 
@@ -142,6 +159,16 @@ def _panel(document: Document, segment: Segment) -> Document:
     return Document(
         id=segment.id or document.id, text=text, doi=doi, gold=gold, attributes=document.attributes
     )
+
+
+def paper_of(document: Document) -> str:
+    """Return the paper of a text in lower case.
+
+    For a row of a snapshot its lineage names the paper; else it is ``Document.group``.
+    """
+    lineage = document.attributes.get("lineage")
+    paper = lineage.get("paper") if isinstance(lineage, dict) else None
+    return str(paper or document.group).strip().lower()
 
 
 def weight_of(document: Document) -> float:

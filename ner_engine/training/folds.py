@@ -13,17 +13,8 @@ from collections.abc import Sequence
 
 from ner_engine.duplicates import THRESHOLD, ShingleIndex, join, root
 from ner_engine.errors import TrainingError
+from ner_engine.registry.tasks import paper_of
 from ner_engine.schema import Document
-
-
-def paper_of(document: Document) -> str:
-    """Return the paper of a text in lower case.
-
-    For a row of a snapshot its lineage names the paper; else it is ``Document.group``.
-    """
-    lineage = document.attributes.get("lineage")
-    paper = lineage.get("paper") if isinstance(lineage, dict) else None
-    return str(paper or document.group).strip().lower()
 
 
 def clusters_of(documents: Sequence[Document], threshold: float = THRESHOLD) -> list[str]:

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from ner_engine.errors import CalibrationError
-from ner_engine.files import sha256_of, write_text_atomically
+from ner_engine.files import write_text_atomically
 from ner_engine.inference.backends.lean import LINEARS, Ranges, is_fast_in_int8
 from ner_engine.inference.backends.linear import weight_limit
 from ner_engine.registry.catalogue import Checkpoint
+from ner_engine.registry.checkpoint_files import weights_sha256
 
 FILE: Final = "int8-scales.json"
 FORMAT: Final = 1
@@ -151,8 +152,3 @@ def ranges_to_use(checkpoint: Checkpoint) -> Ranges | None:
     if not scales or not scales.cost or not is_fast_in_int8():
         return None
     return scales.ranges if scales.cost.is_acceptable(weight_limit()) else None
-
-
-def weights_sha256(folder: Path) -> str:
-    """Return the SHA-256 of the weight files, in the order of their names."""
-    return sha256_of(sorted(folder.glob("*.safetensors")))
