@@ -14,8 +14,8 @@ from annotator.api import serializers as io
 from annotator.api.base import ByIdPagination, ProjectView
 from annotator.corpus.access import Action
 from annotator.corpus.models import Document
+from annotator.lookup.identifiers import identifiers_of
 from annotator.review.editing import services
-from annotator.review.editing.identifiers import identifiers_of
 from annotator.review.editing.leases import claim_lease, holder_of, release_lease
 from annotator.review.editing.legend import LegendState
 from annotator.review.editing.reading import legend_state

@@ -35,9 +35,9 @@ from annotator.corpus.models import (
 )
 from annotator.corpus.pictures import is_picture_name
 from annotator.corpus.storing import mean_certainty, write_layers, write_segments
-from annotator.corpus.uploads import Upload, keep_uploads, remove_forgotten_uploads
 from annotator.jobs.payloads import Payload
 from annotator.jobs.services import enqueue
+from annotator.jobs.uploads import Upload, keep_uploads, remove_forgotten_uploads
 from ner_engine import schema
 from ner_engine.errors import FormatError, UnreadableError
 from ner_engine.formats import Problem, Report, detect, named, read_inputs

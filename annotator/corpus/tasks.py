@@ -10,11 +10,11 @@ from django.urls import reverse
 from annotator.common.errors import UserError
 from annotator.corpus.imports import JOB_KIND, ImportPayload, import_paths
 from annotator.corpus.models import Project
-from annotator.corpus.uploads import Upload, remove_uploads
 from annotator.jobs.errors import JobInterruptedError, JobLostError
 from annotator.jobs.models import Job
 from annotator.jobs.registry import handles
 from annotator.jobs.runs import JobRun
+from annotator.jobs.uploads import Upload, remove_uploads
 
 
 def _page(job: Job) -> str:

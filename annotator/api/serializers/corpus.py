@@ -9,7 +9,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from annotator.corpus.models import Document, Project
-from annotator.review.editing.identifiers import identifiers_of
+from annotator.lookup.identifiers import identifiers_of
 
 
 class LabelSerializer(serializers.Serializer[Any]):

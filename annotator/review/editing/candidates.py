@@ -22,7 +22,7 @@ from annotator.corpus.models import (
     SurfaceHead,
     Verdict,
 )
-from annotator.review.editing.identifiers import ATTRIBUTES, Identifier, identifiers_of
+from annotator.lookup.identifiers import ATTRIBUTES, Identifier, identifiers_of
 from annotator.review.editing.legend import LegendState
 
 #: Candidates that are offered, one for each key from 1 on.

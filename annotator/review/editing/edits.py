@@ -10,16 +10,16 @@ from dataclasses import replace
 from typing import Any, Final
 
 from annotator.corpus.decisions import DecisionKind, ReviewMode, Verdict
-from annotator.review.editing.edit import Edit
-from annotator.review.editing.effects import Effect, advance, effect_of
-from annotator.review.editing.errors import OperationError
-from annotator.review.editing.identifiers import (
+from annotator.lookup.identifiers import (
     JOINT,
     Identifier,
     check_identifier,
     completed,
     identifiers_of,
 )
+from annotator.review.editing.edit import Edit
+from annotator.review.editing.effects import Effect, advance, effect_of
+from annotator.review.editing.errors import OperationError
 from annotator.review.editing.legend import ADDED_PREFIX, Entity, LegendState
 from annotator.review.editing.propagation import propagate
 from annotator.review.editing.ranges import moved_range, range_of

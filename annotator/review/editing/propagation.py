@@ -7,10 +7,10 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from annotator.corpus.decisions import DecisionKind
+from annotator.lookup.identifiers import Identifier, identifiers_of
 from annotator.review.editing.edit import Edit
 from annotator.review.editing.effects import Effect, effect_of
 from annotator.review.editing.errors import OperationError
-from annotator.review.editing.identifiers import Identifier, identifiers_of
 from annotator.review.editing.legend import ADDED_PREFIX, Entity, LegendState
 from annotator.review.editing.rules import (
     check_label,

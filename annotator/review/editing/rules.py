@@ -10,8 +10,8 @@ from dataclasses import replace
 from typing import Any
 
 from annotator.corpus.decisions import DecisionKind, Verdict
+from annotator.lookup.identifiers import Identifier, with_identifiers
 from annotator.review.editing.errors import OperationError
-from annotator.review.editing.identifiers import Identifier, with_identifiers
 from annotator.review.editing.legend import Entity, LegendState
 from ner_engine.schema import BORING, ROLES
 

@@ -11,8 +11,8 @@ from django.urls import reverse
 from annotator.accounts.models import User
 from annotator.corpus.access import Action
 from annotator.corpus.models import Document, Label, QueueOrder
+from annotator.lookup.identifiers import identifiers_of
 from annotator.review.editing.history import Logged, can_reverse
-from annotator.review.editing.identifiers import identifiers_of
 from annotator.review.editing.legend import Entity, LegendState
 from annotator.review.editing.panels import panel_problems
 from annotator.review.models import Operation

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from annotator.corpus.models import Label
+from annotator.lookup.identifiers import identifiers_of
 from annotator.review.editing.effects import Effect
-from annotator.review.editing.identifiers import identifiers_of
 from annotator.review.editing.legend import Entity, LegendState, Row
 from annotator.review.kinds import OperationKind
 from annotator.review.models import Operation

@@ -22,6 +22,8 @@ from annotator.common.errors import UserError
 from annotator.common.htmx import wants_part
 from annotator.corpus.access import Action
 from annotator.corpus.models import Document
+from annotator.lookup.databases import DATABASES, SPECIES
+from annotator.lookup.identifiers import Identifier, address_of, completed, identifiers_of
 from annotator.review.access import legend_for
 from annotator.review.editing import services
 from annotator.review.editing.candidates import (
@@ -35,9 +37,7 @@ from annotator.review.editing.candidates import (
     warnings_of,
 )
 from annotator.review.editing.conflicts import LeaseError, StaleRevisionError
-from annotator.review.editing.databases import DATABASES, SPECIES
 from annotator.review.editing.errors import OperationError
-from annotator.review.editing.identifiers import Identifier, address_of, completed, identifiers_of
 from annotator.review.editing.legend import Entity, LegendState
 from annotator.review.editing.reading import legend_state
 from annotator.review.models import OperationKind

@@ -12,8 +12,8 @@ from django.views.decorators.http import require_GET
 from annotator.accounts.users import signed_in
 from annotator.common.errors import UserError
 from annotator.corpus.access import Action
+from annotator.lookup.identifiers import identifiers_of
 from annotator.review.access import legend_for
-from annotator.review.editing.identifiers import identifiers_of
 from annotator.review.editing.paper import OpenOccurrence, open_in_paper
 
 

@@ -15,8 +15,8 @@ from annotator.accounts.models import User
 from annotator.corpus.imports import import_documents
 from annotator.corpus.models import Document, LabelSet, Membership, Project, Role, Span, SurfaceHead
 from annotator.corpus.services import create_project
+from annotator.lookup.identifiers import Identifier, with_identifiers
 from annotator.review.editing.candidates import Candidate, candidates, identifier_warnings
-from annotator.review.editing.identifiers import Identifier, with_identifiers
 from annotator.review.editing.reading import legend_state
 from ner_engine import schema
 from tests.annotator.review.conftest import MakeLegend, Operate

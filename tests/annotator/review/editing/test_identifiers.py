@@ -14,19 +14,19 @@ from annotator.corpus.imports import import_documents
 from annotator.corpus.models import Document, Project, Span
 from annotator.corpus.services import create_project
 from annotator.datasets.exports.services import export_dataset
-from annotator.review.editing.databases import (
+from annotator.lookup.databases import (
     DATABASES,
     SPECIES,
     database_named,
 )
-from annotator.review.editing.errors import OperationError
-from annotator.review.editing.identifiers import (
+from annotator.lookup.identifiers import (
     ATTRIBUTES,
     Identifier,
     check_identifier,
     identifiers_of,
     with_identifiers,
 )
+from annotator.review.editing.errors import OperationError
 from tests.annotator.review.conftest import MakeLegend, Operate
 
 MOUSE = {"id": "12028", "name": "Bax", "taxon": "10090", "database": "NCBI gene"}

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from annotator.lookup.identifiers import Identifier, identifiers_of, with_identifiers
 from annotator.review.editing.edits import edit_legend
 from annotator.review.editing.errors import OperationError
-from annotator.review.editing.identifiers import Identifier, identifiers_of, with_identifiers
 from annotator.review.editing.legend import Entity, LegendState
 from tests.annotator.review.editing.legends import (
     LABELS,

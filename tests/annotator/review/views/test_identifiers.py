@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from annotator.accounts.models import User
 from annotator.corpus.models import Document, Span
-from annotator.review.editing.identifiers import (
+from annotator.lookup.identifiers import (
     Identifier,
     identifiers_of,
 )

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from annotator.review.editing.databases import (
+from annotator.lookup.databases import (
     DATABASES,
     SPECIES,
     Database,
     database_named,
     guess_database,
 )
-from annotator.review.editing.identifiers import (
+from annotator.lookup.identifiers import (
     Identifier,
     address_of,
     check_identifier,

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from annotator.review.editing.databases import (
+from annotator.lookup.databases import (
     DATABASES,
     SPECIES,
     TAXONOMY,
