@@ -16,10 +16,12 @@ from typing import Final
 class Database:
     """One database: the ``form`` and an ``example`` of its ids, and the ``page`` of an id.
 
-    ``labels`` are those of the entities it names, ``also`` its other names.
+    ``key`` is its name in commands, ``labels`` are those of the entities it names, ``also`` its
+    other names.
     """
 
     name: str
+    key: str
     form: str
     example: str
     page: str
@@ -31,6 +33,17 @@ class Database:
     def holds(self, id: str) -> bool:
         """Whether the id has the database's form."""
         return re.fullmatch(self.form, id) is not None
+
+    def accession(self, id: str) -> str:
+        """Return an id as this site writes it, also if a file writes it with another prefix.
+
+        "" if it belongs to another database.
+        """
+        _, _, bare = id.partition(":")
+        for written in (id, id.replace(":", "_", 1), bare):
+            if self.holds(written):
+                return written
+        return ""
 
     def address(self, id: str) -> str:
         """Return the page of an id of the right form; "" if none is known."""
@@ -58,6 +71,7 @@ _UBERON: Final = (
 DATABASES: Final = (
     Database(
         "UniProt",
+        "uniprot",
         _UNIPROT,
         "P10415",
         "https://www.uniprot.org/uniprotkb/{id}",
@@ -67,6 +81,7 @@ DATABASES: Final = (
     ),
     Database(
         "NCBI gene",
+        "ncbi-gene",
         _NUMBER,
         "596",
         "https://www.ncbi.nlm.nih.gov/gene/{id}",
@@ -77,6 +92,7 @@ DATABASES: Final = (
     ),
     Database(
         "Rfam",
+        "rfam",
         r"RF[0-9]{5}",
         "RF00027",
         "https://rfam.org/family/{id}",
@@ -85,6 +101,7 @@ DATABASES: Final = (
     ),
     Database(
         "ChEBI",
+        "chebi",
         r"CHEBI:[0-9]{1,7}",
         "CHEBI:4911",
         _ORG,
@@ -93,6 +110,7 @@ DATABASES: Final = (
     ),
     Database(
         "PubChem compound",
+        "pubchem-compound",
         _NUMBER,
         "36462",
         "https://pubchem.ncbi.nlm.nih.gov/compound/{id}",
@@ -102,6 +120,7 @@ DATABASES: Final = (
     ),
     Database(
         "PubChem substance",
+        "pubchem-substance",
         _NUMBER,
         "50064758",
         "https://pubchem.ncbi.nlm.nih.gov/substance/{id}",
@@ -111,6 +130,7 @@ DATABASES: Final = (
     ),
     Database(
         "Gene Ontology",
+        "go",
         r"GO:[0-9]{7}",
         "GO:0005739",
         _ORG,
@@ -120,6 +140,7 @@ DATABASES: Final = (
     ),
     Database(
         "CORUM",
+        "corum",
         _NUMBER,
         "1149",
         "",
@@ -128,6 +149,7 @@ DATABASES: Final = (
     ),
     Database(
         "Cell Ontology",
+        "cl",
         r"CL:[0-9]{7}",
         "CL:0000084",
         _ORG,
@@ -137,6 +159,7 @@ DATABASES: Final = (
     ),
     Database(
         "Cellosaurus",
+        "cellosaurus",
         r"CVCL_[A-Z0-9]{4}",
         "CVCL_0030",
         "https://www.cellosaurus.org/{id}",
@@ -145,9 +168,10 @@ DATABASES: Final = (
         True,
         ("CVCL",),
     ),
-    Database("Uberon", r"UBERON:[0-9]{7}", "UBERON:0002107", _ORG, ("TISSUE",), _UBERON),
+    Database("Uberon", "uberon", r"UBERON:[0-9]{7}", "UBERON:0002107", _ORG, ("TISSUE",), _UBERON),
     Database(
         "Plant Ontology",
+        "po",
         r"PO:[0-9]{7}",
         "PO:0025034",
         _ORG,
@@ -157,6 +181,7 @@ DATABASES: Final = (
     ),
     Database(
         "NCBI taxonomy",
+        "ncbi-taxonomy",
         _NUMBER,
         "10090",
         "https://www.ncbi.nlm.nih.gov/Taxonomy/Browser/wwwtax.cgi?id={id}",
@@ -166,6 +191,7 @@ DATABASES: Final = (
     ),
     Database(
         "BioAssay Ontology",
+        "bao",
         r"BAO_[0-9]{7}",
         "BAO_0002424",
         _BAO + "{id}",
@@ -175,6 +201,7 @@ DATABASES: Final = (
     ),
     Database(
         "OBI",
+        "obi",
         r"OBI_[0-9]{7}",
         "OBI_0000854",
         "https://purl.obolibrary.org/obo/{id}",
@@ -183,6 +210,7 @@ DATABASES: Final = (
     ),
     Database(
         "Disease Ontology",
+        "doid",
         r"DOID:[0-9]{1,7}",
         "DOID:162",
         _ORG,
@@ -191,7 +219,17 @@ DATABASES: Final = (
         also=("DOID", "DO"),
     ),
     Database(
+        "MONDO",
+        "mondo",
+        r"MONDO:[0-9]{7}",
+        "MONDO:0005147",
+        _ORG,
+        ("DISEASE",),
+        "http://purl.obolibrary.org/obo/",
+    ),
+    Database(
         "MeSH",
+        "mesh",
         r"[A-Z][0-9]{2}(?:\.[0-9]{3}){0,12}|[CD][0-9]{6,9}",
         "C04.557",
         "https://www.ncbi.nlm.nih.gov/mesh/?term={id}",
@@ -225,14 +263,31 @@ def _folded(name: str) -> str:
     return re.sub(r"[\W_]+", "", name).casefold()
 
 
-_BY_NAME: Final = {
-    _folded(name): database for database in DATABASES for name in (database.name, *database.also)
-}
+def _by_name() -> dict[str, Database]:
+    found = {}
+    for database in DATABASES:
+        for name in (database.name, database.key, *database.also):
+            found[_folded(name)] = database
+    return found
+
+
+_BY_NAME: Final = _by_name()
+_BY_KEY: Final = {database.key: database for database in DATABASES}
 
 
 def database_named(name: str) -> Database | None:
     """Return the database of that name, in whatever spelling."""
     return _BY_NAME.get(_folded(name)) if name else None
+
+
+def database_with_key(key: str) -> Database | None:
+    """Return the database of that name in commands."""
+    return _BY_KEY.get(key)
+
+
+def databases_for(label: str) -> list[Database]:
+    """Return the databases that name entities of the label, the likeliest first."""
+    return [database for database in DATABASES if label in database.labels]
 
 
 def database_at(source: str, id: str) -> Database | None:

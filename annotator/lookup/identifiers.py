@@ -20,6 +20,7 @@ from annotator.lookup.databases import (
     Database,
     database_at,
     database_named,
+    databases_for,
     guess_database,
 )
 
@@ -150,22 +151,48 @@ def _source(identifier: Identifier) -> str:
     return database.source if database else ""
 
 
-def check_identifier(identifier: Identifier) -> str:
-    """Return what is wrong with an identifier, as a sentence.
+def check_identifier(identifier: Identifier, label: str = "") -> str:
+    """Return what is wrong with an identifier of an entity with that label, as a sentence.
 
-    "" if nothing is, or if the database is unknown.
+    "" if nothing is. The id must have the form of its database, and the database must be one for
+    the label. A database that this site does not know is taken at its word, and so is a label for
+    which it knows none.
     """
     if identifier.taxon and not re.fullmatch(r"[1-9][0-9]{0,8}", identifier.taxon):
         return (
             f"“{identifier.taxon}” is not an NCBI taxon. Taxa are numbers, such as 9606 for Homo"
             " sapiens."
         )
+    fitting = databases_for(label)
+    if not identifier.database and fitting:
+        if any(database.holds(identifier.id) for database in fitting):
+            return ""
+        return f"“{identifier.id}” does not identify such an entity. {_forms(fitting)}"
     database = database_named(identifier.database)
-    if database is None or database.holds(identifier.id):
-        return ""
-    others = [other.name for other in DATABASES if other.holds(identifier.id)]
-    hint = f" It has the form of {' and '.join(others)}." if others else ""
-    return f"“{identifier.id}” is not an id of {database.name}, such as {database.example}.{hint}"
+    return "" if database is None else _check_entry(identifier.id, database, fitting)
+
+
+def _check_entry(id: str, database: Database, fitting: Sequence[Database]) -> str:
+    """Return what is wrong with an id of a known database; "" if nothing is."""
+    if not database.holds(id):
+        others = [other.name for other in DATABASES if other.holds(id)]
+        hint = f" It has the form of {_listed(others, 'and')}." if others else ""
+        return f"“{id}” is not an id of {database.name}, such as {database.example}.{hint}"
+    if fitting and database not in fitting:
+        return f"“{id}” of {database.name} does not identify such an entity. {_forms(fitting)}"
+    return ""
+
+
+def _forms(databases: Sequence[Database]) -> str:
+    """Return which forms fit, as a sentence."""
+    forms = [f"{database.name} (such as {database.example})" for database in databases]
+    return f"Its label takes an id of {_listed(forms, 'or')}."
+
+
+def _listed(words: Sequence[str], conjunction: str) -> str:
+    if len(words) < 2:
+        return "".join(words)
+    return f"{', '.join(words[:-1])} {conjunction} {words[-1]}"
 
 
 def completed(identifier: Identifier, label: str) -> Identifier:

@@ -102,8 +102,8 @@ def _move_boundaries(state: LegendState, edit: Edit) -> Effect:
 def _set_identifiers(state: LegendState, edit: Edit) -> Effect:
     """Replace the entity's identifiers by ``identifiers``, which may be empty.
 
-    New ones must have the form of their database if it is known. Those that the entity already
-    has are kept, whatever their form.
+    New ones must have the form of their database, which must be one for the entity's label. Those
+    that the entity already has are kept, whatever their form.
     """
     entity = state.entity(edit.key)
     if entity.is_rejected:
@@ -112,7 +112,7 @@ def _set_identifiers(state: LegendState, edit: Edit) -> Effect:
     wanted = []
     for sent in _read_identifiers(edit.arguments.get("identifiers")):
         identifier = sent if sent in current else completed(sent, entity.label)
-        problem = "" if identifier in current else check_identifier(identifier)
+        problem = "" if identifier in current else check_identifier(identifier, entity.label)
         if problem:
             raise OperationError(problem)
         wanted.append(identifier)

@@ -9,6 +9,7 @@ from annotator.lookup.databases import (
     SPECIES,
     Database,
     database_named,
+    database_with_key,
     guess_database,
 )
 from annotator.lookup.identifiers import (
@@ -49,6 +50,47 @@ def test_ids_of_other_databases_pass_and_a_taxon_is_a_number() -> None:
     assert "such as 9606" in check_identifier(
         Identifier("P10415", taxon="human", database="UniProt")
     )
+
+
+def test_an_id_without_a_form_names_the_forms_that_fit() -> None:
+    said = check_identifier(Identifier("Il1b"), "GENEPROD")
+    assert said == (
+        "“Il1b” does not identify such an entity. Its label takes an id of UniProt (such as"
+        " P10415), NCBI gene (such as 596) or Rfam (such as RF00027)."
+    )
+
+
+def test_a_database_must_fit_the_label() -> None:
+    said = check_identifier(Identifier("P10415", database="UniProt"), "SUBCELLULAR")
+    assert said == (
+        "“P10415” of UniProt does not identify such an entity. Its label takes an id of Gene"
+        " Ontology (such as GO:0005739) or CORUM (such as 1149)."
+    )
+
+
+@pytest.mark.parametrize("id", ["596", "P10415"])
+def test_an_id_of_a_form_for_the_label_passes(id: str) -> None:
+    assert check_identifier(Identifier(id), "GENEPROD") == ""
+
+
+def test_a_label_without_databases_takes_any_id() -> None:
+    assert check_identifier(Identifier("whatever 1"), "REAGENT") == ""
+
+
+@pytest.mark.parametrize(
+    ("key", "written", "stored"),
+    [
+        ("ncbi-taxonomy", "NCBITaxon:9606", "9606"),
+        ("bao", "BAO:0002424", "BAO_0002424"),
+        ("cellosaurus", "CVCL_0030", "CVCL_0030"),
+        ("cl", "CL:0000084", "CL:0000084"),
+        ("cl", "UBERON:0002107", ""),
+    ],
+)
+def test_ids_of_files_are_written_as_the_site_does(key: str, written: str, stored: str) -> None:
+    database = database_with_key(key)
+    assert database
+    assert database.accession(written) == stored
 
 
 @pytest.mark.parametrize("name", ["ncbi gene", "NCBI_Gene", "NCBIgene", "gene"])

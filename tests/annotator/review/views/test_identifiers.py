@@ -95,7 +95,6 @@ def test_an_id_can_be_typed_without_a_script(
         ({"id": "Q07813"}, "UniProt"),
         ({"id": "12028"}, "NCBI gene"),
         ({"id": "FBgn0000024", "other_database": "FlyBase"}, "FlyBase"),
-        ({"id": "odd one"}, ""),
     ],
 )
 def test_the_database_of_a_typed_id_is_told_by_its_form_or_named(
@@ -109,6 +108,17 @@ def test_the_database_of_a_typed_id_is_told_by_its_form_or_named(
         == 302
     )
     assert [(each.id, each.database) for each in stored(document)] == [(typed["id"], database)]
+
+
+@pytest.mark.django_db
+def test_an_id_of_no_form_for_the_label_is_refused(
+    make_legend: MakeLegend, curator: User, client_of: Any
+) -> None:
+    document = make_legend()
+    fields = {"operation": FIRST, "base_revision": "0", "id": "Il1b"}
+    answer = client_of(curator).post(url(document), fields)
+    assert answer.status_code == 422
+    assert "NCBI gene (such as 596)" in html_of(answer)
 
 
 @pytest.mark.django_db
