@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django.http import HttpRequest
@@ -40,17 +41,18 @@ def unfold_settings() -> dict[str, Any]:
                     "Texts",
                     ("Projects", "folder_open", "corpus_project"),
                     ("Legends", "article", "corpus_document"),
-                    ("Labels", "label", "corpus_labelset", True),
+                    ("Labels", "label", "corpus_labelset", _is_superuser),
+                    ("Dictionaries", "dictionary", "lookup_dictionary", _may_import),
                 ),
                 _group(
                     "Work",
-                    ("Jobs", "pending_actions", "jobs_job", True),
-                    ("Workers", "memory", "jobs_worker", True),
+                    ("Jobs", "pending_actions", "jobs_job", _is_superuser),
+                    ("Workers", "memory", "jobs_worker", _is_superuser),
                 ),
                 _group(
                     "People",
-                    ("Users", "group", "accounts_user", True),
-                    ("API tokens", "key", "accounts_apitoken", True),
+                    ("Users", "group", "accounts_user", _is_superuser),
+                    ("API tokens", "key", "accounts_apitoken", _is_superuser),
                 ),
             ]
         },
@@ -77,11 +79,15 @@ def _group(title: str, *items: tuple[Any, ...]) -> dict[str, Any]:
     return {"title": title, "separator": True, "items": [_item(*item) for item in items]}
 
 
-def _item(title: str, icon: str, model: str, for_superusers: bool = False) -> dict[str, Any]:
-    item = {"title": title, "icon": icon, "link": reverse_lazy(f"admin:{model}_changelist")}
-    if for_superusers:
-        return item | {"permission": _is_superuser}
-    return item | {"permission": _is_staff}
+def _item(
+    title: str, icon: str, model: str, may_see: Callable[[HttpRequest], bool] | None = None
+) -> dict[str, Any]:
+    return {
+        "title": title,
+        "icon": icon,
+        "link": reverse_lazy(f"admin:{model}_changelist"),
+        "permission": may_see or _is_staff,
+    }
 
 
 def _is_staff(request: HttpRequest) -> bool:
@@ -90,3 +96,7 @@ def _is_staff(request: HttpRequest) -> bool:
 
 def _is_superuser(request: HttpRequest) -> bool:
     return bool(getattr(request.user, "is_superuser", False))
+
+
+def _may_import(request: HttpRequest) -> bool:
+    return bool(request.user.has_perm("lookup.import_dictionary"))

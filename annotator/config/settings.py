@@ -41,6 +41,7 @@ INSTALLED_APPS = [
     "annotator.common",
     "annotator.accounts",
     "annotator.jobs",
+    "annotator.lookup",
     "annotator.corpus",
     "annotator.review",
     "annotator.datasets",
@@ -128,11 +129,12 @@ STORAGES = {
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
 }
 WHITENOISE_USE_FINDERS = True
-#: Uploads, snapshots, models and training runs, each in a folder of its own.
+#: Uploads, snapshots, models, training runs and dictionaries, each in a folder of its own.
 UPLOADS_DIR = VAR_DIR / "uploads"
 SNAPSHOTS_DIR = VAR_DIR / "snapshots"
 MODELS_DIR = VAR_DIR / "models"
 RUNS_DIR = VAR_DIR / "runs"
+DICTIONARIES_DIR = VAR_DIR / "dictionaries"
 MAX_UPLOAD_BYTES = env.MAX_UPLOAD_BYTES
 IMAGE_HOSTS = env.image_hosts()
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000

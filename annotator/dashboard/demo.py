@@ -16,16 +16,19 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import transaction
 
+from annotator.accounts.actors import SYSTEM
 from annotator.accounts.models import User
 from annotator.common.errors import UserError
 from annotator.corpus.imports import import_documents
 from annotator.corpus.models import DocumentState, LayerKind, Membership, Project, Role, Span
 from annotator.corpus.services import add_member, create_project
 from annotator.dashboard.serving import Site
-from annotator.demo_data import load_demo
+from annotator.demo_data import DICTIONARIES, load_demo
 from annotator.jobs.errors import JobConflictError
 from annotator.jobs.models import Job, JobState
 from annotator.learning.tagging.services import serving_model, start_pretagging
+from annotator.lookup.importing import import_dictionary
+from annotator.lookup.models import Dictionary
 
 DEMO_SLUG: Final = "sd-curator-demo"
 DEMO_NAME: Final = "Demo: invented legends"
@@ -83,6 +86,7 @@ def prepare_demo() -> Demo:
     if curator is not None and not members.filter(user=curator).exists():
         add_member(project=project, user=curator, role=Role.CURATOR, actor=admin)
     _import_legends(project, admin)
+    _import_dictionaries()
     accounts = tuple(filter(None, (admin_account, curator_account)))
     return Demo(project, admin, accounts)
 
@@ -214,6 +218,14 @@ def _store_passwords(passwords: dict[str, str]) -> None:
         )
         file.writelines(f"{username} {password}\n" for username, password in passwords.items())
     new.replace(path)
+
+
+def _import_dictionaries() -> None:
+    """Import the demo's dictionaries of those databases that have none yet."""
+    there = set(Dictionary.objects.current().values_list("database", flat=True))
+    for path in sorted(DICTIONARIES.glob("*.tsv")):
+        if path.stem not in there:
+            import_dictionary(path=path, source=path.name, database=path.stem, actor=SYSTEM)
 
 
 def _import_legends(project: Project, admin: User) -> None:

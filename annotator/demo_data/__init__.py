@@ -13,8 +13,10 @@ from annotator.demo_data.markup import read_paper
 from ner_engine.schema import Document
 
 LEGENDS: Final = Path(__file__).parent / "legends"
+#: Small dictionaries of identifiers, one file a database, named by its key.
+DICTIONARIES: Final = Path(__file__).parent / "dictionaries"
 
-__all__ = ["LEGENDS", "load_demo"]
+__all__ = ["DICTIONARIES", "LEGENDS", "load_demo"]
 
 
 def load_demo() -> list[Document]:

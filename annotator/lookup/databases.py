@@ -39,11 +39,12 @@ class Database:
 
         "" if it belongs to another database.
         """
-        _, _, bare = id.partition(":")
-        for written in (id, id.replace(":", "_", 1), bare):
-            if self.holds(written):
-                return written
-        return ""
+        if self.holds(id):
+            return id
+        prefix, _, bare = id.partition(":")
+        if self.holds(f"{prefix}_{bare}"):
+            return f"{prefix}_{bare}"
+        return bare if self.holds(bare) and database_named(prefix) is self else ""
 
     def address(self, id: str) -> str:
         """Return the page of an id of the right form; "" if none is known."""

@@ -72,6 +72,7 @@ def var(settings: Any, tmp_path: Path) -> Path:
     settings.SNAPSHOTS_DIR = folder / "snapshots"
     settings.MODELS_DIR = folder / "models"
     settings.RUNS_DIR = folder / "runs"
+    settings.DICTIONARIES_DIR = folder / "dictionaries"
     media = {
         "BACKEND": "django.core.files.storage.FileSystemStorage",
         "OPTIONS": {"location": folder / "media"},

@@ -31,6 +31,7 @@ from annotator.learning.models import (
     TrainingRun,
     TrainingSeries,
 )
+from annotator.lookup.models import Dictionary
 
 pytestmark = pytest.mark.django_db
 ClientOf = Callable[[User | None], Client]
@@ -46,6 +47,7 @@ SECRETS = (
     "autophagy-run-1",
     "secret snapshot note",
     "secret reason",
+    "secret dictionary",
 )
 
 
@@ -275,6 +277,7 @@ def things(
         "document": import_legends(1, labels="gold")[0],
         "token": ApiToken.objects.create(user=manager, name="nightly", prefix="sdc_x", digest="x"),
         "member": User.objects.create_user("leaver"),
+        "dictionary": Dictionary.objects.create(database="go", name="secret dictionary", file="x"),
         "worker": Worker.objects.create(name="w", seen_at=timezone.now()),
         "project": project,
         "labels": project.label_set,
@@ -389,6 +392,7 @@ ADMIN_OBJECTS = {
     "corpus_project": "project",
     "corpus_labelset": "labels",
     "corpus_document": "document",
+    "lookup_dictionary": "dictionary",
     "datasets_snapshot": "snapshot",
     "learning_trainingrun": "run",
     "learning_trainingseries": "series",
@@ -449,7 +453,8 @@ def test_every_admin_page_opens_for_a_superuser(
             answer.status_code,
         )
         if re.fullmatch(
-            r"admin:(corpus|datasets|learning|jobs|accounts)_[a-z]+_(changelist|change)", route.name
+            r"admin:(corpus|datasets|learning|lookup|jobs|accounts)_[a-z]+_(changelist|change)",
+            route.name,
         ):
             assert answer.status_code == 200, route.name
 
