@@ -112,8 +112,8 @@ def test_a_repeated_id_is_one_entry_with_all_names(tmp_path: Path) -> None:
 def test_a_file_appears_complete_or_not_at_all(tmp_path: Path) -> None:
     def broken() -> Iterator[Entry]:
         yield Entry("1", "one")
-        raise ValueError
+        raise ValueError("broken off")
 
-    with pytest.raises(ValueError, match=""):
+    with pytest.raises(ValueError, match="broken off"):
         list(build(tmp_path / "files" / "d.sqlite3", broken()))
     assert list((tmp_path / "files").iterdir()) == []
