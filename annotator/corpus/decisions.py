@@ -1,4 +1,4 @@
-"""How a person decides a span. Needs no settings and no database."""
+"""The kinds of decisions on spans. This module needs no settings and no database."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Verdict(TextChoices):
 
 
 class DecisionKind(TextChoices):
-    """How a decision came about; stored, shown and exported.
+    """The way in which a decision was made; stored, shown and exported.
 
     A bulk-accepted span was accepted together with its legend, not one by one.
     """
@@ -25,10 +25,10 @@ class DecisionKind(TextChoices):
 
 
 class ReviewMode(TextChoices):
-    """What a legend requires before it can be accepted; see docs/decisions/0007."""
+    """The decisions that a legend needs before it is accepted; see docs/decisions/0007."""
 
     SWEEP = (
         "sweep",
-        "Sweep: touch errors only; what stands above the threshold is accepted with the legend",
+        "Sweep: correct only errors; suggestions above the threshold are accepted with the legend",
     )
-    DECIDE = "decide", "Decide: everything below the threshold needs a decision of its own"
+    DECIDE = "decide", "Decide: every suggestion below the threshold needs its own decision"
