@@ -44,6 +44,8 @@ WORDS: dict[str, str] = {
     r"trains by itself": "automatic training",
     r"go on with|goes on with|gone on with|went on with": "continue, resume",
     r"signs? of life": "heartbeat",
+    r"(is|are|was|were|be) passed over": "skipped",
+    r"(makes?|free) room|room on the disk": "disk space",
     r"put away": "retire, deactivate, archive",
     r"admin panel": "admin site",
     r"nobody here|is no way to|were others": "say what is wrong and what to do",
