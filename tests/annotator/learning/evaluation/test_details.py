@@ -11,7 +11,11 @@ from annotator.datasets.models import Snapshot
 from annotator.datasets.snapshots.contents import rows_of
 from annotator.learning.evaluation.comparison import compare_evaluations
 from annotator.learning.evaluation.details import (
+    FEW_PAPERS,
+    SHOWN_STRINGS,
+    Cell,
     _LegendCounts,
+    _strings,
     _with_documents,
     details_of,
     difference_in_words,
@@ -132,3 +136,130 @@ def test_worse_legends_are_found_with_as_many_queries_as_few(learned: Snapshot) 
 
     keys = list(learned.project.documents.values_list("pk", flat=True))
     assert queries(keys) == queries(keys[:2])
+
+
+# Cells
+
+
+def test_a_cell_knows_by_how_much_the_candidate_differs() -> None:
+    cell = Cell(candidate=5, current=3)
+    assert cell.more == 2
+    assert cell.less == -2
+
+
+def test_a_cell_without_a_current_model_does_not_differ() -> None:
+    assert Cell(candidate=5, current=None).more == 0
+
+
+@pytest.mark.parametrize(
+    ("fraction", "expected"),
+    [(0.0005, "+0.1"), (0.0004, "0.0"), (-0.0005, "−0.1"), (1.0, "+100.0"), (-1.0, "−100.0")],
+)
+def test_points_bear_their_sign(fraction: float, expected: str) -> None:
+    assert points(fraction) == expected
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "is_significant"),
+    [(0.001, 0.03, True), (0.0, 0.03, False), (-0.03, 0.0, False), (-0.03, -0.001, True)],
+)
+def test_an_interval_with_0_is_not_significant(
+    low: float, high: float, is_significant: bool
+) -> None:
+    sentence = difference_in_words(Difference(0.01, low, high, 0.1, FEW_PAPERS))
+    assert ("not significant" not in sentence) is is_significant
+    assert "unreliable" not in sentence
+
+
+def test_too_few_papers_are_said_instead_of_significance() -> None:
+    sentence = difference_in_words(Difference(0.01, -0.1, 0.1, 0.1, FEW_PAPERS - 1))
+    assert "With so few papers the interval is unreliable." in sentence
+    assert "significant" not in sentence
+
+
+# Lists
+
+
+def test_strings_of_the_candidate_alone_come_first() -> None:
+    candidate = {("CELL", "both"): 9, ("CELL", "new"): 2, ("GENEPROD", "new"): 2}
+    strings = _strings(candidate, {("CELL", "both"): 9, ("CELL", "gone"): 5})
+    assert [(each.label, each.surface) for each in strings] == [
+        ("CELL", "new"),
+        ("GENEPROD", "new"),
+        ("CELL", "both"),
+    ]
+
+
+def test_strings_of_a_model_alone_are_the_most_frequent_first() -> None:
+    strings = _strings({("CELL", "rare"): 1, ("CELL", "often"): 3}, None)
+    assert [each.surface for each in strings] == ["often", "rare"]
+    assert {each.cell.current for each in strings} == {None}
+
+
+def test_long_lists_of_strings_are_cut() -> None:
+    strings = _strings({("CELL", f"s{number:03}"): 1 for number in range(40)}, None)
+    assert [each.surface for each in strings] == [
+        f"s{number:03}" for number in range(SHOWN_STRINGS)
+    ]
+
+
+# Pages
+
+
+@pytest.mark.django_db
+def test_a_better_candidate_has_no_worse_legends(
+    learned: Snapshot, tiny: ModelVersion, other: ModelVersion
+) -> None:
+    comparison = compare_evaluations(
+        judged_as(learned, other, perfect), judged_as(learned, tiny, lambda _: []), tiny
+    )
+    details = details_of(comparison, learned.project)
+    assert details is not None
+    assert details.n_better == details.n_legends
+    assert details.n_worse == 0
+    assert list(details.missed) == []
+
+
+@pytest.mark.django_db
+def test_wrong_boundaries_are_counted_by_their_kind(
+    learned: Snapshot, tiny: ModelVersion, other: ModelVersion
+) -> None:
+    def longer(document: schema.Document) -> list[Labelled]:
+        cell = next(span for span in document.gold if span.label == "CELL")
+        return [Labelled(cell.start, cell.end + 6, "CELL")]
+
+    comparison = compare_evaluations(
+        judged_as(learned, other, longer), judged_as(learned, tiny, perfect), tiny
+    )
+    details = details_of(comparison, learned.project)
+    assert details is not None
+    begins, ends, at_both = dict(details.edges)["CELL"]
+    assert ends.candidate == details.n_legends
+    assert ends.current == 0
+    assert begins.candidate == at_both.candidate == 0
+
+
+@pytest.mark.django_db
+def test_the_time_for_a_legend_is_the_mean(
+    learned: Snapshot, tiny: ModelVersion, other: ModelVersion
+) -> None:
+    candidate, current = judged_as(learned, other, perfect), judged_as(learned, tiny, perfect)
+    candidate.seconds, current.seconds = 3.0, 6.0
+    details = details_of(compare_evaluations(candidate, current, tiny), learned.project)
+    assert details is not None
+    of_candidate, of_current = details.milliseconds
+    assert of_candidate == pytest.approx(3000 / details.n_legends)
+    assert of_current == pytest.approx(6000 / details.n_legends)
+
+
+@pytest.mark.django_db
+def test_a_legend_without_a_key_is_found_by_paper_and_name(learned: Snapshot) -> None:
+    none = Counts(0, 0, 0)
+    document = learned.project.documents.first()
+    assert document is not None
+    wanted = [
+        _LegendCounts((0, document.doi.upper(), document.external_id), none, none),
+        _LegendCounts((0, "10.9999/other", document.external_id), none, none),
+    ]
+    found = _with_documents(learned.project, wanted)
+    assert [legend.document for legend in found] == [document, None]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -69,3 +70,66 @@ def test_findings_give_scores_and_errors_of_each_text(
 def test_findings_of_another_form_are_ignored() -> None:
     assert Findings.of(Evaluation(findings={})) is None
     assert Findings.of(Evaluation(findings={"form": recording.FORM + 1})) is None
+
+
+def cells(*starts: int) -> list[Labelled]:
+    """Return entities of three characters that begin there."""
+    return [Labelled(start, start + 3, "CELL") for start in starts]
+
+
+def watched(*documents: schema.Document) -> Findings:
+    """Return the findings of a model that predicts nothing in the documents."""
+    recorder = Recorder()
+    for document in documents:
+        recorder.watch(document, cells(0), [])
+    findings = Findings.of(Evaluation(findings=recorder.findings()))
+    assert findings is not None
+    return findings
+
+
+def test_the_paper_of_a_row_is_that_of_its_lineage() -> None:
+    lineage = {"lineage": {"paper": "10.1/b", "document": 7}}
+    (text,) = watched(schema.Document("p1", TEXT, doi="10.1/a", attributes=lineage)).texts
+    assert text.paper == "10.1/b"
+    assert text.document == 7
+    assert text.name == "p1"
+
+
+def test_a_row_without_lineage_belongs_to_its_own_paper() -> None:
+    (text,) = watched(schema.Document("p1", TEXT, doi="10.1/a")).texts
+    assert text.paper == "10.1/a"
+    assert text.document == 0
+
+
+def test_strings_are_cut_and_then_counted_together() -> None:
+    text = "a" * 300
+    recorder = Recorder()
+    gold = [Labelled(0, 120, "CELL"), Labelled(130, 260, "CELL")]
+    recorder.watch(schema.Document("p1", text), gold, [])
+    assert recorder.findings()["missed"] == [["CELL", "a" * 100, 2]]
+
+
+def test_only_the_most_frequent_strings_are_stored(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recording, "KEPT_STRINGS", 2)
+    recorder = Recorder()
+    recorder.watch(schema.Document("p1", "abc def abc ghi"), cells(0, 4, 8, 12), [])
+    assert recorder.findings()["missed"] == [["CELL", "abc", 2], ["CELL", "def", 1]]
+
+
+def test_the_labels_of_findings_leave_out_that_of_nothing() -> None:
+    assert watched(schema.Document("p1", TEXT)).labels == ["CELL"]
+
+
+def test_findings_of_other_texts_cannot_be_compared() -> None:
+    first, second = schema.Document("p1", TEXT, doi="10.1/a"), schema.Document("p2", TEXT)
+    both = watched(first, second)
+    assert both.are_of_the_same_texts_as(watched(first, second))
+    assert not both.are_of_the_same_texts_as(watched(second, first))
+    assert not both.are_of_the_same_texts_as(watched(first))
+
+
+def test_findings_of_no_text_are_empty() -> None:
+    findings = Findings.of(Evaluation(findings=Recorder().findings()))
+    assert findings is not None
+    assert findings.texts == []
+    assert findings.labels == []

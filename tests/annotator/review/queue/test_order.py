@@ -119,6 +119,54 @@ def test_from_the_last_legend_the_queue_goes_round_to_the_first(
     assert next_legend(project=project, actor=curator, after=documents[4].pk, order=order) is None
 
 
+def give_scores(scored: dict[Document, float]) -> None:
+    """Make the documents candidates for a label error, with these scores."""
+    for document, score in scored.items():
+        Document.objects.filter(pk=document.pk).update(label_error_score=score)
+
+
+@pytest.mark.django_db
+def test_label_error_candidates_come_first_by_their_scores(
+    make_queue: Callable[..., list[Document]], project: Project, curator: User
+) -> None:
+    documents = make_queue(6)
+    give_scores({documents[1]: 0.3, documents[3]: 0.9, documents[4]: 0.6})
+    Document.objects.filter(pk=documents[3].pk).update(state=DocumentState.ACCEPTED)
+    expected = [documents[number].pk for number in (3, 4, 1, 0, 2, 5)]
+    assert walk(project, curator, order=QueueOrder.LABEL_ERRORS) == expected
+
+
+@pytest.mark.django_db
+def test_after_an_accepted_legend_the_best_candidate_follows(
+    make_queue: Callable[..., list[Document]], project: Project, curator: User
+) -> None:
+    first, accepted, candidate = make_queue(3)
+    give_scores({candidate: 0.9})
+    Document.objects.filter(pk=accepted.pk).update(state=DocumentState.ACCEPTED)
+
+    def after(document: Document) -> int | None:
+        return next_legend(
+            project=project,
+            actor=curator,
+            after=document.pk,
+            order=QueueOrder.LABEL_ERRORS,
+        )
+
+    assert after(accepted) == candidate.pk
+    assert after(candidate) == first.pk
+
+
+@pytest.mark.django_db
+def test_candidates_with_an_open_question_go_to_reviewers(
+    make_queue: Callable[..., list[Document]], project: Project, curator: User, reviewer: User
+) -> None:
+    asked, other = make_queue(2)
+    give_scores({asked: 0.9, other: 0.5})
+    Document.objects.filter(pk=asked.pk).update(n_questions=1)
+    assert walk(project, curator, order=QueueOrder.LABEL_ERRORS)[0] == other.pk
+    assert walk(project, reviewer, order=QueueOrder.LABEL_ERRORS)[0] == asked.pk
+
+
 @pytest.mark.django_db
 def test_a_persons_own_order_goes_before_the_projects(
     make_queue: Callable[..., list[Document]], project: Project, curator: User
