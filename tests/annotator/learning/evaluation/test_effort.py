@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 from django.core.exceptions import PermissionDenied
@@ -16,12 +13,9 @@ from django.urls import reverse
 
 from annotator.accounts.actors import SYSTEM
 from annotator.accounts.models import User
-from annotator.corpus.models import Document, Layer, LayerKind, Project, ReviewMode, Segment
-from annotator.jobs.models import Job
-from annotator.jobs.services import run_job
-from annotator.learning.evaluation import effort, effort_counting, outcomes
+from annotator.corpus.models import Document, Project, ReviewMode, Segment
+from annotator.learning.evaluation import effort, outcomes
 from annotator.learning.evaluation.effort import effort_in, projects_tagged_by
-from annotator.learning.evaluation.effort_counting import Logged, seconds_of
 from annotator.learning.models import (
     LegendEffort,
     ModelOrigin,
@@ -30,78 +24,12 @@ from annotator.learning.models import (
     Promotion,
     PromotionKind,
 )
-from annotator.review.editing.services import apply_operation
 from annotator.review.models import Operation
-from ner_engine.schema import Span
 from tests.annotator.commands import run_command
+from tests.annotator.learning.evaluation.conftest import at
 
 pytestmark = pytest.mark.django_db
 MakeLegend = Callable[..., Document]
-NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
-
-
-@pytest.fixture
-def suggested(
-    project: Project, import_legends: Callable[..., list[Document]], tiny: ModelVersion
-) -> Callable[..., list[Document]]:
-    """Legends with five suggestions each, ATG and LC3 (gene products), bafilomycin A1, a blot and
-    HeLa, by ``source``."""
-    from annotator.corpus.storing import write_suggestions
-    from tests.annotator.conftest import _legend
-
-    def make(
-        n: int = 1, *, source: str = tiny.name, steps: dict[str, str] | None = None, first: int = 1
-    ) -> list[Document]:
-        wanted = [_legend(number) for number in range(first, first + n)]
-        documents = import_legends(wanted)
-        batch = [
-            (
-                document,
-                [
-                    Span(span.start, span.end, span.label, span.surface, span.role, 0.9)
-                    for span in legend.gold
-                ],
-            )
-            for document, legend in zip(documents, wanted, strict=True)
-        ]
-        write_suggestions(batch=batch, source=source, steps=steps)
-        for document in documents:
-            document.refresh_from_db()
-        return documents
-
-    return make
-
-
-@pytest.fixture
-def edit(curator: User) -> Callable[..., Operation]:
-    """``edit(document, "relabel", "HeLa", label="TISSUE")``: on the suggestion of that string."""
-
-    def run(
-        document: Document,
-        kind: str,
-        surface: str = "",
-        *,
-        actor: User | None = None,
-        **arguments: Any,
-    ) -> Operation:
-        operation: dict[str, Any] = {"id": str(uuid.uuid4()), "kind": kind, "arguments": arguments}
-        if surface:
-            layer = Layer.objects.current().get(document=document, kind=LayerKind.SUGGESTED)
-            operation["entity"] = layer.spans.filter(surface=surface).first().key
-        operation["base_revision"] = Document.objects.values_list("revision", flat=True).get(
-            pk=document.pk
-        )
-        return apply_operation(
-            document_id=document.pk, actor=actor or curator, operation=operation
-        ).operation
-
-    return run
-
-
-def at(operations: list[Operation], *seconds: float) -> None:
-    """Have the operations happen so many seconds after noon."""
-    for operation, after in zip(operations, seconds, strict=True):
-        Operation.objects.filter(pk=operation.pk).update(created_at=NOON + timedelta(seconds=after))
 
 
 def counts(found: effort.LabelTally) -> dict[str, int]:
@@ -225,25 +153,6 @@ def test_pauses_do_not_count_as_seconds(
     }
 
 
-def test_a_pause_within_a_legend_is_left_out() -> None:
-    def action(actor: int, seconds: float, before: float | None) -> Logged:
-        return Logged(
-            actor,
-            NOON + timedelta(seconds=seconds),
-            None if before is None else NOON + timedelta(seconds=before),
-        )
-
-    assert (
-        seconds_of(
-            [action(1, 10, 0), action(1, 20, 10), action(1, 5000, 20), action(1, 5005, 5000)]
-        )
-        == 25
-    )
-    assert seconds_of([action(1, 10, 0), action(2, 100, 95)]) == 15
-    assert seconds_of([action(1, 10, 0), action(2, 100, None)]) is None
-    assert seconds_of([]) is None
-
-
 def test_a_propagation_is_one_action(
     project: Project, suggested: Callable[..., list[Document]], edit: Callable[..., Operation]
 ) -> None:
@@ -303,28 +212,6 @@ def test_labels_of_a_file_that_nobody_accepted_are_nobodys_work(
     assert found.models == []
     assert found.without.n_legends == 0
     assert found.n_uncounted == 0
-
-
-def test_a_job_counts_what_a_page_cannot(
-    project: Project,
-    suggested: Callable[..., list[Document]],
-    edit: Callable[..., Operation],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(effort_counting, "CHUNK", 1)
-    monkeypatch.setattr(effort_counting, "AT_ONCE", 1)
-    for legend in suggested(3):
-        edit(legend, "accept_legend")
-    assert effort_in(project=project, actor=SYSTEM).n_uncounted == 2
-    job = Job.objects.get(kind=effort_counting.EFFORT_KIND)
-    assert effort_counting.counting_job(project) == job
-    run_job(job.pk)
-    job.refresh_from_db()
-    assert job.state == "succeeded"
-    assert job.result == {"legends": 2}
-    found = effort_in(project=project, actor=SYSTEM)
-    assert found.n_uncounted == 0
-    assert found.models[0].total.accepted == 15
 
 
 def test_a_page_only_reads_if_all_is_counted(
@@ -409,19 +296,3 @@ def test_a_command_tells_the_same(
     assert model["total"]["accepted"] == 5
     assert model["work"]["n_legends"] == 1
     assert "of 5 suggestions 5 accepted" in run_command("curation_effort", project.slug).out
-
-
-def test_counting_asks_the_database_as_often_for_many_legends(
-    project: Project, import_legends: Any, reviewer: User
-) -> None:
-    documents = import_legends(12, labels="gold")
-
-    def queries(counted: list[Document]) -> int:
-        Document.objects.filter(pk__in=[document.pk for document in counted]).update(
-            accepted_by=reviewer
-        )
-        with CaptureQueriesContext(connection) as asked:
-            assert effort_counting.count_efforts(project) == len(counted)
-        return len(asked)
-
-    assert queries(documents[:2]) == queries(documents[2:])

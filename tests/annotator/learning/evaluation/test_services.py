@@ -185,7 +185,7 @@ def test_a_serving_candidate_is_compared_with_what_it_replaced(
     assert comparison.current_model == first
 
 
-def test_after_a_rollback_a_candidate_meets_the_model_that_serves_again(
+def test_after_a_rollback_the_model_before_is_the_reference(
     learned: Snapshot, candidate_of: CandidateOf, tiny: ModelVersion
 ) -> None:
     candidate = candidate_of(learned)

@@ -1,4 +1,4 @@
-"""A trained model with a folder and a card."""
+"""A trained model with a folder and a card, and legends that curators worked on."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
-from annotator.corpus.models import Project
-from annotator.learning.models import ModelOrigin, ModelVersion
+from annotator.corpus.models import Document, Project
+from annotator.learning.models import LabelEffort, LegendEffort, ModelOrigin, ModelVersion
 from annotator.learning.tagging.checkpoints import inspect_model
 
 CARD = """---
@@ -51,4 +52,30 @@ def trained(
         project=project,
         labels=list(facts.labels),
         weights_sha256=facts.sha256,
+    )
+
+
+def worked_on(
+    document: Document,
+    source: str,
+    *,
+    accepted: int,
+    rejected: int,
+    seconds: float | None,
+    actions: int = 3,
+) -> None:
+    """As if somebody had accepted the legend with that effort."""
+    Document.objects.filter(pk=document.pk).update(
+        state="accepted", accepted_at=timezone.now(), revision=7
+    )
+    effort = LegendEffort.objects.create(
+        document=document,
+        revision=7,
+        source=source,
+        suggested_at=timezone.now(),
+        n_actions=actions,
+        seconds=seconds,
+    )
+    LabelEffort.objects.create(
+        legend=effort, source=source, label="CELL", accepted=accepted, rejected=rejected
     )

@@ -14,7 +14,6 @@ from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
 from django.test import Client
 from django.urls import reverse
-from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -28,7 +27,6 @@ from annotator.jobs.services import run_job
 from annotator.learning.models import (
     Canary,
     Evaluation,
-    LabelEffort,
     LegendEffort,
     ModelVersion,
     Promotion,
@@ -36,7 +34,7 @@ from annotator.learning.models import (
 )
 from annotator.learning.serving import canary_report as canaries
 from annotator.learning.serving.canary import start_canary, stop_canary
-from annotator.learning.serving.canary_report import Ratio, canary_of, compared
+from annotator.learning.serving.canary_report import canary_of
 from annotator.learning.serving.gate import GateError
 from annotator.learning.serving.promotion import promote, roll_back
 from annotator.learning.tagging.services import PRETAG_KIND, serving_model, start_pretagging
@@ -44,6 +42,7 @@ from annotator.review.editing.services import apply_operation
 from tests.annotator.commands import run_command
 from tests.annotator.datasets.conftest import long_legend
 from tests.annotator.learning.conftest import judge_beside, scores
+from tests.annotator.learning.serving.conftest import worked_on
 
 ImportLegends = Callable[..., list[Document]]
 CandidateOf = Callable[..., ModelVersion]
@@ -229,61 +228,6 @@ def test_a_canary_needs_the_right_and_a_fitting_model(
 
 
 # What curators made of it
-
-
-def test_a_ratio_is_that_of_sums_over_legends() -> None:
-    assert Ratio.of([(1, 2), (3, 4)]).value == pytest.approx(4 / 6)
-    assert Ratio.of([(2.0, 1.0), (4.0, 1.0)]) == Ratio(2, 3.0, pytest.approx(1.0))
-    assert Ratio.of([(1, 2), (0, 0)]) == Ratio(1, 0.5, None)
-    assert Ratio.of([]) == Ratio(0, None, None)
-
-
-@given(st.lists(st.tuples(st.integers(0, 5), st.integers(5, 9)), min_size=2, max_size=30))
-def test_equal_effort_is_not_significant(
-    pairs: list[tuple[float, float]],
-) -> None:
-    row = compared("x", "%", pairs, pairs)
-    assert row.difference == 0
-    assert row.in_words == "not significant"
-    assert row.low == -row.high
-
-
-def test_a_difference_needs_enough_legends() -> None:
-    good, bad = [(9, 10), (10, 10), (8, 10)] * 10, [(5, 10), (6, 10), (4, 10)] * 10
-    row = compared("accepted", "%", good, bad)
-    assert row.candidate == 90
-    assert row.serving == 50
-    assert row.difference == 40
-    assert row.in_words == "significant"
-    assert row.low > 30
-    assert compared("accepted", "%", good[:1], bad).in_words == "too few legends"
-    assert compared("accepted", "%", [], bad).in_words == "no data yet"
-
-
-def worked_on(
-    document: Document,
-    source: str,
-    *,
-    accepted: int,
-    rejected: int,
-    seconds: float | None,
-    actions: int = 3,
-) -> None:
-    """As if somebody had accepted the legend with that effort."""
-    Document.objects.filter(pk=document.pk).update(
-        state="accepted", accepted_at=timezone.now(), revision=7
-    )
-    effort = LegendEffort.objects.create(
-        document=document,
-        revision=7,
-        source=source,
-        suggested_at=timezone.now(),
-        n_actions=actions,
-        seconds=seconds,
-    )
-    LabelEffort.objects.create(
-        legend=effort, source=source, label="CELL", accepted=accepted, rejected=rejected
-    )
 
 
 @pytest.fixture
