@@ -158,7 +158,13 @@ def is_killed(mutant: Mutant, folder: Path) -> bool:
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider"]
     # A fixed order of examples: a mutant is killed by what the tests say, not by luck.
     options = ["--hypothesis-seed=0", *tests_of(mutant.module)]
-    environment = os.environ | {"SD_VAR": str(folder / "var"), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {
+        # The copy lies elsewhere: without this, tests of the reference data would be skipped.
+        "SD_SHARED": str(ROOT.parent / "shared"),
+        **os.environ,
+        "SD_VAR": str(folder / "var"),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
     try:
         done = subprocess.run(
             [*command, *options],

@@ -121,3 +121,14 @@ def test_most_markers_within_sentences_are_no_panels() -> None:
 
 def test_letters_that_do_not_follow_each_other_are_no_marker() -> None:
     assert markers("(A, H) Blot. (A) Mice. (B) Cells.") == ["A", "B"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "(A) Blot of LC3. (B) Cells as in (C).",
+        "(A) Blot of LC3. (B) Cells of panel (C).",
+    ],
+)
+def test_a_mentioned_letter_does_not_continue_the_panels(text: str) -> None:
+    assert markers(text) == ["A", "B"]

@@ -264,3 +264,23 @@ def test_corpora_of_the_other_systems_are_read_whole(shared_dir: Path) -> None:
     }
     assert sum(len(document.gold) for document in standoff) == 51_301
     assert sum(len(document.gold) for document in jnlpba) == 4551
+
+
+@pytest.mark.parametrize("length", [18, 19, 20])
+def test_a_line_of_the_greatest_length_is_read(
+    monkeypatch: pytest.MonkeyPatch, length: int
+) -> None:
+    monkeypatch.setattr(iob2, "MAX_LINE_BYTES", 20)
+    word = "x" * (length - len("\tO\n"))
+    found, report = read(f"{word}\tO\n")
+    assert [document.text for document in found] == [word]
+    assert report.problems == []
+
+
+@pytest.mark.parametrize("length", [21, 22, 40, 41, 42, 43, 100])
+def test_an_over_long_line_is_one_line(monkeypatch: pytest.MonkeyPatch, length: int) -> None:
+    monkeypatch.setattr(iob2, "MAX_LINE_BYTES", 20)
+    long = "x" * (length - len("\tO\n"))
+    found, report = read(f"{long}\tO\n\nBak\tO\n")
+    assert [document.id for document in found] == ["in:3"]
+    assert [problem.where for problem in report.problems] == ["in.tsv, line 1"]

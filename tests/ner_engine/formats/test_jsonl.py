@@ -415,3 +415,19 @@ def test_spans_that_are_no_list_refuse_their_line(given: object) -> None:
     back, report = read(row(spans=given))
     assert back == []
     assert report.counts["refused"] == 1
+
+
+def test_the_longest_id_and_label_of_a_span_are_read() -> None:
+    longest = {"id": "i" * jsonl.MAX_SPAN_ID, "label": "L" * jsonl.MAX_LABEL}
+    (document,) = read(row(**spans(**longest)))[0]
+    assert document.gold[0].id == longest["id"]
+    assert document.gold[0].label == longest["label"]
+
+
+@pytest.mark.parametrize(
+    "too_long", [{"id": "i" * (jsonl.MAX_SPAN_ID + 1)}, {"label": "L" * (jsonl.MAX_LABEL + 1)}]
+)
+def test_an_id_or_label_of_one_character_more_is_refused(too_long: dict[str, str]) -> None:
+    documents, report = read(row(**spans(**too_long)))
+    assert documents == []
+    assert "a span's id may have 60 characters, its label 50" in report.problems[0].message

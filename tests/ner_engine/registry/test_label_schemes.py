@@ -143,6 +143,15 @@ def test_a_runner_up_with_the_same_translation_is_removed() -> None:
     }
 
 
+def test_the_runner_up_is_the_most_probable_other_label() -> None:
+    scheme = SCHEMES["sd-nlp-2"]
+    attributes = {"scores": {"GENEPROD": 0.5, "CELL": 0.1, "TISSUE": 0.3, "DISEASE": 0.1}}
+    span = Span(0, 3, "GENEPROD", "p53", score=0.5, attributes=attributes)
+    (found,) = translate([span], scheme, scheme).spans
+    assert found.attributes["runner_up"] == "TISSUE"
+    assert found.attributes["runner_up_score"] == 0.3
+
+
 def test_a_scheme_is_recognised_by_its_labels_in_any_case() -> None:
     assert scheme_of(["CELL", "TISSUE"]).name == "sd-nlp-1"
     assert scheme_of(["DISEASE"]).name == "sd-nlp-2"

@@ -178,3 +178,14 @@ def test_counts_may_be_those_of_one_label() -> None:
     gold = [Labelled(0, 1, "A"), Labelled(2, 3, "B")]
     assert counts_of(gold, [Labelled(0, 1, "A")], "A") == Counts(1, 1, 1)
     assert counts_of(gold, [Labelled(0, 1, "A")]) == Counts(1, 1, 2)
+
+
+def test_errors_are_missed_and_invented_entities() -> None:
+    assert Counts(1, 3, 2).n_errors == 3
+    assert Counts(2, 2, 2).n_errors == 0
+    assert Counts(0, 4, 0).n_errors == 4
+    assert Counts(0, 0, 4).n_errors == 4
+
+
+def test_counts_of_two_texts_add_up() -> None:
+    assert Counts(1, 3, 2) + Counts(10, 30, 20) == Counts(11, 33, 22)

@@ -74,3 +74,20 @@ def test_a_figure_has_the_boundaries_of_its_panels() -> None:
     assert [passage.text[start:][:3] for start in passage.panel_starts] == ["(A)", "(B)"]
     assert passage.panel_ends[-1] == len(passage.text)
     assert passage.where == "10.5555/sd.1, figure 77"
+
+
+def test_a_passage_is_named_by_paper_and_panel() -> None:
+    first, second = sd_nlp.panel_passages(document(), Report())
+    assert first.where == "10.5555/sd.1, panel 1"
+    assert second.where == "10.5555/sd.1, panel 2"
+
+
+def test_a_passage_without_a_doi_is_named_by_its_document() -> None:
+    (passage,) = sd_nlp.panel_passages(Document("7", "Bax moves"), Report())
+    assert passage.where == "7, panel 7"
+
+
+def test_a_loss_without_a_doi_is_named_by_its_document() -> None:
+    doc = replace(document(at("Bax", "GENEPROD")), doi="")
+    (loss,) = panel_rows(doc)[1].lossy
+    assert loss.where == "77, 0-3 GENEPROD"

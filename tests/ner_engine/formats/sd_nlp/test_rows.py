@@ -155,3 +155,8 @@ def test_a_role_of_another_label_is_not_written() -> None:
     rows, _ = panel_rows(document(at("HeLa", "CELL", "MEASURED_VAR")))
     for layer in ("geneprod_roles", "small_mol_roles", "boring"):
         assert set(rows[0]["label_ids"][layer]) == {"O"}
+
+
+def test_a_reporter_that_is_not_boring_is_in_no_layer() -> None:
+    rows, _ = panel_rows(document(at("EGFP", "", "CONTROLLED_VAR")))
+    assert set(rows[1]["label_ids"]["boring"]) == {"O"}
