@@ -69,7 +69,7 @@ class _Term:
 def read(lines: Iterator[tuple[int, str]], database: Database) -> Iterator[Entry | BadLine]:
     """Yield the terms of the database, and the lines that were refused.
 
-    Terms that an ontology has taken over from others are passed over.
+    Terms that an ontology has taken over from others are skipped.
     """
     term: _Term | None = None
     for number, line in lines:
