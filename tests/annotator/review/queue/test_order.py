@@ -130,9 +130,9 @@ def test_label_error_candidates_come_first_by_their_scores(
     make_queue: Callable[..., list[Document]], project: Project, curator: User
 ) -> None:
     documents = make_queue(6)
-    give_scores({documents[1]: 0.3, documents[3]: 0.9, documents[4]: 0.6})
+    give_scores({documents[1]: 0.3, documents[3]: 0.6, documents[4]: 0.9})
     Document.objects.filter(pk=documents[3].pk).update(state=DocumentState.ACCEPTED)
-    expected = [documents[number].pk for number in (3, 4, 1, 0, 2, 5)]
+    expected = [documents[number].pk for number in (4, 3, 1, 0, 2, 5)]
     assert walk(project, curator, order=QueueOrder.LABEL_ERRORS) == expected
 
 
