@@ -17,6 +17,7 @@ from django.test import Client
 from playwright.sync_api import Browser, Page, expect
 
 from annotator.accounts.models import User
+from annotator.corpus.models import Document
 from tests.annotator.conftest import (  # noqa: F401
     admin,
     client_of,
@@ -31,7 +32,8 @@ from tests.annotator.conftest import (  # noqa: F401
     var,
     viewer,
 )
-from tests.annotator.review.conftest import make_legend, operate  # noqa: F401
+from tests.annotator.review.conftest import MakeLegend, make_legend, operate  # noqa: F401
+from tests.e2e.screen import SURE, address, ready
 from tests.requirements import Need, need
 
 # Playwright's synchronous interface runs an event loop in this thread, where Django would refuse to
@@ -89,6 +91,16 @@ def open_as(browser: Browser, live_server: Any) -> Iterator[OpenAs]:
     for context in contexts:
         context.close()
     assert complaints == []
+
+
+@pytest.fixture
+def screen(make_legend: MakeLegend, open_as: OpenAs, curator: User) -> tuple[Document, Page]:  # noqa: F811
+    """Return the small legend with three suggestions, open before a curator.
+
+    Its words: 0 ( 1 A 2 ) 3 Bax 4 and 5 Bak 6 in 7 MEFs 8 . 9 ( …
+    """
+    document = make_legend(suggested=SURE)
+    return document, ready(open_as(curator, address(document)))
 
 
 def sign_in(context: Any, url: str, user: User) -> None:

@@ -17,6 +17,14 @@ from annotator.corpus.models import Document, Span
 #: Suggestions of which none asks for a look of its own.
 SURE = (("Bax", "GENEPROD", 0.95), ("Bak", "GENEPROD", 0.85), ("MEFs", "CELL", 0.9))
 N_TAPS = 3
+LONG = (
+    "Loss of Bax. (A) Representative photographs of Bax/Bak MEFs treated with etoposide. MEFs were"
+    " treated with 20 µM etoposide in presence of PI for the indicated times. (B) Reduced viability"
+    " of Bax/Bak MEFs after exposure to etoposide. Cell viability was measured by PI staining, and"
+    " expressed as a percentage of the initial value without etoposide. HeLa cells were stained"
+    " with DAPI, then HeLa, HeLa and HeLa."
+)
+Screen = tuple[Document, Page]
 
 
 def address(document: Document, name: str = "legend") -> str:
