@@ -116,6 +116,22 @@ def drag(page: Page, start: Locator, end: Locator) -> None:
     page.mouse.up()
 
 
+SMALL_CONTROLS = """selector => [...document.querySelectorAll(selector)]
+    .filter((each) => each.offsetParent)
+    .map((each) => [each.textContent.trim(), each.getBoundingClientRect()])
+    .filter(([, box]) => Math.min(box.width, box.height) < 24)
+    .map(([words]) => words)"""
+
+
+def small_controls(page: Page, selector: str) -> list[str]:
+    """Return the words of visible controls that are too small to be hit: below 24 pixels."""
+    return list(page.evaluate(SMALL_CONTROLS, selector))
+
+
+def width_of_content(page: Page) -> int:
+    return int(page.evaluate("document.documentElement.scrollWidth"))
+
+
 def decided(document: Document) -> list[tuple[str, str, str]]:
     """What stands accepted: (surface, label, role)."""
     rows = Span.objects.filter(layer__document=document, layer__kind="decided", verdict="accepted")

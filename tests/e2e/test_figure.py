@@ -18,7 +18,10 @@ from annotator.accounts.models import User
 from annotator.corpus.figures import put_box, store_figure
 from annotator.corpus.models import Document, FigureImage
 from tests.e2e.conftest import OpenAs
+from tests.e2e.screen import small_controls, width_of_content
 
+CONTROLS = "button, select, summary, input:not([type=hidden]), a"
+FIGURE_CONTROLS = f".figure :is({CONTROLS})"
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
@@ -322,11 +325,8 @@ def test_nothing_hinders_anybody(
             summary.click()
         page.screenshot(path=tmp_path / f"{name}-{scheme}-{width}.png", full_page=True)
         assert problems_of(page) == []
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-        small = """[...document.querySelectorAll('.figure :is(button, select, summary, input:not([type=hidden]), a)')]
-            .filter((each) => each.offsetParent).map((each) => [each.textContent.trim(), each.getBoundingClientRect()])
-            .filter(([, box]) => Math.min(box.width, box.height) < 24)"""  # noqa: E501
-        assert page.evaluate(small) == []
+        assert width_of_content(page) <= width
+        assert small_controls(page, FIGURE_CONTROLS) == []
 
 
 def test_everything_works_without_script(

@@ -21,11 +21,14 @@ from annotator.jobs.services import run_job
 from annotator.learning.models import Evaluation, Promotion, PromotionKind
 from annotator.learning.tagging.services import serving_model
 from tests.e2e.conftest import OpenAs
+from tests.e2e.screen import small_controls, width_of_content
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 ImportLegends = Callable[..., list[Document]]
 P = "/projects/autophagy/"
 NARROW, WIDE = 360, 1400
+INPUTS = "input:not([type=hidden]):not([type=checkbox]):not([type=radio])"
+CONTROLS = f"button, select, summary, .button, {INPUTS}"
 PAGES = [
     "/",
     P,
@@ -184,13 +187,10 @@ def test_pages_fit_the_window_and_controls_can_be_hit(
     width: int, things: dict[str, int], open_as: OpenAs, manager: User
 ) -> None:
     page = open_as(manager, "/", width=width, height=740)
-    small = """[...document.querySelectorAll('button, select, summary, .button, input:not([type=hidden]):not([type=checkbox]):not([type=radio])')]
-        .filter((each) => each.offsetParent).map((each) => [each.textContent.trim(), each.getBoundingClientRect()])
-        .filter(([, box]) => Math.min(box.width, box.height) < 24).map(([words]) => words)"""  # noqa: E501
     for address in PAGES:
         page.goto(address.format(**things))
-        assert (address, page.evaluate("document.documentElement.scrollWidth")) <= (address, width)
-        assert page.evaluate(small) == [], address
+        assert width_of_content(page) <= width, address
+        assert small_controls(page, CONTROLS) == [], address
 
 
 def test_everything_works_without_script(

@@ -13,7 +13,16 @@ from annotator.review.editing import services
 from annotator.review.editing.leases import claim_lease
 from tests.annotator.review.conftest import TEXT, MakeLegend
 from tests.e2e.conftest import OpenAs
-from tests.e2e.screen import LONG, Screen, address, decided, press_and_go, ready
+from tests.e2e.screen import (
+    LONG,
+    Screen,
+    address,
+    decided,
+    press_and_go,
+    ready,
+    small_controls,
+    width_of_content,
+)
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -70,10 +79,8 @@ def test_pages_fit_a_narrow_window(
         else address(document) + ("?list" if which == "list" else "")
     )
     page = open_as(curator, path, width=width, height=740)
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    small = """[...document.querySelectorAll('button, select, input:not([type=hidden])')].filter((each) => each.offsetParent)
-        .map((each) => [each.textContent.trim(), each.getBoundingClientRect()]).filter(([, box]) => Math.min(box.width, box.height) < 24)"""  # noqa: E501
-    assert page.evaluate(small) == []
+    assert width_of_content(page) <= width
+    assert small_controls(page, "button, select, input:not([type=hidden])") == []
 
 
 def test_changes_are_spoken_to_screen_readers(screen: Screen) -> None:

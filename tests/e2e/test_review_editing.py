@@ -212,8 +212,11 @@ def test_tagging_moves_no_word(make_legend: MakeLegend, open_as: OpenAs, curator
         "[...document.querySelectorAll('.block-text')].map((block) =>"
         " block.getBoundingClientRect().toJSON())"
     )
-    places = """[...new Set([...document.querySelectorAll('[data-w]')].map((piece) => piece.dataset.w))].map((w) => {
-        const box = document.querySelector(`[data-w="${w}"]`).getBoundingClientRect(); return [Number(w), box.left, box.top]; })"""  # noqa: E501
+    places = """[...new Set([...document.querySelectorAll('[data-w]')]
+        .map((piece) => piece.dataset.w))].map((w) => {
+            const box = document.querySelector(`[data-w="${w}"]`).getBoundingClientRect();
+            return [Number(w), box.left, box.top];
+        })"""
     before = page.evaluate(where), page.evaluate(places)
     for keys in (
         ["Space"],

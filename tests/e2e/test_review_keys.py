@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from django.urls import reverse
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from annotator.accounts.models import User
 from annotator.review.screen.keymap import COMMANDS
@@ -16,6 +16,7 @@ from tests.annotator.review.conftest import MakeLegend, Operate
 from tests.e2e.conftest import OpenAs
 from tests.e2e.screen import SURE, Screen, address, decided, inside, mark, ready, saved
 
+Steps = tuple[tuple[str, str], ...]
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
@@ -145,123 +146,137 @@ def test_custom_keys_are_obeyed_and_printed_by_the_screen(
     expect(page.locator("#entity-accept")).to_have_text("Accept Space")
 
 
-def test_every_key_of_the_table_does_what_it_says(
-    make_legend: MakeLegend, open_as: OpenAs, curator: User
-) -> None:
-    document, following = (
-        make_legend(suggested=(*SURE, ("inhibitor", "SMALL_MOLECULE", 0.9))),
-        make_legend(suggested=SURE),
-    )
-    page = open_as(curator, address(document))
-    with page.expect_response(lambda response: response.url.endswith(address(following))):
-        ready(page)
-    pressed = []
-    focused, surface, notice = (
-        page.locator("mark.focus").first,
-        page.locator("#entity-surface"),
-        page.locator("#notice"),
-    )
+STEPS = (("N", "s1"), ("Shift+N", "s0"), ("ArrowRight", "s1"), ("ArrowLeft", "s0"))
+PANEL_STEPS = (("ArrowDown", "s3"), ("ArrowUp", "s0"))
+LABEL_TAGS = ("SM", "GP", "SC", "CE", "TI", "OR", "AS", "DI")
+NO_NINTH_LABEL = "9"
+HISTORY = (("Z", 1), ("Y", 3), ("Ctrl+Z", 1), ("Ctrl+Shift+Z", 3), ("Ctrl+Z", 1), ("Ctrl+Y", 3))
+ROLE_TAGS = (("C", "GP▲"), ("M", "GP●"), ("B", "GP○"))
+BOUNDARIES = (
+    ("A", "Bax inhibitor"),
+    ("S", "inhibitor"),
+    ("F", "inhibitor."),
+    ("D", "inhibitor"),
+    ("Shift+S", "nhibitor"),
+    ("Shift+A", "inhibitor"),
+    ("Shift+D", "inhibito"),
+    ("Shift+F", "inhibitor"),
+)
+DIALOGS = {"O": "#sheet", "V": "#sheet", "Q": "#sheet", "G": "#guideline", "?": "#help"}
+#: Pressed by name, here or in test_review_acceptance.py (the last three).
+SINGLE_KEYS = {"Space", "X", "Delete", "R", "Shift+R", "E", "I", "P", "U", "Escape"}
+SINGLE_KEYS |= {"Enter", "Shift+Enter", "Backspace"}
 
-    def press(*keys: str) -> None:
-        for key in keys:
-            pressed.append(key)
-            page.keyboard.press({"Space": " "}.get(key, key))
 
-    for key, expected in (
-        ("N", "s1"),
-        ("Shift+N", "s0"),
-        ("ArrowRight", "s1"),
-        ("ArrowLeft", "s0"),
-        ("ArrowDown", "s3"),
-        ("ArrowUp", "s0"),
-    ):
-        press(key)
-        expect(focused).to_have_attribute("data-e", expected)
+def test_every_shortcut_is_pressed_by_a_test() -> None:
+    pressed = {NO_NINTH_LABEL, *SINGLE_KEYS, *DIALOGS}
+    for keys in (STEPS, PANEL_STEPS, HISTORY, ROLE_TAGS, BOUNDARIES):
+        pressed.update(key for key, _ in keys)
+    pressed.update(str(digit) for digit in range(1, len(LABEL_TAGS) + 1))
+    assert {key for command in COMMANDS for key in command.keys} == pressed
 
-    press("9")  # no ninth label
-    for digit, short in enumerate(("SM", "GP", "SC", "CE", "TI", "OR", "AS", "DI"), start=1):
-        press(str(digit))
-        expect(mark(page, "s0")).to_have_attribute("data-tag", short)
-    saved(page)
+
+@pytest.fixture
+def two_panels(make_legend: MakeLegend, open_as: OpenAs, curator: User) -> Page:
+    """Return a legend with three suggestions in panel A and one, s3, in panel B."""
+    document = make_legend(suggested=(*SURE, ("inhibitor", "GENEPROD", 0.9)))
+    return ready(open_as(curator, address(document)))
+
+
+@pytest.mark.parametrize("steps", [STEPS, PANEL_STEPS], ids=["entities", "panels"])
+def test_keys_move_the_focus(steps: Steps, two_panels: Page) -> None:
+    for key, expected in steps:
+        two_panels.keyboard.press(key)
+        expect(two_panels.locator("mark.focus").first).to_have_attribute("data-e", expected)
+
+
+def test_digits_choose_labels(two_panels: Page) -> None:
+    two_panels.keyboard.press(NO_NINTH_LABEL)
+    expect(mark(two_panels, "s0")).to_have_attribute("data-tag", "GP")
+    for digit, tag in enumerate(LABEL_TAGS, start=1):
+        two_panels.keyboard.press(str(digit))
+        expect(mark(two_panels, "s0")).to_have_attribute("data-tag", tag)
+
+
+def test_every_key_of_undo_and_redo_works(screen: Screen) -> None:
+    _, page = screen
+    page.keyboard.press("8")
     expect(page.locator(".match")).to_have_count(2)
-    press("R")
+    page.keyboard.press("R")
     expect(page.locator("mark.decided")).to_have_count(3)
-    for key, n in (
-        ("Z", 1),
-        ("Y", 3),
-        ("Ctrl+Z", 1),
-        ("Ctrl+Shift+Z", 3),
-        ("Ctrl+Z", 1),
-        ("Ctrl+Y", 3),
-    ):
-        pressed.append(key)
+    for key, n in HISTORY:
         page.keyboard.press(key.replace("Ctrl", "Control"))
         expect(page.locator("mark.decided")).to_have_count(n)
-    saved(page)
-    press("Shift+R")
-    expect(notice).to_contain_text("There is no other open occurrence of this string.")
 
-    press("ArrowDown")
-    expect(surface).to_have_text("Bax")  # the first of the panel
-    inside(page, "s3").click()
-    for key, tag in (("C", "SM▲"), ("M", "SM●"), ("B", "SM○")):
-        press(key)
-        expect(mark(page, "s3")).to_have_attribute("data-tag", tag)
-    steps = [("A", "Bax inhibitor"), ("S", "inhibitor"), ("F", "inhibitor."), ("D", "inhibitor")]
-    steps += [
-        ("Shift+S", "nhibitor"),
-        ("Shift+A", "inhibitor"),
-        ("Shift+D", "inhibito"),
-        ("Shift+F", "inhibitor"),
-    ]
-    for key, expected in steps:
-        press(key)
-        expect(surface).to_have_text(expected)
 
-    press("E")
-    expect(page.locator(".cursor")).to_have_count(1)
-    press("Escape")
-    expect(page.locator(".cursor")).to_have_count(0)
-    press("I")
-    page.keyboard.type("wit")
-    expect(page.locator("#entity-place")).to_have_text("Insert: wit")
-    press("Escape")
+def test_a_label_without_other_occurrences_says_so(two_panels: Page) -> None:
+    inside(two_panels, "s3").click()
+    two_panels.keyboard.press("Shift+R")
+    expect(two_panels.locator("#notice")).to_contain_text(
+        "There is no other open occurrence of this string."
+    )
+
+
+def test_letters_choose_roles(two_panels: Page) -> None:
+    inside(two_panels, "s3").click()
+    for key, tag in ROLE_TAGS:
+        two_panels.keyboard.press(key)
+        expect(mark(two_panels, "s3")).to_have_attribute("data-tag", tag)
+
+
+def test_letters_move_boundaries_by_words_and_characters(two_panels: Page) -> None:
+    inside(two_panels, "s3").click()
+    for key, surface in BOUNDARIES:
+        two_panels.keyboard.press(key)
+        expect(two_panels.locator("#entity-surface")).to_have_text(surface)
+
+
+def test_e_shows_a_cursor_until_escape(two_panels: Page) -> None:
+    two_panels.keyboard.press("E")
+    expect(two_panels.locator(".cursor")).to_have_count(1)
+    two_panels.keyboard.press("Escape")
+    expect(two_panels.locator(".cursor")).to_have_count(0)
+
+
+def test_i_searches_the_letters_that_follow(two_panels: Page) -> None:
+    two_panels.keyboard.press("I")
+    two_panels.keyboard.type("wit")
+    expect(two_panels.locator("#entity-place")).to_have_text("Insert: wit")
+
+
+def test_p_starts_and_removes_a_panel_at_the_focus(two_panels: Page) -> None:
+    inside(two_panels, "s3").click()
     for n in (3, 2):
-        press("P")
-        expect(page.locator(".block")).to_have_count(n)
-    for key, dialog in (
-        ("O", "#sheet"),
-        ("V", "#sheet"),
-        ("Q", "#sheet"),
-        ("G", "#guideline"),
-        ("?", "#help"),
-    ):
-        press(key)
-        expect(page.locator(dialog)).to_be_visible()
-        page.keyboard.press("Escape")
-        expect(page.locator(dialog)).to_be_hidden()
-    press("U")
-    expect(page.locator("#questions")).to_be_visible()
-    press("U")
-    expect(page.locator("#questions")).to_be_hidden()
+        two_panels.keyboard.press("P")
+        expect(two_panels.locator(".block")).to_have_count(n)
 
-    inside(page, "s1").click()
-    press("Space")
-    expect(mark(page, "s1")).to_have_class(re.compile("decided"))
-    expect(focused).to_have_attribute("data-e", "s2")
-    press("X")
-    expect(mark(page, "s2")).to_have_count(0)
-    inside(page, "s1").click()
-    press("Delete")
-    expect(mark(page, "s1")).to_have_count(0)
-    press("Shift+Enter")
-    expect(page.locator("#accepted-note")).to_be_visible()
-    page.get_by_role("button", name="Reopen").click()
-    expect(page.locator("#accepted-note")).to_be_hidden()
-    press("Enter")
-    page.wait_for_url("**" + address(following))
-    saved(page)
-    press("Backspace")
-    page.wait_for_url("**" + address(document))
-    expect(page.locator("#accepted-note")).to_be_visible()
-    assert {key for command in COMMANDS for key in command.keys} == set(pressed)
+
+@pytest.mark.parametrize(("key", "dialog"), DIALOGS.items())
+def test_a_letter_opens_a_dialog_and_escape_closes_it(
+    key: str, dialog: str, two_panels: Page
+) -> None:
+    two_panels.keyboard.press(key)
+    expect(two_panels.locator(dialog)).to_be_visible()
+    two_panels.keyboard.press("Escape")
+    expect(two_panels.locator(dialog)).to_be_hidden()
+
+
+def test_u_asks_the_reviewer_and_takes_the_question_back(two_panels: Page) -> None:
+    two_panels.keyboard.press("U")
+    expect(two_panels.locator("#questions")).to_be_visible()
+    two_panels.keyboard.press("U")
+    expect(two_panels.locator("#questions")).to_be_hidden()
+
+
+@pytest.mark.parametrize("key", ["X", "Delete"])
+def test_both_keys_of_rejection_reject(key: str, two_panels: Page) -> None:
+    inside(two_panels, "s1").click()
+    two_panels.keyboard.press(key)
+    expect(mark(two_panels, "s1")).to_have_count(0)
+
+
+def test_space_decides_and_shows_the_next_entity(two_panels: Page) -> None:
+    inside(two_panels, "s1").click()
+    two_panels.keyboard.press("Space")
+    expect(mark(two_panels, "s1")).to_have_class(re.compile("decided"))
+    expect(two_panels.locator("mark.focus").first).to_have_attribute("data-e", "s2")

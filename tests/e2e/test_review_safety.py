@@ -391,6 +391,13 @@ def _comes_back(project: Project, stored: list[tuple[int, int, str]], folder: Pa
 # ------------------------------------------------------------------------------------------
 
 
+SELECT_WORDS = """([first, last]) => {
+    const find = (w) => document.querySelector(`[data-w="${w}"]`).firstChild;
+    const [start, end] = [find(first), find(last)];
+    document.getSelection().setBaseAndExtent(start, 0, end, end.length);
+}"""
+
+
 def test_a_finger_taps_an_entity_and_chooses_a_label(
     make_legend: MakeLegend, open_as: OpenAs, curator: User
 ) -> None:
@@ -409,12 +416,10 @@ def test_a_finger_taps_an_entity_and_chooses_a_label(
     page.locator("#entity [data-command=reject]").tap()
     saved(page)
     assert decided(document) == [("Bak in", "CELL", "")]
-    select = """([first, last]) => { const words = [first, last].map((w) => document.querySelector(`[data-w="${w}"]`).firstChild);
-        document.getSelection().setBaseAndExtent(words[0], 0, words[1], words[1].length); }"""  # noqa: E501
     page.locator("[data-w='0']").dispatch_event(
         "pointerdown", {"pointerType": "touch", "bubbles": True}
     )
-    page.evaluate(select, [14, 16])
+    page.evaluate(SELECT_WORDS, [14, 16])
     page.locator("#palette [data-label=GENEPROD]").tap()
     saved(page)
     assert len(decided(document)) == 2

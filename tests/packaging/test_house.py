@@ -28,7 +28,6 @@ LONG_FUNCTIONS = {
     " test_a_worker_trains_evaluates_and_registers_a_candidate",
     "tests/annotator/learning/training/test_series.py:"
     " test_workers_run_a_search_and_a_curve_through_crashes",
-    "tests/e2e/test_review_keys.py: test_every_key_of_the_table_does_what_it_says",
 }
 #: File names that say where a thing is technically instead of what it is about.
 FORBIDDEN_NAMES = ("views_", "adminforms", "adminpages", "startpages", "seriesadmin", "utils")

@@ -133,11 +133,9 @@ def test_a_snapshot_is_frozen_and_listed(
     assert made.status_code == 202, made.content
     run_job(Job.objects.get(kind="freeze_snapshot").pk)
     (snapshot,) = program.get("projects/autophagy/snapshots/").json()["results"]
-    assert (snapshot["number"], snapshot["note"], snapshot["state"]) == (
-        1,
-        "first",
-        "ready",
-    ), snapshot
+    assert snapshot["number"] == 1, snapshot
+    assert snapshot["note"] == "first", snapshot
+    assert snapshot["state"] == "ready", snapshot
     assert snapshot["counts"]["train"]["panels"] > 0
 
 

@@ -37,7 +37,9 @@ def badge_of(row: Any) -> str:
 
 
 def test_a_member_holds_value_badge_and_label() -> None:
-    assert (Light.RED.value, Light.RED.badge, Light.RED.label) == ("red", Badge.BAD, "stop")
+    assert Light.RED.value == "red"
+    assert Light.RED.badge == Badge.BAD
+    assert Light.RED.label == "stop"
 
 
 def test_a_member_is_its_stored_value() -> None:
@@ -74,7 +76,8 @@ def test_a_row_goes_where_the_table_allows() -> None:
     job = Job.objects.create(kind="x")
     assert Job.objects.filter(pk=job.pk).move(JobState.RUNNING, token="a") == 1
     job.refresh_from_db()
-    assert (job.state, job.token) == (JobState.RUNNING, "a")
+    assert job.state == JobState.RUNNING
+    assert job.token == "a"
 
 
 @pytest.mark.django_db
@@ -110,14 +113,16 @@ def test_an_impossible_source_is_an_error() -> None:
 def test_a_moved_row_changes_in_memory_too() -> None:
     job = Job.objects.create(kind="x")
     assert JOB_STATES.move_row(job, JobState.CANCELLED, message="Not needed.")
-    assert (job.state, job.message) == (JobState.CANCELLED, "Not needed.")
+    assert job.state == JobState.CANCELLED
+    assert job.message == "Not needed."
 
 
 @pytest.mark.django_db
 def test_a_refused_row_stays_as_it_is_in_memory() -> None:
     job = Job.objects.create(kind="x", state=JobState.FAILED)
     assert not JOB_STATES.move_row(job, JobState.RUNNING, message="Again.")
-    assert (job.state, job.message) == (JobState.FAILED, "")
+    assert job.state == JobState.FAILED
+    assert job.message == ""
 
 
 @pytest.mark.django_db

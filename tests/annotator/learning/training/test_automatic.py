@@ -107,11 +107,9 @@ def test_workers_train_on_enough_new_panels_and_promote_nothing(
     wait_for(look_again_soon, what="the round to end", timeout=PATIENCE, log=worker.log)
     round_ = AutomaticRound.objects.get()
     run = round_.run
-    assert (run.state, run.created_by, run.job.created_by) == (
-        RunState.SUCCEEDED,
-        None,
-        None,
-    ), run.error
+    assert run.state == RunState.SUCCEEDED, run.error
+    assert run.created_by is None, run.error
+    assert run.job.created_by is None, run.error
     reason = "30 panels were newly accepted so far; the threshold is 30."
     assert run.reason == reason
     assert round_.reason == reason

@@ -83,11 +83,9 @@ def test_workers_run_a_search_and_a_curve_through_crashes(
     first.kill()
     second = start_worker("train")
     job = finished(series.job, timeout=PATIENCE, log=second.log)
-    assert (job.state, job.error, job.n_attempts) == (
-        JobState.SUCCEEDED,
-        "",
-        2,
-    ), second.log.read_text()[-3000:]
+    assert job.state == JobState.SUCCEEDED, second.log.read_text()[-3000:]
+    assert job.error == "", second.log.read_text()[-3000:]
+    assert job.n_attempts == 2, second.log.read_text()[-3000:]
     assert [event["part"] for event in events("start")].count("fold-1") == 1, (
         "a finished fold is not trained again"
     )
