@@ -48,7 +48,9 @@ class Database:
 
     def address(self, id: str) -> str:
         """Return the page of an id of the right form; "" if none is known."""
-        return self.page.format(id=id) if self.page and self.holds(id) else ""
+        if self.page and self.holds(id):
+            return self.page.format(id=id)
+        return ""
 
 
 #: Accession numbers as UniProt defines them, with the number of an isoform.
@@ -278,7 +280,9 @@ _BY_KEY: Final = {database.key: database for database in DATABASES}
 
 def database_named(name: str) -> Database | None:
     """Return the database of that name, in whatever spelling."""
-    return _BY_NAME.get(_folded(name)) if name else None
+    if name:
+        return _BY_NAME.get(_folded(name))
+    return None
 
 
 def database_with_key(key: str) -> Database | None:

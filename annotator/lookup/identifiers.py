@@ -58,9 +58,11 @@ class Identifier:
     @property
     def taxa(self) -> set[str]:
         """The species that the entry belongs to, or is."""
-        return {
-            taxon for taxon in (self.taxon, self.id if self.database == TAXONOMY else "") if taxon
-        }
+        taxa = set()
+        for taxon in (self.taxon, self.id if self.database == TAXONOMY else ""):
+            if taxon:
+                taxa.add(taxon)
+        return taxa
 
 
 def identifiers_of(attributes: Mapping[str, Any]) -> list[Identifier]:
@@ -89,7 +91,9 @@ def _databases(attributes: Mapping[str, Any], ids: Sequence[str]) -> list[str]:
         return _filled(_column(attributes, _DATABASES), len(ids))
     if not attributes.get(_URLS):
         return [""] * len(ids)
-    found = [database_at(url, id) for id, url in zip(ids, _urls(attributes, len(ids)), strict=True)]
+    found = []
+    for id, url in zip(ids, _urls(attributes, len(ids)), strict=True):
+        found.append(database_at(url, id))
     return [database.name if database else "" for database in found]
 
 
@@ -124,21 +128,28 @@ def with_identifiers(
     if wanted == had:
         return dict(attributes)
     ids = [id.strip() for id in str(attributes.get(_IDS) or "").split(JOINT)]
-    addresses = {id: url for id, url in zip(ids, _urls(attributes, len(ids)), strict=True) if url}
+    addresses = {}
+    for id, url in zip(ids, _urls(attributes, len(ids)), strict=True):
+        if url:
+            addresses[id] = url
     kept = {each.entry: addresses.get(each.id, "") for each in had}
-    rows = [
-        (
-            each.id,
-            each.name,
-            each.taxon,
-            each.species,
-            each.database,
-            kept.get(each.entry) or _source(each),
+    rows = []
+    for each in wanted:
+        rows.append(
+            (
+                each.id,
+                each.name,
+                each.taxon,
+                each.species,
+                each.database,
+                kept.get(each.entry) or _source(each),
+            )
         )
-        for each in wanted
-    ]
     columns = [JOINT.join(column) for column in zip(*rows, strict=True)]
-    others = {name: value for name, value in attributes.items() if name not in ATTRIBUTES}
+    others = {}
+    for name, value in attributes.items():
+        if name not in ATTRIBUTES:
+            others[name] = value
     return others | {
         name: column
         for name, column in zip(ATTRIBUTES, columns, strict=False)
@@ -148,7 +159,9 @@ def with_identifiers(
 
 def _source(identifier: Identifier) -> str:
     database = database_named(identifier.database)
-    return database.source if database else ""
+    if database:
+        return database.source
+    return ""
 
 
 def check_identifier(identifier: Identifier, label: str = "") -> str:
@@ -200,11 +213,10 @@ def completed(identifier: Identifier, label: str) -> Identifier:
 
     If no database is named, the form of the id decides.
     """
-    database = (
-        database_named(identifier.database)
-        if identifier.database
-        else guess_database(identifier.id, label)
-    )
+    if identifier.database:
+        database = database_named(identifier.database)
+    else:
+        database = guess_database(identifier.id, label)
     species = identifier.species or SPECIES.get(identifier.taxon, "")
     return Identifier(
         identifier.id,
@@ -218,14 +230,14 @@ def completed(identifier: Identifier, label: str) -> Identifier:
 def database_of(identifier: Identifier, label: str) -> Database | None:
     """Return the database of an identifier: the one it names, else the one that its id's form and
     the label suggest."""
-    return (
-        database_named(identifier.database)
-        if identifier.database
-        else guess_database(identifier.id, label)
-    )
+    if identifier.database:
+        return database_named(identifier.database)
+    return guess_database(identifier.id, label)
 
 
 def address_of(identifier: Identifier, label: str) -> str:
     """Return the address where the identifier is looked up; "" if it is unknown."""
     database = database_of(identifier, label)
-    return database.address(identifier.id) if database else ""
+    if database:
+        return database.address(identifier.id)
+    return ""

@@ -69,10 +69,9 @@ class ReviewSettingsForm(forms.Form):
         facts: dict[str, Any] = {
             name: getattr(project, name) for name in ("review_mode", "threshold", "queue_order")
         }
-        shares = {
-            f"{name}_percent": round(100 * getattr(project, f"{name}_share"), 6)
-            for name in ("random", "blind")
-        }
+        shares = {}
+        for name in ("random", "blind"):
+            shares[f"{name}_percent"] = round(100 * getattr(project, f"{name}_share"), 6)
         return cls(
             initial=facts
             | {name: int(value) if value == int(value) else value for name, value in shares.items()}
@@ -81,7 +80,7 @@ class ReviewSettingsForm(forms.Form):
     def settings(self) -> dict[str, Any]:
         """Return the settings as ``change_review_settings`` takes them."""
         entered = dict(self.cleaned_data)
-        shares = {
-            f"{name}_share": entered.pop(f"{name}_percent") / 100 for name in ("random", "blind")
-        }
+        shares = {}
+        for name in ("random", "blind"):
+            shares[f"{name}_share"] = entered.pop(f"{name}_percent") / 100
         return entered | shares

@@ -14,6 +14,10 @@ class LabelSet(models.Model):
     def __str__(self) -> str:
         return f"{self.name} v{self.version}"
 
+    def by_code(self) -> dict[str, Label]:
+        """Return all labels, retired ones too, by their codes. One query."""
+        return {label.code: label for label in self.labels.all()}
+
 
 class Label(models.Model):
     """One label of a label set.

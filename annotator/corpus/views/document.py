@@ -30,7 +30,7 @@ def document(request: HttpRequest, slug: str, document_id: int) -> HttpResponse:
     shown = layers.get(LayerKind.DECIDED) or layers.get(LayerKind.IMPORTED)
     if shown is None and not legend.is_blind:
         shown = layers.get(LayerKind.SUGGESTED)
-    labels = {label.code: label for label in found.label_set.labels.all()}
+    labels = found.label_set.by_code()
     parts = reading.legend_parts(legend, shown, labels) | figure_context(legend, found.allowed)
     context = {"project": found, "document": legend, "layer": shown, **parts}
     return render(request, "corpus/document.html", context)

@@ -52,5 +52,8 @@ def row_of(job: Job) -> ExportRow:
 def counts_in_words(report: Mapping[str, Any]) -> list[tuple[str, int]]:
     """Return the counts of a report with their titles; unknown counts come last."""
     counts = dict(report.get("counts", {}))
-    rows = [(title, counts.pop(name)) for name, title in _COUNTS.items() if name in counts]
+    rows = []
+    for name, title in _COUNTS.items():
+        if name in counts:
+            rows.append((title, counts.pop(name)))
     return rows + [(name.replace("_", " ").capitalize(), n) for name, n in counts.items()]

@@ -35,7 +35,10 @@ def files_of(folder: Path, form: str) -> list[str]:
 
     The list is empty if the form is unknown or was not written.
     """
-    names = [f"{sub}{split}.jsonl" for sub in _FOLDERS.get(form, ()) for split in SPLITS]
+    names = []
+    for sub in _FOLDERS.get(form, ()):
+        for split in SPLITS:
+            names.append(f"{sub}{split}.jsonl")
     return names if all((folder / name).is_file() for name in names) else []
 
 

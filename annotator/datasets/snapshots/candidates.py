@@ -103,7 +103,10 @@ class Candidates:
         for left in self._repeated(rules):
             repeated.add(left.number)
             yield left
-        kept = [number for number in range(len(self.panels)) if number not in repeated]
+        kept = []
+        for number in range(len(self.panels)):
+            if number not in repeated:
+                kept.append(number)
         for index in panels_to_leave_out([self.panels[number] for number in kept], rules):
             yield LeftOut(kept[index], TOO_MANY_UNREVIEWED)
 

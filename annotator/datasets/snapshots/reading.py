@@ -72,7 +72,9 @@ def _panel_line(snapshot: Snapshot) -> CountLine:
 
 
 def _label_line(snapshot: Snapshot, label: str) -> CountLine:
-    by_split = [snapshot.counts_of(split).labels.get(label, 0) for split in SPLITS]
+    by_split = []
+    for split in SPLITS:
+        by_split.append(snapshot.counts_of(split).labels.get(label, 0))
     n_bulk_accepted = sum(snapshot.counts_of(split).swept.get(label, 0) for split in SPLITS)
     return CountLine(label, by_split, sum(by_split), n_bulk_accepted)
 
@@ -155,7 +157,9 @@ def _frozen_panels(rows: Iterable[tuple[Snapshot, SnapshotRow]]) -> list[FrozenP
     names = dict(get_user_model().objects.filter(pk__in=curators).values_list("pk", "username"))
     frozen = []
     for snapshot, row, panel in panels:
-        people = [names.get(pk, "a former user") for pk in _lineage(panel).get("curators", ())]
+        people = []
+        for pk in _lineage(panel).get("curators", ()):
+            people.append(names.get(pk, "a former user"))
         frozen.append(FrozenPanel(snapshot, row.split, panel, row.document, people))
     return frozen
 
@@ -174,7 +178,9 @@ def difference_in_words(difference: Mapping[str, Any]) -> dict[str, Any]:
         labels.append((label, counts["old"], counts["new"], changes))
     named = []
     for kind, legends in difference["named"].items():
-        rows = [(documents.get(legend["document"]), legend) for legend in legends]
+        rows = []
+        for legend in legends:
+            rows.append((documents.get(legend["document"]), legend))
         if rows:
             named.append((kind, difference["legends"][kind], rows))
     return {

@@ -147,7 +147,10 @@ class SnapshotWriter:
 
     def _choose_figures(self, out: Set[int]) -> Iterator[int]:
         """Yield the owners of the figures that the rules exclude, and record each figure."""
-        kept = [figure for figure in self._figures if figure_owner(figure.legend) not in out]
+        kept = []
+        for figure in self._figures:
+            if figure_owner(figure.legend) not in out:
+                kept.append(figure)
         for index in figures_to_leave_out(kept, self.plan.rules):
             self.figures_left_out += 1
             row = {**kept[index].place, "reason": UNREVIEWED_FIGURE}

@@ -103,7 +103,7 @@ def scoreboards_of(
         .select_related("snapshot", "model_version__parent")
         .order_by("-snapshot", "-micro_f1", "-model_version")
     )
-    labels = {label.code: label for label in project.label_set.labels.all()}
+    labels = project.label_set.by_code()
     return [
         _scoreboard(snapshot, list(of_snapshot), labels, serving)
         for snapshot, of_snapshot in groupby(evaluations, lambda each: each.snapshot)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Final
 
 from django.db import connection
 from django.db.models import Count, F, Func, Max, Min, Q, QuerySet, TextField
+from django.db.models.expressions import CombinedExpression
 
 from annotator.accounts.models import User
 from annotator.corpus.models import (
@@ -94,35 +95,49 @@ class Paper:
     @cached_property
     def taxa(self) -> frozenset[str]:
         """The species that occur in the paper."""
-        return frozenset(
-            taxon for _, _, identifiers in self.named for each in identifiers for taxon in each.taxa
-        )
+        taxa: set[str] = set()
+        for identifier in self.identifiers():
+            taxa |= identifier.taxa
+        return frozenset(taxa)
+
+    def identifiers(self) -> Iterator[Identifier]:
+        """Yield the identifiers of all entities of the paper."""
+        for _, _, identifiers in self.named:
+            yield from identifiers
+
+    def uses_of(self, surface: str) -> Counter[Entries]:
+        """Return how often the paper gives the string, in any case, which entries."""
+        uses = Counter[Entries]()
+        for _, other, identifiers in self.named:
+            if other.casefold() == surface.casefold():
+                uses[entries_of(identifiers)] += 1
+        return uses
 
 
 def paper_of(document: Document) -> Paper:
     """Return the identifiers in all legends of the paper in the project. Two queries."""
-    figures = {
-        pk: label or external_id
-        for pk, label, external_id in _legends_of_paper(document).values_list(
-            "pk", "figure_label", "external_id"
-        )
-    }
+    figures = {}
+    for pk, label, external_id in _legends_of_paper(document).values_list(
+        "pk", "figure_label", "external_id"
+    ):
+        figures[pk] = label or external_id
     layers = Layer.objects.current().filter(document__in=figures)
     rows = Span.objects.filter(
         _HUMAN, layer__in=layers.values("pk"), attributes__has_key=ATTRIBUTES[0]
     ).order_by("layer__document", "start")
-    named = [
-        (pk, surface, identifiers_of(attributes))
-        for pk, surface, attributes in rows.values_list("layer__document", "surface", "attributes")
-    ]
-    return Paper(document, [row for row in named if row[2]], figures)
+    named = []
+    for pk, surface, attributes in rows.values_list("layer__document", "surface", "attributes"):
+        identifiers = identifiers_of(attributes)
+        if identifiers:
+            named.append((pk, surface, identifiers))
+    return Paper(document, named, figures)
 
 
 def _legends_of_paper(document: Document) -> QuerySet[Document]:
     of_project = Document.objects.filter(project=document.project_id)
-    return (
-        of_project.filter(doi=document.doi) if document.doi else of_project.filter(pk=document.pk)
-    )
+    if document.doi:
+        return of_project.filter(doi=document.doi)
+    return of_project.filter(pk=document.pk)
 
 
 def ranked(*, paper: Paper, surface: str, actor: User, label: str = "") -> list[Candidate]:
@@ -134,26 +149,15 @@ def ranked(*, paper: Paper, surface: str, actor: User, label: str = "") -> list[
     """
     projects = _projects(paper.document, actor)
     found = _used(surface, projects)
-    is_of_several = (
-        label != "ORGANISM"
-        and len({taxon for each in found for one in each.identifiers for taxon in one.taxa}) > 1
-    )
-    taxa = paper.taxa or (
-        _species_of_strings(paper.document, projects) if is_of_several else frozenset()
-    )
-    here = Counter(
-        entries_of(named)
-        for _, other, named in paper.named
-        if other.casefold() == surface.casefold()
-    )
-    marked = [
-        replace(
-            each,
-            n_here=here[each.entries],
-            is_of_species=any(one.taxa & taxa for one in each.identifiers),
-        )
-        for each in found
-    ]
+    taxa = paper.taxa
+    if not taxa and label != "ORGANISM" and _n_species(found) > 1:
+        taxa = _species_of_strings(paper.document, projects)
+    here = paper.uses_of(surface)
+    marked = []
+    for candidate in found:
+        is_of_species = any(one.taxa & taxa for one in candidate.identifiers)
+        n_here = here[candidate.entries]
+        marked.append(replace(candidate, n_here=n_here, is_of_species=is_of_species))
     return sorted(
         marked,
         key=lambda each: (
@@ -164,6 +168,14 @@ def ranked(*, paper: Paper, surface: str, actor: User, label: str = "") -> list[
             str(each.identifiers),
         ),
     )
+
+
+def _n_species(candidates: Iterable[Candidate]) -> int:
+    taxa: set[str] = set()
+    for candidate in candidates:
+        for identifier in candidate.identifiers:
+            taxa |= identifier.taxa
+    return len(taxa)
 
 
 def candidates(
@@ -186,34 +198,29 @@ def _used(surface: str, projects: Sequence[int]) -> list[Candidate]:
         .order_by("-n", "-last")[:_LOOKED_AT]
     )
     ways = [way for way in ways if way["ids"]]
-    examples = dict(
-        Span.objects.filter(
-            pk__in={way[end] for way in ways for end in ("first", "last")}
-        ).values_list("pk", "attributes")
-    )
+    ends: set[int] = set()
+    for way in ways:
+        ends |= {way["first"], way["last"]}
+    examples = dict(Span.objects.filter(pk__in=ends).values_list("pk", "attributes"))
     found: dict[tuple[str, Entries], Candidate] = {}
     for way in ways:
-        told = max(
-            (
-                _once(identifiers_of(examples[way[end]]))
-                for end in ("last", "first")
-                if way[end] in examples
-            ),
-            key=_fullness,
-            default=(),
-        )
-        if not told:
+        last = _once(identifiers_of(examples.get(way["last"], {})))
+        first = _once(identifiers_of(examples.get(way["first"], {})))
+        fullest = max(last, first, key=_fullness)
+        if not fullest:
             continue
-        made = Candidate(told, way["n"], way["label"])
-        known = found.get(key := (made.label, made.entries))
-        found[key] = (
-            replace(
-                known, n=known.n + made.n, identifiers=max(known.identifiers, told, key=_fullness)
-            )
-            if known
-            else made
-        )
+        candidate = Candidate(fullest, way["n"], way["label"])
+        key = candidate.label, candidate.entries
+        if key in found:
+            candidate = _merged(found[key], candidate)
+        found[key] = candidate
     return list(found.values())
+
+
+def _merged(one: Candidate, other: Candidate) -> Candidate:
+    """Return the uses of two spellings of the same entries as one candidate."""
+    fullest = max(one.identifiers, other.identifiers, key=_fullness)
+    return replace(one, n=one.n + other.n, identifiers=fullest)
 
 
 def entries_of(identifiers: Iterable[Identifier]) -> Entries:
@@ -243,11 +250,9 @@ def _of_string(surface: str, projects: Sequence[int]) -> QuerySet[Span]:
         surface[:1].lower() + surface[1:],
         surface.capitalize(),
     }
-    of_project = (
-        F("layer__document__project_id") + 0
-        if connection.vendor == "sqlite"
-        else F("layer__document__project_id")
-    )
+    of_project: F | CombinedExpression = F("layer__document__project_id")
+    if connection.vendor == "sqlite":
+        of_project += 0
     rows = Span.objects.alias(head=SurfaceHead("surface"), of_project=of_project)
     rows = rows.filter(
         _HUMAN,
@@ -255,7 +260,9 @@ def _of_string(surface: str, projects: Sequence[int]) -> QuerySet[Span]:
         of_project__in=projects,
         layer__superseded_at=None,
     ).order_by()
-    return rows.filter(surface__in=spellings) if len(surface) >= SURFACE_HEAD else rows
+    if len(surface) >= SURFACE_HEAD:
+        return rows.filter(surface__in=spellings)
+    return rows
 
 
 def _projects(document: Document, actor: User) -> list[int]:
@@ -269,11 +276,9 @@ def _projects(document: Document, actor: User) -> list[int]:
 
 def _species_of_strings(document: Document, projects: Sequence[int]) -> frozenset[str]:
     """Return the species of a paper without identifiers, from its organisms and cells elsewhere."""
-    kinds = [
-        LayerKind.DECIDED,
-        LayerKind.IMPORTED,
-        *([] if document.is_blind else [LayerKind.SUGGESTED]),
-    ]
+    kinds = [LayerKind.DECIDED, LayerKind.IMPORTED]
+    if not document.is_blind:
+        kinds.append(LayerKind.SUGGESTED)
     layers = Layer.objects.current().filter(
         document__in=_legends_of_paper(document).values("pk"), kind__in=kinds
     )
@@ -287,8 +292,8 @@ def _species_of_strings(document: Document, projects: Sequence[int]) -> frozense
         .annotate(n=Count("pk"))
         .order_by("-n", "surface")[:_STRINGS_OF_SPECIES]
     )
-    usual = (_usual_species(surface, projects) for surface in strings)
-    return frozenset(taxon for taxon in usual if taxon)
+    taxa = {_usual_species(surface, projects) for surface in strings}
+    return frozenset(taxa - {""})
 
 
 def _usual_species(surface: str, projects: Sequence[int]) -> str:
@@ -298,10 +303,13 @@ def _usual_species(surface: str, projects: Sequence[int]) -> str:
         .filter(label__in=_NAMING_SPECIES)
         .values_list("attributes", flat=True)[:_USES_OF_SPECIES]
     )
-    taxa = Counter(
-        taxon for attributes in rows for each in identifiers_of(attributes) for taxon in each.taxa
-    )
-    return taxa.most_common(1)[0][0] if taxa else ""
+    taxa = Counter[str]()
+    for attributes in rows:
+        for identifier in identifiers_of(attributes):
+            taxa.update(identifier.taxa)
+    if taxa:
+        return taxa.most_common(1)[0][0]
+    return ""
 
 
 def identifier_warnings(document: Document, state: LegendState) -> list[str]:
@@ -320,39 +328,48 @@ def warnings_of(paper: Paper, surfaces: Iterable[str]) -> list[str]:
         if (folded := surface.casefold()) in shown:
             once = _once(identifiers)
             found[folded][entries_of(once)].append((document_id, once))
-    return [
-        _warning(shown[folded], list(ways.values()), paper)
-        for folded, ways in sorted(found.items())
-        if len(ways) > 1
-    ]
+    warnings = []
+    for folded, ways in sorted(found.items()):
+        if len(ways) > 1:
+            warnings.append(_warning(shown[folded], list(ways.values()), paper))
+    return warnings
 
 
 def _warning(surface: str, ways: list[Way], paper: Paper) -> str:
     ways = sorted(ways, key=len, reverse=True)
-    usual = ways[0] if len(ways[0]) > len(ways[1]) else None
-    told = [
-        f"{_in_words(way[0][1])} {_times(len(way))}{'' if way is usual else _where(way, paper)}"
-        for way in ways[:_TOLD]
-    ]
-    more = f"; and {len(ways) - _TOLD} more" if len(ways) > _TOLD else ""
-    return (
-        f"“{surface}” has {len(ways)} different identifiers in this paper: {'; '.join(told)}{more}."
-    )
+    usual = None
+    if len(ways[0]) > len(ways[1]):
+        usual = ways[0]
+    named = []
+    for way in ways[:_NAMED]:
+        words = f"{_in_words(way[0][1])} {_times(len(way))}"
+        if way is not usual:
+            words += _where(way, paper)
+        named.append(words)
+    if len(ways) > _NAMED:
+        named.append(f"and {len(ways) - _NAMED} more")
+    list_of_ways = "; ".join(named)
+    return f"“{surface}” has {len(ways)} different identifiers in this paper: {list_of_ways}."
 
 
 #: The most identifiers that a warning names, and the most figures of each.
-_TOLD: Final = 4
+_NAMED: Final = 4
 _FIGURES: Final = 3
 
 
 def _in_words(identifiers: Sequence[Identifier]) -> str:
     """Return the identifier in words: 12028 Bax (Mus musculus)."""
     first = identifiers[0]
-    species = first.species or (f"taxon {first.taxon}" if first.taxon else "")
-    said = " ".join(
-        part for part in (first.id, first.name, f"({species})" if species else "") if part
-    )
-    return f"{said} and {len(identifiers) - 1} more" if len(identifiers) > 1 else said
+    words = first.id
+    if first.name:
+        words += f" {first.name}"
+    if first.species:
+        words += f" ({first.species})"
+    elif first.taxon:
+        words += f" (taxon {first.taxon})"
+    if len(identifiers) > 1:
+        words += f" and {len(identifiers) - 1} more"
+    return words
 
 
 def _times(n: int) -> str:
@@ -367,4 +384,6 @@ def _where(way: Way, paper: Paper) -> str:
     *names, last = [
         "this legend" if pk == paper.document.pk else paper.figures[pk] for pk in figures
     ]
-    return f", in {', '.join(names)} and {last}" if names else f", in {last}"
+    if names:
+        return f", in {', '.join(names)} and {last}"
+    return f", in {last}"

@@ -58,20 +58,18 @@ def paired(old: Sequence[Entity], new: Sequence[Entity]) -> list[Difference]:
         if first not in partner and second not in taken:
             partner[first] = second
             taken.add(second)
-    found = [
-        Difference(Change.LOST, one, None) for first, one in enumerate(old) if first not in partner
-    ]
-    found += [
-        Difference(Change.ADDED, None, other)
-        for second, other in enumerate(new)
-        if second not in taken
-    ]
-    found += [
-        Difference(_change(old[first], new[second]), old[first], new[second])
-        for first, second in partner.items()
-    ]
+    differences = []
+    for index, one in enumerate(old):
+        if index not in partner:
+            differences.append(Difference(Change.LOST, one, None))
+    for index, other in enumerate(new):
+        if index not in taken:
+            differences.append(Difference(Change.ADDED, None, other))
+    for first, second in partner.items():
+        one, other = old[first], new[second]
+        differences.append(Difference(_change(one, other), one, other))
     return sorted(
-        found,
+        differences,
         key=lambda each: (
             each.start,
             -each.end,
@@ -123,4 +121,6 @@ def _change(one: Entity, other: Entity) -> Change:
         return Change.RELABELLED
     if (one.start, one.end) != (other.start, other.end):
         return Change.MOVED
-    return Change.SAME if one.role == other.role else Change.ROLE
+    if one.role == other.role:
+        return Change.SAME
+    return Change.ROLE

@@ -168,7 +168,10 @@ def _toggled_starts(state: LegendState, word: Any, current: set[int]) -> tuple[i
     if type(word) is not int or not 0 <= word < len(state.words):
         raise OperationError("The word where the panel should begin is not in this legend.")
     at = state.words[word].start
-    here = {start for start in current if start <= at and not state.text[start:at].strip()}
+    here = set()
+    for start in current:
+        if start <= at and not state.text[start:at].strip():
+            here.add(start)
     return tuple(sorted(current - here if here else current | {at}))
 
 
@@ -184,9 +187,9 @@ def _accept_legend(state: LegendState, edit: Edit) -> Effect:
     decision = str(DecisionKind.BULK_ACCEPTED)
     above = [entity for entity in state.undecided.values() if not state.is_below(entity)]
     accepted = [replace(decide(entity), decision=decision) for entity in above]
-    rejected = [
-        replace(entity, verdict=str(Verdict.REJECTED), decision=decision) for entity in below
-    ]
+    rejected = []
+    for entity in below:
+        rejected.append(replace(entity, verdict=str(Verdict.REJECTED), decision=decision))
     return replace(effect_of(state, *accepted, *rejected), accepted=(False, True))
 
 
@@ -199,7 +202,9 @@ def _undecided_sentence(n: int, threshold: float) -> str:
 
 
 def _reopen_legend(state: LegendState, edit: Edit) -> Effect:
-    return Effect(accepted=(True, False)) if state.accepted else Effect()
+    if state.accepted:
+        return Effect(accepted=(True, False))
+    return Effect()
 
 
 _EFFECTS: Final[Mapping[str, Callable[[LegendState, Edit], Effect]]] = {

@@ -53,7 +53,9 @@ class Effect:
 
 
 def _starts(stored: Sequence[int] | None) -> tuple[int, ...] | None:
-    return None if stored is None else tuple(stored)
+    if stored is None:
+        return None
+    return tuple(stored)
 
 
 def effect_of(state: LegendState, *entities: Entity) -> Effect:

@@ -46,7 +46,9 @@ def next_to_reverse(log: Iterable[Logged], kind: str) -> Logged | None:
     """Return the operation that an undo or a redo (``kind``) would take next, if there is one."""
     done, undone = history(log)
     stack = done if kind == OperationKind.UNDO else undone
-    return stack[-1] if stack else None
+    if stack:
+        return stack[-1]
+    return None
 
 
 def own_to_reverse(log: Iterable[Logged], kind: str, actor_id: int) -> Logged:

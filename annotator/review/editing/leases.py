@@ -47,4 +47,6 @@ def holder_of(document: Document) -> User | None:
         .filter(document=document, expires_at__gt=timezone.now())
         .first()
     )
-    return lease.holder if lease else None
+    if lease:
+        return lease.holder
+    return None

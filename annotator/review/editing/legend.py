@@ -47,7 +47,9 @@ class Entity:
         """ "suggested", "decided" or "rejected"."""
         if not self.verdict:
             return "suggested"
-        return "rejected" if self.is_rejected else "decided"
+        if self.is_rejected:
+            return "rejected"
+        return "decided"
 
     @property
     def is_accepted(self) -> bool:
@@ -121,13 +123,19 @@ class LegendState:
     @cached_property
     def accepted_entities(self) -> list[Entity]:
         """The accepted entities in reading order."""
-        accepted = [entity for entity in self.decided.values() if entity.is_accepted]
+        accepted = []
+        for entity in self.decided.values():
+            if entity.is_accepted:
+                accepted.append(entity)
         return sorted(accepted, key=_reading_order)
 
     @cached_property
     def rejected(self) -> list[Entity]:
         """The rejected entities in reading order."""
-        rejected = [entity for entity in self.decided.values() if entity.is_rejected]
+        rejected = []
+        for entity in self.decided.values():
+            if entity.is_rejected:
+                rejected.append(entity)
         return sorted(rejected, key=_reading_order)
 
     @cached_property

@@ -62,7 +62,9 @@ def load(*, document_id: int, actor: User, edit: Edit, slug: str | None = None) 
     read = read_legends([document, *others], labels)
     if not is_repeated:
         _check_suggestions(document, read[document.pk], edit)
-    logs = _logs_of(others) if batch else {}
+    logs = {}
+    if batch:
+        logs = _logs_of(others)
     return LoadedContext(
         legend=_legend(document, read[document.pk], log),
         actor_id=actor.pk,
@@ -158,7 +160,9 @@ def _check_suggestions(document: Document, read: ReadLegend, edit: Edit) -> None
 
 def _batch_to_reverse(document: Document, log: Sequence[Logged], edit: Edit) -> list[Logged]:
     """Return the operations on other legends that were made together with the one to reverse."""
-    target = next_to_reverse(log, edit.kind) if edit.is_reversal else None
+    target = None
+    if edit.is_reversal:
+        target = next_to_reverse(log, edit.kind)
     if target is None or target.batch is None:
         return []
     rows = Operation.objects.filter(

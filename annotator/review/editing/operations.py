@@ -139,7 +139,9 @@ def _reverse(context: EditContext, edit: Edit) -> Change:
     others = []
     for member in context.batch:
         other = legends.get(member.legend_id)
-        following = next_to_reverse(other.log, edit.kind) if other else None
+        following = None
+        if other:
+            following = next_to_reverse(other.log, edit.kind)
         if other is not None and following is not None and following.id == member.id:
             there = edit.elsewhere(other.id, other.state.revision, {})
             others.append(_reversed(other, member, there))

@@ -46,7 +46,9 @@ def _letters(text: str, at: int) -> str:
     if not match:
         return ""
     first, last = match[1].upper(), (match[2] or match[1]).upper()
-    return first if last <= first else f"{first}–{last}"
+    if last <= first:
+        return first
+    return f"{first}–{last}"
 
 
 def _letter_after(letter: str, index: int) -> str:

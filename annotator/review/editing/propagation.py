@@ -31,11 +31,10 @@ def propagation(state: LegendState, edit: Edit) -> list[Entity]:
     left as it is, and so is every decided one, with or without a role.
     """
     _, source = _source(state, edit)
-    fitting = [
-        entity
-        for entity in open_occurrences(state, edit)
-        if entity.label == source.label or keeps_role(state, entity, source.label)
-    ]
+    fitting = []
+    for entity in open_occurrences(state, edit):
+        if entity.label == source.label or keeps_role(state, entity, source.label):
+            fitting.append(entity)
     return [_with_label_of(source, entity) for entity in fitting]
 
 
@@ -111,5 +110,7 @@ def _source_elsewhere(state: LegendState, arguments: Mapping[str, Any]) -> tuple
         raise OperationError("There is no string to look for.")
     label = check_label(state, arguments.get("label"))
     role = check_role(state, arguments.get("role", ""), label)
-    identifiers = [Identifier(**each) for each in arguments.get("identifiers", ())]
+    identifiers = []
+    for each in arguments.get("identifiers", ()):
+        identifiers.append(Identifier(**each))
     return surface, set_identifiers(Entity("", 0, 0, label, role), identifiers)

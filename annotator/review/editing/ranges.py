@@ -77,11 +77,19 @@ def _next_stop(stops: list[int], here: int, by: int) -> int | None:
 
 
 def _word_stops(state: LegendState, boundary: str) -> list[int]:
-    solid = [word for word in state.words if not state.text[word.start : word.end].isspace()]
+    solid = []
+    for word in state.words:
+        if not state.text[word.start : word.end].isspace():
+            solid.append(word)
     return [word.start if boundary == "start" else word.end for word in solid]
 
 
 def _stops(text: str, boundary: str) -> list[int]:
     """Return the offsets at which a boundary may lie without white space inside it."""
-    solid = [index for index, character in enumerate(text) if not character.isspace()]
-    return solid if boundary == "start" else [index + 1 for index in solid]
+    solid = []
+    for index, character in enumerate(text):
+        if not character.isspace():
+            solid.append(index)
+    if boundary == "start":
+        return solid
+    return [index + 1 for index in solid]

@@ -108,7 +108,9 @@ class _Layers:
     @property
     def decided_layer(self) -> int | None:
         layer = self.by_kind.get(LayerKind.DECIDED)
-        return layer.pk if layer else None
+        if layer:
+            return layer.pk
+        return None
 
     def state(self, document: Document, panels: tuple[Panel, ...], codes: _Codes) -> LegendState:
         suggested = self.by_kind.get(LayerKind.SUGGESTED)
@@ -131,7 +133,9 @@ class _Layers:
         )
 
     def _of(self, layer: Layer | None) -> Entities:
-        return self.entities.get(layer.pk, {}) if layer else {}
+        if layer:
+            return self.entities.get(layer.pk, {})
+        return {}
 
     def _decided(self) -> Entities:
         if LayerKind.DECIDED in self.by_kind:
@@ -158,10 +162,10 @@ def entities_of_layers(*layers: Layer) -> dict[int, dict[str, Entity]]:
 
 def _as_imported(entities: Entities) -> dict[str, Entity]:
     accepted, imported = str(Verdict.ACCEPTED), str(DecisionKind.IMPORTED)
-    return {
-        key: replace(entity, verdict=accepted, decision=imported)
-        for key, entity in entities.items()
-    }
+    accepted_entities = {}
+    for key, entity in entities.items():
+        accepted_entities[key] = replace(entity, verdict=accepted, decision=imported)
+    return accepted_entities
 
 
 def _imported_panels(documents: Sequence[int]) -> dict[int, tuple[Panel, ...]]:
@@ -175,7 +179,9 @@ def _imported_panels(documents: Sequence[int]) -> dict[int, tuple[Panel, ...]]:
 def first_state(document: Document, now: LegendState) -> LegendState:
     """Return the legend before its first operation."""
     layer = document.layers.current().filter(kind=LayerKind.IMPORTED).first()
-    imported = entities_of_layers(layer).get(layer.pk, {}) if layer else {}
+    imported = {}
+    if layer:
+        imported = entities_of_layers(layer).get(layer.pk, {})
     return LegendState(
         text=document.text,
         decided=_as_imported(imported),
@@ -192,5 +198,7 @@ def rebuilt_state(document: Document) -> LegendState:
     It equals ``legend_state`` unless rows were tampered with.
     """
     log = Operation.objects.filter(document=document).order_by("revision")
-    effects = [Effect.from_json(stored) for stored in log.values_list("effect", flat=True)]
+    effects = []
+    for stored in log.values_list("effect", flat=True):
+        effects.append(Effect.from_json(stored))
     return replay(first_state(document, legend_state(document)), effects)

@@ -96,7 +96,9 @@ def _decided_layers(changes: Sequence[LegendChange]) -> dict[int, int]:
     layers, new = {}, []
     for change in changes:
         legend, starts = change.legend, change.after.panel_starts
-        stored = None if starts is None else list(starts)
+        stored = None
+        if starts is not None:
+            stored = list(starts)
         if legend.decided_layer is None:
             new.append(Layer(document_id=legend.id, kind=LayerKind.DECIDED, panel_starts=stored))
             continue

@@ -97,10 +97,11 @@ def _acceptances(document: Document, now: LegendState) -> list[Version]:
     accepted = Operation.objects.filter(
         document=document, kind=OperationKind.ACCEPT_LEGEND
     ).select_related("actor")
-    titles = {
-        each.revision: f"accepted by {each.actor or 'somebody'}, {each.created_at:%-d %b %Y, %H:%M}"
-        for each in accepted
-    }
+    titles = {}
+    for each in accepted:
+        titles[each.revision] = (
+            f"accepted by {each.actor or 'somebody'}, {each.created_at:%-d %b %Y, %H:%M}"
+        )
     if not titles:
         return []
     state, found = first_state(document, now), []
@@ -139,7 +140,9 @@ def sides(
     """
     if new.key == NOW:
         return difference.new, difference.old
-    return (difference.old, difference.new) if old.key == NOW else (None, None)
+    if old.key == NOW:
+        return (difference.old, difference.new)
+    return (None, None)
 
 
 def take(

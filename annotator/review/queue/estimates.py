@@ -8,7 +8,7 @@ blind sample, moreover, no suggestion influenced the curator.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -114,7 +114,9 @@ class Share:
 
     @property
     def value(self) -> float:
-        return self.n / self.total if self.total else 0.0
+        if self.total:
+            return self.n / self.total
+        return 0.0
 
 
 def wilson(n: float, total: float) -> tuple[float, float]:
@@ -155,7 +157,9 @@ def _effective_weight(pairs: Sequence[tuple[int, int]], n: int, total: int) -> f
     p = n / total
     variance = m / (m - 1) * sum((each - p * of) ** 2 for each, of in pairs) / total**2
     by_chance = p * (1 - p) / total
-    return min(1.0, by_chance / variance) if variance > 0 else 1.0
+    if variance > 0:
+        return min(1.0, by_chance / variance)
+    return 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,17 +188,19 @@ class Estimate:
             ("rejected or left out", self.rejected, of_suggested),
             ("missing, added by hand", self.missed, "entities"),
         ]
-        return [
-            (
-                words,
-                (100 * share.value, share.n, share.total),
-                100 * share.low,
-                100 * share.high,
-                of,
-            )
-            for words, share, of in named
-            if share is not None and share.total
-        ]
+        rows = []
+        for words, share, of in named:
+            if share is not None and share.total:
+                rows.append(
+                    (
+                        words,
+                        (100 * share.value, share.n, share.total),
+                        100 * share.low,
+                        100 * share.high,
+                        of,
+                    )
+                )
+        return rows
 
 
 def honest_estimate(project: Project) -> Estimate:
@@ -204,10 +210,9 @@ def honest_estimate(project: Project) -> Estimate:
     seen = [rows[pk] for pk in drawn if pk in rows]
     unseen = [rows[pk] for pk in blind if pk in rows]
     tallies = [tally(*each) for each in seen]
-    of_suggested = {
-        name: share_of([(getattr(each, name), each.suggested) for each in tallies])
-        for name in ("unchanged", "corrected", "rejected")
-    }
+    of_suggested = {}
+    for name in ("unchanged", "corrected", "rejected"):
+        of_suggested[name] = share_of([(getattr(each, name), each.suggested) for each in tallies])
     missed = share_of([(each.missed, each.true) for each in tallies])
     return Estimate(
         len(seen),
@@ -220,18 +225,16 @@ def honest_estimate(project: Project) -> Estimate:
 
 def _agreement(legends: Sequence[tuple[list[Row], list[Row]]]) -> Score:
     """Score the suggestions against decisions made without them, by equal range and label."""
-    predicted = [
-        [Labelled(row.start, row.end, row.label) for row in suggested] for suggested, _ in legends
-    ]
-    gold = [
-        [
-            Labelled(row.start, row.end, row.label)
-            for row in decided
-            if row.verdict == Verdict.ACCEPTED
-        ]
-        for _, decided in legends
-    ]
+    predicted, gold = [], []
+    for suggested, decided in legends:
+        accepted = [row for row in decided if row.verdict == Verdict.ACCEPTED]
+        predicted.append(_labelled(suggested))
+        gold.append(_labelled(accepted))
     return score(gold, predicted).micro
+
+
+def _labelled(rows: Iterable[Row]) -> list[Labelled]:
+    return [Labelled(row.start, row.end, row.label) for row in rows]
 
 
 #: Legends whose rows are asked for at once.
@@ -247,9 +250,10 @@ def _chosen_by_chance(project: Project) -> tuple[list[int], list[int]]:
     accepted = Document.objects.filter(
         project=project, state=DocumentState.ACCEPTED, accepted_by__isnull=False
     )
-    wanted = [
-        document.pk for document in accepted.only("lot", "project") if _may_count(document, project)
-    ]
+    wanted = []
+    for document in accepted.only("lot", "project"):
+        if _may_count(document, project):
+            wanted.append(document.pk)
     drawn, blind = [], []
     for chunk in _chunks(wanted):
         log = Operation.objects.filter(

@@ -92,19 +92,21 @@ class Progress:
         return self.total - self.accepted
 
     def count(self, tab: QueueFilter) -> int:
-        return (
-            self.above_zero.get(tab.above_zero, 0)
-            if tab.above_zero
-            else sum(self.by_state.get(state, 0) for state in tab.states)
-        )
+        if tab.above_zero:
+            return self.above_zero.get(tab.above_zero, 0)
+        return sum(self.by_state.get(state, 0) for state in tab.states)
 
 
 def progress_of(project: Project, *, with_tabs: bool = False) -> Progress:
     """Count the project's legends. One query, and one more ``with_tabs``."""
     documents = Document.objects.filter(project=project).order_by()
     counted = documents.values_list("state").annotate(n=Count("id"))
-    tabs = [tab.above_zero for tab in FILTERS if tab.above_zero] if with_tabs else []
-    open_ones = {name: Count("pk", filter=Q(**{f"{name}__gt": 0})) for name in tabs}
+    tabs = []
+    if with_tabs:
+        tabs = [tab.above_zero for tab in FILTERS if tab.above_zero]
+    open_ones = {}
+    for name in tabs:
+        open_ones[name] = Count("pk", filter=Q(**{f"{name}__gt": 0}))
     return Progress(dict(counted), documents.aggregate(**open_ones) if tabs else {})
 
 
@@ -123,11 +125,10 @@ def queue_page(
     page: Page[Any] = Paginator(range(progress.count(tab)), PAGE_SIZE).get_page(
         number
     )  # counted already; the rows come in the queue's order
-    order = (
-        QueueOrder.LABEL_ERRORS
-        if tab.above_zero == "label_error_score"
-        else known_order(order, project)
-    )
+    if tab.above_zero == "label_error_score":
+        order = QueueOrder.LABEL_ERRORS
+    else:
+        order = known_order(order, project)
     ids = slice_in_order(documents, order, max(0, page.start_index() - 1), page.end_index())
     rows = with_excerpt(Document.objects.filter(pk__in=ids)).in_bulk()
     page.object_list = [rows[pk] for pk in ids if pk in rows]
@@ -148,12 +149,11 @@ def _add_counts(documents: Sequence[Any], project: Project) -> None:
     if project.review_mode == ReviewMode.DECIDE:
         is_low |= Q(score=None)
     low = Count("id", filter=is_low)
-    counted = {
-        (pk, kind): (n, n_low)
-        for pk, kind, n, n_low in current.values_list("layer__document", "layer__kind").annotate(
-            n=Count("id"), low=low
-        )
-    }
+    counted = {}
+    for pk, kind, n, n_low in current.values_list("layer__document", "layer__kind").annotate(
+        n=Count("id"), low=low
+    ):
+        counted[(pk, kind)] = (n, n_low)
     leases = Lease.objects.filter(document__in=ids, expires_at__gt=timezone.now())
     holders = dict(leases.values_list("document_id", "holder__username"))
     for document in documents:

@@ -102,9 +102,10 @@ def in_order(
 
     With ``after`` only those after (``backwards``: before) that one.
     """
-    bands = (
-        [band.backwards() for band in reversed(_BANDS[order])] if backwards else list(_BANDS[order])
-    )
+    if backwards:
+        bands = [band.backwards() for band in reversed(_BANDS[order])]
+    else:
+        bands = list(_BANDS[order])
     reached = after is None
     for band in bands:
         if after is not None and not reached and band.holds(after):
@@ -116,7 +117,9 @@ def in_order(
 
 def known_order(order: str | None, project: Project) -> str:
     """Return ``order`` if it exists, else the project's."""
-    return order if order in QueueOrder.values and order else project.queue_order
+    if order in QueueOrder.values and order:
+        return order
+    return project.queue_order
 
 
 def slice_in_order(documents: DocumentQuerySet, order: str, start: int, stop: int) -> list[int]:
@@ -166,7 +169,9 @@ def next_legend(*, project: Project, actor: User, after: int = 0, order: str = "
     next_id = _next_candidate(candidates, here)
     if next_id is None:
         next_id = _next_waiting(project, actor, here, order)
-    return _next_candidate(candidates, None) if next_id is None else next_id
+    if next_id is None:
+        return _next_candidate(candidates, None)
+    return next_id
 
 
 def _next_waiting(project: Project, actor: User, here: Document | None, order: str) -> int | None:
@@ -185,7 +190,9 @@ def _next_waiting(project: Project, actor: User, here: Document | None, order: s
     others = waiting.alias(place=F("lot") + 0.0).filter(place__gte=share)
     after = None if here is None or here.lot < share else here
     next_id = _first_after(others, order, after)
-    return sample.first() if next_id is None else next_id
+    if next_id is None:
+        return sample.first()
+    return next_id
 
 
 def _legend_at(project: Project, document_id: int) -> Document | None:
@@ -211,7 +218,9 @@ def _next_candidate(candidates: DocumentQuerySet, here: Document | None) -> int 
     band = _BANDS[QueueOrder.LABEL_ERRORS][0]
     if here is None or (here.label_error_score is None and here.state == DocumentState.ACCEPTED):
         return _first([band.whole(candidates)])
-    return None if here.label_error_score is None else _first(band.beyond(candidates, here))
+    if here.label_error_score is None:
+        return None
+    return _first(band.beyond(candidates, here))
 
 
 def _open_to(project: Project, actor: User, **which: Any) -> DocumentQuerySet:
@@ -229,7 +238,9 @@ def _open_to(project: Project, actor: User, **which: Any) -> DocumentQuerySet:
 
 def _first_after(documents: DocumentQuerySet, order: str, after: Document | None) -> int | None:
     """Return the first of the documents after that one, else the first of all."""
-    first = None if after is None else _first(in_order(documents, order, after=after))
+    first = None
+    if after is not None:
+        first = _first(in_order(documents, order, after=after))
     # Another index answers ``exists``, so that a finished queue is not walked again.
     if first is None and documents.exists():
         first = _first(in_order(documents, order))

@@ -102,10 +102,10 @@ class Waiting:
     @property
     def rows(self) -> list[tuple[float, int, float]]:
         """Rows (threshold, number of suggestions below it, their percentage)."""
-        return [
-            (tenth, n, 100 * n / self.n_suggestions if self.n_suggestions else 0.0)
-            for tenth, n in self.below
-        ]
+        rows = []
+        for tenth, n in self.below:
+            rows.append((tenth, n, 100 * n / self.n_suggestions if self.n_suggestions else 0.0))
+        return rows
 
 
 def waiting_by_confidence(project: Project) -> Waiting:
@@ -124,10 +124,9 @@ def waiting_by_confidence(project: Project) -> Waiting:
         .values_list("pk", flat=True)
     )
     thresholds = sorted({*TENTHS, project.threshold})
-    counts = {
-        f"below_{number}": Count("pk", filter=Q(score__lt=threshold))
-        for number, threshold in enumerate(thresholds)
-    }
+    counts = {}
+    for number, threshold in enumerate(thresholds):
+        counts[f"below_{number}"] = Count("pk", filter=Q(score__lt=threshold))
     found = Span.objects.filter(layer__in=layers).aggregate(
         n=Count("pk"), scored=Count("score"), **counts
     )

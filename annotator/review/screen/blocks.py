@@ -49,10 +49,10 @@ def blocks(state: LegendState, labels: Mapping[str, Label]) -> list[Block]:
     White space between two panels belongs to the one before, so that no block looks empty.
     """
     marks = [replace(mark, is_low=state.is_low(mark.entity)) for mark in _marks(state.entities)]
-    return [
-        Block(index, start, end, marker, _html(state, marks, start, end, labels))
-        for index, (start, end, marker) in enumerate(_stretches(state))
-    ]
+    cut_blocks = []
+    for index, (start, end, marker) in enumerate(_stretches(state)):
+        cut_blocks.append(Block(index, start, end, marker, _html(state, marks, start, end, labels)))
+    return cut_blocks
 
 
 def _stretches(state: LegendState) -> list[tuple[int, int, str]]:
@@ -100,11 +100,10 @@ def _drawn(group: list[Entity]) -> list[_Mark]:
         return [_Mark(entity, 0, 0) for entity in group]
     depths: dict[str, int] = {}
     for entity in sorted(group, key=lambda entity: (entity.end - entity.start, entity.key)):
-        below = [
-            depths[other.key]
-            for other in group
-            if other.key in depths and other.overlaps(entity.start, entity.end)
-        ]
+        below = []
+        for other in group:
+            if other.key in depths and other.overlaps(entity.start, entity.end):
+                below.append(depths[other.key])
         depths[entity.key] = min(MAX_DEPTH, max(below) + 1) if below else 0
     starts: dict[int, int] = {}
     marks = []
@@ -169,7 +168,9 @@ def _pieces(out: list[str], text: str, words: list[Word], start: int, end: int) 
             continue
         if first > at:
             out.append(_escaped(text[at:first]))
-        step = f" data-c={first - word.start}" if first > word.start else ""
+        step = ""
+        if first > word.start:
+            step = f" data-c={first - word.start}"
         out.append(f"<span data-w={index}{step}>{_escaped(text[first:last])}</span>")
         at = last
     if at < end:
@@ -193,13 +194,12 @@ def _tag(mark: _Mark, labels: Mapping[str, Label], *, is_continued: bool) -> str
         classes.append(f"depth-{mark.depth}")
     if mark.shift:
         classes.append(f"shift-{mark.shift}")
-    letters = (
-        ""
-        if is_continued
-        else (
+    if is_continued:
+        letters = ""
+    else:
+        letters = (
             f' data-tag="{escape(label.short if label else "··")}{ROLE_SIGNS.get(entity.role, "")}"'
         )
-    )
     return (
         f'<mark class="{" ".join(classes)}" data-e="{escape(entity.key)}"'
         f' data-hue="{escape(label.hue if label else "grey")}"{letters}>'
@@ -210,16 +210,17 @@ def touched_blocks(before: LegendState, after: LegendState, drawn: list[Block]) 
     """Return the blocks of ``after`` that look different from ``before``; panels are the same."""
     old, new = _looks(before), _looks(after)
     ranges = {(start, end) for _, (start, end, *_) in old.items() ^ new.items()}
-    return [
-        block
-        for block in drawn
-        if any(start < block.end and block.start < end for start, end in ranges)
-    ]
+    changed_blocks = []
+    for block in drawn:
+        if any(start < block.end and block.start < end for start, end in ranges):
+            changed_blocks.append(block)
+    return changed_blocks
 
 
 def _looks(state: LegendState) -> dict[str, tuple[Any, ...]]:
-    return {
-        entity.key: (
+    looks = {}
+    for entity in state.entities:
+        looks[entity.key] = (
             entity.start,
             entity.end,
             entity.label,
@@ -227,5 +228,4 @@ def _looks(state: LegendState) -> dict[str, tuple[Any, ...]]:
             entity.status,
             state.is_low(entity),
         )
-        for entity in state.entities
-    }
+    return looks

@@ -213,11 +213,10 @@ class KeyMap:
     """The key bindings with a user's own keys, ``{command: [keys]}``. Others are ignored."""
 
     def __init__(self, own: Mapping[str, Any] | None = None) -> None:
-        known = {
-            name: keys
-            for name, keys in (own or {}).items()
-            if isinstance(keys, list) and all(isinstance(key, str) for key in keys)
-        }
+        known = {}
+        for name, keys in (own or {}).items():
+            if isinstance(keys, list) and all(isinstance(key, str) for key in keys):
+                known[name] = keys
         self.commands = [
             replace(command, keys=tuple(known.get(command.name, command.keys)))
             for command in COMMANDS
@@ -231,10 +230,10 @@ class KeyMap:
     @property
     def groups(self) -> list[tuple[str, list[Command]]]:
         """Commands by group, for the help."""
-        return [
-            (name, list(commands))
-            for name, commands in groupby(self.commands, key=lambda command: command.group)
-        ]
+        groups = []
+        for name, commands in groupby(self.commands, key=lambda command: command.group):
+            groups.append((name, list(commands)))
+        return groups
 
     @property
     def cap(self) -> dict[str, str]:
@@ -262,11 +261,13 @@ class KeyMap:
         return found
 
     def _printed(self, keys: Iterable[str]) -> list[str]:
-        return [
-            cap
-            for key in keys
-            for cap in (self._by_name[key].caps[:1] if key in self._by_name else [written(key)])
-        ]
+        caps = []
+        for key in keys:
+            if key in self._by_name:
+                caps += self._by_name[key].caps[:1]
+            else:
+                caps.append(written(key))
+        return caps
 
 
 def read_own(fields: Mapping[str, str]) -> dict[str, list[str]]:

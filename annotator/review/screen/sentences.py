@@ -43,7 +43,9 @@ def sentence(
     what = _object(effect or Effect.from_json(operation.effect), state)
     if kind in (OperationKind.UNDO, OperationKind.REDO):
         verb = "undid" if kind == OperationKind.UNDO else "redid"
-        return f"{verb} an edit of {what}" if what else f"{verb} an edit"
+        if what:
+            return f"{verb} an edit of {what}"
+        return f"{verb} an edit"
     if kind == OperationKind.RELABEL:
         label = labels.get(str(operation.arguments.get("label")))
         return f"made {what} {label.name.lower() if label else 'unlabelled'}"
@@ -59,7 +61,9 @@ def _object(effect: Effect, state: LegendState) -> str:
     strings = {state.text[row["start"] : row["end"]] for row in rows if row}
     if len(strings) == 1:
         return f"“{strings.pop()}”"
-    return f"{len(rows)} entities" if rows else ""
+    if rows:
+        return f"{len(rows)} entities"
+    return ""
 
 
 def reach(n_others: int, n_left: int) -> str:
@@ -81,10 +85,9 @@ def changes_since(operations: Iterable[Operation], now: LegendState, labels: Lab
     out; panels and the acceptance of the legend come last.
     """
     effects = [Effect.from_json(operation.effect) for operation in operations]
-    sentences = [
-        _was_and_is(then, after, now.text, labels)
-        for then, after in _changed_entities(effects, now)
-    ]
+    sentences = []
+    for then, after in _changed_entities(effects, now):
+        sentences.append(_was_and_is(then, after, now.text, labels))
     if len(sentences) > MAX_CHANGES:
         n_more = len(sentences) - MAX_CHANGES + 1
         sentences[MAX_CHANGES - 1 :] = [f"{n_more} more entities were changed"]
@@ -152,4 +155,6 @@ def _in_words(entity: Entity, labels: Labels) -> str:
         words = f"{article} {name}"
     if entity.role in ROLE_NAMES:
         words += f", {ROLE_NAMES[entity.role]}"
-    return f"suggested as {words}" if entity.status == "suggested" else words
+    if entity.status == "suggested":
+        return f"suggested as {words}"
+    return words

@@ -44,8 +44,12 @@ def write_comment(
         _check(kind, text)
         if kind == CommentKind.QUESTION:
             _check_not_accepted(document)
-        state = legend_state(document) if entity else None
-        surface = state.surface(state.entity(entity)) if state else ""
+        state = None
+        if entity:
+            state = legend_state(document)
+        surface = ""
+        if state:
+            surface = state.surface(state.entity(entity))
         comment = Comment.objects.create(
             document=document, entity=entity, surface=surface, kind=kind, text=text, author=actor
         )
@@ -123,7 +127,9 @@ class ListedComment:
             return ""
         if comment.kind == CommentKind.FLAG:
             return "settled"
-        return "withdrawn" if comment.resolved_by_id == comment.author_id else "answered"
+        if comment.resolved_by_id == comment.author_id:
+            return "withdrawn"
+        return "answered"
 
 
 def comments_on(document: Document, actor: User, *, entity: str = "") -> Sequence[ListedComment]:

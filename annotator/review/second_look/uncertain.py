@@ -158,11 +158,15 @@ def _earlier_decisions(
     (most, n), total = decided.most_common(1)[0], decided.total()
     if most == entity.label or 2 * n <= total:
         return ""
-    decision = "rejected" if most == _REJECTED else f"decided as {_name(most, names)}"
+    decision = "rejected"
+    if most != _REJECTED:
+        decision = f"decided as {_name(most, names)}"
     if total == 1:
         return f"“{surface}” was {decision} before."
     return f"“{surface}” was {decision} {n:,} of {total:,} times before."
 
 
 def _name(label: str, names: Mapping[str, str]) -> str:
-    return names.get(label, label).lower() if label else "unlabelled"
+    if label:
+        return names.get(label, label).lower()
+    return "unlabelled"

@@ -69,7 +69,9 @@ def _take(request: HttpRequest, document: Document) -> str:
         reopen_comment(comment_id=_named_comment(document, fields["reopen"]), actor=actor)
     elif "quick" in fields:
         question, is_asked = toggle_question(document_id=document.pk, actor=actor, entity=entity)
-        what = f"“{question.surface}”" if question.entity else "the legend"
+        what = "the legend"
+        if question.entity:
+            what = f"“{question.surface}”"
         if is_asked:
             return f"The reviewer is asked about {what}"
         return f"The question about {what} is withdrawn"
@@ -85,7 +87,9 @@ def _take(request: HttpRequest, document: Document) -> str:
 
 
 def _named_comment(document: Document, typed: str) -> int:
-    known = int(typed) if typed.isascii() and typed.isdecimal() and len(typed) < 19 else 0
+    known = 0
+    if typed.isascii() and typed.isdecimal() and len(typed) < 19:
+        known = int(typed)
     return get_object_or_404(document.comments, pk=known).pk
 
 

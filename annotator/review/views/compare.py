@@ -91,11 +91,9 @@ def compare_versions(request: HttpRequest, slug: str, document_id: int) -> HttpR
         context,
         status=status,
     )
-    return (
-        trigger_client_event(response, "legend-changed", {"revision": revision})
-        if revision
-        else response
-    )
+    if revision:
+        return trigger_client_event(response, "legend-changed", {"revision": revision})
+    return response
 
 
 def _take_over(request: HttpRequest, document: Document) -> int:
@@ -132,17 +130,20 @@ def _context(request: HttpRequest, document: Document) -> dict[str, Any]:
     if chosen is None:
         return context
     old, new = chosen
-    labels = {label.code: label for label in document.project.label_set.labels.all()}
+    labels = document.project.label_set.by_code()
     may_edit = Action.REVIEW in document.project.allowed and not state.accepted
-    signed = [(pair, _sign(pair, chosen, state)) for pair in paired(old.entities, new.entities)]
     show = _Show(state.text, labels, chosen, may_edit)
+    signed, lines, open_lines = [], [], []
+    for pair in paired(old.entities, new.entities):
+        sign = _sign(pair, chosen, state)
+        signed.append((pair, sign))
+        if sign == UNDECIDED:
+            open_lines.append(show.line(pair, sign))
+        elif sign != SIGNS[Change.SAME]:
+            lines.append(show.line(pair, sign))
     return context | {
-        "lines": [
-            show.line(pair, sign)
-            for pair, sign in signed
-            if sign not in (UNDECIDED, SIGNS[Change.SAME])
-        ],
-        "open_lines": [show.line(pair, sign) for pair, sign in signed if sign == UNDECIDED],
+        "lines": lines,
+        "open_lines": open_lines,
         "tally": _tally(sign for _, sign in signed),
         "pieces": _pieces(state.text, signed, labels),
         "agreement": _agreement(signed) if old.entities and new.entities else None,
@@ -154,11 +155,9 @@ def _context(request: HttpRequest, document: Document) -> dict[str, Any]:
 def _sign(pair: Difference, chosen: tuple[Version, Version], state: LegendState) -> Sign:
     """Return the sign of the change; an entity that nobody decided yet has a sign of its own."""
     mine, theirs = sides(pair, *chosen)
-    return (
-        UNDECIDED
-        if mine is None and theirs is not None and theirs.key in state.undecided
-        else SIGNS[pair.change]
-    )
+    if mine is None and theirs is not None and theirs.key in state.undecided:
+        return UNDECIDED
+    return SIGNS[pair.change]
 
 
 def _tally(signs: Iterable[Sign]) -> list[tuple[str, str, int]]:
@@ -178,11 +177,11 @@ def _agreement(signed: Iterable[tuple[Difference, Sign]]) -> Score:
 
 
 def _ranges(entities: Iterable[Entity | None]) -> list[Labelled]:
-    return [
-        Labelled(entity.start, entity.end, entity.label)
-        for entity in entities
-        if entity is not None
-    ]
+    ranges = []
+    for entity in entities:
+        if entity is not None:
+            ranges.append(Labelled(entity.start, entity.end, entity.label))
+    return ranges
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +195,9 @@ class _Show:
 
     def line(self, pair: Difference, sign: Sign) -> Line:
         start, end, text = pair.start, pair.end, self.text
-        theirs = sides(pair, *self.chosen)[1] if self.may_take else None
+        theirs = None
+        if self.may_take:
+            theirs = sides(pair, *self.chosen)[1]
         before, after = (_said(entity, text, self.labels) for entity in (pair.old, pair.new))
         left, right = text[max(0, start - AROUND) : start], text[end : end + AROUND]
         around = (
@@ -217,9 +218,13 @@ class _Show:
 def _said(entity: Entity | None, text: str, labels: Mapping[str, Label]) -> str:
     if entity is None:
         return ""
-    label = labels[entity.label].name if entity.label in labels else entity.label or "no label"
-    role = f", {ROLE_NAMES[entity.role]}" if entity.role in ROLE_NAMES else ""
-    return f"“{text[entity.start : entity.end]}” {label.lower()}{role}"
+    name = entity.label or "no label"
+    if entity.label in labels:
+        name = labels[entity.label].name
+    role = ""
+    if entity.role in ROLE_NAMES:
+        role = f", {ROLE_NAMES[entity.role]}"
+    return f"“{text[entity.start : entity.end]}” {name.lower()}{role}"
 
 
 def _pieces(
@@ -230,10 +235,8 @@ def _pieces(
     The second is "" for none, "both" if both mark it alike, "changed" if they differ, "old" or
     "new" if only one does, and "open" if nobody decided it yet.
     """
-    steps: dict[int, Counter[str]] = {
-        0: Counter(),
-        len(text): Counter(),
-    }  # how many more marks of each kind there are from here on
+    # How many more marks of each kind there are from here on.
+    steps: dict[int, Counter[str]] = {0: Counter(), len(text): Counter()}
     signs: dict[int, list[str]] = {}
     for pair, (sign, _) in signed:
         is_same = pair.change == Change.SAME
@@ -247,11 +250,10 @@ def _pieces(
     pieces, over = [], Counter[str]()
     for start, end in pairwise(sorted(steps)):
         over.update(steps[start])
-        kind = (
-            "changed"
-            if over["old"] and over["new"]
-            else next((name for name in ("old", "new", "open", "both") if over[name]), "")
-        )
+        if over["old"] and over["new"]:
+            kind = "changed"
+        else:
+            kind = next((name for name in ("old", "new", "open", "both") if over[name]), "")
         pieces.append((text[start:end], kind, " ".join(signs.get(start, ()))))
     return pieces
 
@@ -259,8 +261,9 @@ def _pieces(
 def _letters(entities: Iterable[Entity | None], labels: Mapping[str, Label]) -> list[str]:
     """Return the label's letters and the role's sign of each entity, without repetition."""
     shown = [entity for entity in entities if entity is not None]
-    found = [
-        (labels[each.label].short if each.label in labels else "··") + ROLE_SIGNS.get(each.role, "")
-        for each in shown
-    ]
-    return list(dict.fromkeys(found))
+    letters = []
+    for entity in shown:
+        label = labels.get(entity.label)
+        short = label.short if label else "··"
+        letters.append(short + ROLE_SIGNS.get(entity.role, ""))
+    return list(dict.fromkeys(letters))

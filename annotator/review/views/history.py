@@ -37,7 +37,7 @@ def legend_history(request: HttpRequest, slug: str, document_id: int) -> HttpRes
     if is_further:
         rows = rows.filter(revision__lt=int(before))
     page = list(rows[: HISTORY_PAGE + 1])
-    labels = {label.code: label for label in document.project.label_set.labels.all()}
+    labels = document.project.label_set.by_code()
     state, in_force = legend_state(document), _in_force(document)
     context = {
         "project": document.project,

@@ -58,7 +58,9 @@ def identifiers(request: HttpRequest, slug: str, document_id: int) -> HttpRespon
     key = (request.GET.get("entity") or request.POST.get("entity") or "")[:64]
     if request.method == "POST":
         return _posted(request, document, key)
-    return _page(request, document, key) if key else _overview(request, document)
+    if key:
+        return _page(request, document, key)
+    return _overview(request, document)
 
 
 def _posted(request: HttpRequest, document: Document, key: str) -> HttpResponse:
@@ -73,11 +75,9 @@ def _posted(request: HttpRequest, document: Document, key: str) -> HttpResponse:
         status = 409 if isinstance(error, StaleRevisionError | LeaseError) else 422
         document.refresh_from_db(fields=["revision", "state"])
         answer = _page(request, document, key, problem=str(error), status=status)
-        return (
-            trigger_client_event(answer, "legend-changed", {"revision": document.revision})
-            if is_stale
-            else answer
-        )
+        if is_stale:
+            return trigger_client_event(answer, "legend-changed", {"revision": document.revision})
+        return answer
     if not wants_part(request):
         return redirect(f"{request.path}?entity={quote(key)}")
     document.refresh_from_db(fields=["revision", "state"])
@@ -90,9 +90,10 @@ def _choose(request: HttpRequest, document: Document, key: str) -> int:
     """Set the identifiers of the pressed button, or add the typed one; return the new revision."""
     fields = request.POST
     base = fields.get("base_revision", "")
-    wanted = (
-        _read_chosen(fields["chosen"]) if "chosen" in fields else _typed(request, document, key)
-    )
+    if "chosen" in fields:
+        wanted = _read_chosen(fields["chosen"])
+    else:
+        wanted = _typed(request, document, key)
     operation = {
         "id": _operation_id(fields.get("operation", ""), wanted),
         "kind": OperationKind.SET_IDENTIFIERS,
@@ -147,19 +148,14 @@ def _typed(request: HttpRequest, document: Document, key: str) -> list[dict[str,
 def _known(typed: Identifier, document: Document, surface: str, actor: User) -> Identifier:
     """Return the identifier as curators wrote it elsewhere, in this paper or for this string."""
     paper = paper_of(document)
-    used = [
-        each
-        for candidate in ranked(paper=paper, surface=surface, actor=actor)
-        for each in candidate.identifiers
-    ]
-    return next(
-        (
-            each
-            for each in (*used, *(each for _, _, named in paper.named for each in named))
-            if each.entry == typed.entry
-        ),
-        typed,
-    )
+    written: list[Identifier] = []
+    for candidate in ranked(paper=paper, surface=surface, actor=actor):
+        written += candidate.identifiers
+    written += paper.identifiers()
+    for identifier in written:
+        if identifier.entry == typed.entry:
+            return identifier
+    return typed
 
 
 def _page(
@@ -224,11 +220,9 @@ def _why_closed(document: Document, state: LegendState, entity: Entity) -> str:
         return "You may see identifiers here, but not change them."
     if state.accepted:
         return "This legend is accepted. Reopen it to change identifiers."
-    return (
-        "This entity was rejected. Accept it to give it an identifier."
-        if entity.status == "rejected"
-        else ""
-    )
+    if entity.status == "rejected":
+        return "This entity was rejected. Accept it to give it an identifier."
+    return ""
 
 
 def _offer(
@@ -257,15 +251,13 @@ def _without(has: Sequence[Identifier], identifier: Identifier) -> str:
 
 def _species(paper: Paper) -> list[tuple[str, str]]:
     """Return the species to choose from: those of the paper, then the most frequent ones."""
-    own = {
-        each.taxon: each.species
-        for _, _, named in paper.named
-        for each in named
-        if each.taxon and each.species
-    }
-    return list(
-        (own | {taxon: name for taxon, name in SPECIES.items() if taxon not in own}).items()
-    )
+    names: dict[str, str] = {}
+    for identifier in paper.identifiers():
+        if identifier.taxon and identifier.species:
+            names[identifier.taxon] = identifier.species
+    for taxon, name in SPECIES.items():
+        names.setdefault(taxon, name)
+    return list(names.items())
 
 
 def _overview(request: HttpRequest, document: Document) -> HttpResponse:

@@ -31,13 +31,12 @@ def keys(request: HttpRequest) -> HttpResponse:
             messages.success(request, "Your keys are saved." if own else "The keys are reset.")
             return redirect("keys")
     table = KeyMap(user.preferences.get("keys"))
-    typed = {
-        command.name: fields.get(command.name, " ".join(command.keys)) for command in table.commands
-    }
-    groups = [
-        (name, [(command, typed[command.name]) for command in commands])
-        for name, commands in table.groups
-    ]
+    typed = {}
+    for command in table.commands:
+        typed[command.name] = fields.get(command.name, " ".join(command.keys))
+    groups = []
+    for name, commands in table.groups:
+        groups.append((name, [(command, typed[command.name]) for command in commands]))
     return render(
         request,
         "review/keys.html",

@@ -92,15 +92,17 @@ def legend_page(
 
 def _other_holder(document: Document, request: HttpRequest) -> Any:
     holder = holder_of(document)
-    return holder if holder and holder.pk != signed_in(request).pk else None
+    if holder and holder.pk != signed_in(request).pk:
+        return holder
+    return None
 
 
 def _listed(state: LegendState, key: str, labels: Mapping[str, Label]) -> dict[str, Any]:
     entity = state.entity(key)
     facts = entity_facts(state, entity)
-    next_best = (
-        labels.get(facts["runnerUp"]) if (facts["runnerUpScore"] or 0) >= WORTH_NAMING else None
-    )
+    next_best = None
+    if (facts["runnerUpScore"] or 0) >= WORTH_NAMING:
+        next_best = labels.get(facts["runnerUp"])
     return {
         **facts,
         "next_best": next_best,

@@ -22,7 +22,9 @@ def next_in_queue(request: HttpRequest, slug: str) -> HttpResponse:
     """Open the next waiting legend, or the queue if none waits."""
     project = project_for(request.user, slug, Action.REVIEW)
     after = request.GET.get("after", "")
-    known = int(after) if after.isascii() and after.isdecimal() and len(after) < 19 else 0
+    known = 0
+    if after.isascii() and after.isdecimal() and len(after) < 19:
+        known = int(after)
     found = next_legend(
         project=project, actor=signed_in(request), after=known, order=order_of(request, project)
     )

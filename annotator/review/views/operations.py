@@ -90,11 +90,9 @@ def _next_url(request: HttpRequest, document: Document) -> str:
         project=document.project, actor=signed_in(request), after=document.pk, order=order
     )
     slug = document.project.slug
-    return (
-        reverse("review:legend", args=[slug, found])
-        if found
-        else reverse("review:queue", args=[slug])
-    )
+    if found:
+        return reverse("review:legend", args=[slug, found])
+    return reverse("review:queue", args=[slug])
 
 
 def _take_form(request: HttpRequest, slug: str, document_id: int) -> HttpResponse:
@@ -114,7 +112,9 @@ def _take_form(request: HttpRequest, slug: str, document_id: int) -> HttpRespons
         messages.success(request, f"{document} is accepted.")
         url = _next_url(request, document)
         return redirect(url if url.endswith("/queue/") else f"{url}?list")
-    anchor = f"#entity-{operation['entity']}" if operation.get("entity") else ""
+    anchor = ""
+    if operation.get("entity"):
+        anchor = f"#entity-{operation['entity']}"
     return redirect(list_url(slug, document_id) + anchor)
 
 
@@ -143,18 +143,19 @@ def _read_form(request: HttpRequest, state: LegendState) -> dict[str, Any]:
             state, fields.get("text", ""), fields.get("nth", "")
         )
     if kind == OperationKind.SET_PANELS:
-        at = (
-            int(rest)
-            if rest.isdecimal()
-            else _typed_occurrence(state, fields.get("text", ""), fields.get("nth", ""))[0]
-        )
+        if rest.isdecimal():
+            at = int(rest)
+        else:
+            at = _typed_occurrence(state, fields.get("text", ""), fields.get("nth", ""))[0]
         arguments["word"] = next(iter(covering(state.words, at, len(state.text))), None)
     return operation | {"arguments": arguments}
 
 
 def _number(typed: str) -> int | None:
     """Return the number in a hidden field, None where it holds none."""
-    return int(typed) if typed.isascii() and typed.isdecimal() and len(typed) < 19 else None
+    if typed.isascii() and typed.isdecimal() and len(typed) < 19:
+        return int(typed)
+    return None
 
 
 def _typed_occurrence(state: LegendState, typed: str, nth: str) -> tuple[int, int]:
@@ -162,8 +163,12 @@ def _typed_occurrence(state: LegendState, typed: str, nth: str) -> tuple[int, in
 
     Raises ``UserError`` if there is none.
     """
-    found = list(state.occurrences(typed.strip())) if typed.strip() else []
-    number = int(nth) if nth.isdecimal() else 1
+    found = []
+    if typed.strip():
+        found = list(state.occurrences(typed.strip()))
+    number = 1
+    if nth.isdecimal():
+        number = int(nth)
     if not 1 <= number <= len(found):
         raise UserError(
             f"“{typed}” occurs {len(found)} times in the legend as whole words. Copy it from the"

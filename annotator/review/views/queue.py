@@ -47,9 +47,13 @@ def order_of(request: HttpRequest, project: Project) -> str:
     chosen: dict[str, str] = request.session.get("queue_orders", {})
     wanted = request.GET.get("order")
     if wanted in QueueOrder.values and wanted != known_order(chosen.get(str(project.pk)), project):
-        others = {key: order for key, order in chosen.items() if key != str(project.pk)}
-        chosen = (
-            others if wanted == project.queue_order else {**others, str(project.pk): str(wanted)}
-        )
+        others = {}
+        for key, order in chosen.items():
+            if key != str(project.pk):
+                others[key] = order
+        if wanted == project.queue_order:
+            chosen = others
+        else:
+            chosen = {**others, str(project.pk): str(wanted)}
         request.session["queue_orders"] = chosen
     return known_order(chosen.get(str(project.pk)), project)

@@ -21,11 +21,10 @@ from annotator.review.queue.settings import change_review_settings, waiting_by_c
 def settings(request: HttpRequest, slug: str) -> HttpResponse:
     """Show and change the review settings, beside their effect and the estimates so far."""
     project = project_for(request.user, slug, Action.MANAGE)
-    form = (
-        ReviewSettingsForm(request.POST)
-        if request.method == "POST"
-        else ReviewSettingsForm.of(project)
-    )
+    if request.method == "POST":
+        form = ReviewSettingsForm(request.POST)
+    else:
+        form = ReviewSettingsForm.of(project)
     if request.method == "POST" and form.is_valid():
         try:
             changed = change_review_settings(

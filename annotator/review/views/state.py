@@ -21,7 +21,7 @@ from annotator.review.screen.facts import undo_facts, whole_answer
 def state(request: HttpRequest, slug: str, document_id: int) -> JsonResponse:
     """Answer with the legend as it is now, for a page that shows an older revision."""
     document = legend_for(request.user, slug, document_id, Action.VIEW)
-    labels = {label.code: label for label in document.project.label_set.labels.all()}
+    labels = document.project.label_set.by_code()
     now = legend_state(document, labels=list(labels.values()))
     return JsonResponse(
         {

@@ -50,7 +50,10 @@ class Command(JsonCommand):
         source = project_named(project)
         rules = Rules.of(source)
         values = rules.as_json()
-        changes = {name: options[name] for name in values if options[name] is not None}
+        changes = {}
+        for name in values:
+            if options[name] is not None:
+                changes[name] = options[name]
         if changes:
             rules = change_snapshot_rules(project=source, actor=SYSTEM, **{**values, **changes})
             values = rules.as_json()
