@@ -12,11 +12,12 @@ from unfold.decorators import display
 
 from annotator.accounts.users import signed_in
 from annotator.corpus.access import Action, can
+from annotator.corpus.admin.pages import AdminPage, page_urls
 from annotator.corpus.admin.rows import OWN_PROJECTS, ProjectRowsAdmin
 from annotator.corpus.models import Project
 from annotator.datasets.models import Snapshot, SnapshotState
 from annotator.learning.admin import canary, effort, evaluation, hub, model_card, promotions
-from annotator.learning.admin.pages import AdminPage, page_urls, projects_for
+from annotator.learning.admin.pages import projects_for
 from annotator.learning.evaluation.effort import projects_tagged_by
 from annotator.learning.evaluation.recorder import FORM
 from annotator.learning.forms.serving import EvaluateForm

@@ -1,14 +1,9 @@
-"""Admin pages as plain functions in a list of URLs, and how they answer to errors.
-
-A page is a function ``page(model_admin, request, **from_url)``. A ``ModelAdmin`` lists its pages
-and adds ``page_urls(self, PAGES)`` to its own URLs.
-"""
+"""Admin pages of the learning loop: how they answer to errors, and where they lead back to."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import partial, wraps
+from collections.abc import Callable
+from functools import wraps
 from types import TracebackType
 from typing import Any, Final
 
@@ -18,46 +13,18 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
-from django.urls import URLPattern, path
-from django.views.decorators.http import require_POST
 
 from annotator.accounts.users import signed_in
 from annotator.common.errors import UserError
 from annotator.corpus.access import PERMISSIONS, Action
+from annotator.corpus.admin.pages import View
 from annotator.corpus.admin.rows import ProjectRowsAdmin
 from annotator.corpus.models import Project
 from annotator.learning.models import ModelVersion
 from ner_engine.errors import EngineError
 
-View = Callable[..., HttpResponseBase]
 #: Errors whose sentence is meant for the user.
 _FOR_USERS: Final = (UserError, EngineError)
-
-
-# URLs
-
-
-@dataclass(frozen=True, slots=True)
-class AdminPage:
-    """A page, its route below the model's own, and the last part of its URL name."""
-
-    route: str
-    view: View
-    name: str
-    is_post_only: bool = False
-
-
-def page_urls(model_admin: ProjectRowsAdmin, pages: Sequence[AdminPage]) -> list[URLPattern]:
-    """Return the URL patterns of the pages, named ``app_model_page`` as Django's own are."""
-    options = model_admin.opts
-    patterns = []
-    for page in pages:
-        view: View = partial(page.view, model_admin)
-        if page.is_post_only:
-            view = require_POST(view)
-        name = f"{options.app_label}_{options.model_name}_{page.name}"
-        patterns.append(path(page.route, model_admin.admin_site.admin_view(view), name=name))
-    return patterns
 
 
 # Errors

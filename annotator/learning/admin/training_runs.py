@@ -15,6 +15,7 @@ from annotator.accounts.users import signed_in
 from annotator.common.htmx import STOP_POLLING
 from annotator.common.states import admin_colours
 from annotator.corpus.access import Action, can
+from annotator.corpus.admin.pages import AdminPage, page_urls
 from annotator.corpus.admin.rows import OWN_PROJECTS, ProjectRowsAdmin
 from annotator.corpus.models import Project
 from annotator.jobs.services import nobody_listens_for
@@ -22,7 +23,6 @@ from annotator.learning.admin.automatic_training import automatic_training_page
 from annotator.learning.admin.columns import SnapshotRowColumns
 from annotator.learning.admin.dry_run import dry_run_page
 from annotator.learning.admin.gate import gate_page
-from annotator.learning.admin.pages import AdminPage, page_urls
 from annotator.learning.admin.start_training import start_training_page
 from annotator.learning.evaluation import run_report
 from annotator.learning.evaluation.bars import score_bars

@@ -15,16 +15,12 @@ from annotator.accounts.users import signed_in
 from annotator.common.htmx import STOP_POLLING
 from annotator.common.states import admin_colours
 from annotator.corpus.access import Action, can
+from annotator.corpus.admin.pages import AdminPage, page_urls
 from annotator.corpus.admin.rows import OWN_PROJECTS, ProjectRowsAdmin
 from annotator.jobs.services import nobody_listens_for
 from annotator.learning.admin.columns import SnapshotRowColumns
 from annotator.learning.admin.label_errors import label_errors_context, send_to_review
-from annotator.learning.admin.pages import (
-    AdminPage,
-    errors_as_messages,
-    errors_on_form,
-    page_urls,
-)
+from annotator.learning.admin.pages import errors_as_messages, errors_on_form
 from annotator.learning.admin.start_training import trainable_projects
 from annotator.learning.forms.series import SERIES_FORMS, SeriesForm
 from annotator.learning.models import SeriesKind, SeriesState, TrainingSeries

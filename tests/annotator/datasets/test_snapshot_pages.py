@@ -116,7 +116,7 @@ def test_its_rows_lead_to_their_legends_and_back(
 def test_rows_come_a_page_at_a_time(
     panel: Client, snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("annotator.datasets.admin.snapshot.PAGE_SIZE", 10)
+    monkeypatch.setattr("annotator.datasets.admin.rows.PAGE_SIZE", 10)
     n = snapshot.counts["train"]["panels"]
     address, seen = reverse(f"{PAGE}_rows", args=[snapshot.pk]), []
     here: str | None = "?split=train"
