@@ -10,13 +10,12 @@ from django.urls import reverse
 
 from annotator.accounts.models import User
 from annotator.corpus.access import Action
-from annotator.corpus.models import Document, Label, QueueOrder
+from annotator.corpus.models import Document, Label
 from annotator.lookup.identifiers import identifiers_of
 from annotator.review.editing.history import Logged, can_reverse
 from annotator.review.editing.legend import Entity, LegendState
 from annotator.review.editing.panels import panel_problems
 from annotator.review.models import Operation
-from annotator.review.queue.order import known_order
 from annotator.review.screen.blocks import Block
 from annotator.review.screen.keymap import KeyMap
 from annotator.review.screen.roles import ROLE_NAMES, ROLE_SIGNS
@@ -33,7 +32,6 @@ def page_facts(
     *,
     next_id: int | None,
     holder: User | None = None,
-    order: str = "",
 ) -> Facts:
     """Return the facts with which the page's script begins.
 
@@ -46,12 +44,12 @@ def page_facts(
         "history": undo_facts(document, user),
         "keymap": KeyMap(user.preferences.get("keys")).as_json(),
         "urls": _urls(document, next_id),
-        **_project_facts(document, labels, order),
+        **_project_facts(document, labels),
         **_state_facts(state),
     }
 
 
-def _project_facts(document: Document, labels: Iterable[Label], order: str) -> Facts:
+def _project_facts(document: Document, labels: Iterable[Label]) -> Facts:
     project = document.project
     names = ("code", "name", "short", "key", "hue")
     return {
@@ -62,8 +60,6 @@ def _project_facts(document: Document, labels: Iterable[Label], order: str) -> F
             {"code": code, "name": ROLE_NAMES[code], "sign": sign}
             for code, sign in ROLE_SIGNS.items()
         ],
-        "order": str(QueueOrder(known_order(order, project)).label),
-        "blind": document.is_blind,
         "questions": document.n_questions,
     }
 
@@ -78,7 +74,6 @@ def _state_facts(state: LegendState) -> Facts:
         "rejected": rejected_words(state),
         "mode": state.mode,
         "threshold": state.threshold,
-        "needs": [entity.key for entity in state.entities if state.is_below(entity)],
         "panelProblems": panel_problems(state.panels),
     }
 
@@ -92,7 +87,6 @@ def _urls(document: Document, next_id: int | None) -> dict[str, str]:
         "here": reverse("review:legend", args=arguments),
         "queue": reverse("review:queue", args=[slug]),
         "next": reverse("review:legend", args=[slug, next_id]) if next_id else "",
-        "signIn": reverse("account_login"),
     }
 
 
@@ -140,10 +134,6 @@ def entity_facts(state: LegendState, entity: Entity) -> Facts:
         "identifiers": [asdict(each) for each in identifiers_of(entity.attributes)],
         "occurrences": sum(1 for _ in state.occurrences(surface)),
         "words": [covered.start, covered.stop - 1],
-        "inner": [
-            entity.start - state.words[covered.start].start,
-            entity.end - state.words[covered.stop - 1].end,
-        ],
     }
 
 

@@ -85,7 +85,7 @@ def legend_page(
     next_id = next_legend(project=project, actor=signed_in(request), after=document.pk, order=order)
     user, holder = signed_in(request), context["holder"]
     context["facts"] = page_facts(
-        document, state, context["labels"], user, next_id=next_id, holder=holder, order=order
+        document, state, context["labels"], user, next_id=next_id, holder=holder
     )
     return render(request, "review/legend.html", context, status=status)
 
