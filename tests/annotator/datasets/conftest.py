@@ -6,6 +6,7 @@ import json
 import random
 import uuid
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,15 +15,15 @@ from annotator.accounts.actors import SYSTEM
 from annotator.accounts.models import User
 from annotator.corpus.models import Document, Project
 from annotator.corpus.storing import write_suggestions
+from annotator.datasets.exports.services import export_dataset
 from annotator.datasets.models import Snapshot
 from annotator.datasets.snapshots.contents import rows_of
 from annotator.datasets.snapshots.services import add_snapshot, build_snapshot
 from annotator.review.editing.services import apply_operation
 from ner_engine import schema
 from ner_engine.split import SPLITS, split_of
+from tests.annotator.datasets.exported import Export, ImportLegends
 from tests.ner_engine.strategies import span
-
-ImportLegends = Callable[..., list[Document]]
 
 _WORDS = (
     "fixed stained washed lysed counted imaged starved sorted scored blotted grown split frozen"
@@ -57,6 +58,18 @@ def long_legend(number: int, *, doi: str = "", protein: str = "LC3") -> schema.D
 def accepted(import_legends: Callable[..., list[Document]]) -> list[Document]:
     """Thirty accepted legends of as many papers."""
     return import_legends([long_legend(number) for number in range(30)], labels="gold")
+
+
+@pytest.fixture
+def export(project: Project, tmp_path: Path) -> Export:
+    """``export("jsonl")`` exports the project into ``out`` and returns that folder."""
+
+    def run(format_name: str) -> Path:
+        out = tmp_path / "out"
+        export_dataset(project=project, format_name=format_name, out_dir=out, actor=SYSTEM)
+        return out
+
+    return run
 
 
 def paper_on(split: str, nth: int = 0) -> str:

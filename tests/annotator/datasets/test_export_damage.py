@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -15,34 +14,10 @@ from annotator.datasets.exports.services import (
     export_dataset,
 )
 from annotator.datasets.exports.writing import DamagedAnnotationsError
-from ner_engine import schema
-from ner_engine.formats import Report, read_inputs
-from ner_engine.split import SPLITS
 from tests.annotator.commands import run_command
+from tests.annotator.datasets.exported import ImportLegends, files_below, rows
 
 pytestmark = pytest.mark.django_db
-ImportLegends = Callable[..., list[Document]]
-
-
-def rows(out: Path, folder: str = "") -> list[dict[str, Any]]:
-    return [
-        json.loads(line)
-        for side in SPLITS
-        for line in (out / folder / f"{side}.jsonl").read_text(encoding="utf-8").splitlines()
-    ]
-
-
-def read_back(out: Path, format_name: str) -> list[schema.Document]:
-    """What a program that knows nothing of the site makes of the files."""
-    report = Report()
-    files = [path for path in (out / f"{side}.jsonl" for side in SPLITS) if path.stat().st_size]
-    found = list(read_inputs(files, format_name, report))
-    assert report.problems == []
-    return found
-
-
-def files_below(folder: Path) -> set[str]:
-    return {str(path.relative_to(folder)) for path in folder.rglob("*")}
 
 
 DAMAGE: dict[str, Callable[[Document], object]] = {
@@ -87,6 +62,16 @@ def test_a_damaged_legend_is_named_and_nothing_is_written(
     assert str(document) in ended.err or document.external_id in ended.err
     assert "HeLa" not in ended.err
     assert not out.parent.exists() or files_below(out.parent) == set()
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+@pytest.mark.parametrize("format_name", ["jsonl", "sd-nlp"])
+def test_a_damaged_legend_is_left_out_if_asked(
+    damage: str, format_name: str, import_legends: ImportLegends, tmp_path: Path
+) -> None:
+    document = import_legends(6, labels="gold")[2]
+    DAMAGE[damage](document)
+    out = tmp_path / "out"
     ended = run_command(
         "export_dataset",
         "autophagy",
@@ -104,11 +89,10 @@ def test_a_damaged_legend_is_named_and_nothing_is_written(
     assert str(document) in named or document.external_id in named
     (problem,) = json.loads((out / "report.json").read_text(encoding="utf-8"))["problems"]
     assert named in problem
-    ids = (
-        {row["id"] for row in rows(out)}
-        if format_name == "jsonl"
-        else {row["figure_id"] for row in rows(out, "sd_figs")}
-    )
+    if format_name == "jsonl":
+        ids = {row["id"] for row in rows(out)}
+    else:
+        ids = {row["figure_id"] for row in rows(out, "sd_figs")}
     assert ids == {f"fig-{number}" for number in (1, 2, 4, 5, 6)}
 
 

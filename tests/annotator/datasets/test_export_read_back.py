@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,38 +14,15 @@ from hypothesis import strategies as st
 from annotator.accounts.actors import SYSTEM
 from annotator.corpus.annotations import engine_documents
 from annotator.corpus.imports import import_documents
-from annotator.corpus.models import Document, Project
+from annotator.corpus.models import Project
 from annotator.datasets.exports.services import (
     export_dataset,
 )
 from ner_engine import schema
-from ner_engine.formats import Report, read_inputs
-from ner_engine.split import SPLITS
+from tests.annotator.datasets.exported import Export, ImportLegends, read_back
 from tests.ner_engine import strategies
 
 pytestmark = pytest.mark.django_db
-ImportLegends = Callable[..., list[Document]]
-
-
-def rows(out: Path, folder: str = "") -> list[dict[str, Any]]:
-    return [
-        json.loads(line)
-        for side in SPLITS
-        for line in (out / folder / f"{side}.jsonl").read_text(encoding="utf-8").splitlines()
-    ]
-
-
-def read_back(out: Path, format_name: str) -> list[schema.Document]:
-    """What a program that knows nothing of the site makes of the files."""
-    report = Report()
-    files = [path for path in (out / f"{side}.jsonl" for side in SPLITS) if path.stat().st_size]
-    found = list(read_inputs(files, format_name, report))
-    assert report.problems == []
-    return found
-
-
-def files_below(folder: Path) -> set[str]:
-    return {str(path.relative_to(folder)) for path in folder.rglob("*")}
 
 
 @st.composite
@@ -80,7 +56,7 @@ _many = settings(
 @_many
 @given(st.data())
 def test_jsonl_reads_back_equal_to_what_is_in_the_database(
-    project: Project, tmp_path: Path, data: st.DataObject
+    project: Project, export: Export, data: st.DataObject
 ) -> None:
     project.documents.all().delete()
     documents = data.draw(_hostile(strategies.trimmed_spans))
@@ -91,12 +67,12 @@ def test_jsonl_reads_back_equal_to_what_is_in_the_database(
         labels="gold",
         actor=SYSTEM,
     )
-    export_dataset(project=project, format_name="jsonl", out_dir=tmp_path / "out", actor=SYSTEM)
+    out = export("jsonl")
     stored = {
         document.attributes["external_id"]: document
         for document in engine_documents(project.documents.accepted(), with_suggestions=False)
     }
-    read = {document.id: document for document in read_back(tmp_path / "out", "jsonl")}
+    read = {document.id: document for document in read_back(out, "jsonl")}
     assert set(read) == set(stored) == {document.id for document in documents}
     for original in documents:
         found, kept = read[original.id], stored[original.id]
@@ -114,7 +90,7 @@ def test_jsonl_reads_back_equal_to_what_is_in_the_database(
 @_many
 @given(st.data())
 def test_sd_nlp_reads_back_with_every_entity_that_words_can_hold(
-    project: Project, tmp_path: Path, data: st.DataObject
+    project: Project, export: Export, data: st.DataObject
 ) -> None:
     project.documents.all().delete()
     documents = data.draw(_hostile(strategies.word_spans))
@@ -125,8 +101,8 @@ def test_sd_nlp_reads_back_with_every_entity_that_words_can_hold(
         labels="gold",
         actor=SYSTEM,
     )
-    export_dataset(project=project, format_name="sd-nlp", out_dir=tmp_path / "out", actor=SYSTEM)
-    read = {document.id: document for document in read_back(tmp_path / "out/sd_figs", "sd-nlp")}
+    out = export("sd-nlp")
+    read = {document.id: document for document in read_back(out / "sd_figs", "sd-nlp")}
     assert {original.id: (original.text, _spans(original)) for original in documents} == {
         name: (found.text, _spans(found)) for name, found in read.items()
     }

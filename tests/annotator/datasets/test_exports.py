@@ -9,7 +9,6 @@ import zipfile
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.core.exceptions import PermissionDenied
@@ -29,37 +28,16 @@ from annotator.datasets.exports.writing import AcceptedLegends
 from annotator.jobs.models import Job, JobState
 from annotator.jobs.services import request_cancel, run_job
 from ner_engine import schema
-from ner_engine.formats import Report, read_inputs
+from ner_engine.formats import Report
 from ner_engine.formats.convert import Target, write_documents
 from ner_engine.split import SPLITS
 from tests.annotator.commands import run_command
 from tests.annotator.conftest import WorkerProcess, wait_for
+from tests.annotator.datasets.exported import Export, ImportLegends, files_below, rows
 from tests.annotator.gates import reached
 from tests.ner_engine import strategies
 
 pytestmark = pytest.mark.django_db
-ImportLegends = Callable[..., list[Document]]
-
-
-def rows(out: Path, folder: str = "") -> list[dict[str, Any]]:
-    return [
-        json.loads(line)
-        for side in SPLITS
-        for line in (out / folder / f"{side}.jsonl").read_text(encoding="utf-8").splitlines()
-    ]
-
-
-def read_back(out: Path, format_name: str) -> list[schema.Document]:
-    """What a program that knows nothing of the site makes of the files."""
-    report = Report()
-    files = [path for path in (out / f"{side}.jsonl" for side in SPLITS) if path.stat().st_size]
-    found = list(read_inputs(files, format_name, report))
-    assert report.problems == []
-    return found
-
-
-def files_below(folder: Path) -> set[str]:
-    return {str(path.relative_to(folder)) for path in folder.rglob("*")}
 
 
 # What is in an export
@@ -115,24 +93,24 @@ def test_the_command_writes_the_accepted_legends_and_no_others(
 
 
 def test_suggestions_that_nobody_accepted_are_not_in_an_export(
-    import_legends: ImportLegends, project: Project, tmp_path: Path
+    import_legends: ImportLegends, export: Export
 ) -> None:
     (document,) = import_legends(1, labels="suggestions")
     Document.objects.update(state=DocumentState.ACCEPTED)
-    export_dataset(project=project, format_name="jsonl", out_dir=tmp_path / "out", actor=SYSTEM)
-    (row,) = rows(tmp_path / "out")
+    out = export("jsonl")
+    (row,) = rows(out)
     assert row["text"] == document.text
     assert row["spans"] == []
     assert row.get("suggestions", []) == []
 
 
 def test_a_row_finds_its_way_back_to_what_it_was_made_from(
-    import_legends: ImportLegends, project: Project, tmp_path: Path
+    import_legends: ImportLegends, export: Export
 ) -> None:
     (document,) = import_legends(1, labels="gold")
     Document.objects.update(revision=7)
-    export_dataset(project=project, format_name="jsonl", out_dir=tmp_path / "out", actor=SYSTEM)
-    (row,) = rows(tmp_path / "out")
+    out = export("jsonl")
+    (row,) = rows(out)
     assert row["attributes"]["lineage"] == {
         "document": document.pk,
         "sha256": document.sha256,
@@ -170,8 +148,7 @@ def test_what_words_cannot_hold_is_named_in_lossy(
 def test_no_paper_lies_on_two_sides(
     import_legends: ImportLegends,
     legend: Callable[[int], schema.Document],
-    project: Project,
-    tmp_path: Path,
+    export: Export,
 ) -> None:
     import_legends(
         [
@@ -182,15 +159,11 @@ def test_no_paper_lies_on_two_sides(
         ],
         labels="gold",
     )
-    export_dataset(project=project, format_name="sd-nlp", out_dir=tmp_path / "out", actor=SYSTEM)
+    out = export("sd-nlp")
     for folder in ("sd_panels", "sd_figs"):
         papers = {}
         for side in SPLITS:
-            lines = (
-                (tmp_path / "out" / folder / f"{side}.jsonl")
-                .read_text(encoding="utf-8")
-                .splitlines()
-            )
+            lines = (out / folder / f"{side}.jsonl").read_text(encoding="utf-8").splitlines()
             papers[side] = {json.loads(line)["doi"].lower() for line in lines}
             assert papers[side]
         assert (
