@@ -30,58 +30,52 @@ from tests.annotator.learning.training.conftest import BRIEF_SERIES, started_ser
 pytestmark = pytest.mark.django_db
 
 
+def brief_settings() -> list[str]:
+    settings = []
+    for name, value in BRIEF_SERIES.items():
+        settings += ["--set", f"{name}={value}"]
+    return settings
+
+
 @pytest.mark.slow
-def test_commands_run_a_series_without_a_worker_and_resume_it(
+def test_a_search_for_label_errors_runs_without_a_worker(
     project: Project, tiny: ModelVersion, import_legends: Callable[..., list[Document]]
 ) -> None:
     import_legends([long_legend(number) for number in range(30)], labels="gold")
-    settings = [
-        part for name, value in BRIEF_SERIES.items() for part in ("--set", f"{name}={value}")
-    ]
-    found = run_command(
-        "label_errors",
-        "autophagy",
-        "--folds",
-        "2",
-        "--max-steps",
-        "1",
-        *settings,
-        "--send",
-        "3",
-        "--json",
-    )
-    assert found.code == 0
-    assert found.err == ""
-    assert found.summary["texts"] == 30
-    assert found.summary["entities"] == 60
-    assert (
-        found.summary["sent"]
-        == project.documents.exclude(label_error_score=None).count()
-        == min(3, found.summary["legends"])
-    )
+    options = ["--folds", "2", "--max-steps", "1", *brief_settings(), "--send", "3", "--json"]
+    ended = run_command("label_errors", "autophagy", *options)
+    assert ended.code == 0
+    assert ended.err == ""
+    assert ended.summary["texts"] == 30
+    assert ended.summary["entities"] == 60
+    n_sent = project.documents.exclude(label_error_score=None).count()
+    assert ended.summary["sent"] == n_sent == min(3, ended.summary["legends"])
     series = TrainingSeries.objects.get()
     assert series.job is not None
     assert series.job.is_inline
 
-    drawn = run_command(
-        "learning_curve", "autophagy", "--snapshot", "1", "--shares", "0.5,1", *settings, "--json"
-    )
+
+@pytest.mark.slow
+def test_an_interrupted_learning_curve_is_resumed(learned: Snapshot) -> None:
+    options = ["--snapshot", "1", "--shares", "0.5,1", *brief_settings(), "--json"]
+    drawn = run_command("learning_curve", "autophagy", *options)
     assert drawn.code == 0
     assert len(drawn.summary["points"]) == 2
     assert not TrainingRun.objects.exists()
     curve = TrainingSeries.objects.get(kind=SeriesKind.LEARNING_CURVE)
     TrainingSeries.objects.filter(pk=curve.pk).update(result={})
     Job.objects.filter(pk=curve.job_id).update(state=JobState.CANCELLED)
-    again = run_command(
-        "learning_curve", "autophagy", "--snapshot", "1", "--shares", "0.5,1", *settings, "--json"
-    )
+    again = run_command("learning_curve", "autophagy", *options)
     assert again.code == 0
     assert again.summary["series"] == curve.pk
+
+
+def test_a_search_with_one_fold_is_refused_and_freezes_nothing(learned: Snapshot) -> None:
     n_snapshots = Snapshot.objects.count()
-    refused = run_command("label_errors", "autophagy", "--folds", "1", *settings)
+    refused = run_command("label_errors", "autophagy", "--folds", "1", *brief_settings())
     assert refused.code == 2
     assert "2 to 20 folds" in refused.err
-    assert Snapshot.objects.count() == n_snapshots, "nothing is frozen for what cannot be"
+    assert Snapshot.objects.count() == n_snapshots
 
 
 def test_a_killed_command_is_resumed_by_the_same_settings(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -176,65 +176,73 @@ def done_series(series: TrainingSeries) -> TrainingSeries:
     return found
 
 
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def write_lines(path: Path, lines: Iterable[dict[str, Any]]) -> None:
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+
+
+def mistaken_text(number: int, row: dict[str, Any], suspicion: float) -> dict[str, Any]:
+    """Return the line of a text in which one of two entities is suspected."""
+    return {
+        "text": number,
+        "id": row["id"],
+        "paper": row["doi"],
+        "suspicion": suspicion,
+        "entities": 2,
+        "disagreements": 1,
+    }
+
+
+def disagreement(number: int, row: dict[str, Any], kind: str, suspicion: float) -> dict[str, Any]:
+    """Return the line of the text's first entity, which models call a tissue."""
+    span = row["spans"][0]
+    place = [span["start"], span["end"]]
+    decided, probability = None, suspicion
+    if kind == "label":
+        decided, probability = [*place, span["label"]], 1 - suspicion
+    return {
+        "text": number,
+        "id": row["id"],
+        "paper": row["doi"],
+        "kind": kind,
+        "decided": decided,
+        "found": [*place, "TISSUE"],
+        "probability": probability,
+        "suspicion": suspicion,
+        "surface": span["surface"],
+        "found_surface": span["surface"],
+        "context": ["(A) ", " cells"],
+    }
+
+
 @pytest.fixture
 def mistaken(
     project: Project, learned: Snapshot, tiny: ModelVersion, monkeypatch: pytest.MonkeyPatch
 ) -> TrainingSeries:
-    """A search that is done, whose models find everything as it was decided but for the legends
-    "long-3" and "long-7"."""
+    """Return a finished search whose models disagree about the legends "long-3" and "long-7"."""
     series = TrainingSeries.objects.create(
         project=project, snapshot=learned, base=tiny, kind=SeriesKind.LABEL_ERRORS, recipe="quick"
     )
     series.out.mkdir(parents=True)
-    rows = [
-        row
-        for side in ("train", "eval", "test")
-        for row in map(json.loads, (learned.folder / f"{side}.jsonl").open(encoding="utf-8"))
-    ]
-    by_name = {row["id"]: number for number, row in enumerate(rows)}
-    disagreements, texts = [], []
-    for name, kind, suspicion in (("p3", "label", 0.9), ("p7", "missing", 0.6)):
-        number = by_name[name]
-        row = rows[number]
-        span = row["spans"][0]
-        place = [span["start"], span["end"]]
-        found = [*place, "TISSUE"]
-        texts.append(
-            {
-                "text": number,
-                "id": name,
-                "paper": row["doi"],
-                "suspicion": suspicion,
-                "entities": 2,
-                "disagreements": 1,
-            }
-        )
-        decided = [*place, span["label"]] if kind == "label" else None
-        surface = {
-            "surface": span["surface"],
-            "found_surface": span["surface"],
-            "context": ["(A) ", " cells"],
-        }
-        facts = {
-            "kind": kind,
-            "decided": decided,
-            "found": found,
-            "probability": 1 - suspicion if decided else suspicion,
-            "suspicion": suspicion,
-        }
-        disagreements.append({"text": number, "id": name, "paper": row["doi"], **facts, **surface})
-    for path, lines in (
-        (series.out / "texts.jsonl", texts),
-        (series.out / "disagreements.jsonl", disagreements),
-    ):
-        path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
-    counts = {"entities": 30, "label": 1, "boundary": 0, "spurious": 0, "missing": 1}
+    rows: list[dict[str, Any]] = []
+    for split in ("train", "eval", "test"):
+        rows += read_lines(learned.folder / f"{split}.jsonl")
+    by_name = {row["id"]: (number, row) for number, row in enumerate(rows)}
+    label, missing = (*by_name["p3"], "label", 0.9), (*by_name["p7"], "missing", 0.6)
+    texts = [mistaken_text(number, row, score) for number, row, _, score in (label, missing)]
+    write_lines(series.out / "texts.jsonl", texts)
+    write_lines(series.out / "disagreements.jsonl", [disagreement(*label), disagreement(*missing)])
     result = {
         "texts": len(rows),
         "papers": 30,
         "entities": 60,
         "disagreements": 2,
-        "by_label": {"CELL": counts},
+        "by_label": {
+            "CELL": {"entities": 30, "label": 1, "boundary": 0, "spurious": 0, "missing": 1}
+        },
         "thresholds": {},
     }
     series.result = label_errors.finish(series, result)

@@ -116,58 +116,50 @@ def test_a_training_waits_without_a_thread_if_all_are_taken(
     assert tells_its_device.read_text().split() == ["0"]
 
 
+@pytest.fixture
+def snapshot_of_another_project(manager: User, tiny: ModelVersion) -> Snapshot:
+    project = create_project(name="Other", slug="other", actor=manager)
+    legends = iter([long_legend(number) for number in range(30)])
+    import_documents(
+        project=project, documents=legends, source_format="jsonl", labels="gold", actor=manager
+    )
+    return build_snapshot(snapshot=add_snapshot(project=project, actor=SYSTEM))
+
+
+def waits_for_the_device(run: TrainingRun) -> bool:
+    return "Another training uses the CPU" in Job.objects.get(pk=run.job_id).message
+
+
+def wait_until_it_trains(run: TrainingRun, worker: WorkerProcess) -> None:
+    wait_for(
+        lambda: last_step_of(run) > 0, what="the run to train", timeout=PATIENCE, log=worker.log
+    )
+
+
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_two_projects_train_one_after_the_other_on_one_device(
     start_worker: StartWorker,
     finished: Finished,
     learned: Snapshot,
-    tiny: ModelVersion,
-    manager: User,
+    snapshot_of_another_project: Snapshot,
 ) -> None:
-    other = create_project(name="Other", slug="other", actor=manager)
-    legends = iter([long_legend(number) for number in range(30)])
-    import_documents(
-        project=other, documents=legends, source_format="jsonl", labels="gold", actor=manager
-    )
-    beside = build_snapshot(snapshot=add_snapshot(project=other, actor=SYSTEM))
     workers = [start_worker("train"), start_worker("train")]
-    runs = [
-        started(learned, hyperparameters=ENDLESS),
-        started(beside, hyperparameters=ENDLESS),
-    ]
-
-    def waiting() -> list[TrainingRun]:
-        return [
-            run
-            for run in runs
-            if "Another training uses the CPU" in Job.objects.get(pk=run.job_id).message
-        ]
-
+    snapshots = (learned, snapshot_of_another_project)
+    runs = [started(snapshot, hyperparameters=ENDLESS) for snapshot in snapshots]
     wait_for(
-        lambda: len(waiting()) == 1,
+        lambda: sum(map(waits_for_the_device, runs)) == 1,
         what="one to wait for the other",
         timeout=PATIENCE,
         log=workers[0].log,
     )
-    (second,) = waiting()
-    (first,) = (run for run in runs if run != second)
-    wait_for(
-        lambda: last_step_of(first) > 0,
-        what="the first to train",
-        timeout=PATIENCE,
-        log=workers[0].log,
-    )
+    first, second = sorted(runs, key=waits_for_the_device)
+    wait_until_it_trains(first, workers[0])
     assert psutil.pid_exists(int((first.folder / "pid").read_text()))
     assert starts_of(second) == []
     assert Job.objects.get(pk=second.job_id).state == JobState.PENDING
     cancel_training(run=first, actor=SYSTEM)
-    wait_for(
-        lambda: last_step_of(second) > 0,
-        what="the second to train",
-        timeout=PATIENCE,
-        log=workers[1].log,
-    )
+    wait_until_it_trains(second, workers[1])
     assert TrainingRun.objects.get(pk=first.pk).state == RunState.CANCELLED
     cancel_training(run=second, actor=SYSTEM)
     assert finished(second.job, timeout=PATIENCE, log=workers[1].log).state == JobState.CANCELLED

@@ -45,6 +45,40 @@ pytestmark = pytest.mark.django_db
 ImportLegends = Callable[..., list[Document]]
 
 
+def assert_registered(candidate: ModelVersion, run: TrainingRun) -> None:
+    assert candidate.name == run.candidate_name
+    assert candidate.parent == run.base
+    assert candidate.project == run.project
+    assert candidate.origin == ModelOrigin.TRAINED
+    assert (
+        set(find(candidate.path).labels)
+        == set(candidate.labels)
+        == set(run.snapshot.report["labels"])
+    )
+
+
+def assert_evaluated(run: TrainingRun) -> None:
+    """Candidate and base model were evaluated on the held-out papers, and the card says so."""
+    learned, candidate, base = run.snapshot, run.candidate, run.base
+    evaluations = {evaluation.model_version: evaluation for evaluation in Evaluation.objects.all()}
+    assert set(evaluations) == {candidate, base}
+    assert {evaluation.scores["micro"]["support"] for evaluation in evaluations.values()} == {
+        learned.counts["test"]["spans"]
+    }
+    card = (Path(candidate.path) / "README.md").read_text(encoding="utf-8")
+    assert learned.content_hash in card
+    assert base.weights_sha256 in card
+    f1 = evaluations[candidate].scores["micro"]["f1"], evaluations[base].scores["micro"]["f1"]
+    assert (
+        f"| {f1[0]:.4f} | {learned.counts['test']['spans']} | {f1[1]:.4f} |"
+        f" {100 * (f1[0] - f1[1]):+.1f} |" in card
+    )
+    assert card.index("## Evaluation before promotion") < card.index("## Licence")
+    comparison = compare(run)
+    assert comparison.candidate == evaluations[candidate]
+    assert comparison.current == evaluations[base]
+
+
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_a_worker_trains_evaluates_and_registers_a_candidate(
@@ -68,34 +102,12 @@ def test_a_worker_trains_evaluates_and_registers_a_candidate(
     run.refresh_from_db()
     candidate = run.candidate
     assert run.state == RunState.SUCCEEDED
-    assert (run.finished_at is not None) is True
-    assert candidate.name == run.candidate_name
-    assert candidate.parent == tiny
-    assert candidate.project == project
-    assert candidate.origin == ModelOrigin.TRAINED
-    assert (
-        set(find(candidate.path).labels) == set(candidate.labels) == set(learned.report["labels"])
-    )
+    assert run.finished_at is not None
+    assert_registered(candidate, run)
     assert not (run.folder / "out").exists()
     assert run.progress["memory_bytes"] > 10_000_000
 
-    evaluations = {evaluation.model_version: evaluation for evaluation in Evaluation.objects.all()}
-    assert set(evaluations) == {candidate, tiny}
-    assert {evaluation.scores["micro"]["support"] for evaluation in evaluations.values()} == {
-        learned.counts["test"]["spans"]
-    }
-    card = (Path(candidate.path) / "README.md").read_text(encoding="utf-8")
-    assert learned.content_hash in card
-    assert tiny.weights_sha256 in card
-    judged = evaluations[candidate].scores["micro"]["f1"], evaluations[tiny].scores["micro"]["f1"]
-    assert (
-        f"| {judged[0]:.4f} | {learned.counts['test']['spans']} | {judged[1]:.4f} |"
-        f" {100 * (judged[0] - judged[1]):+.1f} |" in card
-    )
-    assert card.index("## Evaluation before promotion") < card.index("## Licence")
-    comparison = compare(run)
-    assert comparison.candidate == evaluations[candidate]
-    assert comparison.current == evaluations[tiny]
+    assert_evaluated(run)
     kinds = [event["event"] for event in read_events(run.folder)]
     assert kinds[0] == "start"
     assert kinds[-1] == "done"

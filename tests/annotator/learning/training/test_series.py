@@ -52,7 +52,7 @@ PAGES = "admin:learning_trainingseries"
 
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
-def test_workers_run_a_search_and_a_curve_through_crashes(
+def test_a_search_survives_crashes_of_child_and_worker(
     start_worker: Callable[..., WorkerProcess],
     finished: Callable[..., Job],
     learned: Snapshot,
@@ -98,10 +98,21 @@ def test_workers_run_a_search_and_a_curve_through_crashes(
     assert not ModelVersion.objects.filter(origin=ModelOrigin.TRAINED).exists()
     assert not list(series.folder.rglob("*.safetensors"))
 
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_runs_a_learning_curve(
+    start_worker: Callable[..., WorkerProcess],
+    finished: Callable[..., Job],
+    learned: Snapshot,
+    tiny: ModelVersion,
+    manager: User,
+) -> None:
+    worker = start_worker("train")
     curve = started_series(
         learned, SeriesKind.LEARNING_CURVE, actor=manager, options={"shares": "0.5,1"}
     )
-    assert finished(curve.job, timeout=PATIENCE, log=second.log).error == ""
+    assert finished(curve.job, timeout=PATIENCE, log=worker.log).error == ""
     curve.refresh_from_db()
     report = curve_report(curve.result)
     assert report.held_out_papers == learned.counts["test"]["papers"]
