@@ -1,5 +1,4 @@
-"""Long work and the workers that listen, for superusers: whatever its project, and whatever became
-of it."""
+"""Jobs of all projects, and workers, in the admin site; for superusers."""
 
 from __future__ import annotations
 
@@ -43,15 +42,11 @@ class JobAdmin(_ReadOnlyAdmin):
     search_fields = ("=scope", "message", "error")
     list_select_related = ("created_by",)
 
-    @display(description="Work")
+    @display(description="Job")
     def title(self, job: Job) -> str:
         return f"{job_title(job)} {job.pk}"
 
-    @display(
-        description="State",
-        ordering="state",
-        label=admin_colours(JobState),
-    )
+    @display(description="State", ordering="state", label=admin_colours(JobState))
     def shown_state(self, job: Job) -> str:
         return job.get_state_display()
 
@@ -64,6 +59,6 @@ class WorkerAdmin(_ReadOnlyAdmin):
     def listens_to(self, worker: Worker) -> str:
         return ", ".join(worker.queues)
 
-    @display(description="Last heard of", ordering="seen_at")
+    @display(description="Last heartbeat", ordering="seen_at")
     def silent_for(self, worker: Worker) -> str:
         return f"{round((timezone.now() - worker.seen_at).total_seconds())} s ago"

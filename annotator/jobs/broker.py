@@ -1,5 +1,4 @@
-"""The broker: where it listens, how it is started when there is none, how a message is put into
-it."""
+"""The broker: messages to its queues, and the embedded one that runs if none is configured."""
 
 from __future__ import annotations
 
@@ -36,7 +35,7 @@ _PUBLISHING = {
 
 
 def _connection() -> Connection:
-    """A connection of its own for each message: cheap, and safe beside threads and forks."""
+    """Return a new connection. One for each message is cheap, and safe with threads and forks."""
     return app.connection_for_write(
         settings.CELERY_BROKER_URL,
         connect_timeout=PUBLISH_TIMEOUT_SECONDS,
@@ -45,8 +44,10 @@ def _connection() -> Connection:
 
 
 def send(job_id: int, queue: str) -> None:
-    """Put a message for the job into its queue. Raises ``BrokerError`` at once where nobody
-    answers."""
+    """Put a message for the job into its queue.
+
+    Raises ``BrokerError`` without a retry if the broker does not answer.
+    """
     try:
         with _connection() as connection:
             app.send_task(
@@ -63,8 +64,7 @@ def send(job_id: int, queue: str) -> None:
 
 @dataclass
 class _Silence:
-    """Until when (monotonic seconds) a broker that kept somebody waiting is taken to be silent
-    still."""
+    """The time (monotonic seconds) until which a broker that did not answer is not asked again."""
 
     until: float = 0.0
 
@@ -73,10 +73,10 @@ _silence = _Silence()
 
 
 def is_reachable() -> bool:
-    """Whether the broker answers now. It is asked once, without a retry: pages poll this.
+    """Whether the broker answers now. It is asked once, without a retry, since pages poll this.
 
-    A broker that hangs costs ``PUBLISH_TIMEOUT_SECONDS``. A list of waiting jobs asks for each of
-    them, so it is not asked again for as long.
+    A broker that hangs costs ``PUBLISH_TIMEOUT_SECONDS``. A list of waiting jobs asks once for
+    each job, so a broker that hung is not asked again for that time.
     """
     began = time.monotonic()
     if began < _silence.until:
@@ -96,11 +96,11 @@ def is_reachable() -> bool:
 
 @contextmanager
 def start_embedded_broker(socket_path: Path | None = None) -> Iterator[str]:
-    """Run a Valkey of our own on a unix socket while the context lasts; gives the broker's URL.
+    """Run an embedded Valkey on a unix socket while the context lasts; yield its URL.
 
-    Nothing is persisted: job rows are the truth, and the sweep sends again what was lost. A socket
-    that a dead server left is cleared away. Raises ``UserError`` where a server listens on it
-    already or none can be started.
+    Nothing is persisted: job rows are the truth, and the sweep resends lost messages. The socket
+    of a dead server is removed. Raises ``UserError`` if a server listens on the socket already, or
+    if the server cannot start.
     """
     socket_path = socket_path or settings.BROKER_SOCKET
     _make_private(socket_path.parent)
@@ -120,11 +120,14 @@ def start_embedded_broker(socket_path: Path | None = None) -> Iterator[str]:
 
 
 def _make_private(folder: Path) -> None:
-    """Whoever can write to the socket can start jobs: only we may enter its folder."""
+    """Make the folder accessible to this user alone: who can write to the socket can start jobs.
+
+    Raises ``UserError`` if the folder belongs to another user.
+    """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if folder.stat().st_uid != os.getuid():
         raise UserError(
-            f"The folder {folder} of the broker's socket belongs to somebody else. Remove it, or"
+            f"The folder {folder} of the broker's socket belongs to another user. Remove it, or"
             " set SD_VAR to a folder of your own."
         )
     folder.chmod(0o700)

@@ -1,4 +1,4 @@
-"""Long work as rows. The row is the truth; the broker only wakes workers."""
+"""Background jobs as rows. The row is the truth; the broker only wakes workers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from annotator.common.states import Badge, State, StatefulQuerySet, StateMachine
 
 
 class JobState(State):
-    """How far a job is."""
+    """The state of a job."""
 
     PENDING = "pending", Badge.NEUTRAL, "waiting"
     RUNNING = "running", Badge.BUSY, "running"
@@ -48,13 +48,13 @@ class JobQuerySet(StatefulQuerySet["Job"]):
 class Job(models.Model):
     """A background job: its request, its progress and its end.
 
-    ``kind`` names its handler (see ``annotator.jobs.registry``), ``arguments`` are its
-    payload, ``scope`` says whose it is (``Project.scope``, such as "project:7"), by which it
-    is listed and permitted. ``n_done`` and ``n_total`` count in the handler's own unit. ``result``
-    is the handler's report. ``token`` names the one run that may write: a run that lost its claim
-    writes nothing more. ``sent_at`` and ``n_sent`` say when the broker last took a message for it,
-    and how often. Of an exclusive job only one may be unfinished in its scope. An inline job runs
-    in the process of a management command and is never handed to a worker.
+    ``kind`` names its handler (see ``annotator.jobs.registry``), ``arguments`` are its payload,
+    ``scope`` says who may see it (``Project.scope``, such as "project:7"). ``n_done`` and
+    ``n_total`` count in the handler's own unit; ``result`` is the handler's report. ``token`` names
+    the one run that may write: a run that lost its claim writes nothing more. ``sent_at`` and
+    ``n_sent`` say when the broker last took a message for it, and how often. Of an exclusive kind
+    only one job may be unfinished in a scope. An inline job runs in the process of a management
+    command and is never handed to a worker.
     """
 
     kind = models.CharField(max_length=50)
@@ -114,13 +114,15 @@ class Job(models.Model):
 
     @property
     def actor(self) -> Actor:
-        """Whoever asked for the job: the system if no user did."""
+        """The user who started the job, or the system."""
         return actor_of(self.created_by)
 
 
 class Worker(models.Model):
-    """A worker process that listens. It renews ``seen_at`` every few seconds; one not seen for long
-    is dead (see ``services.live_queues``)."""
+    """A worker process and its queues.
+
+    It renews ``seen_at`` every few seconds; otherwise it counts as dead (``services.live_queues``).
+    """
 
     name = models.CharField(max_length=255, unique=True)
     queues = models.JSONField(default=list)
@@ -132,8 +134,7 @@ class Worker(models.Model):
 
 
 class PeriodicWork(models.Model):
-    """Work that some worker does every now and then (see ``annotator.jobs.periodic``): when it is
-    due next."""
+    """The time at which periodic work is next due (see ``annotator.jobs.periodic``)."""
 
     name = models.CharField(max_length=100, unique=True)
     due_at = models.DateTimeField()

@@ -1,5 +1,7 @@
-"""Work that comes round by itself: some worker does it when it is due, whichever looks first. It is
-to be quick; long work it asks for as a job."""
+"""Periodic work, done when it is due by the first worker that looks.
+
+It must be quick. Long work is enqueued as a job.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +22,10 @@ _works: dict[str, tuple[timedelta, Work]] = {}
 
 
 def periodically(name: str, *, every: timedelta) -> Callable[[W], W]:
-    """Have workers call the decorated function, one of them at a time, about so often while any
-    worker lives. It stands in an app's ``tasks.py``."""
+    """Register the decorated function: one worker calls it about once in each interval ``every``.
+
+    Such functions belong in an app's ``tasks.py``.
+    """
 
     def register(work: W) -> W:
         _works[name] = (every, work)
@@ -30,9 +34,11 @@ def periodically(name: str, *, every: timedelta) -> Callable[[W], W]:
     return register
 
 
-def do_what_is_due() -> list[str]:
-    """Do the work whose time has come and that no other worker took; its names. What fails is
-    logged and comes round again."""
+def run_due_work() -> list[str]:
+    """Run the work that is due and that no other worker has taken; return its names.
+
+    A failure is logged, and the work is tried again when it is next due.
+    """
     done = []
     for name, (every, work) in _works.items():
         if not _take(name, every):
@@ -46,8 +52,7 @@ def do_what_is_due() -> list[str]:
 
 
 def _take(name: str, every: timedelta) -> bool:
-    """Whether this process is the one to do it now. The guard stands in the UPDATE itself, so of
-    two exactly one gets it."""
+    """Return whether this process does the work now. The guarded UPDATE lets one process win."""
     now = timezone.now()
     row, is_new = PeriodicWork.objects.get_or_create(name=name, defaults={"due_at": now + every})
     if is_new or row.due_at > now:

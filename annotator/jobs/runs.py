@@ -24,11 +24,10 @@ OnProgress = Callable[[int, int, str], None]
 
 
 class JobRun:
-    """What a handler holds: the job it does, and the way to say how far it is and to learn that it
-    should stop.
+    """A handler's view of its job: it reports progress, and learns here that it must stop.
 
-    Everything a run writes on its job is guarded by its token. A handler that writes elsewhere in a
-    transaction calls ``hold()`` in it first.
+    Everything that a run writes to its job is guarded by its token. A handler that writes other
+    rows calls ``hold()`` first in the same transaction.
     """
 
     def __init__(self, job: Job, *, on_progress: OnProgress | None = None) -> None:
@@ -41,13 +40,13 @@ class JobRun:
 
     @property
     def mine(self) -> JobQuerySet:
-        """The job's row as long as this run has the claim, else nothing."""
+        """The job's row while this run holds the claim, else no row."""
         return Job.objects.filter(pk=self.job.pk, token=self.job.token, state=JobState.RUNNING)
 
     def report(
         self, *, done: int | None = None, total: int | None = None, message: str | None = None
     ) -> None:
-        """Say how far the work is; written at most twice a second. Raises ``JobLostError``."""
+        """Record progress, written at most twice a second. Raises ``JobLostError``."""
         self.job.n_done = self.job.n_done if done is None else done
         self.job.n_total = self.job.n_total if total is None else total
         self.job.message = self.job.message if message is None else storable_text(message)[:500]
@@ -63,7 +62,7 @@ class JobRun:
 
     def check(self) -> None:
         """Raise ``JobCancelledError``, ``JobInterruptedError`` or ``JobLostError`` if the run must
-        stop. Cheap: call it in every turn of a loop."""
+        stop. It is cheap: call it in every turn of a loop."""
         if self._interrupted.is_set():
             raise JobInterruptedError
         now = time.monotonic()
@@ -76,22 +75,20 @@ class JobRun:
             raise JobCancelledError
 
     def hold(self) -> None:
-        """Keep the claim until the current transaction ends, so that what it writes is written by
-        the one run that may.
+        """Lock the claim until the transaction ends, so that only the run that holds it writes.
 
         Raises ``JobLostError`` if the claim is gone; the transaction must then be rolled back.
         """
         if not connection.in_atomic_block:
             raise transaction.TransactionManagementError(
-                "JobRun.hold() belongs into the transaction it guards"
+                "JobRun.hold() must be called inside the transaction that it guards."
             )
         if self.mine.select_for_update().values_list("pk").first() is None:
             self._lost.set()
             raise JobLostError
 
     def make_way(self) -> None:
-        """From here on another job of the kind may be asked for, though this one is exclusive: what
-        comes up now it would not see any more."""
+        """Allow another job of this exclusive kind: this run would not see changes from here on."""
         self.mine.update(is_exclusive=False)
 
     def interrupt(self) -> None:
@@ -99,7 +96,7 @@ class JobRun:
         self._interrupted.set()
 
     def beat(self) -> None:
-        """Write heartbeat and progress."""
+        """Write the heartbeat and the progress."""
         facts = {
             "n_done": self.job.n_done,
             "n_total": self.job.n_total,
@@ -118,8 +115,7 @@ class JobRun:
 
 @contextmanager
 def heartbeat(run: JobRun) -> Iterator[None]:
-    """Beat for ``run`` from a thread of its own, so that a long silent step does not count as
-    death."""
+    """Renew the heartbeat of ``run`` from a thread, so that a long step does not look dead."""
     ended = threading.Event()
 
     def keep_beating() -> None:

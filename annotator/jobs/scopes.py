@@ -1,5 +1,7 @@
-"""Whose a job is. A job's ``scope`` is a string such as "project:7"; the room that knows the word
-before the colon says who may see and cancel."""
+"""The scopes of jobs: who may see and cancel a job.
+
+A scope is a string such as "project:7". The app that registered the word before the colon decides.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 
 #: ``(user, key, wants_to_cancel) -> may``.
 ScopeRule = Callable[["User | AnonymousUser", str, bool], bool]
-#: ``key -> (name, address)`` of the place whose page shows the scope's jobs; None where it is gone.
+#: ``key -> (name, address)`` of the place whose page shows the scope's jobs; None if it is gone.
 ScopePlace = Callable[[str], "tuple[str, str] | None"]
 _rules: dict[str, ScopeRule] = {}
 _places: dict[str, ScopePlace] = {}
@@ -27,19 +29,25 @@ def register_scope(word: str, rule: ScopeRule, place: ScopePlace) -> None:
 
 
 def place_of(job: Job) -> tuple[str, str] | None:
-    """Name and address of what the job belongs to, for the way back to it."""
+    """Return the name and address of the page that the job belongs to, or None."""
     word, _, key = job.scope.partition(":")
     place = _places.get(word)
     return place(key) if place is not None else None
 
 
 def may_see(user: User | AnonymousUser, job: Job) -> bool:
-    """Members of its scope, who asked for it where it has none, and superusers."""
+    """Whether the user may see the job.
+
+    Members of its scope and superusers may; if it has no scope, the user who started it.
+    """
     return _may(user, job, wants_to_cancel=False)
 
 
 def may_cancel(user: User | AnonymousUser, job: Job) -> bool:
-    """Who asked for it as long as they may see it, those who manage its scope, and superusers."""
+    """Whether the user may cancel the job.
+
+    The user who started it may while they may see it; so may managers of its scope and superusers.
+    """
     return may_see(user, job) and (
         job.created_by_id == user.pk or _may(user, job, wants_to_cancel=True)
     )

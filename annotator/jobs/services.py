@@ -149,7 +149,7 @@ def request_cancel(*, job: Job, actor: Actor) -> Job:
 
 
 def hand_out_again() -> int:
-    """Release the jobs of dead workers and resend lost messages; return how many jobs it was.
+    """Release the jobs of dead workers and resend lost messages; return the number of these jobs.
 
     It is safe to run anywhere, at any time.
     """
@@ -158,7 +158,7 @@ def hand_out_again() -> int:
 
 
 def end_dead_commands(*, kind: str, scope: str) -> int:
-    """Fail the jobs of killed commands in the scope; return how many it was."""
+    """Fail the jobs of killed commands in the scope; return their number."""
     return sum(
         _take_back(job)
         for job in _silent_jobs()

@@ -1,4 +1,4 @@
-"""The one Celery task, and what a worker process does beside its tasks."""
+"""The Celery task that runs jobs, and the thread that keeps a worker's heartbeat."""
 
 from __future__ import annotations
 
@@ -24,14 +24,13 @@ def run(job_id: int) -> None:
 
 
 def watch(queues: list[str]) -> None:
-    """Until the worker ends: say that it lives, hand out again what dead workers left and what the
-    broker lost, and do what comes round."""
+    """Renew the heartbeat, recover lost jobs and run periodic work until the worker ends."""
     name = services.worker_name()
     while not _ended.is_set():
         try:
             services.worker_is_alive(name=name, queues=queues)
             services.hand_out_again()
-            periodic.do_what_is_due()
+            periodic.run_due_work()
         except DatabaseError as error:
             log.warning("worker_watch_failed", error=type(error).__name__)
         finally:
@@ -53,10 +52,10 @@ def stop_runs(**_: Any) -> None:
 
 
 @signals.worker_shutdown.connect
-def say_goodbye(**_: Any) -> None:
+def remove_worker(**_: Any) -> None:
     try:
         services.worker_is_gone(name=services.worker_name())
     except DatabaseError as error:
-        log.warning("worker_goodbye_failed", error=type(error).__name__)
+        log.warning("worker_removal_failed", error=type(error).__name__)
     finally:
         connections.close_all()

@@ -1,4 +1,4 @@
-"""What accepting a legend settles: its open questions and its possible label errors."""
+"""Acceptance of a legend settles its open questions and its possible label errors."""
 
 from __future__ import annotations
 

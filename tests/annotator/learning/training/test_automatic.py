@@ -340,10 +340,10 @@ def test_of_many_workers_one_checks_and_failures_are_retried(
         done.append("a")
         raise RuntimeError
 
-    assert periodic.do_what_is_due() == ["a"]
-    assert periodic.do_what_is_due() == []
+    assert periodic.run_due_work() == ["a"]
+    assert periodic.run_due_work() == []
     PeriodicWork.objects.update(due_at=timezone.now() - timedelta(seconds=1))
-    assert periodic.do_what_is_due() == ["a"]
+    assert periodic.run_due_work() == ["a"]
     assert done == ["a", "a"]
     assert (PeriodicWork.objects.get().due_at > timezone.now()) is True
 
