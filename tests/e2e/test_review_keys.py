@@ -1,4 +1,4 @@
-"""Every shortcut of the review screen, the sheet that lists them, and keys of one's own."""
+"""Every shortcut of the review screen, the sheet that lists them, and custom keys."""
 
 from __future__ import annotations
 
