@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
-from annotator.learning.tagging.checkpoints import verify_model
+from annotator.learning.tagging.checkpoints import correction_stamps, verify_model
 from ner_engine.errors import DeviceError
+from ner_engine.registry.steps import NO_STEPS, Steps
 from ner_engine.registry.tasks import TASKS
 from ner_engine.schema import Document, Segment
 
@@ -41,12 +42,22 @@ log = structlog.get_logger(__name__)
 KEPT_BYTES: Final = 2 * 1024**3
 
 
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """A loaded tagger; ``stamps`` are the times of the files that ``weights_sha256`` leaves out."""
+
+    tagger: Tagger
+    n_bytes: int
+    folder: Path
+    stamps: tuple[int, ...]
+
+
 class _Taggers:
     """The loaded taggers of this process. One caller at a time, because each uses all cores."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._loaded: OrderedDict[str, tuple[Tagger, int]] = OrderedDict()
+        self._loaded: OrderedDict[str, _Loaded] = OrderedDict()
 
     @contextmanager
     def of(self, models: Mapping[str, ModelVersion]) -> Iterator[dict[str, Tagger]]:
@@ -59,7 +70,7 @@ class _Taggers:
             try:
                 for name, model in models.items():
                     self._load(keys[name], model, needed=keys.values())
-                yield {name: self._loaded[key][0] for name, key in keys.items()}
+                yield {name: self._loaded[key].tagger for name, key in keys.items()}
             except DeviceError as error:
                 self._loaded.clear()
                 log.error(
@@ -70,18 +81,23 @@ class _Taggers:
                 raise
 
     def _load(self, key: str, model: ModelVersion, needed: Collection[str]) -> None:
+        loaded = self._loaded.get(key)
+        if loaded is not None and loaded.stamps != correction_stamps(loaded.folder):
+            del self._loaded[key]  # the model was calibrated again
         if key not in self._loaded:
             facts = verify_model(model)
             from ner_engine.inference.tagger import load_tagger  # noqa: PLC0415 - torch
 
             self._make_room(facts.n_bytes, needed)
-            self._loaded[key] = load_tagger(facts.folder), facts.n_bytes
+            stamps = correction_stamps(facts.folder)
+            tagger = load_tagger(facts.folder)
+            self._loaded[key] = _Loaded(tagger, facts.n_bytes, facts.folder, stamps)
         self._loaded.move_to_end(key)
 
     def _make_room(self, n_bytes: int, needed: Collection[str]) -> None:
         """Drop the least recently used taggers until ``n_bytes`` more fit."""
         for other in list(self._loaded):
-            if sum(size for _, size in self._loaded.values()) + n_bytes <= KEPT_BYTES:
+            if sum(each.n_bytes for each in self._loaded.values()) + n_bytes <= KEPT_BYTES:
                 return
             if other not in needed:
                 del self._loaded[other]
@@ -91,11 +107,19 @@ _taggers = _Taggers()
 
 
 def tag(
-    models: Mapping[str, ModelVersion], texts: Sequence[str], segments: Sequence[Sequence[Segment]]
+    models: Mapping[str, ModelVersion],
+    texts: Sequence[str],
+    segments: Sequence[Sequence[Segment]],
+    *,
+    steps: Steps = NO_STEPS,
+    papers: Sequence[str] | None = None,
 ) -> list[Tagged]:
     """Run the pipeline stages of ``models`` (by task) on each text.
 
-    ``segments`` are the panels of each text, empty where they are to be predicted. Models stay
+    ``segments`` are the panels of each text, empty where they are to be predicted. ``steps`` run
+    after decoding; ``papers`` has the paper of each text for the step that gives a string one label
+    in a paper, so the texts of a paper belong into one call. Confidence is calibrated where the
+    model comes with a calibration. Models stay
     loaded up to ``KEPT_BYTES``. Raises ``UserError`` if the files of a model changed,
     ``ModelNotFoundError``, ``UnsafeModelError``, ``DeviceError``.
     """
@@ -108,9 +132,12 @@ def tag(
             if TASKS[task].masked_label
         }
         pipeline = Pipeline(
-            panels=taggers.get("panels"), entities=taggers.get("entities"), roles=roles
+            panels=taggers.get("panels"),
+            entities=taggers.get("entities"),
+            roles=roles,
+            steps=steps,
         )
-        return pipeline.run(texts, segments)
+        return pipeline.run(texts, segments, papers=papers)
 
 
 def load(model: ModelVersion) -> None:

@@ -63,6 +63,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="as for evaluate (default: the task in the model's config)",
     )
     parser.add_argument(
+        "--name", default="", metavar="TEXT", help="what to call the gold texts (default: the file)"
+    )
+    parser.add_argument(
         "--all-panels",
         action="store_true",
         help="use short panels and panels without entities too; curators must have looked at them",
@@ -121,7 +124,7 @@ def _calibrate_confidence(checkpoint: Checkpoint, args: argparse.Namespace) -> C
         task,
         affixes=tagger.affixes,
         weights_sha256=weights_sha256(checkpoint.folder),
-        data=args.data.name,
+        data=args.name or args.data.name,
     )
     write_calibration(checkpoint.folder, calibration)
     write_on_card(checkpoint.folder, calibration, tagger.affixes)

@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import Final
 
 from ner_engine.cli import (
+    affixes,
     augment,
     calibrate,
     convert,
@@ -41,6 +42,7 @@ COMMANDS: Final[Mapping[str, ModuleType]] = {
     "augment": augment,
     "pretrain": pretrain,
     "models": models,
+    "affixes": affixes,
     "calibrate": calibrate,
     "pack": pack,
     "unpack": unpack,

@@ -18,6 +18,7 @@ from ner_engine.cli.exit_codes import OF_INPUTS, ExitCode
 from ner_engine.errors import FormatError
 from ner_engine.files import atomic_file
 from ner_engine.formats import jsonl
+from ner_engine.registry.steps import STEPS, steps_named
 from ner_engine.schema import Document, Segment, Span
 
 if TYPE_CHECKING:
@@ -63,6 +64,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SCHEME",
         help="write the labels of sd-nlp-1, sd-nlp-2, jnlpba or craft; see `models --schemes`",
     )
+    parser.add_argument(
+        "--raw-scores",
+        action="store_true",
+        help="write the network's own scores instead of calibrated confidence",
+    )
+    parser.add_argument(
+        "--steps",
+        default="",
+        metavar="NAME,…",
+        help=f"steps after decoding: {', '.join(STEPS)} (default: none)",
+    )
     _add_other_models(parser)
 
 
@@ -89,7 +101,11 @@ def run(args: argparse.Namespace) -> int:
     from ner_engine.inference.tagger import load_tagger  # noqa: PLC0415 - torch
 
     tagger = load_tagger(
-        args.model, device=args.device, may_fetch=True, aggregation=args.aggregation
+        args.model,
+        device=args.device,
+        may_fetch=True,
+        aggregation=args.aggregation,
+        raw_scores=args.raw_scores,
     )
     tag = _tag_function(args, tagger)
     relabelling = None
@@ -119,24 +135,26 @@ def _tag_function(args: argparse.Namespace, tagger: Tagger) -> TagDocuments:
     from ner_engine.inference.tagger import load_tagger  # noqa: PLC0415 - torch
 
     def load(name: str) -> Tagger:
-        return load_tagger(name, device=args.device, may_fetch=True)
+        return load_tagger(name, device=args.device, may_fetch=True, raw_scores=args.raw_scores)
 
     roles = {}
     if args.geneprod_roles:
         roles["GENEPROD"] = load(args.geneprod_roles)
     if args.small_mol_roles:
         roles["SMALL_MOLECULE"] = load(args.small_mol_roles)
-    if not args.panels and not roles:
+    steps = steps_named(name for name in args.steps.split(",") if name)
+    if not args.panels and not roles and not steps.names:
         return _entities_alone(tagger)
     panels = load(args.panels) if args.panels not in (None, "letters") else None
-    pipeline = Pipeline(panels=panels, entities=tagger, roles=roles)
+    pipeline = Pipeline(panels=panels, entities=tagger, roles=roles, steps=steps)
 
     def tag(
         documents: Sequence[Document], scores: bool
     ) -> list[tuple[Sequence[Segment], Sequence[Span]]]:
         texts = [document.text for document in documents]
         segments = [document.segments for document in documents]
-        results = pipeline.run(texts, segments, scores=scores)
+        papers = [document.doi for document in documents]
+        results = pipeline.run(texts, segments, papers=papers, scores=scores)
         return [(result.segments, result.spans) for result in results]
 
     return tag

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from ner_engine.files import write_text_atomically
-from ner_engine.registry.affixes import Affixes
+from ner_engine.registry.affixes import MUTATION, Affix, Affixes
 from ner_engine.registry.cards import table
 from ner_engine.registry.confidence import Calibration
 from ner_engine.scoring.reliability import N_BINS, Reliability
@@ -101,9 +101,7 @@ def _range(index: int) -> str:
 
 def _affix_part(affixes: Affixes) -> str:
     counts = sorted(affixes.counts.items(), key=lambda item: (-item[1][0], item[0]))
-    names = dict.fromkeys(
-        f"{affix.text}-" if affix.place == "prefix" else f"-{affix.text}" for affix, _ in counts
-    )
+    names = dict.fromkeys(_shown(affix) for affix, _ in counts)
     named = ", ".join(list(names)[:_NAMED_AFFIXES])
     gain = ""
     if affixes.f1:
@@ -124,3 +122,9 @@ def write_on_card(folder: Path, calibration: Calibration | None, affixes: Affixe
     if path.is_file():
         card = path.read_text(encoding="utf-8", errors="replace")
         write_text_atomically(path, with_confidence(card, calibration, affixes))
+
+
+def _shown(affix: Affix) -> str:
+    if affix.text == MUTATION:
+        return "point mutations such as K38E"
+    return f"{affix.text}-" if affix.place == "prefix" else f"-{affix.text}"

@@ -24,11 +24,13 @@ from ner_engine.registry import catalogue
 from ner_engine.registry.cards import RunRecord, card, licence_in
 from ner_engine.registry.catalogue import Checkpoint
 from ner_engine.registry.recipes import FILL_MASK, Recipe
+from ner_engine.registry.tasks import TASKS
 from ner_engine.schema import Document
 from ner_engine.split import Split
 from ner_engine.training.augment import augment_documents
 from ner_engine.training.data import ExampleTexts, data_hash, read_examples, with_labels
 from ner_engine.training.events import Emit, discard, never
+from ner_engine.training.finishing import Finish, finish
 from ner_engine.training.network import TaggerNetwork
 from ner_engine.training.phase import Phase
 from ner_engine.training.processes import processes
@@ -129,14 +131,18 @@ class _Run:
         if not phase.fit(resume=resume, start=left_out):
             return False
         phase.average_with(self._base)
-        scores = self._scores(phase) if processes().is_main_process else {}
-        phase.store(card(self._record(phase, scores)))
+        scores, finished = {}, Finish()
+        if processes().is_main_process:
+            scores = self._scores(phase)
+            finished = self._finish(phase)
+        phase.store(card(self._record(phase, scores)), finished)
         self._emit(
             {
                 "event": "done",
                 "out": str(self._out / "model"),
                 "weights_of_steps": phase.weights_of,
                 "scores": scores,
+                "calibration": finished.sentence,
             }
         )
         return True
@@ -175,6 +181,12 @@ class _Run:
             for split in held_out
             if self._texts.splits[split]
         }
+
+    def _finish(self, phase: Phase) -> Finish:
+        facts = json.loads((self._out / "run.json").read_text(encoding="utf-8"))
+        data = f"the data with SHA-256 {facts['data'][:12]}"
+        tagger = phase.model.tagger()
+        return finish(tagger, self._texts.splits, TASKS[self._recipe.task], data=data)
 
     def _record(self, phase: Phase, scores: Mapping[str, Mapping[str, Any]]) -> RunRecord:
         recipe, base = self._recipe, self._base.name

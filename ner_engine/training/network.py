@@ -81,6 +81,10 @@ class TaggerNetwork:
         evaluation = evaluate(tagger, documents, TASKS[recipe.task], watch=watch)
         return dataclasses.replace(evaluation, loss=backend.loss)
 
+    def tagger(self) -> Tagger:
+        """Return a tagger with the current weights and raw scores."""
+        return Tagger("candidate", self._backend(), self.encoder, self.id2label)
+
     def _backend(self) -> Backend:
         config = self.network.config.to_dict()
         if torch.cuda.is_available():

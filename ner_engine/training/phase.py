@@ -17,6 +17,7 @@ from ner_engine.scoring.comparison import Counts, counts_of
 from ner_engine.split import Split
 from ner_engine.training.events import Emit
 from ner_engine.training.examples import IGNORED, Examples
+from ner_engine.training.finishing import Finish
 from ner_engine.training.folds import paper_of
 from ner_engine.training.kept_weights import KeptWeights
 from ner_engine.training.loop import Loop
@@ -110,10 +111,10 @@ class Phase:
         )
         self.emit({"event": "blend", **self.blend.as_json()})
 
-    def store(self, card: str) -> None:
-        """Write the model with its card, and delete the checkpoints."""
+    def store(self, card: str, finish: Finish | None = None) -> None:
+        """Write the model with its card and ``finish``, and delete the checkpoints."""
         if processes().is_main_process:
-            store_model(self._out, self.model.save, card)
+            store_model(self._out, self.model.save, card, finish)
         processes().wait_for_everyone()
 
     def _evaluate(self) -> Evaluation | None:

@@ -10,7 +10,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from ner_engine.errors import TrainingError
 from ner_engine.files import atomic_file, atomic_path, write_text_atomically
@@ -65,11 +65,21 @@ def step_of(checkpoint: Path) -> int:
     return int(checkpoint.name.rpartition("-")[2])
 
 
-def store_model(out: Path, save: Callable[[Path], None], card: str) -> None:
-    """Write ``out/model`` with its card in one rename, and delete the checkpoints."""
+class Finishing(Protocol):
+    """Further files of a model, written when its weights and its card are there."""
+
+    def write(self, folder: Path) -> None: ...
+
+
+def store_model(
+    out: Path, save: Callable[[Path], None], card: str, finish: Finishing | None = None
+) -> None:
+    """Write ``out/model`` with its card and ``finish`` in one rename; delete the checkpoints."""
     with atomic_path(out / "model") as part:
         save(part)
         (part / "README.md").write_text(card, encoding="utf-8")
+        if finish is not None:
+            finish.write(part)
     for folder in ("checkpoints", "augmented"):
         shutil.rmtree(out / folder, ignore_errors=True)
 

@@ -11,8 +11,10 @@ from annotator.common.errors import UserError
 from annotator.learning.models import ModelVersion
 from ner_engine.errors import TrainingError, UnsafeModelError
 from ner_engine.files import sha256_of_named
-from ner_engine.registry import catalogue
+from ner_engine.registry import affixes, catalogue, confidence
+from ner_engine.registry.affixes import Affixes, read_affixes
 from ner_engine.registry.catalogue import Checkpoint
+from ner_engine.registry.confidence import Calibration, read_calibration
 from ner_engine.registry.known_models import known_model
 from ner_engine.registry.tasks import task_of
 
@@ -28,7 +30,8 @@ class CheckpointFacts:
 
     ``task`` is a name in ``ner_engine.registry.tasks``; ``n_bytes`` is about the memory it needs;
     ``is_packed`` says whether other programs can read its weights only once they are unpacked.
-    ``sha256`` covers everything that decides its predictions: weights, config and tokenizer.
+    ``sha256`` covers everything that decides its predictions: weights, config and tokenizer. Files
+    that correct them afterwards (calibration, affixes, int8 scales) are not part of it.
     """
 
     name: str
@@ -58,6 +61,29 @@ def inspect_model(name_or_dir: str | Path) -> CheckpointFacts:
         is_packed=is_packed,
         sha256=_sha256(files),
     )
+
+
+def calibration_of(model: ModelVersion) -> Calibration | None:
+    """Return the calibration of the confidence of ``model``, or None if it has none.
+
+    Raises as ``inspect_model``, and ``UnsafeModelError`` if the file cannot be trusted.
+    """
+    folder = inspect_model(model.path).folder
+    return read_calibration(model.name, folder)
+
+
+def affixes_of(model: ModelVersion) -> Affixes | None:
+    """Return the affixes that come with ``model``, or None; raises as ``calibration_of``."""
+    return read_affixes(model.name, inspect_model(model.path).folder)
+
+
+def correction_stamps(folder: Path) -> tuple[int, ...]:
+    """Return the times (ns) of the calibration and the affixes in a model folder, 0 if missing.
+
+    Neither is part of a model's ``sha256``: a registered model can be calibrated again.
+    """
+    paths = [folder / name for name in (confidence.FILE, affixes.FILE)]
+    return tuple(path.stat().st_mtime_ns if path.is_file() else 0 for path in paths)
 
 
 def verify_model(model: ModelVersion) -> CheckpointFacts:

@@ -16,13 +16,21 @@ from annotator.learning import engine
 from annotator.learning.models import (
     ModelVersion,
 )
+from annotator.learning.tagging.checkpoints import calibration_of, verify_model
 from annotator.learning.tagging.services import (
     register_model,
 )
+from ner_engine.registry import confidence
+from ner_engine.registry.checkpoint_files import weights_sha256
+from ner_engine.registry.confidence import Calibration, FittedOn, write_calibration
+from ner_engine.registry.steps import Steps
+from ner_engine.schema import Segment
+from ner_engine.scoring.platt import Platt
 
 pytestmark = pytest.mark.django_db
 
 Models = dict[str, ModelVersion]
+TEXT = "HeLa cells were treated with rapamycin. (A) Western blot of p53 in HeLa cells."
 
 
 def test_models_stay_loaded_up_to_a_limit_and_while_needed(
@@ -52,6 +60,55 @@ def test_models_stay_loaded_up_to_a_limit_and_while_needed(
     assert tag(["entities"]) == ["tiny"]
     assert tag(["panels"]) == ["panels"]
     assert tag(["entities"]) == ["tiny"]
+
+
+def test_a_model_calibrated_again_is_loaded_again(
+    all_steps: Models, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "_taggers", engine._Taggers())
+    model = all_steps["entities"]
+    folder = Path(model.path)
+
+    def scores() -> list[float | None]:
+        (tagged,) = engine.tag({"entities": model}, [TEXT], [()])
+        return [span.score for span in tagged.spans]
+
+    raw = scores()
+    calibration = Calibration(
+        weights_sha256(folder), FittedOn("papers", "", 3, 9, 90), Platt(0.5, -0.5)
+    )
+    write_calibration(folder, calibration)
+    try:
+        calibrated = scores()
+        found = calibration_of(model)
+    finally:
+        (folder / confidence.FILE).unlink()
+    assert raw
+    assert calibrated != raw
+    assert found == calibration
+
+
+def test_a_calibration_leaves_the_registration_valid(all_steps: Models) -> None:
+    model = all_steps["entities"]
+    folder = Path(model.path)
+    calibration = Calibration(
+        weights_sha256(folder), FittedOn("papers", "", 3, 9, 90), Platt(0.5, -0.5)
+    )
+    write_calibration(folder, calibration)
+    try:
+        assert verify_model(model).sha256 == model.weights_sha256
+    finally:
+        (folder / confidence.FILE).unlink()
+
+
+def test_steps_run_behind_the_door(all_steps: Models, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "_taggers", engine._Taggers())
+    panels = [Segment(TEXT.index("(A)"), len(TEXT))]
+    models = {"entities": all_steps["entities"]}
+    (everything,) = engine.tag(models, [TEXT], [panels])
+    (inside,) = engine.tag(models, [TEXT], [panels], steps=Steps(from_first_panel=True))
+    assert everything.spans[0].start < panels[0].start
+    assert list(inside.spans) == [s for s in everything.spans if s.start >= panels[0].start]
 
 
 # Commands of child processes
