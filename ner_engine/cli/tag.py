@@ -153,7 +153,7 @@ def _tag_function(args: argparse.Namespace, tagger: Tagger) -> TagDocuments:
     ) -> list[tuple[Sequence[Segment], Sequence[Span]]]:
         texts = [document.text for document in documents]
         segments = [document.segments for document in documents]
-        papers = [document.doi for document in documents]
+        papers = [document.group for document in documents]
         results = pipeline.run(texts, segments, papers=papers, scores=scores)
         return [(result.segments, result.spans) for result in results]
 

@@ -166,3 +166,17 @@ def test_an_unknown_step_is_refused(
     code = main(["tag", "--model", str(model), "--in", str(gold), "--steps", "magic"])
     assert code == ExitCode.FAILED
     assert "there is no step magic" in capsys.readouterr().err
+
+
+def test_steps_of_the_command_correct_what_is_written(
+    model: Path, data: Path, tmp_path: Path
+) -> None:
+    main(["affixes", "--model", str(model), "--data", str(data)])
+    surfaces = {}
+    for steps in ("from-first-panel", "from-first-panel,affixes"):
+        out = tmp_path / f"{steps}.jsonl"
+        arguments = ["--model", str(model), "--in", str(data / "eval.jsonl"), "--out", str(out)]
+        assert main(["tag", *arguments, "--steps", steps]) == ExitCode.SUCCESS
+        rows = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
+        surfaces[steps] = sum(s["end"] - s["start"] for row in rows for s in row["spans"])
+    assert 0 < surfaces["from-first-panel,affixes"] < surfaces["from-first-panel"]
