@@ -131,9 +131,9 @@ class StartCanaryView(ProjectView):
     def post(self, request: Request, slug: str, model_id: int) -> Response:
         """Start a canary: the candidate pre-tags a fraction of the newly tagged legends."""
         model: ModelVersion = get_object_or_404(usable_models(self), pk=model_id)
-        share = self.fields(io.CanaryRequestSerializer)["share"]
+        fraction = self.fields(io.CanaryRequestSerializer)["fraction"]
         canary = start_canary(
-            project=self.project, model_version=model, share=share, actor=self.actor
+            project=self.project, model_version=model, fraction=fraction, actor=self.actor
         )
         return Response(
             io.CanarySerializer(report_on(canary).as_json()).data, status=status.HTTP_201_CREATED

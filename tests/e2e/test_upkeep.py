@@ -74,7 +74,7 @@ def work_on(
             state="accepted", accepted_at=timezone.now(), revision=3
         )
         is_new = legend.sha256 < canary.bound
-        source = canary.model_version.name if is_new else canary.beside.name
+        source = canary.model_version.name if is_new else canary.serving_model.name
         facts = {
             "n_actions": 2 + number % 4 + 3 * (not is_new),
             "seconds": 20.0 + number % 7 + 30 * (not is_new),
@@ -85,8 +85,8 @@ def work_on(
         for label in ("GENEPROD", "CELL", "EXP_ASSAY", "SUBCELLULAR"):
             counts = {
                 "accepted": 6,
-                "swept": 2,
-                "edge": number % 3,
+                "bulk_accepted": 2,
+                "boundaries_corrected": number % 3,
                 "relabelled": number % 2,
                 "rejected": 2 * (not is_new),
                 "left_out": 1,
@@ -106,13 +106,13 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_the_window(
 ) -> None:
     settings.HUB_TOKEN = "hf_none"
     project = run.project
-    canary = start_canary(project=project, model_version=run.candidate, share=0.4, actor=admin)
+    canary = start_canary(project=project, model_version=run.candidate, fraction=0.4, actor=admin)
     work_on(project, import_legends, canary)
     AutomaticTraining.objects.create(
         project=project,
         is_on=True,
         every_panels=200,
-        said="Not due yet: 3 panels were newly accepted so far.",
+        check_result="Not due yet: 3 panels were newly accepted so far.",
     )
     AutomaticRound.objects.create(
         project=project,
@@ -146,7 +146,7 @@ def test_a_canary_is_started_and_stopped_by_keyboard(
     page.keyboard.type("30")
     page.keyboard.press("Enter")
     expect(page.get_by_text("tags 30% of newly tagged legends")).to_be_visible()
-    assert Canary.objects.running().get().share == 0.3
+    assert Canary.objects.running().get().fraction == 0.3
     page.locator("#stop-canary").focus()
     page.keyboard.press("Enter")
     expect(page.get_by_text("stopped in")).to_be_visible()

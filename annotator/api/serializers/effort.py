@@ -16,8 +16,14 @@ class LabelTallySerializer(serializers.Serializer[Any]):
     name = serializers.CharField()
     suggested = serializers.IntegerField()
     accepted = serializers.IntegerField(help_text="Accepted unchanged.")
-    swept = serializers.IntegerField(help_text="Accepted entities that were bulk-accepted.")
-    edge = serializers.IntegerField(help_text="Entities whose boundaries were corrected.")
+    bulk_accepted = serializers.IntegerField(
+        help_text="Accepted entities that were accepted together with their legend."
+    )
+    boundaries_corrected = serializers.IntegerField(
+        help_text="Entities whose boundaries were corrected."
+    )
+    swept = serializers.IntegerField(help_text="Deprecated: use `bulk_accepted`.")
+    edge = serializers.IntegerField(help_text="Deprecated: use `boundaries_corrected`.")
     relabelled = serializers.IntegerField(
         help_text="Entities whose label was corrected; for roles, whose role was."
     )

@@ -12,10 +12,13 @@ from annotator.learning.models import Evaluation, ModelTask, ModelVersion, Promo
 
 class EvaluationSerializer(serializers.ModelSerializer[Evaluation]):
     snapshot = serializers.IntegerField(source="snapshot.number", read_only=True)
+    side = serializers.CharField(
+        source="split", read_only=True, help_text="Deprecated: use `split`."
+    )
 
     class Meta:
         model = Evaluation
-        fields = ["snapshot", "side", "micro_f1", "scores", "created_at"]
+        fields = ["snapshot", "split", "side", "micro_f1", "scores", "created_at"]
         read_only_fields = fields
 
 
@@ -106,9 +109,22 @@ class JudgeRequestSerializer(serializers.Serializer[Any]):
 
 
 class CanaryRequestSerializer(serializers.Serializer[Any]):
-    share = serializers.FloatField(
-        min_value=0, max_value=1, help_text="Fraction (0-1) of newly tagged legends."
+    fraction = serializers.FloatField(
+        required=False,
+        min_value=0,
+        max_value=1,
+        help_text="Fraction (0-1) of newly tagged legends. Required without `share`.",
     )
+    share = serializers.FloatField(
+        required=False, min_value=0, max_value=1, help_text="Deprecated: use `fraction`."
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Return the fraction under its new name."""
+        fraction = attrs.get("fraction", attrs.get("share"))
+        if fraction is None:
+            raise serializers.ValidationError({"fraction": "This field is required."})
+        return {"fraction": fraction}
 
 
 class CanaryComparedSerializer(serializers.Serializer[Any]):
@@ -130,7 +146,8 @@ class CanarySerializer(serializers.Serializer[Any]):
 
     candidate = serializers.CharField()
     serving = serializers.CharField()
-    share = serializers.FloatField()
+    fraction = serializers.FloatField(help_text="Fraction (0-1) of newly tagged legends.")
+    share = serializers.FloatField(help_text="Deprecated: use `fraction`.")
     started_at = serializers.DateTimeField()
     stopped_at = serializers.DateTimeField(allow_null=True)
     n_candidate = serializers.IntegerField(help_text="Accepted legends that the candidate tagged.")

@@ -194,6 +194,14 @@ class AutomaticTrainingSerializer(serializers.Serializer[Any]):
     every_days = serializers.IntegerField(source="settings.every_days", allow_null=True)
     recipe = serializers.CharField(source="settings.recipe")
     hyperparameters = serializers.DictField(source="settings.hyperparameters")
-    said = serializers.CharField(source="settings.said")
-    looked_at = serializers.DateTimeField(source="settings.looked_at", allow_null=True)
+    check_result = serializers.CharField(
+        source="settings.check_result", help_text="A sentence about the last check."
+    )
+    checked_at = serializers.DateTimeField(source="settings.checked_at", allow_null=True)
+    said = serializers.CharField(
+        source="settings.check_result", help_text="Deprecated: use `check_result`."
+    )
+    looked_at = serializers.DateTimeField(
+        source="settings.checked_at", allow_null=True, help_text="Deprecated: use `checked_at`."
+    )
     rounds = AutomaticRoundSerializer(many=True)

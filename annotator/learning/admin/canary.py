@@ -26,7 +26,7 @@ def start_canary(model_admin: ProjectRowsAdmin, request: HttpRequest, pk: int) -
     started = canary.start_canary(
         project=project,
         model_version=model,
-        share=_fraction(request.POST.get("percent")),
+        fraction=_fraction(request.POST.get("percent")),
         actor=signed_in(request),
     )
     messages.success(

@@ -38,7 +38,7 @@ def _summary(request: HttpRequest, project: Project) -> dict[str, Any]:
     if snapshot is not None:
         n_new = accepted.filter(accepted_at__gt=snapshot.created_at).count()
     evaluations = Evaluation.objects.filter(
-        model_version=serving, snapshot__project=project, side=TEST
+        model_version=serving, snapshot__project=project, split=TEST
     )
     return {
         "project": project,

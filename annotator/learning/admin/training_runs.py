@@ -84,7 +84,7 @@ class TrainingRunAdmin(SnapshotRowColumns, ProjectRowsAdmin):
         if run.candidate is None:
             return "–"
         evaluation = Evaluation.objects.filter(
-            model_version=run.candidate, snapshot=run.snapshot, side=TEST
+            model_version=run.candidate, snapshot=run.snapshot, split=TEST
         ).first()
         return f"{evaluation.micro_f1:.3f}" if evaluation else "–"
 

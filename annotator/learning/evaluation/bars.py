@@ -15,7 +15,7 @@ _WORDS_AT, _FIRST_BAR_AT, _SECOND_BAR_AT = 13, 20, 32
 #: The outcomes of suggestions in the order of the bars: column of ``LabelTally``, and its words.
 OUTCOMES: Final = (
     ("accepted", "accepted"),
-    ("edge", "other boundaries"),
+    ("boundaries_corrected", "other boundaries"),
     ("relabelled", "another label"),
     ("rejected", "rejected"),
     ("left_out", "below the threshold"),
@@ -123,7 +123,7 @@ def _summary_of_outcomes(total: LabelTally) -> str:
 def _pieces(row: LabelTally) -> Iterator[Piece]:
     at = 0.0
     for column, _ in OUTCOMES:
-        width = row.share(column)
+        width = row.percent_of(column)
         if width:
             yield Piece(_css_class(column), round(at, 2), width)
             at += width

@@ -13,7 +13,7 @@ from annotator.learning.models import Evaluation
 from ner_engine.scoring.comparison import NOTHING, Counts, Difference, paired_bootstrap, worse_texts
 
 #: The kinds of wrong boundaries, as ``errors_of`` names them.
-EDGES: Final = ("begins", "ends", "both")
+BOUNDARIES: Final = ("begins", "ends", "both")
 #: The lengths to which pages cut long lists.
 SHOWN_STRINGS: Final = 15
 SHOWN_LEGENDS: Final = 20
@@ -76,16 +76,16 @@ class WorseLegend:
 class Details:
     """The details of a comparison; what needs both models is None or empty without both.
 
-    ``confusion`` has a row for each gold label, "" standing for no entity, with a cell for each
-    of ``labels`` and one for missed entities. ``edges`` has a row for each label with a cell for
-    each of ``EDGES``. ``milliseconds`` is the mean time to tag a legend, of the candidate and of
-    the current model.
+    ``confusion`` has a row for each gold label, "" standing for no entity, with a cell for each of
+    ``labels`` and one for missed entities. ``boundaries`` has a row for each label with a cell for
+    each of ``BOUNDARIES``. ``milliseconds`` is the mean time to tag a legend, of the candidate and
+    of the current model.
     """
 
     difference: Difference | None
     labels: Sequence[str]
     confusion: Sequence[tuple[str, Sequence[Cell]]]
-    edges: Sequence[tuple[str, Sequence[Cell]]]
+    boundaries: Sequence[tuple[str, Sequence[Cell]]]
     missed: Sequence[CountedString]
     invented: Sequence[CountedString]
     worse: Sequence[WorseLegend]
@@ -143,7 +143,7 @@ def details_of(comparison: Comparison, project: Project) -> Details | None:
         difference=_difference(current, candidate) if current is not None else None,
         labels=labels,
         confusion=_confusion(current, candidate, labels),
-        edges=_edges(current, candidate, labels),
+        boundaries=_boundaries(current, candidate, labels),
         missed=_strings(candidate.missed, current.missed if current else None),
         invented=_strings(candidate.invented, current.invented if current else None),
         worse=_with_documents(project, worse[:SHOWN_LEGENDS]),
@@ -193,12 +193,12 @@ def _confusion(
     return rows
 
 
-def _edges(
+def _boundaries(
     current: Findings | None, candidate: Findings, labels: Sequence[str]
 ) -> list[tuple[str, list[Cell]]]:
-    of_current = current.edges if current is not None else None
+    of_current = current.boundaries if current is not None else None
     return [
-        (label, [_cell((label, edge), candidate.edges, of_current) for edge in EDGES])
+        (label, [_cell((label, each), candidate.boundaries, of_current) for each in BOUNDARIES])
         for label in labels
     ]
 

@@ -40,8 +40,8 @@ class LabelTally:
     label: str
     name: str
     accepted: int = 0
-    swept: int = 0
-    edge: int = 0
+    bulk_accepted: int = 0
+    boundaries_corrected: int = 0
     relabelled: int = 0
     rejected: int = 0
     left_out: int = 0
@@ -50,12 +50,8 @@ class LabelTally:
     @property
     def suggested(self) -> int:
         """The number of suggestions."""
-        return self.accepted + self.edge + self.relabelled + self.rejected + self.left_out
-
-    @property
-    def bulk_accepted(self) -> int:
-        """The number of suggestions accepted together with their legend."""
-        return self.swept
+        corrected = self.boundaries_corrected + self.relabelled
+        return self.accepted + corrected + self.rejected + self.left_out
 
     @property
     def accepted_percent(self) -> float | None:
@@ -63,14 +59,16 @@ class LabelTally:
         return round(100 * self.accepted / self.suggested, 1) if self.suggested else None
 
     def as_json(self) -> dict[str, Any]:
-        """Return the tally for programs."""
+        """Return the tally for programs, with the old names of two counts."""
         return {
             **asdict(self),
+            "swept": self.bulk_accepted,
+            "edge": self.boundaries_corrected,
             "suggested": self.suggested,
             "accepted_percent": self.accepted_percent,
         }
 
-    def share(self, column: str) -> float:
+    def percent_of(self, column: str) -> float:
         """Return a column as a percentage of all suggestions and added entities."""
         total = max(1, self.suggested + self.added)
         return round(100 * float(getattr(self, column)) / total, 2)
@@ -100,13 +98,13 @@ class Work:
     def of(cls, efforts: Sequence[tuple[int, float | None]]) -> Work:
         """Return the effort from (actions, seconds) of each legend."""
         timed = [seconds for _, seconds in efforts if seconds is not None]
-        return cls(
-            n_legends=len(efforts),
-            actions=round(fmean(n for n, _ in efforts), 2) if efforts else None,
-            n_timed=len(timed),
-            seconds=round(fmean(timed), 1) if timed else None,
-            median_seconds=round(median(timed), 1) if timed else None,
-        )
+        actions = mean_seconds = median_seconds = None
+        if efforts:
+            actions = round(fmean(n for n, _ in efforts), 2)
+        if timed:
+            mean_seconds = round(fmean(timed), 1)
+            median_seconds = round(median(timed), 1)
+        return cls(len(efforts), actions, len(timed), mean_seconds, median_seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,9 +207,11 @@ def _sums(efforts: QuerySet[LegendEffort]) -> Iterable[Mapping[str, Any]]:
 
 def _tally(row: Mapping[str, Any], names: Mapping[str, str]) -> LabelTally:
     code = row["label"]
-    fallback = "panel starts" if code == PANEL_START else code.replace("_", " ").lower()
+    name = names.get(code, code.replace("_", " ").lower())
+    if code == PANEL_START:
+        name = "panel starts"
     counts = {column: row[f"n_{column}"] for column in COUNTS}
-    return LabelTally(code, names.get(code, fallback), **counts)
+    return LabelTally(code, name, **counts)
 
 
 def _works(project: Project) -> dict[str, Work]:

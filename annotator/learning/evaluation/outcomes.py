@@ -1,4 +1,4 @@
-"""What curators did with the suggestions of one legend, counted by task, source and label."""
+"""The outcomes of the suggestions of one legend, counted by task, source and label."""
 
 from __future__ import annotations
 
@@ -14,7 +14,15 @@ from annotator.review.queue.estimates import Row, matched
 #: The label of the start of a panel, as models of panels name it.
 PANEL_START: Final = "PANEL_START"
 #: The columns of ``LabelEffort`` that hold counts.
-COUNTS: Final = ("accepted", "swept", "edge", "relabelled", "rejected", "left_out", "added")
+COUNTS: Final = (
+    "accepted",
+    "bulk_accepted",
+    "boundaries_corrected",
+    "relabelled",
+    "rejected",
+    "left_out",
+    "added",
+)
 
 #: (task, source, label) -> column of ``LabelEffort`` -> count.
 Outcomes = dict[tuple[str, str, str], dict[str, int]]
@@ -52,7 +60,7 @@ def outcomes_of(
     for row, decision in pairs:
         counts = outcomes[ModelTask.ENTITIES, origin.source, row.label]
         counts[_outcome(row, decision, rejected.get(row.key))] += 1
-        counts["swept"] += decision is not None and _is_bulk_accepted(row, decision)
+        counts["bulk_accepted"] += decision is not None and _is_bulk_accepted(row, decision)
         task = role_tasks.get(row.label, "")
         if decision is not None and decision.label == row.label and task in origin.steps:
             _count_role(outcomes, task, origin.steps[task], row, decision)
@@ -70,7 +78,7 @@ def _outcome(row: Row, decision: Row | None, rejection: Row | None) -> str:
         return "rejected"
     if decision.label != row.label:
         return "relabelled"
-    return "accepted" if decision.has_range_of(row) else "edge"
+    return "accepted" if decision.has_range_of(row) else "boundaries_corrected"
 
 
 def _is_bulk_accepted(row: Row, decision: Row) -> bool:
@@ -87,7 +95,7 @@ def _count_role(outcomes: Outcomes, task: str, source: str, row: Row, decision: 
     counts = outcomes[task, source, row.role]
     if row.role == decision.role:
         counts["accepted"] += 1
-        counts["swept"] += decision.decision == DecisionKind.BULK_ACCEPTED
+        counts["bulk_accepted"] += decision.decision == DecisionKind.BULK_ACCEPTED
     elif decision.role:
         counts["relabelled"] += 1
     else:
@@ -102,6 +110,6 @@ def _count_panels(outcomes: Outcomes, origin: Suggested) -> None:
     for start, source in origin.panels:
         counts = outcomes[ModelTask.PANELS, source, PANEL_START]
         counts["accepted" if start in decided else "rejected"] += 1
-        counts["swept"] += origin.is_untouched and start in decided
+        counts["bulk_accepted"] += origin.is_untouched and start in decided
     first_source = origin.panels[0][1]
     outcomes[ModelTask.PANELS, first_source, PANEL_START]["added"] += len(decided - suggested)

@@ -50,7 +50,7 @@ class Recorder:
     _labels: dict[str, int] = field(default_factory=dict)
     _texts: list[list[Any]] = field(default_factory=list)
     _confusion: Counter[tuple[str, str]] = field(default_factory=Counter)
-    _edges: Counter[tuple[str, str]] = field(default_factory=Counter)
+    _boundaries: Counter[tuple[str, str]] = field(default_factory=Counter)
     _missed: Counter[tuple[str, str]] = field(default_factory=Counter)
     _invented: Counter[tuple[str, str]] = field(default_factory=Counter)
 
@@ -71,7 +71,7 @@ class Recorder:
         self._partial += partial_scores([gold], [predicted])
         errors = errors_of([document.text], [gold], [predicted])
         self._confusion.update(errors.confusion)
-        self._edges.update(errors.boundaries)
+        self._boundaries.update(errors.boundaries)
         _add_strings(self._missed, errors.missed)
         _add_strings(self._invented, errors.invented)
 
@@ -99,7 +99,7 @@ class Recorder:
             "labels": list(self._labels),
             "texts": self._texts,
             "confusion": _lines(self._confusion),
-            "edges": _lines(self._edges),
+            "edges": _lines(self._boundaries),
             "missed": _lines(self._missed)[:KEPT_STRINGS],
             "invented": _lines(self._invented)[:KEPT_STRINGS],
         }
@@ -141,13 +141,13 @@ class EvaluatedText:
 class Findings:
     """The stored counts of an evaluation.
 
-    The pairs are (gold label, predicted label) in ``confusion``, (label, boundary) in ``edges``,
-    and (label, string) in ``missed`` and ``invented``.
+    The pairs are (gold label, predicted label) in ``confusion``, (label, boundary) in
+    ``boundaries``, and (label, string) in ``missed`` and ``invented``.
     """
 
     texts: Sequence[EvaluatedText]
     confusion: Pairs
-    edges: Pairs
+    boundaries: Pairs
     missed: Pairs
     invented: Pairs
 
@@ -160,7 +160,7 @@ class Findings:
         return cls(
             _stored_texts(stored),
             confusion=_stored_pairs(stored, "confusion"),
-            edges=_stored_pairs(stored, "edges"),
+            boundaries=_stored_pairs(stored, "edges"),
             missed=_stored_pairs(stored, "missed"),
             invented=_stored_pairs(stored, "invented"),
         )

@@ -78,7 +78,7 @@ def compare(run: TrainingRun, *, stage: Stage | None = None) -> Comparison | Non
 
 def _evaluation_of(run: TrainingRun, model: ModelVersion) -> Evaluation | None:
     return (
-        Evaluation.objects.filter(model_version=model, snapshot=run.snapshot, side=TEST)
+        Evaluation.objects.filter(model_version=model, snapshot=run.snapshot, split=TEST)
         .select_related("model_version")
         .first()
     )
@@ -106,7 +106,7 @@ def evaluate_model(model: ModelVersion, snapshot: Snapshot, job: JobRun) -> Eval
     An evaluation that was stored with its details is not repeated.
     """
     stored = Evaluation.objects.filter(
-        model_version__name=model.name, snapshot=snapshot, side=TEST, findings__form=FORM
+        model_version__name=model.name, snapshot=snapshot, split=TEST, findings__form=FORM
     ).first()
     if stored is not None:
         return stored
@@ -124,7 +124,7 @@ def evaluate_model(model: ModelVersion, snapshot: Snapshot, job: JobRun) -> Eval
     return Evaluation(
         model_version=model,
         snapshot=snapshot,
-        side=TEST,
+        split=TEST,
         scores=scores | {"partial": recorder.partial},
         findings=recorder.findings(),
         micro_f1=scores["micro"]["f1"],
@@ -139,7 +139,7 @@ def save_evaluation(evaluation: Evaluation) -> None:
     row, _ = Evaluation.objects.update_or_create(
         model_version=evaluation.model_version,
         snapshot=evaluation.snapshot,
-        side=evaluation.side,
+        split=evaluation.split,
         defaults={
             "scores": evaluation.scores,
             "findings": evaluation.findings,

@@ -16,8 +16,8 @@ class AutomaticTraining(models.Model):
     """When a project trains automatically; never without a row that ``is_on``.
 
     It trains after ``every_panels`` newly accepted panels, or after ``every_days`` if any were
-    accepted, whichever comes first. ``looked_at`` is when a worker last checked, ``said`` the
-    sentence about that check.
+    accepted, whichever comes first. A worker last checked at ``checked_at``; ``check_result`` is a
+    sentence on what it found or did.
     """
 
     project = models.OneToOneField(
@@ -32,8 +32,8 @@ class AutomaticTraining(models.Model):
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
     changed_at = models.DateTimeField(auto_now=True)
-    looked_at = models.DateTimeField(null=True, blank=True)
-    said = models.TextField(blank=True)
+    checked_at = models.DateTimeField(null=True, blank=True)
+    check_result = models.TextField(blank=True)
 
     class Meta:
         constraints = [
@@ -58,7 +58,7 @@ class AutomaticTraining(models.Model):
 
 
 class RoundState(State):
-    """How far an automatic training run is."""
+    """The state of an automatic training run."""
 
     FREEZING = "freezing", Badge.BUSY, "freezing a snapshot"
     TRAINING = "training", Badge.BUSY, "training"

@@ -19,17 +19,17 @@ class CanaryQuerySet(models.QuerySet["Canary"]):
 
 
 class Canary(models.Model):
-    """A candidate that tags a fraction (``share``, 0-1) of a project's new legends.
+    """A candidate that tags a ``fraction`` (0-1) of a project's new legends.
 
-    It is compared with the serving model, ``beside``.
+    It is compared with ``serving_model``, which tags the others.
     """
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="canaries")
     model_version = models.ForeignKey(
         ModelVersion, on_delete=models.PROTECT, related_name="canaries"
     )
-    beside = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="+")
-    share = models.FloatField()
+    serving_model = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="+")
+    fraction = models.FloatField()
     started_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
@@ -51,7 +51,7 @@ class Canary(models.Model):
                 name="one_running_canary_in_a_project",
             ),
             models.CheckConstraint(
-                condition=Q(share__gt=0, share__lt=1), name="canary_share_between_0_and_1"
+                condition=Q(fraction__gt=0, fraction__lt=1), name="canary_fraction_between_0_and_1"
             ),
         ]
 
@@ -61,9 +61,9 @@ class Canary(models.Model):
     @property
     def percent(self) -> str:
         """The fraction as a percentage."""
-        return f"{100 * self.share:.6g}"
+        return f"{100 * self.fraction:.6g}"
 
     @property
     def bound(self) -> str:
         """The hash below which a text is the candidate's; a larger fraction adds texts."""
-        return f"{int(self.share * 16**_BOUND_DIGITS):0{_BOUND_DIGITS}x}"
+        return f"{int(self.fraction * 16**_BOUND_DIGITS):0{_BOUND_DIGITS}x}"

@@ -10,12 +10,11 @@ from annotator.learning.models.model_versions import ModelTask
 
 
 class LegendEffort(models.Model):
-    """What it took to accept a legend, counted from its log (see ``learning.effort``); it holds for
-    this ``revision`` of the legend alone.
+    """The effort of accepting one ``revision`` of a legend (see ``evaluation.effort_counting``).
 
-    ``source`` is what suggested its entities (a model version's name), empty where it was decided
-    without seeing any suggestion. ``n_actions`` counts what people did to it, ``seconds`` the time
-    that took, None where the log does not tell when they began.
+    ``source`` names the model or file that suggested the entities; it is empty for a legend that
+    was decided without suggestions. ``n_actions`` counts what people did, and ``seconds`` is the
+    time they took, None if the log does not show when they began.
     """
 
     document = models.OneToOneField(Document, on_delete=models.CASCADE, related_name="effort")
@@ -38,12 +37,12 @@ class LegendEffort(models.Model):
 
 
 class LabelEffort(models.Model):
-    """What became of one source's suggestions of one label in one legend.
+    """The outcomes of one source's suggestions of one label in one legend.
 
-    ``label`` is that of the suggestion, of an ``added`` entity its own. ``accepted`` as they were,
-    of these ``swept`` without a look; ``edge``: corrected in extent, ``relabelled``: in label or
-    role; ``rejected`` by a person, ``left_out`` below the threshold without a look; ``added`` by
-    hand.
+    ``label`` is the suggestion's, or that of an entity ``added`` by hand. ``accepted`` counts
+    unchanged suggestions; ``bulk_accepted`` of them were accepted together with the legend.
+    ``boundaries_corrected`` and ``relabelled`` (another label or role) were corrected. A person
+    ``rejected`` some; those ``left_out`` lay below the threshold when the legend was accepted.
     """
 
     legend = models.ForeignKey(LegendEffort, on_delete=models.CASCADE, related_name="labels")
@@ -51,8 +50,8 @@ class LabelEffort(models.Model):
     source = models.CharField(max_length=200)
     label = models.CharField(max_length=50)
     accepted = models.PositiveIntegerField(default=0)
-    swept = models.PositiveIntegerField(default=0)
-    edge = models.PositiveIntegerField(default=0)
+    bulk_accepted = models.PositiveIntegerField(default=0)
+    boundaries_corrected = models.PositiveIntegerField(default=0)
     relabelled = models.PositiveIntegerField(default=0)
     rejected = models.PositiveIntegerField(default=0)
     left_out = models.PositiveIntegerField(default=0)
@@ -64,7 +63,8 @@ class LabelEffort(models.Model):
                 fields=["legend", "task", "source", "label"], name="label_effort_once_in_a_legend"
             ),
             models.CheckConstraint(
-                condition=Q(swept__lte=models.F("accepted")), name="swept_are_among_the_accepted"
+                condition=Q(bulk_accepted__lte=models.F("accepted")),
+                name="bulk_accepted_are_among_the_accepted",
             ),
         ]
 

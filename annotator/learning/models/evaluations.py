@@ -10,24 +10,24 @@ from annotator.learning.models.model_versions import ModelVersion
 
 
 class EvaluationManager(models.Manager["Evaluation"]):
-    """Loads ``findings`` only when they are used: they have a line a text, and lists need none."""
+    """Leaves out ``findings`` until they are used, because they have a line for each text."""
 
     def get_queryset(self) -> models.QuerySet[Evaluation]:
         return super().get_queryset().defer("findings")
 
 
 class Evaluation(models.Model):
-    """The scores of one model on the held-out papers of one snapshot.
+    """The scores of one model on one ``split`` of a snapshot: so far, on its held-out papers.
 
-    ``scores`` are those of ``ner_engine.inference.evaluation``, and ``partial`` ones. ``findings``
-    are the counts and errors of each text (see ``evaluation.recorder``), {} if none were stored.
+    ``scores`` are read as ``StoredScores``. ``findings`` are the counts and errors of each text
+    (see ``evaluation.recorder``), {} if none were stored.
     """
 
     model_version = models.ForeignKey(
         ModelVersion, on_delete=models.CASCADE, related_name="evaluations"
     )
     snapshot = models.ForeignKey(Snapshot, on_delete=models.CASCADE, related_name="evaluations")
-    side = models.CharField(max_length=10, default="test")
+    split = models.CharField(max_length=10, default="test")
     scores = models.JSONField(default=dict)
     findings = models.JSONField(default=dict)
     micro_f1 = models.FloatField()
@@ -40,8 +40,8 @@ class Evaluation(models.Model):
         ordering = ["-id"]
         constraints = [
             models.UniqueConstraint(
-                fields=["model_version", "snapshot", "side"],
-                name="one_evaluation_of_a_model_on_a_snapshot_side",
+                fields=["model_version", "snapshot", "split"],
+                name="one_evaluation_of_a_model_on_a_split",
             ),
             models.CheckConstraint(
                 condition=Q(micro_f1__gte=0.0, micro_f1__lte=1.0), name="f1_between_0_and_1"

@@ -23,7 +23,7 @@ class SeriesKind(models.TextChoices):
 
 
 class SeriesState(State):
-    """How far a training series is, as its job and its result say."""
+    """The state of a training series, from its job and its result."""
 
     WAITING = "waiting", Badge.NEUTRAL, "waiting"
     RUNNING = "running", Badge.BUSY, "running"
@@ -52,11 +52,11 @@ _STATE_OF_JOB = {
 
 
 class TrainingSeries(models.Model):
-    """Several short trainings from ``base`` on a snapshot; none of their models is registered.
+    """Several short training runs from ``base`` on a snapshot; their models are not registered.
 
-    ``options`` are what the kind asks for (see ``learning.series``), ``result`` what came of it, {}
-    before. How far it is, and how it ended, its job says. The folder holds what is finished, so
-    that another job goes on from there.
+    ``options`` are those of the kind (see ``training.series``). ``result`` is the engine's (see
+    ``stored``), {} before the end. The state follows the job. ``folder`` holds the finished
+    trainings, so that another job can resume the series.
     """
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="training_series")

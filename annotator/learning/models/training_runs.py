@@ -15,7 +15,7 @@ from annotator.learning.models.model_versions import ModelTask, ModelVersion
 
 
 class RunState(State):
-    """How far a training run is."""
+    """The state of a training run."""
 
     QUEUED = "queued", Badge.NEUTRAL, "waiting"
     TRAINING = "training", Badge.BUSY, "training"
@@ -48,11 +48,10 @@ class TrainingRunQuerySet(StatefulQuerySet["TrainingRun"]):
 
 
 class TrainingRun(models.Model):
-    """One fine-tuning of ``base`` on a snapshot by a recipe, which says the ``task`` of the model
-    that comes out.
+    """One fine-tuning of ``base`` on a snapshot by a recipe, for the recipe's ``task``.
 
-    Its folder holds the checkpoints, the log and ``events.jsonl``, a line a step. ``reason`` says
-    why it was started where no person did.
+    ``folder`` holds the checkpoints, the log and ``events.jsonl``, a line a step. ``progress`` are
+    the latest figures (see ``RunProgress``). ``reason`` is the trigger of an automatic run.
     """
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="training_runs")
@@ -97,7 +96,7 @@ class TrainingRun(models.Model):
 
     @property
     def candidate_name(self) -> str:
-        """What the model that this run makes is called."""
+        """The name of the model that this run makes."""
         return f"{self.project.slug}-run-{self.pk}"
 
     @property

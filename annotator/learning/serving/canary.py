@@ -17,21 +17,21 @@ from annotator.learning.tagging.services import lineup_of
 
 
 def start_canary(
-    *, project: Project, model_version: ModelVersion, share: float, actor: Actor
+    *, project: Project, model_version: ModelVersion, fraction: float, actor: Actor
 ) -> Canary:
-    """Let a candidate tag ``share`` (between 0 and 1) of the legends that are tagged from now on.
+    """Let a candidate tag a ``fraction`` (between 0 and 1) of the legends tagged from now on.
 
     The hash of a legend's text decides which model tags it, so the choice never changes. A canary
     need not pass the gate, because it does not become the serving model.
 
     Raises ``PermissionDenied``; ``UserError`` if the model could not be promoted, does not
-    predict entities or serves already, if the share is out of range, or while another canary
+    predict entities or serves already, if the fraction is out of range, or while another canary
     runs; ``LeakError`` as ``promote``.
     """
     require(actor, project, Action.PROMOTE)
     refuse_unusable(project, model_version)
     _refuse_other_task(model_version)
-    _refuse_share(share)
+    _refuse_fraction(fraction)
     refuse_unevaluated(project, model_version)
     with transaction.atomic():
         lock_project(project)
@@ -40,8 +40,8 @@ def start_canary(
         canary = Canary.objects.create(
             project=project,
             model_version=model_version,
-            beside=lineup.entities,
-            share=share,
+            serving_model=lineup.entities,
+            fraction=fraction,
             started_by=user_of(actor),
         )
         log_change(
@@ -64,9 +64,9 @@ def _refuse_other_task(model: ModelVersion) -> None:
         )
 
 
-def _refuse_share(share: float) -> None:
-    is_number = isinstance(share, int | float) and not isinstance(share, bool)
-    if not is_number or not 0 < share < 1:
+def _refuse_fraction(fraction: float) -> None:
+    is_number = isinstance(fraction, int | float) and not isinstance(fraction, bool)
+    if not is_number or not 0 < fraction < 1:
         raise UserError("The percentage of legends must lie between 0 and 100, both excluded.")
 
 
@@ -97,7 +97,7 @@ def stop_canary(*, project: Project, actor: Actor, reason: str = "") -> Canary:
 def end_canary(project: Project, actor: Actor, reason: str) -> Canary | None:
     """Mark the running canary as stopped, log it and return it, or return None if none runs."""
     canary: Canary | None = (
-        project.canaries.running().select_related("model_version", "beside").first()
+        project.canaries.running().select_related("model_version", "serving_model").first()
     )
     if canary is None:
         return None

@@ -150,12 +150,13 @@ class CanaryReport:
     labels: list[Compared]
 
     def as_json(self) -> dict[str, Any]:
-        """Return the report for programs."""
+        """Return the report for programs; ``share`` is the old name of ``fraction``."""
         canary = self.canary
         return {
             "candidate": canary.model_version.name,
-            "serving": canary.beside.name,
-            "share": canary.share,
+            "serving": canary.serving_model.name,
+            "fraction": canary.fraction,
+            "share": canary.fraction,
             "started_at": canary.started_at,
             "stopped_at": canary.stopped_at,
             "n_candidate": self.n_candidate,
@@ -173,7 +174,9 @@ def canary_of(
     None if there was no such canary. Raises ``PermissionDenied``.
     """
     require(actor, project, Action.VIEW)
-    canaries = project.canaries.select_related("model_version", "beside", "started_by", "project")
+    canaries = project.canaries.select_related(
+        "model_version", "serving_model", "started_by", "project"
+    )
     if model is not None:
         canaries = canaries.filter(model_version=model)
     canary = canaries.first()
@@ -211,7 +214,7 @@ def _samples_of(canary: Canary) -> tuple[QuerySet[LegendEffort], QuerySet[Legend
     of_candidate = tagged.filter(
         document__sha256__lt=canary.bound, source=canary.model_version.name
     )
-    of_serving = tagged.filter(document__sha256__gte=canary.bound, source=canary.beside.name)
+    of_serving = tagged.filter(document__sha256__gte=canary.bound, source=canary.serving_model.name)
     return of_candidate, of_serving
 
 
@@ -230,7 +233,15 @@ class _Sample:
         by_legend: defaultdict[int, list[int]] = defaultdict(lambda: [0, 0])
         by_label: defaultdict[str, list[tuple[float, float]]] = defaultdict(list)
         rows = LabelEffort.objects.filter(legend__in=efforts, task=ModelTask.ENTITIES)
-        columns = ("legend", "label", "accepted", "edge", "relabelled", "rejected", "left_out")
+        columns = (
+            "legend",
+            "label",
+            "accepted",
+            "boundaries_corrected",
+            "relabelled",
+            "rejected",
+            "left_out",
+        )
         for legend, label, accepted, *others in rows.order_by("pk").values_list(*columns):
             suggested = accepted + sum(others)
             by_legend[legend][0] += accepted

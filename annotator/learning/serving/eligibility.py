@@ -47,6 +47,6 @@ def refuse_unevaluated(project: Project, model: ModelVersion) -> None:
 
 def _evaluations_with_support(project: Project, model: ModelVersion) -> list[Evaluation]:
     evaluations = Evaluation.objects.filter(
-        model_version=model, snapshot__project=project, side=TEST
+        model_version=model, snapshot__project=project, split=TEST
     ).select_related("snapshot")
     return [each for each in evaluations if each.scores.get("micro", {}).get("support")]

@@ -174,7 +174,7 @@ def gate_result(model: ModelVersion, current: ModelVersion | None, project: Proj
     if current is None:
         return GateResult((), "No model served this stage before, so there was no comparison.")
     evaluations = (
-        Evaluation.objects.filter(snapshot__project=project, side=TEST)
+        Evaluation.objects.filter(snapshot__project=project, split=TEST)
         .select_related("snapshot")
         .order_by("-snapshot__number")
     )

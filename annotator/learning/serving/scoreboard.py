@@ -45,7 +45,7 @@ def serving_of(project: Project, task: ModelTask = ModelTask.ENTITIES) -> Servin
     if promotion is not None and promotion.model_version != stage.model:
         promotion = None
     evaluations = Evaluation.objects.filter(
-        model_version=stage.model, snapshot__project=project, side=TEST
+        model_version=stage.model, snapshot__project=project, split=TEST
     )
     return Serving(stage.model, stage, promotion, evaluations.select_related("snapshot").first())
 
@@ -99,7 +99,7 @@ def scoreboards_of(
 ) -> list[Scoreboard]:
     """Return the scoreboards of the task's models, the newest snapshot first."""
     evaluations = (
-        Evaluation.objects.filter(snapshot__project=project, side=TEST, model_version__task=task)
+        Evaluation.objects.filter(snapshot__project=project, split=TEST, model_version__task=task)
         .select_related("snapshot", "model_version__parent")
         .order_by("-snapshot", "-micro_f1", "-model_version")
     )

@@ -151,7 +151,7 @@ def lineup_of(project: Project) -> Lineup:
             "code", flat=True
         )
     )
-    canary = project.canaries.running().select_related("model_version", "beside").first()
+    canary = project.canaries.running().select_related("model_version", "serving_model").first()
     stages = [_stage(task, serving, role_labels, is_chosen=task in chosen) for task in ModelTask]
     return Lineup(stages, canary)
 

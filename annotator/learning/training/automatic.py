@@ -104,8 +104,8 @@ def change_automatic_training(
             "recipe": recipe,
             "hyperparameters": dict(hyperparameters or {}),
             "changed_by": user_of(actor),
-            "said": "",
-            "looked_at": None,
+            "check_result": "",
+            "checked_at": None,
         },
     )
     log.info(
@@ -202,7 +202,7 @@ def look_at_all() -> None:
         except Exception:
             log.exception("automatic_training_failed", project=project.pk)
             AutomaticTraining.objects.filter(project=project).update(
-                said=_UNFORESEEN, looked_at=timezone.now()
+                check_result=_UNFORESEEN, checked_at=timezone.now()
             )
 
 
@@ -222,7 +222,7 @@ def look_at(project: Project) -> str:
             return ""
         sentence = _advance(settings)
         AutomaticTraining.objects.filter(pk=settings.pk).update(
-            looked_at=timezone.now(), said=sentence
+            checked_at=timezone.now(), check_result=sentence
         )
     return sentence
 
@@ -402,5 +402,5 @@ def standing_of(*, project: Project, actor: Actor) -> Standing:
 def _is_forgotten(settings: AutomaticTraining) -> bool:
     if not settings.is_on or settings.pk is None:
         return False
-    checked_at = settings.looked_at or settings.changed_at
+    checked_at = settings.checked_at or settings.changed_at
     return timezone.now() - checked_at > FORGOTTEN_AFTER

@@ -46,7 +46,7 @@ def test_a_program_reads_what_became_of_suggestions(
     assert cells["code"] == "CELL"
     assert cells["suggested"] == 1
     assert cells["accepted"] == 1
-    assert cells["swept"] == 1
+    assert cells["bulk_accepted"] == cells["swept"] == 1
     assert cells["accepted_percent"] == 100.0
 
 
@@ -79,6 +79,8 @@ def test_a_refused_canary_says_why(project: Project, program_of: ProgramOf, mana
     assert refused.status_code == 400
     assert "has no evaluation" in refused.json()["detail"]
     assert program.post(f"{P}models/{model.pk}/canary/", {"share": 3}).status_code == 400
+    assert program.post(f"{P}models/{model.pk}/canary/", {"fraction": 3}).status_code == 400
+    assert program.post(f"{P}models/{model.pk}/canary/", {}).status_code == 400
 
 
 def test_a_program_cannot_give_away_what_is_not_there(

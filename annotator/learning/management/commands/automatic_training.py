@@ -92,18 +92,22 @@ class Command(JsonCommand):
             look_at(target)
         standing = standing_of(project=target, actor=SYSTEM)
         now = standing.settings
-        facts = {
-            name: getattr(now, name)
-            for name in ("is_on", "every_panels", "every_days", "recipe", "hyperparameters", "said")
-        }
-        rounds = [
-            {"reason": each.reason, "run": each.run_id, "outcome": each.outcome}
-            for each in standing.rounds
-        ]
         status = "on" if now.is_on else "off"
-        lines = [f"Automatic training of {target.slug} is {status}. {now.said}".strip()]
-        lines += [
-            f"{each.created_at:%Y-%m-%d %H:%M}  {each.reason} {each.outcome or 'Unfinished.'}"
-            for each in standing.rounds
-        ]
-        return Outcome({"project": target.slug, **facts, "rounds": rounds}, lines)
+        lines = [f"Automatic training of {target.slug} is {status}. {now.check_result}".strip()]
+        rounds = []
+        for each in standing.rounds:
+            outcome = each.outcome or "Unfinished."
+            lines.append(f"{each.created_at:%Y-%m-%d %H:%M}  {each.reason} {outcome}")
+            rounds.append({"reason": each.reason, "run": each.run_id, "outcome": each.outcome})
+        facts = {
+            "project": target.slug,
+            "is_on": now.is_on,
+            "every_panels": now.every_panels,
+            "every_days": now.every_days,
+            "recipe": now.recipe,
+            "hyperparameters": now.hyperparameters,
+            "check_result": now.check_result,
+            "said": now.check_result,  # its old name
+            "rounds": rounds,
+        }
+        return Outcome(facts, lines)

@@ -16,9 +16,9 @@ from annotator.learning.tagging.services import find_model
 
 class Command(JsonCommand):
     help = (
-        "Try a candidate on a share of a project's newly tagged legends, or stop that; without"
-        " --start and --stop, tell what curators made of it. Exit code 0: it is as asked for; 2:"
-        " nothing changed."
+        "Start or stop a canary: a candidate that pre-tags a fraction of a project's newly tagged"
+        " legends. Without --start and --stop, compare curator effort with the canary and with the"
+        " serving model. Exit code 0: done; 2: nothing changed."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -50,7 +50,7 @@ class Command(JsonCommand):
             start_canary(
                 project=target,
                 model_version=find_model(name=start, project=target),
-                share=share,
+                fraction=share,
                 actor=SYSTEM,
             )
         if stop:
@@ -59,30 +59,29 @@ class Command(JsonCommand):
         if found is None:
             return Outcome(
                 {"project": target.slug, "canary": None},
-                ["No candidate was tried in the project yet."],
+                ["The project had no canary yet."],
             )
         canary = found.canary
-        now = "was tried" if canary.stopped_at is not None else "is being tried"
+        verb = "tags" if canary.stopped_at is None else "tagged"
         lines = [
-            f"{canary.model_version} {now} on {canary.percent}% of newly tagged legends beside"
-            f" {canary.beside}."
-        ]
-        lines.append(
+            f"{canary.model_version} {verb} {canary.percent}% of new legends,"
+            f" {canary.serving_model} the others.",
             f"Accepted since: {found.n_candidate:,} of its legends, {found.n_serving:,} of the"
-            " others."
-        )
-        lines += [_line(row) for row in (*found.work, *found.labels)]
+            " others.",
+        ]
+        lines.extend(map(_line, (*found.work, *found.labels)))
         return Outcome({"project": target.slug, "canary": found.as_json()}, lines)
 
 
 def _line(row: Compared) -> str:
-    values = " beside ".join(
-        "-" if value is None else f"{value:.1f} {row.unit}".strip()
-        for value in (row.candidate, row.serving)
-    )
-    interval = (
-        f" ({row.low:+.1f} to {row.high:+.1f})"
-        if row.low is not None and row.high is not None
-        else ""
-    )
-    return f"  {row.name:34} {values}{interval}: {row.in_words}"
+    candidate, serving = _figure(row.candidate, row.unit), _figure(row.serving, row.unit)
+    interval = ""
+    if row.low is not None and row.high is not None:
+        interval = f" ({row.low:+.1f} to {row.high:+.1f})"
+    return f"  {row.name:34} {candidate}, serving model {serving}{interval}: {row.in_words}"
+
+
+def _figure(value: float | None, unit: str) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.1f} {unit}".strip()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from django.core.management.base import CommandParser
@@ -9,7 +10,7 @@ from django.core.management.base import CommandParser
 from annotator.accounts.actors import SYSTEM
 from annotator.common.commands import JsonCommand, Outcome
 from annotator.corpus.management.commands.import_documents import project_named
-from annotator.learning.evaluation.effort import effort_in
+from annotator.learning.evaluation.effort import ModelEffort, effort_in
 from annotator.learning.evaluation.effort_counting import count_efforts
 
 
@@ -29,33 +30,29 @@ class Command(JsonCommand):
         target = project_named(project)
         count_efforts(target)
         found = effort_in(project=target, actor=SYSTEM)
-        lines = []
+        lines: list[str] = []
         for effort in found.models:
-            total = effort.total
-            lines.append(
-                f"{effort.source}, {effort.task.label}: of {total.suggested:,} suggestions"
-                f" {total.accepted:,} accepted, {total.added:,} added"
-            )
-            if effort.work is not None:
-                seconds = (
-                    f", median {effort.work.median_seconds:.0f} s"
-                    if effort.work.median_seconds is not None
-                    else ""
-                )
-                lines.append(
-                    f"  {effort.work.n_legends:,} legends, {effort.work.actions:.1f} actions"
-                    f" each{seconds}"
-                )
-            for row in effort.labels:
-                told = (
-                    f"{row.accepted:,} accepted ({row.swept:,} without a look), {row.edge:,} other"
-                    f" edges, {row.relabelled:,} another label"
-                )
-                lines.append(
-                    f"  {row.label:20} {told}, {row.rejected:,} rejected, {row.left_out:,} left"
-                    f" out, {row.added:,} added"
-                )
+            lines += _lines(effort)
         return Outcome(
             {"project": target.slug, **found.as_json()},
-            lines or ["Nobody has accepted a legend with suggestions here yet."],
+            lines or ["No legend with suggestions has been accepted in this project yet."],
+        )
+
+
+def _lines(effort: ModelEffort) -> Iterator[str]:
+    total, work = effort.total, effort.work
+    yield (
+        f"{effort.source}, {effort.task.label}: of {total.suggested:,} suggestions"
+        f" {total.accepted:,} accepted, {total.added:,} added"
+    )
+    if work is not None:
+        line = f"  {work.n_legends:,} legends, {work.actions:.1f} actions each"
+        if work.median_seconds is not None:
+            line += f", median {work.median_seconds:.0f} s"
+        yield line
+    for row in effort.labels:
+        yield (
+            f"  {row.label:20} {row.accepted:,} accepted ({row.bulk_accepted:,} bulk-accepted),"
+            f" {row.boundaries_corrected:,} other boundaries, {row.relabelled:,} another label,"
+            f" {row.rejected:,} rejected, {row.left_out:,} left out, {row.added:,} added"
         )

@@ -58,7 +58,7 @@ def test_the_summary_of_a_lone_candidate_compares_nothing() -> None:
 
 
 def test_pieces_of_an_outcome_bar_fill_it_without_gaps() -> None:
-    tally = LabelTally("CELL", "Cell", accepted=3, edge=1, rejected=2, added=2)
+    tally = LabelTally("CELL", "Cell", accepted=3, boundaries_corrected=1, rejected=2, added=2)
     bar, _ = outcome_bars(effort(tally)).bars
     end = 0.0
     for piece in bar.pieces:

@@ -233,7 +233,7 @@ def test_wrong_boundaries_are_counted_by_their_kind(
     )
     details = details_of(comparison, learned.project)
     assert details is not None
-    begins, ends, at_both = dict(details.edges)["CELL"]
+    begins, ends, at_both = dict(details.boundaries)["CELL"]
     assert ends.candidate == details.n_legends
     assert ends.current == 0
     assert begins.candidate == at_both.candidate == 0

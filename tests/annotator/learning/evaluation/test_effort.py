@@ -61,9 +61,9 @@ def test_each_suggestion_has_one_outcome(
     assert by_label(found) == {
         "SMALL_MOLECULE": {"relabelled": 1},
         "GENEPROD": {"accepted": 1, "rejected": 1},
-        "CELL": {"edge": 1},
+        "CELL": {"boundaries_corrected": 1},
         "TISSUE": {"added": 1},
-        "EXP_ASSAY": {"accepted": 1, "swept": 1},
+        "EXP_ASSAY": {"accepted": 1, "bulk_accepted": 1},
     }
     assert legend.text[at_blot:].startswith("Western blot")
     assert found.total.suggested == 5
@@ -79,7 +79,9 @@ def test_a_redrawn_entity_counts_as_one_correction(
     edit(legend, "reject", "HeLa")
     edit(legend, "add", start=start, end=start + len("HeLa cells"), label="CELL")
     edit(legend, "accept_legend")
-    assert by_label(effort_in(project=project, actor=SYSTEM).models[0])["CELL"] == {"edge": 1}
+    assert by_label(effort_in(project=project, actor=SYSTEM).models[0])["CELL"] == {
+        "boundaries_corrected": 1
+    }
 
 
 def test_entities_below_the_threshold_are_not_rejected(
@@ -107,7 +109,7 @@ def test_roles_and_panels_count_for_their_own_models(
     edit(legend, "set_panels", starts=[0, middle])
     edit(legend, "accept_legend")
     entities, panels, roles = effort_in(project=project, actor=SYSTEM).models
-    assert counts(entities.total) == {"accepted": 5, "swept": 3}
+    assert counts(entities.total) == {"accepted": 5, "bulk_accepted": 3}
     assert panels.task == ModelTask.PANELS
     assert panels.source == "their letters"
     assert counts(panels.total) == {"accepted": 1, "rejected": 1, "added": 1}
@@ -126,7 +128,7 @@ def test_panels_that_nobody_touched_are_accepted_without_a_look(
     edit(legend, "accept_legend")
     assert counts(effort_in(project=project, actor=SYSTEM).models[1].total) == {
         "accepted": 2,
-        "swept": 2,
+        "bulk_accepted": 2,
     }
 
 
@@ -190,7 +192,7 @@ def test_a_reopened_legend_counts_again_once_accepted(
     edit(legend, "accept_legend")
     assert counts(effort_in(project=project, actor=SYSTEM).models[0].total) == {
         "accepted": 5,
-        "swept": 5,
+        "bulk_accepted": 5,
     }
     edit(legend, "reopen_legend")
     assert effort_in(project=project, actor=SYSTEM).models == []
@@ -198,7 +200,7 @@ def test_a_reopened_legend_counts_again_once_accepted(
     edit(legend, "accept_legend")
     assert counts(effort_in(project=project, actor=SYSTEM).models[0].total) == {
         "accepted": 4,
-        "swept": 4,
+        "bulk_accepted": 4,
         "rejected": 1,
     }
     assert LegendEffort.objects.count() == 1

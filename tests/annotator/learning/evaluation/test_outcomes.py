@@ -25,7 +25,7 @@ def test_panels_that_nobody_decided_count_as_accepted() -> None:
 
 
 def test_panels_that_nobody_touched_count_as_bulk_accepted() -> None:
-    assert of_panels([0, 40], None, is_untouched=True) == {"accepted": 2, "swept": 2}
+    assert of_panels([0, 40], None, is_untouched=True) == {"accepted": 2, "bulk_accepted": 2}
 
 
 def test_a_moved_panel_is_a_rejected_and_an_added_one() -> None:

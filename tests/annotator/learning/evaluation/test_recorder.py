@@ -59,7 +59,7 @@ def test_findings_give_scores_and_errors_of_each_text(
         assert total.support == of_label.support
     assert recorder.partial == partial_scores(gold, found).as_json()
     assert kept.confusion == errors.confusion
-    assert kept.edges == errors.boundaries
+    assert kept.boundaries == errors.boundaries
     assert kept.missed == errors.missed
     assert kept.invented == errors.invented
     assert [text.paper for text in kept.texts] == [

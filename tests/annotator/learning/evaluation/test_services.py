@@ -237,7 +237,7 @@ def test_a_new_evaluation_replaces_one_without_details(
 ) -> None:
     old = Evaluation.objects.create(model_version=tiny, snapshot=learned, micro_f1=0.7)
     new = Evaluation(
-        model_version=tiny, snapshot=learned, side="test", micro_f1=0.8, findings={"form": 1}
+        model_version=tiny, snapshot=learned, split="test", micro_f1=0.8, findings={"form": 1}
     )
     save_evaluation(new)
     assert new.pk == old.pk

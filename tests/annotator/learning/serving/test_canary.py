@@ -86,13 +86,13 @@ def new_legends(import_legends: ImportLegends, first: int, n: int = 12) -> list[
 @given(st.floats(0.001, 0.999), st.floats(0.001, 0.999))
 def test_a_larger_share_takes_what_a_smaller_one_takes_and_more(one: float, other: float) -> None:
     small, large = sorted((one, other))
-    assert Canary(share=small).bound <= Canary(share=large).bound
-    assert len(Canary(share=small).bound) == 6
+    assert Canary(fraction=small).bound <= Canary(fraction=large).bound
+    assert len(Canary(fraction=small).bound) == 6
 
 
 def test_the_text_alone_decides_which_model_tags_it() -> None:
     texts = [hashlib.sha256(f"Figure {number}".encode()).hexdigest() for number in range(10_000)]
-    n = sum(text < Canary(share=0.2).bound for text in texts)
+    n = sum(text < Canary(fraction=0.2).bound for text in texts)
     assert abs(n - 2000) < 150
 
 
@@ -103,7 +103,7 @@ def test_the_canary_tags_its_fraction_of_new_legends(
     project = learned.project
     before = new_legends(import_legends, 100)
     tag(project)
-    canary = start_canary(project=project, model_version=judged, share=0.5, actor=SYSTEM)
+    canary = start_canary(project=project, model_version=judged, fraction=0.5, actor=SYSTEM)
     assert Job.objects.filter(kind=PRETAG_KIND, state=JobState.PENDING).exists()
     new = new_legends(import_legends, 200)
     tag(project)
@@ -126,7 +126,7 @@ def test_a_stopped_canary_leaves_decided_legends_alone(
     manager: User,
 ) -> None:
     project = learned.project
-    canary = start_canary(project=project, model_version=judged, share=0.5, actor=manager)
+    canary = start_canary(project=project, model_version=judged, fraction=0.5, actor=manager)
     new = new_legends(import_legends, 200)
     tag(project)
     decided = next(each for each in new if each.sha256 < canary.bound)
@@ -154,7 +154,7 @@ def test_somebody_who_names_a_model_gets_that_model_for_all(
     learned: Snapshot, judged: ModelVersion, tiny: ModelVersion, import_legends: ImportLegends
 ) -> None:
     project = learned.project
-    start_canary(project=project, model_version=judged, share=0.5, actor=SYSTEM)
+    start_canary(project=project, model_version=judged, fraction=0.5, actor=SYSTEM)
     Job.objects.filter(kind=PRETAG_KIND).update(state=JobState.CANCELLED)
     new = new_legends(import_legends, 200)
     job = start_pretagging(project=project, actor=SYSTEM, model_version=tiny)
@@ -170,7 +170,7 @@ def test_it_is_no_way_round_the_gate_and_ends_with_a_promotion(
     learned: Snapshot, candidate_of: CandidateOf, tiny: ModelVersion
 ) -> None:
     project, worse = learned.project, candidate_of(learned, f1=0.5)
-    canary = start_canary(project=project, model_version=worse, share=0.1, actor=SYSTEM)
+    canary = start_canary(project=project, model_version=worse, fraction=0.1, actor=SYSTEM)
     assert serving_model(project) == tiny
     with pytest.raises(GateError):
         promote(project=project, model_version=worse, actor=SYSTEM)
@@ -203,28 +203,30 @@ def test_a_canary_needs_the_right_and_a_fitting_model(
 ) -> None:
     project, candidate = learned.project, candidate_of(learned)
     with pytest.raises(PermissionDenied):
-        start_canary(project=project, model_version=candidate, share=0.2, actor=reviewer)
+        start_canary(project=project, model_version=candidate, fraction=0.2, actor=reviewer)
     with pytest.raises(UserError, match="has no evaluation on held-out papers"):
-        start_canary(project=project, model_version=other, share=0.2, actor=SYSTEM)
+        start_canary(project=project, model_version=other, fraction=0.2, actor=SYSTEM)
     with pytest.raises(UserError, match="is the serving model already"):
-        start_canary(project=project, model_version=tiny, share=0.2, actor=SYSTEM)
+        start_canary(project=project, model_version=tiny, fraction=0.2, actor=SYSTEM)
     with pytest.raises(UserError, match="Only a model that predicts entities"):
         start_canary(
             project=project,
             model_version=candidate_of(learned, task="panels"),
-            share=0.2,
+            fraction=0.2,
             actor=SYSTEM,
         )
-    for share in (0, 1, -0.5, float("nan"), True):
+    for fraction in (0, 1, -0.5, float("nan"), True):
         with pytest.raises(UserError, match="must lie between 0 and 100"):
-            start_canary(project=project, model_version=candidate, share=share, actor=SYSTEM)
-    start_canary(project=project, model_version=candidate, share=0.2, actor=SYSTEM)
+            start_canary(project=project, model_version=candidate, fraction=fraction, actor=SYSTEM)
+    start_canary(project=project, model_version=candidate, fraction=0.2, actor=SYSTEM)
     with pytest.raises(UserError, match="is a running canary"):
-        start_canary(project=project, model_version=candidate, share=0.3, actor=SYSTEM)
+        start_canary(project=project, model_version=candidate, fraction=0.3, actor=SYSTEM)
     with pytest.raises(PermissionDenied):
         stop_canary(project=project, actor=reviewer)
     with pytest.raises(IntegrityError), transaction.atomic():
-        Canary.objects.create(project=project, model_version=candidate, beside=tiny, share=0.5)
+        Canary.objects.create(
+            project=project, model_version=candidate, serving_model=tiny, fraction=0.5
+        )
 
 
 # What curators made of it
@@ -237,7 +239,9 @@ def tried(
     """A canary under which curators accepted most of the candidate's suggestions, and half of the
     others."""
     candidate = candidate_of(learned)
-    canary = start_canary(project=learned.project, model_version=candidate, share=0.5, actor=SYSTEM)
+    canary = start_canary(
+        project=learned.project, model_version=candidate, fraction=0.5, actor=SYSTEM
+    )
     for number, document in enumerate(new_legends(import_legends, 300, 24)):
         if document.sha256 < canary.bound:
             worked_on(
@@ -281,10 +285,10 @@ def test_legends_outside_the_samples_do_not_count(
     before = canary_of(project=tried.project, actor=SYSTEM)
     early, *others = new_legends(import_legends, 400, 10)
     chosen = next(each for each in others if each.sha256 < tried.bound)
-    worked_on(chosen, tried.beside.name, accepted=1, rejected=9, seconds=None)
+    worked_on(chosen, tried.serving_model.name, accepted=1, rejected=9, seconds=None)
     worked_on(
         early,
-        tried.beside.name if early.sha256 >= tried.bound else tried.model_version.name,
+        tried.serving_model.name if early.sha256 >= tried.bound else tried.model_version.name,
         accepted=1,
         rejected=9,
         seconds=None,
@@ -293,7 +297,7 @@ def test_legends_outside_the_samples_do_not_count(
         suggested_at=tried.started_at - timedelta(seconds=1)
     )
     assert canaries.report_on(tried) == before
-    assert canary_of(project=tried.project, actor=SYSTEM, model=tried.beside) is None
+    assert canary_of(project=tried.project, actor=SYSTEM, model=tried.serving_model) is None
 
 
 # Where people meet it
@@ -320,7 +324,7 @@ def test_the_page_of_a_run_starts_and_stops_a_canary(
     start = reverse("admin:learning_modelversion_canary", args=[tried.model_version_id])
     asked = {"run": run.pk, "project": tried.project_id, "percent": "12.5"}
     assert panel.post(start, asked)["Location"] == address
-    assert Canary.objects.running().get().share == 0.125
+    assert Canary.objects.running().get().fraction == 0.125
     assert "tags 12.5 % of newly tagged legends" in panel.get(address).content.decode()
     assert (
         Promotion.objects.filter(kind="canary_started").first().reason
@@ -344,8 +348,8 @@ def test_a_command_tells_starts_and_stops_it(learned: Snapshot, candidate_of: Ca
     )
     assert run_command("canary", slug, "--start", candidate.name).code == 2
     told = run_command("canary", slug).out
-    assert f"{candidate.name} is being tried on 30% of newly tagged legends" in told
-    assert "was tried" in run_command("canary", slug, "--stop").out
+    assert f"{candidate.name} tags 30% of new legends" in told
+    assert "tagged 30% of new legends" in run_command("canary", slug, "--stop").out
 
 
 @pytest.mark.django_db

@@ -135,7 +135,7 @@ def test_an_interval_is_shown_with_both_ends() -> None:
 def canary(project: Project, tiny: ModelVersion, other: ModelVersion) -> Canary:
     """A canary that has run for an hour on half of the new legends."""
     running = Canary.objects.create(
-        project=project, model_version=other, beside=tiny, share=0.5, started_by=None
+        project=project, model_version=other, serving_model=tiny, fraction=0.5, started_by=None
     )
     Canary.objects.filter(pk=running.pk).update(started_at=timezone.now() - timedelta(hours=1))
     running.refresh_from_db()
@@ -160,7 +160,7 @@ def sizes(canary: Canary) -> tuple[int, int]:
 def test_each_model_has_its_own_legends(canary: Canary, pair: tuple[Document, Document]) -> None:
     below, above = pair
     worked_on(below, canary.model_version.name, accepted=1, rejected=0, seconds=4)
-    worked_on(above, canary.beside.name, accepted=1, rejected=0, seconds=4)
+    worked_on(above, canary.serving_model.name, accepted=1, rejected=0, seconds=4)
     assert sizes(canary) == (1, 1)
 
 
@@ -169,7 +169,7 @@ def test_a_legend_tagged_by_the_wrong_model_does_not_count(
     canary: Canary, pair: tuple[Document, Document]
 ) -> None:
     below, above = pair
-    worked_on(below, canary.beside.name, accepted=1, rejected=0, seconds=4)
+    worked_on(below, canary.serving_model.name, accepted=1, rejected=0, seconds=4)
     worked_on(above, canary.model_version.name, accepted=1, rejected=0, seconds=4)
     assert sizes(canary) == (0, 0)
 
@@ -213,7 +213,7 @@ def test_corrected_suggestions_count_as_not_accepted(
 ) -> None:
     below, _ = pair
     worked_on(below, canary.model_version.name, accepted=1, rejected=0, seconds=None)
-    LabelEffort.objects.update(edge=1, relabelled=1, left_out=1, added=5)
+    LabelEffort.objects.update(boundaries_corrected=1, relabelled=1, left_out=1, added=5)
     accepted, actions, seconds = report_on(canary).work
     assert accepted.candidate == 25.0
     assert actions.candidate == 3.0
@@ -258,7 +258,7 @@ def test_a_report_is_for_members_alone(canary: Canary, viewer: User, stranger: U
 def test_the_latest_canary_is_reported(canary: Canary, tiny: ModelVersion) -> None:
     Canary.objects.update(stopped_at=timezone.now())
     latest = Canary.objects.create(
-        project=canary.project, model_version=tiny, beside=canary.model_version, share=0.1
+        project=canary.project, model_version=tiny, serving_model=canary.model_version, fraction=0.1
     )
     report = canary_of(project=canary.project, actor=SYSTEM)
     assert report is not None
@@ -271,7 +271,7 @@ def test_a_report_on_an_earlier_candidate_can_be_asked_for(
 ) -> None:
     Canary.objects.update(stopped_at=timezone.now())
     Canary.objects.create(
-        project=canary.project, model_version=tiny, beside=canary.model_version, share=0.1
+        project=canary.project, model_version=tiny, serving_model=canary.model_version, fraction=0.1
     )
     report = canary_of(project=canary.project, actor=SYSTEM, model=canary.model_version)
     assert report is not None
@@ -285,7 +285,7 @@ def test_a_report_for_programs_names_both_models(
     worked_on(pair[0], canary.model_version.name, accepted=3, rejected=1, seconds=4)
     written = report_on(canary).as_json()
     assert written["candidate"] == canary.model_version.name
-    assert written["serving"] == canary.beside.name
+    assert written["serving"] == canary.serving_model.name
     assert written["share"] == 0.5
     assert written["n_candidate"] == 1
     assert written["n_serving"] == 0

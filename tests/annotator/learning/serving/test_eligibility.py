@@ -73,7 +73,7 @@ def test_an_evaluation_on_training_papers_does_not_count(
     learned: Snapshot, candidate_of: CandidateOf
 ) -> None:
     model = candidate_of(learned)
-    Evaluation.objects.filter(model_version=model).update(side="train")
+    Evaluation.objects.filter(model_version=model).update(split="train")
     with pytest.raises(UserError, match="has no evaluation on held-out papers of this project"):
         refuse_unevaluated(learned.project, model)
 

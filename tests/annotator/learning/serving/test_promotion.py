@@ -152,9 +152,9 @@ def test_a_model_without_an_evaluation_is_refused(
         ),
     )
     nothing_found = candidate_of(learned, support=0)
-    on_another_side = candidate_of(learned)
-    Evaluation.objects.filter(model_version=on_another_side).update(side="eval")
-    for model in (other, nothing_found, on_another_side):
+    on_another_split = candidate_of(learned)
+    Evaluation.objects.filter(model_version=on_another_split).update(split="eval")
+    for model in (other, nothing_found, on_another_split):
         with pytest.raises(
             UserError,
             match=(
@@ -257,7 +257,7 @@ def test_a_paper_planted_among_those_held_out_is_named(
     candidate = candidate_of(learned)
     plant(
         learned,
-        side="test",
+        split="test",
         row={**next(rows_of(learned.folder, "train")), "text": "Another text."},
     )
     with pytest.raises(LeakError, match=next(rows_of(learned.folder, "train"))["doi"]):

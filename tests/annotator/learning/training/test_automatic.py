@@ -146,8 +146,11 @@ def test_it_says_how_much_is_missing(thirty: Project, listening: Worker) -> None
         == "Not due yet: 30 panels were newly accepted so far. It trains after 20 more."
     )
     row = AutomaticTraining.objects.get()
-    assert row.said == "Not due yet: 30 panels were newly accepted so far. It trains after 20 more."
-    assert (row.looked_at is not None) is True
+    assert (
+        row.check_result
+        == "Not due yet: 30 panels were newly accepted so far. It trains after 20 more."
+    )
+    assert (row.checked_at is not None) is True
 
 
 def test_after_days_it_trains_if_anything_is_new(
@@ -297,8 +300,8 @@ def test_an_error_in_one_project_does_not_stop_the_others(
 
     monkeypatch.setattr(automatic, "look_at", look)
     look_at_all()
-    assert "unexpected error" in AutomaticTraining.objects.get(project=thirty).said
-    assert "It trains after 50 more" in AutomaticTraining.objects.get(project=other).said
+    assert "unexpected error" in AutomaticTraining.objects.get(project=thirty).check_result
+    assert "It trains after 50 more" in AutomaticTraining.objects.get(project=other).check_result
 
 
 def test_impossible_settings_are_refused_by_the_database_too(
