@@ -215,7 +215,7 @@ def _history_row(event: Mapping[str, Any], *, is_kept: bool) -> tuple[Any, ...]:
         f"{event['epoch']:.2f}",
         event["step"],
         *map(_four_digits, losses),
-        *_figures(event["micro"]),
+        *score_cells(event["micro"]),
         _four_digits(accuracy),
         "kept" if is_kept else "",
     )
@@ -268,15 +268,16 @@ def _scores(title: str, scores: Mapping[str, Any]) -> str:
 
 def _score_table(scores: Mapping[str, Any]) -> str:
     by_label = [
-        (label, *_figures(values), values["support"])
+        (label, *score_cells(values), values["support"])
         for label, values in scores["by_label"].items()
     ]
-    micro = ("micro average", *_figures(scores["micro"]), scores["micro"]["support"])
-    macro = ("macro average", *_figures(scores["macro"]), scores["micro"]["support"])
+    micro = ("micro average", *score_cells(scores["micro"]), scores["micro"]["support"])
+    macro = ("macro average", *score_cells(scores["macro"]), scores["micro"]["support"])
     return table(("label", "P", "R", "F1", "support"), [*by_label, micro, macro])
 
 
-def _figures(values: Mapping[str, float]) -> tuple[str, str, str]:
+def score_cells(values: Mapping[str, float]) -> tuple[str, str, str]:
+    """Return precision, recall and F1 (0-1) as cells of a table."""
     return (f"{values['precision']:.4f}", f"{values['recall']:.4f}", f"{values['f1']:.4f}")
 
 

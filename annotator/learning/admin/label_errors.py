@@ -14,6 +14,7 @@ from annotator.corpus.admin.rows import ProjectRowsAdmin
 from annotator.learning.admin.pages import errors_as_messages
 from annotator.learning.forms.series import SendForm
 from annotator.learning.models import TrainingSeries
+from annotator.learning.stored import LabelErrorsResult
 from annotator.learning.training import label_errors
 
 #: The number of legends that the form proposes to send to review.
@@ -23,13 +24,15 @@ _MAX_PAGE_DIGITS: Final = 6
 
 def label_errors_context(request: HttpRequest, series: TrainingSeries) -> dict[str, Any]:
     """Return what the page of a finished search shows."""
+    result = LabelErrorsResult.of(series)
     return {
+        "result": result,
         **_ranking(series, request.GET.get("page", "")),
         "shown": label_errors.SHOWN,
         "kinds": list(label_errors.KINDS.values()),
-        "table": label_errors.table_by_label(series.result),
+        "table": label_errors.table_by_label(result),
         "outcome": label_errors.outcome_of(series),
-        "n_proposed": min(PROPOSED, series.result["legends"]),
+        "n_proposed": min(PROPOSED, result.legends),
     }
 
 

@@ -25,6 +25,7 @@ from annotator.learning.models import Evaluation, ModelOrigin, ModelVersion, Tra
 from annotator.learning.serving import gate
 from annotator.learning.serving.gate import GateResult
 from annotator.learning.serving.promotion import gate_result_of
+from annotator.learning.stored import StoredScores
 from annotator.learning.tagging.services import projects_served_by
 
 PAGES = (
@@ -109,7 +110,7 @@ def _model_context(request: HttpRequest, model: ModelVersion) -> dict[str, Any]:
         "run": TrainingRun.objects.filter(candidate=model).select_related("snapshot").first(),
         "served": projects_served_by(model).filter(pk__in=visible.values("pk")),
         "revocable": visible.filter(serving__model_version=model),
-        "evaluations": [(each, sorted(each.scores["by_label"].items())) for each in evaluations],
+        "evaluations": [(each, StoredScores.of(each)) for each in evaluations],
         "evaluate_form": EvaluateForm(snapshots=snapshots) if snapshots.exists() else None,
         "promotable": _promotable_projects(request, model, evaluations),
         "min_reason": gate.MIN_REASON,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from annotator.learning.models import Evaluation, ModelVersion
+from annotator.learning.stored import StoredScore, StoredScores
 
 #: The averages of scores, and their names on pages.
 AVERAGES: Final = {"micro": "Micro average", "macro": "Macro average"}
@@ -23,8 +24,8 @@ class ComparedRow:
 
     name: str
     support: int | None
-    candidate: Mapping[str, float] | None
-    current: Mapping[str, float] | None
+    candidate: StoredScore | None
+    current: StoredScore | None
 
     @property
     def is_average(self) -> bool:
@@ -36,7 +37,7 @@ class ComparedRow:
         """The candidate's F1 minus the current model's, in points."""
         if self.candidate is None or self.current is None:
             return None
-        return round(100 * (self.candidate["f1"] - self.current["f1"]), 1)
+        return round(100 * (self.candidate.f1 - self.current.f1), 1)
 
     @property
     def lost(self) -> float:
@@ -46,16 +47,12 @@ class ComparedRow:
     @property
     def candidate_percent(self) -> float:
         """The candidate's F1 in percent."""
-        return _percent(self.candidate)
+        return self.candidate.percent if self.candidate else 0.0
 
     @property
     def current_percent(self) -> float:
         """The current model's F1 in percent."""
-        return _percent(self.current)
-
-
-def _percent(scores: Mapping[str, float] | None) -> float:
-    return round(100 * scores["f1"], 1) if scores else 0.0
+        return self.current.percent if self.current else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +76,16 @@ def compare_evaluations(
     candidate: Evaluation, current: Evaluation | None, current_model: ModelVersion | None
 ) -> Comparison:
     """Return the comparison of two evaluations on the same held-out papers."""
-    scores = candidate.scores
-    current_scores = current.scores if current is not None else {}
+    scores = StoredScores.of(candidate)
+    current_scores = None
+    if current is not None:
+        current_scores = StoredScores.of(current)
     partial: Rows = ()
-    if "partial" in scores:
-        current_partial = current_scores.get("partial", {})
+    if scores.partial is not None:
+        current_partial = current_scores.partial if current_scores else None
         partial = (
-            *_label_rows(scores["partial"], current_partial),
-            *_average_rows(scores["partial"], current_partial),
+            *_label_rows(scores.partial, current_partial),
+            *_average_rows(scores.partial, current_partial),
         )
     return Comparison(
         candidate,
@@ -98,20 +97,29 @@ def compare_evaluations(
     )
 
 
-def _label_rows(scores: Mapping[str, Any], current_scores: Mapping[str, Any]) -> Rows:
-    candidate, current = scores["by_label"], current_scores.get("by_label", {})
-    names = sorted({*candidate, *current})
-    return tuple(_row(name, candidate.get(name), current.get(name)) for name in names)
+def _label_rows(candidate: StoredScores, current: StoredScores | None) -> Rows:
+    of_candidate, of_current = candidate.by_label, _by_label(current)
+    labels = sorted({*of_candidate, *of_current})
+    return tuple(_row(label, of_candidate.get(label), of_current.get(label)) for label in labels)
 
 
-def _average_rows(scores: Mapping[str, Any], current_scores: Mapping[str, Any]) -> Rows:
-    return tuple(
-        _row(title, scores[key], current_scores.get(key)) for key, title in AVERAGES.items()
+def _by_label(scores: StoredScores | None) -> Mapping[str, StoredScore]:
+    if scores is None:
+        return {}
+    return scores.by_label
+
+
+def _average_rows(candidate: StoredScores, current: StoredScores | None) -> Rows:
+    micro = macro = None
+    if current is not None:
+        micro, macro = current.micro, current.macro
+    return (
+        _row(AVERAGES["micro"], candidate.micro, micro),
+        _row(AVERAGES["macro"], candidate.macro, macro),
     )
 
 
-def _row(
-    name: str, candidate: Mapping[str, float] | None, current: Mapping[str, float] | None
-) -> ComparedRow:
-    support = (candidate or current or {}).get("support")
-    return ComparedRow(name, None if support is None else int(support), candidate, current)
+def _row(name: str, candidate: StoredScore | None, current: StoredScore | None) -> ComparedRow:
+    scores = candidate or current
+    support = scores.support if scores is not None else None
+    return ComparedRow(name, support, candidate, current)

@@ -7,6 +7,7 @@ from annotator.corpus.models import Project
 from annotator.datasets.snapshots.leaks import refuse_leak
 from annotator.datasets.snapshots.services import verify_snapshot
 from annotator.learning.models import Evaluation, ModelOrigin, ModelVersion
+from annotator.learning.stored import StoredScores
 from annotator.learning.training.data import TEST, ancestors_of
 
 
@@ -49,4 +50,4 @@ def _evaluations_with_support(project: Project, model: ModelVersion) -> list[Eva
     evaluations = Evaluation.objects.filter(
         model_version=model, snapshot__project=project, split=TEST
     ).select_related("snapshot")
-    return [each for each in evaluations if each.scores.get("micro", {}).get("support")]
+    return [each for each in evaluations if each.scores and StoredScores.of(each).micro.support]

@@ -13,6 +13,7 @@ from annotator.common.errors import UserError
 from annotator.corpus.access import Action, require
 from annotator.corpus.models import Project
 from annotator.learning.models import Evaluation, GateRules, ModelVersion
+from annotator.learning.stored import StoredScore, StoredScores
 from annotator.learning.training.data import TEST
 
 log = structlog.get_logger(__name__)
@@ -93,43 +94,40 @@ def _refuse_points(name: str, value: float) -> None:
         raise UserError(f"{name} must lie between 0 and 100 points.")
 
 
-def gate_reasons(
-    rules: Rules, current: Mapping[str, Any], candidate: Mapping[str, Any]
-) -> list[str]:
+def gate_reasons(rules: Rules, current: StoredScores, candidate: StoredScores) -> list[str]:
     """Return the reasons, a sentence each, why a candidate may not replace the current model.
 
-    Both score mappings are those of ``Evaluation.scores`` on the same held-out papers. A label
-    that the candidate does not predict counts with an F1 of 0.
+    Both scores are those on the same held-out papers. A label that the candidate does not predict
+    counts with an F1 of 0.
     """
     reasons = []
-    loss = _loss(current["micro"], candidate["micro"])
+    loss = _loss(current.micro.f1, candidate.micro.f1)
     if loss > rules.max_overall_loss:
         allowed = _allowed(rules.max_overall_loss)
         reasons.append(f"The micro average falls by {_points(loss)} of F1; {allowed}.")
-    reasons.extend(_label_reasons(rules, current["by_label"], candidate["by_label"]))
+    reasons.extend(_label_reasons(rules, current.by_label, candidate.by_label))
     return reasons
 
 
 def _label_reasons(
-    rules: Rules, current: Mapping[str, Any], candidate: Mapping[str, Any]
+    rules: Rules, current: Mapping[str, StoredScore], candidate: Mapping[str, StoredScore]
 ) -> Iterator[str]:
     for label, before in sorted(current.items()):
-        if before.get("support", 0) < rules.min_support:
+        support = before.support or 0
+        if support < rules.min_support:
             continue
-        after = candidate.get(label, {"f1": 0.0})
-        loss = _loss(before, after)
+        f1 = candidate[label].f1 if label in candidate else 0.0
+        loss = _loss(before.f1, f1)
         if loss > rules.max_label_loss:
             yield (
-                f"{label} falls by {_points(loss)} of F1, from {before['f1']:.3f} to"
-                f" {after['f1']:.3f} on {before['support']:,} entities;"
-                f" {_allowed(rules.max_label_loss)}."
+                f"{label} falls by {_points(loss)} of F1, from {before.f1:.3f} to {f1:.3f} on"
+                f" {support:,} entities; {_allowed(rules.max_label_loss)}."
             )
 
 
-def _loss(before: Mapping[str, float], after: Mapping[str, float]) -> float:
-    """Return the loss of F1 in points, or 0 if F1 did not fall."""
-    lost = before["f1"] - after["f1"]
-    return max(0.0, round(100 * lost, 4))
+def _loss(before: float, after: float) -> float:
+    """Return the loss of F1 (0-1) in points, or 0 if F1 did not fall."""
+    return max(0.0, round(100 * (before - after), 4))
 
 
 def _points(value: float) -> str:
@@ -183,7 +181,9 @@ def gate_result(model: ModelVersion, current: ModelVersion | None, project: Proj
     for evaluation in of_model:
         if evaluation.snapshot_id in of_current:
             reference = of_current[evaluation.snapshot_id]
-            reasons = gate_reasons(Rules.of(project), reference.scores, evaluation.scores)
+            reasons = gate_reasons(
+                Rules.of(project), StoredScores.of(reference), StoredScores.of(evaluation)
+            )
             number = evaluation.snapshot.number
             basis = f"Compared with {current} on the held-out papers of snapshot {number}."
             return GateResult(tuple(reasons), basis)

@@ -51,7 +51,7 @@ _POLL_SECONDS: Final = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What a push would publish.
+    """The files and licences of a push, for the user to read before it starts.
 
     ``licence`` is the one the model's own card names; ``licences`` are (model, licence) of the
     models it was trained from.

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from annotator.datasets.models import Snapshot
 from annotator.datasets.snapshots.filters import SnapshotFilter
 from annotator.learning.evaluation.comparison import ComparedRow, compare_evaluations
 from annotator.learning.models import Evaluation, ModelVersion, TrainingRun
-from ner_engine.registry.cards import table
+from annotator.learning.stored import StoredScore
+from ner_engine.registry.cards import score_cells, table
 
 _LICENCE_HEADING = "\n## Licence\n"
 
@@ -69,26 +69,31 @@ def _evaluation(run: TrainingRun, evaluation: Evaluation, current: Evaluation | 
     other = current.model_version if current is not None else None
     comparison = compare_evaluations(evaluation, current, other)
     head = ["label", "P", "R", "F1", "support"]
-    beside = "No model was serving."
+    reference = "No model was serving."
     if other is not None:
         head += [f"F1 of {other.name}", "difference of F1, points"]
-        beside = f"For comparison: {other.name}, the serving model at that time, on the same texts."
+        reference = (
+            f"For comparison: {other.name}, the serving model at that time, on the same texts."
+        )
     rows = [_cells(row, other) for row in (*comparison.labels, *comparison.averages)]
     return (
         f"Strict character spans on the held-out papers of snapshot {run.snapshot.number}."
-        f" {beside}\n\n{table(head, rows)}"
+        f" {reference}\n\n{table(head, rows)}"
     )
 
 
 def _cells(row: ComparedRow, other: ModelVersion | None) -> list[Any]:
     cells = [row.name, *_scores(row.candidate), row.support or ""]
     if other is not None:
-        difference = "" if row.difference is None else f"{row.difference:+.1f}"
-        cells += [_scores(row.current)[2], difference]
+        *_, f1 = _scores(row.current)
+        difference = ""
+        if row.difference is not None:
+            difference = f"{row.difference:+.1f}"
+        cells += [f1, difference]
     return cells
 
 
-def _scores(scores: Mapping[str, float] | None) -> list[str]:
-    if scores is None:
-        return ["", "", ""]
-    return [f"{scores[name]:.4f}" for name in ("precision", "recall", "f1")]
+def _scores(score: StoredScore | None) -> tuple[str, str, str]:
+    if score is None:
+        return ("", "", "")
+    return score_cells(asdict(score))

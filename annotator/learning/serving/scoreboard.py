@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
 
 from annotator.corpus.models import Label, Project
 from annotator.datasets.models import Snapshot
 from annotator.learning.models import Evaluation, ModelTask, ModelVersion, Promotion
 from annotator.learning.serving.promotion import standing_promotion
+from annotator.learning.stored import StoredScores
 from annotator.learning.tagging.lineup import Stage
 from annotator.learning.tagging.services import lineup_of
 from annotator.learning.training.data import TEST
@@ -159,18 +159,17 @@ def _codes(evaluations: Iterable[Evaluation], labels: Mapping[str, Label]) -> li
     """Return the evaluated labels in the order of the project's label set, others last."""
     evaluated: set[str] = set()
     for evaluation in evaluations:
-        evaluated.update(evaluation.scores.get("by_label", {}))
+        evaluated.update(StoredScores.of(evaluation).by_label)
     return [code for code in labels if code in evaluated] + sorted(evaluated - set(labels))
 
 
 def _scores(evaluation: Evaluation, codes: Iterable[str]) -> list[float | None]:
-    by_label: Mapping[str, Any] = evaluation.scores.get("by_label", {})
-    averages = [_f1(evaluation.scores.get(name)) for name in ("micro", "macro")]
-    return [*averages, *(_f1(by_label.get(code)) for code in codes)]
-
-
-def _f1(scores: Mapping[str, Any] | None) -> float | None:
-    return round(100 * scores["f1"], 1) if scores else None
+    scores = StoredScores.of(evaluation)
+    cells: list[float | None] = [scores.micro.percent, scores.macro.percent]
+    for code in codes:
+        score = scores.by_label.get(code)
+        cells.append(score.percent if score is not None else None)
+    return cells
 
 
 def _best(column: Iterable[float | None]) -> float | None:
@@ -181,6 +180,7 @@ def _best(column: Iterable[float | None]) -> float | None:
 
 def _support(evaluations: Iterable[Evaluation], code: str) -> int | None:
     for evaluation in evaluations:
-        if code in evaluation.scores.get("by_label", {}):
-            return int(evaluation.scores["by_label"][code].get("support", 0))
+        score = StoredScores.of(evaluation).by_label.get(code)
+        if score is not None:
+            return score.support
     return None

@@ -24,6 +24,7 @@ from annotator.corpus.models import Document, DocumentState
 from annotator.datasets.models import Snapshot
 from annotator.datasets.snapshots.contents import rows_of
 from annotator.learning.models import SeriesKind, TrainingSeries
+from annotator.learning.stored import LabelErrorsResult
 from annotator.review.models import LabelErrorCandidate
 from annotator.review.second_look.label_errors import replace_label_errors
 from ner_engine.split import SPLITS
@@ -64,10 +65,8 @@ def finish(series: TrainingSeries, result: dict[str, Any]) -> dict[str, Any]:
     legends = _legends(series.out, places)
     with workbench(series.folder / _FOUND) as bench:
         _write(bench / _LEGENDS, iter(legends))
-        _write(
-            bench / _DISAGREEMENTS,
-            (_at_legend(row, places[row["text"]]) for row in _lines(series.out / _DISAGREEMENTS)),
-        )
+        rows = _lines(series.out / _DISAGREEMENTS)
+        _write(bench / _DISAGREEMENTS, (_at_legend(row, places[row["text"]]) for row in rows))
         target = series.folder / _FOUND
         if target.exists():
             target.rename(bench / "old")
@@ -80,10 +79,14 @@ def finish(series: TrainingSeries, result: dict[str, Any]) -> dict[str, Any]:
 
 def _places(snapshot: Snapshot) -> list[_Place]:
     """Return the origin of each row, in the order in which the engine reads them."""
-    rows = (
-        row["attributes"]["lineage"] for side in SPLITS for row in rows_of(snapshot.folder, side)
-    )
-    return [_Place(int(row["document"]), int(row["revision"]), int(row["start"])) for row in rows]
+    places = []
+    for split in SPLITS:
+        for row in rows_of(snapshot.folder, split):
+            lineage = row["attributes"]["lineage"]
+            places.append(
+                _Place(int(lineage["document"]), int(lineage["revision"]), int(lineage["start"]))
+            )
+    return places
 
 
 def _legends(out: Path, places: list[_Place]) -> list[dict[str, Any]]:
@@ -178,7 +181,7 @@ def ranked(series: TrainingSeries, number: int = 1) -> ShownPage:
     Pages count from 1; a number out of range gives the nearest page. Raises ``UserError`` if the
     list is gone.
     """
-    n = min(series.result["disagreements"], SHOWN)
+    n = min(LabelErrorsResult.of(series).disagreements, SHOWN)
     last = max(1, -(-n // PAGE_SIZE))
     number = min(max(number, 1), last)
     start = (number - 1) * PAGE_SIZE
@@ -221,15 +224,15 @@ def _shown(
     )
 
 
-def table_by_label(result: Mapping[str, Any]) -> list[tuple[str, int, list[int]]]:
+def table_by_label(result: LabelErrorsResult) -> list[tuple[str, int, list[int]]]:
     """Return (label, annotated entities, errors of each of ``KINDS``); the last row is the sum."""
     rows = []
-    n_entities, totals = 0, dict.fromkeys(KINDS, 0)
-    for label, counts in result["by_label"].items():
-        rows.append((label, counts["entities"], [counts[kind] for kind in KINDS]))
-        n_entities += counts["entities"]
-        for kind in KINDS:
-            totals[kind] += counts[kind]
+    n_entities, totals = 0, Counter(dict.fromkeys(KINDS, 0))
+    for label, counts in result.by_label.items():
+        by_kind = counts.by_kind
+        rows.append((label, counts.entities, list(by_kind.values())))
+        n_entities += counts.entities
+        totals.update(by_kind)
     return [*rows, ("All", n_entities, list(totals.values()))]
 
 
@@ -238,7 +241,7 @@ def table_by_label(result: Mapping[str, Any]) -> list[tuple[str, int, list[int]]
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """How many legends were sent to review, and how many were left out for which reason.
+    """The number of legends sent to review, and of those left out, by reason.
 
     ``n_changed`` were edited after the snapshot or removed, ``n_blind`` belong to the blind sample,
     and ``n_looked_at`` were checked for label errors after the snapshot.
@@ -331,15 +334,17 @@ def _with_documents(series: TrainingSeries) -> Iterator[tuple[dict[str, Any], Do
 
 
 def _candidate(row: Mapping[str, Any], source: str) -> LabelErrorCandidate:
-    place, found = row["decided"] or row["found"], row["found"]
+    start, end, _ = row["decided"] or row["found"]
+    *_, label = row["decided"] or [""]
+    predicted_start, predicted_end, predicted_label = row["found"] or (None, None, "")
     return LabelErrorCandidate(
         document_id=row["document"],
-        start=place[0],
-        end=place[1],
-        label=row["decided"][2] if row["decided"] else "",
-        predicted_start=found[0] if found else None,
-        predicted_end=found[1] if found else None,
-        predicted_label=found[2] if found else "",
+        start=start,
+        end=end,
+        label=label,
+        predicted_start=predicted_start,
+        predicted_end=predicted_end,
+        predicted_label=predicted_label,
         probability=row["probability"],
         score=row["suspicion"],
         source=source,
@@ -368,4 +373,6 @@ def outcome_of(series: TrainingSeries) -> Outcome | None:
         n_kept=Count("pk", filter=Q(was_right=False)),
         n_corrected=Count("pk", filter=Q(was_right=True)),
     )
-    return Outcome(**counts) if any(counts.values()) else None
+    if not any(counts.values()):
+        return None
+    return Outcome(**counts)

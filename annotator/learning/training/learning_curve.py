@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from annotator.learning.evaluation.charts import Chart, curve_chart
 from annotator.learning.models import TrainingSeries
+from annotator.learning.stored import CurveResult, StoredPoint
 
 _MICRO: Final = "Micro average"
 
@@ -46,12 +47,14 @@ class CurveReport:
 
 def finish(series: TrainingSeries, result: dict[str, Any]) -> dict[str, Any]:
     """Return what the series stores of the engine's result: all of it, for it is small."""
+    CurveResult.from_json(result)  # a result that pages could not read is an error now
     return result
 
 
-def curve_report(result: Mapping[str, Any]) -> CurveReport:
+def curve_report(stored: Mapping[str, Any]) -> CurveReport:
     """Return the report of a series' stored result."""
-    points = result["points"]
+    result = CurveResult.from_json(stored)
+    points = result.points
     labels = _labels_of(points)
     columns = [_MICRO, *labels]
     rows = [_point_of(point, labels) for point in points]
@@ -61,9 +64,9 @@ def curve_report(result: Mapping[str, Any]) -> CurveReport:
         if chart is not None:
             charts.append(chart)
     return CurveReport(
-        sentence=result["sentence"],
-        held_out_papers=result["held_out"]["papers"],
-        held_out_panels=result["held_out"]["texts"],
+        sentence=result.sentence,
+        held_out_papers=result.held_out.papers,
+        held_out_panels=result.held_out.texts,
         columns=columns,
         supports=_supports_of(points[-1], labels),
         points=rows,
@@ -71,36 +74,37 @@ def curve_report(result: Mapping[str, Any]) -> CurveReport:
     )
 
 
-def _labels_of(points: Sequence[Mapping[str, Any]]) -> list[str]:
+def _labels_of(points: Sequence[StoredPoint]) -> list[str]:
     """Return the labels that occur in the held-out papers."""
     labels = set()
     for point in points:
-        labels |= {label for label, score in point["by_label"].items() if score["support"]}
+        for label, score in point.by_label.items():
+            if score.support:
+                labels.add(label)
     return sorted(labels)
 
 
-def _point_of(point: Mapping[str, Any], labels: Sequence[str]) -> CurvePoint:
-    by_label = point["by_label"]
+def _point_of(point: StoredPoint, labels: Sequence[str]) -> CurvePoint:
+    f1: list[float | None] = [point.micro.percent]
+    for label in labels:
+        score = point.by_label.get(label)
+        f1.append(score.percent if score is not None else None)
     return CurvePoint(
-        percent=round(100 * point["share"], 1),
-        papers=point["papers"],
-        panels=point["texts"],
-        steps=point["steps"],
-        seconds=point["seconds"],
-        f1=[_percent(point["micro"]), *(_percent(by_label.get(label)) for label in labels)],
+        percent=round(100 * point.share, 1),
+        papers=point.papers,
+        panels=point.texts,
+        steps=point.steps,
+        seconds=point.seconds,
+        f1=f1,
     )
 
 
-def _supports_of(point: Mapping[str, Any], labels: Sequence[str]) -> list[int]:
-    by_label = point["by_label"]
-    return [
-        point["micro"]["support"],
-        *(by_label.get(label, {}).get("support", 0) for label in labels),
-    ]
-
-
-def _percent(score: Mapping[str, Any] | None) -> float | None:
-    return round(100 * score["f1"], 1) if score else None
+def _supports_of(point: StoredPoint, labels: Sequence[str]) -> list[int]:
+    supports = [point.micro.support or 0]
+    for label in labels:
+        score = point.by_label.get(label)
+        supports.append(score.support or 0 if score is not None else 0)
+    return supports
 
 
 def _chart_of(name: str, scores: Sequence[tuple[int, float | None]]) -> Chart | None:

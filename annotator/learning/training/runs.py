@@ -29,6 +29,7 @@ from annotator.learning.models import (
 )
 from annotator.learning.serving.archives import CARD
 from annotator.learning.serving.provenance import with_provenance
+from annotator.learning.stored import RunProgress
 from annotator.learning.tagging.checkpoints import inspect_model, verify_model
 from annotator.learning.training.child_process import Event, Supervisor, wait_for_place
 from annotator.learning.training.data import (
@@ -52,19 +53,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-#: The fields of events that are stored on the run's row, for lists and for its page.
-_SHOWN: Final = (
-    "step",
-    "steps",
-    "epoch",
-    "loss",
-    "learning_rate",
-    "examples_per_second",
-    "seconds_left",
-    "memory_bytes",
-    "device",
-    "examples",
-)
 _WRITE_EVERY_SECONDS: Final = 0.5
 #: Values of hyperparameters that did not exist yet when an old run was enqueued.
 _OLD_DEFAULTS: Final = {"blend": "off"}
@@ -73,7 +61,7 @@ _UNFORESEEN: Final = "An unexpected error occurred; see the server's log for det
 
 @dataclass(frozen=True, slots=True)
 class TrainingResult:
-    """What a successful run leaves: its candidate, and the evaluations of it and of others."""
+    """The candidate of a successful run, and the evaluations of it and of the serving model."""
 
     run: TrainingRun
     candidate: ModelVersion
@@ -170,18 +158,15 @@ class Training:
 
     def _on_event(self, event: Event) -> None:
         kind = event.get("event")
-        progress = self.run.progress
-        progress |= {name: event[name] for name in _SHOWN if name in event}
-        if kind == "died":
-            progress["n_resumed"] = progress.get("n_resumed", 0) + 1
-        elif kind == "step":
+        self.run.progress = RunProgress.of(self.run).after(event).as_json()
+        if kind == "step":
             message = f"Training, step {event['step']} of {event['steps']}"
             self.job.report(done=event["step"], total=event["steps"], message=message)
         elif kind == "blending":
             self.job.report(message="Choosing the fraction of the base model to keep")
         if kind != "step" or time.monotonic() - self.written_at > _WRITE_EVERY_SECONDS:
             self.written_at = time.monotonic()
-            TrainingRun.objects.filter(pk=self.run.pk).update(progress=progress)
+            TrainingRun.objects.filter(pk=self.run.pk).update(progress=self.run.progress)
 
     def _evaluate(self) -> list[Evaluation]:
         """Return the evaluations of the candidate and, if there is one, of the serving model."""

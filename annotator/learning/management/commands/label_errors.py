@@ -11,6 +11,7 @@ from annotator.accounts.actors import SYSTEM
 from annotator.common.commands import Outcome
 from annotator.learning.commands import SeriesCommand
 from annotator.learning.models import SeriesKind, TrainingSeries
+from annotator.learning.stored import LabelErrorsResult
 from annotator.learning.training.label_errors import ranked, send_to_review, table_by_label
 
 #: Label errors that are printed.
@@ -53,10 +54,15 @@ class Command(SeriesCommand):
     def perform(self, *, send: int, **asked: Any) -> Outcome:
         series = self.done_series(**asked)
         lines = [*_table(series), *_first(series)]
-        summary: dict[str, Any] = {"project": series.project.slug, "series": series.pk}
-        summary |= {
-            name: series.result[name]
-            for name in ("texts", "papers", "entities", "disagreements", "legends")
+        result = LabelErrorsResult.of(series)
+        summary: dict[str, Any] = {
+            "project": series.project.slug,
+            "series": series.pk,
+            "texts": result.texts,
+            "papers": result.papers,
+            "entities": result.entities,
+            "disagreements": result.disagreements,
+            "legends": result.legends,
         }
         if send:
             sent = send_to_review(series=series, n=send, actor=SYSTEM)
@@ -66,7 +72,7 @@ class Command(SeriesCommand):
 
 
 def _table(series: TrainingSeries) -> list[str]:
-    rows = table_by_label(series.result)
+    rows = table_by_label(LabelErrorsResult.of(series))
     head = f"{'':24}{'entities':>10}{'label':>9}{'boundary':>9}{'spurious':>10}{'missing':>9}"
     return [
         head,

@@ -12,6 +12,7 @@ from annotator.learning.evaluation.comparison import (
     compare_evaluations,
 )
 from annotator.learning.models import Evaluation
+from annotator.learning.stored import StoredScore
 
 
 def line(f1: float, support: int = 10) -> dict[str, float]:
@@ -68,7 +69,7 @@ def test_a_difference_is_in_points_of_f1(
 
 
 def test_a_model_without_the_label_scores_0_percent() -> None:
-    row = ComparedRow("CELL", None, None, line(0.5))
+    row = ComparedRow("CELL", None, None, StoredScore.from_json(line(0.5)))
     assert row.candidate_percent == 0.0
     assert row.current_percent == 50.0
     assert not row.is_average

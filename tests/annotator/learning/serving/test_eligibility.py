@@ -59,7 +59,7 @@ def test_a_model_from_outside_needs_no_training_data(
     refuse_unevaluated(learned.project, other)
 
 
-@pytest.mark.parametrize("stored", [{}, {"micro": {}}, scores(0.8, support=0)], ids=str)
+@pytest.mark.parametrize("stored", [{}, scores(0.8, support=0)], ids=str)
 def test_an_evaluation_without_entities_does_not_count(
     stored: dict[str, object], learned: Snapshot, candidate_of: CandidateOf
 ) -> None:

@@ -62,7 +62,12 @@ def test_a_label_outside_the_label_set_comes_last(
 ) -> None:
     candidate = candidate_of(learned)
     evaluation = Evaluation.objects.get(model_version=candidate)
-    evaluation.scores["by_label"]["AARDVARK"] = {"f1": 0.5, "support": 3}
+    evaluation.scores["by_label"]["AARDVARK"] = {
+        "precision": 0.5,
+        "recall": 0.5,
+        "f1": 0.5,
+        "support": 3,
+    }
     evaluation.save(update_fields=["scores"])
     (board,) = scoreboards_of(learned.project, tiny)
     assert board.columns[-1].title == "AARDVARK"
