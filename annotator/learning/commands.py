@@ -10,9 +10,11 @@ from django.core.management.base import CommandParser
 from annotator.accounts.actors import SYSTEM
 from annotator.common.errors import UserError
 from annotator.corpus.management.commands.import_documents import project_named
+from annotator.corpus.models import Project
 from annotator.datasets.commands import SnapshotCommand, snapshot_numbered
+from annotator.datasets.models import Snapshot
 from annotator.jobs.services import end_dead_commands
-from annotator.learning.models import SeriesKind, TrainingSeries
+from annotator.learning.models import ModelVersion, SeriesKind, TrainingSeries
 from annotator.learning.tagging.services import find_model
 from annotator.learning.training.recipes import DEFAULT_RECIPE, check_series, recipe_named
 from annotator.learning.training.series import OPTIONS, SERIES_KIND, SeriesPayload, add_series
@@ -59,7 +61,24 @@ def settings_of(pairs: Sequence[str]) -> Mapping[str, str]:
     return dict(pair.split("=", 1) for pair in pairs)
 
 
-class SeriesCommand(SnapshotCommand):
+def model_named(name: str, project: Project) -> ModelVersion | None:
+    """Return the project's model with that name, or None without a name."""
+    if not name:
+        return None
+    return find_model(name=name, project=project)
+
+
+class TrainingCommand(SnapshotCommand):
+    """A command that trains on a snapshot: the one that was named, or a new one."""
+
+    def snapshot_or_new(self, number: int | None, project: Project) -> Snapshot:
+        """Return the snapshot with the number, or freeze one without a number."""
+        if number is None:
+            return self.freeze(project)
+        return snapshot_numbered(project, number)
+
+
+class SeriesCommand(TrainingCommand):
     """A command that runs a training series on a snapshot.
 
     Run again with the same arguments, it resumes a series that was stopped.
@@ -89,7 +108,7 @@ class SeriesCommand(SnapshotCommand):
     ) -> TrainingSeries:
         """Run the series and return it. Raises ``UserError`` if it was stopped or failed."""
         target = project_named(project)
-        chosen = find_model(name=base, project=target) if base else None
+        chosen = model_named(base, target)
         asked: dict[str, Any] = {"recipe": recipe, "hyperparameters": settings_of(hyperparameters)}
         asked["options"] = {name: others[name] for name in sorted(OPTIONS[self.kind])}
         recipe_named(recipe)
@@ -100,9 +119,7 @@ class SeriesCommand(SnapshotCommand):
             settings=asked["hyperparameters"],
             options=asked["options"],
         )
-        frozen = (
-            snapshot_numbered(target, snapshot) if snapshot is not None else self.freeze(target)
-        )
+        frozen = self.snapshot_or_new(snapshot, target)
         series = add_series(
             project=target, snapshot=frozen, kind=self.kind, actor=SYSTEM, base=chosen, **asked
         )

@@ -61,7 +61,7 @@ class _Taggers:
 
     @contextmanager
     def of(self, models: Mapping[str, ModelVersion]) -> Iterator[dict[str, Tagger]]:
-        """Yield the taggers of ``models`` under the same names; nobody else has them meanwhile.
+        """Yield the taggers of ``models`` under the same names, for this caller alone.
 
         A device that fails drops all taggers, so that its memory is free for the next job.
         """

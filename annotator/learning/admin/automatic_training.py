@@ -8,6 +8,7 @@ from django.shortcuts import redirect
 from annotator.accounts.users import signed_in
 from annotator.corpus.access import Action, require
 from annotator.corpus.admin.rows import ProjectRowsAdmin, save_if_valid, visible_project
+from annotator.learning.admin.pages import status_of
 from annotator.learning.forms.training import AutomaticForm
 from annotator.learning.training import automatic
 
@@ -38,7 +39,7 @@ def automatic_training_page(
         request,
         "admin/learning/automatic.html",
         f"Automatic training of {project}",
-        status=422 if form.errors else 200,
+        status=status_of(form),
         form=form,
         project=project,
         standing=standing,

@@ -67,10 +67,10 @@ def _report_context(report: dry_run.DryRun) -> dict[str, Any]:
         "warnings": report.warnings,
         "last_run": report.last_run,
         "changes": report.changes,
-        "swept_percent": 100 * report.swept_share,
-        "cap_percent": 100 * report.swept_cap,
-        "room": in_bytes(report.room.runs),
-        "room_for_model": in_bytes(report.room.models),
+        "bulk_accepted_percent": 100 * report.bulk_accepted_fraction,
+        "limit_percent": 100 * report.bulk_accepted_limit,
+        "disk_space": in_bytes(report.disk_space.runs),
+        "disk_space_of_model": in_bytes(report.disk_space.models),
     }
 
 
@@ -78,10 +78,9 @@ def _measured(job: Job) -> dict[str, Any] | None:
     """Return what the worker measured, in words, or None before it has."""
     if "seconds" not in job.result:
         return None
-    memory = job.result["memory_bytes"]
     return {
         **job.result,
         "time": duration_in_words(job.result["seconds"]),
-        "memory": in_bytes(memory) if memory else "",
+        "memory": in_bytes(job.result["memory_bytes"]),
         "parts": [(name, duration_in_words(seconds)) for name, seconds in job.result["parts"]],
     }

@@ -8,6 +8,7 @@ from django.shortcuts import redirect
 from annotator.accounts.users import signed_in
 from annotator.corpus.access import Action, require
 from annotator.corpus.admin.rows import ProjectRowsAdmin, save_if_valid, visible_project
+from annotator.learning.admin.pages import status_of
 from annotator.learning.forms.serving import GateForm
 from annotator.learning.serving import gate
 
@@ -28,7 +29,7 @@ def gate_page(model_admin: ProjectRowsAdmin, request: HttpRequest, project_id: i
         request,
         "admin/learning/gate.html",
         f"Promotion gate of {project}",
-        status=422 if form.errors else 200,
+        status=status_of(form),
         form=form,
         project=project,
         rules=gate.Rules.of(project),

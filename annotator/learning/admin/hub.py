@@ -8,7 +8,12 @@ from django.shortcuts import redirect
 
 from annotator.accounts.users import signed_in
 from annotator.corpus.admin.rows import ProjectRowsAdmin
-from annotator.learning.admin.pages import back_to_model, errors_as_messages, errors_on_form
+from annotator.learning.admin.pages import (
+    back_to_model,
+    errors_as_messages,
+    errors_on_form,
+    status_of,
+)
 from annotator.learning.forms.serving import PushForm
 from annotator.learning.models import ModelVersion
 from annotator.learning.serving import hub
@@ -29,7 +34,7 @@ def push_page(model_admin: ProjectRowsAdmin, request: HttpRequest, pk: int) -> H
         request,
         "admin/learning/push.html",
         f"Push {model} to a hub",
-        status=422 if form.errors else 200,
+        status=status_of(form),
         model=model,
         offer=offer,
         form=form,

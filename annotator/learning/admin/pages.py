@@ -73,6 +73,13 @@ class errors_on_form:  # noqa: N801 - used as a function
         return True
 
 
+def status_of(form: forms.Form) -> int:
+    """Return the HTTP status of a page with this form."""
+    if form.errors:
+        return 422
+    return 200
+
+
 # Requests and redirects
 
 

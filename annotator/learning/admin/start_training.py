@@ -11,7 +11,7 @@ from annotator.accounts.users import signed_in
 from annotator.corpus.access import Action
 from annotator.corpus.admin.rows import ProjectRowsAdmin
 from annotator.corpus.models import Project
-from annotator.learning.admin.pages import errors_on_form, projects_for
+from annotator.learning.admin.pages import errors_on_form, projects_for, status_of
 from annotator.learning.forms.training import StartForm
 from annotator.learning.training.dry_run import start_dry_run
 from annotator.learning.training.plan import TrainingRequest
@@ -39,7 +39,7 @@ def start_training_page(model_admin: ProjectRowsAdmin, request: HttpRequest) -> 
         request,
         "admin/learning/start.html",
         "Start training run",
-        status=422 if form.errors else 200,
+        status=status_of(form),
         form=form,
         has_snapshots=form.has_snapshots,
     )

@@ -7,23 +7,21 @@ from typing import Any, cast
 from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.template.response import TemplateResponse
-from django.urls import URLPattern
 from unfold.decorators import display
 
 from annotator.accounts.users import signed_in
-from annotator.common.htmx import STOP_POLLING
+from annotator.common.htmx import render_polled
 from annotator.common.states import admin_colours
 from annotator.corpus.access import Action, can
-from annotator.corpus.admin.pages import AdminPage, page_urls
+from annotator.corpus.admin.pages import AdminPage
 from annotator.corpus.admin.rows import OWN_PROJECTS, ProjectRowsAdmin
 from annotator.corpus.models import Project
 from annotator.jobs.services import nobody_listens_for
 from annotator.learning.admin.automatic_training import automatic_training_page
-from annotator.learning.admin.columns import SnapshotRowColumns
 from annotator.learning.admin.dry_run import dry_run_page
 from annotator.learning.admin.gate import gate_page
 from annotator.learning.admin.start_training import start_training_page
+from annotator.learning.admin.training_rows import TrainingRowsAdmin
 from annotator.learning.evaluation import run_report
 from annotator.learning.evaluation.bars import score_bars
 from annotator.learning.evaluation.charts import charts_of
@@ -34,6 +32,7 @@ from annotator.learning.models import Evaluation, RunState, TrainingRun
 from annotator.learning.serving import gate
 from annotator.learning.serving.canary_report import CanaryReport, canary_of
 from annotator.learning.serving.promotion import candidate_gate_result, standing_promotion
+from annotator.learning.stored import RunProgress
 from annotator.learning.tagging.lineup import Stage
 from annotator.learning.tagging.services import lineup_of
 from annotator.learning.training.data import TEST
@@ -41,10 +40,38 @@ from annotator.learning.training.disk_space import in_bytes
 from annotator.learning.training.services import cancel_training, settle_runs
 
 
+def run_part(model_admin: ProjectRowsAdmin, request: HttpRequest, pk: int) -> HttpResponse:
+    """Render the polled part of a run's page; the last one ends the polling."""
+    context = _run_context(request, model_admin.row(request, pk).pk)
+    return render_polled(
+        request, "admin/learning/_run.html", context, is_final=context["run"].is_final
+    )
+
+
+def cancel_run(model_admin: ProjectRowsAdmin, request: HttpRequest, pk: int) -> HttpResponse:
+    """Cancel the run."""
+    run = cancel_training(run=model_admin.row(request, pk), actor=signed_in(request))
+    if run.is_final:
+        messages.info(request, f"Run {run.pk} is cancelled.")
+    else:
+        messages.info(request, f"Run {run.pk} will stop after the current step.")
+    return redirect("admin:learning_trainingrun_change", run.pk)
+
+
+PAGES = (
+    AdminPage("<int:pk>/part/", run_part, "part"),
+    AdminPage("<int:pk>/cancel/", cancel_run, "cancel", is_post_only=True),
+    AdminPage("gate/<int:project_id>/", gate_page, "gate"),
+    AdminPage("automatic/<int:project_id>/", automatic_training_page, "automatic"),
+    AdminPage("dry-run/<int:pk>/", dry_run_page, "dry_run"),
+)
+
+
 @admin.register(TrainingRun)
-class TrainingRunAdmin(SnapshotRowColumns, ProjectRowsAdmin):
+class TrainingRunAdmin(TrainingRowsAdmin):
     """Training runs: the list, the page that starts one, and the page of one."""
 
+    pages = PAGES
     list_display = (
         "name",
         "project",
@@ -56,17 +83,8 @@ class TrainingRunAdmin(SnapshotRowColumns, ProjectRowsAdmin):
         "created_by",
         "created_at",
     )
-    list_display_links = ("name",)
     list_filter = ("state", "task", "recipe", OWN_PROJECTS)
     list_select_related = ("project", "snapshot", "candidate", "created_by")
-
-    def get_urls(self) -> list[URLPattern]:
-        """Return the URLs of the pages below, and Django's own."""
-        return [*page_urls(self, PAGES), *super().get_urls()]
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Return whether the page that starts a run opens; projects decide what it offers."""
-        return self.has_module_permission(request)
 
     @display(description="Run", ordering="pk")
     def name(self, run: TrainingRun) -> str:
@@ -86,7 +104,9 @@ class TrainingRunAdmin(SnapshotRowColumns, ProjectRowsAdmin):
         evaluation = Evaluation.objects.filter(
             model_version=run.candidate, snapshot=run.snapshot, split=TEST
         ).first()
-        return f"{evaluation.micro_f1:.3f}" if evaluation else "–"
+        if evaluation is None:
+            return "–"
+        return f"{evaluation.micro_f1:.3f}"
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -117,32 +137,6 @@ class TrainingRunAdmin(SnapshotRowColumns, ProjectRowsAdmin):
         )
 
 
-def run_part(model_admin: ProjectRowsAdmin, request: HttpRequest, pk: int) -> HttpResponse:
-    """Render the polled part of a run's page; the last one ends the polling."""
-    context = _run_context(request, model_admin.row(request, pk).pk)
-    status = STOP_POLLING if context["run"].is_final else 200
-    return TemplateResponse(request, "admin/learning/_run.html", context, status=status)
-
-
-def cancel_run(model_admin: ProjectRowsAdmin, request: HttpRequest, pk: int) -> HttpResponse:
-    """Cancel the run."""
-    run = cancel_training(run=model_admin.row(request, pk), actor=signed_in(request))
-    if run.is_final:
-        messages.info(request, f"Run {run.pk} is cancelled.")
-    else:
-        messages.info(request, f"Run {run.pk} will stop after the current step.")
-    return redirect("admin:learning_trainingrun_change", run.pk)
-
-
-PAGES = (
-    AdminPage("<int:pk>/part/", run_part, "part"),
-    AdminPage("<int:pk>/cancel/", cancel_run, "cancel", is_post_only=True),
-    AdminPage("gate/<int:project_id>/", gate_page, "gate"),
-    AdminPage("automatic/<int:project_id>/", automatic_training_page, "automatic"),
-    AdminPage("dry-run/<int:pk>/", dry_run_page, "dry_run"),
-)
-
-
 # The page of a run
 
 
@@ -163,14 +157,13 @@ def _run_context(request: HttpRequest, pk: int) -> dict[str, Any]:
 def _progress_context(run: TrainingRun) -> dict[str, Any]:
     events = run_report.events_of(run)
     averaging = run_report.weight_averaging_of(events) if run.candidate else None
-    memory = run.progress.get("memory_bytes")
-    seconds_left = run.progress.get("seconds_left")
-    duration = run.finished_at - run.created_at if run.finished_at else None
+    progress = RunProgress.of(run)
     return {
         "run": run,
+        "progress": progress,
         "job": run.job,
         "nobody_listens": _is_unattended(run),
-        "time_left": duration_in_words(seconds_left) if seconds_left else "",
+        "time_left": duration_in_words(progress.seconds_left),
         "charts": charts_of(events),
         "evaluations": run_report.evaluations_of(events),
         "weight_averaging": averaging,
@@ -179,10 +172,17 @@ def _progress_context(run: TrainingRun) -> dict[str, Any]:
             and not averaging.measured
             and run.hyperparameters.get("blend") == "auto"
         ),
-        "memory": in_bytes(memory) if memory else "",
-        "duration": duration_in_words(duration.total_seconds()) if duration else "",
+        "memory": in_bytes(progress.memory_bytes),
+        "duration": _duration(run),
         "log_tail": run_report.log_tail(run),
     }
+
+
+def _duration(run: TrainingRun) -> str:
+    """Return how long a finished run took, in words."""
+    if run.finished_at is None:
+        return ""
+    return duration_in_words((run.finished_at - run.created_at).total_seconds())
 
 
 def _is_unattended(run: TrainingRun) -> bool:

@@ -7,21 +7,19 @@ from typing import Any, Final
 from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.template.response import TemplateResponse
-from django.urls import URLPattern
 from unfold.decorators import display
 
 from annotator.accounts.users import signed_in
-from annotator.common.htmx import STOP_POLLING
+from annotator.common.htmx import render_polled
 from annotator.common.states import admin_colours
 from annotator.corpus.access import Action, can
-from annotator.corpus.admin.pages import AdminPage, page_urls
+from annotator.corpus.admin.pages import AdminPage
 from annotator.corpus.admin.rows import OWN_PROJECTS, ProjectRowsAdmin
 from annotator.jobs.services import nobody_listens_for
-from annotator.learning.admin.columns import SnapshotRowColumns
 from annotator.learning.admin.label_errors import label_errors_context, send_to_review
-from annotator.learning.admin.pages import errors_as_messages, errors_on_form
+from annotator.learning.admin.pages import errors_as_messages, errors_on_form, status_of
 from annotator.learning.admin.start_training import trainable_projects
+from annotator.learning.admin.training_rows import TrainingRowsAdmin
 from annotator.learning.forms.series import SERIES_FORMS, SeriesForm
 from annotator.learning.models import SeriesKind, SeriesState, TrainingSeries
 from annotator.learning.training.learning_curve import curve_report
@@ -47,10 +45,84 @@ _ABOUT: Final = {
 _OPTIONS: Final = {"max_steps": "Steps per run, at most", "shares": "Fractions of the papers"}
 
 
+def start_series_page(model_admin: ProjectRowsAdmin, request: HttpRequest) -> HttpResponse:
+    """Show the form, or start what was sent and redirect to its page."""
+    projects = trainable_projects(request)
+    kind = SeriesKind.LABEL_ERRORS
+    if request.GET.get("kind") in SeriesKind.values:
+        kind = SeriesKind(request.GET["kind"])
+    form = SERIES_FORMS[kind](
+        request.POST or None, projects=projects, initial={"snapshot": request.GET.get("snapshot")}
+    )
+    if request.method == "POST" and form.is_valid():
+        with errors_on_form(form):
+            series = _start(request, form)
+            return redirect("admin:learning_trainingseries_change", series.pk)
+    return model_admin.page(
+        request,
+        "admin/learning/start_series.html",
+        _TITLES[kind],
+        status=status_of(form),
+        form=form,
+        heading=_TITLES[kind],
+        about=_ABOUT[kind],
+        button=_TITLES[kind],
+        has_snapshots=form.has_snapshots,
+    )
+
+
+def _start(request: HttpRequest, form: SeriesForm) -> TrainingSeries:
+    values = form.cleaned_data
+    return start_series(
+        project=values["snapshot"].project,
+        snapshot=values["snapshot"],
+        kind=form.kind,
+        actor=signed_in(request),
+        recipe=values["recipe"],
+        base=values["base"],
+        hyperparameters=values["more"],
+        options=form.options,
+    )
+
+
+def series_part(model_admin: ProjectRowsAdmin, request: HttpRequest, pk: int) -> HttpResponse:
+    """Render the polled part of the page; the last one ends the polling."""
+    context = _series_context(request, model_admin.row(request, pk))
+    is_final = not context["series"].is_at_work
+    return render_polled(request, "admin/learning/_series.html", context, is_final=is_final)
+
+
+def cancel(model_admin: ProjectRowsAdmin, request: HttpRequest, pk: int) -> HttpResponse:
+    """Cancel the series; finished trainings stay."""
+    cancel_series(series=model_admin.row(request, pk), actor=signed_in(request))
+    messages.info(request, "The series will stop after the current step. Finished parts are kept.")
+    return _back_to_series(request, pk)
+
+
+def _back_to_series(request: HttpRequest, pk: int) -> HttpResponse:
+    return redirect("admin:learning_trainingseries_change", pk)
+
+
+@errors_as_messages(go_to=_back_to_series)
+def resume(model_admin: ProjectRowsAdmin, request: HttpRequest, pk: int) -> HttpResponse:
+    """Resume a series that was stopped."""
+    enqueue_series(series=model_admin.row(request, pk), actor=signed_in(request))
+    return _back_to_series(request, pk)
+
+
+PAGES = (
+    AdminPage("<int:pk>/part/", series_part, "part"),
+    AdminPage("<int:pk>/cancel/", cancel, "cancel", is_post_only=True),
+    AdminPage("<int:pk>/resume/", resume, "resume", is_post_only=True),
+    AdminPage("<int:pk>/send/", send_to_review, "send", is_post_only=True),
+)
+
+
 @admin.register(TrainingSeries)
-class TrainingSeriesAdmin(SnapshotRowColumns, ProjectRowsAdmin):
+class TrainingSeriesAdmin(TrainingRowsAdmin):
     """Training series: the list, the page that starts one, and the page of one."""
 
+    pages = PAGES
     list_display = (
         "name",
         "kind",
@@ -61,17 +133,8 @@ class TrainingSeriesAdmin(SnapshotRowColumns, ProjectRowsAdmin):
         "created_by",
         "created_at",
     )
-    list_display_links = ("name",)
     list_filter = ("kind", OWN_PROJECTS)
     list_select_related = ("project", "snapshot", "job", "created_by")
-
-    def get_urls(self) -> list[URLPattern]:
-        """Return the URLs of the pages below, and Django's own."""
-        return [*page_urls(self, PAGES), *super().get_urls()]
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Return whether the start page opens; projects decide what it offers."""
-        return self.has_module_permission(request)
 
     @display(description="Series", ordering="pk")
     def name(self, series: TrainingSeries) -> str:
@@ -104,79 +167,6 @@ class TrainingSeriesAdmin(SnapshotRowColumns, ProjectRowsAdmin):
             str(series).capitalize(),
             **_series_context(request, series),
         )
-
-
-def start_series_page(model_admin: ProjectRowsAdmin, request: HttpRequest) -> HttpResponse:
-    """Show the form, or start what was sent and redirect to its page."""
-    projects = trainable_projects(request)
-    kind = SeriesKind.LABEL_ERRORS
-    if request.GET.get("kind") in SeriesKind.values:
-        kind = SeriesKind(request.GET["kind"])
-    form = SERIES_FORMS[kind](
-        request.POST or None, projects=projects, initial={"snapshot": request.GET.get("snapshot")}
-    )
-    if request.method == "POST" and form.is_valid():
-        with errors_on_form(form):
-            series = _start(request, form)
-            return redirect("admin:learning_trainingseries_change", series.pk)
-    return model_admin.page(
-        request,
-        "admin/learning/start_series.html",
-        _TITLES[kind],
-        status=422 if form.errors else 200,
-        form=form,
-        heading=_TITLES[kind],
-        about=_ABOUT[kind],
-        button=_TITLES[kind],
-        has_snapshots=form.has_snapshots,
-    )
-
-
-def _start(request: HttpRequest, form: SeriesForm) -> TrainingSeries:
-    values = form.cleaned_data
-    return start_series(
-        project=values["snapshot"].project,
-        snapshot=values["snapshot"],
-        kind=form.kind,
-        actor=signed_in(request),
-        recipe=values["recipe"],
-        base=values["base"],
-        hyperparameters=values["more"],
-        options=form.options,
-    )
-
-
-def series_part(model_admin: ProjectRowsAdmin, request: HttpRequest, pk: int) -> HttpResponse:
-    """Render the polled part of the page; the last one ends the polling."""
-    context = _series_context(request, model_admin.row(request, pk))
-    status = 200 if context["series"].is_at_work else STOP_POLLING
-    return TemplateResponse(request, "admin/learning/_series.html", context, status=status)
-
-
-def cancel(model_admin: ProjectRowsAdmin, request: HttpRequest, pk: int) -> HttpResponse:
-    """Cancel the series; finished trainings stay."""
-    cancel_series(series=model_admin.row(request, pk), actor=signed_in(request))
-    messages.info(request, "The series will stop after the current step. Finished parts are kept.")
-    return _back_to_series(request, pk)
-
-
-def _back_to_series(request: HttpRequest, pk: int) -> HttpResponse:
-    return redirect("admin:learning_trainingseries_change", pk)
-
-
-@errors_as_messages(go_to=_back_to_series)
-def resume(model_admin: ProjectRowsAdmin, request: HttpRequest, pk: int) -> HttpResponse:
-    """Resume a series that was stopped."""
-    enqueue_series(series=model_admin.row(request, pk), actor=signed_in(request))
-    return _back_to_series(request, pk)
-
-
-PAGES = (
-    AdminPage("<int:pk>/part/", series_part, "part"),
-    AdminPage("<int:pk>/cancel/", cancel, "cancel", is_post_only=True),
-    AdminPage("<int:pk>/resume/", resume, "resume", is_post_only=True),
-    AdminPage("<int:pk>/send/", send_to_review, "send", is_post_only=True),
-)
 
 
 def _series_context(request: HttpRequest, series: TrainingSeries) -> dict[str, Any]:

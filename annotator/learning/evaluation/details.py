@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from annotator.corpus.models import Document, Project
 from annotator.learning.evaluation.comparison import Comparison
@@ -23,10 +23,10 @@ FEW_PAPERS: Final = 10
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """How often the candidate, and the current model, did something.
+    """A count of the candidate, and that of the current model.
 
-    ``current`` is None if that model was not evaluated on the same texts. ``is_right`` marks what
-    a model should do.
+    ``current`` is None if that model was not evaluated on the same texts. ``is_right`` marks counts
+    of correct predictions.
     """
 
     candidate: int
@@ -131,21 +131,27 @@ def details_of(comparison: Comparison, project: Project) -> Details | None:
     if candidate is None:
         return None
     current = _comparable_findings(candidate, comparison.current)
-    labels = sorted({*candidate.labels, *(current.labels if current else ())})
-    legends = _by_legend(current, candidate) if current is not None else []
+    labels = set(candidate.labels)
+    difference = None
+    legends: list[_LegendCounts] = []
+    if current is not None:
+        labels.update(current.labels)
+        difference = _difference(current, candidate)
+        legends = _by_legend(current, candidate)
     worse = _worse_first(legends)
     better = worse_texts([each.candidate for each in legends], [each.current for each in legends])
+    errors = _errors(current, candidate)
     n_legends = max(1, len({_legend_of(text) for text in candidate.texts}))
     current_milliseconds = None
     if comparison.current is not None:
         current_milliseconds = _milliseconds(comparison.current, n_legends)
     return Details(
-        difference=_difference(current, candidate) if current is not None else None,
-        labels=labels,
-        confusion=_confusion(current, candidate, labels),
-        boundaries=_boundaries(current, candidate, labels),
-        missed=_strings(candidate.missed, current.missed if current else None),
-        invented=_strings(candidate.invented, current.invented if current else None),
+        difference=difference,
+        labels=sorted(labels),
+        confusion=_confusion(errors.confusion, sorted(labels)),
+        boundaries=_boundaries(errors.boundaries, sorted(labels)),
+        missed=_strings(errors.missed),
+        invented=_strings(errors.invented),
         worse=_with_documents(project, worse[:SHOWN_LEGENDS]),
         n_worse=len(worse),
         n_better=len(better),
@@ -156,7 +162,9 @@ def details_of(comparison: Comparison, project: Project) -> Details | None:
 
 def _comparable_findings(candidate: Findings, current: Evaluation | None) -> Findings | None:
     """Return the current model's findings, or None if they are not of the same texts."""
-    findings = Findings.of(current) if current is not None else None
+    if current is None:
+        return None
+    findings = Findings.of(current)
     if findings is None or not candidate.are_of_the_same_texts_as(findings):
         return None
     return findings
@@ -174,38 +182,65 @@ def _difference(current: Findings, candidate: Findings) -> Difference:
 # Errors
 
 
-def _cell(pair: tuple[str, str], candidate: Pairs, current: Pairs | None) -> Cell:
-    return Cell(candidate.get(pair, 0), current.get(pair, 0) if current is not None else None)
+class _Counted(NamedTuple):
+    """The counts of both models by pair; ``current`` is None without findings of that model."""
+
+    candidate: Pairs
+    current: Pairs | None
+
+    def cell(self, first: str, second: str) -> Cell:
+        """Return the counts of one pair."""
+        pair = (first, second)
+        if self.current is None:
+            return Cell(self.candidate.get(pair, 0), None)
+        return Cell(self.candidate.get(pair, 0), self.current.get(pair, 0))
 
 
-def _confusion(
-    current: Findings | None, candidate: Findings, labels: Sequence[str]
-) -> list[tuple[str, list[Cell]]]:
-    of_current = current.confusion if current is not None else None
+class _Errors(NamedTuple):
+    """The errors of both models, by kind (see ``Findings``)."""
+
+    confusion: _Counted
+    boundaries: _Counted
+    missed: _Counted
+    invented: _Counted
+
+
+def _errors(current: Findings | None, candidate: Findings) -> _Errors:
+    if current is None:
+        return _Errors(
+            _Counted(candidate.confusion, None),
+            _Counted(candidate.boundaries, None),
+            _Counted(candidate.missed, None),
+            _Counted(candidate.invented, None),
+        )
+    return _Errors(
+        _Counted(candidate.confusion, current.confusion),
+        _Counted(candidate.boundaries, current.boundaries),
+        _Counted(candidate.missed, current.missed),
+        _Counted(candidate.invented, current.invented),
+    )
+
+
+def _confusion(counted: _Counted, labels: Sequence[str]) -> list[tuple[str, list[Cell]]]:
     columns = (*labels, NOTHING)
     rows = []
     for gold in columns:
-        cells = []
-        for predicted in columns:
-            cell = _cell((gold, predicted), candidate.confusion, of_current)
-            cells.append(replace(cell, is_right=gold == predicted))
+        cells = [replace(counted.cell(gold, each), is_right=gold == each) for each in columns]
         rows.append((gold, cells))
     return rows
 
 
-def _boundaries(
-    current: Findings | None, candidate: Findings, labels: Sequence[str]
-) -> list[tuple[str, list[Cell]]]:
-    of_current = current.boundaries if current is not None else None
-    return [
-        (label, [_cell((label, each), candidate.boundaries, of_current) for each in BOUNDARIES])
-        for label in labels
-    ]
+def _boundaries(counted: _Counted, labels: Sequence[str]) -> list[tuple[str, list[Cell]]]:
+    rows = []
+    for label in labels:
+        cells = [counted.cell(label, boundary) for boundary in BOUNDARIES]
+        rows.append((label, cells))
+    return rows
 
 
-def _strings(candidate: Pairs, current: Pairs | None) -> list[CountedString]:
+def _strings(counted: _Counted) -> list[CountedString]:
     """Return the strings that the candidate has more often first, then the most frequent."""
-    strings = [CountedString(*pair, _cell(pair, candidate, current)) for pair in candidate]
+    strings = [CountedString(*pair, counted.cell(*pair)) for pair in counted.candidate]
     strings.sort(key=lambda each: (-each.cell.more, -each.cell.candidate, each.label, each.surface))
     return strings[:SHOWN_STRINGS]
 

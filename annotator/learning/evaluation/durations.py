@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 
-def duration_in_words(seconds: float) -> str:
-    """Return a duration such as "42 s", "7 min" or "3 h 20 min"."""
+def duration_in_words(seconds: float | None) -> str:
+    """Return a duration such as "42 s", "7 min" or "3 h 20 min", "" if it is unknown."""
+    if seconds is None:
+        return ""
     seconds = round(seconds)
     if seconds < 100:
         return f"{seconds} s"

@@ -166,8 +166,13 @@ class Pretagging:
             )
 
     def _known(self, spans: Sequence[Span]) -> list[Span]:
-        self.unknown_labels.update(span.label for span in spans if span.label not in self.known)
-        return [span for span in spans if span.label in self.known]
+        known = []
+        for span in spans:
+            if span.label in self.known:
+                known.append(span)
+            else:
+                self.unknown_labels[span.label] += 1
+        return known
 
     def _write(
         self,
@@ -177,11 +182,10 @@ class Pretagging:
         open_panels: frozenset[int],
     ) -> None:
         spans = [self._known(found.spans) for found in tagged]
-        panels = {
-            document.pk: _storable(found.segments)
-            for document, found in zip(batch, tagged, strict=True)
-            if document.pk in open_panels
-        }
+        panels = {}
+        for document, found in zip(batch, tagged, strict=True):
+            if document.pk in open_panels:
+                panels[document.pk] = _storable(found.segments)
         source = lineup.entities.name
         n = write_suggestions(
             batch=list(zip(batch, spans, strict=True)),
@@ -192,12 +196,12 @@ class Pretagging:
         )
         self.counts["documents"] += n
         self.counts["taken_up_meanwhile"] += len(batch) - n
-        self.counts["panels"] += (
-            sum(map(len, panels.values()))
-            if n == len(batch)
-            else SegmentRow.objects.found().filter(document__in=batch).count()
-        )
-        written = spans if n == len(batch) else _written(batch, source)
+        written: Sequence[Sequence[Any]] = spans
+        n_panels = sum(map(len, panels.values()))
+        if n < len(batch):
+            written = _written(batch, source)
+            n_panels = SegmentRow.objects.found().filter(document__in=batch).count()
+        self.counts["panels"] += n_panels
         self.counts["spans"] += sum(map(len, written))
         self.counts["roles"] += sum(bool(span.role) for each in written for span in each)
 

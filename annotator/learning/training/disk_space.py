@@ -108,8 +108,10 @@ def bytes_in(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
-def in_bytes(n_bytes: int) -> str:
-    """Return a number of bytes in words, such as "640 MB" or "2.3 GB"."""
+def in_bytes(n_bytes: int | None) -> str:
+    """Return a number of bytes in words, such as "640 MB" or "2.3 GB", "" if it is unknown."""
+    if n_bytes is None:
+        return ""
     if n_bytes >= 1e9:
         return f"{n_bytes / 1e9:.1f} GB"
     return f"{max(1, round(n_bytes / 1e6))} MB"

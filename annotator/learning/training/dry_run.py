@@ -1,4 +1,4 @@
-"""A dry run: what a training run would learn from, what is new, and what speaks against it.
+"""A dry run: the data of a planned training run, what is new in it, and possible problems.
 
 All but the time and the search for near duplicates is known at once from the snapshot and the
 database. Those two take a job on the train queue (``step_timing``), whose worker has the device.
@@ -115,17 +115,17 @@ class LabelRow:
     """
 
     label: str
-    sides: Sequence[SplitCount]
+    by_split: Sequence[SplitCount]
     more: int | None
     is_new: bool
 
     @property
     def n_train(self) -> int:
-        return self.sides[0].entities
+        return self.by_split[0].entities
 
     @property
     def n_test(self) -> int:
-        return self.sides[SPLITS.index(TEST)].entities
+        return self.by_split[SPLITS.index(TEST)].entities
 
 
 SplitCounts = Mapping[str, Mapping[str, SplitCount]]
@@ -167,7 +167,7 @@ def _total(counts: SplitCounts, label: str) -> int:
 
 @dataclass(frozen=True)
 class DryRun:
-    """What is known of a run at once."""
+    """The report on a planned run, as far as it is known without training steps."""
 
     plan: TrainingPlan
 
@@ -240,21 +240,21 @@ class DryRun:
         return dict(found["legends"])
 
     @property
-    def swept_share(self) -> float:
+    def bulk_accepted_fraction(self) -> float:
         """The fraction of the snapshot's entities that are bulk-accepted (0-1)."""
-        n_entities = n_swept = 0
+        n_entities = n_bulk_accepted = 0
         for counts in self.plan.snapshot.counts_by_split.values():
             n_entities += counts.spans
-            n_swept += counts.n_bulk_accepted
-        return n_swept / n_entities if n_entities else 0.0
+            n_bulk_accepted += counts.n_bulk_accepted
+        return n_bulk_accepted / n_entities if n_entities else 0.0
 
     @cached_property
-    def swept_cap(self) -> float:
+    def bulk_accepted_limit(self) -> float:
         """The fraction of bulk-accepted entities that the project allows now (0-1)."""
         return Rules.of(self.plan.project).swept_cap
 
     @cached_property
-    def room(self) -> DiskSpace:
+    def disk_space(self) -> DiskSpace:
         """The disk space that the run needs."""
         return DiskSpace.of_run(
             find_base(self.plan.base.path).n_parameters, self.plan.hyperparameters
@@ -266,7 +266,7 @@ class DryRun:
         plan = self.plan
         learned_from = [plan.snapshot.folder, *(each.folder for each in ancestors_of(plan.base))]
         refusals = (
-            _refusal(lambda: refuse_without_space(self.room)),
+            _refusal(lambda: refuse_without_space(self.disk_space)),
             _refusal(lambda: refuse_leak(learned_from, plan.snapshot.folder)),
             _refusal(lambda: refuse_nothing_to_evaluate(plan.task, plan.snapshot)),
         )
@@ -274,7 +274,7 @@ class DryRun:
 
     @cached_property
     def warnings(self) -> list[str]:
-        """What a user should know before the start, each a sentence."""
+        """Warnings to read before the start, each a sentence."""
         sentences = (
             self._few_examples(),
             self._not_held_out(),
@@ -299,14 +299,14 @@ class DryRun:
             "labels": {row.label: self._entities_by_split(row) for row in self.rows},
             "new_labels": [row.label for row in self.rows if row.is_new],
             "changes": self.changes,
-            "swept": round(self.swept_share, 4),
-            "bytes": {"runs": self.room.runs, "models": self.room.models},
+            "swept": round(self.bulk_accepted_fraction, 4),
+            "bytes": {"runs": self.disk_space.runs, "models": self.disk_space.models},
             "stops": self.stops,
             "warnings": self.warnings,
         }
 
     def _entities_by_split(self, row: LabelRow) -> dict[str, int]:
-        return {split: count.entities for split, count in zip(SPLITS, row.sides, strict=True)}
+        return {split: count.entities for split, count in zip(SPLITS, row.by_split, strict=True)}
 
     def _few_examples(self) -> str:
         few = [f"{row.label} {row.n_train}" for row in self.rows if row.n_train < FEW]
@@ -348,12 +348,12 @@ class DryRun:
         )
 
     def _bulk_accepted(self) -> str:
-        if self.swept_share <= self.swept_cap:
+        if self.bulk_accepted_fraction <= self.bulk_accepted_limit:
             return ""
         return (
-            f"{self.swept_share:.0%} of the entities are bulk-accepted suggestions; the project"
-            f" allows {self.swept_cap:.0%}. The model would learn its own predictions. Decide more"
-            " of them one by one, and make a new snapshot."
+            f"{self.bulk_accepted_fraction:.0%} of the entities are bulk-accepted suggestions; the"
+            f" project allows {self.bulk_accepted_limit:.0%}. The model would learn its own"
+            " predictions. Decide more of them one by one, and make a new snapshot."
         )
 
     def _old_snapshot(self) -> str:

@@ -23,7 +23,7 @@ from annotator.learning.training.recipes import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingRequest:
-    """What a curator, a program or automatic training asks for.
+    """The request of a user, a program or automatic training.
 
     ``hyperparameters`` replace those of the recipe. Without a ``base``, the run starts from the
     serving model of the recipe's task; if there is none, from that of the entities, with a new

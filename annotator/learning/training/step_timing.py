@@ -79,7 +79,7 @@ class _EnoughError(Exception):
 
 @dataclass
 class _Timing:
-    """What the child reported; times in seconds."""
+    """The times that the child process reported, in seconds."""
 
     began: float = field(default_factory=time.monotonic)
     to_start: float = 0.0

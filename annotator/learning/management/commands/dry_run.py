@@ -16,9 +16,8 @@ from annotator.corpus.models import Project
 from annotator.datasets.commands import snapshot_numbered
 from annotator.datasets.models import Snapshot, SnapshotState
 from annotator.jobs.commands import JobCommand
-from annotator.learning.commands import add_training_arguments, settings_of
+from annotator.learning.commands import add_training_arguments, model_named, settings_of
 from annotator.learning.evaluation.durations import duration_in_words
-from annotator.learning.tagging.services import find_model
 from annotator.learning.training.dry_run import DryRun, LabelRow, dry_run_of, dry_run_payload
 from annotator.learning.training.plan import TrainingRequest, plan_training
 from annotator.learning.training.services import DRY_RUN_KIND
@@ -57,8 +56,8 @@ class Command(JobCommand):
         **_: Any,
     ) -> Outcome:
         target, asked = project_named(project), settings_of(hyperparameters)
-        frozen = snapshot_numbered(target, snapshot) if snapshot is not None else _newest(target)
-        chosen = find_model(name=base, project=target) if base else None
+        chosen = model_named(base, target)
+        frozen = _newest(target) if snapshot is None else snapshot_numbered(target, snapshot)
         plan = plan_training(
             TrainingRequest(
                 project=target,
@@ -78,7 +77,8 @@ class Command(JobCommand):
                 payload=dry_run_payload(plan, asked=asked),
             )
             measured = job.result
-            stops += [measured["leak"]] if measured["leak"] else []
+            if measured["leak"]:
+                stops.append(measured["leak"])
         summary = {"project": target.slug, **found.as_json(), "stops": stops, "measured": measured}
         return Outcome(summary, list(_lines(found, measured, stops)), is_partial=bool(stops))
 
@@ -106,8 +106,8 @@ def _lines(found: DryRun, measured: dict[str, Any], stops: list[str]) -> Iterato
         changes = ", ".join(f"{n:,} {kind}" for kind, n in found.changes.items())
         yield f"Legends since the last run: {changes}."
     yield (
-        f"Bulk-accepted: {found.swept_share:.1%} of the entities; the project allows"
-        f" {found.swept_cap:.0%}."
+        f"Bulk-accepted: {found.bulk_accepted_fraction:.1%} of the entities; the project allows"
+        f" {found.bulk_accepted_limit:.0%}."
     )
     for sentence in found.warnings:
         yield f"Warning: {sentence}"
@@ -125,7 +125,7 @@ def _numbers(numbers: Sequence[int]) -> str:
 
 
 def _label_line(row: LabelRow) -> str:
-    line = f"{row.label:24}" + "".join(f"{count.entities:>10,}" for count in row.sides)
+    line = f"{row.label:24}" + "".join(f"{count.entities:>10,}" for count in row.by_split)
     if row.more is not None:
         line += f"   {row.more:+,} since the last run"
     if row.is_new:

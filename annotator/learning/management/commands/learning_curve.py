@@ -47,11 +47,14 @@ class Command(SeriesCommand):
 
 def _lines(curve: CurveReport) -> list[str]:
     width = max(13, *(len(name) + 2 for name in curve.columns))
-    lines = [
-        f"{'papers':>8}{'panels':>9}{'steps':>7}"
-        + "".join(f"{name:>{width}}" for name in curve.columns)
-    ]
+    head = "".join(f"{name:>{width}}" for name in curve.columns)
+    lines = [f"{'papers':>8}{'panels':>9}{'steps':>7}{head}"]
     for point in curve.points:
-        cells = "".join(f"{'–' if f1 is None else format(f1, '.1f'):>{width}}" for f1 in point.f1)
-        lines.append(f"{point.papers:>8,}{point.panels:>9,}{point.steps:>7,}{cells}")
+        line = f"{point.papers:>8,}{point.panels:>9,}{point.steps:>7,}"
+        for f1 in point.f1:
+            cell = "–"
+            if f1 is not None:
+                cell = f"{f1:.1f}"
+            line += f"{cell:>{width}}"
+        lines.append(line)
     return [*lines, curve.sentence]

@@ -9,10 +9,10 @@ from django.core.management.base import CommandParser
 from annotator.common.commands import Outcome
 from annotator.corpus.management.commands.import_documents import project_named
 from annotator.jobs.commands import JobCommand
+from annotator.learning.commands import model_named
 from annotator.learning.models import ModelTask
 from annotator.learning.tagging.services import (
     PRETAG_KIND,
-    find_model,
     pretag_payload,
     waiting_pretagging,
 )
@@ -42,7 +42,7 @@ class Command(JobCommand):
 
     def perform(self, *, project: str, model: str, **_: Any) -> Outcome:
         target = project_named(project)
-        chosen = find_model(name=model, project=target) if model else None
+        chosen = model_named(model, target)
         waiting = waiting_pretagging(project=target, model_version=chosen)
         job = self.run_job(
             kind=PRETAG_KIND,

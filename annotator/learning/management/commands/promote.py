@@ -59,14 +59,14 @@ def outcome_of(promotion: Promotion) -> Outcome:
         "replaced": promotion.replaced.name if promotion.replaced is not None else None,
         "waiting_for_tags": project.documents.undecided().count(),
     }
-    what = "" if model.task == ModelTask.ENTITIES else f" for {model.get_task_display()}"
+    stage = ""
+    if model.task != ModelTask.ENTITIES:
+        stage = f" for {model.get_task_display()}"
     lines = [
-        f"{model} now serves {project.slug}{what}. It replaced {summary['replaced'] or 'nothing'}."
-    ]
-    lines.append(
+        f"{model} now serves {project.slug}{stage}. It replaced {promotion.replaced or 'nothing'}.",
         f"A worker will re-tag {summary['waiting_for_tags']:,} unreviewed legends. To re-tag them"
-        f" here, run manage.py pretag {project.slug}."
-    )
+        f" here, run manage.py pretag {project.slug}.",
+    ]
     return Outcome(summary, lines)
 
 
@@ -74,13 +74,9 @@ def _project_of(name: str) -> Project:
     """Return the project that a model was trained for. Raise ``UserError`` without one."""
     model = ModelVersion.objects.filter(name=name).select_related("project__label_set").first()
     if model is None:
-        known = (
-            ", ".join(
-                ModelVersion.objects.filter(retired_at=None).values_list("name", flat=True)[:10]
-            )
-            or "none yet"
-        )
-        raise UserError(f'There is no model "{name}". Models: {known}.')
+        names = ModelVersion.objects.filter(retired_at=None).values_list("name", flat=True)
+        known = ", ".join(names[:10]) or "none yet"
+        raise UserError(f"There is no model “{name}”. Models: {known}.")
     if model.project is None:
         raise UserError(f"Every project may use {name}. Name the project: --project PROJECT.")
     return model.project

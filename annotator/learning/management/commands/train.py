@@ -11,12 +11,15 @@ from annotator.accounts.actors import SYSTEM
 from annotator.common.commands import Outcome
 from annotator.common.errors import UserError
 from annotator.corpus.management.commands.import_documents import project_named
-from annotator.datasets.commands import SnapshotCommand, snapshot_numbered
-from annotator.learning.commands import add_training_arguments, settings_of
+from annotator.learning.commands import (
+    TrainingCommand,
+    add_training_arguments,
+    model_named,
+    settings_of,
+)
 from annotator.learning.evaluation.comparison import Comparison
 from annotator.learning.evaluation.services import compare
 from annotator.learning.models import TrainingRun
-from annotator.learning.tagging.services import find_model
 from annotator.learning.training.plan import TrainingRequest
 from annotator.learning.training.recipes import checked_hyperparameters
 from annotator.learning.training.services import (
@@ -27,7 +30,7 @@ from annotator.learning.training.services import (
 )
 
 
-class Command(SnapshotCommand):
+class Command(TrainingCommand):
     help = (
         "Fine-tune a model on a project's accepted legends, and compare it with the serving model"
         " on the held-out papers. Runs in this process, without a worker. The candidate serves only"
@@ -50,11 +53,9 @@ class Command(SnapshotCommand):
     ) -> Outcome:
         target = project_named(project)
         settings = settings_of(hyperparameters)
-        chosen = find_model(name=base, project=target) if base else None
+        chosen = model_named(base, target)
         checked_hyperparameters(recipe, settings)
-        frozen = (
-            snapshot_numbered(target, snapshot) if snapshot is not None else self.freeze(target)
-        )
+        frozen = self.snapshot_or_new(snapshot, target)
         run = add_training_run(
             TrainingRequest(
                 project=target,
@@ -79,11 +80,10 @@ class Command(SnapshotCommand):
             settle_runs(project=target)
         run.refresh_from_db()
         comparison = compare(run)
-        lines = [
-            f"{run.candidate} was trained on snapshot {frozen.number}.",
-            *(_table(comparison) if comparison is not None else []),
-            f"To make it the serving model, run: manage.py promote {run.candidate}",
-        ]
+        lines = [f"{run.candidate} was trained on snapshot {frozen.number}."]
+        if comparison is not None:
+            lines += _table(comparison)
+        lines.append(f"To make it the serving model, run: manage.py promote {run.candidate}")
         return Outcome({"project": target.slug, "job": job.pk, **job.result}, lines)
 
 
@@ -94,6 +94,9 @@ def _table(comparison: Comparison) -> list[str]:
         f" (serving model: {comparison.current_model})"
     ]
     for row in (*comparison.labels, *comparison.averages):
-        current = f"{row.current_percent:>10.1f}" if row.current is not None else f"{'-':>10}"
-        lines.append(f"{row.name:24}{row.support or 0:>10,}{row.candidate_percent:>11.1f}{current}")
+        current = "-"
+        if row.current is not None:
+            current = f"{row.current_percent:.1f}"
+        candidate = f"{row.candidate_percent:.1f}"
+        lines.append(f"{row.name:24}{row.support or 0:>10,}{candidate:>11}{current:>10}")
     return lines

@@ -14,6 +14,7 @@ from annotator.learning.evaluation.details import (
     FEW_PAPERS,
     SHOWN_STRINGS,
     Cell,
+    _Counted,
     _LegendCounts,
     _strings,
     _with_documents,
@@ -182,7 +183,7 @@ def test_too_few_papers_are_said_instead_of_significance() -> None:
 
 def test_strings_of_the_candidate_alone_come_first() -> None:
     candidate = {("CELL", "both"): 9, ("CELL", "new"): 2, ("GENEPROD", "new"): 2}
-    strings = _strings(candidate, {("CELL", "both"): 9, ("CELL", "gone"): 5})
+    strings = _strings(_Counted(candidate, {("CELL", "both"): 9, ("CELL", "gone"): 5}))
     assert [(each.label, each.surface) for each in strings] == [
         ("CELL", "new"),
         ("GENEPROD", "new"),
@@ -191,13 +192,13 @@ def test_strings_of_the_candidate_alone_come_first() -> None:
 
 
 def test_strings_of_a_model_alone_are_the_most_frequent_first() -> None:
-    strings = _strings({("CELL", "rare"): 1, ("CELL", "often"): 3}, None)
+    strings = _strings(_Counted({("CELL", "rare"): 1, ("CELL", "often"): 3}, None))
     assert [each.surface for each in strings] == ["often", "rare"]
     assert {each.cell.current for each in strings} == {None}
 
 
 def test_long_lists_of_strings_are_cut() -> None:
-    strings = _strings({("CELL", f"s{number:03}"): 1 for number in range(40)}, None)
+    strings = _strings(_Counted({("CELL", f"s{number:03}"): 1 for number in range(40)}, None))
     assert [each.surface for each in strings] == [
         f"s{number:03}" for number in range(SHOWN_STRINGS)
     ]

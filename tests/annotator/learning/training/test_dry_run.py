@@ -61,10 +61,10 @@ def test_texts_and_entities_are_counted_by_label_and_split(
     rows = {row.label: row for row in found.rows}
     assert set(rows) == set(learned.report["labels"])
     for label in ("GENEPROD", "CELL"):
-        assert [count.entities for count in rows[label].sides] == [
+        assert [count.entities for count in rows[label].by_split] == [
             learned.counts[side]["labels"][label] for side in ("train", "eval", "test")
         ]
-        assert [count.texts for count in rows[label].sides] == found.texts, (
+        assert [count.texts for count in rows[label].by_split] == found.texts, (
             "each text of these has one of both"
         )
         assert rows[label].more is None
@@ -98,7 +98,7 @@ def test_legends_added_since_the_last_run_are_counted(
     found = found_of(newer)
     assert found.last_run.snapshot == learned
     assert found.changes == {"added": 7, "removed": 0, "changed": 0, "same": 30}
-    assert {row.label: row.more for row in found.rows if row.sides[0].entities} == {
+    assert {row.label: row.more for row in found.rows if row.by_split[0].entities} == {
         "GENEPROD": 7,
         "CELL": 7,
     }
@@ -131,7 +131,7 @@ def test_too_many_bulk_accepted_entities_give_a_warning(
     change_snapshot_rules(project=learned.project, actor=SYSTEM, swept_cap=0.1, **rules)
     learned.refresh_from_db()
     found = found_of(learned)
-    assert 0.3 < found.swept_share < 0.5
+    assert 0.3 < found.bulk_accepted_fraction < 0.5
     assert any("the project allows 10%" in each for each in found.warnings)
 
 
@@ -169,13 +169,13 @@ def test_disk_space_follows_from_base_model_and_recipe(
     learned: Snapshot, tiny: ModelVersion
 ) -> None:
     weights = 4 * find_base(tiny.path).n_parameters
-    assert found_of(learned).room == room.DiskSpace(runs=9 * weights, models=weights)
+    assert found_of(learned).disk_space == room.DiskSpace(runs=9 * weights, models=weights)
     assert (
-        found_of(learned, hyperparameters={"keep": "best", "evals_per_epoch": 1}).room.runs
+        found_of(learned, hyperparameters={"keep": "best", "evals_per_epoch": 1}).disk_space.runs
         == 12 * weights
     )
     assert (
-        found_of(learned, hyperparameters={"average": 5, "evals_per_epoch": 1}).room.runs
+        found_of(learned, hyperparameters={"average": 5, "evals_per_epoch": 1}).disk_space.runs
         == 16 * weights
     )
     stored = Path(tiny.path, "model.safetensors").stat().st_size
@@ -290,7 +290,7 @@ def test_the_page_shows_what_the_worker_found(
         JobState.SUCCEEDED,
         result={"leak": "Panel 3 is nearly the same."},
     )
-    assert "The run would fail at once. Panel 3 is nearly the same." in text_of(
+    assert "The run would fail at its start. Panel 3 is nearly the same." in text_of(
         panel.get(reverse(DRY_RUN, args=[job.pk]))
     )
     other = dry_run_job(learned)
