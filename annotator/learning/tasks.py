@@ -69,7 +69,7 @@ def train_model(run: JobRun, payload: TrainPayload) -> dict[str, Any]:
 
 
 @handles(DRY_RUN_KIND, payload=DryRunPayload, queue=Queue.TRAIN, title="Dry run of a training")
-def try_training(run: JobRun, payload: DryRunPayload) -> dict[str, Any]:
+def time_training_steps(run: JobRun, payload: DryRunPayload) -> dict[str, Any]:
     """Time a few steps of the planned run."""
     return time_steps(plan_of(payload), run)
 
@@ -92,11 +92,9 @@ def evaluate(run: JobRun, payload: EvaluatePayload) -> dict[str, Any]:
 
 def _series_page(job: Job) -> str:
     series = TrainingSeries.objects.filter(job=job).first()
-    return (
-        reverse("admin:learning_trainingseries_change", args=[series.pk])
-        if series is not None
-        else ""
-    )
+    if series is None:
+        return ""
+    return reverse("admin:learning_trainingseries_change", args=[series.pk])
 
 
 @handles(
@@ -143,5 +141,5 @@ def push_model(run: JobRun, payload: hub.PushPayload) -> dict[str, Any]:
 
 
 @periodically("automatic training", every=automatic.LOOK_EVERY)
-def train_by_itself() -> None:
+def advance_automatic_training() -> None:
     automatic.look_at_all()

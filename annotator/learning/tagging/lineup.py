@@ -78,14 +78,16 @@ class Lineup:
         They are the keys of the stages' models (0 without one), and that of the canary, if any.
         """
         keys = [stage.model.pk if stage.model is not None else 0 for stage in self.stages]
-        return keys if self.canary is None else [*keys, self.canary.pk]
+        if self.canary is not None:
+            keys.append(self.canary.pk)
+        return keys
 
     def with_entities_by(self, model: ModelVersion) -> Lineup:
         """Return a copy in which ``model`` predicts all entities."""
-        stages = []
-        for stage in self.stages:
-            is_entities = stage.task == ModelTask.ENTITIES
-            stages.append(replace(stage, model=model) if is_entities else stage)
+        stages = list(self.stages)
+        for number, stage in enumerate(stages):
+            if stage.task == ModelTask.ENTITIES:
+                stages[number] = replace(stage, model=model)
         return Lineup(stages)
 
     def waiting_in(self, project: Project) -> QuerySet[Document]:
@@ -95,11 +97,10 @@ class Lineup:
         it in the project: a default model of a new version of the product must not have whole
         projects re-tagged. It reaches legends that are tagged for another reason.
         """
-        chosen = {
-            f"steps__{task}": name
-            for task, name in self.names.items()
-            if self.stage(task).is_chosen
-        }
+        chosen = {}
+        for task, name in self.names.items():
+            if self.stage(task).is_chosen:
+                chosen[f"steps__{task}"] = name
         return project.documents.undecided().exclude(Exists(_suggested_by(self.entities, **chosen)))
 
     def parts_in(self, project: Project) -> Iterator[tuple[Lineup, QuerySet[Document]]]:
