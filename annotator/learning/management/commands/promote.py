@@ -76,7 +76,7 @@ def _project_of(name: str) -> Project:
     if model is None:
         names = ModelVersion.objects.filter(retired_at=None).values_list("name", flat=True)
         known = ", ".join(names[:10]) or "none yet"
-        raise UserError(f"There is no model “{name}”. Models: {known}.")
+        raise UserError(f'There is no model "{name}". Models: {known}.')
     if model.project is None:
         raise UserError(f"Every project may use {name}. Name the project: --project PROJECT.")
     return model.project

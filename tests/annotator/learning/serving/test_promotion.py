@@ -257,7 +257,7 @@ def test_a_paper_planted_among_those_held_out_is_named(
     candidate = candidate_of(learned)
     plant(
         learned,
-        split="test",
+        side="test",
         row={**next(rows_of(learned.folder, "train")), "text": "Another text."},
     )
     with pytest.raises(LeakError, match=next(rows_of(learned.folder, "train"))["doi"]):
