@@ -49,7 +49,7 @@ def write_suggestions(
     *,
     batch: Sequence[tuple[Document, Sequence[schema.Span]]],
     source: str,
-    steps: Mapping[str, str] | None = None,
+    stage_models: Mapping[str, str] | None = None,
     panels: Mapping[int, Sequence[schema.Segment]] | None = None,
     panels_by: str = "",
 ) -> int:
@@ -57,8 +57,8 @@ def write_suggestions(
 
     Return the number of documents written, in one transaction. Documents that somebody has begun
     to review in the meantime are skipped. In the others, the new suggestions supersede the current
-    ones, even if there are none, and set ``certainty`` and ``disagreement``. ``steps`` names the
-    models of other pipeline stages (see ``Layer``). ``panels``, by document, were predicted by
+    ones, even if there are none, and set ``certainty`` and ``disagreement``. ``stage_models`` names
+    the models of other pipeline stages (see ``Layer``). ``panels``, by document, were predicted by
     ``panels_by``; they replace predicted panels only. Raise ``OffsetError``, and write nothing, if
     a span does not fit its text.
     """
@@ -82,7 +82,7 @@ def write_suggestions(
             layers=((document, spans_of[document.pk]) for document in documents),
             kind=LayerKind.SUGGESTED,
             source=source,
-            steps=steps,
+            stage_models=stage_models,
         )
         _replace_found_panels(ids, panels or {}, panels_by)
         Document.objects.filter(pk__in=ids).move(DocumentState.SUGGESTED)
@@ -166,7 +166,7 @@ def write_layers(
     layers: Iterable[tuple[Document, Sequence[schema.Span]]],
     kind: LayerKind,
     source: str,
-    steps: Mapping[str, str] | None = None,
+    stage_models: Mapping[str, str] | None = None,
     keeps_ids: bool = False,
     decision: str = "",
     verdict: str = "",
@@ -178,7 +178,9 @@ def write_layers(
     """
     layers = list(layers)
     rows = Layer.objects.bulk_create(
-        Layer(document=document, kind=kind, source=source[:200], steps=dict(steps or {}))
+        Layer(
+            document=document, kind=kind, source=source[:200], stage_models=dict(stage_models or {})
+        )
         for document, _ in layers
     )
     values: list[tuple[object, ...]] = []

@@ -35,14 +35,14 @@ class Layer(models.Model):
     the result of the document's operations and starts from IMPORTED. Its ``panel_starts`` (code
     points, ascending) replace the imported panels once a curator has changed them.
 
-    ``steps`` maps pipeline stages (see ``STAGE_NAMES``) to the models that ran in them when the
-    suggestions were made.
+    ``stage_models`` maps pipeline stages (see ``STAGE_NAMES``) to the models that ran in them when
+    the suggestions were made.
     """
 
     document = models.ForeignKey(Document, on_delete=models.CASCADE, related_name="layers")
     kind = models.CharField(max_length=20, choices=LayerKind.choices)
     source = models.CharField(max_length=200, blank=True)
-    steps = models.JSONField(default=dict, blank=True)
+    stage_models = models.JSONField(default=dict, blank=True)
     panel_starts = models.JSONField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     superseded_at = models.DateTimeField(null=True, blank=True)
@@ -66,6 +66,6 @@ class Layer(models.Model):
         """The models behind panels and roles as a phrase, or "" if there are none."""
         phrases = []
         for stage, name in STAGE_NAMES.items():
-            if stage in self.steps:
-                phrases.append(f"{name} by {self.steps[stage]}")
+            if stage in self.stage_models:
+                phrases.append(f"{name} by {self.stage_models[stage]}")
         return "; ".join(phrases)

@@ -219,12 +219,12 @@ def _suggestions_of(ids: Sequence[int]) -> dict[int, _Suggestion]:
     layers = Layer.objects.current().filter(document__in=ids)
     starts = dict(layers.filter(kind=LayerKind.DECIDED).values_list("document", "panel_starts"))
     suggestions = {}
-    for document, source, steps, made_at in layers.filter(kind=LayerKind.SUGGESTED).values_list(
-        "document", "source", "steps", "created_at"
-    ):
+    for document, source, stage_models, made_at in layers.filter(
+        kind=LayerKind.SUGGESTED
+    ).values_list("document", "source", "stage_models", "created_at"):
         origin = Suggested(
             source,
-            steps,
+            stage_models,
             panels=panels.get(document, ()),
             panel_starts=starts.get(document),
             is_untouched=document in untouched,

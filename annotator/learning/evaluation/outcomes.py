@@ -32,13 +32,13 @@ Outcomes = dict[tuple[str, str, str], dict[str, int]]
 class Suggested:
     """The sources of a legend's suggestions.
 
-    ``source`` suggested the entities; ``steps`` maps other tasks to their models. ``panels`` are
-    (start, source) of the suggested panels, ``panel_starts`` the starts that curators decided, if
-    any. ``is_untouched`` says that no curator changed the panels.
+    ``source`` suggested the entities; ``stage_models`` maps other tasks to their models. ``panels``
+    are (start, source) of the suggested panels, ``panel_starts`` the starts that curators decided,
+    if any. ``is_untouched`` says that no curator changed the panels.
     """
 
     source: str
-    steps: Mapping[str, str] = field(default_factory=dict)
+    stage_models: Mapping[str, str] = field(default_factory=dict)
     panels: Sequence[tuple[int, str]] = ()
     panel_starts: Sequence[int] | None = None
     is_untouched: bool = False
@@ -62,8 +62,8 @@ def outcomes_of(
         counts[_outcome(row, decision, rejected.get(row.key))] += 1
         counts["bulk_accepted"] += decision is not None and _is_bulk_accepted(row, decision)
         task = role_tasks.get(row.label, "")
-        if decision is not None and decision.label == row.label and task in origin.steps:
-            _count_role(outcomes, task, origin.steps[task], row, decision)
+        if decision is not None and decision.label == row.label and task in origin.stage_models:
+            _count_role(outcomes, task, origin.stage_models[task], row, decision)
     for row in added:
         outcomes[ModelTask.ENTITIES, origin.source, row.label]["added"] += 1
     _count_panels(outcomes, origin)

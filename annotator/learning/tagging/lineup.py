@@ -100,7 +100,7 @@ class Lineup:
         chosen = {}
         for task, name in self.names.items():
             if self.stage(task).is_chosen:
-                chosen[f"steps__{task}"] = name
+                chosen[f"stage_models__{task}"] = name
         return project.documents.undecided().exclude(Exists(_suggested_by(self.entities, **chosen)))
 
     def parts_in(self, project: Project) -> Iterator[tuple[Lineup, QuerySet[Document]]]:

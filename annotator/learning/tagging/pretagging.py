@@ -190,7 +190,7 @@ class Pretagging:
         n = write_suggestions(
             batch=list(zip(batch, spans, strict=True)),
             source=source,
-            steps=lineup.names,
+            stage_models=lineup.names,
             panels=panels,
             panels_by=lineup.panels_by,
         )

@@ -29,7 +29,11 @@ def suggested(
     from tests.annotator.conftest import _legend
 
     def make(
-        n: int = 1, *, source: str = tiny.name, steps: dict[str, str] | None = None, first: int = 1
+        n: int = 1,
+        *,
+        source: str = tiny.name,
+        stage_models: dict[str, str] | None = None,
+        first: int = 1,
     ) -> list[Document]:
         wanted = [_legend(number) for number in range(first, first + n)]
         documents = import_legends(wanted)
@@ -43,7 +47,7 @@ def suggested(
             )
             for document, legend in zip(documents, wanted, strict=True)
         ]
-        write_suggestions(batch=batch, source=source, steps=steps)
+        write_suggestions(batch=batch, source=source, stage_models=stage_models)
         for document in documents:
             document.refresh_from_db()
         return documents

@@ -101,7 +101,7 @@ def test_roles_and_panels_count_for_their_own_models(
     edit: Callable[..., Operation],
     tiny: ModelVersion,
 ) -> None:
-    (legend,) = suggested(steps={"geneprod_roles": "gene-roles"})
+    (legend,) = suggested(stage_models={"geneprod_roles": "gene-roles"})
     middle = legend.text.index("(B)")
     Segment.objects.filter(document=legend).update(source="their letters")
     edit(legend, "set_role", "LC3", role="CONTROLLED_VAR")
@@ -237,7 +237,7 @@ def test_a_model_lists_each_project_it_tagged_once(
     roles = ModelVersion.objects.create(
         name="gene-roles", origin=ModelOrigin.FOLDER, location="x", task=ModelTask.GENEPROD_ROLES
     )
-    (legend,) = suggested(steps={"geneprod_roles": roles.name})
+    (legend,) = suggested(stage_models={"geneprod_roles": roles.name})
     edit(legend, "set_role", "LC3", role="MEASURED_VAR")
     edit(legend, "accept_legend")
     assert [list(projects_tagged_by(model)) for model in (tiny, roles)] == [

@@ -86,14 +86,18 @@ def test_a_stage_is_switched_off_and_on_and_both_are_logged(
         switch_stage(project=project, task=task, is_on=False, actor=manager, reason=" too slow ")
     (document,) = import_legends(bare(legend, 1))
     tagged(project)
-    assert set(suggestions(document).steps) == {"small_mol_roles"}
+    assert set(suggestions(document).stage_models) == {"small_mol_roles"}
     assert panels(document) == []
     assert not suggestions(document).spans.exclude(role="").exists()
     for task in ("panels", "geneprod_roles"):
         switch_stage(project=project, task=task, is_on=True, actor=manager)
     Job.objects.all().delete()
     assert tagged(project).result["documents"] == 1
-    assert set(suggestions(document).steps) == {"panels", "geneprod_roles", "small_mol_roles"}
+    assert set(suggestions(document).stage_models) == {
+        "panels",
+        "geneprod_roles",
+        "small_mol_roles",
+    }
     assert (len(panels(document)) > 1) is True
     log = [
         (each.kind, each.model_version, each.reason)

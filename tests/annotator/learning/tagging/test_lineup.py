@@ -67,7 +67,7 @@ def test_a_worker_predicts_panels_entities_and_roles(
     for document in (without, with_panels):
         layer = suggestions(document)
         assert layer.source == all_steps["entities"].name
-        assert layer.steps == names
+        assert layer.stage_models == names
         spans = list(layer.spans.all())
         assert {span.role for span in spans if span.label == "GENEPROD"} & ROLES
         assert not any(span.role for span in spans if span.label == "CELL")
@@ -97,7 +97,7 @@ def test_without_a_model_panels_are_found_by_their_letters(
         ("(A)", "A", LETTERS),
         ("(B)", "B", LETTERS),
     ]
-    assert suggestions(document).steps == {}
+    assert suggestions(document).stage_models == {}
 
 
 def test_roles_are_predicted_for_labels_that_take_them_only(
@@ -106,7 +106,7 @@ def test_roles_are_predicted_for_labels_that_take_them_only(
     LabelRow.objects.filter(label_set=project.label_set, code="GENEPROD").update(takes_role=False)
     (document,) = import_legends(1)
     job = tagged(project)
-    assert set(suggestions(document).steps) == {"panels", "small_mol_roles"}
+    assert set(suggestions(document).stage_models) == {"panels", "small_mol_roles"}
     assert "no label GENEPROD that takes roles" in job.result["left_out"]["geneprod_roles"]
 
 

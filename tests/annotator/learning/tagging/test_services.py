@@ -54,7 +54,7 @@ def test_a_stage_without_its_model_is_left_out_and_named(
     set_default(settings, monkeypatch, "DEFAULT_SMALL_MOL_ROLES_MODEL", "")
     (document,) = import_legends(1)
     job = tagged(project)
-    assert set(suggestions(document).steps) == set(job.result["steps"]) == {"panels"}
+    assert set(suggestions(document).stage_models) == set(job.result["steps"]) == {"panels"}
     assert not Span.objects.exclude(role="").exists()
     assert "gone" in job.result["left_out"]["geneprod_roles"]
     assert "no model is set" in job.result["left_out"]["small_mol_roles"]
@@ -95,7 +95,7 @@ def test_only_a_promoted_model_causes_retagging(
     promote(project=project, model_version=roles, actor=SYSTEM, reason=REASON)
     Job.objects.all().delete()
     assert tagged(project).result["documents"] == 1
-    assert set(suggestions(document).steps) == {"geneprod_roles", "small_mol_roles"}
+    assert set(suggestions(document).stage_models) == {"geneprod_roles", "small_mol_roles"}
     assert suggestions(document).source == first.source
     assert first.spans.exists() is True
     assert tagged(project).result["documents"] == 0
