@@ -3,11 +3,13 @@
  *
  *   <script type="module" src="/static/js/review.js"></script>
  *
- * The page carries its facts in <script id="facts" type="application/json">. Outbox and look live
- * as long as the page does, whichever legend it shows: edits of the last one may be on their way.
+ * The page carries its facts in <script id="facts" type="application/json">. Outbox,
+ * look and what was accepted live as long as the page does, whichever legend it shows: edits of the
+ * last one may be on their way.
  */
 
 import { byId } from "./dom.js";
+import { Accepted } from "./review/accepted.js";
 import { run, typeKey } from "./review/commands.js";
 import { HELD, isOnceOnly, NOT_SEEN } from "./review/guards.js";
 import { isField, isTyping } from "./review/keys.js";
@@ -22,10 +24,11 @@ const BUTTONS =
 const readFacts = () => JSON.parse(byId("facts").textContent);
 const look = new Look((isReady) => byId("legend").toggleAttribute("data-ready", isReady));
 const outbox = new Outbox({ user: readFacts().user, storage: localStorage, send: sendEdit });
+const accepted = new Accepted(readFacts().acceptedLately);
 let screen = start();
 
 function start() {
-  return new Screen({ facts: readFacts(), outbox, look, restart });
+  return new Screen({ facts: readFacts(), outbox, accepted, look, restart });
 }
 
 function restart() {

@@ -10,8 +10,9 @@ from django.urls import reverse
 
 from annotator.accounts.models import User
 from annotator.corpus.access import Action
-from annotator.corpus.models import Document, Label
+from annotator.corpus.models import Document, Label, Project
 from annotator.lookup.identifiers import identifiers_of
+from annotator.review.editing.accepted import accepted_lately
 from annotator.review.editing.history import Logged, can_reverse
 from annotator.review.editing.legend import Entity, LegendState
 from annotator.review.editing.panels import panel_problems
@@ -39,9 +40,11 @@ def page_facts(
     """
     return {
         "document": document.pk,
+        "name": name_of(document),
         "user": user.pk,
         "holder": holder.get_username() if holder else "",
         "history": undo_facts(document, user),
+        "acceptedLately": acceptance_facts(document.project, user),
         "keymap": KeyMap(user.preferences.get("keys")).as_json(),
         "urls": _urls(document, next_id),
         **_project_facts(document, labels),
@@ -113,6 +116,26 @@ def undo_facts(document: Document, user: User) -> dict[str, bool]:
     log = Operation.objects.filter(document=document).order_by("revision")
     rows = log.values_list("pk", "kind", "actor_id")
     return can_reverse([Logged(str(pk), kind, actor) for pk, kind, actor in rows], user.pk)
+
+
+def name_of(document: Document) -> str:
+    """Return the legend's name as its page's heading has it."""
+    return document.figure_label or document.title or document.external_id
+
+
+def acceptance_facts(project: Project, user: User) -> list[Facts]:
+    """Return the user's acceptances that can be undone, the last one first."""
+    return [
+        {
+            "document": each.document.pk,
+            "name": name_of(each.document),
+            "url": reverse("review:legend", args=[project.slug, each.document.pk]),
+            "operations": reverse("review:operations", args=[project.slug, each.document.pk]),
+            "revision": each.revision,
+            "leftOut": list(each.left_out),
+        }
+        for each in accepted_lately(project, user)
+    ]
 
 
 def entity_facts(state: LegendState, entity: Entity) -> Facts:

@@ -17,6 +17,7 @@ from annotator.accounts.users import signed_in
 from annotator.corpus.access import Action
 from annotator.corpus.models import Document, Label, QueueOrder
 from annotator.review.access import legend_for
+from annotator.review.editing.accepted import Acceptance, accepted_lately
 from annotator.review.editing.leases import holder_of
 from annotator.review.editing.legend import LegendState
 from annotator.review.editing.panels import panel_problems
@@ -75,6 +76,7 @@ def legend_page(
         ]
         context["history"] = undo_facts(document, signed_in(request))
         context["operation_id"] = uuid.uuid4()
+        context["last_accepted"] = _last_accepted_elsewhere(document, request)
         context["here"] = reverse("review:legend", args=[project.slug, document.pk])
         context["panels"] = [
             (panel.marker, panel.start, state.text[panel.start : panel.start + 60])
@@ -95,6 +97,11 @@ def _other_holder(document: Document, request: HttpRequest) -> Any:
     if holder and holder.pk != signed_in(request).pk:
         return holder
     return None
+
+
+def _last_accepted_elsewhere(document: Document, request: HttpRequest) -> Acceptance | None:
+    lately = accepted_lately(document.project, signed_in(request))
+    return next((each for each in lately if each.document.pk != document.pk), None)
 
 
 def _listed(state: LegendState, key: str, labels: Mapping[str, Label]) -> dict[str, Any]:

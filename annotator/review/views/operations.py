@@ -21,9 +21,10 @@ from annotator.review.editing.conflicts import LeaseError, StaleRevisionError
 from annotator.review.editing.legend import LegendState
 from annotator.review.editing.reading import legend_state
 from annotator.review.editing.services import apply_operation
-from annotator.review.models import OperationKind
+from annotator.review.models import Operation, OperationKind
 from annotator.review.queue.order import next_legend
 from annotator.review.screen.answers import show, show_conflict
+from annotator.review.screen.facts import acceptance_facts
 from annotator.review.views.legend import legend_page, list_url
 from annotator.review.views.queue import order_of
 from ner_engine.text import covering
@@ -67,7 +68,15 @@ def _take_json(request: HttpRequest, slug: str, document_id: int) -> JsonRespons
     answer = show(outcome)
     if outcome.operation.kind == OperationKind.ACCEPT_LEGEND:
         answer["next"] = _next_url(request, outcome.document)
+    if _is_about_acceptance(outcome.operation):
+        answer["acceptedLately"] = acceptance_facts(outcome.document.project, signed_in(request))
     return JsonResponse(answer)
+
+
+def _is_about_acceptance(operation: Operation) -> bool:
+    """Whether the page's list of acceptances that can be undone is another one afterwards."""
+    kinds = (operation.kind, operation.arguments.get("of"))
+    return OperationKind.ACCEPT_LEGEND in kinds or OperationKind.REOPEN_LEGEND in kinds
 
 
 class _NotJsonError(UserError):

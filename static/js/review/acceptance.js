@@ -44,11 +44,15 @@ export class Acceptance {
 
   /** Send the acceptance; false if one waits already. */
   send(options) {
-    const { edits, facts, outbox, status } = this.screen;
+    const { edits, facts, lastAccepted, outbox, status } = this.screen;
     const last = outbox.waitingOf(facts.document).at(-1);
     const isWaiting = last?.operation.kind === "accept_legend";
-    if (isWaiting) status.notify(WAITS);
-    else edits.make("accept_legend", null, {}, options);
-    return !isWaiting;
+    if (isWaiting) {
+      status.notify(WAITS);
+      return false;
+    }
+    edits.make("accept_legend", null, {}, options);
+    lastAccepted.note();
+    return true;
   }
 }

@@ -46,6 +46,14 @@ export class Edits {
     });
   }
 
+  /** Undo the last edit here, or where there is none the last acceptance of another legend. */
+  undo() {
+    const { facts, lastAccepted, mayEdit, outbox } = this.screen;
+    const isHere = facts.history.undo || outbox.waitingOf(facts.document).length > 0;
+    if (lastAccepted.last && !(isHere && (mayEdit || facts.accepted))) return lastAccepted.undo();
+    return this.make("undo");
+  }
+
   /** Show what an edit will do to the legend, until the server has answered. */
   guess(kind, key, args) {
     const { entities, labels, legend, facts, status } = this.screen;
@@ -68,7 +76,8 @@ export class Edits {
   }
 
   takeAnswer(entry, body) {
-    const { facts, legend, look, status, preview, nextLegend } = this.screen;
+    const { facts, lastAccepted, legend, look, status, preview, nextLegend } = this.screen;
+    lastAccepted.takeAnswer(entry, body);
     if (entry.document !== facts.document) return;
     const hasOthersEdits = body.revision !== body.operationRevision;
     if (hasOthersEdits) look.begin();
@@ -86,6 +95,7 @@ export class Edits {
 
   takeRefusal(entry, body) {
     const isHere = entry.document === this.screen.facts.document;
+    this.screen.lastAccepted.takeFailure(entry);
     if (isHere) this.screen.reload();
     else Object.assign(byId("elsewhere"), { href: entry.page, hidden: false });
     this.screen.status.notify(body?.sentence ?? REFUSED);

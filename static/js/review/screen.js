@@ -1,7 +1,7 @@
 /*
  * The review screen of one legend: its parts, and what they share.
  *
- *   const screen = new Screen({ facts, outbox, look, restart });
+ *   const screen = new Screen({ facts, outbox, accepted, look, restart });
  *   screen.close(); // before another legend is put in its place
  *
  * `facts` is what the server says of the legend (annotator/review/screen/facts.py).
@@ -16,6 +16,7 @@ import { Card } from "./card.js";
 import { Edits } from "./edits.js";
 import { Entities } from "./entities.js";
 import { Keys } from "./keys.js";
+import { LastAccepted } from "./last_accepted.js";
 import { Lease } from "./lease.js";
 import { Legend } from "./legend.js";
 import { Merge } from "./merge.js";
@@ -27,8 +28,8 @@ import { Sheets } from "./sheets.js";
 import { Status } from "./status.js";
 
 export class Screen {
-  constructor({ facts, outbox, look, restart }) {
-    Object.assign(this, { facts, outbox, look, restart });
+  constructor({ facts, outbox, accepted, look, restart }) {
+    Object.assign(this, { facts, outbox, accepted, look, restart });
     this.life = new AbortController();
     this.labels = new Map(facts.labels.map((label) => [label.code, label]));
     this.entities = new Entities(facts.entities);
@@ -44,7 +45,7 @@ export class Screen {
     outbox.on = {
       answer: (entry, body) => this.edits.takeAnswer(entry, body),
       refused: (entry, body) => this.edits.takeRefusal(entry, body),
-      held: (entry, body) => this.merge.takeHeld(entry, body),
+      held: (entry, body) => this.takeHeld(entry, body),
       state: (state) => this.status.showSaveState(state),
     };
     this.begin();
@@ -62,6 +63,7 @@ export class Screen {
     this.actions = new Actions(this);
     this.sheets = new Sheets(this);
     this.nextLegend = new NextLegend(this);
+    this.lastAccepted = new LastAccepted(this);
   }
 
   get mayEdit() {
@@ -78,6 +80,7 @@ export class Screen {
     this.look.begin();
     this.lease.keep();
     this.merge.show();
+    this.lastAccepted.show();
     this.edits.guessWaiting();
     this.outbox.sendNext();
     this.findReasons();
@@ -128,6 +131,10 @@ export class Screen {
     const neighbour = left[Math.min(Math.max(at, 0), left.length - 1)];
     this.legend.focus(left.includes(focused) ? focused : neighbour, { scrolls: false });
     return added;
+  }
+
+  takeHeld(entry, body) {
+    if (!this.lastAccepted.takeHeld(entry, body)) this.merge.takeHeld(entry, body);
   }
 
   showState() {
