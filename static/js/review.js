@@ -14,6 +14,7 @@ import { run, typeKey } from "./review/commands.js";
 import { HELD, isOnceOnly, NOT_SEEN } from "./review/guards.js";
 import { isField, isTyping } from "./review/keys.js";
 import { Look } from "./review/look.js";
+import { followMarks } from "./review/marks.js";
 import { Outbox } from "./review/outbox.js";
 import { Screen } from "./review/screen.js";
 import { sendEdit } from "./review/server.js";
@@ -28,6 +29,7 @@ const accepted = new Accepted(readFacts().acceptedLately);
 let screen = start();
 
 function start() {
+  followMarks();
   return new Screen({ facts: readFacts(), outbox, accepted, look, restart });
 }
 
