@@ -7,16 +7,16 @@ from typing import Any
 from django import forms
 
 from annotator.accounts.models import User
-from annotator.corpus.imports import FileLabels
+from annotator.corpus.file_labels import FileLabels
 from annotator.corpus.models import Role
 from ner_engine.formats import FORMATS
 
 _LABEL_CHOICES = [
+    (FileLabels.SUGGESTIONS.value, "Suggestions: review every entity in the file"),
     (
         FileLabels.GOLD.value,
         "Decided: accept the legends with the entities that people labelled",
     ),
-    (FileLabels.SUGGESTIONS.value, "Suggestions: review every entity in the file"),
     (FileLabels.NONE.value, "None: import only texts and panels"),
 ]
 
@@ -69,8 +69,12 @@ class ImportForm(forms.Form):
     labels = forms.ChoiceField(
         label="Labels in the files",
         choices=_LABEL_CHOICES,
-        initial=FileLabels.GOLD.value,
+        initial=FileLabels.SUGGESTIONS.value,
         widget=forms.RadioSelect,
+        help_text=(
+            "Choose “Decided” only for labels that people checked. Accepted legends train the next"
+            " model."
+        ),
     )
 
 

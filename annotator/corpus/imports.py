@@ -11,7 +11,6 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -24,6 +23,7 @@ from annotator.common.errors import UserError
 from annotator.corpus.access import Action, require
 from annotator.corpus.figure_import import Contents, PictureImport
 from annotator.corpus.figures import remove_forgotten_pictures
+from annotator.corpus.file_labels import FileLabels, sentences_of_acceptance
 from annotator.corpus.import_checks import is_storable, why_refused
 from annotator.corpus.models import (
     DecisionKind,
@@ -72,19 +72,6 @@ class ImportPayload(Payload):
     labels: str
     uploads: list[dict[str, str]] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
-
-
-class FileLabels(StrEnum):
-    """What to do with the labels in a file.
-
-    GOLD: people's labels become decided entities and their legends are accepted; labels by machines
-    become suggestions. SUGGESTIONS: all labels become suggestions. NONE: only texts and panels are
-    imported.
-    """
-
-    GOLD = "gold"
-    SUGGESTIONS = "suggestions"
-    NONE = "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,6 +263,7 @@ class Importer:
         ``refused``: numbers of documents. ``accepted``, ``suggested``: the imported documents in
         these states. ``panels``, ``spans``: rows written. ``problems``: sentences, the first
         thousand of ``n_problems``. ``images_without_legend``: the first names of these images.
+        ``acceptance``: sentences on how many were accepted, and why others were not.
         ``notes``: sentences on differences between the files and what was imported.
         """
         counts = {**self.reader_report.counts, **self.pictures.counts}
@@ -292,6 +280,12 @@ class Importer:
             "spans": self.counts["spans"],
             "n_problems": self.n_problems,
             "problems": self.problems,
+            "acceptance": sentences_of_acceptance(
+                self.labels,
+                imported=self.counts["imported"],
+                accepted=self.counts["accepted"],
+                suggested=self.counts["suggested"],
+            ),
             "notes": self._notes(),
             "images_without_legend": self.pictures.unmatched,
             "seconds": round(time.monotonic() - self.started, 2),

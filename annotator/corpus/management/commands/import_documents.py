@@ -81,6 +81,7 @@ class Command(JobCommand):
             f" {report['spans']:,} entities in {report['seconds']:.1f} s;"
             f" {report['already_there']:,} were there already, {report['n_problems']:,} problems."
         )
+        lines += report["acceptance"]
         lines += report["notes"]
         shown = report["problems"]
         lines += [f"  {problem}" for problem in shown]
