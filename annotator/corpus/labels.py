@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+from annotator.corpus.guideline import OF_LABELS
+
 
 class LabelSeed(NamedTuple):
     code: str
@@ -11,61 +13,22 @@ class LabelSeed(NamedTuple):
     short: str
     hue: str
     takes_role: bool
-    guideline: str
+
+    @property
+    def guideline(self) -> str:
+        return OF_LABELS[self.code]
 
 
 DEFAULT_NAME: Final = "sd-nlp"
 DEFAULT_VERSION: Final = 2
 #: In the order of the keys 1-8.
 DEFAULT_LABELS: Final = (
-    LabelSeed(
-        "SMALL_MOLECULE",
-        "Small molecule",
-        "SM",
-        "amber",
-        True,
-        "A chemical compound, drug, metabolite, ion or nucleotide; not a protein.",
-    ),
-    LabelSeed(
-        "GENEPROD",
-        "Gene product",
-        "GP",
-        "blue",
-        True,
-        "A gene, transcript or protein, or a family or complex. Mark its name, not the mutation.",
-    ),
-    LabelSeed(
-        "SUBCELLULAR",
-        "Subcellular",
-        "SC",
-        "violet",
-        False,
-        "A part of a cell: organelle, membrane, compartment, macromolecular structure.",
-    ),
-    LabelSeed("CELL", "Cell", "CE", "green", False, "A cell type or a cell line."),
-    LabelSeed("TISSUE", "Tissue", "TI", "red", False, "A tissue, an organ, or a part of a body."),
-    LabelSeed(
-        "ORGANISM",
-        "Organism",
-        "OR",
-        "olive",
-        False,
-        "A species, a strain, a virus, or a kind of animal used in the experiment.",
-    ),
-    LabelSeed(
-        "EXP_ASSAY",
-        "Assay",
-        "AS",
-        "teal",
-        False,
-        "An experimental method or what it measures: Western blot, flow cytometry, growth curve.",
-    ),
-    LabelSeed(
-        "DISEASE",
-        "Disease",
-        "DI",
-        "pink",
-        False,
-        "A disease, a syndrome or a phenotype of patients.",
-    ),
+    LabelSeed("SMALL_MOLECULE", "Small molecule", "SM", "amber", True),
+    LabelSeed("GENEPROD", "Gene product", "GP", "blue", True),
+    LabelSeed("SUBCELLULAR", "Subcellular", "SC", "violet", False),
+    LabelSeed("CELL", "Cell", "CE", "green", False),
+    LabelSeed("TISSUE", "Tissue", "TI", "red", False),
+    LabelSeed("ORGANISM", "Organism", "OR", "olive", False),
+    LabelSeed("EXP_ASSAY", "Assay", "AS", "teal", False),
+    LabelSeed("DISEASE", "Disease", "DI", "pink", False),
 )

@@ -15,6 +15,7 @@ from django.utils.text import slugify
 from annotator.accounts.actors import Actor, user_of
 from annotator.common.errors import UserError
 from annotator.corpus.access import Action, require
+from annotator.corpus.guideline import STARTING_GUIDELINE
 from annotator.corpus.imports import import_documents, import_paths, start_import
 from annotator.corpus.labels import DEFAULT_LABELS, DEFAULT_NAME, DEFAULT_VERSION
 from annotator.corpus.models import Label, LabelSet, Membership, Project, Role
@@ -83,6 +84,7 @@ def create_project(
 ) -> Project:
     """Create a project; the user who creates it becomes its manager.
 
+    Without a label set it gets that of sd-nlp, and the guideline that belongs to it.
     Raise ``PermissionDenied`` if the user is not staff and lacks the permission
     ``corpus.add_project``, or ``UserError`` if the name or address is not valid or already in use.
     """
@@ -96,6 +98,7 @@ def create_project(
         raise UserError(
             f'"{slug}" cannot be the address of a project. Use small letters, digits and hyphens.'
         )
+    guideline = "" if label_set else STARTING_GUIDELINE
     try:
         with transaction.atomic():
             project = Project.objects.create(
@@ -103,6 +106,7 @@ def create_project(
                 slug=slug,
                 description=description,
                 label_set=label_set or default_label_set(),
+                guideline=guideline,
                 created_by=user,
             )
             if user is not None:

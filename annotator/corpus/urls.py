@@ -10,6 +10,7 @@ from annotator.corpus.views.figure import (
     figure_remove,
     figure_upload,
 )
+from annotator.corpus.views.guideline import guideline
 from annotator.corpus.views.import_documents import import_documents, import_documents_report
 from annotator.corpus.views.members import members, members_remove
 from annotator.corpus.views.project import project
@@ -27,6 +28,7 @@ urlpatterns = [
     path(f"{_LEGEND}figure/upload/", figure_upload, name="figure_upload"),
     path(f"{_LEGEND}figure/remove/", figure_remove, name="figure_remove"),
     path(f"{_LEGEND}figure/boxes/", figure_boxes, name="figure_boxes"),
+    path("<slug:slug>/guideline/", guideline, name="guideline"),
     path("<slug:slug>/import/", import_documents, name="import_documents"),
     path(
         "<slug:slug>/import/<int:job_id>/",

@@ -92,6 +92,7 @@ IN_A_PROJECT = {
     "corpus:figure_remove": Door("reviewer", 405, 422),
     "corpus:figure_boxes": Door("curator", 405, 422),
     "corpus:import_documents": Door("reviewer", 200, 422),
+    "corpus:guideline": Door("viewer", 200, 405),
     "corpus:import_documents_report": Door("viewer", 200, 405),
     "corpus:members": Door("manager", 200, 422),
     "corpus:members_remove": Door("manager", 405, 302),
@@ -125,6 +126,8 @@ OF_NO_PROJECT: dict[str, tuple[tuple[int, int], tuple[int, int]]] = {
     "dashboard:home": ((302, 302), (200, 405)),
     "dashboard:healthz": ((200, 405), (200, 405)),
     "accounts:preferences": ((302, 302), (405, 302)),
+    "dashboard:guide_contents": ((302, 302), (200, 405)),
+    "dashboard:guide": ((302, 302), (200, 405)),
     "keys": ((302, 302), (200, 302)),
     "known_models": ((302, 302), (200, 405)),
     "accounts:tokens": ((302, 302), (200, 422)),
@@ -294,6 +297,7 @@ def address(name: str, things: dict[str, Any]) -> str:
         "job_id": things[job].pk,
         "user_id": things["member"].pk,
         "token_id": things["token"].pk,
+        "name": "curators",
     }
     return routes_by_name()[name].path(known)
 
