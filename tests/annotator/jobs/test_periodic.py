@@ -33,20 +33,20 @@ def make_due(name: str = "count") -> None:
 
 
 def test_new_work_is_done_at_once(rounds: list[str]) -> None:
-    assert periodic.do_what_is_due() == ["count"]
+    assert periodic.run_due_work() == ["count"]
     assert rounds == ["count"]
 
 
 def test_work_is_not_repeated_before_it_is_due(rounds: list[str]) -> None:
-    periodic.do_what_is_due()
-    assert periodic.do_what_is_due() == []
+    periodic.run_due_work()
+    assert periodic.run_due_work() == []
     assert rounds == ["count"]
 
 
 def test_due_work_is_done_again_and_put_off(rounds: list[str]) -> None:
-    periodic.do_what_is_due()
+    periodic.run_due_work()
     make_due()
-    assert periodic.do_what_is_due() == ["count"]
+    assert periodic.run_due_work() == ["count"]
     due = PeriodicWork.objects.get(name="count").due_at - timezone.now()
     assert EVERY - timedelta(minutes=1) < due <= EVERY
 
@@ -54,7 +54,7 @@ def test_due_work_is_done_again_and_put_off(rounds: list[str]) -> None:
 def test_work_that_another_worker_took_is_left_to_it(
     rounds: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    periodic.do_what_is_due()
+    periodic.run_due_work()
     make_due()
     read = PeriodicWork.objects.get_or_create
 
@@ -64,7 +64,7 @@ def test_work_that_another_worker_took_is_left_to_it(
         return found
 
     monkeypatch.setattr(PeriodicWork.objects, "get_or_create", overtaken)
-    assert periodic.do_what_is_due() == []
+    assert periodic.run_due_work() == []
     assert rounds == ["count"]
 
 
@@ -73,9 +73,9 @@ def test_work_that_fails_comes_round_again(rounds: list[str]) -> None:
     def fail() -> None:
         raise ZeroDivisionError
 
-    assert periodic.do_what_is_due() == ["count", "fail"]
+    assert periodic.run_due_work() == ["count", "fail"]
     make_due("fail")
-    assert periodic.do_what_is_due() == ["fail"]
+    assert periodic.run_due_work() == ["fail"]
 
 
 def test_failing_work_does_not_keep_other_work_from_its_turn(rounds: list[str]) -> None:
@@ -87,5 +87,5 @@ def test_failing_work_does_not_keep_other_work_from_its_turn(rounds: list[str]) 
     def later() -> None:
         rounds.append("later")
 
-    periodic.do_what_is_due()
+    periodic.run_due_work()
     assert rounds == ["count", "later"]

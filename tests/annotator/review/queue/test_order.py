@@ -360,7 +360,7 @@ def test_legends_follow_in_the_chosen_order(
     )
     page = client.get(second).context
     assert page["facts"]["urls"]["next"] == third
-    assert page["facts"]["order"] == "least certain first"
+    assert page["order_words"] == "least certain first"
     assert page["place"].number == 1
     assert page["place"].before is None
     assert page["place"].after == three[2].pk
