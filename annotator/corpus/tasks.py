@@ -32,10 +32,10 @@ def import_documents(run: JobRun, payload: ImportPayload) -> dict[str, Any]:
     """
     files = [Upload.from_json(facts) for facts in payload.uploads]
     paths = [Path(path) for path in payload.paths]
-    project = Project.objects.filter(pk=payload.project).first()
-    if project is None:
-        raise UserError("The project was removed. Nothing was imported.")
     try:
+        project = Project.objects.filter(pk=payload.project).first()
+        if project is None:
+            raise UserError("The project was removed. Nothing was imported.")
         report = import_paths(
             project=project,
             paths=[*files, *paths],
