@@ -140,7 +140,9 @@ def test_a_lost_claim_is_remembered_between_looks(run: JobRun, job: Job) -> None
 
 def test_a_claim_is_held_only_in_a_transaction(job: Job, transactional_db: None) -> None:
     kept = Job.objects.create(kind="test_sum", state=JobState.RUNNING, token="mine")
-    with pytest.raises(transaction.TransactionManagementError, match="the transaction it guards"):
+    with pytest.raises(
+        transaction.TransactionManagementError, match="the transaction that it guards"
+    ):
         JobRun(kept).hold()
 
 
