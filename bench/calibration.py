@@ -29,7 +29,14 @@ from ner_engine.formats.report import Report
 from ner_engine.registry.affixes import Affixes, read_affixes
 from ner_engine.registry.catalogue import BUNDLED_FOLDERS
 from ner_engine.registry.confidence import Calibration, read_calibration
-from ner_engine.registry.steps import first_panel_start, with_one_label, without_affixes
+from ner_engine.registry.steps import (
+    AFFIXES,
+    FROM_FIRST_PANEL,
+    ONE_LABEL,
+    first_panel_start,
+    with_one_label,
+    without_affixes,
+)
 from ner_engine.registry.tasks import ENTITIES, TASKS, Task, evaluation_texts, panels_of, paper_of
 from ner_engine.schema import Document, Span
 from ner_engine.scoring.metrics import Score, score
@@ -44,14 +51,13 @@ MODELS = {
 }
 THRESHOLD = 0.9
 CHUNK = 64
-#: Steps in the order in which they run: before the first panel, affixes, one label.
 COMBINATIONS = (
     (),
-    ("affixes",),
-    ("one",),
-    ("affixes", "one"),
-    ("first",),
-    ("first", "affixes", "one"),
+    (AFFIXES,),
+    (ONE_LABEL,),
+    (AFFIXES, ONE_LABEL),
+    (FROM_FIRST_PANEL,),
+    (FROM_FIRST_PANEL, AFFIXES, ONE_LABEL),
 )
 
 Predicted = list[list[Span]]
@@ -245,7 +251,7 @@ def print_steps(documents: Sequence[Document], predicted: Predicted) -> None:
         ("legends with an entity", labelled),
     ):
         for steps in COMBINATIONS:
-            if name == "panels" and "first" in steps:
+            if name == "panels" and FROM_FIRST_PANEL in steps:
                 continue
             found = micro(pairs, steps)
             print(
@@ -260,14 +266,14 @@ def micro(pairs: Sequence[tuple[Document, list[Span]]], steps: Sequence[str]) ->
 
     documents = [document for document, _ in pairs]
     predicted = [spans for _, spans in pairs]
-    if "first" in steps:
+    if FROM_FIRST_PANEL in steps:
         for index, document in enumerate(documents):
             first = first_panel_start(document.segments)
             predicted[index] = [span for span in predicted[index] if span.start >= first]
-    if "affixes" in steps:
+    if AFFIXES in steps:
         affixes = affixes_of("bundled")
         predicted = [without_affixes(spans, affixes) for spans in predicted]
-    if "one" in steps:
+    if ONE_LABEL in steps:
         predicted = with_one_label(predicted, [paper_of(document) for document in documents])
     gold = [labelled(ENTITIES.targets(document)) for document in documents]
     return score(gold, map(labelled, predicted)).micro
