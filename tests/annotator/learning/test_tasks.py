@@ -39,7 +39,7 @@ def test_the_job_of_a_removed_series_says_so() -> None:
 def test_a_dry_run_of_a_removed_snapshot_says_so() -> None:
     payload = DryRunPayload(snapshot=GONE, recipe="quick", base=GONE, asked={})
     with pytest.raises(UserError, match=r"The snapshot or the model of this dry run was removed"):
-        tasks.try_training(NO_JOB, payload)
+        tasks.time_training_steps(NO_JOB, payload)
 
 
 def test_counting_the_effort_of_a_removed_project_says_so() -> None:

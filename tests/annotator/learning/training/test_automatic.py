@@ -352,7 +352,10 @@ def test_of_many_workers_one_checks_and_failures_are_retried(
 
 
 def test_workers_know_of_automatic_training() -> None:
-    assert periodic._works["automatic training"] == (automatic.LOOK_EVERY, tasks.advance_automatic_training)
+    assert periodic._works["automatic training"] == (
+        automatic.LOOK_EVERY,
+        tasks.advance_automatic_training,
+    )
 
 
 # In the panel, and by programs
