@@ -89,11 +89,12 @@ def connections_of(dictionaries: Sequence[Dictionary]) -> list[sqlite3.Connectio
 
 
 def current_dictionaries(label: str = "") -> list[Dictionary]:
-    """Return the current dictionaries whose file is there, those for the label if one is given.
+    """Return the current dictionaries whose file is there, those for the label if there are any.
 
-    They come in the order in which the databases fit the label.
+    They come in the order in which the databases fit the label. A label for which no database is
+    known takes all.
     """
-    databases = databases_for(label) if label else list(DATABASES)
+    databases = databases_for(label) or list(DATABASES)
     keys = [database.key for database in databases]
     rows = Dictionary.objects.current().filter(database__in=keys).defer("problems")
     there = [row for row in rows if row.path.is_file()]

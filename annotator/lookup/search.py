@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Final, NamedTuple
 
+from annotator.lookup.databases import SPECIES
 from annotator.lookup.folding import foldings, is_one_edit_away
 from annotator.lookup.store import HALVED, half
 
@@ -28,6 +29,8 @@ _SHORTEST_CONTAINED: Final = 3
 #: Seconds for the search inside names, in all dictionaries together.
 _INSIDE_SECONDS: Final = 0.015
 _LONGEST_QUERY: Final = 200
+#: The species that curators name most, in the order in which they come where no other is known.
+_USUAL: Final = {int(taxon): number for number, taxon in enumerate(SPECIES)}
 
 
 class Stage(IntEnum):
@@ -62,8 +65,9 @@ class Hit(NamedTuple):
     def order(self, taxa: Collection[int], length: int) -> tuple[Any, ...]:
         """Return the key by which hits are sorted: the species of the paper first in a stage."""
         is_foreign = bool(taxa) and self.taxon not in taxa
+        usual = _USUAL.get(self.taxon, len(_USUAL))
         difference = abs(len(self.folded) - length)
-        return self.stage, is_foreign, self.rank, difference, self.dictionary, self.folded
+        return self.stage, is_foreign, usual, self.rank, difference, self.dictionary, self.folded
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,11 +188,10 @@ def _species_first(
     values: Sequence[Any],
     taxa: Collection[int],
 ) -> Iterator[Hit]:
-    """Yield the rows of these species, then the first of all."""
-    if taxa:
-        own = list(taxa)
-        narrow = f"{condition} AND taxon IN {_marks(own)}"
-        yield from _hits(place, stage, narrow, [*values, *own])
+    """Yield the rows of these species, or of the usual ones, then the first of all."""
+    own = list(taxa or _USUAL)
+    narrow = f"{condition} AND taxon IN {_marks(own)}"
+    yield from _hits(place, stage, narrow, [*values, *own])
     yield from _hits(place, stage, condition, values)
 
 
@@ -204,9 +207,8 @@ def _beginnings(
         if len(form) < _SHORTEST_BEGINNING:
             continue
         values = [form, f"{form}\U0010ffff"]
-        own = taxa if len(form) > _SHORTEST_BEGINNING else ()
         for place in places:
-            yield from _species_first(place, Stage.BEGINNING, condition, values, own)
+            yield from _species_first(place, Stage.BEGINNING, condition, values, taxa)
 
 
 def _typos(places: Sequence[Place], forms: Sequence[str]) -> Iterator[Hit]:

@@ -2,6 +2,7 @@
 
 from django.urls import path
 
+from annotator.review.views.candidates import candidates
 from annotator.review.views.comments import comments
 from annotator.review.views.compare import compare_versions
 from annotator.review.views.history import legend_history
@@ -32,6 +33,7 @@ urlpatterns = [
     path(f"{_LEGEND}label-errors/", label_errors, name="label_errors"),
     path(f"{_LEGEND}comments/", comments, name="comments"),
     path(f"{_LEGEND}history/", legend_history, name="history"),
+    path(f"{_LEGEND}candidates/", candidates, name="candidates"),
     path(f"{_LEGEND}identifiers/", identifiers, name="identifiers"),
     path(f"{_LEGEND}compare/", compare_versions, name="compare"),
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Final
@@ -23,7 +23,14 @@ from annotator.corpus.models import (
     SurfaceHead,
     Verdict,
 )
-from annotator.lookup.identifiers import ATTRIBUTES, Identifier, identifiers_of
+from annotator.lookup.catalogue import Found, find, find_exact
+from annotator.lookup.identifiers import (
+    ATTRIBUTES,
+    Identifier,
+    check_identifier,
+    completed,
+    identifiers_of,
+)
 from annotator.review.editing.legend import LegendState
 
 #: Candidates that are offered, one for each key from 1 on.
@@ -67,7 +74,8 @@ Way = list[tuple[int, tuple[Identifier, ...]]]
 class Candidate:
     """Identifiers that curators gave to the same string ``n`` times, ``n_here`` in this paper.
 
-    ``is_of_species`` says that their species is one of the paper's.
+    ``is_of_species`` says that their species is one of the paper's. With ``n`` 0 a dictionary
+    names them, and ``how`` says in which way.
     """
 
     identifiers: tuple[Identifier, ...]
@@ -75,6 +83,7 @@ class Candidate:
     label: str = ""
     n_here: int = 0
     is_of_species: bool = False
+    how: str = ""
 
     @property
     def entries(self) -> Entries:
@@ -181,8 +190,56 @@ def _n_species(candidates: Iterable[Candidate]) -> int:
 def candidates(
     *, document: Document, surface: str, actor: User, label: str = ""
 ) -> list[Candidate]:
-    """Return the first of ``ranked``, which are offered to the curator."""
-    return ranked(paper=paper_of(document), surface=surface, actor=actor, label=label)[:OFFERED]
+    """Return the first of ``offered``, which the curator takes by their digits."""
+    return offered(paper=paper_of(document), surface=surface, actor=actor, label=label)[:OFFERED]
+
+
+def offered(*, paper: Paper, surface: str, actor: User, label: str = "") -> list[Candidate]:
+    """Return identifiers for the string: those of ``ranked`` that fit the label, then entries of
+    dictionaries with exactly this name."""
+    found = [
+        each
+        for each in ranked(paper=paper, surface=surface, actor=actor, label=label)
+        if not any(check_identifier(one, label) for one in each.identifiers)
+    ]
+    taxa = species_of(paper, actor)
+    known = {each.entries for each in found}
+    for entry in find_exact(surface, label=label, taxa=taxa):
+        named = of_dictionary(entry, label, taxa)
+        if named.entries not in known:
+            found.append(named)
+    return found
+
+
+def looked_up(*, paper: Paper, typed: str, actor: User, label: str = "") -> list[Candidate]:
+    """Return the entries of dictionaries that fit what was typed, the paper's species first.
+
+    An id that no dictionary has is offered too, if its form fits the label.
+    """
+    taxa = species_of(paper, actor)
+    found = [of_dictionary(each, label, taxa) for each in find(typed, label=label, taxa=taxa)]
+    known = {each.identifiers[0].id for each in found}
+    for id in dict.fromkeys((typed, typed.upper())):
+        as_typed = completed(Identifier(id), label)
+        if as_typed.database and id not in known and not check_identifier(as_typed, label):
+            found.append(Candidate((as_typed,), 0, label, how="as typed"))
+            break
+    return found
+
+
+def of_dictionary(found: Found, label: str, taxa: Collection[str]) -> Candidate:
+    """Return a dictionary's entry as a candidate."""
+    how = f"{found.how}: {found.name}" if found.name else found.how
+    if found.is_obsolete:
+        instead = f", use {found.replaced_by}" if found.replaced_by else ""
+        how = f"{how} · obsolete{instead}"
+    is_of_species = bool(found.identifier.taxa & set(taxa))
+    return Candidate((found.identifier,), 0, label, is_of_species=is_of_species, how=how)
+
+
+def species_of(paper: Paper, actor: User) -> frozenset[str]:
+    """Return the species of the paper: those of its identifiers, else those of its strings."""
+    return paper.taxa or _species_of_strings(paper.document, _projects(paper.document, actor))
 
 
 def _used(surface: str, projects: Sequence[int]) -> list[Candidate]:

@@ -131,10 +131,11 @@ COMMANDS: Final = (
     Command(
         "identifiers",
         ("O",),
-        "identifier candidates; 1–5 or Enter takes one",
+        "identifiers: 1–5 or Enter takes a candidate, letters search",
         "Look",
         hint="identifier",
     ),
+    Command("takeIdentifier", ("T",), "take the first identifier candidate", "Look"),
     Command(
         "compare",
         ("V",),

@@ -32,6 +32,8 @@ from annotator.review.editing.candidates import (
     Paper,
     entries_of,
     identifier_warnings,
+    looked_up,
+    offered,
     paper_of,
     ranked,
     warnings_of,
@@ -44,6 +46,8 @@ from annotator.review.models import OperationKind
 
 #: The most identifiers of a candidate that its button shows.
 SHOWN: Final = 3
+#: The most characters of what is typed into the search.
+MAX_TYPED: Final = 200
 
 
 @login_required
@@ -58,9 +62,21 @@ def identifiers(request: HttpRequest, slug: str, document_id: int) -> HttpRespon
     key = (request.GET.get("entity") or request.POST.get("entity") or "")[:64]
     if request.method == "POST":
         return _posted(request, document, key)
+    if key and "q" in request.GET and wants_part(request):
+        return _search(request, document, key)
     if key:
         return _page(request, document, key)
     return _overview(request, document)
+
+
+def _search(request: HttpRequest, document: Document, key: str) -> HttpResponse:
+    """Show what the dictionaries have for the typed string, as a part of the page."""
+    try:
+        entity = legend_state(document).entity(key)
+    except OperationError as error:
+        return HttpResponse(str(error), status=422, content_type="text/plain; charset=utf-8")
+    context = _found(request, paper_of(document), entity)
+    return render(request, "review/_identifiers_found.html", context)
 
 
 def _posted(request: HttpRequest, document: Document, key: str) -> HttpResponse:
@@ -91,7 +107,7 @@ def _choose(request: HttpRequest, document: Document, key: str) -> int:
     fields = request.POST
     base = fields.get("base_revision", "")
     if "chosen" in fields:
-        wanted = _read_chosen(fields["chosen"])
+        wanted = _with_mode(_read_chosen(fields["chosen"]), request, document, key)
     else:
         wanted = _typed(request, document, key)
     operation = {
@@ -123,6 +139,15 @@ def _read_chosen(raw: str) -> Any:
         raise OperationError(
             "The choice could not be read. Reload the page and choose again."
         ) from error
+
+
+def _with_mode(chosen: Any, request: HttpRequest, document: Document, key: str) -> Any:
+    """Return the chosen identifiers, after those that the entity has if they are to be added."""
+    if request.POST.get("mode") != "add" or not isinstance(chosen, list):
+        return chosen
+    entity = legend_state(document).entity(key)
+    has = [asdict(each) for each in identifiers_of(entity.attributes)]
+    return [*has, *(each for each in chosen if each not in has)]
 
 
 def _typed(request: HttpRequest, document: Document, key: str) -> list[dict[str, str]]:
@@ -193,17 +218,17 @@ def _of_entity(
     surface = state.surface(entity)
     has = identifiers_of(entity.attributes)
     paper = paper_of(document)
-    found = ranked(paper=paper, surface=surface, actor=signed_in(request), label=entity.label)
+    found = offered(paper=paper, surface=surface, actor=signed_in(request), label=entity.label)
     same = [each.n for each in found if each.entries == entries_of(has)]
-    offered = [each for each in found if each.entries != entries_of(has)][:OFFERED]
+    others = [each for each in found if each.entries != entries_of(has)][:OFFERED]
     names = dict(document.project.label_set.labels.values_list("code", "name"))
-    return {
+    return _found(request, paper, entity) | {
         "entity": entity,
         "surface": surface,
         "chosen": [(each, address_of(each, entity.label), _without(has, each)) for each in has],
         "n_used": sum(same),
         "offered": [
-            _offer(number, each, entity, names) for number, each in enumerate(offered, start=1)
+            _offer(number, each, entity, names) for number, each in enumerate(others, start=1)
         ],
         "warnings": warnings_of(paper, [surface]),
         "databases": [(each.name, each.example, entity.label in each.labels) for each in DATABASES],
@@ -212,6 +237,16 @@ def _of_entity(
         "operation": uuid.uuid4(),
         "revision": state.revision,
     }
+
+
+def _found(request: HttpRequest, paper: Paper, entity: Entity) -> dict[str, Any]:
+    """Return what was typed into the search, and what was found."""
+    typed = " ".join(request.GET.get("q", "").replace("\0", " ").split())[:MAX_TYPED]
+    if not typed:
+        return {"query": "", "found": []}
+    entries = looked_up(paper=paper, typed=typed, actor=signed_in(request), label=entity.label)
+    found = [_offer(number, each, entity, {}) for number, each in enumerate(entries, start=1)]
+    return {"query": typed, "found": found}
 
 
 def _why_closed(document: Document, state: LegendState, entity: Entity) -> str:

@@ -57,7 +57,7 @@ export class Card {
     this.showHead({ place, surface: entity.surface, label: entity.label, isEntity: mayEdit });
     this.showConfidence(entity);
     this.showActions(key, entity);
-    this.showIdentifiers(entity);
+    this.showIdentifiers(key, entity);
     setItems("entity-uncertain", entities.isOpen(key) ? (entities.reasons[key] ?? []) : []);
     this.showPanel(key);
     const role = this.roleName(entity.role);
@@ -120,7 +120,7 @@ export class Card {
     byId("same-everywhere").disabled ||= others < 1;
   }
 
-  showIdentifiers({ surface, identifiers = [] }) {
+  showIdentifiers(key, { surface, identifiers = [] }) {
     const rows = identifiers.map(({ name, id, database }) => {
       const row = element("li", "row spread");
       const code = [database, id].filter(Boolean).join(" ");
@@ -128,6 +128,7 @@ export class Card {
       return row;
     });
     byId("entity-ids").replaceChildren(...rows);
+    this.screen.identifierCard.show(key);
   }
 
   /** Tell the figure beside the legend which panel has the focus. */

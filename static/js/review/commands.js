@@ -45,6 +45,7 @@ const COMMANDS = {
   applyAgain: ({ merge }) => merge.applyAgain({ takesOver: false }),
   takeOverAndApply: ({ merge }) => merge.applyAgain({ takesOver: true }),
   discard: ({ merge }) => merge.discard(),
+  takeIdentifier: ({ identifierCard }) => identifierCard.take(),
   identifiers: ({ sheets }) => sheets.openIdentifiers(),
   compare: ({ sheets }) => sheets.openVersions(),
   comment: ({ sheets }) => sheets.openComments(),

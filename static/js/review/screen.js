@@ -15,6 +15,7 @@ import { Actions } from "./actions.js";
 import { Card } from "./card.js";
 import { Edits } from "./edits.js";
 import { Entities } from "./entities.js";
+import { IdentifierCard } from "./identifier_card.js";
 import { Keys } from "./keys.js";
 import { LastAccepted } from "./last_accepted.js";
 import { Lease } from "./lease.js";
@@ -54,6 +55,7 @@ export class Screen {
   makeParts() {
     this.status = new Status(this);
     this.card = new Card(this);
+    this.identifierCard = new IdentifierCard(this);
     this.palette = new Palette(this);
     this.lease = new Lease(this);
     this.edits = new Edits(this);

@@ -6,13 +6,15 @@
  */
 
 import { byId } from "../dom.js";
+import { choiceOf, IdentifierSheet } from "./identifier_sheet.js";
 import { post } from "./server.js";
 
 const AWAY = "The server cannot be reached, so the question was not sent. Try again.";
 
 export class Sheets {
   constructor(screen) {
-    Object.assign(this, { screen, key: null });
+    Object.assign(this, { screen, key: null, identifierSheet: null });
+    byId("sheet").addEventListener("close", () => this.forget(), { signal: screen.life.signal });
   }
 
   get isOpen() {
@@ -23,7 +25,16 @@ export class Sheets {
     const key = this.screen.legend.target();
     if (!key) return;
     const { surface } = this.screen.entities.get(key);
-    this.open(`Identifier of “${surface}”`, "identifiers/", { key });
+    const url = this.prepare(`Identifier of “${surface}”`, "identifiers/", { key });
+    const { signal } = this.screen.life;
+    const onSaved = () => byId("sheet").close();
+    this.identifierSheet = new IdentifierSheet({ body: byId("sheet-body"), url, signal, onSaved });
+    this.identifierSheet.open();
+  }
+
+  forget() {
+    this.identifierSheet?.close();
+    this.identifierSheet = null;
   }
 
   openVersions() {
@@ -35,26 +46,38 @@ export class Sheets {
   }
 
   /** Open a sheet that shows a part of the legend, or of one entity, from the server. */
-  open(title, part, { key = null, isWide = false }) {
+  open(title, part, options) {
+    const url = this.prepare(title, part, options);
+    window.htmx.ajax("GET", url, { target: "#sheet-body", swap: "innerHTML" });
+  }
+
+  /** Show an empty sheet; return the address of its content. */
+  prepare(title, part, { key = null, isWide = false }) {
     const query = key ? `?entity=${encodeURIComponent(key)}` : "";
     const url = `${this.screen.facts.urls.here}${part}${query}`;
     byId("sheet-title").textContent = title;
     byId("sheet-body").textContent = "…";
     byId("sheet").classList.toggle("wide", isWide);
-    window.htmx.ajax("GET", url, { target: "#sheet-body", swap: "innerHTML" });
     byId("sheet").showModal();
     this.key = key;
+    return url;
   }
 
   /** Choose an identifier candidate: an edit like any other. */
   takeCandidate(button) {
+    const { entities, edits } = this.screen;
+    const isChoice = button.matches(".id-option, [data-candidate]");
+    const mode = isChoice ? this.identifierSheet?.mode : "replace";
+    const has = entities.get(this.key)?.identifiers ?? [];
+    const identifiers = choiceOf(JSON.parse(button.dataset.identifiers), has, mode);
     byId("sheet").close();
-    const identifiers = JSON.parse(button.dataset.identifiers);
-    this.screen.edits.make("set_identifiers", this.key, { identifiers });
+    edits.make("set_identifiers", this.key, { identifiers });
   }
 
   /** Choose a candidate by its digit, or the first with Enter; false if there is none. */
-  takeKey({ key, target }) {
+  takeKey(event) {
+    if (this.identifierSheet?.takeKey(event)) return true;
+    const { key, target } = event;
     if (target.matches("input, textarea, select")) return false;
     const isChoice = key === "Enter" && !target.matches("button, a, summary");
     const digit = isChoice ? "1" : key;
