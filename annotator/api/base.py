@@ -26,6 +26,7 @@ from annotator.corpus.annotations import CorruptAnnotationError
 from annotator.corpus.models import Project
 from annotator.jobs.errors import JobConflictError
 from annotator.review.editing.conflicts import LeaseError, StaleRevisionError
+from annotator.review.editing.errors import MissingIdentifiersError
 from ner_engine.errors import EngineError
 
 _STATUS_OF: tuple[tuple[type[Exception], int], ...] = (
@@ -136,6 +137,8 @@ def _facts_of(error: Exception) -> dict[str, Any]:
             "base_revision": error.base_revision,
             "operations_since": operations,
         }
+    if isinstance(error, MissingIdentifiersError):
+        return {"entity": error.entity}
     if isinstance(error, LeaseError):
         return {"holder": error.holder.get_username()}
     return {}

@@ -4,7 +4,7 @@ as on the site."""
 from django.urls import URLPattern, path
 from drf_spectacular.views import SpectacularJSONAPIView
 
-from annotator.api import corpus, datasets, jobs, learning, review
+from annotator.api import corpus, datasets, jobs, learning, lookup, review
 from annotator.api.base import ApiView
 
 app_name = "api"
@@ -31,6 +31,8 @@ urlpatterns: list[URLPattern] = [
         name="operations",
     ),
     path(f"{_project}legends/<int:document_id>/lease/", review.LeaseView.as_view(), name="lease"),
+    path(f"{_project}lookup/", lookup.LookupView.as_view(), name="lookup"),
+    path(f"{_project}identifiers/", lookup.IdentifierProblemsView.as_view(), name="identifiers"),
     path(f"{_project}imports/", datasets.ImportsView.as_view(), name="imports"),
     path(f"{_project}exports/", datasets.ExportsView.as_view(), name="exports"),
     path(

@@ -63,18 +63,36 @@ class ReviewSettingsForm(forms.Form):
         ),
     )
 
+    identifier_labels = forms.MultipleChoiceField(
+        label="Identifiers required",
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text=(
+            "A legend is accepted only when every entity with one of these labels has an"
+            " identifier. The refusal lists what is missing."
+        ),
+    )
+
+    def __init__(self, *args: Any, project: Project, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        labels = project.label_set.labels.filter(retired_at=None)
+        choices = list(labels.values_list("code", "name"))
+        self.fields["identifier_labels"].choices = choices  # type: ignore[attr-defined]
+
     @classmethod
     def of(cls, project: Project) -> ReviewSettingsForm:
         """Return the form, filled in with the project's settings."""
-        facts: dict[str, Any] = {
-            name: getattr(project, name) for name in ("review_mode", "threshold", "queue_order")
-        }
+        names = ("review_mode", "threshold", "queue_order", "identifier_labels")
+        facts: dict[str, Any] = {name: getattr(project, name) for name in names}
         shares = {}
         for name in ("random", "blind"):
             shares[f"{name}_percent"] = round(100 * getattr(project, f"{name}_share"), 6)
         return cls(
+            project=project,
             initial=facts
-            | {name: int(value) if value == int(value) else value for name, value in shares.items()}
+            | {
+                name: int(value) if value == int(value) else value for name, value in shares.items()
+            },
         )
 
     def settings(self) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from annotator.review.views.lease import lease
 from annotator.review.views.legend import legend
 from annotator.review.views.next import next_in_queue
 from annotator.review.views.operations import operations
+from annotator.review.views.project_identifiers import project_identifiers
 from annotator.review.views.queue import queue
 from annotator.review.views.same import same
 from annotator.review.views.settings import settings
@@ -23,6 +24,7 @@ _LEGEND = "review/<int:document_id>/"
 urlpatterns = [
     path("queue/", queue, name="queue"),
     path("review/", next_in_queue, name="next"),
+    path("identifiers/", project_identifiers, name="project_identifiers"),
     path("review/settings/", settings, name="settings"),
     path(_LEGEND, legend, name="legend"),
     path(f"{_LEGEND}operations/", operations, name="operations"),

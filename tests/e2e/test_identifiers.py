@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from annotator.accounts.actors import SYSTEM
 from annotator.accounts.models import User
-from annotator.corpus.models import Document, Span
+from annotator.corpus.models import Document, Project, Span
 from annotator.lookup.identifiers import identifiers_of
 from annotator.lookup.importing import import_dictionary
 from tests.annotator.review.conftest import MakeLegend, Operate
@@ -109,6 +109,7 @@ def test_an_entry_is_added_by_choice(
     document = make_legend(suggested=SURE)
     operate(document, "set_identifiers", entity="s0", identifiers=[{"id": "12028"}])
     page = ready(open_as(curator, address(document)))
+    inside(page, "s0").click()
     search(page, "bak", "12018")
     page.get_by_label("is added to these").check()
     page.locator(".id-option").first.click()
@@ -183,3 +184,21 @@ def test_the_page_without_script_searches_too(
     page.get_by_role("button", name="Bak1").click()
     expect(page.get_by_label("Chosen")).to_contain_text("12018")
     assert ids_of(document) == ["12018"]
+
+
+def test_enter_goes_to_what_lacks_a_required_identifier(page: Page, document: Document) -> None:
+    Project.objects.filter(pk=document.project_id).update(identifier_labels=["CELL"])
+    page.reload()
+    ready(page)
+    page.keyboard.press("Enter")
+    expect(page.locator("#notice")).to_contain_text("1 entity needs an identifier")
+    expect(page.locator("#entity-surface")).to_have_text("MEFs")
+
+
+def test_a_refused_acceptance_focuses_the_first_that_lacks_one(
+    page: Page, document: Document
+) -> None:
+    Project.objects.filter(pk=document.project_id).update(identifier_labels=["CELL"])
+    page.keyboard.press("Enter")
+    expect(page.locator("#notice")).to_contain_text("1 entity needs an identifier")
+    expect(page.locator("#entity-surface")).to_have_text("MEFs")

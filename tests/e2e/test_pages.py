@@ -45,6 +45,7 @@ PAGES = [
     "/models/",
     f"{P}members/",
     f"{P}queue/",
+    f"{P}identifiers/",
     f"{P}review/settings/",
     "/projects/new/",
     "/jobs/{job}/",

@@ -26,6 +26,11 @@ from annotator.api.serializers.effort import (
     WorkSerializer,
 )
 from annotator.api.serializers.jobs import JobSerializer
+from annotator.api.serializers.lookup import (
+    FoundSerializer,
+    IdentifierProblemSerializer,
+    UsageSerializer,
+)
 from annotator.api.serializers.models import (
     CanaryComparedSerializer,
     CanaryRequestSerializer,
@@ -82,6 +87,8 @@ __all__ = [
     "ErrorSerializer",
     "EvaluationSerializer",
     "ExportRequestSerializer",
+    "FoundSerializer",
+    "IdentifierProblemSerializer",
     "IdentifierSerializer",
     "ImportRequestSerializer",
     "JobSerializer",
@@ -114,6 +121,7 @@ __all__ = [
     "SpanSerializer",
     "TrainingRunDetailSerializer",
     "TrainingRunSerializer",
+    "UsageSerializer",
     "VerdictSerializer",
     "WorkSerializer",
 ]

@@ -49,7 +49,8 @@ class Project(models.Model):
     ``review_mode`` says how suggestions below and above ``threshold`` (a confidence, 0-1) are
     treated. ``random_share`` is the fraction of legends (0-1) handed out in random order among the
     others: estimates from this random sample hold for the whole project. ``blind_share`` is the
-    fraction shown without suggestions.
+    fraction shown without suggestions. An entity with one of the ``identifier_labels`` needs an
+    identifier before its legend is accepted.
     """
 
     name = models.CharField(max_length=200)
@@ -71,6 +72,7 @@ class Project(models.Model):
     )
     random_share = models.FloatField(default=0.0)
     blind_share = models.FloatField(default=0.0)
+    identifier_labels = models.JSONField(default=list, blank=True)
 
     #: The actions that the current user may do here; set by ``corpus.access.project_for``.
     allowed: frozenset[str] = frozenset()

@@ -44,13 +44,13 @@ _USES_OF_SPECIES: Final = 50
 _NAMING_SPECIES: Final = ("ORGANISM", "CELL")
 
 #: Entities of people: decided, or imported and not edited since; none that were rejected.
-_HUMAN: Final = (
+HUMAN: Final = (
     Q(layer__kind=LayerKind.DECIDED)
     | Q(layer__kind=LayerKind.IMPORTED, layer__document__revision=0)
 ) & ~Q(verdict=Verdict.REJECTED)
 
 
-class _WrittenIds(Func):
+class WrittenIds(Func):
     """The ids as they are written on an entity, NULL if it has none."""
 
     arity = 1
@@ -132,7 +132,7 @@ def paper_of(document: Document) -> Paper:
         figures[pk] = label or external_id
     layers = Layer.objects.current().filter(document__in=figures)
     rows = Span.objects.filter(
-        _HUMAN, layer__in=layers.values("pk"), attributes__has_key=ATTRIBUTES[0]
+        HUMAN, layer__in=layers.values("pk"), attributes__has_key=ATTRIBUTES[0]
     ).order_by("layer__document", "start")
     named = []
     for pk, surface, attributes in rows.values_list("layer__document", "surface", "attributes"):
@@ -248,7 +248,7 @@ def _used(surface: str, projects: Sequence[int]) -> list[Candidate]:
     The database counts each spelling, so that a string in ten thousand legends costs a few rows.
     The first and the last entity of each spelling supply the rest.
     """
-    rows = _of_string(surface, projects).annotate(ids=_WrittenIds("attributes"))
+    rows = _of_string(surface, projects).annotate(ids=WrittenIds("attributes"))
     ways = list(
         rows.values("ids", "label")
         .annotate(n=Count("pk"), first=Min("pk"), last=Max("pk"))
@@ -312,7 +312,7 @@ def _of_string(surface: str, projects: Sequence[int]) -> QuerySet[Span]:
         of_project += 0
     rows = Span.objects.alias(head=SurfaceHead("surface"), of_project=of_project)
     rows = rows.filter(
-        _HUMAN,
+        HUMAN,
         head__in=SurfaceHead.of(spellings),
         of_project__in=projects,
         layer__superseded_at=None,

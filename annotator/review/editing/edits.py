@@ -24,6 +24,7 @@ from annotator.review.editing.legend import ADDED_PREFIX, Entity, LegendState
 from annotator.review.editing.propagation import propagate
 from annotator.review.editing.ranges import moved_range, range_of
 from annotator.review.editing.rules import (
+    check_identified,
     check_label,
     check_role,
     decide,
@@ -179,11 +180,12 @@ def _accept_legend(state: LegendState, edit: Edit) -> Effect:
     """Accept the legend, and with it every suggestion above the threshold.
 
     Suggestions below the threshold are rejected. In a project where each of them needs a
-    decision, they refuse the edit.
+    decision, they refuse the edit. So do entities without an identifier that need one.
     """
     below = [entity for entity in state.undecided.values() if state.is_below(entity)]
     if below and state.mode == ReviewMode.DECIDE:
         raise OperationError(_undecided_sentence(len(below), state.threshold))
+    check_identified(state)
     decision = str(DecisionKind.BULK_ACCEPTED)
     above = [entity for entity in state.undecided.values() if not state.is_below(entity)]
     accepted = [replace(decide(entity), decision=decision) for entity in above]

@@ -7,3 +7,14 @@ from annotator.common.errors import UserError
 
 class OperationError(UserError):
     """The edit makes no sense on this legend; the sentence says why."""
+
+
+class MissingIdentifiersError(OperationError):
+    """The legend cannot be accepted because entities need identifiers.
+
+    ``entity`` is the key of the first.
+    """
+
+    def __init__(self, sentence: str, entity: str) -> None:
+        super().__init__(sentence)
+        self.entity = entity

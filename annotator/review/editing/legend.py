@@ -92,6 +92,7 @@ class LegendState:
     of the suggestions, ``provenance`` the models behind panels and roles. ``suggestions``
     is the id of the layer of suggestions, 0 if none are shown. ``mode`` and ``threshold`` are the
     project's: they say what becomes of undecided suggestions when the legend is accepted.
+    ``identifier_labels`` are the labels whose entities then need an identifier.
     """
 
     text: str
@@ -108,6 +109,7 @@ class LegendState:
     suggestions: int = 0
     mode: str = str(ReviewMode.SWEEP)
     threshold: float = 0.0
+    identifier_labels: frozenset[str] = frozenset()
 
     @cached_property
     def words(self) -> list[Word]:

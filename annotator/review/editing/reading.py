@@ -130,6 +130,7 @@ class _Layers:
             provenance=suggested.provenance if suggested else "",
             mode=document.project.review_mode,
             threshold=document.project.threshold,
+            identifier_labels=frozenset(document.project.identifier_labels),
         )
 
     def _of(self, layer: Layer | None) -> Entities:

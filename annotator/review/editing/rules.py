@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from annotator.corpus.decisions import DecisionKind, Verdict
-from annotator.lookup.identifiers import Identifier, with_identifiers
-from annotator.review.editing.errors import OperationError
+from annotator.lookup.identifiers import Identifier, identifiers_of, with_identifiers
+from annotator.review.editing.errors import MissingIdentifiersError, OperationError
 from annotator.review.editing.legend import Entity, LegendState
 from ner_engine.schema import BORING, ROLES
+
+#: Strings without an identifier that a refusal names.
+_NAMED: Final = 5
 
 
 def decide(entity: Entity, **changes: Any) -> Entity:
@@ -56,3 +59,28 @@ def check_role(state: LegendState, role: Any, label: str) -> str:
             " can be marked as context."
         )
     return str(role)
+
+
+def without_identifier(state: LegendState) -> list[Entity]:
+    """Return the entities that would be accepted now and lack an identifier that they need."""
+    return [
+        entity
+        for entity in state.entities
+        if entity.label in state.identifier_labels
+        and not state.is_below(entity)
+        and not identifiers_of(entity.attributes)
+    ]
+
+
+def check_identified(state: LegendState) -> None:
+    """Raise ``MissingIdentifiersError`` if entities lack an identifier that they need."""
+    missing = without_identifier(state)
+    if not missing:
+        return
+    strings = list(dict.fromkeys(state.surface(entity) for entity in missing))
+    named = ", ".join(f"“{surface}”" for surface in strings[:_NAMED])
+    more = f" and {len(strings) - _NAMED} more" if len(strings) > _NAMED else ""
+    subject = "1 entity needs" if len(missing) == 1 else f"{len(missing)} entities need"
+    raise MissingIdentifiersError(
+        f"{subject} an identifier before the legend is accepted: {named}{more}.", missing[0].key
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from django.db import transaction
@@ -29,7 +29,14 @@ log = structlog.get_logger(__name__)
 TENTHS: Final = tuple(round(0.1 * number, 1) for number in range(1, 11))
 #: The table of thresholds counts a random sample of at most so many waiting legends.
 SAMPLE: Final = 1000
-_FIELDS: Final = ("review_mode", "threshold", "queue_order", "random_share", "blind_share")
+_FIELDS: Final = (
+    "review_mode",
+    "threshold",
+    "queue_order",
+    "random_share",
+    "blind_share",
+    "identifier_labels",
+)
 
 
 def change_review_settings(
@@ -41,17 +48,20 @@ def change_review_settings(
     queue_order: str,
     random_share: float,
     blind_share: float,
+    identifier_labels: Sequence[str] | None = None,
 ) -> list[str]:
     """Change the project's review settings; return the names of those that changed.
 
     Accepted legends stay as they are. Raises ``PermissionDenied``, and ``UserError`` for an
-    unknown mode or order and for a number outside 0-1.
+    unknown mode, order or label and for a number outside 0-1. Without ``identifier_labels`` they
+    stay as they are.
     """
     require(actor, project, Action.MANAGE)
-    wanted = dict(
-        zip(_FIELDS, (review_mode, threshold, queue_order, random_share, blind_share), strict=True)
-    )
+    labels = project.identifier_labels if identifier_labels is None else sorted(identifier_labels)
+    values = (review_mode, threshold, queue_order, random_share, blind_share, labels)
+    wanted: dict[str, Any] = dict(zip(_FIELDS, values, strict=True))
     _check(wanted)
+    _check_labels(project, labels)
     with transaction.atomic():
         stored = Project.objects.select_for_update().get(pk=project.pk)
         changed = [name for name in _FIELDS if getattr(stored, name) != wanted[name]]
@@ -79,6 +89,15 @@ def _check(wanted: dict[str, object]) -> None:
         value = wanted[name]
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
             raise UserError(f"The {name.replace('_', ' ')} must lie between 0 and 1.")
+
+
+def _check_labels(project: Project, labels: Sequence[str]) -> None:
+    known = set(project.label_set.labels.values_list("code", flat=True))
+    if unknown := sorted(set(labels) - known):
+        raise UserError(
+            f"“{unknown[0]}” is not a label of this project. Choose from"
+            f" {', '.join(sorted(known))}."
+        )
 
 
 @dataclass(frozen=True, slots=True)

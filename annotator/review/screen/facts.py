@@ -77,6 +77,7 @@ def _state_facts(state: LegendState) -> Facts:
         "rejected": rejected_words(state),
         "mode": state.mode,
         "threshold": state.threshold,
+        "identifierLabels": sorted(state.identifier_labels),
         "panelProblems": panel_problems(state.panels),
     }
 

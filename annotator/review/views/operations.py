@@ -18,6 +18,7 @@ from annotator.corpus.access import Action
 from annotator.corpus.models import Document
 from annotator.review.access import legend_for
 from annotator.review.editing.conflicts import LeaseError, StaleRevisionError
+from annotator.review.editing.errors import MissingIdentifiersError
 from annotator.review.editing.legend import LegendState
 from annotator.review.editing.reading import legend_state
 from annotator.review.editing.services import apply_operation
@@ -64,7 +65,7 @@ def _take_json(request: HttpRequest, slug: str, document_id: int) -> JsonRespons
         # Answers as every page does to somebody who may not see or review the legend.
         legend_for(request.user, slug, document_id, Action.REVIEW)
         status = 400 if isinstance(error, _NotJsonError) else 422
-        return JsonResponse({"sentence": str(error)}, status=status)
+        return JsonResponse({"sentence": str(error), **_place_of(error)}, status=status)
     answer = show(outcome)
     if outcome.operation.kind == OperationKind.ACCEPT_LEGEND:
         answer["next"] = _next_url(request, outcome.document)
@@ -77,6 +78,11 @@ def _is_about_acceptance(operation: Operation) -> bool:
     """Whether the page's list of acceptances that can be undone is another one afterwards."""
     kinds = (operation.kind, operation.arguments.get("of"))
     return OperationKind.ACCEPT_LEGEND in kinds or OperationKind.REOPEN_LEGEND in kinds
+
+
+def _place_of(error: Exception) -> dict[str, str]:
+    """Return the entity to which a refusal points, if it names one."""
+    return {"entity": error.entity} if isinstance(error, MissingIdentifiersError) else {}
 
 
 class _NotJsonError(UserError):

@@ -22,7 +22,7 @@ def settings(request: HttpRequest, slug: str) -> HttpResponse:
     """Show and change the review settings, beside their effect and the estimates so far."""
     project = project_for(request.user, slug, Action.MANAGE)
     if request.method == "POST":
-        form = ReviewSettingsForm(request.POST)
+        form = ReviewSettingsForm(request.POST, project=project)
     else:
         form = ReviewSettingsForm.of(project)
     if request.method == "POST" and form.is_valid():

@@ -5,6 +5,8 @@
  *   screen.acceptance.acceptAndStay(); // Shift+Enter
  */
 
+import { sentenceOfMissing, unidentified } from "./identifier_card.js";
+
 const WAITS = "This legend's acceptance is already waiting for the server.";
 
 export class Acceptance {
@@ -21,13 +23,14 @@ export class Acceptance {
     if (isForReviewer) return nextLegend.open(urls.next || urls.queue);
     if (accepted || !mayEdit) return urls.next && nextLegend.open(urls.next);
     if (facts.mode === "decide" && this.showUndecided()) return undefined;
+    if (this.showUnidentified()) return undefined;
     const isNextReady = nextLegend.isFetched && !this.screen.outbox.heldOf(facts.document).length;
     const isSent = this.send({ goes: !isNextReady });
     return isSent && isNextReady && nextLegend.open(urls.next);
   }
 
   acceptAndStay() {
-    if (!this.screen.facts.accepted) this.send();
+    if (!this.screen.facts.accepted && !this.showUnidentified()) this.send();
   }
 
   /** Focus the first suggestion that needs an explicit decision; false if there is none. */
@@ -39,6 +42,16 @@ export class Acceptance {
     const [n, isOne] = [undecided.length, undecided.length === 1];
     const subject = isOne ? "suggestion" : "suggestions";
     status.notify(`${n} ${subject} below the threshold ${isOne ? "needs" : "need"} a decision.`);
+    return true;
+  }
+
+  /** Focus the first entity that needs an identifier and has none; false if there is none. */
+  showUnidentified() {
+    const { entities, facts, legend, status } = this.screen;
+    const missing = unidentified(legend.keys, entities, facts.identifierLabels);
+    if (!missing.length) return false;
+    legend.focus(missing[0]);
+    status.notify(sentenceOfMissing(missing.map((key) => entities.get(key).surface)));
     return true;
   }
 

@@ -93,10 +93,16 @@ export class Edits {
     if (body.next && entry.goes) nextLegend.open(body.next);
   }
 
+  /** Show the legend as the server has it, with the focus where the refusal points. */
+  async reloadAt(key) {
+    await this.screen.reload();
+    if (key) this.screen.legend.focus(key);
+  }
+
   takeRefusal(entry, body) {
     const isHere = entry.document === this.screen.facts.document;
     this.screen.lastAccepted.takeFailure(entry);
-    if (isHere) this.screen.reload();
+    if (isHere) this.reloadAt(body?.entity);
     else Object.assign(byId("elsewhere"), { href: entry.page, hidden: false });
     this.screen.status.notify(body?.sentence ?? REFUSED);
   }

@@ -55,6 +55,7 @@ export class Entities {
       low: false,
       label: args.label ?? entity.label,
       role: args.role ?? entity.role,
+      identifiers: args.identifiers ?? entity.identifiers,
     };
     this.byKey.set(key, guessed);
     return guessed;

@@ -20,9 +20,25 @@ export function wordsOf({ identifiers }) {
   return more ? `${first} and ${more} more` : first;
 }
 
+/** Return the entities to be accepted that need an identifier and have none. */
+export function unidentified(keys, entities, labels) {
+  const open = new Set(entities.openBelowThreshold(keys));
+  const needs = ({ label, identifiers }) => labels.includes(label) && !identifiers?.length;
+  return keys.filter((key) => !open.has(key) && needs(entities.get(key)));
+}
+
+/** Return which strings need an identifier, as a sentence. */
+export function sentenceOfMissing(surfaces) {
+  const strings = [...new Set(surfaces)].map((surface) => `“${surface}”`);
+  const named = strings.slice(0, 5).join(", ");
+  const more = strings.length > 5 ? ` and ${strings.length - 5} more` : "";
+  const subject = surfaces.length === 1 ? "1 entity needs" : `${surfaces.length} entities need`;
+  return `${subject} an identifier before the legend is accepted: ${named}${more}.`;
+}
+
 export class IdentifierCard {
   constructor(screen) {
-    Object.assign(this, { screen, known: new Map(), key: null, timer: 0 });
+    Object.assign(this, { screen, known: new Map(), asked: new Set(), key: null, timer: 0 });
   }
 
   nameOf(key) {
@@ -42,7 +58,10 @@ export class IdentifierCard {
 
   async fetch(key) {
     const name = this.nameOf(key);
+    if (this.asked.has(name)) return;
+    this.asked.add(name);
     const body = await this.screen.ask(`candidates/?entity=${encodeURIComponent(key)}`);
+    this.asked.delete(name);
     if (!body) return; // asked again when the focus comes back
     this.known.set(name, body.candidates);
     if (key === this.key && this.screen.entities.get(key)) this.draw();

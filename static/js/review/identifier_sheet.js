@@ -40,7 +40,8 @@ export class IdentifierSheet {
     Object.assign(this, { body, url, signal, timer: 0, active: -1, asked: 0 });
     this.life = new AbortController();
     const life = { signal: this.life.signal };
-    const isSaved = ({ detail }) => detail.successful && detail.requestConfig.verb === "post";
+    const isSaved = ({ detail }) =>
+      detail.xhr.status === 200 && detail.requestConfig.verb === "post";
     body.addEventListener("htmx:afterRequest", (event) => isSaved(event) && onSaved(), life);
     body.addEventListener("htmx:afterSwap", () => this.prepare(), life);
   }

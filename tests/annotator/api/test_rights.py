@@ -54,6 +54,8 @@ DOORS = [
     Door("operations", "post", f"{P}legends/{{document}}/operations/", CURATORS, 400),
     Door("lease", "post", f"{P}legends/{{document}}/lease/", CURATORS, 200, {"take_over": True}),
     Door("lease", "delete", f"{P}legends/{{document}}/lease/", CURATORS, 204),
+    Door("lookup", "get", f"{P}lookup/", EVERYBODY, 200),
+    Door("identifiers", "get", f"{P}identifiers/", EVERYBODY, 200),
     Door("jobs", "get", f"{P}jobs/", EVERYBODY, 200),
     Door("job", "get", f"{P}jobs/{{job}}/", EVERYBODY, 200),
     Door("job-cancel", "post", f"{P}jobs/{{job}}/cancel/", MANAGERS, 200),
