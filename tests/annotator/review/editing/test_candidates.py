@@ -174,14 +174,14 @@ def test_organisms_and_cells_name_the_species_of_a_paper(
     assert next(id for id, _ in offered(here, "Bax", curator)) == first
 
 
-def test_those_of_entities_of_another_kind_come_last(bring: Bring, curator: User) -> None:
+def test_what_does_not_fit_the_label_is_not_offered(bring: Bring, curator: User) -> None:
     bring(
         [("DIC", "EXP_ASSAY", [Identifier("BAO_0002511", database="BioAssay Ontology")])], times=3
     )
     bring([("DIC", "GENEPROD", [HUMAN])])
     (here,) = bring([])
-    assert offered(here, "DIC", curator) == [("581", 1), ("BAO_0002511", 3)]
-    assert offered(here, "DIC", curator, label="EXP_ASSAY") == [("BAO_0002511", 3), ("581", 1)]
+    assert offered(here, "DIC", curator) == [("581", 1)]
+    assert offered(here, "DIC", curator, label="EXP_ASSAY") == [("BAO_0002511", 3)]
 
 
 def test_at_most_five_are_offered(bring: Bring, curator: User) -> None:
