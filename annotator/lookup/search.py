@@ -18,8 +18,8 @@ from annotator.lookup.folding import foldings, is_one_edit_away
 from annotator.lookup.store import HALVED, half
 
 #: Rows that a stage reads at most from one dictionary.
-_ROWS: Final = 500
-#: With so many entries found, nobody looks for typing errors.
+_ROWS: Final = 300
+#: With so many entries found, no further stage is tried.
 _ENOUGH: Final = 5
 #: A name this short begins too many others.
 _SHORTEST_BEGINNING: Final = 2
@@ -102,8 +102,8 @@ def search(
         return []
     places = _places_of(connections)
     found: dict[tuple[int, int], Hit] = {}
-    for stage in _stages(places, typed, forms, taxa):
-        hits = sorted(stage, key=lambda hit: hit.order(taxa, len(forms[0])))
+    for hits_of_stage in _stages(places, typed, forms, taxa):
+        hits = sorted(hits_of_stage, key=lambda hit: hit.order(taxa, len(forms[0])))
         for hit in hits:
             found.setdefault((hit.dictionary, hit.entry), hit)
         if len(found) >= min(limit, _ENOUGH):
@@ -139,9 +139,14 @@ def _stages(
     forms: Sequence[str],
     taxa: Collection[int],
 ) -> Iterator[list[Hit]]:
-    yield list(_by_identifier(places, typed))
-    yield list(_exact(places, forms, taxa))
+    """Yield the hits of each stage; after an exact match nobody looks for similar names."""
+    by_identifier = list(_by_identifier(places, typed))
+    yield by_identifier
+    exact = list(_exact(places, forms, taxa))
+    yield exact
     yield list(_beginnings(places, forms, taxa))
+    if by_identifier or exact:
+        return
     yield list(_typos(places, forms))
     yield list(_contained(places, typed, forms))
     yield list(_inside(places, forms[0]))

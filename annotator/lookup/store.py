@@ -2,7 +2,7 @@
 
 The file is an SQLite database, whichever database the site has: a version is replaced by a rename,
 nobody's edits wait while millions of rows are written, and the site's own backup stays small. See
-docs/decisions/0020-dictionaries.md.
+docs/decisions/0021-dictionaries.md.
 
 Table ``entry`` holds the entries, ``species`` their species once each, and ``name`` their names,
 folded. ``head`` and ``tail`` hold the two halves of a name as numbers: a name with one typing error
