@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('corpus', '0002_review_mode_words'),
+        ('corpus', '0003_stage_models'),
     ]
 
     operations = [
