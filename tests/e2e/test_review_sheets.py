@@ -40,7 +40,7 @@ def test_a_digit_takes_an_earlier_identifier(
     page.get_by_label("Id", exact=True).fill("Q07813")
     page.get_by_role("button", name="Add identifier").click()
     expect(page.locator("#entity-ids li")).to_have_count(2)
-    page.keyboard.press("Escape")
+    expect(page.locator("#sheet")).to_be_hidden()
     page.keyboard.press("z")
     expect(page.locator("#entity-ids li")).to_have_count(1)
 
