@@ -4,14 +4,42 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
+from annotator.lookup.identifiers import check_identifier, identifiers_of
 from ner_engine import schema
 from ner_engine.errors import OffsetError
 from ner_engine.schema import ROLES
 
 _NUL_IN_JSON: Final = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+
+
+@dataclass
+class OtherForms:
+    """Counts identifiers without the form of a database for their label; none is changed."""
+
+    n: int = 0
+    first: str = ""
+
+    def take(self, documents: Iterable[schema.Document]) -> None:
+        for document in documents:
+            for span in (*document.gold, *document.suggestions):
+                for identifier in identifiers_of(span.attributes):
+                    if wrong := check_identifier(identifier, span.label):
+                        self.n += 1
+                        self.first = self.first or f"{document.doi} {document.label}: {wrong}"
+
+    def notes(self) -> list[str]:
+        """Return a sentence for the report; none if every identifier has a fitting form."""
+        if not self.n:
+            return []
+        which = "1 identifier has" if self.n == 1 else f"{self.n:,} identifiers have"
+        return [
+            f"{which} the form of no database for the label. They were imported as they are; the"
+            f" project’s page of identifiers lists them. The first: {self.first}"
+        ]
 
 
 def why_refused(document: schema.Document, labels: Collection[str] | None) -> str:

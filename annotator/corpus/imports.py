@@ -11,7 +11,6 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,12 +18,13 @@ from django.db import DataError, IntegrityError, transaction
 from django.utils import timezone
 
 from annotator.accounts.actors import SYSTEM, Actor
+from annotator.common.bulk import batches
 from annotator.common.errors import UserError
 from annotator.corpus.access import Action, require
 from annotator.corpus.figure_import import Contents, PictureImport
 from annotator.corpus.figures import remove_forgotten_pictures
 from annotator.corpus.file_labels import FileLabels, sentences_of_acceptance
-from annotator.corpus.import_checks import is_storable, why_refused
+from annotator.corpus.import_checks import OtherForms, is_storable, why_refused
 from annotator.corpus.models import (
     DecisionKind,
     Document,
@@ -185,6 +185,7 @@ class Importer:
     counts: Counter[str] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
     n_problems: int = 0
+    other_forms: OtherForms = field(default_factory=OtherForms)
     formats: set[str] = field(default_factory=set)
     started: float = field(default_factory=time.monotonic)
 
@@ -249,7 +250,7 @@ class Importer:
     def take(self, documents: Iterable[schema.Document], source_format: str) -> None:
         """Import the documents batch by batch."""
         self.formats.add(source_format)
-        for batch in _batches(documents):
+        for batch in batches(documents, BATCH):
             self._progress()
             self._write(batch, source_format)
             self._collect_problems()
@@ -292,10 +293,10 @@ class Importer:
         }
 
     def _notes(self) -> list[str]:
-        n_rejected = self.reader_report.counts["rows_rejected"]
-        if not n_rejected:
-            return []
-        return [sentence_of_rejected(n_rejected)]
+        notes = self.other_forms.notes()
+        if n_rejected := self.reader_report.counts["rows_rejected"]:
+            notes.append(sentence_of_rejected(n_rejected))
+        return notes
 
     def _write(self, batch: Sequence[schema.Document], source_format: str) -> None:
         """Write a batch; if the database refuses it, write each document by itself."""
@@ -330,6 +331,8 @@ class Importer:
             done["spans"] = self._write_layers(pairs)
             done.update(row.state for row in rows if row.state != DocumentState.IMPORTED)
         self.counts.update(done)
+        if self.labels != FileLabels.NONE:
+            self.other_forms.take(fresh)
         for document, message in refusals:
             self._refuse(document, message)
 
@@ -481,12 +484,6 @@ def guess_format(file: InputFile) -> str:
         if by_name := _FORMAT_OF_SUFFIX.get(Path(file.name).suffix.lower()):
             return by_name
         raise
-
-
-def _batches(documents: Iterable[schema.Document]) -> Iterator[Sequence[schema.Document]]:
-    rest = iter(documents)
-    while batch := list(islice(rest, BATCH)):
-        yield batch
 
 
 def _lot_of(*facts: str) -> float:

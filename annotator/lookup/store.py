@@ -16,10 +16,10 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
+from annotator.common.bulk import batches
 from annotator.common.files import workbench
 from annotator.lookup.entries import Entry
 from annotator.lookup.folding import foldings
@@ -89,8 +89,7 @@ class Builder:
 
     def take(self, entries: Iterable[Entry]) -> Iterator[Counts]:
         """Write the entries; yield the counts after each batch."""
-        rest = iter(entries)
-        while batch := list(islice(rest, _BATCH)):
+        for batch in batches(entries, _BATCH):
             self._write(batch)
             yield self.counts
 

@@ -163,7 +163,8 @@ BOUNDARIES = (
     ("Shift+F", "inhibitor"),
 )
 DIALOGS = {"O": "#sheet", "V": "#sheet", "Q": "#sheet", "G": "#guideline", "?": "#help"}
-#: Pressed by name, here, in test_identifiers.py (T) or in test_review_acceptance.py (the last three).
+#: Pressed by name, here, in test_identifiers.py (T) or in test_review_acceptance.py (the last
+#: three).
 SINGLE_KEYS = {"Space", "X", "Delete", "R", "Shift+R", "E", "I", "P", "U", "T", "Escape"}
 SINGLE_KEYS |= {"Enter", "Shift+Enter", "Backspace"}
 
