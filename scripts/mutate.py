@@ -117,7 +117,7 @@ def _replacements(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
     elif isinstance(changed, ast.If):
         changed.test = ast.UnaryOp(ast.Not(), changed.test)
         yield "condition", changed
-    elif isinstance(changed, ast.Return) and changed.value is not None:
+    elif isinstance(changed, ast.Return) and ast.unparse(changed) not in ("return", "return None"):
         changed.value = ast.Constant(None)
         yield "return", changed
     elif isinstance(changed, (ast.Continue, ast.Break)):
