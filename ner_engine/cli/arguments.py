@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ner_engine.errors import TrainingError
+from ner_engine.errors import EngineError
 from ner_engine.registry.recipes import Recipe, recipe_named
 
 
@@ -53,6 +53,15 @@ def add_run(parser: argparse.ArgumentParser, *, out: str, resume: str) -> None:
     )
 
 
+def add_training(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of a command that trains one model (see ``add_run``)."""
+    add_run(
+        parser,
+        out="receives checkpoints during the run and model/ at the end",
+        resume="continue from the last checkpoint in --out, or start if there is none",
+    )
+
+
 def add_new_folder(parser: argparse.ArgumentParser) -> None:
     """Add ``--out`` for a folder that the command creates."""
     parser.add_argument(
@@ -60,17 +69,28 @@ def add_new_folder(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def settings_of(pairs: Sequence[str]) -> dict[str, str]:
-    """Return the hyperparameters in ``NAME=VALUE`` pairs. Raise ``TrainingError`` for others."""
+def values_by_name(option: str, form: str, pairs: Sequence[str]) -> dict[str, str]:
+    """Return the pairs of an option; ``form`` is how they are written, such as NAME=VALUE.
+
+    Raise ``EngineError`` for one without an equals sign.
+    """
+    values = {}
     for pair in pairs:
-        if "=" not in pair:
-            raise TrainingError(f"--set {pair} must be NAME=VALUE")
-    return dict(pair.split("=", 1) for pair in pairs)
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise EngineError(f"{option} {pair} must be {form}")
+        values[name] = value
+    return values
+
+
+def settings_of(args: argparse.Namespace) -> dict[str, str]:
+    """Return the hyperparameters of ``--set``."""
+    return values_by_name("--set", "NAME=VALUE", args.settings)
 
 
 def recipe_of(args: argparse.Namespace) -> Recipe:
     """Return the recipe of ``--recipe`` with the values of ``--set``."""
-    return recipe_named(args.recipe).with_settings(settings_of(args.settings))
+    return recipe_named(args.recipe).with_settings(settings_of(args))
 
 
 def add_series(parser: argparse.ArgumentParser, *, data: str, max_steps: int) -> None:
@@ -104,7 +124,7 @@ def series_plan(args: argparse.Namespace, program: str, **options: Any) -> Any:
         program,
         recipe=args.recipe,
         base=args.base or "",
-        settings=settings_of(args.settings),
+        settings=settings_of(args),
         options={**options, "max_steps": args.max_steps, "seed": args.seed},
     )
     plan.check()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from ner_engine.cli.exit_codes import OF_INPUTS, ExitCode
 from ner_engine.errors import CalibrationError
+from ner_engine.schema import texts_of
 
 if TYPE_CHECKING:
     from ner_engine.inference.backends.scales import Scales
@@ -151,7 +152,7 @@ def _scales(checkpoint: Checkpoint, texts: Path | None) -> Scales:
     from ner_engine.training.data import read_panels  # noqa: PLC0415 - torch
 
     if texts:
-        return measure_ranges(checkpoint, [panel.text for panel in read_panels(texts)])
+        return measure_ranges(checkpoint, texts_of(read_panels(texts)))
     scales = read_scales(checkpoint)
     if scales is None:
         raise CalibrationError(

@@ -6,14 +6,13 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final, get_args
 
-from ner_engine.cli.exit_codes import ExitCode
-from ner_engine.errors import FormatError
-from ner_engine.formats import FORMATS
+from ner_engine.cli.arguments import values_by_name
+from ner_engine.cli.exit_codes import ExitCode, after_refusing
+from ner_engine.formats import FORMATS, WRITABLE
 from ner_engine.formats.convert import DEFAULT_TOKENIZER, SplitChoice, Target, convert
 from ner_engine.formats.report import Report
 from ner_engine.formats.sd_nlp import DEFAULT, PUBLIC, Flavour
@@ -40,9 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=list(FORMATS),
         help="format of the inputs",
     )
-    writable = [form.name for form in FORMATS.values() if form.is_writable]
     parser.add_argument(
-        "--to", dest="target_format", required=True, choices=writable, help="format to write"
+        "--to", dest="target_format", required=True, choices=WRITABLE, help="format to write"
     )
     parser.add_argument(
         "--out",
@@ -114,7 +112,7 @@ def run(args: argparse.Namespace) -> int:
         _flavour(args),
         args.tokenizer,
         args.zipped,
-        _new_labels(args.new_labels),
+        values_by_name("--label", "OLD=NEW", args.new_labels),
         args.sentences,
     )
     report = Report()
@@ -132,7 +130,7 @@ def run(args: argparse.Namespace) -> int:
     if not n:
         print("error: no document could be read, nothing was written", file=sys.stderr)
         return ExitCode.FAILED
-    return ExitCode.SOME_REFUSED if report.problems else ExitCode.SUCCESS
+    return after_refusing(len(report.problems))
 
 
 def _flavour(args: argparse.Namespace) -> Flavour:
@@ -142,13 +140,6 @@ def _flavour(args: argparse.Namespace) -> Flavour:
     if args.examples_only:
         flavour = replace(flavour, examples_only=True)
     return flavour
-
-
-def _new_labels(pairs: Sequence[str]) -> dict[str, str]:
-    for pair in pairs:
-        if "=" not in pair:
-            raise FormatError(f"--label {pair} must be OLD=NEW")
-    return dict(pair.split("=", 1) for pair in pairs)
 
 
 class _Progress:

@@ -6,7 +6,7 @@ import argparse
 from typing import Any, Final
 
 from ner_engine.cli.arguments import add_series, series_plan
-from ner_engine.cli.events import Channel, run_with_events
+from ner_engine.cli.events import Channel, run_options, run_with_events
 from ner_engine.cli.label_errors import EPILOG as SERIES_EPILOG
 from ner_engine.registry.plans import CURVE
 
@@ -36,11 +36,4 @@ def _learning_curve(args: argparse.Namespace, channel: Channel) -> dict[str, Any
     plan = series_plan(args, CURVE, shares=args.shares)
     from ner_engine.training.learning_curve import learning_curve  # noqa: PLC0415 - torch
 
-    return learning_curve(
-        plan,
-        data=args.data,
-        out=args.out,
-        resume=args.resume,
-        emit=channel.emit,
-        stop_requested=channel.stop_requested,
-    )
+    return learning_curve(plan, data=args.data, **run_options(args, channel))

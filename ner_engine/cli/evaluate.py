@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from ner_engine.cli.arguments import add_model
-from ner_engine.cli.exit_codes import OF_INPUTS, ExitCode
+from ner_engine.cli.exit_codes import OF_INPUTS, after_refusing
 from ner_engine.errors import FormatError
 from ner_engine.formats import FORMATS, accepted, read_inputs
 from ner_engine.formats.report import Report
@@ -87,4 +87,4 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         scores = json.dumps(evaluation.as_json(), indent=1)
         args.json.write_text(scores + "\n", encoding="utf-8")
-    return ExitCode.SOME_REFUSED if report.problems else ExitCode.SUCCESS
+    return after_refusing(len(report.problems))

@@ -37,6 +37,16 @@ class Channel:
     stop_requested: Callable[[], bool]
 
 
+def run_options(args: argparse.Namespace, channel: Channel) -> dict[str, Any]:
+    """Return the arguments that every training takes from ``add_run`` and the channel."""
+    return {
+        "out": args.out,
+        "resume": args.resume,
+        "emit": channel.emit,
+        "stop_requested": channel.stop_requested,
+    }
+
+
 def run_with_events(
     args: argparse.Namespace, train: Callable[[argparse.Namespace, Channel], object]
 ) -> int:

@@ -13,6 +13,13 @@ class ExitCode(IntEnum):
     CANCELLED = 3
 
 
+def after_refusing(n_refused: int) -> ExitCode:
+    """Return the exit code of a command that refused so many of its inputs."""
+    if n_refused:
+        return ExitCode.SOME_REFUSED
+    return ExitCode.SUCCESS
+
+
 #: For the help of commands that read documents.
 OF_INPUTS: Final = (
     "exit codes: 0 all inputs were processed; 1 some inputs or lines were refused, the others were"

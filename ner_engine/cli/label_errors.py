@@ -6,7 +6,7 @@ import argparse
 from typing import Any, Final
 
 from ner_engine.cli.arguments import add_series, series_plan
-from ner_engine.cli.events import Channel, run_with_events
+from ner_engine.cli.events import Channel, run_options, run_with_events
 from ner_engine.cli.exit_codes import OF_TRAINING
 from ner_engine.registry.plans import FEW_STEPS, LABEL_ERRORS
 
@@ -53,11 +53,4 @@ def _find_label_errors(args: argparse.Namespace, channel: Channel) -> dict[str, 
     plan = series_plan(args, LABEL_ERRORS, folds=args.folds, near_duplicate=args.near_duplicate)
     from ner_engine.training.label_errors import find_label_errors  # noqa: PLC0415 - torch
 
-    return find_label_errors(
-        plan,
-        data=args.data,
-        out=args.out,
-        resume=args.resume,
-        emit=channel.emit,
-        stop_requested=channel.stop_requested,
-    )
+    return find_label_errors(plan, data=args.data, **run_options(args, channel))

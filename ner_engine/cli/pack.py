@@ -8,6 +8,7 @@ from typing import Final
 
 from ner_engine.cli.arguments import add_new_folder
 from ner_engine.cli.exit_codes import OF_INPUTS, ExitCode
+from ner_engine.schema import texts_of
 
 HELP: Final = "Make a model small: int8 weights, and only the tokens that a training text uses."
 EPILOG: Final = OF_INPUTS
@@ -30,7 +31,9 @@ def run(args: argparse.Namespace) -> int:
     from ner_engine.inference.packing import pack  # noqa: PLC0415 - torch
     from ner_engine.training.data import read_panels  # noqa: PLC0415 - torch
 
-    texts = [panel.text for panel in read_panels(args.texts)] if args.texts else None
+    texts = None
+    if args.texts:
+        texts = texts_of(read_panels(args.texts))
     pack(args.model, args.out, texts)
     n_bytes = sum(path.stat().st_size for path in args.out.iterdir())
     print(f"{n_bytes / 1e6:.1f} MB")

@@ -6,12 +6,15 @@ import argparse
 from pathlib import Path
 from typing import Final
 
-from ner_engine.cli.arguments import add_base, add_model_dir, add_run, recipe_of
-from ner_engine.cli.events import Channel, run_with_events
+from ner_engine.cli.arguments import add_base, add_model_dir, add_training, recipe_of
+from ner_engine.cli.events import Channel, run_options, run_with_events
 from ner_engine.cli.exit_codes import OF_TRAINING
 from ner_engine.formats import FORMATS
 
-HELP: Final = "Train an encoder further on unlabelled texts, as a masked language model."
+HELP: Final = (
+    "Train an encoder further on unlabelled texts, as a masked language model. The result is a base"
+    " model for `train`."
+)
 EPILOG: Final = f"""\
 Standard output has one JSON object per line; "event" is its kind:
   start      recipe, base, new_head, steps, epochs, examples, texts by split, device, resumed_at
@@ -53,11 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser,
         "as for train (default: the recipe's); with or without a masked-language-model head",
     )
-    add_run(
-        parser,
-        out="receives checkpoints during the run and model/ at the end: a base model for train",
-        resume="continue from the last checkpoint in --out, or start if there is none",
-    )
+    add_training(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -73,9 +72,6 @@ def _pretrain(args: argparse.Namespace, channel: Channel) -> Path | None:
         recipe,
         texts=args.texts,
         base=args.base or recipe.base,
-        out=args.out,
         source_format=args.source_format,
-        resume=args.resume,
-        emit=channel.emit,
-        stop_requested=channel.stop_requested,
+        **run_options(args, channel),
     )

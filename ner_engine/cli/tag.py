@@ -14,12 +14,12 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 from ner_engine.chunks import chunks
 from ner_engine.cli.arguments import add_model
-from ner_engine.cli.exit_codes import OF_INPUTS, ExitCode
+from ner_engine.cli.exit_codes import OF_INPUTS, after_refusing
 from ner_engine.errors import FormatError
 from ner_engine.files import atomic_file
 from ner_engine.formats import jsonl
 from ner_engine.registry.steps import STEPS, steps_named
-from ner_engine.schema import Document, Segment, Span
+from ner_engine.schema import Document, Segment, Span, texts_of
 
 if TYPE_CHECKING:
     from ner_engine.inference.tagger import Tagger
@@ -126,7 +126,7 @@ def run(args: argparse.Namespace) -> int:
             target.flush()
     if relabelling and relabelling.dropped:
         print(f"left out, with no label in {args.labels_as}: {relabelling}", file=sys.stderr)
-    return ExitCode.SOME_REFUSED if n_refused else ExitCode.SUCCESS
+    return after_refusing(n_refused)
 
 
 def _tag_function(args: argparse.Namespace, tagger: Tagger) -> TagDocuments:
@@ -145,13 +145,15 @@ def _tag_function(args: argparse.Namespace, tagger: Tagger) -> TagDocuments:
     steps = steps_named(name for name in args.steps.split(",") if name)
     if not args.panels and not roles and not steps.names:
         return _entities_alone(tagger)
-    panels = load(args.panels) if args.panels not in (None, "letters") else None
+    panels = None
+    if args.panels not in (None, "letters"):
+        panels = load(args.panels)
     pipeline = Pipeline(panels=panels, entities=tagger, roles=roles, steps=steps)
 
     def tag(
         documents: Sequence[Document], scores: bool
     ) -> list[tuple[Sequence[Segment], Sequence[Span]]]:
-        texts = [document.text for document in documents]
+        texts = texts_of(documents)
         segments = [document.segments for document in documents]
         papers = [document.group for document in documents]
         results = pipeline.run(texts, segments, papers=papers, scores=scores)
@@ -164,7 +166,7 @@ def _entities_alone(tagger: Tagger) -> TagDocuments:
     def tag(
         documents: Sequence[Document], scores: bool
     ) -> list[tuple[Sequence[Segment], Sequence[Span]]]:
-        spans = tagger.tag([document.text for document in documents], scores=scores)
+        spans = tagger.tag(texts_of(documents), scores=scores)
         return [(each.segments, entities) for each, entities in zip(documents, spans, strict=True)]
 
     return tag
@@ -195,7 +197,8 @@ class _Relabelling:
 
 
 def _without_scores(span: Span) -> Span:
-    attributes = {name: value for name, value in span.attributes.items() if name != "scores"}
+    attributes = dict(span.attributes)
+    attributes.pop("scores", None)
     return replace(span, attributes=attributes)
 
 

@@ -7,8 +7,8 @@ import textwrap
 from pathlib import Path
 from typing import Final
 
-from ner_engine.cli.arguments import add_base, add_model_dir, add_run, recipe_of
-from ner_engine.cli.events import Channel, run_with_events
+from ner_engine.cli.arguments import add_base, add_model_dir, add_training, recipe_of
+from ner_engine.cli.events import Channel, run_options, run_with_events
 from ner_engine.cli.exit_codes import OF_TRAINING
 from ner_engine.registry.hyperparameters import HYPERPARAMETERS
 
@@ -59,11 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser,
         "a folder, bundled, or a name in the local Hugging Face cache (default: the recipe's)",
     )
-    add_run(
-        parser,
-        out="receives checkpoints during the run and model/ at the end",
-        resume="continue from the last checkpoint in --out, or start if there is none",
-    )
+    add_training(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -76,11 +72,5 @@ def _train(args: argparse.Namespace, channel: Channel) -> Path | None:
     from ner_engine.training.fine_tune import train  # noqa: PLC0415 - torch
 
     return train(
-        recipe,
-        data=args.data,
-        base=args.base or recipe.base,
-        out=args.out,
-        resume=args.resume,
-        emit=channel.emit,
-        stop_requested=channel.stop_requested,
+        recipe, data=args.data, base=args.base or recipe.base, **run_options(args, channel)
     )

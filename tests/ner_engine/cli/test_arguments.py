@@ -7,7 +7,7 @@ import argparse
 import pytest
 
 from ner_engine.cli.arguments import add_series, recipe_of, series_plan, settings_of
-from ner_engine.errors import TrainingError
+from ner_engine.errors import EngineError, TrainingError
 from ner_engine.registry.hyperparameters import HYPERPARAMETERS, Learner
 from ner_engine.registry.plans import CURVE, LABEL_ERRORS
 
@@ -19,12 +19,13 @@ def parsed(*arguments: str) -> argparse.Namespace:
 
 
 def test_settings_are_pairs() -> None:
-    assert settings_of(["epochs=2", "labels=A=B"]) == {"epochs": "2", "labels": "A=B"}
+    args = parsed("--set", "epochs=2", "--set", "labels=A=B")
+    assert settings_of(args) == {"epochs": "2", "labels": "A=B"}
 
 
 def test_a_setting_without_a_value_is_refused() -> None:
-    with pytest.raises(TrainingError, match="--set epochs must be NAME=VALUE"):
-        settings_of(["epochs"])
+    with pytest.raises(EngineError, match="--set epochs must be NAME=VALUE"):
+        settings_of(parsed("--set", "epochs"))
 
 
 @pytest.mark.parametrize(
