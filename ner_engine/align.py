@@ -38,6 +38,16 @@ class Encoded(NamedTuple):
     placed: list[tuple[Span, range]]
 
 
+def starts_of(units: Iterable[Unit]) -> list[int]:
+    """Return the start of each unit."""
+    return [start for start, _ in units]
+
+
+def labelled_ranges(spans: Iterable[Span]) -> list[Labelled]:
+    """Return range and label of each span that has a label."""
+    return [Labelled(span.start, span.end, span.label) for span in spans if span.label]
+
+
 def encode(units: Sequence[Unit], spans: Iterable[Span]) -> Encoded:
     """Return the IOB2 labels of ``units`` for those ``spans`` that have a label.
 
@@ -46,7 +56,7 @@ def encode(units: Sequence[Unit], spans: Iterable[Span]) -> Encoded:
     All three cases are listed in ``lossy``.
     """
     labels = [OUTSIDE] * len(units)
-    starts = [unit[0] for unit in units]
+    starts = starts_of(units)
     lossy: list[tuple[Span, str]] = []
     placed: list[tuple[Span, range]] = []
     labelled = [span for span in spans if span.label]
@@ -109,4 +119,6 @@ def split_tag(tag: str) -> tuple[str, str]:
     prefix, dash, label = tag.partition("-")
     if not dash or prefix not in {"B", "I", "E", "S", "L", "U"}:
         return "I", tag
-    return ("B" if prefix in {"B", "S", "U"} else "I"), label
+    if prefix in {"B", "S", "U"}:
+        return "B", label
+    return "I", label

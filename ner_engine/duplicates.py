@@ -115,12 +115,9 @@ class ShingleIndex:
             others, similarity = postings.similar_to(index, threshold)
             is_new = (rank_of[others] > rank_of[index]) & ~is_out[others]
             is_out[others[is_new]] = True
-            duplicates += [
-                NearDuplicate(other, index, value)
-                for other, value in zip(
-                    others[is_new].tolist(), similarity[is_new].tolist(), strict=True
-                )
-            ]
+            new = zip(others[is_new].tolist(), similarity[is_new].tolist(), strict=True)
+            for other, value in new:
+                duplicates.append(NearDuplicate(other, index, value))
         return duplicates
 
     def clusters(self, threshold: float = THRESHOLD) -> list[int]:

@@ -89,10 +89,10 @@ def find_panels(text: str) -> list[Segment]:
         start, end = trim(text, number.end() if number else 0, len(text))
         return [Segment(start, end)] if start < end else []
     ends = [*(marker.start for marker in chain), len(text)][1:]
-    return [
-        Segment(*trim(text, marker.start, end), marker=marker.shown)
-        for marker, end in zip(chain, ends, strict=True)
-    ]
+    panels = []
+    for marker, end in zip(chain, ends, strict=True):
+        panels.append(Segment(*trim(text, marker.start, end), marker=marker.shown))
+    return panels
 
 
 def _best_chain(text: str) -> list[_Marker]:

@@ -8,7 +8,7 @@ with ``dataclasses.replace``.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -140,6 +140,11 @@ class Document:
                     f"the panel {segment.start}-{segment.end} lies outside the text of"
                     f" {len(self.text)} characters"
                 )
+
+
+def texts_of(documents: Iterable[Document]) -> list[str]:
+    """Return the text of each document."""
+    return [document.text for document in documents]
 
 
 def check_offsets(start: int, end: int, text: str) -> None:

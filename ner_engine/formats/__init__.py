@@ -99,6 +99,10 @@ FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
 )
 
 
+#: The names of the formats that can be written.
+WRITABLE: Final = tuple(name for name, form in FORMATS.items() if form.is_writable)
+
+
 def read_inputs(
     paths: Iterable[Path],
     format_name: str,
@@ -244,6 +248,7 @@ def _keys_of(line: bytes) -> set[str]:
 
 __all__ = [
     "FORMATS",
+    "WRITABLE",
     "Format",
     "Problem",
     "Report",

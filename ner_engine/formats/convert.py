@@ -21,7 +21,7 @@ from typing import IO, Any, Final, Literal
 
 from ner_engine.errors import FormatError, OffsetError
 from ner_engine.files import atomic_path
-from ner_engine.formats import FORMATS, accepted, iob2, named, read_inputs
+from ner_engine.formats import WRITABLE, accepted, iob2, named, read_inputs
 from ner_engine.formats.jsonl import document_to_json
 from ner_engine.formats.report import Problem, Report
 from ner_engine.formats.sd_nlp import (
@@ -136,12 +136,10 @@ def write_documents(
 
 
 def _relabelled(document: Document, new_labels: Mapping[str, str]) -> Document:
-    return replace(
-        document,
-        gold=tuple(
-            replace(span, label=new_labels.get(span.label, span.label)) for span in document.gold
-        ),
-    )
+    gold = []
+    for span in document.gold:
+        gold.append(replace(span, label=new_labels.get(span.label, span.label)))
+    return replace(document, gold=tuple(gold))
 
 
 def sentences_of(document: Document) -> Iterator[Document]:
@@ -155,15 +153,19 @@ def sentences_of(document: Document) -> Iterator[Document]:
     gold = sorted((span for span in document.gold if span.label), key=lambda span: span.start)
     paper = str(document.attributes.get("paper") or document.id)
     for first, end in sentence_boundaries(document.text):
-        start = first if start is None else start
+        if start is None:
+            start = first
         if any(span.start < end < span.end for span in gold):
             continue
-        inside = [span for span in gold if start <= span.start and span.end <= end]
+        inside = []
+        for span in gold:
+            if start <= span.start and span.end <= end:
+                inside.append(span.moved(-start))
         yield Document(
             f"{document.id}:{start}",
             document.text[start:end],
             document.doi,
-            gold=tuple(span.moved(-start) for span in inside),
+            gold=tuple(inside),
             attributes={"paper": paper},
             is_rejected=document.is_rejected,
         )
@@ -171,7 +173,9 @@ def sentences_of(document: Document) -> Iterator[Document]:
 
 
 def _split_name(document: Document, choice: SplitChoice) -> str:
-    return split_of(document.group) if choice == "paper" else _split_names(choice)[0]
+    if choice == "paper":
+        return split_of(document.group)
+    return _split_names(choice)[0]
 
 
 def _split_names(choice: SplitChoice) -> tuple[str, ...]:
@@ -197,8 +201,9 @@ Writer = Callable[[Document, str, "_Outputs"], None]
 
 def _writer(target: Target, report: Report) -> Writer:
     if not named(target.format_name).is_writable:
-        writable = ", ".join(form.name for form in FORMATS.values() if form.is_writable)
-        raise FormatError(f'"{target.format_name}" cannot be written; choose one of {writable}')
+        raise FormatError(
+            f'"{target.format_name}" cannot be written; choose one of {", ".join(WRITABLE)}'
+        )
     if target.format_name in _SD_NLP:
         return _sd_nlp_writer(_row_maker(target, report), target, report)
     if target.format_name == "iob2":

@@ -212,17 +212,22 @@ def _holds_spans(value: object) -> bool:
         if isinstance(part, dict):
             if _looks_like_span(part, is_in_list=is_in_list):
                 return True
-            remaining += [(inner, is_in_list) for inner in part.values()]
+            for inner in part.values():
+                remaining.append((inner, is_in_list))
         elif isinstance(part, list):
-            if [type(inner) for inner in part] == [int, int, str]:
+            if list(map(type, part)) == [int, int, str]:
                 return True
-            remaining += [(inner, True) for inner in part]
+            for inner in part:
+                remaining.append((inner, True))
     return False
 
 
 def _looks_like_span(part: Mapping[str, Any], *, is_in_list: bool) -> bool:
     """Return whether an object has offsets, and is in a list or has a label."""
-    keys = {key.lower() for key, inner in part.items() if _is_offset(inner)}
+    keys = set()
+    for key, inner in part.items():
+        if _is_offset(inner):
+            keys.add(key.lower())
     if not (keys & _START_KEYS and keys & _END_KEYS):
         return False
     return is_in_list or any(part.get(key) for key in LABEL_KEYS)

@@ -233,10 +233,8 @@ def _document(sentences: list[_Sentence], key: str, paper: str = "") -> Document
         for word in sentence.words:
             units.append((start, start + len(word)))
             start += len(word) + 1
-        gold += [
-            Span(first, last, label, text[first:last])
-            for first, last, label in decode(units, sentence.tags)
-        ]
+        for first, last, label in decode(units, sentence.tags):
+            gold.append(Span(first, last, label, text[first:last]))
     return Document(
         id=key, text=text, gold=tuple(gold), attributes={"paper": paper} if paper else {}
     )

@@ -442,7 +442,10 @@ def _joined(item: Mapping[str, Any], label: str, where: str) -> dict[str, Any]:
     boundaries = {"start": pieces[0][0], "end": pieces[-1][1]}
     if len(pieces) == 1:
         return {**item, **boundaries, "label": label}
-    labels = {key: item[key] for key in foreign.LABEL_KEYS if key in item}
+    labels = {}
+    for key in foreign.LABEL_KEYS:
+        if key in item:
+            labels[key] = item[key]
     return {**boundaries, "attributes": {"pieces": pieces} | labels}
 
 

@@ -55,7 +55,7 @@ class Report:
         """Return the counts, and the problems, notes and losses as sentences."""
         return {
             "counts": dict(sorted(self.counts.items())),
-            "problems": [str(problem) for problem in self.problems],
-            "notes": [str(problem) for problem in self.notes],
-            "lossy": [str(problem) for problem in self.lossy],
+            "problems": list(map(str, self.problems)),
+            "notes": list(map(str, self.notes)),
+            "lossy": list(map(str, self.lossy)),
         }

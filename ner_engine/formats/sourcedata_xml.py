@@ -170,9 +170,9 @@ def _figure(
     title = _plain(figure.find("title"), public_form)
     label = _plain(figure.find("label"), public_form)
     _count_panels(figure, report)
-    all_panels = [
-        _panel(element, report, public_form=public_form) for element in _outermost_panels(figure)
-    ]
+    all_panels = []
+    for element in _outermost_panels(figure):
+        all_panels.append(_panel(element, report, public_form=public_form))
     panels = all_panels if public_form else _without_repeats(all_panels, report)
     text, starts = _join(
         [title, label, *(panel.text for panel in panels)], "" if public_form else " "
@@ -189,7 +189,10 @@ def _figure(
             if tag.end > tag.start:
                 spans = suggestions if tag.is_suggestion else gold
                 spans.append(_span(tag, text, start, used))
-    empty = [panel.id for panel in all_panels if not panel.text]
+    empty = []
+    for panel in all_panels:
+        if not panel.text:
+            empty.append(panel.id)
     return Document(
         id=figure_id,
         text=text,
@@ -206,11 +209,11 @@ def _figure(
 
 def _outermost_panels(figure: etree._Element) -> list[etree._Element]:
     """Return the panels that lie in no other panel, because the outer one includes their text."""
-    return [
-        element
-        for element in figure.iter("sd-panel")
-        if next(element.iterancestors("sd-panel"), None) is None
-    ]
+    panels = []
+    for element in figure.iter("sd-panel"):
+        if next(element.iterancestors("sd-panel"), None) is None:
+            panels.append(element)
+    return panels
 
 
 def _image(graphic: etree._Element | None) -> str:
@@ -312,7 +315,11 @@ def _append(pieces: list[str], text: str | None, length: int, *, public_form: bo
 
 def _attributes(attributes: Any) -> dict[str, str]:
     """Return the attributes that have a value; SourceData writes None for a missing one."""
-    return {str(key): str(value) for key, value in attributes.items() if value and value != "None"}
+    present = {}
+    for key, value in attributes.items():
+        if value and value != "None":
+            present[str(key)] = str(value)
+    return present
 
 
 def _count_tag(tag: _Tag, text: str, report: Report) -> None:

@@ -201,7 +201,10 @@ def _members(path: Path, archive_name: str, report: Report) -> Iterator[Source]:
         report.problem(error.where, error.message)
         return
     with archive:
-        members = [info for info in archive.infolist() if not info.filename.endswith("/")]
+        members = []
+        for info in archive.infolist():
+            if not info.filename.endswith("/"):
+                members.append(info)
         refusal = _archive_refusal(members)
         if refusal:
             report.problem(archive_name, refusal)

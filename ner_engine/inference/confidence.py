@@ -14,9 +14,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from ner_engine.align import labelled_ranges
 from ner_engine.chunks import chunks
 from ner_engine.errors import CalibrationError
-from ner_engine.inference.evaluation import labelled, predict
+from ner_engine.inference.evaluation import predict
 from ner_engine.inference.tagger import Tagger
 from ner_engine.registry.affixes import Affixes, decided_in, learn
 from ner_engine.registry.confidence import Calibration, FittedOn
@@ -144,8 +145,8 @@ def helpful_affixes(
 
 
 def _micro_f1(documents: Sequence[Document], predicted: Sequence[Sequence[Span]]) -> float:
-    gold = [labelled(ENTITIES.targets(document)) for document in documents]
-    return score(gold, map(labelled, predicted)).micro.f1
+    gold = [labelled_ranges(ENTITIES.targets(document)) for document in documents]
+    return score(gold, map(labelled_ranges, predicted)).micro.f1
 
 
 def fitted(

@@ -81,9 +81,9 @@ class LabelDecoder:
             of_words = np.add.reduceat(kinds, first, axis=0) / np.diff(bounds)[:, None]
         else:
             confidence = kinds.max(axis=1)
-            surest = [
-                int(start + confidence[start:end].argmax()) for start, end in pairwise(bounds)
-            ]
+            surest = []
+            for start, end in pairwise(bounds):
+                surest.append(int(start + confidence[start:end].argmax()))
             of_words = kinds[surest]
         of_first = rows[first] + _TINY
         ratio = of_words / np.maximum(of_first @ self._of_kind, _TINY)
@@ -97,7 +97,10 @@ class LabelDecoder:
         entities where B- and I- are about equally likely; on legends this costs three points of F1.
         """
         paths = [each.argmax(axis=1) for each in rows]
-        broken = [index for index, path in enumerate(paths) if not self._is_possible(path)]
+        broken = []
+        for index, path in enumerate(paths):
+            if not self._is_possible(path):
+                broken.append(index)
         repaired = self._viterbi([rows[index] for index in broken])
         for index, path in zip(broken, repaired, strict=True):
             paths[index] = path
@@ -125,10 +128,10 @@ class LabelDecoder:
             came_from[word] = scores.argmax(axis=1)
             is_inside = (word < lengths)[:, None]
             best = np.where(is_inside, scores.max(axis=1) + logs[word], best)
-        return [
-            _trace(came_from[:length, index], int(best[index].argmax()))
-            for index, length in enumerate(lengths)
-        ]
+        paths = []
+        for index, length in enumerate(lengths):
+            paths.append(_trace(came_from[:length, index], int(best[index].argmax())))
+        return paths
 
     def entities(
         self, rows: Probabilities, path: Indices, *, scores: bool = False

@@ -31,10 +31,9 @@ def accelerators() -> list[tuple[str, str]]:
     """
     if not torch.cuda.is_available():
         return []
-    keys = [
-        str(torch.cuda.get_device_properties(index).uuid)
-        for index in range(torch.cuda.device_count())
-    ]
+    keys = []
+    for index in range(torch.cuda.device_count()):
+        keys.append(str(torch.cuda.get_device_properties(index).uuid))
     return list(
         zip(_names(len(keys), os.environ.get("CUDA_VISIBLE_DEVICES", "")), keys, strict=True)
     )

@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from ner_engine.align import Labelled, encode
+from ner_engine.align import Labelled, encode, labelled_ranges
 from ner_engine.chunks import chunks
 from ner_engine.inference.pipeline import roles_of
 from ner_engine.inference.tagger import Tagger
 from ner_engine.registry.tasks import ENTITIES, Task
-from ner_engine.schema import Document, Span
-from ner_engine.scoring.metrics import Scores, score, score_iob2, score_words
-from ner_engine.text import words
+from ner_engine.schema import Document, Span, texts_of
+from ner_engine.scoring.metrics import Scores, ratio, score, score_iob2, score_words
+from ner_engine.text import Word, words
 
 _CHUNK: Final = 512
 
@@ -88,7 +88,7 @@ class _Totals:
 
     @property
     def accuracy(self) -> float:
-        return self.n_right_words / self.n_words if self.n_words else 0.0
+        return ratio(self.n_right_words, self.n_words)
 
     def add_words(
         self,
@@ -97,11 +97,8 @@ class _Totals:
         predicted: Sequence[Sequence[Span]],
     ) -> None:
         """Add the scores over words."""
-        cuts = [words(document.text) for document in documents]
-        in_gold = [encode(cut, spans).labels for cut, spans in zip(cuts, gold, strict=True)]
-        in_prediction = [
-            encode(cut, spans).labels for cut, spans in zip(cuts, predicted, strict=True)
-        ]
+        cuts = list(map(words, texts_of(documents)))
+        in_gold, in_prediction = _word_labels(cuts, gold), _word_labels(cuts, predicted)
         self.words += score_iob2(in_gold, in_prediction)
         by_word, accuracy = score_words(in_gold, in_prediction)
         self.by_word += by_word
@@ -131,8 +128,8 @@ def evaluate(
         predicted = predict(tagger, chunk, task)
         totals.seconds += time.perf_counter() - started
         gold = [task.targets(document) for document in chunk]
-        gold_places = [labelled(spans) for spans in gold]
-        predicted_places = [labelled(spans) for spans in predicted]
+        gold_places = list(map(labelled_ranges, gold))
+        predicted_places = list(map(labelled_ranges, predicted))
         totals.spans += score(gold_places, predicted_places)
         totals.add_words(chunk, gold, predicted)
         totals.n_documents += len(chunk)
@@ -152,7 +149,7 @@ def evaluate(
 
 def predict(tagger: CanTag, documents: Sequence[Document], task: Task) -> list[list[Span]]:
     """Return what ``tagger`` predicts in each text; roles are those of the gold entities."""
-    texts = [document.text for document in documents]
+    texts = texts_of(documents)
     if not task.masked_label:
         return tagger.tag(texts)
     if not isinstance(tagger, Tagger):
@@ -160,6 +157,8 @@ def predict(tagger: CanTag, documents: Sequence[Document], task: Task) -> list[l
     return roles_of(tagger, texts, [task.masked(document) for document in documents])
 
 
-def labelled(spans: Iterable[Span]) -> list[Labelled]:
-    """Return the spans that have a label as bare boundaries and labels, for scoring."""
-    return [Labelled(span.start, span.end, span.label) for span in spans if span.label]
+def _word_labels(
+    cuts: Sequence[Sequence[Word]], spans: Sequence[Sequence[Span]]
+) -> list[list[str]]:
+    """Return the IOB2 labels of the words of each text."""
+    return [encode(cut, of_text).labels for cut, of_text in zip(cuts, spans, strict=True)]

@@ -61,11 +61,11 @@ def measure_ranges(checkpoint: Checkpoint, texts: Sequence[str]) -> Scales:
 
 def _windows(checkpoint: Checkpoint, texts: Sequence[str]) -> list[list[int]]:
     encoder = load_tagger(checkpoint.folder, device="cpu", precision="fp32").encoder
-    return [
-        encoder.input_ids(tokens, window)
-        for tokens in encoder.tokens(texts)
-        for window in encoder.windows(len(tokens))
-    ]
+    windows = []
+    for tokens in encoder.tokens(texts):
+        for window in encoder.windows(len(tokens)):
+            windows.append(encoder.input_ids(tokens, window))
+    return windows
 
 
 def _observe(backend: LeanBackend) -> dict[str, _Observer]:
@@ -153,5 +153,7 @@ def evaluate_int8(checkpoint: Checkpoint, scales: Scales, documents: Sequence[Do
         )
         return Tagger(checkpoint.name, backend, tagger.encoder, checkpoint.id2label)
 
-    by_limit = {limit: f1(in_int8(limit)) for limit in _LIMITS}
+    by_limit = {}
+    for limit in _LIMITS:
+        by_limit[limit] = f1(in_int8(limit))
     return dataclasses.replace(scales, cost=F1Cost(len(documents), f1(tagger), by_limit))

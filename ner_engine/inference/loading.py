@@ -84,11 +84,10 @@ def load_masked_lm(
 def _head_weights(model: Any, weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """Return the weights of the model's language-model head, or {} unless all of them fit."""
     encoder = f"{model.base_model_prefix}."
-    needed = {
-        key: tensor.shape
-        for key, tensor in model.state_dict().items()
-        if not key.startswith(encoder) and ".decoder." not in key
-    }
+    needed = {}
+    for key, tensor in model.state_dict().items():
+        if not key.startswith(encoder) and ".decoder." not in key:
+            needed[key] = tensor.shape
     fitting = {}
     for key, tensor in weights.items():
         name = _current_name(key)
@@ -126,7 +125,10 @@ def _fill(model: Any, weights: Mapping[str, torch.Tensor], name: str, *, keep_he
     prefix = f"{model.base_model_prefix}."
     is_bare = not any(key.startswith(prefix) for key in weights)
     own = model.state_dict()
-    needed = {key for key in own if keep_head or key.startswith(prefix)}
+    needed = set()
+    for key in own:
+        if keep_head or key.startswith(prefix):
+            needed.add(key)
     given: dict[str, torch.Tensor] = {}
     for key, tensor in weights.items():
         target = _current_name(key)
@@ -134,7 +136,10 @@ def _fill(model: Any, weights: Mapping[str, torch.Tensor], name: str, *, keep_he
             target = prefix + target
         if target in needed:
             given[target] = tensor
-    wrong = [key for key, tensor in given.items() if tensor.shape != own[key].shape]
+    wrong = []
+    for key, tensor in given.items():
+        if tensor.shape != own[key].shape:
+            wrong.append(key)
     wrong += [
         key for key in needed - given.keys() if not key.endswith(("position_ids", "token_type_ids"))
     ]

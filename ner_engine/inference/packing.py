@@ -57,7 +57,9 @@ def read_weights(folder: Path, config: Mapping[str, Any]) -> dict[str, torch.Ten
         with safe_open(path, framework="pt") as stored:
             for name in stored.keys():  # noqa: SIM118 - not a mapping
                 weights[name] = stored.get_tensor(name)
-    return _expanded(weights) if packing else weights
+    if packing:
+        return _expanded(weights)
+    return weights
 
 
 def _weight_files(folder: Path) -> list[Path]:
@@ -92,10 +94,9 @@ def pack(folder: Path, out: Path, texts: Iterable[str] | None) -> None:
     if tokenizer["model"]["type"] == "WordPiece" and texts is not None:
         kept = _needed(Tokenizer.from_file(str(folder / "tokenizer.json")), tokenizer, texts)
         tokenizer = _cut_tokenizer(tokenizer, kept)
-        weights = {
-            name: tensor[kept] if name.endswith(_WORDS) else tensor
-            for name, tensor in weights.items()
-        }
+        for name in weights:
+            if name.endswith(_WORDS):
+                weights[name] = weights[name][kept]
         config |= {
             "vocab_size": len(kept),
             "pad_token_id": kept.index(int(config.get("pad_token_id") or 0)),
@@ -157,28 +158,29 @@ def _needed(tokenizer: Tokenizer, stored: Mapping[str, Any], texts: Iterable[str
 def _cut_tokenizer(stored: dict[str, Any], kept: Sequence[int]) -> dict[str, Any]:
     """Return the tokenizer with only the tokens ``kept``, renumbered from 0 in their order."""
     new = {old: index for index, old in enumerate(kept)}
-    vocabulary = {
-        piece: new[index]
-        for piece, index in sorted(stored["model"]["vocab"].items(), key=lambda item: item[1])
-        if index in new
-    }
+    vocabulary = {}
+    for piece, index in sorted(stored["model"]["vocab"].items(), key=lambda item: item[1]):
+        if index in new:
+            vocabulary[piece] = new[index]
     cut = stored | {
         "truncation": None,
         "padding": None,
         "model": stored["model"] | {"vocab": vocabulary},
     }
-    cut["added_tokens"] = [token | {"id": new[token["id"]]} for token in stored["added_tokens"]]
+    cut["added_tokens"] = []
+    for token in stored["added_tokens"]:
+        cut["added_tokens"].append(token | {"id": new[token["id"]]})
     framing = stored.get("post_processor") or {}
     if framing.get("type") == "TemplateProcessing":
-        special = {
-            name: token | {"ids": [new[index] for index in token["ids"]]}
-            for name, token in framing["special_tokens"].items()
-        }
+        special = {}
+        for name, token in framing["special_tokens"].items():
+            special[name] = token | {"ids": [new[index] for index in token["ids"]]}
         cut["post_processor"] = framing | {"special_tokens": special}
     elif framing.get("type") == "BertProcessing":
-        cut["post_processor"] = framing | {
-            side: [framing[side][0], new[framing[side][1]]] for side in ("sep", "cls")
-        }
+        cut["post_processor"] = dict(framing)
+        for name in ("sep", "cls"):
+            piece, index = framing[name]
+            cut["post_processor"][name] = [piece, new[index]]
     return cut
 
 

@@ -84,22 +84,25 @@ class Pipeline:
         gives a string one label in a paper; texts of a paper in another call have no vote.
         ``scores``: see ``Tagger.tag``.
         """
-        known = segments if segments is not None else [()] * len(texts)
-        unknown = [text for text, given in zip(texts, known, strict=True) if not given]
+        known = segments
+        if known is None:
+            known = [()] * len(texts)
+        unknown = []
+        for text, given in zip(texts, known, strict=True):
+            if not given:
+                unknown.append(text)
         found = self._find_panels(unknown)
         panels = [tuple(given) or next(found) for given in known]
-        passages = [
-            (index, passage)
-            for index, text in enumerate(texts)
-            for passage in self._passages(text, panels[index])
-        ]
-        passage_texts = [texts[index][start:end] for index, (start, end) in passages]
         of_papers = _paper_keys(len(texts), papers)
+        places, passages, papers_of_passages = [], [], []
+        for index, text in enumerate(texts):
+            for start, end in self._passages(text, panels[index]):
+                places.append((index, start))
+                passages.append(text[start:end])
+                papers_of_passages.append(of_papers[index])
         entities: list[list[Span]] = [[] for _ in texts]
-        spans = self._find_entities(
-            passage_texts, [of_papers[index] for index, _ in passages], scores=scores
-        )
-        for (index, (start, _)), inside in zip(passages, spans, strict=True):
+        spans = self._find_entities(passages, papers_of_passages, scores=scores)
+        for (index, start), inside in zip(places, spans, strict=True):
             entities[index] += [span.moved(start) for span in inside]
         return [Tagged(*each) for each in zip(panels, map(tuple, entities), strict=True)]
 
@@ -113,7 +116,7 @@ class Pipeline:
 
     def _find_panels(self, texts: Sequence[str]) -> Iterator[tuple[Segment, ...]]:
         if self._panels is None:
-            return (tuple(find_panels(text)) for text in texts)
+            return map(tuple, map(find_panels, texts))
         return map(panels_from, texts, self._panels.tag(texts))
 
     def _find_entities(
@@ -128,12 +131,17 @@ class Pipeline:
         if self._steps.one_label:
             entities = with_one_label(entities, papers)
         for label, tagger in self._roles.items():
-            of_label = [[span for span in spans if span.label == label] for spans in entities]
-            roles = roles_of(tagger, passages, of_label)
-            entities = [
-                _with_roles(spans, given) for spans, given in zip(entities, roles, strict=True)
-            ]
+            roles = roles_of(tagger, passages, _of_label(entities, label))
+            entities = list(map(_with_roles, entities, roles))
         return entities
+
+
+def _of_label(entities: Iterable[Iterable[Span]], label: str) -> list[list[Span]]:
+    """Return the entities of each text that have this label."""
+    of_label = []
+    for spans in entities:
+        of_label.append([span for span in spans if span.label == label])
+    return of_label
 
 
 def _check(tagger: Tagger, task: str) -> None:
@@ -156,13 +164,15 @@ def _paper_keys(n_texts: int, papers: Sequence[str] | None) -> list[str]:
 
 def _with_roles(spans: Sequence[Span], roles: Iterable[Span]) -> list[Span]:
     """Return the spans with the ``roles`` that were predicted for some of them."""
-    role_at = {(role.start, role.end): role for role in roles}
+    role_at = {}
+    for role in roles:
+        role_at[role.start, role.end] = role
     result = list(spans)
     for index, span in enumerate(spans):
-        role = role_at.get((span.start, span.end))
-        if role is not None:
-            attributes = {**span.attributes, "role_score": role.score}
-            result[index] = dataclasses.replace(span, role=role.label, attributes=attributes)
+        given = role_at.get((span.start, span.end))
+        if given is not None:
+            attributes = {**span.attributes, "role_score": given.score}
+            result[index] = dataclasses.replace(span, role=given.label, attributes=attributes)
     return result
 
 
@@ -174,18 +184,22 @@ def passages_of(text: str, segments: Sequence[Segment]) -> list[tuple[int, int]]
     bounds = {0, len(text)}
     for segment in segments:
         bounds |= {segment.start, segment.end}
-    pieces = [trim(text, start, end) for start, end in pairwise(sorted(bounds))]
-    return [(start, end) for start, end in pieces if start < end]
+    passages = []
+    for bound, next_bound in pairwise(sorted(bounds)):
+        start, end = trim(text, bound, next_bound)
+        if start < end:
+            passages.append((start, end))
+    return passages
 
 
 def panels_from(text: str, starts: Iterable[Span]) -> tuple[Segment, ...]:
     """Return panels that reach from each of ``starts`` to the next, with their printed letters."""
     bounds = [*(span.start for span in starts), len(text)]
     letters = {segment.start: segment.marker for segment in find_panels(text)}
-    return tuple(
-        Segment(*trim(text, start, end), marker=letters.get(start, ""))
-        for start, end in pairwise(bounds)
-    )
+    panels = []
+    for start, end in pairwise(bounds):
+        panels.append(Segment(*trim(text, start, end), marker=letters.get(start, "")))
+    return tuple(panels)
 
 
 def roles_of(
@@ -200,9 +214,10 @@ def roles_of(
     """
     tokens = tagger.encoder.tokens(texts)
     with_entities = [index for index, spans in enumerate(entities) if spans]
-    rows = tagger.probabilities(
-        [tagger.encoder.masked(tokens[index], entities[index]) for index in with_entities]
-    )
+    masked = []
+    for index in with_entities:
+        masked.append(tagger.encoder.masked(tokens[index], entities[index]))
+    rows = tagger.probabilities(masked)
     roles: list[list[Span]] = [[] for _ in texts]
     for index, probabilities in zip(with_entities, rows, strict=True):
         for span in entities[index]:

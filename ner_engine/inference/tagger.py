@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from ner_engine.align import starts_of
 from ner_engine.chunks import chunks
 from ner_engine.inference.backends import Backend, Probabilities, choose_backend
 from ner_engine.inference.decoding import Aggregation, Indices, LabelDecoder
@@ -144,22 +145,24 @@ class Tagger:
         own scores. Markers such as ``<s>`` and ``</s>``
         that were typed into a text are not read, and are not part of any entity.
         """
-        return [
-            self._spans(text, words, scores=scores)
-            for text, words in zip(texts, self._words(texts), strict=True)
-        ]
+        spans = []
+        for text, words in zip(texts, self._words(texts), strict=True):
+            spans.append(self._spans(text, words, scores=scores))
+        return spans
 
     def read(self, texts: Sequence[str]) -> list[Reading]:
         """Return the entities of each text, and the probability of every type for every word."""
-        return [
-            Reading(
-                words.starts,
-                words.ends,
-                *self._decoder.by_type(words.rows),
-                spans=self._spans(text, words, scores=False),
+        readings = []
+        for text, words in zip(texts, self._words(texts), strict=True):
+            readings.append(
+                Reading(
+                    words.starts,
+                    words.ends,
+                    *self._decoder.by_type(words.rows),
+                    spans=self._spans(text, words, scores=False),
+                )
             )
-            for text, words in zip(texts, self._words(texts), strict=True)
-        ]
+        return readings
 
     def tag_stream(self, texts: Iterable[str], *, scores: bool = False) -> Iterator[list[Span]]:
         """Yield what ``tag`` returns for each text, in order, in constant memory."""
@@ -171,15 +174,15 @@ class Tagger:
 
         Where windows overlap, the one with more context around a token weighs more.
         """
-        places = [
-            (index, window)
-            for index, each in enumerate(tokens)
-            for window in self.encoder.windows(len(each))
-        ]
-        rows = self.run([self.encoder.input_ids(tokens[index], window) for index, window in places])
+        places, inputs, sums, weights = [], [], [], []
         n_labels = len(self._decoder.id2label)
-        sums = [np.zeros((len(each), n_labels), dtype=np.float32) for each in tokens]
-        weights = [np.zeros((len(each), 1), dtype=np.float32) for each in tokens]
+        for index, each in enumerate(tokens):
+            sums.append(np.zeros((len(each), n_labels), dtype=np.float32))
+            weights.append(np.zeros((len(each), 1), dtype=np.float32))
+            for window in self.encoder.windows(len(each)):
+                places.append((index, window))
+                inputs.append(self.encoder.input_ids(each, window))
+        rows = self.run(inputs)
         n_before, n_after = len(self.encoder.prefix), len(self.encoder.suffix)
         for (index, (start, end)), row in zip(places, rows, strict=True):
             weight = _context(start, end, len(tokens[index]))
@@ -198,10 +201,9 @@ class Tagger:
         read = [_MARKER.sub(lambda marker: " " * len(marker[0]), text) for text in texts]
         tokens = self.encoder.tokens(read)
         firsts = [_word_starts(text, each) for text, each in zip(read, tokens, strict=True)]
-        rows = [
-            self._decoder.pooled(row, first, self._aggregation)
-            for row, first in zip(self.probabilities(tokens), firsts, strict=True)
-        ]
+        rows = []
+        for row, first in zip(self.probabilities(tokens), firsts, strict=True):
+            rows.append(self._decoder.pooled(row, first, self._aggregation))
         paths = self._decoder.best_paths(rows)
         for each, first, row, path in zip(tokens, firsts, rows, paths, strict=True):
             starts, ends = _word_bounds(each, first)
@@ -248,7 +250,7 @@ def _word_starts(text: str, tokens: Tokens) -> Indices:
     token alone marks parts of words, which costs the bundled model 0.7 points of F1 and its
     curators a boundary to move. A token may hold several words; it is one unit then.
     """
-    starts = np.array([start for start, _ in word_boundaries(text)], dtype=np.int64)
+    starts = np.array(starts_of(word_boundaries(text)), dtype=np.int64)
     first = np.searchsorted(starts, tokens.starts, side="right")
     last = np.searchsorted(starts, tokens.ends - 1, side="right")
     begins = np.ones(len(tokens), dtype=bool)

@@ -104,7 +104,10 @@ def label_list(name: str, config: Mapping[str, Any]) -> tuple[str, ...]:
         raise UnsafeModelError(
             f"{name}: id2label in its config.json must map numbers to label names"
         ) from error
-    labels = [label for label in map(by_id.get, range(len(by_id))) if _is_label(label)]
+    labels = []
+    for label in map(by_id.get, range(len(by_id))):
+        if _is_label(label):
+            labels.append(label)
     if len(labels) != len(by_id) or len(set(labels)) != len(labels):
         raise UnsafeModelError(
             f"{name}: id2label in its config.json must give each number from 0 a different name"

@@ -64,7 +64,10 @@ def local_folder(name: str) -> Path | None:
 
     It is the first folder with weights in safetensors, or else the first with a config.
     """
-    folders = [folder for folder in folders_of(name) if (folder / "config.json").is_file()]
+    folders = []
+    for folder in folders_of(name):
+        if (folder / "config.json").is_file():
+            folders.append(folder)
     for folder in folders:
         if any(folder.glob("*.safetensors")):
             return folder

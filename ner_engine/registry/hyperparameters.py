@@ -290,11 +290,11 @@ class Hyperparameters:
 
 def rows_of(table: type[Hyperparameters]) -> dict[str, Hyperparameter]:
     """Return the rows of ``table`` by name."""
-    return {
-        field.name: dataclasses.replace(field.metadata[_ROW], name=field.name)
-        for field in dataclasses.fields(table)
-        if _ROW in field.metadata
-    }
+    rows = {}
+    for field in dataclasses.fields(table):
+        if _ROW in field.metadata:
+            rows[field.name] = dataclasses.replace(field.metadata[_ROW], name=field.name)
+    return rows
 
 
 HYPERPARAMETERS: Final[Mapping[str, Hyperparameter]] = rows_of(Hyperparameters)

@@ -182,8 +182,11 @@ def scheme_of(labels: Iterable[str]) -> LabelScheme:
 
     Raise ``LabelSchemeError`` if no scheme has them all.
     """
-    given = {label.lower() for label in labels}
-    fitting = [scheme for scheme in SCHEMES.values() if given <= _lower(scheme.labels)]
+    given = _lower(labels)
+    fitting = []
+    for scheme in SCHEMES.values():
+        if given <= _lower(scheme.labels):
+            fitting.append(scheme)
     if not given or not fitting:
         raise LabelSchemeError(
             f"the labels {', '.join(sorted(given)) or '(none)'} belong to no known scheme, so they"
@@ -201,9 +204,10 @@ def translations(source: LabelScheme, target: LabelScheme) -> tuple[Translation,
     if source == target:
         return tuple(Translation(label, label, True) for label in source.labels)
     table = _TABLES[source.name, target.name]
-    return tuple(
-        Translation(label, *table.get(label, ("", False, _NOT_NAMED))) for label in source.labels
-    )
+    entries = []
+    for label in source.labels:
+        entries.append(Translation(label, *table.get(label, ("", False, _NOT_NAMED))))
+    return tuple(entries)
 
 
 def translate(spans: Iterable[Span], source: LabelScheme, target: LabelScheme) -> Translated:
@@ -213,7 +217,9 @@ def translate(spans: Iterable[Span], source: LabelScheme, target: LabelScheme) -
     in a tagger's attributes are translated too. A runner-up is removed if it has no target, or the
     same one as the label of the span. Of spans that become equal, the first is kept.
     """
-    names = {entry.source.lower(): entry.target for entry in translations(source, target)}
+    names = {}
+    for entry in translations(source, target):
+        names[entry.source.lower()] = entry.target
     translated: dict[tuple[int, int, str], Span] = {}
     dropped: Counter[str] = Counter()
     n_merged = 0
@@ -246,8 +252,10 @@ def _attributes(
     runner_up = names.get(str(changed.pop("runner_up", "")).lower(), "")
     others = {runner_up: changed.pop("runner_up_score", None)}
     if "scores" in changed:
-        changed["scores"] = others = _summed(changed["scores"], names)
-    others = {name: value for name, value in others.items() if name not in {label, ""}}
+        changed["scores"] = _summed(changed["scores"], names)
+        others = dict(changed["scores"])
+    for name in (label, ""):
+        others.pop(name, None)
     if others:
         changed["runner_up"] = max(others, key=lambda name: others[name] or 0.0)
         changed["runner_up_score"] = others[changed["runner_up"]]

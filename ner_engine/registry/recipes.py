@@ -53,7 +53,9 @@ class Recipe(Hyperparameters):
 
         Raise ``TrainingError`` for an unknown name, or a value that is not permitted.
         """
-        changes = {name: hyperparameter_named(name).parse(text) for name, text in settings.items()}
+        changes = {}
+        for name, text in settings.items():
+            changes[name] = hyperparameter_named(name).parse(text)
         changed = dataclasses.replace(self, **changes)
         changed.check()
         return changed
@@ -87,11 +89,10 @@ class Recipe(Hyperparameters):
     def _check_language_model(self) -> None:
         if self.task != FILL_MASK:
             return
-        needless = [
-            row.name
-            for row in HYPERPARAMETERS.values()
-            if row.learner == Learner.TAGGER and getattr(self, row.name) != row.default
-        ]
+        needless = []
+        for row in HYPERPARAMETERS.values():
+            if row.learner == Learner.TAGGER and getattr(self, row.name) != row.default:
+                needless.append(row.name)
         if needless:
             raise TrainingError(
                 f"a language model does not use {', '.join(sorted(needless))}; leave it out"
@@ -99,11 +100,10 @@ class Recipe(Hyperparameters):
 
     def hyperparameters(self) -> dict[str, Any]:
         """Return the task and the hyperparameters that its models use, without the labels."""
-        used = {
-            row.name: getattr(self, row.name)
-            for row in HYPERPARAMETERS.values()
-            if row.name != "labels" and row.learner in (Learner.ANY, self.learner)
-        }
+        used = {}
+        for row in HYPERPARAMETERS.values():
+            if row.name != "labels" and row.learner in (Learner.ANY, self.learner):
+                used[row.name] = getattr(self, row.name)
         return {"task": self.task, **used}
 
 

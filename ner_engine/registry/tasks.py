@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from ner_engine.align import units_starting_in
+from ner_engine.align import starts_of, units_starting_in
 from ner_engine.errors import TrainingError
 from ner_engine.formats.sd_nlp import PANEL_START
 from ner_engine.schema import CONTROLLED_VAR, MEASURED_VAR, Document, Segment, Span
@@ -44,7 +44,10 @@ class Task:
     def texts(self, documents: Iterable[Document]) -> Iterator[Document]:
         """Yield the documents as this task reads them: each panel, or whole figures for panels."""
         for document in documents:
-            yield from panels_of(document) if self.by_panel else (document,)
+            if self.by_panel:
+                yield from panels_of(document)
+            else:
+                yield document
 
     def is_example(self, document: Document, *, labelled_only: bool = False) -> bool:
         """Return whether the text is a training example.
@@ -62,8 +65,11 @@ class Task:
         if self.name == "panels":
             return panel_starts(document)
         if self.masked_label:
-            with_role = [span for span in self.masked(document) if span.role in VARIABLE_ROLES]
-            return [dataclasses.replace(span, label=span.role) for span in with_role]
+            targets = []
+            for span in self.masked(document):
+                if span.role in VARIABLE_ROLES:
+                    targets.append(dataclasses.replace(span, label=span.role))
+            return targets
         return [span for span in document.gold if span.label]
 
     def masked(self, document: Document) -> list[Span]:
@@ -127,16 +133,16 @@ def panel_starts(document: Document) -> list[Span]:
     A panel without words has none.
     """
     words = word_boundaries(document.text)
-    starts = [start for start, _ in words]
+    starts = starts_of(words)
     first_words = set()
     for segment in document.segments:
         inside = units_starting_in(starts, segment.start, segment.end)
         if inside:
             first_words.add(words[inside.start])
-    return [
-        Span(start, end, PANEL_START, document.text[start:end])
-        for start, end in sorted(first_words)
-    ]
+    spans = []
+    for start, end in sorted(first_words):
+        spans.append(Span(start, end, PANEL_START, document.text[start:end]))
+    return spans
 
 
 def panels_of(document: Document) -> list[Document]:
@@ -150,14 +156,17 @@ def panels_of(document: Document) -> list[Document]:
 
 
 def _panel(document: Document, segment: Segment) -> Document:
-    gold = tuple(
-        span.moved(-segment.start)
-        for span in document.gold
-        if segment.start <= span.start and span.end <= segment.end
-    )
+    gold = []
+    for span in document.gold:
+        if segment.start <= span.start and span.end <= segment.end:
+            gold.append(span.moved(-segment.start))
     text, doi = document.text[segment.start : segment.end], document.doi or document.id
     return Document(
-        id=segment.id or document.id, text=text, doi=doi, gold=gold, attributes=document.attributes
+        id=segment.id or document.id,
+        text=text,
+        doi=doi,
+        gold=tuple(gold),
+        attributes=document.attributes,
     )
 
 
@@ -169,6 +178,11 @@ def paper_of(document: Document) -> str:
     lineage = document.attributes.get("lineage")
     paper = lineage.get("paper") if isinstance(lineage, dict) else None
     return str(paper or document.group).strip().lower()
+
+
+def papers_of(documents: Iterable[Document]) -> set[str]:
+    """Return the papers of the texts (see ``paper_of``)."""
+    return set(map(paper_of, documents))
 
 
 def weight_of(document: Document) -> float:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ner_engine.align import Labelled
-from ner_engine.scoring.metrics import Score, Scores
+from ner_engine.scoring.metrics import Scores, count_labels, ratio, scores_from
 
 NOTHING: Final = ""
 #: Bootstrap samples. With 2000, each end of the 95 % interval is exact to about a tenth of the
@@ -38,13 +38,12 @@ def partial_scores(
     support: Counter[str] = Counter()
     for in_gold, in_prediction in zip(gold, predicted, strict=True):
         left, right = sorted(set(in_gold)), sorted(set(in_prediction))
-        support.update(item.label for item in left)
-        n_predicted.update(item.label for item in right)
-        correct.update(a.label for a, b in match_entities(left, right) if a.label == b.label)
-    labels = sorted(support.keys() | n_predicted.keys())
-    return Scores(
-        {label: Score(correct[label], n_predicted[label], support[label]) for label in labels}
-    )
+        count_labels(left, support)
+        count_labels(right, n_predicted)
+        for a, b in match_entities(left, right):
+            if a.label == b.label:
+                correct[a.label] += 1
+    return scores_from(correct, n_predicted, support)
 
 
 def match_entities(
@@ -96,28 +95,19 @@ class Errors:
     def as_json(self, *, n_strings: int = 20) -> dict[str, Any]:
         """Return lists for JSON, the most frequent first, with ``n_strings`` surfaces at most."""
         return {
-            "confusion": [
-                {"gold": gold, "predicted": predicted, "count": n}
-                for (gold, predicted), n in _most(self.confusion)
-            ],
-            "edges": [
-                {"label": label, "edge": boundary, "count": n}
-                for (label, boundary), n in _most(self.boundaries)
-            ],
-            "missed": [
-                {"label": label, "surface": surface, "count": n}
-                for (label, surface), n in _most(self.missed)[:n_strings]
-            ],
-            "invented": [
-                {"label": label, "surface": surface, "count": n}
-                for (label, surface), n in _most(self.invented)[:n_strings]
-            ],
+            "confusion": _rows(self.confusion, "gold", "predicted"),
+            "edges": _rows(self.boundaries, "label", "edge"),
+            "missed": _rows(self.missed, "label", "surface")[:n_strings],
+            "invented": _rows(self.invented, "label", "surface")[:n_strings],
         }
 
 
-def _most(counts: Mapping[tuple[str, str], int]) -> list[tuple[tuple[str, str], int]]:
-    """Return the items of ``counts``, the most frequent first."""
-    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+def _rows(counts: Mapping[tuple[str, str], int], first: str, second: str) -> list[dict[str, Any]]:
+    """Return a row for each pair of names under these keys, the most frequent first."""
+    rows = []
+    for names, n in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
+        rows.append({first: names[0], second: names[1], "count": n})
+    return rows
 
 
 def errors_of(
@@ -259,8 +249,7 @@ def paired_bootstrap(
 def micro_f1(counts: Iterable[Counts]) -> float:
     """Return the micro F1 (0-1) of all texts together, 0 if they have no entities."""
     total = sum(counts, Counts(0, 0, 0))
-    both = total.n_predicted + total.support
-    return 2 * total.n_correct / both if both else 0.0
+    return ratio(2 * total.n_correct, total.n_predicted + total.support)
 
 
 def _f1(counts: NDArray[np.float64]) -> NDArray[np.float64]:

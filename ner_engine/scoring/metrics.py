@@ -14,6 +14,13 @@ from typing import Any, Final
 from ner_engine.align import Labelled, decode, split_tag
 
 
+def ratio(part: float, whole: float) -> float:
+    """Return ``part / whole``, 0 if the whole is 0."""
+    if not whole:
+        return 0.0
+    return part / whole
+
+
 @dataclass(frozen=True, slots=True)
 class Score:
     """Precision, recall and F1 (0-1), from numbers of entities.
@@ -28,16 +35,15 @@ class Score:
 
     @property
     def precision(self) -> float:
-        return self.n_correct / self.n_predicted if self.n_predicted else 0.0
+        return ratio(self.n_correct, self.n_predicted)
 
     @property
     def recall(self) -> float:
-        return self.n_correct / self.support if self.support else 0.0
+        return ratio(self.n_correct, self.support)
 
     @property
     def f1(self) -> float:
-        both = self.n_predicted + self.support
-        return 2 * self.n_correct / both if both else 0.0
+        return ratio(2 * self.n_correct, self.n_predicted + self.support)
 
     def __add__(self, other: Score) -> Score:
         """Return the score of both sets of entities together."""
@@ -108,10 +114,9 @@ class Scores:
         """Return the scores as lines of text, one per label, for reading."""
         width = max([len("micro avg"), *map(len, self.by_label)])
         head = f"{'':{width}}  {'P':>6} {'R':>6} {'F1':>6} {'support':>8}"
-        rows = [
-            (label, s.precision, s.recall, s.f1, s.support)
-            for label, s in sorted(self.by_label.items())
-        ]
+        rows = []
+        for label, s in sorted(self.by_label.items()):
+            rows.append((label, s.precision, s.recall, s.f1, s.support))
         micro, macro = self.micro, self.macro
         rows.append(("micro avg", micro.precision, micro.recall, micro.f1, micro.support))
         rows.append(("macro avg", macro["precision"], macro["recall"], macro["f1"], micro.support))
@@ -130,13 +135,24 @@ def score(gold: Iterable[Iterable[Labelled]], predicted: Iterable[Iterable[Label
     support: Counter[str] = Counter()
     for in_gold, in_prediction in zip(gold, predicted, strict=True):
         left, right = set(in_gold), set(in_prediction)
-        support.update(item.label for item in left)
-        n_predicted.update(item.label for item in right)
-        correct.update(item.label for item in left & right)
-    labels = sorted(support.keys() | n_predicted.keys())
-    return Scores(
-        {label: Score(correct[label], n_predicted[label], support[label]) for label in labels}
-    )
+        count_labels(left, support)
+        count_labels(right, n_predicted)
+        count_labels(left & right, correct)
+    return scores_from(correct, n_predicted, support)
+
+
+def scores_from(correct: Counter[str], n_predicted: Counter[str], support: Counter[str]) -> Scores:
+    """Return the scores from counts by label; the label "", which stands for none, is left out."""
+    by_label = {}
+    for label in sorted((support.keys() | n_predicted.keys()) - {""}):
+        by_label[label] = Score(correct[label], n_predicted[label], support[label])
+    return Scores(by_label)
+
+
+def count_labels(entities: Iterable[Labelled], counts: Counter[str]) -> None:
+    """Add the labels of the entities to ``counts``."""
+    for entity in entities:
+        counts[entity.label] += 1
 
 
 def score_iob2(gold: Iterable[Sequence[str]], predicted: Iterable[Sequence[str]]) -> Scores:
@@ -163,11 +179,7 @@ def score_words(
             support[split_tag(expected)[1]] += 1
             n_predicted[split_tag(label)[1]] += 1
             correct[split_tag(expected)[1]] += expected == label
-    labels = sorted((support.keys() | n_predicted.keys()) - {""})
-    by_label = {
-        label: Score(correct[label], n_predicted[label], support[label]) for label in labels
-    }
-    return Scores(by_label), n_equal / n_words if n_words else 0.0
+    return scores_from(correct, n_predicted, support), ratio(n_equal, n_words)
 
 
 def _ranges(labels: Sequence[str]) -> list[Labelled]:

@@ -12,7 +12,7 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate, zip_longest
+from itertools import zip_longest
 from pathlib import Path
 
 from ner_engine.errors import TrainingError
@@ -39,13 +39,13 @@ def augment_documents(
         raise TrainingError(
             f"the fraction of entities to replace must lie between 0 and 1, not {share:g}"
         )
-    lists = lists_of(documents) if lists is None else lists
+    if lists is None:
+        lists = lists_of(documents)
     chance = random.Random(seed)  # noqa: S311 - repeatable, not for security
-    places = [
-        (index, span)
-        for index, document in enumerate(documents)
-        for span in _replaceable(document, lists)
-    ]
+    places = []
+    for index, document in enumerate(documents):
+        for span in _replaceable(document, lists):
+            places.append((index, span))
     replacements: defaultdict[int, list[_Replacement]] = defaultdict(list)
     for place in sorted(chance.sample(range(len(places)), round(share * len(places)))):
         index, span = places[place]
@@ -87,10 +87,10 @@ def _separate(spans: Iterable[Span]) -> Iterator[Span]:
 
 
 def _crosses_panels(span: Span, segments: Iterable[Segment]) -> bool:
-    return any(
-        span.start < segment.start < span.end or span.start < segment.end < span.end
-        for segment in segments
-    )
+    for segment in segments:
+        if span.start < segment.start < span.end or span.start < segment.end < span.end:
+            return True
+    return False
 
 
 def _is_whole(text: str, span: Span) -> bool:
@@ -106,7 +106,7 @@ def _has_other_name(names: Sequence[str], surface: str) -> bool:
 def _other_name(names: Sequence[str], surface: str, chance: random.Random) -> str:
     """Return a random name that differs from ``surface``."""
     first = chance.randrange(len(names))
-    rotated = (names[(first + step) % len(names)] for step in range(len(names)))
+    rotated = (*names[first:], *names[:first])
     return next(name for name in rotated if name.casefold() != surface.casefold())
 
 
@@ -149,17 +149,18 @@ class _Replacement:
 def _replaced(document: Document, replacements: Sequence[_Replacement]) -> Document:
     """Return the document with the replacements, which are in the order of the text."""
     shift = _Shift(replacements)
-    names = {(each.span.start, each.span.end): each.name for each in replacements}
+    names = {}
+    for each in replacements:
+        names[each.span.start, each.span.end] = each.name
     gold: list[Span] = []
     for span in document.gold:
         moved = replace(span, start=shift(span.start), end=shift(span.end))
         if (span.start, span.end) in names:
             moved = replace(moved, surface=names[span.start, span.end], attributes={})
         gold.append(moved)
-    segments = [
-        replace(segment, start=shift(segment.start), end=shift(segment.end))
-        for segment in document.segments
-    ]
+    segments = []
+    for segment in document.segments:
+        segments.append(replace(segment, start=shift(segment.start), end=shift(segment.end)))
     return replace(
         document,
         id=f"{document.id}+augmented",
@@ -184,9 +185,12 @@ class _Shift:
     """Map offsets of the old text to the new one."""
 
     def __init__(self, replacements: Sequence[_Replacement]) -> None:
-        self._ends = [each.span.end for each in replacements]
-        gains = [len(each.name) - len(each.span.surface) for each in replacements]
-        self._total_gains = [0, *accumulate(gains)]
+        self._ends: list[int] = []
+        self._total_gains = [0]
+        for each in replacements:
+            self._ends.append(each.span.end)
+            gain = len(each.name) - len(each.span.surface)
+            self._total_gains.append(self._total_gains[-1] + gain)
 
     def __call__(self, offset: int) -> int:
         return offset + self._total_gains[bisect_right(self._ends, offset)]
@@ -213,7 +217,8 @@ def augment_folder(
     if out.exists():
         raise TrainingError(f"{out.name} exists already; give another folder")
     documents = read_documents(data / "train.jsonl")
-    lists = lists_of(documents) if lists is None else lists
+    if lists is None:
+        lists = lists_of(documents)
     added = augment_documents(documents, share, lists, seed)
     if not added:
         in_lists, in_texts = ", ".join(lists), ", ".join(lists_of(documents))

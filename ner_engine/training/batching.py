@@ -9,7 +9,7 @@ example, and nothing is computed for padding.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -78,7 +78,7 @@ class BatchOrder(torch.utils.data.Sampler[list[int]]):
         if self._grouped:
             return length_grouped_order(self._lengths, self._batch_size, seed)
         permutation = np.random.default_rng(seed).permutation(len(self._lengths))
-        return [int(index) for index in permutation]
+        return list(map(int, permutation))
 
 
 def length_grouped_order(lengths: Sequence[int], batch_size: int, seed: int) -> list[int]:
@@ -97,8 +97,12 @@ def length_grouped_order(lengths: Sequence[int], batch_size: int, seed: int) -> 
         pool = pool[np.argsort(-sizes[pool], kind="stable")]
         batches.extend(pool[at : at + batch_size] for at in range(0, len(pool), batch_size))
     # A short batch must be the last: the trainer cuts the order into equal pieces.
-    full = [batch for batch in batches if len(batch) == batch_size]
-    short = [batch for batch in batches if len(batch) < batch_size]
+    full, short = [], []
+    for batch in batches:
+        if len(batch) == batch_size:
+            full.append(batch)
+        else:
+            short.append(batch)
     order = [full[index] for index in generator.permutation(len(full))] + short
     return [int(index) for batch in order for index in batch]
 
@@ -123,26 +127,33 @@ class Batcher:
     def of(cls, config: Mapping[str, Any], *, budget: int, packed: bool) -> Batcher:
         """Return the batcher for a model with this ``config.json``."""
         pad_id = int(config.get("pad_token_id") or 0)
-        first_position = pad_id + 1 if config.get("model_type") == "roberta" else 0
+        first_position = 0
+        if config.get("model_type") == "roberta":
+            first_position = pad_id + 1
         return cls(budget, packed, pad_id, first_position)
 
     def __call__(self, examples: Sequence[Example]) -> list[MicroBatch]:
-        lengths = [len(example.input_ids) for example in examples]
+        lengths = _lengths(examples)
+        micro_batches = []
         if self.packed:
-            groups = even_groups(lengths, self.budget)
-            return [self._end_to_end([examples[index] for index in group]) for group in groups]
-        return [
-            collate([examples[index] for index in group], self.pad_id)
-            for group in _padded_groups(lengths, self.budget)
-        ]
+            for group in even_groups(lengths, self.budget):
+                micro_batches.append(self._end_to_end([examples[index] for index in group]))
+        else:
+            for group in _padded_groups(lengths, self.budget):
+                micro_batches.append(collate([examples[index] for index in group], self.pad_id))
+        return micro_batches
 
     def _end_to_end(self, examples: Sequence[Example]) -> MicroBatch:
         """Return one row ``(1, tokens)``; ``sequence_lengths`` separates its examples."""
-        lengths = [len(example.input_ids) for example in examples]
-        ids = [token for example in examples for token in example.input_ids]
-        labels = [label for example in examples for label in example.labels]
+        lengths = _lengths(examples)
+        ids: list[int] = []
+        labels: list[int] = []
+        positions = []
         first = self.first_position
-        positions = [torch.arange(first, first + length) for length in lengths]
+        for example, length in zip(examples, lengths, strict=True):
+            ids.extend(example.input_ids)
+            labels.extend(example.labels)
+            positions.append(torch.arange(first, first + length))
         batch: MicroBatch = {
             "input_ids": torch.tensor([ids]),
             "position_ids": torch.cat(positions)[None],
@@ -150,8 +161,7 @@ class Batcher:
             "sequence_lengths": lengths,
         }
         if is_weighted(examples):
-            weights = torch.tensor([example.weight for example in examples])
-            batch["weights"] = weights.repeat_interleave(torch.tensor(lengths))[None]
+            batch["weights"] = _weights(examples).repeat_interleave(torch.tensor(lengths))[None]
         return batch
 
 
@@ -160,7 +170,7 @@ def collate(examples: Sequence[Example], pad_id: int) -> dict[str, torch.Tensor]
 
     If any weight is not 1, ``weights`` (float32, same shape) is added.
     """
-    longest = max(len(example.input_ids) for example in examples)
+    longest = max(_lengths(examples))
     shape = (len(examples), longest)
     ids = torch.full(shape, pad_id)
     mask = torch.zeros(shape, dtype=torch.long)
@@ -172,9 +182,16 @@ def collate(examples: Sequence[Example], pad_id: int) -> dict[str, torch.Tensor]
         labels[row, :length] = torch.tensor(example.labels)
     batch = {"input_ids": ids, "attention_mask": mask, "labels": labels}
     if is_weighted(examples):
-        weights = torch.tensor([example.weight for example in examples])
-        batch["weights"] = weights[:, None].expand(shape).contiguous()
+        batch["weights"] = _weights(examples)[:, None].expand(shape).contiguous()
     return batch
+
+
+def _lengths(examples: Iterable[Example]) -> list[int]:
+    return [len(example.input_ids) for example in examples]
+
+
+def _weights(examples: Iterable[Example]) -> torch.Tensor:
+    return torch.tensor([example.weight for example in examples])
 
 
 def even_groups(lengths: Sequence[int], budget: int) -> list[list[int]]:

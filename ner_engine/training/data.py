@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -42,6 +42,14 @@ def split_file(data: Path, split: str) -> Path:
     return data / f"{split}.jsonl"
 
 
+def _existing_files(data: Path) -> Iterator[tuple[Split, Path]]:
+    """Yield each split that has a file, with the file."""
+    for split in SPLITS:
+        path = split_file(data, split)
+        if path.is_file():
+            yield split, path
+
+
 def read_documents(path: Path) -> list[Document]:
     """Return the labelled texts of a file of project JSONL, sd-nlp rows or IOB2.
 
@@ -71,7 +79,10 @@ def refuse_problems(report: Report) -> None:
 
 def read_panels(path: Path) -> list[Document]:
     """Return the texts as ``read_documents`` does, with figures cut into their panels."""
-    return [panel for document in read_documents(path) for panel in panels_of(document)]
+    panels: list[Document] = []
+    for document in read_documents(path):
+        panels.extend(panels_of(document))
+    return panels
 
 
 def read_folder(data: Path) -> dict[Split, list[Document]]:
@@ -79,11 +90,7 @@ def read_folder(data: Path) -> dict[Split, list[Document]]:
 
     Raise ``TrainingError`` if no split has one, or a file cannot be read.
     """
-    texts = {
-        split: read_documents(path)
-        for split in SPLITS
-        if (path := split_file(data, split)).is_file()
-    }
+    texts = {split: read_documents(path) for split, path in _existing_files(data)}
     if not texts:
         raise TrainingError(
             f"{data.name} holds neither train.jsonl nor eval.jsonl nor test.jsonl; write them with"
@@ -94,8 +101,7 @@ def read_folder(data: Path) -> dict[Split, list[Document]]:
 
 def data_hash(data: Path) -> str:
     """Return the SHA-256 of the three files of a data folder, as hexadecimal digits."""
-    files = [(split, split_file(data, split)) for split in SPLITS]
-    return sha256_of_named((split, path) for split, path in files if path.is_file())
+    return sha256_of_named(_existing_files(data))
 
 
 # Examples of a recipe
@@ -119,11 +125,10 @@ def read_examples(data: Path, recipe: Recipe) -> ExampleTexts:
 
     Raise ``TrainingError`` if a paper is in two splits, or if there is nothing to train on.
     """
-    documents = {
-        split: read_documents(path)
-        for split in SPLITS
-        if (path := split_file(data, split)).is_file() or split == "train"
-    }
+    documents: dict[Split, list[Document]] = {"train": read_documents(split_file(data, "train"))}
+    for split, path in _existing_files(data):
+        if split != "train":
+            documents[split] = read_documents(path)
     _refuse_leaks(documents)
     usable = {split: _usable(texts, recipe) for split, texts in documents.items()}
     n_usable = sum(map(len, usable.values()))
@@ -157,12 +162,12 @@ def _without_repeats(
 
 def _usable(documents: Iterable[Document], recipe: Recipe) -> list[Document]:
     task, labelled_only = TASKS[recipe.task], recipe.panels == "labelled"
-    return [
-        text
-        for text in task.texts(documents)
-        if len(text.text) > recipe.min_characters
-        and task.is_example(text, labelled_only=labelled_only)
-    ]
+    usable = []
+    for text in task.texts(documents):
+        is_long = len(text.text) > recipe.min_characters
+        if is_long and task.is_example(text, labelled_only=labelled_only):
+            usable.append(text)
+    return usable
 
 
 def _refuse_leaks(splits: Mapping[Split, Sequence[Document]]) -> None:
@@ -187,7 +192,9 @@ def with_labels(recipe: Recipe, texts: Sequence[Document]) -> Recipe:
     Raise ``TrainingError`` if the texts have labels and none of them is the recipe's.
     """
     task = TASKS[recipe.task]
-    counts = Counter(span.label for text in texts for span in task.targets(text))
+    counts: Counter[str] = Counter()
+    for text in texts:
+        counts.update(span.label for span in task.targets(text))
     if recipe.labels == AUTO_LABELS:
         known = [label for label in task.labels or ENTITY_LABELS if label in counts]
         labels = (*known, *sorted(counts.keys() - set(known)))

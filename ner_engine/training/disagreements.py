@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from ner_engine.align import Labelled
+from ner_engine.align import Labelled, labelled_ranges
 from ner_engine.inference.tagger import Reading
 
 #: An entity whose error score is higher by this weighs e times as much in its text.
@@ -83,7 +83,7 @@ def compare(
     are in order of their places.
     """
     decided = sorted(set(decided))
-    predicted = [Labelled(span.start, span.end, span.label) for span in reading.spans]
+    predicted = labelled_ranges(reading.spans)
     comparisons = []
     for entity in decided:
         if entity.label in types and _words(entity, reading):
@@ -147,7 +147,10 @@ def thresholds_of(comparisons: Iterable[Comparison]) -> dict[str, float]:
     for each in comparisons:
         if each.decided is not None:
             probabilities[each.decided.label].append(each.probability)
-    return {label: sum(values) / len(values) for label, values in sorted(probabilities.items())}
+    thresholds = {}
+    for label, values in sorted(probabilities.items()):
+        thresholds[label] = sum(values) / len(values)
+    return thresholds
 
 
 def is_disagreement(comparison: Comparison, thresholds: Mapping[str, float]) -> bool:
@@ -165,11 +168,10 @@ def text_error_score(comparisons: Sequence[Comparison], thresholds: Mapping[str,
     long text because a model is wrong and sure somewhere, and the plain mean, in which a few errors
     disappear among many right entities.
     """
-    scores = [
-        each.error_score
-        for each in comparisons
-        if each.kind != Kind.MISSING or is_disagreement(each, thresholds)
-    ]
+    scores = []
+    for each in comparisons:
+        if each.kind != Kind.MISSING or is_disagreement(each, thresholds):
+            scores.append(each.error_score)
     if not scores:
         return 0.0
     counted = np.array(scores)

@@ -11,7 +11,7 @@ import torch
 from ner_engine.align import encode
 from ner_engine.inference.windows import TextEncoder, Tokens
 from ner_engine.registry.tasks import ENTITIES, Task, weight_of
-from ner_engine.schema import Document, Span
+from ner_engine.schema import Document, Span, texts_of
 
 #: Label of positions that the loss leaves out: special tokens and padding.
 IGNORED: Final = -100
@@ -42,8 +42,7 @@ class Examples(torch.utils.data.Dataset[Example]):
     ) -> None:
         self._encoder, self._label2id, self._task = encoder, label2id, task
         self._examples: list[Example] = []
-        texts = [document.text for document in documents]
-        for document, tokens in zip(documents, encoder.tokens(texts), strict=True):
+        for document, tokens in zip(documents, encoder.tokens(texts_of(documents)), strict=True):
             self._examples.extend(self._windows(document, tokens))
 
     def _windows(self, document: Document, tokens: Tokens) -> Iterator[Example]:
@@ -62,11 +61,11 @@ class Examples(torch.utils.data.Dataset[Example]):
 
     def _known_targets(self, document: Document) -> list[Span]:
         """Return the spans to predict whose label the model has."""
-        return [
-            span
-            for span in self._task.targets(document)
-            if f"B-{span.label}" in self._label2id or f"I-{span.label}" in self._label2id
-        ]
+        known = []
+        for span in self._task.targets(document):
+            if f"B-{span.label}" in self._label2id or f"I-{span.label}" in self._label2id:
+                known.append(span)
+        return known
 
     def __len__(self) -> int:
         return len(self._examples)
@@ -96,10 +95,13 @@ def label_ids(tokens: Tokens, spans: Sequence[Span], label2id: dict[str, int]) -
     """
     names = encode(tokens.units, spans).labels
     outside = label2id["O"]
-    return [
-        label2id[name] if name in label2id else label2id.get(f"I{name[1:]}", outside)
-        for name in names
-    ]
+    ids = []
+    for name in names:
+        if name in label2id:
+            ids.append(label2id[name])
+        else:
+            ids.append(label2id.get(f"I{name[1:]}", outside))
+    return ids
 
 
 def is_weighted(examples: Iterable[Example]) -> bool:

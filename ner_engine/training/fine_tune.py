@@ -176,11 +176,12 @@ class _Run:
     def _scores(self, phase: Phase) -> dict[str, dict[str, Any]]:
         """Return the scores on each held-out split that has texts."""
         held_out: tuple[Split, ...] = ("eval", "test")
-        return {
-            split: phase.model.evaluate(self._texts.splits[split], self._recipe).as_json()
-            for split in held_out
-            if self._texts.splits[split]
-        }
+        scores: dict[str, dict[str, Any]] = {}
+        for split in held_out:
+            if self._texts.splits[split]:
+                evaluation = phase.model.evaluate(self._texts.splits[split], self._recipe)
+                scores[split] = evaluation.as_json()
+        return scores
 
     def _finish(self, phase: Phase) -> Finish:
         facts = json.loads((self._out / "run.json").read_text(encoding="utf-8"))

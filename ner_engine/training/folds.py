@@ -13,13 +13,13 @@ from collections.abc import Sequence
 
 from ner_engine.duplicates import THRESHOLD, ShingleIndex, join, root
 from ner_engine.errors import TrainingError
-from ner_engine.registry.tasks import paper_of
+from ner_engine.registry.tasks import paper_of, papers_of
 from ner_engine.schema import Document
 
 
 def clusters_of(documents: Sequence[Document], threshold: float = THRESHOLD) -> list[str]:
     """Return for each text the first paper (by name) of those that must stay with its own."""
-    papers = sorted({paper_of(document) for document in documents})
+    papers = sorted(papers_of(documents))
     number = {paper: index for index, paper in enumerate(papers)}
     shingles = ShingleIndex()
     for document in documents:
@@ -63,8 +63,7 @@ def nested_parts(
     A larger part contains every smaller one; each has at least one paper. The same papers and seed
     give the same parts.
     """
-    papers = {paper_of(document) for document in documents}
-    order = sorted(papers, key=lambda paper: _random_key(paper, seed))
+    order = sorted(papers_of(documents), key=lambda paper: _random_key(paper, seed))
     position = {paper: index for index, paper in enumerate(order)}
     parts = []
     for fraction in fractions:

@@ -49,7 +49,7 @@ class KeptWeights:
 
         Call this only after a checkpoint was written from which the run would be resumed.
         """
-        wanted = {self._file(step) for step in self.wanted(events)}
+        wanted = set(map(self._file, self.wanted(events)))
         for path in self._folder.glob("weights-*"):
             if path not in wanted:
                 path.unlink()
@@ -60,12 +60,12 @@ class KeptWeights:
         Raise ``TrainingError`` if a file of weights is missing.
         """
         steps = self.wanted(events)
-        missing = [step for step in steps if not self._file(step).is_file()]
-        if missing:
-            raise TrainingError(
-                f"the weights of step {missing[0]} are missing from {self._folder}; start the run"
-                " again in another folder"
-            )
+        for step in steps:
+            if not self._file(step).is_file():
+                raise TrainingError(
+                    f"the weights of step {step} are missing from {self._folder}; start the run"
+                    " again in another folder"
+                )
         if len(steps) == 1:
             load_model(network, str(self._file(steps[0])))
         elif steps:

@@ -10,14 +10,15 @@ import dataclasses
 import json
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
-from ner_engine.align import Labelled
+from ner_engine.align import Labelled, labelled_ranges
 from ner_engine.errors import TrainingError
 from ner_engine.inference.tagger import Tagger
 from ner_engine.registry import catalogue
@@ -25,7 +26,7 @@ from ner_engine.registry.hyperparameters import AUTO_LABELS
 from ner_engine.registry.plans import Search
 from ner_engine.registry.recipes import Recipe
 from ner_engine.registry.tasks import ENTITIES
-from ner_engine.schema import Document
+from ner_engine.schema import Document, texts_of
 from ner_engine.split import SPLITS
 from ner_engine.training.data import data_hash, read_folder
 from ner_engine.training.disagreements import (
@@ -37,7 +38,7 @@ from ner_engine.training.disagreements import (
     thresholds_of,
 )
 from ner_engine.training.events import Emit, discard, never
-from ner_engine.training.folds import folds_of, paper_of
+from ner_engine.training.folds import folds_of, paper_of, papers_of
 from ner_engine.training.run_folder import write_json, write_lines
 from ner_engine.training.series import Part, Series, shortened
 
@@ -71,21 +72,21 @@ def find_label_errors(
     Raise ``TrainingError``, ``ModelNotFoundError`` or ``UnsafeModelError``.
     """
     search.check()
-    stored = read_folder(data)
-    documents = [text for split in SPLITS for text in ENTITIES.texts(stored.get(split, []))]
+    documents = _texts_in(data)
     recipe = _recipe_of(search, documents)
     folds = folds_of(documents, search.folds, seed=search.seed, threshold=search.near_duplicate)
     series = Series(out, search.base, _facts(search, recipe, data), emit, stop_requested)
 
     def read_fold(part: Part, tagger: Tagger) -> dict[str, Any]:
-        numbers = [index for index, fold in enumerate(folds) if part.name == _name_of(fold)]
-        comparisons = _compare_texts(series, tagger, [documents[index] for index in numbers])
-        write_lines(out / part.name / _COMPARISONS, _comparison_rows(numbers, comparisons))
-        papers = {paper_of(documents[index]) for index in numbers}
-        return {"papers": len(papers), "texts": len(numbers)}
+        texts = {}
+        for number, fold in enumerate(folds):
+            if part.name == _name_of(fold):
+                texts[number] = documents[number]
+        return _read_fold(series, part, tagger, texts)
 
-    numbers_of_folds = range(search.folds)
-    parts = [_part(fold, recipe, search.max_steps, documents, folds) for fold in numbers_of_folds]
+    parts = []
+    for fold in range(search.folds):
+        parts.append(_part(fold, recipe, search.max_steps, documents, folds))
     results = series.run(parts, read_fold, resume=resume)
     if results is None:
         return None
@@ -98,12 +99,26 @@ def find_label_errors(
     return summary
 
 
-def _comparison_rows(
-    numbers: Sequence[int], comparisons: Sequence[Sequence[Comparison]]
-) -> Iterator[dict[str, Any]]:
-    """Yield a line for each text of a fold, by the text's number."""
-    for number, of_text in zip(numbers, comparisons, strict=True):
-        yield {"text": number, "judged": [each.as_json() for each in of_text]}
+def _texts_in(data: Path) -> list[Document]:
+    """Return the texts of all splits, in the order of the splits."""
+    stored = read_folder(data)
+    documents: list[Document] = []
+    for split in SPLITS:
+        documents.extend(ENTITIES.texts(stored.get(split, [])))
+    return documents
+
+
+def _read_fold(
+    series: Series, part: Part, tagger: Tagger, texts: Mapping[int, Document]
+) -> dict[str, int]:
+    """Store the comparisons of the texts of a fold, which are by number; return their counts."""
+    documents = list(texts.values())
+    comparisons = _compare_texts(series, tagger, documents)
+    rows = []
+    for number, of_text in zip(texts, comparisons, strict=True):
+        rows.append({"text": number, "judged": [each.as_json() for each in of_text]})
+    write_lines(series.out / part.name / _COMPARISONS, rows)
+    return {"papers": len(papers_of(documents)), "texts": len(documents)}
 
 
 def _facts(search: Search, recipe: Recipe, data: Path) -> dict[str, Any]:
@@ -126,7 +141,10 @@ def _recipe_of(search: Search, documents: Sequence[Document]) -> Recipe:
     Its head is then kept. Evaluations during the training are left out, because there is no third
     part of the texts for them.
     """
-    decided = {span.label for document in documents for span in ENTITIES.targets(document)}
+    decided = set()
+    for document in documents:
+        for span in ENTITIES.targets(document):
+            decided.add(span.label)
     if not decided:
         raise TrainingError("no text has a labelled entity, so there are no label errors to find")
     known = catalogue.find_base(search.base).labels
@@ -149,9 +167,10 @@ def _part(
     fold: int, recipe: Recipe, max_steps: int, documents: Sequence[Document], folds: Sequence[int]
 ) -> Part:
     """Return the training on all texts outside the fold."""
-    others = [
-        document for document, its_fold in zip(documents, folds, strict=True) if its_fold != fold
-    ]
+    others = []
+    for document, its_fold in zip(documents, folds, strict=True):
+        if its_fold != fold:
+            others.append(document)
     return Part(_name_of(fold), shortened(recipe, len(others), max_steps), {"train": others})
 
 
@@ -161,11 +180,9 @@ def _compare_texts(
     """Return the comparisons of each document with what the tagger reads in it."""
     comparisons = []
     for chunk in series.chunks(documents):
-        readings = tagger.read([document.text for document in chunk])
+        readings = tagger.read(texts_of(chunk))
         for document, reading in zip(chunk, readings, strict=True):
-            decided = [
-                Labelled(span.start, span.end, span.label) for span in ENTITIES.targets(document)
-            ]
+            decided = labelled_ranges(ENTITIES.targets(document))
             comparisons.append(compare(decided, reading, tagger.labels))
     return comparisons
 
@@ -201,15 +218,12 @@ class Ranking:
         self, documents: Sequence[Document], comparisons: Mapping[int, Sequence[Comparison]]
     ) -> None:
         self._documents, self._comparisons = documents, comparisons
-        self._thresholds = thresholds_of(
-            each for of_text in comparisons.values() for each in of_text
-        )
-        disagreements = [
-            _Disagreement(number, each)
-            for number, of_text in comparisons.items()
-            for each in of_text
-            if is_disagreement(each, self._thresholds)
-        ]
+        self._thresholds = thresholds_of(chain.from_iterable(comparisons.values()))
+        disagreements: list[_Disagreement] = []
+        for number, of_text in comparisons.items():
+            for each in of_text:
+                if is_disagreement(each, self._thresholds):
+                    disagreements.append(_Disagreement(number, each))
         self._disagreements = sorted(disagreements, key=lambda each: each.order)
 
     def write(self, out: Path) -> None:
@@ -221,7 +235,7 @@ class Ranking:
         """Return the counts of texts, papers, entities and disagreements."""
         return {
             "texts": len(self._comparisons),
-            "papers": len({paper_of(document) for document in self._documents}),
+            "papers": len(papers_of(self._documents)),
             "entities": sum(map(_n_decided, self._comparisons.values())),
             "disagreements": len(self._disagreements),
             "by_label": self._by_label(),
@@ -234,12 +248,10 @@ class Ranking:
         A missing entity counts for the label that the model predicts.
         """
         kinds = [kind for kind in Kind if kind != Kind.AGREES]
-        n_decided = Counter(
-            each.decided.label
-            for of_text in self._comparisons.values()
-            for each in of_text
-            if each.decided is not None
-        )
+        n_decided: Counter[str] = Counter()
+        for each in chain.from_iterable(self._comparisons.values()):
+            if each.decided is not None:
+                n_decided[each.decided.label] += 1
         counts: Counter[tuple[str, Kind]] = Counter()
         for disagreement in self._disagreements:
             comparison = disagreement.comparison
@@ -247,15 +259,15 @@ class Ranking:
         labels = sorted(n_decided.keys() | {label for label, _ in counts})
         by_label = {}
         for label in labels:
-            of_kinds = {str(kind): counts[label, kind] for kind in kinds}
-            by_label[label] = {"entities": n_decided[label], **of_kinds}
+            by_label[label] = {"entities": n_decided[label]}
+            for kind in kinds:
+                by_label[label][str(kind)] = counts[label, kind]
         return by_label
 
     def _text_rows(self) -> Iterable[dict[str, Any]]:
-        scores = {
-            number: text_error_score(of_text, self._thresholds)
-            for number, of_text in self._comparisons.items()
-        }
+        scores = {}
+        for number, of_text in self._comparisons.items():
+            scores[number] = text_error_score(of_text, self._thresholds)
         n_disagreements = Counter(each.text for each in self._disagreements)
         for number in sorted(scores, key=lambda number: (-scores[number], number)):
             yield {

@@ -9,6 +9,7 @@ import dataclasses
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,7 +25,7 @@ from ner_engine.scoring.comparison import Counts, counts_of, paired_bootstrap
 from ner_engine.split import Split
 from ner_engine.training.data import data_hash, read_examples, with_labels
 from ner_engine.training.events import Emit, discard, never
-from ner_engine.training.folds import nested_parts, paper_of
+from ner_engine.training.folds import nested_parts, paper_of, papers_of
 from ner_engine.training.run_folder import write_json
 from ner_engine.training.series import Part, Series, shortened
 
@@ -76,7 +77,7 @@ def learning_curve(
     )
     if results is None:
         return None
-    papers = [paper_of(text) for text in held_out]
+    papers = list(map(paper_of, held_out))
     tendency = tendency_of(results, papers)
     summary = {
         "recipe": recipe.name,
@@ -95,7 +96,9 @@ def learning_curve(
 
 
 def _without_counts(result: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in result.items() if name != "counts"}
+    kept = dict(result)
+    del kept["counts"]
+    return kept
 
 
 def _facts(curve: Curve, recipe: Recipe, data: Path) -> dict[str, Any]:
@@ -117,7 +120,7 @@ def _refuse_too_few_papers(train: Sequence[Document], held_out: Sequence[Documen
             "no paper with labels is held out for testing, so the curve cannot be measured; accept"
             " legends of more papers"
         )
-    if len({paper_of(document) for document in train}) < 2:
+    if len(papers_of(train)) < 2:
         raise TrainingError(
             "a curve needs at least two training papers; accept legends of more papers"
         )
@@ -154,11 +157,11 @@ def _evaluate(
         of_text = counts_of(gold, predicted)
         counts.append([of_text.n_correct, of_text.n_predicted, of_text.support])
 
-    texts = (text for chunk in series.chunks(held_out) for text in chunk)
+    texts = chain.from_iterable(series.chunks(held_out))
     evaluation = evaluate(tagger, texts, TASKS[part.recipe.task], watch=watch)
     documents = part.splits["train"]
     return {
-        "papers": len({paper_of(document) for document in documents}),
+        "papers": len(papers_of(documents)),
         "texts": len(documents),
         **evaluation.spans.as_json(),
         "counts": counts,

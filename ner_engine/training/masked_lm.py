@@ -44,7 +44,8 @@ class MaskedHead:
     def logits(self, network: Any, row: MicroBatch) -> tuple[torch.Tensor, torch.Tensor]:
         """Return logits ``(positions, vocabulary)`` and true ids ``(positions,)``."""
         positions = row["labels"] != IGNORED
-        inputs = {name: value for name, value in row.items() if name != "labels"}
+        inputs = dict(row)
+        del inputs["labels"]
         self._positions = positions
         try:
             logits = network(**inputs).logits
@@ -132,10 +133,11 @@ class MaskedLanguageModel:
 
     def _logits(self, row: MicroBatch, *, bf16: bool) -> tuple[torch.Tensor, torch.Tensor]:
         device = next(self.network.parameters()).device
-        on_device = {
-            name: value.to(device) if isinstance(value, torch.Tensor) else value
-            for name, value in row.items()
-        }
+        on_device: MicroBatch = {}
+        for name, value in row.items():
+            on_device[name] = value
+            if isinstance(value, torch.Tensor):
+                on_device[name] = value.to(device)
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=bf16):
             return self.head.logits(self.network, on_device)
 

@@ -45,9 +45,10 @@ class Vocabulary:
                 "the base model's vocabulary has no mask token, so it cannot be pre-trained; use"
                 " another base model"
             )
-        special = {
-            index for index, token in tokenizer.get_added_tokens_decoder().items() if token.special
-        }
+        special = set()
+        for index, token in tokenizer.get_added_tokens_decoder().items():
+            if token.special:
+                special.add(index)
         special |= {encoder.mask_id, *encoder.prefix, *encoder.suffix}
         ordinary = sorted(set(tokenizer.get_vocab().values()) - special)
         return cls(encoder.mask_id, np.array(ordinary, dtype=np.int32))

@@ -106,7 +106,7 @@ class Phase:
             self.model.network,
             TaggerNetwork.load(base, recipe).network.state_dict(),
             None if recipe.blend == "auto" else float(recipe.blend),
-            [paper_of(text) for text in self._eval],
+            list(map(paper_of, self._eval)),
             self._counts,
         )
         self.emit({"event": "blend", **self.blend.as_json()})
@@ -139,4 +139,9 @@ class Phase:
 
 
 def _all_labels(examples: Examples) -> list[int]:
-    return [label for example in examples for label in example.labels if label != IGNORED]
+    labels = []
+    for example in examples:
+        for label in example.labels:
+            if label != IGNORED:
+                labels.append(label)
+    return labels

@@ -122,11 +122,10 @@ class _Run:
     def finish(self) -> None:
         """Evaluate on all held-out texts, and write the model with its card."""
         held_out: tuple[Split, ...] = ("eval", "test")
-        scores: dict[str, dict[str, Any]] = {
-            split: self._recall(self._texts.splits[split]).as_json()
-            for split in held_out
-            if self._texts.splits[split]
-        }
+        scores: dict[str, dict[str, Any]] = {}
+        for split in held_out:
+            if self._texts.splits[split]:
+                scores[split] = self._recall(self._texts.splits[split]).as_json()
         record = PretrainingRecord(
             recipe=self._recipe,
             base=self._model.base.name,

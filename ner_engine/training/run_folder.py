@@ -43,7 +43,10 @@ def refuse_changes(stored: Path, facts: Mapping[str, Any]) -> None:
     """
     before = json.loads(stored.read_text(encoding="utf-8"))
     now = json.loads(json.dumps(facts))
-    changed = sorted(name for name in before if before[name] != now.get(name))
+    changed = []
+    for name in sorted(before):
+        if before[name] != now.get(name):
+            changed.append(name)
     if changed:
         raise TrainingError(
             f"the run in {stored.parent.name} was started with another {', '.join(changed)}; start"
@@ -107,7 +110,11 @@ class History:
             if line.endswith("}"):  # an interrupted write leaves half a line
                 event = json.loads(line)
                 by_step[event["step"]] = event
-        return [by_step[step] for step in sorted(by_step) if until is None or step <= until]
+        events = []
+        for step in sorted(by_step):
+            if until is None or step <= until:
+                events.append(by_step[step])
+        return events
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

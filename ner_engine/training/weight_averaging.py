@@ -36,7 +36,9 @@ def average_with_base(
     is and returns the counts of each text. Without texts the fraction is ``UNMEASURED``.
     """
     own = dict(network.named_parameters())
-    trained = {name: tensor.detach().clone() for name, tensor in own.items()}
+    trained = {}
+    for name, tensor in own.items():
+        trained[name] = tensor.detach().clone()
 
     def average(of_base: float) -> None:
         with torch.no_grad():

@@ -60,7 +60,10 @@ def panel_passages(
     segments = document.segments or (Segment(0, len(document.text), document.id),)
     n_placed = 0
     for segment in segments:
-        inside = [span for span in document.gold if _holds(segment, span)]
+        inside = []
+        for span in document.gold:
+            if _holds(segment, span):
+                inside.append(span)
         n_placed += len(inside)
         text = document.text[segment.start : segment.end]
         if text.strip() and (not flavour.examples_only or _is_example(text, inside)):

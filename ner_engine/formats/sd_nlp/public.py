@@ -22,10 +22,9 @@ def public_word_labels(
 
     The public converter labels characters, so touching words of one type become one entity.
     """
-    layers = {
-        layer: _labels_by_character(passage.text, units, spans)
-        for layer, spans in _spans_by_layer(passage, flavour)
-    }
+    layers = {}
+    for layer, spans in _spans_by_layer(passage, flavour):
+        layers[layer] = _labels_by_character(passage.text, units, spans)
     layers["panel_start"] = [OUTSIDE] * len(units)
     for start in passage.panel_starts:
         index = bisect_right(units, start, key=itemgetter(1))

@@ -68,8 +68,14 @@ def _segments(
     text: str, units: Sequence[Unit], labels: Sequence[str], panel_id: str
 ) -> tuple[Segment, ...]:
     """Return the panels: each ends at the next panel, without the white space before it."""
-    starts = [start for (start, _), label in zip(units, labels, strict=True) if label != OUTSIDE]
-    ends = [*(len(text[:start].rstrip()) for start in starts[1:]), len(text)]
+    starts = []
+    for (start, _), label in zip(units, labels, strict=True):
+        if label != OUTSIDE:
+            starts.append(start)
+    ends = []
+    for start in starts[1:]:
+        ends.append(len(text[:start].rstrip()))
+    ends.append(len(text))
     return tuple(
         Segment(start, max(start, end), panel_id) for start, end in zip(starts, ends, strict=False)
     )
@@ -80,7 +86,9 @@ def _layers(row: Row, n: int, where: str) -> dict[str, list[str]]:
     given = row.get("label_ids")
     if not isinstance(given, dict) or "entity_types" not in given:
         raise FormatError('"label_ids" with "entity_types" is missing', where=where)
-    layers = {layer: given.get(layer, [OUTSIDE] * n) for layer in LAYERS}
+    layers = {}
+    for layer in LAYERS:
+        layers[layer] = given.get(layer, [OUTSIDE] * n)
     for layer, values in layers.items():
         if not _are_strings(values) or len(values) != n:
             raise FormatError(

@@ -64,14 +64,19 @@ def encoded_row(
     passage: Passage, report: Report, encoding: Encoding, flavour: Flavour = DEFAULT
 ) -> Row:
     """Return the ``token_row`` of a passage that is already tokenised, as in batches."""
-    inner = [index for index, special in enumerate(encoding.special_tokens_mask) if not special]
+    inner = []
+    for index, special in enumerate(encoding.special_tokens_mask):
+        if not special:
+            inner.append(index)
     offsets, ids = encoding.offsets, encoding.ids
     units: list[Unit] = [offsets[index] for index in inner]
     if flavour.public:
         layers = public_token_labels(passage, units, flavour)
     else:
         layers = _labels(passage, units, report, flavour)
-    labels = {layer: _at_places(layers[layer], inner, len(ids)) for layer in LAYERS}
+    labels = {}
+    for layer in LAYERS:
+        labels[layer] = _at_places(layers[layer], inner, len(ids))
     if encoding.overflowing and not flavour.public:
         report.lose(
             passage.where, f"it has more than {MAX_TOKENS} tokens; the tokenised form ends there"

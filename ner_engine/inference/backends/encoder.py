@@ -76,10 +76,9 @@ def _read(config: Mapping[str, Any], weights: Mapping[str, torch.Tensor]) -> Enc
     first_position = 0
     if config["model_type"] == "roberta":
         first_position = int(config.get("pad_token_id", 1)) + 1
-    embeddings = {
-        name: weights[f"{prefix}embeddings.{name}_embeddings.weight"].float()
-        for name in ("word", "position", "token_type")
-    }
+    embeddings = {}
+    for name in ("word", "position", "token_type"):
+        embeddings[name] = weights[f"{prefix}embeddings.{name}_embeddings.weight"].float()
     return Encoder(
         words=embeddings["word"],
         places=embeddings["position"][first_position:] + embeddings["token_type"][0],

@@ -109,7 +109,10 @@ def read_scales(checkpoint: Checkpoint) -> Scales | None:
 
 def _fits(scales: Scales, checkpoint: Checkpoint) -> bool:
     n_layers = int(checkpoint.config["num_hidden_layers"])
-    names = {f"{index}.{name}" for index in range(n_layers) for name in LINEARS}
+    names = set()
+    for index in range(n_layers):
+        for name in LINEARS:
+            names.add(f"{index}.{name}")
     return set(scales.ranges) == names and scales.weights_sha256 == weights_sha256(
         checkpoint.folder
     )
@@ -118,14 +121,18 @@ def _fits(scales: Scales, checkpoint: Checkpoint) -> bool:
 def _parsed(value: Mapping[str, Any]) -> Scales:
     if value["format"] != FORMAT:
         raise ValueError(f"format {value['format']}")
-    ranges = {str(name): (float(low), float(high)) for name, (low, high) in value["ranges"].items()}
+    ranges = {}
+    for name, (low, high) in value["ranges"].items():
+        ranges[str(name)] = (float(low), float(high))
     for low, high in ranges.values():
         if not -_MAX_ACTIVATION < low <= high < _MAX_ACTIVATION:
             raise ValueError(f"no range from {low} to {high}")
     f1 = value.get("f1")
     cost = None
     if f1:
-        by_limit = {int(limit): float(of_limit) for limit, of_limit in f1["int8"].items()}
+        by_limit = {}
+        for limit, of_limit in f1["int8"].items():
+            by_limit[int(limit)] = float(of_limit)
         cost = F1Cost(int(f1["documents"]), float(f1["fp32"]), by_limit)
     return Scales(str(value["weights_sha256"]), int(value["texts"]), ranges, cost)
 
