@@ -13,6 +13,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,7 +51,10 @@ class Source:
 
     def count(self, *kinds: type[ast.AST]) -> int:
         """Return how many nodes of these kinds the file has."""
-        return sum(1 for node in ast.walk(self.tree) if isinstance(node, kinds))
+        n = 0
+        for node in ast.walk(self.tree):
+            n += isinstance(node, kinds)
+        return n
 
 
 def read_sources(root: Path, folders: Iterable[str]) -> list[Source]:
@@ -72,35 +76,51 @@ def function_length(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
 
 def size_rows(sources: Sequence[Source]) -> list[tuple[str, str]]:
     """Return name and value of each figure about functions, files and lines."""
-    lengths = sorted(function_length(f) for source in sources for f in source.functions())
-    lines = [line for source in sources for line in source.lines]
-    n_code_lines = sum(source.n_code_lines for source in sources)
-    n_wide = sum(1 for line in lines if len(line) > WIDE_LINE)
-    n_comprehensions = sum(source.count(*_COMPREHENSIONS) for source in sources)
-    n_ternaries = sum(source.count(ast.IfExp) for source in sources)
+    lengths: list[int] = []
+    n_lines = n_wide = n_long_files = n_code_lines = n_comprehensions = n_ternaries = 0
+    for source in sources:
+        lengths.extend(map(function_length, source.functions()))
+        n_lines += len(source.lines)
+        n_wide += n_longer(source.lines, WIDE_LINE)
+        n_long_files += len(source.lines) > LONG_FILE
+        n_code_lines += source.n_code_lines
+        n_comprehensions += source.count(*_COMPREHENSIONS)
+        n_ternaries += source.count(ast.IfExp)
+    lengths.sort()
+    n_long = len(lengths) - bisect_right(lengths, LONG_FUNCTION)
     p90 = lengths[int(len(lengths) * 0.9)]
     return [
         (
             "function lines, median / p90 / max",
             f"{statistics.median(lengths):g} / {p90} / {lengths[-1]}",
         ),
-        (f"functions > {LONG_FUNCTION} lines", str(sum(1 for n in lengths if n > LONG_FUNCTION))),
-        (f"files > {LONG_FILE} lines", str(sum(1 for s in sources if len(s.lines) > LONG_FILE))),
-        (f"lines > {WIDE_LINE} columns", f"{n_wide} ({n_wide / len(lines):.1%})"),
+        (
+            f"functions > {LONG_FUNCTION} lines",
+            str(n_long),
+        ),
+        (f"files > {LONG_FILE} lines", str(n_long_files)),
+        (f"lines > {WIDE_LINE} columns", f"{n_wide} ({n_wide / n_lines:.1%})"),
         ("comprehensions per 1,000 lines", f"{1000 * n_comprehensions / n_code_lines:.1f}"),
         ("ternaries per 1,000 lines", f"{1000 * n_ternaries / n_code_lines:.1f}"),
         ("lines that are not blank", f"{n_code_lines:,}"),
     ]
 
 
+def n_longer(lines: Iterable[str], width: int) -> int:
+    """Return how many lines have more characters than ``width``."""
+    return sum(1 for line in lines if len(line) > width)
+
+
 def test_rows(code: Sequence[Source], tests: Sequence[Source]) -> list[tuple[str, str]]:
     """Return name and value of each figure about tests."""
     n_code = sum(source.n_code_lines for source in code)
     n_tests = sum(source.n_code_lines for source in tests)
-    names = [f.name for source in tests for f in source.functions() if f.name.startswith("test_")]
-    tuple_asserts = sum(
-        1 for source in tests for node in ast.walk(source.tree) if _is_tuple_assert(node)
-    )
+    names, n_tuple_asserts = [], 0
+    for source in tests:
+        n_tuple_asserts += sum(map(_is_tuple_assert, ast.walk(source.tree)))
+        for function in source.functions():
+            if function.name.startswith("test_"):
+                names.append(function.name)
     return [
         ("test lines per code line", f"{n_tests / n_code:.2f}"),
         ("tests", str(len(names))),
@@ -108,7 +128,7 @@ def test_rows(code: Sequence[Source], tests: Sequence[Source]) -> list[tuple[str
             "test name length, median / max",
             f"{statistics.median(map(len, names)):g} / {max(map(len, names))}",
         ),
-        ("asserts of a tuple", str(tuple_asserts)),
+        ("asserts of a tuple", str(n_tuple_asserts)),
     ]
 
 
@@ -122,8 +142,10 @@ def _is_tuple_assert(node: ast.AST) -> bool:
 def template_rows(root: Path) -> list[tuple[str, str]]:
     """Return name and value of each figure about templates and scripts."""
     templates = sorted((root / "templates").rglob("*.html"))
-    lines = [line for path in templates for line in path.read_text("utf-8").splitlines()]
-    n_wide = sum(1 for line in lines if len(line) > WIDE_TEMPLATE_LINE)
+    lines: list[str] = []
+    for path in templates:
+        lines.extend(path.read_text("utf-8").splitlines())
+    n_wide = n_longer(lines, WIDE_TEMPLATE_LINE)
     scripts = list((root / "static" / "js").rglob("*.js"))
     longest = max(scripts, key=lambda path: len(path.read_text("utf-8").splitlines()))
     n_longest = len(longest.read_text("utf-8").splitlines())

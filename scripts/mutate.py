@@ -21,6 +21,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -221,7 +222,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--module", action="append", choices=sorted(MODULES), help="only this one")
     chosen = parser.parse_args(arguments)
     modules = chosen.module or list(MODULES)
-    pool = [mutant for module in modules for mutant in mutants_of(module)]
+    pool = list(chain.from_iterable(map(mutants_of, modules)))
     generator = random.Random(chosen.seed)  # noqa: S311 - a sample, not a secret
     sample = generator.sample(pool, min(chosen.count, len(pool)))
     with tempfile.TemporaryDirectory(prefix="sdc-mutants-") as temporary:
