@@ -1,10 +1,10 @@
-"""How fast the SourceData archive is read, and written as sd-nlp, with the memory that takes.
+"""Measure how fast the SourceData archive is read and written as sd-nlp, and in what memory.
 
-    python bench/convert.py [ARCHIVE] [--rounds N] [--tokenizer DIR]
+    python -m bench.convert [ARCHIVE] [--rounds N] [--tokenizer DIR]
 
-ARCHIVE defaults to the file named by SOURCEDATA_ZIP. Each round runs each task once in a process of
-its own, in turns; the table gives median and spread of wall and processor seconds on one core, and
-the highest resident memory. Aims: reading under 20 s, writing all panels under 30 s.
+Each round runs each task once in a process of its own, in turns; the table gives median and spread
+of wall and processor seconds on one core, and the highest peak memory. Aims: reading under 20 s,
+writing all panels under 30 s.
 """
 
 from __future__ import annotations
@@ -13,22 +13,25 @@ import argparse
 import json
 import os
 import platform
-import resource
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
-from ner_engine.formats import Report, read_inputs  # noqa: E402
-from ner_engine.formats.convert import Target, convert  # noqa: E402
-from ner_engine.formats.sd_nlp import PUBLIC  # noqa: E402
-
-MIB = 1024
+from bench.common import (
+    TOKENIZER,
+    add_archive,
+    archive_of,
+    argument_parser,
+    figures,
+    machine,
+    output_of,
+    peak_mib,
+    spread,
+)
+from ner_engine.formats import Report, read_inputs
+from ner_engine.formats.convert import Target, convert
+from ner_engine.formats.sd_nlp import PUBLIC
 
 
 def read(archive: Path, _: str, report: Report) -> int:
@@ -59,10 +62,9 @@ def measure(task: str, archive: Path, tokenizer: str) -> dict[str, float]:
     wall, cpu = time.perf_counter(), time.process_time()
     n = TASKS[task](archive, tokenizer, report)
     seconds = {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MIB
     return {
         **seconds,
-        "memory": memory,
+        "memory": peak_mib(),
         "documents": n,
         "tags": report.counts["tags"],
         "panels": report.counts["panels"],
@@ -70,73 +72,51 @@ def measure(task: str, archive: Path, tokenizer: str) -> dict[str, float]:
 
 
 def in_a_process(task: str, archive: Path, tokenizer: str) -> dict[str, float]:
-    command = [sys.executable, __file__, str(archive), "--task", task, "--tokenizer", tokenizer]
+    command = ["-m", "bench.convert", str(archive), "--task", task, "--tokenizer", tokenizer]
     environment = os.environ | {"RAYON_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
-    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
-    result: dict[str, float] = json.loads(done.stdout)
+    result: dict[str, float] = json.loads(output_of(command, environment))
     return result
 
 
-def spread(values: list[float]) -> str:
-    return f"{statistics.median(values):7.1f} ({min(values):.1f}-{max(values):.1f})"
-
-
-def processor() -> str:
-    info = Path("/proc/cpuinfo")
-    names = (
-        [
-            line.partition(":")[2].strip()
-            for line in info.read_text().splitlines()
-            if line.startswith("model name")
-        ]
-        if info.exists()
-        else []
-    )
-    return names[0] if names else platform.processor()
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("archive", nargs="?", type=Path, default=os.environ.get("SOURCEDATA_ZIP"))
+def main() -> None:
+    parser = argument_parser(__doc__)
+    add_archive(parser)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument(
         "--tokenizer",
-        default="",
-        help="folder of roberta-base's tokenizer; without it the tokenised form is left out",
+        default=str(TOKENIZER),
+        help="folder of roberta-base's tokenizer; if it is missing, the tokenised form is left out",
     )
     parser.add_argument("--task", choices=TASKS, help=argparse.SUPPRESS)
     args = parser.parse_args()
-    if args.archive is None or not args.archive.is_file():
-        parser.error("give the archive, or name it in SOURCEDATA_ZIP")
+    archive = archive_of(parser, args)
     if args.task:
-        print(json.dumps(measure(args.task, args.archive, args.tokenizer)))
-        return 0
-    tasks = [task for task in TASKS if args.tokenizer or "tokenized" not in task]
-    results: dict[str, list[dict[str, float]]] = {task: [] for task in tasks}
+        print(json.dumps(measure(args.task, archive, args.tokenizer)))
+        return
+    results: dict[str, list[dict[str, float]]] = {}
     for _ in range(args.rounds):
-        for task in tasks:
-            results[task].append(in_a_process(task, args.archive, args.tokenizer))
+        for task in TASKS:
+            if "tokenized" not in task or Path(args.tokenizer).is_dir():
+                measured = in_a_process(task, archive, args.tokenizer)
+                results.setdefault(task, []).append(measured)
+    print_results(results, args.rounds)
+
+
+def print_results(results: dict[str, list[dict[str, float]]], n_rounds: int) -> None:
     first = results["read"][0]
-    load = os.getloadavg()[0]
     print(
         f"{first['documents']:,.0f} figures, {first['panels']:,.0f} panels, {first['tags']:,.0f}"
-        f" tags; {args.rounds} rounds"
+        f" tags; {n_rounds} rounds"
     )
-    print(
-        f"{processor()}, {os.cpu_count()} cores, load {load:.1f}, Python"
-        f" {platform.python_version()}\n"
-    )
+    print(f"{machine()}, Python {platform.python_version()}\n")
     print(f"{'':34}{'wall s':>20}{'processor s':>22}{'MiB':>8}{'figures/s':>11}")
     for task, rounds in results.items():
-        wall = [each["wall"] for each in rounds]
-        cpu = [each["cpu"] for each in rounds]
-        memory = max(each["memory"] for each in rounds)
+        wall = figures(rounds, "wall")
+        cpu = figures(rounds, "cpu")
+        memory = max(figures(rounds, "memory"))
         rate = first["documents"] / statistics.median(wall)
         print(f"{task:34}{spread(wall):>20}{spread(cpu):>22}{memory:8.0f}{rate:11.0f}")
-    return 0
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    main()

@@ -1,26 +1,22 @@
-"""How fast the tagger runs beside ``transformers.pipeline``, and that it says the same:
+"""Measure how fast the tagger runs beside ``transformers.pipeline``, and whether they agree.
 
-    python -m bench.engine [--model DIR] [--data FILE_OR_ZIP --from FORMAT] [--legends 40] [--rounds
-    3] [--threads N]
-        [--only throughput,latency,starts,host,entities]
+    python -m bench.engine [--model DIR] [--data FILE_OR_ZIP --from FORMAT] [--legends 40]
+        [--rounds 3] [--threads N] [--only throughput,latency,starts,host,entities]
 
-Without --model the weights are random, of roberta-base's size, with its vocabulary. All ways run in
-this process with the same threads, in turns, each round over the same legends; the pipeline reads
-the model in float32, as Hugging Face programs do. It drops what lies past 512 tokens; the tagger
-does not, and reads where windows overlap twice: the first ratio counts legends, the second the
-tokens each way ran. Cold start and memory are those of fresh processes. What int8 and bf16 change
-is counted on the bundled model, whose entities are real. Precisions that the processor has no
-kernels for are left out, and named.
+Without --model the weights are random, with the size and vocabulary of roberta-base. All ways run
+in this process with the same threads, in turns, each round over the same legends; the pipeline runs
+the model in float32, as Hugging Face programs do. It drops the text after 512 tokens. The tagger
+does not, and reads tokens twice where windows overlap, so the first ratio counts legends and the
+second the tokens that each way ran. Cold start and memory are those of new processes. The effect of
+int8 and bf16 on entities is measured on the bundled model. Precisions for which the processor has
+no kernels are left out and named.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import random
-import resource
 import shutil
 import statistics
 import subprocess
@@ -28,12 +24,21 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from operator import truediv
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
-SHARED = Path(os.environ.get("SD_SHARED") or ROOT.parent / "shared")
-ARCHIVE = Path(os.environ.get("SOURCEDATA_ZIP") or SHARED / "sourcedata/sourcedata-train.zip")
+from bench.common import (
+    ARCHIVE,
+    ROOT,
+    TOKENIZER,
+    argument_parser,
+    machine,
+    peak_mib,
+    print_head,
+    print_row,
+)
+
 PIPELINE = "pipeline, one by one"
 TABLES = {
     "throughput": "throughput",
@@ -46,9 +51,7 @@ Way = Callable[[Sequence[str]], Any]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argument_parser(__doc__)
     parser.add_argument(
         "--model", type=Path, help="a model folder (default: random weights of roberta-base's size)"
     )
@@ -80,9 +83,9 @@ def main() -> None:
         model = prepared(args.model, Path(folder) / "model", texts)
         bench = Bench(model, texts, args.rounds)
         print(
-            f"{processor()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; torch"
-            f" {torch.__version__}, {torch.get_num_threads()} threads; {bench.name}; {len(texts)}"
-            f" legends, {sum(bench.text_tokens):,} tokens, {args.rounds} rounds in turns"
+            f"{machine()}; torch {torch.__version__}, {torch.get_num_threads()} threads;"
+            f" {bench.name}; {len(texts)} legends, {sum(bench.text_tokens):,} tokens,"
+            f" {args.rounds} rounds in turns"
         )
         for note in bench.left_out:
             print(note)
@@ -95,13 +98,14 @@ def main() -> None:
 def sample(path: Path, source_format: str, n: int) -> list[str]:
     from ner_engine.formats import read_inputs
     from ner_engine.formats.report import Report
+    from ner_engine.schema import texts_of
 
-    texts = [document.text for document in read_inputs([path], source_format, Report())]
+    texts = texts_of(read_inputs([path], source_format, Report()))
     return random.Random(7).sample(texts, min(n, len(texts)))
 
 
 def prepared(given: Path | None, folder: Path, texts: Sequence[str]) -> Path:
-    """A copy of the model as any program reads it, with int8 scales from a few of the legends."""
+    """Write a copy of the model that any program reads, with int8 scales from a few legends."""
     from ner_engine.inference.backends.scales import FILE, write_scales
     from ner_engine.inference.int8_scales import measure_ranges
     from ner_engine.inference.packing import unpack
@@ -132,12 +136,12 @@ def random_roberta(folder: Path) -> None:
     )
     torch.manual_seed(0)
     RobertaForTokenClassification(config).save_pretrained(folder)
-    for path in (SHARED / "tokenizers/roberta-base").glob("*.*"):
+    for path in TOKENIZER.glob("*.*"):
         shutil.copyfile(path, folder / path.name)
 
 
 def precisions() -> tuple[list[str], list[str]]:
-    """Those that run in hardware here, and what is to be said of the others."""
+    """Return the precisions that this processor has kernels for, and notes on the others."""
     from ner_engine.inference.backends import cpu_precision
     from ner_engine.inference.backends.linear import has_int8_linear, weight_limit
 
@@ -161,18 +165,17 @@ class Bench:
 
         self.model, self.texts, self.rounds = model, texts, rounds
         self.precisions, self.left_out = precisions()
-        self.taggers = {
-            name: load_tagger(model, device="cpu", precision=name) for name in self.precisions
-        }
+        self.taggers = {}
+        for name in self.precisions:
+            self.taggers[name] = load_tagger(model, device="cpu", precision=name)
         self.encoder = self.taggers["fp32"].encoder
         tokens = self.encoder.tokens(texts)
         special = len(self.encoder.prefix) + len(self.encoder.suffix)
-        self.text_tokens = [len(found) for found in tokens]
-        self.windows = [
-            end - start + special
-            for found in tokens
-            for start, end in self.encoder.windows(len(found))
-        ]
+        self.text_tokens = list(map(len, tokens))
+        self.windows = []
+        for n_tokens in self.text_tokens:
+            for start, end in self.encoder.windows(n_tokens):
+                self.windows.append(end - start + special)
         self.config = json.loads((model / "config.json").read_text())
         self.name = (
             f"{self.config['model_type']}, {self.config['num_hidden_layers']} layers of"
@@ -180,10 +183,8 @@ class Bench:
         )
 
     def flops(self, length: int) -> float:
-        size, inner, layers = (
-            int(self.config[name])
-            for name in ("hidden_size", "intermediate_size", "num_hidden_layers")
-        )
+        size, inner = int(self.config["hidden_size"]), int(self.config["intermediate_size"])
+        layers = int(self.config["num_hidden_layers"])
         return layers * (
             2 * length * (4 * size * size + 2 * size * inner) + 4 * length * length * size
         )
@@ -208,143 +209,107 @@ class Bench:
                 if precision := name.partition("tagger, ")[2]:
                     peaks[precision].append(self.peak(precision))
         work = sum(map(self.flops, self.windows)) / 1e9
-        print(
-            "| way | legends/s: median | slowest | fastest | x pipeline | tokens run/s | x pipeline"
-            " | GFLOP/s | of the peak |\n" + "| --- " * 9 + "|"
+        print_head(
+            *("way", "legends/s: median", "slowest", "fastest", "x pipeline"),
+            *("tokens run/s", "x pipeline", "GFLOP/s", "of the peak"),
         )
-        for name, found in seconds.items():
-            ratio = statistics.median(
-                before / after for before, after in zip(seconds[PIPELINE], found, strict=True)
-            )
-            middle, n = statistics.median(found), len(self.texts)
+        for name, spent in seconds.items():
+            ratio = median_ratio(seconds[PIPELINE], spent)
+            middle, n = statistics.median(spent), len(self.texts)
             tokens = ways[name][1]
-            row = [
-                n / middle,
-                n / max(found),
-                n / min(found),
-                ratio,
-                tokens / middle,
-                ratio * tokens / seen,
-            ]
-            share = ["", ""]
+            speed, of_peak = "", ""
             if precision := name.partition("tagger, ")[2]:
-                shares = [
-                    work / spent / peak for spent, peak in zip(found, peaks[precision], strict=True)
+                speed = f"{work / middle:.0f}"
+                fraction = work * median_ratio([1 / peak for peak in peaks[precision]], spent)
+                of_peak = f"{fraction:.2f} of {statistics.median(peaks[precision]):.0f}"
+            print_row(
+                [
+                    name,
+                    f"{n / middle:.2f}",
+                    f"{n / max(spent):.2f}",
+                    f"{n / min(spent):.2f}",
+                    f"{ratio:.2f}",
+                    f"{tokens / middle:,.0f}",
+                    f"{ratio * tokens / seen:.2f}",
+                    speed,
+                    of_peak,
                 ]
-                share = [
-                    f"{work / middle:.0f}",
-                    f"{statistics.median(shares):.2f} of {statistics.median(peaks[precision]):.0f}",
-                ]
-            print(
-                f"| {name} | {row[0]:.2f} | {row[1]:.2f} | {row[2]:.2f} | {row[3]:.2f} |"
-                f" {row[4]:,.0f} | {row[5]:.2f} | {' | '.join(share)} |"
             )
 
     def peak(self, precision: str) -> float:
-        """GFLOP/s of products of a feed-forward layer's shape with nothing beside them, by the best
-        of the kernels here."""
+        """Return the GFLOP/s of the best kernel on products of a feed-forward layer's shape."""
         import torch
 
         from ner_engine.inference.backends.linear import Int8Linear, Quantizer, float_linear
 
-        rows, size, inner = (
-            2048,
-            int(self.config["hidden_size"]),
-            int(self.config["intermediate_size"]),
-        )
+        rows = 2048
+        size, inner = int(self.config["hidden_size"]), int(self.config["intermediate_size"])
         weight, bias, x = torch.randn(inner, size), torch.zeros(inner), torch.randn(rows, size)
         if precision == "int8":
             quantizer = Quantizer.for_range(-4, 4)
-            q, layer = (
-                quantizer(x),
-                Int8Linear(weight, bias, quantizer, output=Quantizer.for_range(-90, 90)),
-            )
+            q = quantizer(x)
+            layer = Int8Linear(weight, bias, quantizer, output=Quantizer.for_range(-90, 90))
             ways: list[Callable[[], Any]] = [lambda: layer(q)]
         else:
-            dtype = torch.bfloat16 if precision == "bf16" else torch.float32
-            y, packed, turned = (
-                x.to(dtype),
-                float_linear(weight, bias, dtype),
-                weight.t().to(dtype).contiguous(),
-            )
+            dtype = {"bf16": torch.bfloat16, "fp32": torch.float32}[precision]
+            y, turned = x.to(dtype), weight.t().to(dtype).contiguous()
+            packed = float_linear(weight, bias, dtype)
             ways = [lambda: packed(y), lambda: torch.mm(y, turned)]
         with torch.inference_mode():
-            best = min(
-                timed(lambda _, way=way: [way() for _ in range(5)], ()) / 5
-                for way in ways
-                for _ in range(6)
-            )
+            best = min(min(five_calls(way) for _ in range(6)) for way in ways) / 5
         return 2 * rows * size * inner / best / 1e9
 
     # One legend, starts, memory
 
     def latency(self) -> None:
         middle = sorted(zip(self.text_tokens, self.texts, strict=True))[len(self.texts) // 2]
-        ways: dict[str, Way] = {
-            PIPELINE: pipeline_way(self.model, 1),
-            **{f"tagger, {name}": tagger.tag for name, tagger in self.taggers.items()},
-        }
+        ways: dict[str, Way] = {PIPELINE: pipeline_way(self.model, 1)}
+        for name, tagger in self.taggers.items():
+            ways[f"tagger, {name}"] = tagger.tag
         found: dict[str, list[float]] = {name: [] for name in ways}
         for turn in range(3 + 4 * self.rounds):
             for name, way in ways.items():
                 spent = timed(way, [middle[1]])
                 if turn >= 3:
                     found[name].append(1000 * spent)
-        print(
-            f"| one legend of {middle[0]} tokens, warm | ms: median | 90 % |\n| --- | --- | --- |"
-        )
+        print_head(f"one legend of {middle[0]} tokens, warm", "ms: median", "90 %")
         for name, spent in found.items():
-            print(
-                f"| {name} | {statistics.median(spent):.1f} |"
-                f" {statistics.quantiles(spent, n=10)[-1]:.1f} |"
-            )
+            ninetieth = statistics.quantiles(spent, n=10)[-1]
+            print_row([name, f"{statistics.median(spent):.1f}", f"{ninetieth:.1f}"])
 
     def starts(self) -> None:
         path = self.model.parent / "texts.json"
         path.write_text(json.dumps(self.texts))
-        print(
-            "| fresh process | s to the first tag: median | slowest | peak MB, after all"
-            " legends |\n" + "| --- " * 4 + "|"
+        print_head(
+            *("new process", "s to the first tag: median", "slowest"),
+            "peak MiB after all legends",
         )
         for name in self.precisions:
-            command = [
-                sys.executable,
-                "-m",
-                "bench.engine",
-                "--model",
-                str(self.model),
-                "--child",
-                name,
-                str(path),
-            ]
+            command = [sys.executable, "-m", "bench.engine", "--model", str(self.model)]
+            command += ["--child", name, str(path)]
             spent, peaks = [], []
             for _ in range(3):
                 began = time.time()
-                answer = json.loads(
-                    subprocess.run(
-                        command, cwd=ROOT, check=True, capture_output=True, text=True
-                    ).stdout
-                )
+                done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+                answer = json.loads(done.stdout)
                 spent.append(answer["first_tag_at"] - began)
-                peaks.append(answer["peak_mb"])
-            print(
-                f"| {name} | {statistics.median(spent):.2f} | {max(spent):.2f} |"
-                f" {max(peaks):.0f} |",
-                flush=True,
+                peaks.append(answer["peak_mib"])
+            print_row(
+                [name, f"{statistics.median(spent):.2f}", f"{max(spent):.2f}", f"{max(peaks):.0f}"]
             )
 
     # Host work and entities
 
     def host_work(self) -> None:
-        """Everything but the model: what would cap an accelerator."""
+        """Measure everything but the model: the limit of a tagger on a fast accelerator."""
         import numpy as np
 
         from ner_engine.inference.tagger import Tagger
 
         generator = np.random.default_rng(1)
         labels = self.taggers["fp32"].id2label
-        # Mostly O with entities here and there, as models say it, so that spans are built and few
-        # paths need Viterbi.
+        # Mostly O with some entities, as models predict, so that spans are built and few paths need
+        # Viterbi.
         sharp = np.eye(len(labels), dtype=np.float32) * 0.9 + 0.1 / len(labels)
         kinds = np.where(generator.random(600) < 0.15, generator.integers(0, len(labels), 600), 0)
 
@@ -360,17 +325,16 @@ class Bench:
             timed(self.encoder.tokens, self.texts) for _ in range(3 * self.rounds)
         )
         whole = statistics.median(timed(tagger.tag, self.texts) for _ in range(3 * self.rounds))
-        print("| host work | tokens/s | legends/s |\n| --- | --- | --- |")
+        print_head("host work", "tokens/s", "legends/s")
         for name, spent in (
             ("tokenize", tokenize),
             ("windows, labels, spans", whole - tokenize),
-            ("all of it", whole),
+            ("in total", whole),
         ):
-            print(f"| {name} | {n / spent:,.0f} | {len(self.texts) / spent:,.0f} |")
+            print_row([name, f"{n / spent:,.0f}", f"{len(self.texts) / spent:,.0f}"])
 
     def same_entities(self) -> None:
-        """On the bundled model: its entities, and how far the probabilities lie from those of
-        transformers."""
+        """Compare entities and probabilities of the bundled model with those of transformers."""
         import numpy as np
 
         from ner_engine.errors import CalibrationError
@@ -386,40 +350,35 @@ class Bench:
         )
         tokens = first.encoder.tokens(self.texts)
         reference, expected = entities(plain, self.texts), plain.probabilities(tokens)
-        print(
-            f"| bundled model, {len(reference):,} entities by transformers in fp32 | the same |"
-            " probabilities differ: at most | on average |"
+        print_head(
+            f"bundled model, {len(reference):,} entities by transformers in fp32",
+            *("the same", "probabilities differ: at most", "on average"),
         )
-        print("| --- " * 4 + "|")
         for name in self.precisions:
             try:
-                tagger = (
-                    first
-                    if name == "fp32"
-                    else load_tagger("bundled", device="cpu", precision=name)
-                )
+                tagger = load_tagger("bundled", device="cpu", precision=name)
             except CalibrationError as error:
-                print(f"| {name}: {error} | | | |")
+                print_row([f"{name}: {error}", "", "", ""])
                 continue
-            found = entities(tagger, self.texts)
-            apart = [
-                abs(one - other)
-                for one, other in zip(tagger.probabilities(tokens), expected, strict=True)
-            ]
-            same = 2 * len(found & reference) / max(1, len(found) + len(reference))
-            print(
-                f"| {name} | {100 * same:.2f} % | {max(part.max() for part in apart):.2g} |"
-                f" {np.concatenate(apart).mean():.2g} |",
-                flush=True,
-            )
+            predicted = entities(tagger, self.texts)
+            probabilities = np.concatenate(tagger.probabilities(tokens))
+            apart = abs(probabilities - np.concatenate(expected))
+            same = 2 * len(predicted & reference) / max(1, len(predicted) + len(reference))
+            print_row([name, f"{100 * same:.2f} %", f"{apart.max():.2g}", f"{apart.mean():.2g}"])
 
 
 def entities(tagger: Any, texts: Sequence[str]) -> set[tuple[int, int, int, str]]:
-    return {
-        (index, span.start, span.end, span.label)
-        for index, spans in enumerate(tagger.tag(texts))
-        for span in spans
-    }
+    """Return text number, start, end and label of each predicted entity."""
+    predicted = set()
+    for index, spans in enumerate(tagger.tag(texts)):
+        for span in spans:
+            predicted.add((index, span.start, span.end, span.label))
+    return predicted
+
+
+def median_ratio(numerators: Sequence[float], denominators: Sequence[float]) -> float:
+    """Return the median of the ratios of each pair."""
+    return statistics.median(map(truediv, numerators, denominators))
 
 
 def pipeline_way(model: Path, batch_size: int) -> Way:
@@ -440,8 +399,7 @@ def pipeline_way(model: Path, batch_size: int) -> Way:
 
 
 def first_tag(model: Path, precision: str, texts: Path) -> None:
-    """In a process of its own: when the first legend was tagged, and the memory at most after all
-    of them."""
+    """Print when the first legend was tagged, and the peak memory after all of them."""
     from ner_engine.inference.tagger import load_tagger
 
     legends = json.loads(texts.read_text())
@@ -449,17 +407,7 @@ def first_tag(model: Path, precision: str, texts: Path) -> None:
     tagger.tag(legends[:1])
     at = time.time()
     tagger.tag(legends)
-    print(json.dumps({"first_tag_at": at, "peak_mb": peak_mb()}))
-
-
-def peak_mb() -> float:
-    """Of this process. What getrusage says is at least what its parent held when it started this
-    one, so Linux is asked itself."""
-    status = Path("/proc/self/status")
-    for line in status.read_text().splitlines() if status.is_file() else []:
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) / 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps({"first_tag_at": at, "peak_mib": peak_mib()}))
 
 
 def timed(way: Way, texts: Sequence[str]) -> float:
@@ -468,18 +416,12 @@ def timed(way: Way, texts: Sequence[str]) -> float:
     return time.perf_counter() - began
 
 
-def processor() -> str:
-    info = Path("/proc/cpuinfo")
-    names = (
-        [
-            line.partition(":")[2].strip()
-            for line in info.read_text().splitlines()
-            if line.startswith("model name")
-        ]
-        if info.is_file()
-        else []
-    )
-    return names[0] if names else platform.processor()
+def five_calls(way: Callable[[], Any]) -> float:
+    """Return the seconds of five calls."""
+    began = time.perf_counter()
+    for _ in range(5):
+        way()
+    return time.perf_counter() - began
 
 
 if __name__ == "__main__":

@@ -8,18 +8,25 @@ own. Memory is constant if the quarter needs as much as the whole.
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
-import platform
 import statistics
-import subprocess
-import sys
 import tempfile
 import zipfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+from bench.common import (
+    add_archive,
+    archive_of,
+    argument_parser,
+    figures,
+    machine,
+    output_of,
+    site_environment,
+    spread,
+)
+
+#: Project and form of each export.
+TASKS = (("quarter", "correct"), ("whole", "correct"), ("whole", "public"))
 #: The measurements of each round, by project and form.
 Results = dict[tuple[str, str], list[dict[str, float]]]
 _PREPARE = """
@@ -38,8 +45,9 @@ for name, path in (("quarter", sys.argv[1]), ("whole", sys.argv[2])):
     )
 """
 _EXPORT = """
-import json, resource, sys, time
+import json, sys, time
 import django; django.setup()
+from bench.common import peak_mib
 from annotator.accounts.actors import SYSTEM
 from annotator.corpus.models import Project
 from annotator.datasets.exports.services import export_dataset
@@ -57,16 +65,9 @@ print(json.dumps({
     "cpu": time.process_time() - cpu,
     "rows": report["counts"]["rows_panels"],
     "documents": report["documents"],
-    "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    "memory": peak_mib(),
 }))
 """
-
-
-def run(program: str, environment: dict[str, str], *arguments: str) -> str:
-    command = [sys.executable, "-c", program, *arguments]
-    return subprocess.run(
-        command, env=environment, cwd=ROOT, stdout=subprocess.PIPE, check=True, text=True
-    ).stdout
 
 
 def write_quarter(archive: Path, target: Path) -> None:
@@ -79,60 +80,39 @@ def write_quarter(archive: Path, target: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    default = os.environ.get(
-        "SOURCEDATA_ZIP", ROOT.parent / "shared/sourcedata/sourcedata-train.zip"
-    )
-    parser.add_argument("archive", type=Path, nargs="?", default=default)
+    parser = argument_parser(__doc__)
+    add_archive(parser)
     parser.add_argument("--rounds", type=int, default=3)
-    arguments = parser.parse_args()
-    if not Path(arguments.archive).is_file():
-        parser.error("give the archive, or name it in SOURCEDATA_ZIP")
+    args = parser.parse_args()
+    archive = archive_of(parser, args)
     results: Results = {}
     with tempfile.TemporaryDirectory() as var:
-        environment = os.environ | {
-            "SD_VAR": var,
-            "DJANGO_SETTINGS_MODULE": "annotator.config.settings",
-            "SD_LOG_LEVEL": "WARNING",
-            "PYTHONPATH": str(ROOT),
-        }
+        environment = site_environment(var)
         quarter = Path(var) / "quarter.zip"
-        write_quarter(arguments.archive, quarter)
-        run(_PREPARE, environment, str(quarter), str(Path(arguments.archive).resolve()))
-        for _ in range(arguments.rounds):
-            for project, form in (
-                ("quarter", "correct"),
-                ("whole", "correct"),
-                ("whole", "public"),
-            ):
+        write_quarter(archive, quarter)
+        output_of(["-c", _PREPARE, str(quarter), str(archive)], environment)
+        for _ in range(args.rounds):
+            for project, form in TASKS:
                 with tempfile.TemporaryDirectory() as out:
-                    results.setdefault((project, form), []).append(
-                        json.loads(run(_EXPORT, environment, project, f"{out}/export", form))
-                    )
-    print_results(results, arguments.rounds)
+                    command = ["-c", _EXPORT, project, f"{out}/export", form]
+                    measured = json.loads(output_of(command, environment))
+                results.setdefault((project, form), []).append(measured)
+    print_results(results, args.rounds)
 
 
 def print_results(results: Results, n_rounds: int) -> None:
-    print(
-        f"SQLite, {platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f},"
-        f" {n_rounds} rounds"
-    )
+    print(f"SQLite, {machine()}, {n_rounds} rounds")
     print(
         f"{'project':9}{'form':9}{'legends':>9}{'panels':>9}{'wall s (min-max)':>22}"
         f"{'processor s':>13}{'peak MiB':>10}"
     )
     for (project, form), rounds in results.items():
-        wall = [each["wall"] for each in rounds]
-        spread = f"{statistics.median(wall):.1f} ({min(wall):.1f}-{max(wall):.1f})"
-        cpu, memory = (
-            statistics.median(each["cpu"] for each in rounds),
-            max(each["memory"] for each in rounds),
-        )
+        wall = figures(rounds, "wall")
+        cpu = statistics.median(figures(rounds, "cpu"))
+        memory = max(figures(rounds, "memory"))
         print(
             f"{project:9}{form:9}{rounds[0]['documents']:9,.0f}{rounds[0]['rows']:9,.0f}"
-            f"{spread:>22}{cpu:13.1f}{memory:10.0f}"
+            f"{spread(wall):>22}{cpu:13.1f}{memory:10.0f}"
         )
 
 

@@ -1,29 +1,37 @@
-"""How long an import takes and how much memory: ``python bench/import_archive.py ARCHIVE [--runs N]
-[--database URL]``.
+"""Measure the time and the memory of an import.
 
-Imports the SourceData archive with its tags as gold into a fresh database (SQLite, or PostgreSQL
-where ``--database`` names a server on which databases may be made), in a process of its own, and
-prints a table. The second import of a round shows what it costs that nothing is new.
+``python -m bench.import_archive [ARCHIVE] [--runs N] [--database URL]`` imports the SourceData
+archive with its tags as gold into a fresh database, in a process of its own, and prints a table.
+The database is SQLite, or PostgreSQL if ``--database`` names a server on which databases may be
+created. The second import of a round shows the cost of an import that adds nothing.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
-import platform
 import statistics
-import subprocess
-import sys
 import tempfile
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+from bench.common import (
+    add_archive,
+    archive_of,
+    argument_parser,
+    figures,
+    machine,
+    output_of,
+    print_head,
+    print_row,
+    site_environment,
+)
+
 _CHILD = """
-import json, resource, sys, time
+import json, sys, time
 import django; django.setup()
 from django.core.management import call_command
+from bench.common import peak_mib
 call_command("migrate", verbosity=0)
 from pathlib import Path
 from annotator.accounts.actors import SYSTEM
@@ -37,32 +45,25 @@ for _ in range(2):
     )
     report = {key: report[key] for key in ("imported", "already_there", "spans", "n_problems")}
     report["seconds"], report["cpu"] = time.perf_counter() - begun, time.process_time() - cpu
-    report["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    report["memory"] = peak_mib()
     print(json.dumps(report), flush=True)
 """
 
 
 def measure(archive: Path, database: str) -> list[dict[str, float]]:
-    """The two imports of one round into one fresh database."""
-    with tempfile.TemporaryDirectory() as var:
-        url = database and f"{database.rstrip('/')}/bench_{uuid.uuid4().hex[:8]}"
-        if url:
-            _psql(database, f'CREATE DATABASE "{url.rsplit("/", 1)[1]}"')
-        try:
-            environment = os.environ | {
-                "SD_VAR": var,
-                "DJANGO_SETTINGS_MODULE": "annotator.config.settings",
-                "SD_LOG_LEVEL": "WARNING",
-            }
-            environment |= {"PYTHONPATH": str(ROOT)} | ({"DATABASE_URL": url} if url else {})
-            command = [sys.executable, "-c", _CHILD, str(archive)]
-            done = subprocess.run(
-                command, env=environment, cwd=ROOT, stdout=subprocess.PIPE, check=True, text=True
-            )
-        finally:
-            if url:
-                _psql(database, f'DROP DATABASE "{url.rsplit("/", 1)[1]}" WITH (FORCE)')
-        return [json.loads(line) for line in done.stdout.splitlines()]
+    """Return the measurements of two imports into one fresh database."""
+    name, url = f"bench_{uuid.uuid4().hex[:8]}", ""
+    if database:
+        url = f"{database.rstrip('/')}/{name}"
+        _psql(database, f'CREATE DATABASE "{name}"')
+    try:
+        with tempfile.TemporaryDirectory() as var:
+            environment = site_environment(var, DATABASE_URL=url)
+            output = output_of(["-c", _CHILD, str(archive)], environment)
+    finally:
+        if database:
+            _psql(database, f'DROP DATABASE "{name}" WITH (FORCE)')
+    return [json.loads(line) for line in output.splitlines()]
 
 
 def _psql(server: str, statement: str) -> None:
@@ -73,41 +74,43 @@ def _psql(server: str, statement: str) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    archive = os.environ.get(
-        "SOURCEDATA_ZIP", ROOT.parent / "shared/sourcedata/sourcedata-train.zip"
-    )
-    parser.add_argument("archive", type=Path, nargs="?", default=archive)
+    parser = argument_parser(__doc__)
+    add_archive(parser)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument(
         "--database",
         default="",
         metavar="URL",
-        help="postgres://user@host:port, without a database's name",
+        help="postgres://user@host:port, without the name of a database",
     )
-    arguments = parser.parse_args()
-    rounds = [measure(arguments.archive, arguments.database) for _ in range(arguments.runs)]
-    print(
-        f"{'PostgreSQL' if arguments.database else 'SQLite'}, {platform.machine()},"
-        f" {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
+    args = parser.parse_args()
+    archive = archive_of(parser, args)
+    firsts, seconds = zip(*(measure(archive, args.database) for _ in range(args.runs)), strict=True)
+    store = "PostgreSQL" if args.database else "SQLite"
+    print(f"{store}, {machine()}, {args.runs} runs")
+    print_head(
+        *("import", "legends", "entities", "problems"),
+        *("seconds (median)", "min-max", "processor s", "peak MiB"),
     )
-    print(
-        "| import | legends | entities | problems | seconds (median) | min-max | of them computing"
-        " | peak MB |"
-    )
-    print("| --- " * 8 + "|")
-    for title, number in (("first", 0), ("again", 1)):
-        each = [round_[number] for round_ in rounds]
-        seconds = [row["seconds"] for row in each]
-        facts = [f"{each[0][name]:,}" for name in ("imported", "spans", "n_problems")]
-        facts += [f"{statistics.median(seconds):.1f}", f"{min(seconds):.1f}-{max(seconds):.1f}"]
-        facts += [
-            f"{statistics.median(row['cpu'] for row in each):.1f}",
-            f"{max(row['peak_mb'] for row in each):.0f}",
+    print_import("first", firsts)
+    print_import("again", seconds)
+
+
+def print_import(title: str, reports: Sequence[dict[str, float]]) -> None:
+    first = reports[0]
+    seconds = figures(reports, "seconds")
+    print_row(
+        [
+            title,
+            f"{first['imported']:,}",
+            f"{first['spans']:,}",
+            f"{first['n_problems']:,}",
+            f"{statistics.median(seconds):.1f}",
+            f"{min(seconds):.1f}-{max(seconds):.1f}",
+            f"{statistics.median(figures(reports, 'cpu')):.1f}",
+            f"{max(figures(reports, 'memory')):.0f}",
         ]
-        print(f"| {title} | {' | '.join(facts)} |")
+    )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Measure how well the search for label errors ranks panels whose labels were mixed up.
+"""Measure how well the search for label errors ranks panels whose labels were shuffled.
 
-    python -m bench.label_errors [--papers 300] [--share 0.1] [--folds 3] [--max-steps 60] [--base
-    bundled] [--seed 42] [--set NAME=VALUE]
+    python -m bench.label_errors [--papers 300] [--share 0.1] [--folds 3] [--max-steps 60]
+        [--base bundled] [--seed 42] [--set NAME=VALUE]
 
 Papers are a random sample, first of those that the bundled model did not learn from (the eval and
 test splits of the fixed rule), then of the others. In the chosen panels the labels of the entities
@@ -21,25 +21,25 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from bench.engine import ARCHIVE
+from bench.common import ARCHIVE, argument_parser, machine
+from ner_engine.cli.arguments import values_by_name
 from ner_engine.formats import jsonl, read_inputs
 from ner_engine.formats.report import Report
 from ner_engine.registry.tasks import panels_of
 from ner_engine.schema import ENTITY_LABELS, Document
 from ner_engine.split import split_of
-from ner_engine.training.folds import paper_of
+from ner_engine.training.folds import paper_of, papers_of
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argument_parser(__doc__)
     parser.add_argument("--papers", type=int, default=300)
     parser.add_argument(
-        "--share", type=float, default=0.1, help="of the panels whose labels are mixed up"
+        "--share", type=float, default=0.1, help="fraction of panels whose labels are shuffled"
     )
     parser.add_argument("--folds", type=int, default=3)
     parser.add_argument("--max-steps", type=int, default=60)
@@ -47,7 +47,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=42)
     parser.add_argument("--threads", type=int, default=0, help="0: as torch chooses")
     parser.add_argument("--set", dest="settings", action="append", default=[], metavar="NAME=VALUE")
-    parser.add_argument("--keep", type=Path, metavar="DIR", help="leave data and findings there")
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="keep data and results there")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         measure(args, args.keep or Path(name))
@@ -64,35 +64,36 @@ def measure(args: argparse.Namespace, folder: Path) -> None:
     if args.threads:
         torch.set_num_threads(args.threads)
     panels = panels_of_papers(args.papers, args.seed)
-    wrong = mix_up(panels, args.share, args.seed)
+    wrong = shuffle_labels(panels, args.share, args.seed)
     data = folder / "data"
     data.mkdir(parents=True)
     with (data / "train.jsonl").open("w", encoding="utf-8") as stream:
         jsonl.write([wrong.get(index, panel) for index, panel in enumerate(panels)], stream)
-    recipe = recipe_named("quick").with_settings(dict(pair.split("=", 1) for pair in args.settings))
+    recipe = recipe_named("quick").with_settings(
+        values_by_name("--set", "NAME=VALUE", args.settings)
+    )
     search = Search(recipe, args.base, args.folds, args.max_steps, args.seed)
     began, used = time.perf_counter(), time.process_time()
-    summary = find_label_errors(search, data=data, out=folder / "out", emit=tell)
+    summary = find_label_errors(search, data=data, out=folder / "out", emit=print_part)
     assert summary is not None
-    n_papers = len({paper_of(panel) for panel in panels})
+    n_papers = len(papers_of(panels))
+    steps = ", ".join(str(fold["steps"]) for fold in summary["folds"])
     print(
         f"{n_papers:,} papers, {len(panels):,} panels, {summary['entities']:,} entities; labels"
-        f" mixed up in {len(wrong):,} panels; {args.folds} folds of"
-        f" {', '.join(str(fold['steps']) for fold in summary['folds'])} steps from {args.base};"
-        f" {time.perf_counter() - began:.0f} s, {time.process_time() - used:.0f} s of processor,"
-        f" {torch.get_num_threads()} threads\n"
+        f" shuffled in {len(wrong):,} panels; {args.folds} folds of {steps} steps from {args.base};"
+        f" {time.perf_counter() - began:.0f} s, {time.process_time() - used:.0f} s of processor"
+        f" time, {torch.get_num_threads()} threads; {machine()}\n"
     )
     report(folder / "out", panels, wrong)
 
 
-def tell(event: Mapping[str, Any]) -> None:
+def print_part(event: Mapping[str, Any]) -> None:
     if event["event"] in ("part", "part_done"):
         print(f"  {event['event']} {event['part']}", flush=True)
 
 
 def panels_of_papers(n_papers: int, seed: int) -> list[Document]:
-    """The labelled panels of so many papers, texts that occur twice once, entities of the eight
-    labels alone."""
+    """Return the labelled panels of so many papers, each text once, with the eight labels only."""
     by_paper: dict[str, list[Document]] = {}
     seen: set[str] = set()
     for figure in read_inputs([ARCHIVE], "sourcedata-xml", Report()):
@@ -107,73 +108,70 @@ def panels_of_papers(n_papers: int, seed: int) -> list[Document]:
     return [panel for paper in papers[:n_papers] for panel in by_paper[paper]]
 
 
-def mix_up(panels: Sequence[Document], share: float, seed: int) -> dict[int, Document]:
+def shuffle_labels(panels: Sequence[Document], share: float, seed: int) -> dict[int, Document]:
     """Return that fraction of the panels, by number, with the labels of their entities shuffled."""
     chance = random.Random(seed)
-    eligible = [
-        index for index, panel in enumerate(panels) if len({span.label for span in panel.gold}) > 1
-    ]
+    eligible = []
+    for index, panel in enumerate(panels):
+        if len({span.label for span in panel.gold}) > 1:
+            eligible.append(index)
     chosen = chance.sample(eligible, min(len(eligible), round(share * len(panels))))
-    return {index: mixed(panels[index], chance) for index in chosen}
+    return {index: with_shuffled_labels(panels[index], chance) for index in chosen}
 
 
-def mixed(panel: Document, chance: random.Random) -> Document:
+def with_shuffled_labels(panel: Document, chance: random.Random) -> Document:
     labels = [span.label for span in panel.gold]
-    dealt = list(labels)
-    while dealt == labels:
-        chance.shuffle(dealt)
-    return replace(
-        panel,
-        gold=tuple(
-            replace(span, label=label) for span, label in zip(panel.gold, dealt, strict=True)
-        ),
-    )
+    shuffled = list(labels)
+    while shuffled == labels:
+        chance.shuffle(shuffled)
+    gold = []
+    for span, label in zip(panel.gold, shuffled, strict=True):
+        gold.append(replace(span, label=label))
+    return replace(panel, gold=tuple(gold))
 
 
 def report(out: Path, panels: Sequence[Document], wrong: Mapping[int, Document]) -> None:
     from ner_engine.training.disagreements import Comparison, text_error_score, thresholds_of
     from ner_engine.training.label_errors import ranking_quality
 
-    found: dict[int, list[Comparison]] = {}
+    by_text: dict[int, list[Comparison]] = {}
     for path in sorted(out.glob("fold-*/judged.jsonl")):
         for row in map(json.loads, path.read_text(encoding="utf-8").splitlines()):
-            found[row["text"]] = [Comparison.of_json(each) for each in row["judged"]]
-    thresholds = thresholds_of(each for judged in found.values() for each in judged)
-    rows = sorted(found)
+            by_text[row["text"]] = list(map(Comparison.of_json, row["judged"]))
+    thresholds = thresholds_of(chain.from_iterable(by_text.values()))
     print(
         f"{'ranked by':44} {'AUC':>6} {'precision in the first tenth':>29} {'chance':>8}"
         f" {'lift':>6}"
     )
-    line(
-        "panels, by their error score",
-        ranking_quality(
-            [text_error_score(found[row], thresholds) for row in rows],
-            [row in wrong for row in rows],
-        ),
-    )
-    worst = [max((each.error_score for each in found[row]), default=0.0) for row in rows]
-    line(
-        "panels, by their worst place alone", ranking_quality(worst, [row in wrong for row in rows])
-    )
-    changed = {
-        (row, old.start, old.end)
-        for row, panel in wrong.items()
-        for old, new in zip(panels[row].gold, panel.gold, strict=True)
-        if old.label != new.label
-    }
-    decided = [(row, each) for row in rows for each in found[row] if each.decided is not None]
-    is_wrong = [
-        (row, each.decided.start, each.decided.end) in changed
-        for row, each in decided
-        if each.decided is not None
-    ]
-    line(
-        "decided entities, by theirs",
-        ranking_quality([each.error_score for _, each in decided], is_wrong),
-    )
+    text_scores, worst_scores, is_wrong_text = [], [], []
+    entity_scores, is_wrong_entity = [], []
+    changed = changed_entities(panels, wrong)
+    for number, comparisons in sorted(by_text.items()):
+        text_scores.append(text_error_score(comparisons, thresholds))
+        worst_scores.append(max((each.error_score for each in comparisons), default=0.0))
+        is_wrong_text.append(number in wrong)
+        for each in comparisons:
+            if each.decided is not None:
+                entity_scores.append(each.error_score)
+                is_wrong_entity.append((number, each.decided.start, each.decided.end) in changed)
+    print_line("panels, by their error score", ranking_quality(text_scores, is_wrong_text))
+    print_line("panels, by their highest entity", ranking_quality(worst_scores, is_wrong_text))
+    print_line("decided entities, by theirs", ranking_quality(entity_scores, is_wrong_entity))
 
 
-def line(name: str, quality: Mapping[str, float]) -> None:
+def changed_entities(
+    panels: Sequence[Document], wrong: Mapping[int, Document]
+) -> set[tuple[int, int, int]]:
+    """Return panel number, start and end of each entity whose label was changed."""
+    changed = set()
+    for number, panel in wrong.items():
+        for old, new in zip(panels[number].gold, panel.gold, strict=True):
+            if old.label != new.label:
+                changed.add((number, old.start, old.end))
+    return changed
+
+
+def print_line(name: str, quality: Mapping[str, float]) -> None:
     print(
         f"{name:44} {quality['auc']:6.3f} {100 * quality['precision_top_tenth']:27.1f} %"
         f" {100 * quality['share']:6.1f} % {quality['lift']:6.1f}"

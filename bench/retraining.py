@@ -2,9 +2,8 @@
 
 The papers are new to the bundled model:
 
-    python -m bench.retraining [ARCHIVE] [--papers 300] [--held-out 1000] [--share 0.1] [--runs
-    clean,shuffled] [--recipe NAME] [--set NAME=VALUE]
-        [--var DIR] [--seed 42]
+    python -m bench.retraining [ARCHIVE] [--papers 300] [--held-out 1000] [--share 0.1]
+        [--runs clean,shuffled] [--recipe NAME] [--set NAME=VALUE] [--var DIR] [--seed 42]
 
 For each run a site of its own in a fresh folder: the curated figures of --papers papers are its
 accepted legends, first those that the bundled model did not learn from (the eval split of the fixed
@@ -18,20 +17,24 @@ reason, which the gate refuses if the candidate is worse. Each figure printed is
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
 import random
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from bench.engine import ARCHIVE, ROOT
-from bench.label_errors import mixed
+from bench.common import (
+    add_archive,
+    archive_of,
+    argument_parser,
+    machine,
+    output_of,
+    site_environment,
+)
+from bench.label_errors import with_shuffled_labels
 from ner_engine.formats import jsonl, read_inputs
 from ner_engine.formats.report import Report
 from ner_engine.schema import Document, Segment, Span
@@ -63,7 +66,7 @@ with redirect_stdout(sys.stderr):
     import_paths(
         project=project, paths=paths, source_format="jsonl", labels="gold", actor=SYSTEM
     )
-    call_command("freeze_snapshot", "trial", split_file=str(folder / "sides.tsv"))
+    call_command("freeze_snapshot", "trial", split_file=str(folder / "splits.tsv"))
     asked = dict(setting.split("=", 1) for setting in settings)
     request = TrainingRequest(
         project=project,
@@ -112,13 +115,11 @@ print(json.dumps({
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("archive", type=Path, nargs="?", default=ARCHIVE)
+    parser = argument_parser(__doc__)
+    add_archive(parser)
     parser.add_argument("--papers", type=int, default=300)
     parser.add_argument("--held-out", type=int, default=1000)
-    parser.add_argument("--share", type=float, default=0.1, help="of the panels that are spoiled")
+    parser.add_argument("--share", type=float, default=0.1, help="fraction of panels to spoil")
     parser.add_argument(
         "--runs", type=lambda names: names.split(","), default=["clean", "shuffled"]
     )
@@ -126,50 +127,56 @@ def main() -> None:
     parser.add_argument("--set", dest="settings", action="append", default=[], metavar="NAME=VALUE")
     parser.add_argument("--seed", type=int, default=42)
     parser.add_argument(
-        "--var", type=Path, help="keep the sites there (default: a folder that is removed)"
+        "--var", type=Path, help="keep the sites in this folder (default: a temporary one)"
     )
     args = parser.parse_args()
-    figures, sides = chosen(args.archive, args.papers, args.held_out, args.seed)
+    figures, splits = chosen(archive_of(parser, args), args.papers, args.held_out, args.seed)
     with tempfile.TemporaryDirectory() as name:
         for run in args.runs:
             folder = (args.var or Path(name)) / run
             folder.mkdir(parents=True)
-            pool, held_out = (
-                [figure for figure in figures if sides[figure.doi] != "test"],
-                [figure for figure in figures if sides[figure.doi] == "test"],
-            )
+            pool, held_out = [], []
+            for figure in figures:
+                if splits[figure.doi] == "test":
+                    held_out.append(figure)
+                else:
+                    pool.append(figure)
             n_spoiled = 0
             if run != "clean":
                 pool, n_spoiled = spoiled(pool, SPOILERS[run], args.share, args.seed)
             with (folder / "papers.jsonl").open("w", encoding="utf-8") as stream:
                 jsonl.write([*pool, *held_out], stream)
-            (folder / "sides.tsv").write_text(
-                "".join(f"{doi}\t{side}\n" for doi, side in sides.items()), encoding="utf-8"
-            )
+            with (folder / "splits.tsv").open("w", encoding="utf-8") as stream:
+                for doi, split in splits.items():
+                    stream.write(f"{doi}\t{split}\n")
             began = time.perf_counter()
-            facts = trial(folder, args.recipe, args.settings)
-            tell(run, facts, n_spoiled, time.perf_counter() - began)
+            command = ["-c", _SITE, str(folder), args.recipe, *args.settings]
+            output = output_of(command, site_environment(folder / "var"))
+            facts = json.loads(output.splitlines()[-1])
+            print_run(run, facts, n_spoiled, time.perf_counter() - began)
 
 
 def chosen(
     archive: Path, n_papers: int, n_held_out: int, seed: int
 ) -> tuple[list[Document], dict[str, str]]:
-    """The figures of so many papers, and on which side each paper lies in the trial."""
+    """Return the figures of so many papers, and the split of each paper."""
     by_paper: dict[str, list[Document]] = {}
     for figure in read_inputs([archive], "sourcedata-xml", Report()):
         if figure.doi and figure.gold:
             by_paper.setdefault(figure.doi, []).append(figure)
     papers = sorted(by_paper)
     random.Random(seed).shuffle(papers)
-    of_side = {
-        side: [paper for paper in papers if split_of(paper) == side]
-        for side in ("train", "eval", "test")
-    }
-    pool = (of_side["eval"] + of_side["train"])[:n_papers]
-    sides = {
-        paper: "train" if number % 10 else "eval" for number, paper in enumerate(pool)
-    } | dict.fromkeys(of_side["test"][:n_held_out], "test")
-    return [figure for paper in sides for figure in by_paper[paper]], sides
+    of_split: dict[str, list[str]] = {"train": [], "eval": [], "test": []}
+    for paper in papers:
+        of_split[split_of(paper)].append(paper)
+    splits = dict.fromkeys((of_split["eval"] + of_split["train"])[:n_papers], "train")
+    for paper in list(splits)[::10]:
+        splits[paper] = "eval"
+    splits |= dict.fromkeys(of_split["test"][:n_held_out], "test")
+    figures: list[Document] = []
+    for paper in splits:
+        figures.extend(by_paper[paper])
+    return figures, splits
 
 
 def lies_in(span: Span, segment: Segment) -> bool:
@@ -186,91 +193,77 @@ Spoiler = Callable[[Document, Segment, list[Span], random.Random], list[Span]]
 def spoiled(
     figures: Sequence[Document], spoil: Spoiler, share: float, seed: int
 ) -> tuple[list[Document], int]:
-    """The figures, with the entities of a share of their panels spoiled; and how many panels that
-    were, all of them with several labels."""
+    """Return the figures with a fraction of their panels spoiled, and the number of these panels.
+
+    Only panels with several labels are spoiled.
+    """
     chance = random.Random(seed)
-    panels = [
-        (index, segment, {span.label for span in inside(figure, segment)})
-        for index, figure in enumerate(figures)
-        for segment in figure.segments
-    ]
-    eligible = [(index, segment) for index, segment, labels in panels if len(labels) > 1]
-    picked = chance.sample(
-        eligible, min(len(eligible), round(share * sum(bool(labels) for _, _, labels in panels)))
-    )
-    found = list(figures)
+    eligible, n_labelled = [], 0
+    for index, figure in enumerate(figures):
+        for segment in figure.segments:
+            labels = {span.label for span in inside(figure, segment)}
+            n_labelled += bool(labels)
+            if len(labels) > 1:
+                eligible.append((index, segment))
+    picked = chance.sample(eligible, min(len(eligible), round(share * n_labelled)))
+    result = list(figures)
     for index, segment in picked:
-        before = inside(found[index], segment)
-        others = [span for span in found[index].gold if not lies_in(span, segment)]
-        found[index] = replace(
-            found[index], gold=(*others, *spoil(found[index], segment, before, chance))
-        )
-    return found, len(picked)
+        figure = result[index]
+        others = [span for span in figure.gold if not lies_in(span, segment)]
+        new = spoil(figure, segment, inside(figure, segment), chance)
+        result[index] = replace(figure, gold=(*others, *new))
+    return result, len(picked)
 
 
-def dealt_anew(
+def labels_shuffled(
     figure: Document, segment: Segment, spans: list[Span], chance: random.Random
 ) -> list[Span]:
-    """The entities with each other's labels."""
-    return list(mixed(replace(figure, gold=tuple(spans)), chance).gold)
+    """Return the entities with each other's labels."""
+    return list(with_shuffled_labels(replace(figure, gold=tuple(spans)), chance).gold)
 
 
 def elsewhere(
     figure: Document, segment: Segment, spans: list[Span], chance: random.Random
 ) -> list[Span]:
-    """Entities of the same labels and as many words at other places of the panel, none over
-    another; one for which there is no place is gone."""
-    words = [
-        (segment.start + start, segment.start + end)
-        for start, end in word_boundaries(figure.text[segment.start : segment.end])
-    ]
+    """Return entities with the same labels and numbers of words at other places of the panel.
+
+    They do not overlap; an entity without a free place is left out.
+    """
+    words = []
+    for start, end in word_boundaries(figure.text[segment.start : segment.end]):
+        words.append((segment.start + start, segment.start + end))
     taken: set[int] = set()
-    found = []
+    moved = []
     for span in spans:
         n_words = max(1, sum(start < span.end and end > span.start for start, end in words))
-        free = [
-            at for at in range(len(words) - n_words + 1) if not taken & set(range(at, at + n_words))
-        ]
+        free = []
+        for at in range(len(words) - n_words + 1):
+            if taken.isdisjoint(range(at, at + n_words)):
+                free.append(at)
         if not free:
             continue
         at = chance.choice(free)
         taken |= set(range(at, at + n_words))
         start, end = words[at][0], words[at + n_words - 1][1]
         if figure.text[start:end] == figure.text[start:end].strip():
-            found.append(replace(span, start=start, end=end, surface=figure.text[start:end]))
-    return found
+            moved.append(replace(span, start=start, end=end, surface=figure.text[start:end]))
+    return moved
 
 
-SPOILERS: Mapping[str, Spoiler] = {"mixed": dealt_anew, "shuffled": elsewhere}
+SPOILERS: Mapping[str, Spoiler] = {"mixed": labels_shuffled, "shuffled": elsewhere}
 
 
-def trial(folder: Path, recipe: str, settings: Sequence[str]) -> dict:
-    environment = os.environ | {
-        "SD_VAR": str(folder / "var"),
-        "DJANGO_SETTINGS_MODULE": "annotator.config.settings",
-        "SD_LOG_LEVEL": "WARNING",
-        "PYTHONPATH": str(ROOT),
-    }
-    command = [sys.executable, "-c", _SITE, str(folder), recipe, *settings]
-    return json.loads(
-        subprocess.run(
-            command, env=environment, cwd=ROOT, stdout=subprocess.PIPE, check=True, text=True
-        ).stdout.splitlines()[-1]
-    )
-
-
-def tell(run: str, facts: dict, spoiled: int, seconds: float) -> None:
-    counts = "; ".join(
-        f"{side}: {of['papers']:,} papers, {of['panels']:,} panels, {of['spans']:,} entities"
-        for side, of in facts["counts"].items()
-    )
-    print(
-        f"== {run}: {spoiled:,} panels spoiled. {counts}; {seconds:.0f} s; load"
-        f" {os.getloadavg()[0]:.1f}, {os.cpu_count()} cores"
-    )
+def print_run(run: str, facts: dict[str, Any], n_spoiled: int, seconds: float) -> None:
+    print(f"== {run}: {n_spoiled:,} panels spoiled; {seconds:.0f} s; {machine()}")
+    for split, of in facts["counts"].items():
+        print(
+            f"{split}: {of['papers']:,} papers, {of['panels']:,} panels, {of['spans']:,} entities"
+        )
     print(f"{'F1, strict':24}{'entities':>10}{'current':>9}{'candidate':>11}{'points':>8}")
     for name, support, current, candidate in facts["rows"]:
-        gain = f"{100 * (candidate - current):+.1f}" if None not in (current, candidate) else ""
+        gain = ""
+        if None not in (current, candidate):
+            gain = f"{100 * (candidate - current):+.1f}"
         print(f"{name:24}{support or 0:>10,}{current or 0:>9.4f}{candidate or 0:>11.4f}{gain:>8}")
     if facts["interval"]:
         low, high = (100 * value for value in facts["interval"])

@@ -1,23 +1,17 @@
-"""How long the server takes over what a curator waits for, at full size: ``python -m bench.review
-[ARCHIVE] [--requests N]``.
+"""Measure how long the server takes for the requests that a curator waits for, at full size.
 
-Imports the SourceData archive, its tags as suggestions, into a temporary SQLite database through
-the import service, then asks through Django's test client, in one process, for the queue, for
-review pages and for edits, N times each (edits on different legends), and prints a table. The aims:
-queue and review page under 100 ms, an edit under 40 ms, by the median of processor time, which
-other work on the machine does not stretch.
+``python -m bench.review [ARCHIVE] [--requests N]`` imports the SourceData archive, its tags as
+suggestions, into a temporary SQLite database. Then it requests the queue, review pages and edits
+(of different legends) N times each with Django's test client, in one process, and prints a table.
+The aims are under 100 ms for a queue or review page and under 40 ms for an edit, by the median of
+processor time, which other work on the machine does not change.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import statistics
-import subprocess
-import sys
-import tempfile
 import time
 import uuid
 from collections.abc import Callable
@@ -25,13 +19,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench.common import (
+    add_archive,
+    archive_of,
+    argument_parser,
+    machine,
+    print_head,
+    print_row,
+    run_in_new_site,
+    set_up_site,
+)
+
 if TYPE_CHECKING:
     from django.test import Client
 
     from annotator.accounts.models import User
     from annotator.corpus.models import Document, Project
 
-ROOT = Path(__file__).resolve().parents[1]
 LABELS = ("CELL", "TISSUE", "DISEASE")
 #: Legends around the median that take turns.
 USUAL = 200
@@ -39,8 +43,7 @@ USUAL = 200
 
 @dataclass(frozen=True)
 class Task:
-    """One kind of request; ``prepare(n)`` readies the n-th, off the clock, and returns what makes
-    it."""
+    """One kind of request; ``prepare(n)`` is not timed, and returns the function that makes it."""
 
     name: str
     aim_ms: float
@@ -48,7 +51,7 @@ class Task:
 
 
 def fill(archive: Path) -> tuple[Project, User]:
-    """A project with the archive's legends, all waiting, and a curator of it."""
+    """Import the archive's legends into a project; return it with a curator. All legends wait."""
     from annotator.accounts.actors import SYSTEM
     from annotator.accounts.models import User
     from annotator.corpus.models import Role
@@ -90,7 +93,7 @@ def tasks(project: Project, client: Client) -> list[Task]:
     return [
         Task("queue", 100, get(f"{root}/queue/")),
         Task("queue, last page", 100, get(f"{root}/queue/?page=last")),
-        Task("the next legend that waits", 100, get(f"{root}/review/")),
+        Task("the next waiting legend", 100, get(f"{root}/review/")),
         Task(
             f"review: usual legends ({usual[USUAL // 2].n_words} words)",
             100,
@@ -135,20 +138,13 @@ def prepared_edit(client: Client, root: str, document: Document) -> Callable[[],
 
 
 def measure(project: Project, user: User, requests: int) -> bool:
-    """Print the table; whether every aim is met."""
+    """Print the table, and return whether every aim is met."""
     from django.test import Client
 
     client = Client()
     client.force_login(user)
-    print(
-        f"SQLite, {platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f},"
-        f" {requests} requests each"
-    )
-    print(
-        "| request | ms: median | 90 % | highest | of them computing | queries | KB |\n"
-        + "| --- " * 7
-        + "|"
-    )
+    print(f"SQLite, {machine()}, {requests} requests each")
+    print_head("request", "ms: median", "90 %", "highest", "processor ms", "queries", "KB")
     is_met = True
     for task in tasks(project, client):
         n_queries, size = look(task)
@@ -157,20 +153,22 @@ def measure(project: Project, user: User, requests: int) -> bool:
         )
         own = statistics.median(computing)
         is_met &= own < task.aim_ms
-        figures = [
-            f"{statistics.median(wall):.1f}",
-            f"{statistics.quantiles(wall, n=10)[-1]:.1f}",
-            f"{max(wall):.1f}",
-            f"{own:.1f}",
-        ]
-        print(
-            f"| {task.name} | {' | '.join(figures)} | {n_queries} | {size / 1024:.0f} |", flush=True
+        print_row(
+            [
+                task.name,
+                f"{statistics.median(wall):.1f}",
+                f"{statistics.quantiles(wall, n=10)[-1]:.1f}",
+                f"{max(wall):.1f}",
+                f"{own:.1f}",
+                n_queries,
+                f"{size / 1024:.0f}",
+            ]
         )
     return is_met
 
 
 def look(task: Task) -> tuple[int, int]:
-    """Queries and size of one answer, which also warms up what is kept between requests."""
+    """Return queries and size of one answer; this also fills the caches between requests."""
     from django.db import connection
     from django.test.utils import CaptureQueriesContext
 
@@ -182,7 +180,7 @@ def look(task: Task) -> tuple[int, int]:
 
 
 def milliseconds(ask: Callable[[], Any]) -> tuple[float, float]:
-    """From the request to the answer, and how much of it the processor worked for us."""
+    """Return the milliseconds of a request: by the clock, and of processor time."""
     begun, cpu = time.perf_counter(), time.process_time()
     answer = ask()
     spent = 1000 * (time.perf_counter() - begun), 1000 * (time.process_time() - cpu)
@@ -194,51 +192,17 @@ def milliseconds(ask: Callable[[], Any]) -> tuple[float, float]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    default = Path(
-        os.environ.get("SOURCEDATA_ZIP") or ROOT.parent / "shared/sourcedata/sourcedata-train.zip"
-    )
-    parser.add_argument("archive", type=Path, nargs="?", default=default)
+    parser = argument_parser(__doc__)
+    add_archive(parser)
     parser.add_argument("--requests", type=int, default=200)
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    if not arguments.archive.is_file():
-        parser.error(
-            f"there is no archive at {arguments.archive}: give it, or name it in SOURCEDATA_ZIP"
-        )
-    if not arguments.child:
-        with tempfile.TemporaryDirectory() as var:
-            own = {
-                "SD_VAR": var,
-                "DJANGO_SETTINGS_MODULE": "annotator.config.settings",
-                "SD_LOG_LEVEL": "ERROR",
-                "DATABASE_URL": "",
-            }
-            command = [
-                sys.executable,
-                "-W",
-                "ignore:No directory at",
-                "-m",
-                "bench.review",
-                str(arguments.archive.resolve()),
-                "--requests",
-                str(arguments.requests),
-                "--child",
-            ]
-            return subprocess.run(
-                command,
-                env=os.environ | own | {"SD_ALLOWED_HOSTS": "testserver"},
-                cwd=ROOT,
-                check=False,
-            ).returncode
-    import django
-    from django.core.management import call_command
-
-    django.setup()
-    call_command("migrate", verbosity=0)
-    return 0 if measure(*fill(arguments.archive), arguments.requests) else 1
+    args = parser.parse_args()
+    archive = archive_of(parser, args)
+    if not args.child:
+        return run_in_new_site("bench.review", str(archive), "--requests", str(args.requests))
+    set_up_site()
+    is_met = measure(*fill(archive), args.requests)
+    return int(not is_met)
 
 
 if __name__ == "__main__":

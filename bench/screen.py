@@ -1,35 +1,43 @@
-"""How long a curator waits in Chromium, at full size: ``python -m bench.screen [ARCHIVE] [--rounds
-N]``.
+"""Measure how long a curator waits in Chromium, at full size.
 
-Imports the SourceData archive, its tags as suggestions, and a legend of 5,000 words with 500
-entities into a temporary SQLite database, serves it with Django's own development server, and opens
-review pages in Chromium. "Open" is from the navigation to the moment the screen takes keys, "with
-the next" until the following legend was fetched ahead too; "seen" is from a key press to the frame
-that shows the edit, "answered" until the server's answer is drawn. The aims: the long legend open
-within 1 s and an edit of it answered within 150 ms; a usual one open with the next within 300 ms.
+``python -m bench.screen [ARCHIVE] [--rounds N]`` imports the SourceData archive, its tags as
+suggestions, and a legend of 5,000 words with 500 entities into a temporary SQLite database, serves
+it with Django's development server, and opens review pages in Chromium. "Open" is the time from the
+navigation until the screen takes keys, "with the next" until the following legend was fetched too.
+"Edit seen" is the time from a key press to the frame that shows the edit, "edit answered" until the
+server's answer is drawn. The aims: the long legend open within 1 s and an edit of it answered
+within 150 ms; a usual legend open with the next within 300 ms.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
-import platform
 import shutil
 import socket
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench.common import (
+    ROOT,
+    add_archive,
+    archive_of,
+    argument_parser,
+    machine,
+    print_head,
+    print_row,
+    run_in_new_site,
+    set_up_site,
+)
+
 if TYPE_CHECKING:
     from annotator.corpus.models import Document, Project
 
-ROOT = Path(__file__).resolve().parents[1]
 WORDS, ENTITIES = 5000, 500
 _EDIT = """() => new Promise((done) => {
   const begun = performance.now();
@@ -62,28 +70,34 @@ _READY = """() => { new MutationObserver(() => {
 
 
 def long_legend(project: Project) -> Document:
-    """A legend of WORDS words, of which every tenth is a suggested entity."""
+    """Import and return a legend of WORDS words; every tenth is a suggested entity."""
     from annotator.accounts.actors import SYSTEM
     from annotator.corpus.imports import import_documents
     from annotator.corpus.models import Document
     from ner_engine import schema
 
-    names = [f"gene{number}" if number % 10 == 0 else "with" for number in range(WORDS)]
-    text, spans, at = "", [], 0
-    for number, name in enumerate(names):
-        if name != "with":
-            spans.append(schema.Span(at, at + len(name), "GENEPROD", name, score=0.9))
-        at += len(name) + 1
-        text += name + ("." if number == WORDS - 1 else " ")
+    words, spans, at = [], [], 0
+    for number in range(WORDS):
+        word = "with"
+        if number % 10 == 0:
+            word = f"gene{number}"
+            spans.append(schema.Span(at, at + len(word), "GENEPROD", word, score=0.9))
+        words.append(word)
+        at += len(word) + 1
+    text = " ".join(words) + "."
     panels = tuple(
         schema.Segment(len(text) * part // 8, len(text) * (part + 1) // 8, marker="ABCDEFGH"[part])
         for part in range(8)
     )
-    made = schema.Document(
+    document = schema.Document(
         id="long", text=text, doi="10.1000/long", segments=panels, suggestions=tuple(spans)
     )
     import_documents(
-        project=project, documents=[made], source_format="jsonl", labels="suggestions", actor=SYSTEM
+        project=project,
+        documents=[document],
+        source_format="jsonl",
+        labels="suggestions",
+        actor=SYSTEM,
     )
     assert len(spans) == ENTITIES
     return Document.objects.get(external_id="long")
@@ -132,7 +146,7 @@ def served() -> Iterator[str]:
 
 
 def look(page: Any, address: str) -> tuple[float, float, float, float]:
-    """Milliseconds until the page is open, open with the next, an edit seen and answered."""
+    """Return the milliseconds until page, next page, edit and answer are there (see above)."""
     page.goto(address)
     page.wait_for_selector("html.scripted")
     whole = page.evaluate(_OPENED)
@@ -141,49 +155,24 @@ def look(page: Any, address: str) -> tuple[float, float, float, float]:
     return ready, max(ready, whole), seen, answered
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    default = Path(
-        os.environ.get("SOURCEDATA_ZIP") or ROOT.parent / "shared/sourcedata/sourcedata-train.zip"
-    )
-    parser.add_argument("archive", type=Path, nargs="?", default=default)
+def main() -> int:
+    parser = argument_parser(__doc__)
+    add_archive(parser)
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    if not arguments.archive.is_file():
-        parser.error(
-            f"there is no archive at {arguments.archive}: give it, or name it in SOURCEDATA_ZIP"
-        )
-    if arguments.child:
-        return measure(arguments.archive, arguments.rounds)
-    with tempfile.TemporaryDirectory() as var:
-        own = {
-            "SD_VAR": var,
-            "DJANGO_SETTINGS_MODULE": "annotator.config.settings",
-            "SD_LOG_LEVEL": "ERROR",
-            "DATABASE_URL": "",
-            "SD_DEBUG": "1",
-        }
-        command = [
-            sys.executable,
-            "-W",
-            "ignore",
-            "-m",
-            "bench.screen",
-            str(arguments.archive.resolve()),
-            "--rounds",
-            str(arguments.rounds),
-            "--child",
-        ]
-        subprocess.run(
-            command,
-            env=os.environ | own | {"DJANGO_ALLOW_ASYNC_UNSAFE": "true"},
-            cwd=ROOT,
-            check=True,
-        )
-    return None
+    args = parser.parse_args()
+    archive = archive_of(parser, args)
+    if args.child:
+        measure(archive, args.rounds)
+        return 0
+    return run_in_new_site(
+        "bench.screen",
+        str(archive),
+        "--rounds",
+        str(args.rounds),
+        SD_DEBUG="1",
+        DJANGO_ALLOW_ASYNC_UNSAFE="true",
+    )
 
 
 def cells_of(measured: Sequence[Sequence[float]]) -> list[str]:
@@ -196,11 +185,7 @@ def cells_of(measured: Sequence[Sequence[float]]) -> list[str]:
 
 
 def measure(archive: Path, rounds: int) -> None:
-    import django
-    from django.core.management import call_command
-
-    django.setup()
-    call_command("migrate", verbosity=0)
+    set_up_site()
     from django.conf import settings
     from django.test import Client
     from playwright.sync_api import sync_playwright
@@ -214,11 +199,8 @@ def measure(archive: Path, rounds: int) -> None:
     }
     client = Client()
     client.force_login(curator)
-    print(
-        f"SQLite, Chromium, {platform.machine()}, {os.cpu_count()} cores, load"
-        f" {os.getloadavg()[0]:.1f}, {rounds} rounds; ms: median (90 %)"
-    )
-    print("| legend | open | with the next | edit seen | edit answered |\n" + "| --- " * 5 + "|")
+    print(f"SQLite, Chromium, {machine()}, {rounds} rounds; ms: median (90 %)")
+    print_head("legend", "open", "with the next", "edit seen", "edit answered")
     with served() as url, sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"),
@@ -242,9 +224,9 @@ def measure(archive: Path, rounds: int) -> None:
             ]
             look(page, addresses[0])
             measured = [look(page, address) for address in addresses]
-            print(f"| {name} | {' | '.join(cells_of(measured))} |", flush=True)
+            print_row([name, *cells_of(measured)])
         browser.close()
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

@@ -9,18 +9,24 @@ packed as for a download.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
-import platform
 import statistics
-import subprocess
-import sys
 import tempfile
-from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
+from bench.common import (
+    TOKENIZER,
+    add_archive,
+    archive_of,
+    argument_parser,
+    figures,
+    machine,
+    output_of,
+    site_environment,
+    spread,
+)
+
 _PREPARE = """
 import sys
 import django; django.setup()
@@ -46,8 +52,9 @@ if last is not None:
     Document.objects.filter(pk__gt=last[0], state="accepted").update(state="in_review")
 """
 _FREEZE = """
-import json, resource, time
+import json, time
 import django; django.setup()
+from bench.common import peak_mib
 from annotator.accounts.actors import SYSTEM
 from annotator.corpus.models import Project
 from annotator.datasets.snapshots.services import add_snapshot, build_snapshot
@@ -59,7 +66,7 @@ report = snapshot.typed_report
 print(json.dumps({
     "wall": wall,
     "cpu": cpu,
-    "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    "memory": peak_mib(),
     "panels": sum(counts.panels for counts in snapshot.counts_by_split.values()),
     "figures": sum(report.figures.values()),
     "bytes": sum(file["bytes"] for file in report.files.values()),
@@ -70,8 +77,9 @@ print(json.dumps({
 }))
 """
 _USE = """
-import json, resource, time
+import json, time
 import django; django.setup()
+from bench.common import peak_mib
 from annotator.accounts.actors import SYSTEM
 from annotator.datasets.models import Snapshot
 from annotator.datasets.snapshots.services import compare_snapshots, snapshot_archive
@@ -82,75 +90,50 @@ compared = time.perf_counter()
 n_bytes = sum(map(len, snapshot_archive(snapshot=new, form="sd-nlp", actor=SYSTEM)))
 packed = time.perf_counter()
 facts = {"compare": compared - begun, "pack": packed - compared, "legends": same, "bytes": n_bytes}
-print(json.dumps(facts | {"memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
+print(json.dumps(facts | {"memory": peak_mib()}))
 """
 
 
-def run(program: str, environment: dict[str, str], *arguments: str) -> str:
-    command = [sys.executable, "-c", program, *arguments]
-    return subprocess.run(
-        command, env=environment, cwd=ROOT, stdout=subprocess.PIPE, check=True, text=True
-    ).stdout
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    default = os.environ.get(
-        "SOURCEDATA_ZIP", ROOT.parent / "shared/sourcedata/sourcedata-train.zip"
-    )
-    parser.add_argument("archive", type=Path, nargs="?", default=default)
+    parser = argument_parser(__doc__)
+    add_archive(parser)
     parser.add_argument("--panels", type=int, default=40_000)
     parser.add_argument("--rounds", type=int, default=2)
-    vocabulary = (
-        Path(os.environ.get("SD_SHARED", ROOT.parent / "shared")) / "tokenizers/roberta-base"
-    )
     parser.add_argument(
         "--tokenizer",
-        default=os.environ.get("SD_TOKENIZER", str(vocabulary)),
+        default=os.environ.get("SD_TOKENIZER", str(TOKENIZER)),
         help="tokenizer of the tokenised form",
     )
-    arguments = parser.parse_args()
-    if not Path(arguments.archive).is_file():
-        parser.error("give the archive, or name it in SOURCEDATA_ZIP")
+    args = parser.parse_args()
+    archive = archive_of(parser, args)
     with tempfile.TemporaryDirectory() as var:
-        environment = os.environ | {
-            "SD_VAR": var,
-            "SD_TOKENIZER": arguments.tokenizer,
-            "DJANGO_SETTINGS_MODULE": "annotator.config.settings",
-            "SD_LOG_LEVEL": "WARNING",
-            "PYTHONPATH": str(ROOT),
-        }
-        run(_PREPARE, environment, str(Path(arguments.archive).resolve()), str(arguments.panels))
-        rounds = [json.loads(run(_FREEZE, environment)) for _ in range(max(2, arguments.rounds))]
-        used = json.loads(run(_USE, environment))
+        environment = site_environment(var, SD_TOKENIZER=args.tokenizer)
+        output_of(["-c", _PREPARE, str(archive), str(args.panels)], environment)
+        rounds = []
+        for _ in range(max(2, args.rounds)):
+            rounds.append(json.loads(output_of(["-c", _FREEZE], environment)))
+        used = json.loads(output_of(["-c", _USE], environment))
     print_results(rounds, used)
 
 
 def print_results(rounds: list[dict[str, Any]], used: dict[str, float]) -> None:
-    wall, cpu, memory = ([each[name] for each in rounds] for name in ("wall", "cpu", "memory"))
     first = rounds[0]
-    print(
-        f"SQLite, {platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f},"
-        f" {len(rounds)} rounds"
-    )
+    wall = spread(figures(rounds, "wall"))
+    cpu = statistics.median(figures(rounds, "cpu"))
+    memory = max(figures(rounds, "memory"))
+    print(f"SQLite, {machine()}, {len(rounds)} rounds")
     print(
         f"{'panels':>10}{'figures':>10}{'wall s (min-max)':>24}{'processor s':>13}"
         f"{'peak MiB':>10}{'written MB':>12}{'tokens':>8}"
     )
-    spread = f"{statistics.median(wall):.1f} ({min(wall):.1f}-{max(wall):.1f})"
     tokens = "yes" if first["tokenizer"] else "no"
     counts = f"{first['panels']:10,}{first['figures']:10,}"
-    print(
-        f"{counts}{spread:>24}{statistics.median(cpu):13.1f}{max(memory):10.0f}"
-        f"{first['bytes'] / 1e6:12.0f}{tokens:>8}"
-    )
+    print(f"{counts}{wall:>24}{cpu:13.1f}{memory:10.0f}{first['bytes'] / 1e6:12.0f}{tokens:>8}")
     for reason, n in sorted(first["left_out"].items()):
         print(f"left out  {n:10,}  {reason}")
     print(
         f"lossy     {first['lossy']:10,}  the same content each round:"
-        f" {'yes' if len({each['hash'] for each in rounds}) == 1 else 'NO'}"
+        f" {'yes' if len(set(figures(rounds, 'hash'))) == 1 else 'NO'}"
     )
     print(
         f"compared  {used['legends']:10,} legends in {used['compare']:.1f} s; sd-nlp packed in"

@@ -1,15 +1,16 @@
-"""How fast a recipe trains beside the stock Trainer that pads every text to 512 tokens in float32,
-in what memory, and that it learns the same:
+"""Measure speed and memory of a training beside a stock Trainer, and whether both learn the same.
+
+The stock Trainer pads every text to 512 tokens and computes in float32.
 
     python -m bench.train [--model base|mini] [--steps 6] [--rounds 2] [--batch 16] [--layers N]
     [--threads N] [--data FILE_OR_ZIP --from FORMAT]
 
-``base`` has random weights of roberta-base's size and its vocabulary, ``mini`` is the bundled model
-with a new head. Each way is a process of its own, one after the other, in turns; each sees the same
-panels in the same batches from the same weights. Tokens are those of the texts, padding is not
-counted. The first step of a process is left out of its speed. Seconds of processor time are given
-too: beside other work they say more than the clock does. Where the processor does not multiply
-bf16, recipes that ask for it run in fp32, and so do these ways.
+``base`` has random weights with the size and vocabulary of roberta-base, ``mini`` is the bundled
+model with a new head. Each way is a process of its own, one after the other, in turns; each trains
+on the same panels in the same batches from the same weights. Padding does not count as tokens. The
+first step of a process is left out of its speed. Processor time is given too, because other work on
+the machine affects it less than the clock. Where the processor does not multiply bf16, recipes that
+ask for it run in fp32, and so do these ways.
 """
 
 from __future__ import annotations
@@ -17,9 +18,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import random
-import resource
 import shutil
 import statistics
 import subprocess
@@ -28,11 +27,11 @@ import tempfile
 import time
 from collections.abc import Mapping
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from bench.engine import ARCHIVE, SHARED
+from bench.common import ARCHIVE, TOKENIZER, argument_parser, machine, peak_mib
 
 STOCK, PACKED = "stock Trainer, padded to 512, fp32", "packed, bf16"
 #: What each way sets in the recipe; the stock Trainer has none.
@@ -51,9 +50,7 @@ READ = 400
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argument_parser(__doc__)
     parser.add_argument("--model", choices=["base", "mini"], default="base")
     parser.add_argument("--steps", type=int, default=6)
     parser.add_argument("--rounds", type=int, default=2)
@@ -62,7 +59,7 @@ def main() -> None:
         "--layers",
         type=int,
         default=0,
-        help="a network of fewer layers, for trying things out (default: all)",
+        help="number of layers, for a quick run (default: all)",
     )
     parser.add_argument("--threads", type=int, default=0, help="0: as torch chooses")
     parser.add_argument(
@@ -95,22 +92,20 @@ def write_panels(folder: Path, args: argparse.Namespace) -> None:
     from ner_engine.registry.tasks import panels_of
 
     documents = islice(read_inputs([args.data], args.source_format, Report()), READ)
-    panels = {
-        panel.text: panel
-        for document in documents
-        for panel in panels_of(document)
-        if len(panel.text) > 80 and panel.gold
-    }
-    chosen = random.Random(7).sample(
-        sorted(panels.values(), key=lambda panel: panel.id), args.steps * args.batch
-    )
+    panels = {}
+    for document in documents:
+        for panel in panels_of(document):
+            if len(panel.text) > 80 and panel.gold:
+                panels[panel.text] = panel
+    in_order = sorted(panels.values(), key=lambda panel: panel.id)
+    chosen = random.Random(7).sample(in_order, args.steps * args.batch)
     folder.mkdir()
     with (folder / "train.jsonl").open("w", encoding="utf-8") as stream:
         jsonl.write(chosen, stream)
 
 
 def save_base(folder: Path) -> None:
-    """Random weights of roberta-base's size."""
+    """Write a model with random weights of roberta-base's size."""
     import torch
     from transformers import RobertaConfig, RobertaModel
 
@@ -123,22 +118,22 @@ def save_base(folder: Path) -> None:
         pad_token_id=1,
     )
     RobertaModel(config, add_pooling_layer=False).save_pretrained(folder)
-    for path in (SHARED / "tokenizers/roberta-base").iterdir():
+    for path in TOKENIZER.iterdir():
         shutil.copyfile(path, folder / path.name)
 
 
 def save_mini(folder: Path) -> None:
-    """The bundled model, with windows as long as its positions allow: both ways then read the same
-    examples."""
+    """Write the bundled model with windows as long as its positions allow.
+
+    All ways then read the same examples.
+    """
     from ner_engine.inference.packing import unpack
     from ner_engine.registry.catalogue import find
 
     unpack(find("bundled").folder, folder)
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    (folder / "config.json").write_text(
-        json.dumps({name: value for name, value in config.items() if name != "window_tokens"}),
-        encoding="utf-8",
-    )
+    config.pop("window_tokens", None)
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
 
 
 def measured(way: str, folder: Path) -> dict[str, Any]:
@@ -171,12 +166,12 @@ class Steps:
         self.ends.append((time.perf_counter(), time.process_time()))
 
     def answer(self, tokens: list[int], threads: int) -> dict[str, Any]:
-        clock, processor = (self.ends[-1][kind] - self.ends[0][kind] for kind in (0, 1))
+        (clock_began, processor_began), (clock_ended, processor_ended) = self.ends[0], self.ends[-1]
         counted = sum(tokens[1:])
         return {
-            "tokens_per_second": counted / clock,
-            "tokens_per_processor_second": counted / processor,
-            "peak_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6,
+            "tokens_per_second": counted / (clock_ended - clock_began),
+            "tokens_per_processor_second": counted / (processor_ended - processor_began),
+            "peak_gb": peak_mib() * 1024**2 / 1e9,
             "losses": self.losses,
             "tokens": sum(tokens),
             "threads": threads,
@@ -199,23 +194,18 @@ def child(way: str, folder: Path, args: argparse.Namespace) -> None:
         torch.set_num_threads(args.threads)
     base = folder / "base"
     common = {
-        "batch_size": args.batch,
-        "epochs": 1,
-        "evals_per_epoch": 0,
-        "max_length": 512,
-        "layers": args.layers,
-        "checkpoint_seconds": 86400,
+        "batch_size": str(args.batch),
+        "epochs": "1",
+        "evals_per_epoch": "0",
+        "max_length": "512",
+        "layers": str(args.layers),
+        "checkpoint_seconds": "86400",
     }
-    recipe = recipe_named("sd-ner").with_settings(
-        {**{name: str(value) for name, value in common.items()}, **WAYS[way]}
-    )
+    recipe = recipe_named("sd-ner").with_settings(common | WAYS[way])
     labels = ("O", *(f"{prefix}-{label}" for label in recipe.labels for prefix in "BI"))
     encoder = TextEncoder(load_tokenizer(find_base(base)), max_length=512)
-    examples = Examples(
-        read_documents(folder / "data/train.jsonl"),
-        encoder,
-        {label: index for index, label in enumerate(labels)},
-    )
+    label2id = {label: index for index, label in enumerate(labels)}
+    examples = Examples(read_documents(folder / "data/train.jsonl"), encoder, label2id)
     order = list(
         BatchOrder(
             examples.lengths,
@@ -227,8 +217,8 @@ def child(way: str, folder: Path, args: argparse.Namespace) -> None:
     )
     steps = Steps()
     if way == STOCK:
-        flat = [index for batch in order for index in batch]
-        train_stock(base, recipe, labels, examples, flat, steps)
+        flat = chain.from_iterable(order)
+        train_stock(base, recipe, labels, examples, list(flat), steps)
     else:
         train_ours(base, recipe, folder, steps)
     tokens = [sum(examples.lengths[index] for index in batch) for batch in order]
@@ -317,11 +307,12 @@ def train_stock(
 
 def report(found: Mapping[str, list[dict[str, Any]]], args: argparse.Namespace) -> None:
     first = next(iter(found.values()))[0]
-    name = f"{args.model}{f' of {args.layers} layers' if args.layers else ''}"
+    name = args.model
+    if args.layers:
+        name += f" of {args.layers} layers"
     print(
-        f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, load"
-        f" {os.getloadavg()[0]:.1f}, {first['threads']} threads; {name}; {args.steps} steps of"
-        f" {args.batch} panels, {first['tokens']:,} tokens; {args.rounds} rounds in turns\n"
+        f"{machine()}, {first['threads']} threads; {name}; {args.steps} steps of {args.batch}"
+        f" panels, {first['tokens']:,} tokens; {args.rounds} rounds in turns\n"
     )
     ways = list(found)
 
@@ -331,15 +322,13 @@ def report(found: Mapping[str, list[dict[str, Any]]], args: argparse.Namespace) 
     print(f"{'':42} {'tokens/s':>9} {'x':>6} {'per CPU s':>10} {'x':>6} {'peak GB':>8} {'x':>6}")
     for way in ways:
         cells = []
-        for figure, width in (
-            ("tokens_per_second", 9),
-            ("tokens_per_processor_second", 10),
-            ("peak_gb", 8),
+        for figure, form in (
+            ("tokens_per_second", "9.0f"),
+            ("tokens_per_processor_second", "10.0f"),
+            ("peak_gb", "8.2f"),
         ):
             value, reference = median(way, figure), median(ways[0], figure)
-            cells.append(
-                f"{value:{width}.{2 if figure == 'peak_gb' else 0}f} {value / reference:6.2f}"
-            )
+            cells.append(f"{value:{form}} {value / reference:6.2f}")
         print(f"{way:42} {' '.join(cells)}")
     print("\nloss at each step (batches grouped by length are other batches)")
     for way in ways:
