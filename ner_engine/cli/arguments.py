@@ -21,7 +21,9 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     )
     add_model_dir(parser)
     parser.add_argument(
-        "--device", metavar="cpu|cuda|cuda:N", help="default: an accelerator if there is one"
+        "--device",
+        metavar="cpu|cuda|cuda:N",
+        help="the device to run on (default: an accelerator if there is one)",
     )
 
 
@@ -96,7 +98,7 @@ def recipe_of(args: argparse.Namespace) -> Recipe:
 def add_series(parser: argparse.ArgumentParser, *, data: str, max_steps: int) -> None:
     """Add the arguments of a training series; ``data`` is the help text of ``--data``."""
     add_model_dir(parser)
-    parser.add_argument("--recipe", default="quick", metavar="NAME", help="default: quick")
+    parser.add_argument("--recipe", default="quick", metavar="NAME", help="recipe (default: quick)")
     parser.add_argument("--data", required=True, type=Path, metavar="DIR", help=data)
     add_base(parser, "as for train (default: the recipe's)")
     add_run(

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Final
 
 from ner_engine.cli.arguments import add_new_folder
-from ner_engine.cli.exit_codes import OF_INPUTS, ExitCode
+from ner_engine.cli.exit_codes import OF_ONE_RESULT, ExitCode
 
 HELP: Final = "Add training texts in which entities are replaced by other names of their label."
-EPILOG: Final = OF_INPUTS
+EPILOG: Final = OF_ONE_RESULT
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

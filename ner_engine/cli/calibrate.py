@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from ner_engine.cli.exit_codes import OF_INPUTS, ExitCode
+from ner_engine.cli.exit_codes import OF_ONE_RESULT, ExitCode
 from ner_engine.errors import CalibrationError
 from ner_engine.schema import texts_of
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ner_engine.schema import Document
 
 HELP: Final = "Calibrate a model's confidence on gold texts; measure int8 scales and their F1 cost."
-EPILOG: Final = OF_INPUTS
+EPILOG: Final = OF_ONE_RESULT
 _ROWS: Final = "project JSONL or sd-nlp rows"
 
 

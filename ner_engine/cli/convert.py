@@ -19,11 +19,12 @@ from ner_engine.formats.sd_nlp import DEFAULT, PUBLIC, Flavour
 from ner_engine.schema import PUBLIC_ENTITY_LABELS
 
 HELP: Final = "Convert figure legends from one format to another."
-EPILOG: Final = (
-    "exit codes: 0 all inputs were converted; 1 some inputs were refused (named on standard error"
-    " and in report.json), the others were converted;\n2 no input was usable, or the command is"
-    " wrong; nothing is written"
-)
+EPILOG: Final = """\
+exit codes:
+  0  all inputs were converted
+  1  some inputs were refused, the others were converted; standard error and report.json name
+     those that were refused
+  2  no input was usable, or the command is wrong; nothing is written"""
 _SECONDS_BETWEEN_REPORTS: Final = 0.5
 
 

@@ -20,12 +20,20 @@ def after_refusing(n_refused: int) -> ExitCode:
     return ExitCode.SUCCESS
 
 
-#: For the help of commands that read documents.
-OF_INPUTS: Final = (
-    "exit codes: 0 all inputs were processed; 1 some inputs or lines were refused, the others were"
-    " processed;\n2 the command failed"
-)
+#: For the help of commands that read many inputs.
+OF_INPUTS: Final = """\
+exit codes:
+  0  all inputs were processed
+  1  some inputs or lines were refused, the others were processed
+  2  the command failed"""
+#: For the help of commands that write one folder or file.
+OF_ONE_RESULT: Final = """\
+exit codes:
+  0  the result was written
+  2  the command failed"""
 #: For the help of commands that train.
-OF_TRAINING: Final = (
-    "exit codes: 0 finished; 2 failed, see the error event; 3 cancelled, continue with --resume"
-)
+OF_TRAINING: Final = """\
+exit codes:
+  0  finished
+  2  failed; the error event says why
+  3  cancelled; continue with --resume"""

@@ -9,6 +9,7 @@ import argparse
 import os
 import signal
 import sys
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
 from typing import Final
@@ -31,6 +32,8 @@ from ner_engine.cli import (
 from ner_engine.cli.exit_codes import ExitCode
 from ner_engine.errors import EngineError
 
+#: Columns of the descriptions, which argparse does not wrap, because epilogs are laid out by hand.
+_WIDTH: Final = 90
 #: Each module has ``HELP``, ``EPILOG``, ``add_arguments(parser)`` and ``run(args)``.
 COMMANDS: Final[Mapping[str, ModuleType]] = {
     "convert": convert,
@@ -82,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.add_parser(
             name,
             help=module.HELP,
-            description=module.HELP,
+            description=textwrap.fill(module.HELP, _WIDTH),
             epilog=module.EPILOG,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Final
 
 from ner_engine.cli.arguments import add_new_folder
-from ner_engine.cli.exit_codes import OF_INPUTS, ExitCode
+from ner_engine.cli.exit_codes import OF_ONE_RESULT, ExitCode
 from ner_engine.schema import texts_of
 
 HELP: Final = "Make a model small: int8 weights, and only the tokens that a training text uses."
-EPILOG: Final = OF_INPUTS
+EPILOG: Final = OF_ONE_RESULT
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

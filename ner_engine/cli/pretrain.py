@@ -32,7 +32,9 @@ Everything else is written to standard error.
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``pretrain``."""
     add_model_dir(parser)
-    parser.add_argument("--recipe", default="bio-lm", metavar="NAME", help="default: bio-lm")
+    parser.add_argument(
+        "--recipe", default="bio-lm", metavar="NAME", help="recipe (default: bio-lm)"
+    )
     parser.add_argument(
         "--texts",
         required=True,

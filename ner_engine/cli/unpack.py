@@ -6,10 +6,10 @@ import argparse
 from typing import Final
 
 from ner_engine.cli.arguments import add_new_folder
-from ner_engine.cli.exit_codes import OF_INPUTS, ExitCode
+from ner_engine.cli.exit_codes import OF_ONE_RESULT, ExitCode
 
 HELP: Final = "Write a packed model in the format that any Hugging Face program reads."
-EPILOG: Final = OF_INPUTS
+EPILOG: Final = OF_ONE_RESULT
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
