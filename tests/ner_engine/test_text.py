@@ -145,6 +145,14 @@ def test_an_abbreviation_does_not_end_a_sentence(text: str) -> None:
     assert sentences(text) == [text]
 
 
+def test_sentences_after_an_abbreviation_are_cut() -> None:
+    assert sentences("See Fig. 1 here. Mice ate. Rats too.") == [
+        "See Fig. 1 here.",
+        "Mice ate.",
+        "Rats too.",
+    ]
+
+
 def test_an_abbreviation_at_the_end_of_a_line_ends_a_sentence() -> None:
     assert sentences("Smith et al.\nCells.") == ["Smith et al.", "Cells."]
 
