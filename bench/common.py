@@ -79,7 +79,7 @@ def run_in_new_site(module: str, *arguments: str, **variables: str) -> int:
     The site is removed at the end.
     """
     with tempfile.TemporaryDirectory() as var:
-        environment = site_environment(var, SD_ALLOWED_HOSTS="testserver", **variables)
+        environment = site_environment(var, SD_ALLOWED_HOSTS="testserver,127.0.0.1", **variables)
         command = [sys.executable, "-W", "ignore:No directory at", "-m", module]
         return subprocess.run(
             [*command, *arguments, "--child"], env=environment, cwd=ROOT, check=False
