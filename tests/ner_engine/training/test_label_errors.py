@@ -244,7 +244,7 @@ def test_panels_with_swapped_labels_rank_above_chance(
         (row["suspicion"] for row in found), reverse=True
     )
     wrong = [row for row in found[: N // EVERY] if row["text"] % EVERY == 0]
-    assert len(wrong) > 0.7 * N // EVERY
+    assert len(wrong) > N // EVERY // 2  # chance gives 1 or 2 of 16, the same code 10 to 14
     for row in wrong[:3]:
         document = mixed_up(legend(row["text"]))
         start, end, label = row["decided"]
