@@ -22,7 +22,14 @@ from annotator.jobs.errors import (
 from annotator.jobs.models import Job, JobState, Worker
 from annotator.jobs.registry import handles
 from annotator.jobs.runs import JobRun
-from annotator.jobs.services import enqueue, hand_out_again, request_cancel, run_inline, run_job
+from annotator.jobs.services import (
+    end_dead_commands,
+    enqueue,
+    hand_out_again,
+    request_cancel,
+    run_inline,
+    run_job,
+)
 from tests.annotator.jobs.handlers import Nothing, Numbers, Sentence
 
 pytestmark = pytest.mark.django_db
@@ -136,6 +143,24 @@ def test_a_dead_command_makes_way_for_its_kind(sent: list[int]) -> None:
     dead.refresh_from_db()
     assert dead.state == JobState.FAILED
     assert job.state == JobState.PENDING
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"is_inline": False},
+        {"is_inline": True, "kind": "test_sum"},
+        {"is_inline": True, "scope": "project:8"},
+    ],
+    ids=repr,
+)
+def test_only_dead_commands_of_the_kind_and_scope_are_ended(
+    facts: dict[str, Any], sent: list[int]
+) -> None:
+    other = silent(**{"kind": "test_tag", "scope": "project:7", **facts})
+    assert end_dead_commands(kind="test_tag", scope="project:7") == 0
+    other.refresh_from_db()
+    assert other.state == JobState.RUNNING
 
 
 # Lost messages
