@@ -7,6 +7,7 @@
  */
 
 const CLOSED = "This legend cannot be edited now.";
+const SELECTED = "Words are selected. Give them a label, or press Escape first.";
 const NOTHING_LEFT = "Nothing is left to decide.";
 
 export class Actions {
@@ -18,9 +19,9 @@ export class Actions {
 
   /** Decide on the entity, then focus the next one that needs a decision. */
   decide(kind) {
-    const { mayEdit, legend, entities, edits, status } = this.screen;
+    const { mayEdit, entities, edits, status } = this.screen;
     if (!mayEdit) return status.notify(CLOSED);
-    const key = legend.target();
+    const key = this.target();
     if (key === null) return undefined;
     if (kind !== "accept" || entities.isOpen(key)) edits.make(kind, key);
     return this.focusNextAfter(key);
@@ -31,10 +32,16 @@ export class Actions {
     return this.decide(entities.isOpen(legend.target()) ? "reject" : "remove");
   }
 
+  /** Return the entity that is meant; null, and say why, while words are selected. */
+  target() {
+    const { legend, status } = this.screen;
+    if (legend.selector.selection) status.notify(SELECTED);
+    return legend.target();
+  }
+
   focusNextAfter(key) {
     const { legend, entities } = this.screen;
-    legend.focused = key;
-    legend.pointer.movedLast = false; // the focus moves now, later than the pointer did
+    legend.pointed.choose(key);
     const needsDecision = entities.needsDecision(legend.keys);
     const next = legend.neighbour(1, (each) => each !== key && needsDecision(each));
     legend.focus(next ?? key, { scrolls: Boolean(next) });
@@ -43,9 +50,9 @@ export class Actions {
   /** Edit the entity that is meant, and give it the focus. */
   editTarget(kind, args = {}) {
     const { legend, edits } = this.screen;
-    const key = legend.target();
+    const key = this.target();
     if (key === null) return;
-    if (key !== legend.focused) legend.focus(key, { scrolls: false });
+    legend.focus(key, { scrolls: false });
     edits.make(kind, key, args);
   }
 
@@ -70,7 +77,7 @@ export class Actions {
 
   /** Set the role, or take it away if the entity has it. */
   setRole(role) {
-    const entity = this.screen.entities.get(this.screen.legend.target());
+    const entity = this.screen.entities.get(this.target());
     if (entity) this.editTarget("set_role", { role: entity.role === role ? "" : role });
   }
 
@@ -95,7 +102,7 @@ export class Actions {
 
   walk(by, fits) {
     const { legend, status } = this.screen;
-    legend.pointer.movedLast = false;
+    if (legend.selector.selection) legend.selector.drop();
     const key = legend.neighbour(by, fits);
     if (key) legend.focus(key);
     else status.notify(NOTHING_LEFT);
@@ -116,7 +123,7 @@ export class Actions {
   stepPanel(by, { shiftKey }) {
     const { legend } = this.screen;
     if (legend.selector.cursor) return legend.selector.lineCursor(by, shiftKey);
-    legend.pointer.movedLast = false;
+    if (legend.selector.selection) legend.selector.drop();
     return legend.focus(legend.panelNeighbour(by) ?? legend.focused);
   }
 

@@ -44,7 +44,8 @@ export class Card {
     byId("entity-labels").replaceChildren(...buttons);
   }
 
-  show(key) {
+  /** `isHover`: the pointer only passes by, of which neither figure nor screen reader hears. */
+  show(key, { isHover = false } = {}) {
     const { entities, legend, labels, mayEdit } = this.screen;
     if (legend.selector.selection || legend.selector.typed !== null) return; // the card shows those
     const entity = entities.get(key);
@@ -59,6 +60,7 @@ export class Card {
     this.showActions(key, entity);
     this.showIdentifiers(key, entity);
     setItems("entity-uncertain", entities.isOpen(key) ? (entities.reasons[key] ?? []) : []);
+    if (isHover) return;
     this.showPanel(key);
     const role = this.roleName(entity.role);
     const label = labels.get(entity.label)?.name ?? "no label";

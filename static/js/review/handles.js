@@ -1,5 +1,5 @@
 /*
- * The two handles below the ends of the entity in focus, by which its boundaries are dragged.
+ * The two handles below the ends of the chosen entity, by which its boundaries are dragged.
  *
  *   legend.pointer.handles.place(); // after the focus or the layout changed
  */
@@ -10,8 +10,8 @@ export class Handles {
   }
 
   place() {
-    const { root, focused, on } = this.legend;
-    const boxes = this.legend.marks(focused).flatMap((mark) => [...mark.getClientRects()]);
+    const { root, pointed, on } = this.legend;
+    const boxes = this.legend.marks(pointed.chosen).flatMap((mark) => [...mark.getClientRects()]);
     const frame = root.getBoundingClientRect();
     for (const handle of this.handles) {
       const isStart = handle.dataset.edge === "start";

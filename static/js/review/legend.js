@@ -3,7 +3,8 @@
  *
  *   const legend = new Legend(root, { signal, mayEdit, onFocus, onSelect, onResize });
  *   legend.focus("e1");
- *   legend.target(); // the entity that the next key means
+ *   legend.focused; // the entity that the frame shows: the next key means it
+ *   legend.target(); // the same, or null while words are selected
  *   legend.replace(blocks); // the server's own drawing of some panels
  *
  * It knows words by the index that the server gave them (data-w), and pieces of words by their
@@ -14,11 +15,12 @@
 import { indexOf, stepOf, textOf } from "./pieces.js";
 import { Pointer } from "./pointer.js";
 import { Selector } from "./selector.js";
+import { Target } from "./target.js";
 import { countCharacters, isWithin, neighbourOf, sameRuns } from "./words.js";
 
 export class Legend {
   constructor(root, on) {
-    Object.assign(this, { root, on, focused: null, previewed: [], guesses: [] });
+    Object.assign(this, { root, on, pointed: new Target(), previewed: [], guesses: [] });
     this.read();
     this.selector = new Selector(this);
     this.pointer = new Pointer(this);
@@ -85,15 +87,27 @@ export class Legend {
     return [Math.min(...words), Math.max(...words)];
   }
 
-  /** Return the entity under the pointer if the pointer moved last, else the one in focus. */
+  /** The entity that the frame and the card show. */
+  get focused() {
+    return this.pointed.key;
+  }
+
+  /** Return the entity that a command acts on; null while the card shows words instead of one. */
   target() {
-    const under = this.pointer.movedLast ? this.pointer.elementUnder() : null;
-    if (under?.closest(".hover-bar")) return this.pointer.hoverBar.key;
-    return under?.closest("[data-e]")?.dataset.e ?? this.focused;
+    const { selection, typed } = this.selector;
+    return selection || typed !== null ? null : this.focused;
+  }
+
+  /** Take the entity under the pointer as the target, until a key or a click chooses another. */
+  hover(key) {
+    if (!this.pointed.hover(this.keys.includes(key) ? key : null)) return;
+    this.paintFocus();
+    this.on.onFocus(this.focused, { isHover: true });
   }
 
   focus(key, { scrolls = true } = {}) {
-    this.focused = this.keys.includes(key) ? key : null;
+    this.pointed.choose(this.keys.includes(key) ? key : null);
+    this.pointer.movedLast = false; // the focus moves now, later than the pointer did
     this.paint();
     if (scrolls) this.marks(this.focused)[0]?.scrollIntoView({ block: "nearest" });
     this.on.onFocus(this.focused);
@@ -172,10 +186,14 @@ export class Legend {
     return piece ? indexOf(piece) : null;
   }
 
-  paint() {
-    const { selection, cursor } = this.selector;
+  paintFocus() {
     for (const mark of this.all("mark.focus")) mark.classList.remove("focus");
     for (const mark of this.marks(this.focused)) mark.classList.add("focus");
+  }
+
+  paint() {
+    const { selection, cursor } = this.selector;
+    this.paintFocus();
     const lit = new Set(this.selector.matches());
     for (const [first, last] of this.previewed) {
       for (let word = first; word <= last; word += 1) lit.add(word);

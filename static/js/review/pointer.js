@@ -39,6 +39,13 @@ export class Pointer {
     });
   }
 
+  /** Return the entity that an element belongs to, or whose buttons it is part of; or null. */
+  keyAt(element) {
+    if (element.closest?.(".hover-bar")) return this.hoverBar.key;
+    const isInLegend = element !== document && this.legend.root.contains(element);
+    return isInLegend ? (element.closest("[data-e]")?.dataset.e ?? null) : null;
+  }
+
   elementUnder() {
     const element = this.point && document.elementFromPoint(this.point.x, this.point.y);
     return element && this.legend.root.contains(element) ? element : null;
@@ -55,6 +62,7 @@ export class Pointer {
       this.movedLast = true;
       const isIdle = !this.press && !this.resize && !this.legend.selector.selection;
       this.hoverBar.watch(target, isIdle && pointerType === "mouse");
+      this.legend.hover(isIdle && pointerType !== "touch" ? this.keyAt(target) : null);
     }
     if (this.resize) this.resizeTo(x, y);
     else if (this.press && !this.isTouch) this.selectTo(x, y, altKey);
@@ -69,7 +77,9 @@ export class Pointer {
     this.press = isOnText ? { x: event.clientX, y: event.clientY, isDrag: false } : null;
     if (!handle) return;
     event.preventDefault();
-    const words = this.legend.wordsOf(this.legend.focused);
+    const { chosen } = this.legend.pointed;
+    this.legend.focus(chosen, { scrolls: false });
+    const words = this.legend.wordsOf(chosen);
     this.resize = { boundary: handle.dataset.edge, words, hasMoved: false };
   }
 

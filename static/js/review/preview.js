@@ -33,7 +33,7 @@ export class Preview {
     if (key === null) return undefined;
     if (this.current?.key === key && this.current.scope === scope) return this.apply();
     this.end();
-    if (key !== legend.focused) legend.focus(key, { scrolls: false });
+    legend.focus(key, { scrolls: false });
     const there = scope === "paper" ? await this.fetchOccurrences(key) : [];
     if (this.screen.life.signal.aborted) return undefined; // another legend is on the page by now
     if (!there) return status.notify(AWAY);

@@ -39,7 +39,7 @@ export class Screen {
     this.legend = new Legend(byId("legend"), {
       signal: this.life.signal,
       mayEdit: () => this.mayEdit,
-      onFocus: (key) => this.card.show(key),
+      onFocus: (key, how) => this.card.show(key, how),
       onSelect: (selection, point) => this.showSelected(selection, point),
       onResize: (key, selection) => this.edits.make("move_edges", key, selection),
     });
@@ -118,20 +118,19 @@ export class Screen {
 
   /**
    * Put the server's state in place of what is shown, and return the first entity that is new.
-   * Where the entity in focus is gone, its neighbour gets the focus.
+   * Where the chosen entity is gone, its neighbour is chosen.
    */
   take(body) {
-    const { focused, keys } = this.legend;
-    const at = keys.indexOf(focused);
+    const { keys: before } = this.legend;
     const added = this.entities.update(body);
     const { revision, suggestions, accepted } = body;
     const { history = this.facts.history, rejected = this.facts.rejected } = body;
     Object.assign(this.facts, { revision, suggestions, accepted, history, rejected });
     this.legend.replace(body.blocks, body.all);
     this.showState();
-    const left = this.legend.keys;
-    const neighbour = left[Math.min(Math.max(at, 0), left.length - 1)];
-    this.legend.focus(left.includes(focused) ? focused : neighbour, { scrolls: false });
+    this.legend.pointed.keep(this.legend.keys, before);
+    this.legend.paint();
+    this.card.show(this.legend.focused);
     return added;
   }
 

@@ -21,6 +21,7 @@ export class Selector {
 
   select(selection, point = null) {
     this.selection = selection;
+    this.legend.pointed.hover(null); // the card shows the words from here on
     this.legend.paint();
     this.legend.on.onSelect(selection, point);
   }
