@@ -163,9 +163,9 @@ BOUNDARIES = (
     ("Shift+F", "inhibitor"),
 )
 DIALOGS = {"O": "#sheet", "V": "#sheet", "Q": "#sheet", "G": "#guideline", "?": "#help"}
-#: Pressed by name, here, in test_identifiers.py (T) or in test_review_acceptance.py (the last
-#: three).
-SINGLE_KEYS = {"Space", "X", "Delete", "R", "Shift+R", "E", "I", "P", "U", "T", "Escape"}
+#: Pressed by name, here, in test_identifiers.py (T), in test_review_propagation.py (W) or in
+#: test_review_acceptance.py (the last three).
+SINGLE_KEYS = {"Space", "X", "Delete", "R", "Shift+R", "W", "E", "I", "P", "U", "T", "Escape"}
 SINGLE_KEYS |= {"Enter", "Shift+Enter", "Backspace"}
 
 

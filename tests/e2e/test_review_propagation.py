@@ -147,3 +147,23 @@ def test_after_a_new_label_enter_still_accepts_the_legend(
     page.keyboard.press("Enter")
     page.wait_for_url("**/queue/")
     assert [row for row in decided(document) if row[0] == "Bax"] == [("Bax", "SUBCELLULAR", "")]
+
+
+def test_w_copies_the_role_within_the_panel_after_a_preview(
+    make_legend: MakeLegend, open_as: OpenAs, curator: User
+) -> None:
+    text = "(A) Bax and Bax. (B) Bax."
+    rows = [("Bax", "GENEPROD", 0.9, at) for at in (4, 12, 21)]
+    document = make_legend(text=text, suggested=rows)
+    spans = Span.objects.filter(layer__document=document)
+    spans.filter(key="s0").update(role="CONTROLLED_VAR")
+    spans.filter(key="s1").update(role="MEASURED_VAR")
+    page = ready(open_as(curator, address(document)))
+    page.keyboard.press("w")
+    line = "label kept (gene product), role measured variable → controlled variable"
+    expect(page.locator("#change-list li")).to_have_text([f"Panel A: {line}"])
+    assert decided(document) == []
+    page.keyboard.press("w")
+    expect(page.locator("mark.decided")).to_have_count(2)
+    saved(page)
+    assert decided(document) == [("Bax", "GENEPROD", "CONTROLLED_VAR")] * 2

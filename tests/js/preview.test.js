@@ -54,6 +54,11 @@ describe("describeChange", () => {
     const change = "label none → gene product, role none → measured variable, identifiers added";
     assert.equal(line, `Panel A: ${change}`);
   });
+  it("names the role that is replaced where roles are copied", () => {
+    const labelled = occurrence({ label: "GENEPROD", role: "MEASURED_VAR", hasIdentifiers: true });
+    const line = describeChange(labelled, { label: "GENEPROD", role: "" }, NAMES, true, true);
+    assert.equal(line, "Panel A: label kept (gene product), role measured variable → none");
+  });
   it("keeps label, role and identifiers that are there", () => {
     const labelled = occurrence({ label: "GENEPROD", role: "MEASURED_VAR", hasIdentifiers: true });
     const line = describeChange(labelled, source, NAMES, true);

@@ -12,6 +12,8 @@ from annotator.review.kinds import OperationKind
 
 #: The ``scope`` of a propagation into every legend of the paper.
 PAPER: Final = "paper"
+#: The ``scope`` of a propagation within the panel, which carries the role too.
+PANEL: Final = "panel"
 
 _RANGE: Final = ("words", "steps", "start", "end")
 #: The arguments of each kind of edit: one row a kind. All others are dropped and never stored.

@@ -8,7 +8,7 @@ from typing import Any
 
 from annotator.corpus.decisions import DecisionKind
 from annotator.lookup.identifiers import Identifier, identifiers_of
-from annotator.review.editing.edit import Edit
+from annotator.review.editing.edit import PANEL, Edit
 from annotator.review.editing.effects import Effect, effect_of
 from annotator.review.editing.errors import OperationError
 from annotator.review.editing.legend import ADDED_PREFIX, Entity, LegendState
@@ -29,8 +29,16 @@ def propagation(state: LegendState, edit: Edit) -> list[Entity]:
     has none. It gets the role only if it has none: a role that a model suggested counts as a role,
     "context" too. So no role is ever overwritten. An occurrence whose role the label cannot have is
     left as it is, and so is every decided one, with or without a role.
+
+    Within the panel (``scope``) every open occurrence gets the role of the entity, whatever it has:
+    in one panel a string has one role.
     """
     _, source = _source(state, edit)
+    if edit.arguments.get("scope") == PANEL:
+        return [
+            replace(_with_label_of(source, entity), role=source.role)
+            for entity in open_occurrences(state, edit)
+        ]
     fitting = []
     for entity in open_occurrences(state, edit):
         if entity.label == source.label or keeps_role(state, entity, source.label):
@@ -51,13 +59,26 @@ def open_occurrences(state: LegendState, edit: Edit) -> list[Entity]:
     rejected = {(entity.start, entity.end) for entity in state.rejected}
     by_role = sorted(state.undecided.values(), key=lambda entity: bool(entity.role))
     suggested = {(entity.start, entity.end): entity for entity in by_role}
+    within = _scope(state, source, edit)
     occurrences = []
     for number, (start, end) in enumerate(state.occurrences(surface)):
+        if start not in within:
+            continue
         if (start, end) in rejected or any(entity.overlaps(start, end) for entity in decided):
             continue
         unmarked = Entity(f"{ADDED_PREFIX}{edit.id}-{number}", start, end, label="")
         occurrences.append(suggested.get((start, end), unmarked))
     return occurrences
+
+
+def _scope(state: LegendState, source: Entity, edit: Edit) -> range:
+    """Return where an occurrence may begin: in the panel of the entity, or in the whole legend."""
+    if edit.arguments.get("scope") == PANEL:
+        for panel in state.panels:
+            if panel.start <= source.start < panel.end:
+                return range(panel.start, panel.end)
+        return range(source.start, source.start)
+    return range(len(state.text))
 
 
 def propagate(state: LegendState, edit: Edit) -> Effect:

@@ -91,6 +91,12 @@ COMMANDS: Final = (
         "copy the label in every legend of this paper: preview; again: apply",
         "Decide",
     ),
+    Command(
+        "sameInPanel",
+        ("W",),
+        "copy label and role to the same string in this panel: preview; again: apply",
+        "Decide",
+    ),
     Command("controlled", ("C",), "controlled variable, or no longer", "Roles"),
     Command("measured", ("M",), "measured variable, or no longer", "Roles"),
     Command("context", ("B",), "context (boring), or no longer", "Roles"),

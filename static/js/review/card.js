@@ -16,7 +16,8 @@ const DECIDED = {
   propagated: "by propagation",
 };
 const ACTIONS =
-  "[data-command=accept], [data-command=reject], [data-role], .edge-row button, #same-everywhere";
+  "[data-command=accept], [data-command=reject], [data-role], .edge-row button, #same-everywhere," +
+  " #same-in-panel";
 
 /** Return which suggestion this is, or how the entity was decided, in words. */
 export function placeOf(key, entity, openKeys) {
@@ -120,6 +121,7 @@ export class Card {
     byId("entity-reject").textContent = isOpen ? "Reject" : "Remove";
     byId("entity-same").textContent = countSame(others, entities.inQueue[entity.surface] ?? 0);
     byId("same-everywhere").disabled ||= others < 1;
+    byId("same-in-panel").disabled ||= others < 1;
   }
 
   showIdentifiers(key, { surface, identifiers = [] }) {

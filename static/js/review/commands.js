@@ -9,7 +9,7 @@ import { byId } from "../dom.js";
 import { refusalOf } from "./guards.js";
 
 /** Commands after which a preview of "same everywhere" stays, or is applied. */
-const KEEPS_PREVIEW = new Set(["sameEverywhere", "sameInPaper", "acceptLegend"]);
+const KEEPS_PREVIEW = new Set(["sameEverywhere", "sameInPaper", "sameInPanel", "acceptLegend"]);
 
 /** By name: a function of the screen, the event, and which of the command's keys was pressed. */
 const COMMANDS = {
@@ -33,6 +33,7 @@ const COMMANDS = {
   nextPanel: ({ actions }, event) => actions.stepPanel(1, event),
   previousPanel: ({ actions }, event) => actions.stepPanel(-1, event),
   sameEverywhere: ({ preview }) => preview.start("legend"),
+  sameInPanel: ({ preview }) => preview.start("panel"),
   sameInPaper: ({ preview }) => preview.start("paper"),
   undo: ({ edits }) => edits.undo(),
   undoAcceptance: ({ lastAccepted }) => lastAccepted.undo(),

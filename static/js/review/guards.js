@@ -15,7 +15,10 @@ const MAY_REPEAT = new Set([
   ...["startLeft", "startRight", "endLeft", "endRight", "escape"],
 ]);
 /** Commands that the second click of a double click must not run: its target was not looked at. */
-const NO_DOUBLE_CLICK = new Set(["accept", "reject", "sameEverywhere", "sameInPaper", "back"]);
+const NO_DOUBLE_CLICK = new Set([
+  ...["accept", "reject", "back"],
+  ...["sameEverywhere", "sameInPaper", "sameInPanel"],
+]);
 /** Commands that need a legend that was seen: they accept or leave it, or settle a conflict. */
 const NEEDS_LOOK = new Set([
   ...["acceptLegend", "acceptAndStay", "goNext"],

@@ -144,6 +144,13 @@ export class Legend {
     return sameRuns(texts, own, new Set(decided));
   }
 
+  /** Return those runs that lie in the entity's panel. */
+  sameInPanel(key) {
+    const blockOf = (word) => this.firstPiece(word).closest(".block");
+    const own = blockOf(this.wordsOf(key)[0]);
+    return this.same(key).filter(([first]) => blockOf(first) === own);
+  }
+
   /** Show what an edit will do, before the server has answered; `look` is {hue, tag}. */
   guess(kind, key, words, look) {
     const isGone = kind === "reject" || kind === "remove";

@@ -2,7 +2,7 @@
  * "Same everywhere": the label of one entity for every open occurrence of its string. It is
  * previewed first; the same key or Enter applies it.
  *
- *   await screen.preview.start("legend"); // "paper": in the paper's other legends too
+ *   await screen.preview.start("legend"); // "panel": roles too; "paper": in all its legends
  *   screen.preview.apply();
  *   screen.preview.end();
  *
@@ -56,14 +56,16 @@ export class Preview {
   previewFor(key, scope, there = []) {
     const { entities, facts, labels, legend } = this.screen;
     const source = entities.get(key);
-    const here = legend.same(key).map((words) => this.occurrence(words, source.surface));
+    const setsRole = scope === "panel";
+    const found = setsRole ? legend.sameInPanel(key) : legend.same(key);
+    const here = found.map((words) => this.occurrence(words, source.surface));
     const names = {
       label: (code) => labels.get(code)?.name.toLowerCase(),
       role: (code) => facts.roles.find((role) => role.code === code)?.name,
     };
     const open = withoutRejected(here, facts.rejected);
     const { roleLabels } = facts;
-    return { key, scope, ...previewOf({ source, here: open, there, names, roleLabels }) };
+    return { key, scope, ...previewOf({ source, here: open, there, names, roleLabels, setsRole }) };
   }
 
   occurrence(words, surface) {
@@ -90,7 +92,7 @@ export class Preview {
   apply() {
     const { key, scope } = this.current;
     this.end();
-    return this.screen.edits.make("propagate", key, scope === "paper" ? { scope } : {});
+    return this.screen.edits.make("propagate", key, scope === "legend" ? {} : { scope });
   }
 
   end() {

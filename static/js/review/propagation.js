@@ -14,8 +14,11 @@ export function canTake({ label: current, role }, label, roleLabels) {
   return current === label || ["", "BORING"].includes(role) || roleLabels.includes(label);
 }
 
-/** Return a line of the preview; `names` turns the codes of labels and roles into words. */
-export function describeChange(occurrence, source, names, fits) {
+/**
+ * Return a line of the preview; `names` turns the codes of labels and roles into words. `setsRole`:
+ * the role is copied whatever role stands there.
+ */
+export function describeChange(occurrence, source, names, fits, setsRole = false) {
   const { place, label, role, hasIdentifiers } = occurrence;
   const newLabel = names.label(source.label);
   if (!fits) {
@@ -24,7 +27,10 @@ export function describeChange(occurrence, source, names, fits) {
   const parts = [];
   if (label === source.label) parts.push(`label kept (${newLabel})`);
   else parts.push(`label ${names.label(label) ?? "none"} → ${newLabel}`);
-  if (role) parts.push(`role kept (${names.role(role)})`);
+  if (setsRole && role !== source.role) {
+    const roles = [role, source.role].map((code) => names.role(code) ?? "none");
+    parts.push(`role ${roles.join(" → ")}`);
+  } else if (role) parts.push(`role kept (${names.role(role)})`);
   else if (source.role) parts.push(`role none → ${names.role(source.role)}`);
   if (source.identifiers?.length && !hasIdentifiers) parts.push("identifiers added");
   return `${place}: ${parts.join(", ")}`;
@@ -65,12 +71,14 @@ export function withoutRejected(occurrences, rejected) {
 }
 
 /** Return what changes: words to light up, the count in words, and a line for each occurrence. */
-export function previewOf({ source, here, there, names, roleLabels }) {
-  const fits = (each) => canTake(each, source.label, roleLabels);
+export function previewOf({ source, here, there, names, roleLabels, setsRole = false }) {
+  const fits = (each) => setsRole || canTake(each, source.label, roleLabels);
   const changed = here.filter(fits);
   return {
     words: changed.map((each) => each.words),
     count: countOf(changed, there.filter(fits)),
-    lines: [...here, ...there].map((each) => describeChange(each, source, names, fits(each))),
+    lines: [...here, ...there].map((each) =>
+      describeChange(each, source, names, fits(each), setsRole),
+    ),
   };
 }

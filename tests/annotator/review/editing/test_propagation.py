@@ -8,7 +8,8 @@ import pytest
 
 from annotator.review.editing.edits import edit_legend
 from annotator.review.editing.effects import Effect, advance, inverse, replay
-from annotator.review.editing.legend import Entity
+from annotator.review.editing.legend import Entity, LegendState
+from annotator.review.editing.panels import Panel
 from tests.annotator.review.editing.legends import (
     edit,
     found,
@@ -85,3 +86,40 @@ def test_propagation_skips_rejected_strings_and_cuts_no_word() -> None:
     rejected, _ = edit_legend(state, edit("reject", entity="s2"))
     after, _ = edit_legend(rejected, edit("propagate", number=2, entity="s1"))
     assert [(entity.start, entity.end) for entity in after.entities] == [(0, 3)]
+
+
+def in_this_panel(state: LegendState, key: str) -> dict[str, tuple[str, str]]:
+    """The label and role that each decided entity has after a propagation within the panel."""
+    after, _ = edit_legend(state, edit("propagate", entity=key, scope="panel"))
+    return {key: (entity.label, entity.role) for key, entity in after.decided.items()}
+
+
+def two_in_one_panel(role: str) -> LegendState:
+    """Bax twice in one panel with another role each, and once in the next panel."""
+    text = "(A) Bax and Bax. (B) Bax."
+    at = [4, 12, 21]
+    roles = [role, "MEASURED_VAR", "MEASURED_VAR"]
+    suggested = {
+        f"s{n}": Entity(f"s{n}", start, start + 3, "GENEPROD", each)
+        for n, (start, each) in enumerate(zip(at, roles, strict=True), start=1)
+    }
+    return replace(
+        legend(),
+        text=text,
+        decided={},
+        suggested=suggested,
+        imported_panels=(Panel(0, 0, 17, "A"), Panel(1, 17, len(text), "B")),
+    )
+
+
+def test_within_the_panel_the_role_goes_with_the_label() -> None:
+    after = in_this_panel(two_in_one_panel("CONTROLLED_VAR"), "s1")
+    assert after == {
+        "s1": ("GENEPROD", "CONTROLLED_VAR"),
+        "s2": ("GENEPROD", "CONTROLLED_VAR"),
+    }
+
+
+def test_within_the_panel_no_role_is_a_role_too() -> None:
+    after = in_this_panel(two_in_one_panel(""), "s1")
+    assert after == {"s1": ("GENEPROD", ""), "s2": ("GENEPROD", "")}
