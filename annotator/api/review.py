@@ -80,6 +80,7 @@ class OperationsView(OneLegendView):
         answer = {
             "revision": outcome.revision,
             "repeated": outcome.repeated,
+            "replaced": outcome.replaced.key if outcome.replaced else None,
             "legend": legend_json(outcome.document, outcome.state),
         }
         return Response(

@@ -74,6 +74,10 @@ class OutcomeSerializer(serializers.Serializer[Any]):
     repeated = serializers.BooleanField(
         help_text="The operation had been applied before; nothing changed."
     )
+    replaced = serializers.CharField(
+        allow_null=True,
+        help_text="Key of the entity on the same words whose label an added label replaced.",
+    )
     legend = LegendSerializer()
 
 

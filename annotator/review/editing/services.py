@@ -21,7 +21,7 @@ from annotator.review.editing import operations
 from annotator.review.editing.edit import Edit, read_edit
 from annotator.review.editing.effects import Effect
 from annotator.review.editing.history import Logged, can_reverse
-from annotator.review.editing.legend import LegendState
+from annotator.review.editing.legend import Entity, LegendState
 from annotator.review.editing.loading import LoadedContext, load
 from annotator.review.editing.storing import store
 from annotator.review.kinds import OperationKind
@@ -50,6 +50,17 @@ class Outcome:
     n_left: int = 0
     labels: Sequence[Label] = ()
     history: Mapping[str, bool] = field(default_factory=dict)
+
+    @property
+    def replaced(self) -> Entity | None:
+        """Return the entity, as it was, whose label a label on the same words replaced."""
+        if self.operation.kind != OperationKind.ADD or self.repeated:
+            return None
+        now = {entity.key: entity.label for entity in self.state.entities}
+        for entity in self.before.entities:
+            if entity.key in self.effect.entities and now.get(entity.key) != entity.label:
+                return entity
+        return None
 
 
 def apply_operation(

@@ -14,7 +14,7 @@ from annotator.review.screen.facts import (
     rejected_words,
     whole_answer,
 )
-from annotator.review.screen.sentences import changes_since, reach, sentence
+from annotator.review.screen.sentences import changes_since, reach, sentence, sentence_of_replaced
 
 
 def show(outcome: Outcome) -> dict[str, Any]:
@@ -31,6 +31,9 @@ def show(outcome: Outcome) -> dict[str, Any]:
     answer["operationRevision"] = outcome.revision
     answer["said"] = sentence(outcome.operation, outcome.state, labels, effect=outcome.effect)
     answer["history"] = outcome.history
+    if outcome.replaced:
+        answer["replaced"] = outcome.replaced.key
+        answer["said"] = sentence_of_replaced(outcome.replaced, outcome.state, labels)
     if outcome.n_others or outcome.n_left:
         answer["others"] = outcome.n_others
         answer["said"] += reach(outcome.n_others, outcome.n_left)

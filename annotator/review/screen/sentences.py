@@ -66,6 +66,15 @@ def _object(effect: Effect, state: LegendState) -> str:
     return ""
 
 
+def sentence_of_replaced(before: Entity, state: LegendState, labels: Labels) -> str:
+    """Return which label a label on the same words replaced."""
+    names = []
+    for code in (before.label, state.entity(before.key).label):
+        label = labels.get(code)
+        names.append(label.name.lower() if label else "no label")
+    return f"replaced the label of “{state.surface(before)}”: {names[1]} instead of {names[0]}"
+
+
 def reach(n_others: int, n_left: int) -> str:
     """Return how far an operation reached beyond its legend, to follow its sentence."""
     words = ""

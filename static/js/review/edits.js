@@ -86,7 +86,7 @@ export class Edits {
     const added = kind === "add" ? firstNew : undefined;
     if (added) legend.focus(added, { scrolls: false });
     if (body.panelProblems) setLine("panel-problems", body.panelProblems.join(" "));
-    if (body.others) status.notify(body.said);
+    if (body.others || body.replaced) status.notify(body.said);
     else status.announce(body.said);
     const isRelabelled = kind === "relabel" && entity === legend.focused;
     if (added || isRelabelled) preview.offer(added || entity, body.said);

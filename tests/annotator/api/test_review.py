@@ -71,6 +71,23 @@ def test_the_same_operation_sent_twice_is_done_once(
     assert Operation.objects.count() == 1
 
 
+def test_a_second_label_on_the_same_words_says_what_it_replaced(
+    legend_path: str, program_of: ProgramOf, curator: User
+) -> None:
+    program = program_of(curator)
+    lc3 = entity_of(program.get(legend_path).json(), "LC3")
+    where = {"start": lc3["start"], "end": lc3["end"]}
+    path = f"{legend_path}operations/"
+    same = program.post(path, operation("add", 0, arguments={**where, "label": lc3["label"]}))
+    assert same.json()["replaced"] is None
+    other = program.post(path, operation("add", 1, arguments={**where, "label": "CELL"}))
+    assert other.json()["replaced"] == lc3["key"]
+    fresh = program.post(
+        path, operation("add", 2, arguments={"start": 0, "end": 3, "label": "CELL"})
+    )
+    assert fresh.json()["replaced"] is None
+
+
 def test_an_old_revision_answers_409_with_what_came_between(
     legend_path: str, program_of: ProgramOf, curator: User
 ) -> None:
