@@ -166,7 +166,8 @@ def _render(
     }
     if not wants_part(request):
         return render(request, "corpus/figure.html", context, status=status)
-    is_empty = not (context["figure_is_shown"] or context["may_add_figure"] or more)
+    is_for_reader = not (context["may_add_figure"] or context["may_draw_boxes"])
+    is_empty = is_for_reader and not context["figure_is_shown"] and not more
     if is_empty:  # an empty answer, so that the place of the figure takes no space on the page
         return HttpResponse(status=status)
     return render(request, "corpus/_figure.html", context, status=status)

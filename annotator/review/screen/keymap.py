@@ -181,7 +181,7 @@ _WHILE: Final[Mapping[str, Sequence[tuple[tuple[str, ...], str]]]] = {
     ),
     "typing": (
         (("Tab",), "next match"),
-        (("1 – 8",), "add"),
+        (("label",), "add"),
         (("Enter",), "take it as word cursor"),
         (("Escape",), "leave"),
     ),
@@ -217,6 +217,12 @@ _KEY: Final = re.compile(rf"(Ctrl\+)?(Shift\+)?({'|'.join(_NAMED)}|F[1-9][0-2]?|
 MAX_KEYS: Final = 9
 
 
+def _with_keys_of(command: Command, n_labels: int) -> Command:
+    if command.name == "label":
+        return replace(command, keys=command.keys[:n_labels])
+    return command
+
+
 def written(key: str) -> str:
     """A key as it is printed: "Shift+→"."""
     head, plus, last = key.rpartition("+") if len(key) > 1 else ("", "", key)
@@ -224,9 +230,14 @@ def written(key: str) -> str:
 
 
 class KeyMap:
-    """The key bindings with a user's own keys, ``{command: [keys]}``. Others are ignored."""
+    """The key bindings with a user's own keys, ``{command: [keys]}``. Others are ignored.
 
-    def __init__(self, own: Mapping[str, Any] | None = None) -> None:
+    With ``n_labels`` there are no keys for labels beyond those.
+    """
+
+    def __init__(
+        self, own: Mapping[str, Any] | None = None, *, n_labels: int | None = None
+    ) -> None:
         known = {}
         for name, keys in (own or {}).items():
             if isinstance(keys, list) and all(isinstance(key, str) for key in keys):
@@ -235,6 +246,8 @@ class KeyMap:
             replace(command, keys=tuple(known.get(command.name, command.keys)))
             for command in COMMANDS
         ]
+        if n_labels is not None:
+            self.commands = [_with_keys_of(command, n_labels) for command in self.commands]
         self._by_name = {command.name: command for command in self.commands}
 
     def as_json(self) -> list[dict[str, Any]]:

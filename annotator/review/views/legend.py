@@ -52,11 +52,13 @@ def legend_page(
     state = legend_state(document, labels=labels)
     by_code = {label.code: label for label in labels}
     order = order_of(request, project)
+    current = [label for label in labels if label.retired_at is None]
+    own_keys = signed_in(request).preferences.get("keys")
     context: dict[str, Any] = {
         "project": project,
         "document": document,
         "state": state,
-        "labels": [label for label in labels if label.retired_at is None],
+        "labels": current,
         "roles": [(code, ROLE_NAMES[code], sign) for code, sign in ROLE_SIGNS.items()],
         "progress": progress_of(project),
         "place": place_of(document, order),
@@ -64,7 +66,7 @@ def legend_page(
         "holder": _other_holder(document, request),
         "may_review": Action.REVIEW in project.allowed,
         "blocks": blocks(state, by_code),
-        "keymap": KeyMap(signed_in(request).preferences.get("keys")),
+        "keymap": KeyMap(own_keys, n_labels=len(current)),
         "label_errors": label_errors_of(
             document, {code: label.name for code, label in by_code.items()}
         ),

@@ -143,6 +143,22 @@ def test_without_a_picture_a_viewer_is_sent_an_empty_part(
     assert 'id="figure"' not in html_of(client.get(address("document", document)))
 
 
+def test_a_curator_is_told_who_can_add_an_image(
+    document: Document, curator: User, client_of: ClientOf
+) -> None:
+    answer = part(client_of(curator), "get", address("figure", document))
+    assert "Your role cannot add one. Ask a reviewer or manager" in html_of(answer)
+    assert "Add image" not in html_of(answer)
+
+
+def test_a_reviewer_adds_an_image_and_is_told_nothing(
+    document: Document, reviewer: User, client_of: ClientOf
+) -> None:
+    answer = part(client_of(reviewer), "get", address("figure", document))
+    assert "Add image" in html_of(answer)
+    assert "Your role cannot" not in html_of(answer)
+
+
 def test_without_a_picture_an_importer_may_add_one(
     document: Document, reviewer: User, client_of: ClientOf
 ) -> None:

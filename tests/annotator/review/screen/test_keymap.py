@@ -20,6 +20,14 @@ def test_the_table_itself_is_read_back_as_nothing_of_ones_own() -> None:
     assert read_own({}) == {}
 
 
+@pytest.mark.parametrize(("n_labels", "cap"), [(8, "1 – 8"), (5, "1 – 5"), (2, "1")])
+def test_hints_show_as_many_keys_as_there_are_labels(n_labels: int, cap: str) -> None:
+    keymap = KeyMap(n_labels=n_labels)
+    assert keymap.cap["label"] == cap
+    assert (cap, "add") in [(keys[0], says) for keys, says in dict(keymap.hints)["selected"]]
+    assert (cap, "label") in [(keys[0], says) for keys, says in dict(keymap.hints)["open"]]
+
+
 def test_own_keys_replace_the_defaults() -> None:
     own = read_own({"accept": "k  Ctrl+j", "reject": ""})
     assert own == {"accept": ["K", "Ctrl+J"], "reject": []}
