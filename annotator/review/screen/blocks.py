@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from annotator.corpus.models import Label
 from annotator.review.editing.legend import Entity, LegendState
-from annotator.review.screen.roles import ROLE_SIGNS
+from annotator.review.screen.roles import ROLE_NAMES, ROLE_SIGNS
 from ner_engine.schema import BORING
 from ner_engine.text import Word, covering
 
@@ -199,11 +199,22 @@ def _tag(mark: _Mark, labels: Mapping[str, Label], *, is_continued: bool) -> str
     else:
         letters = (
             f' data-tag="{escape(label.short if label else "··")}{ROLE_SIGNS.get(entity.role, "")}"'
+            f' data-spoken="{escape(_spoken(entity, label))}"'
         )
     return (
         f'<mark class="{" ".join(classes)}" data-e="{escape(entity.key)}"'
         f' data-hue="{escape(label.hue if label else "grey")}"{letters}>'
     )
+
+
+def _spoken(entity: Entity, label: Label | None) -> str:
+    """Return what screen readers say before the words: the letters and signs in full."""
+    words = [label.name.lower() if label else "no label"]
+    if entity.role:
+        words.append(ROLE_NAMES.get(entity.role, entity.role))
+    if not entity.verdict:
+        words.append("suggestion")
+    return f"{', '.join(words)}: "
 
 
 def touched_blocks(before: LegendState, after: LegendState, drawn: list[Block]) -> list[Block]:
