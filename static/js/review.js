@@ -18,6 +18,7 @@ import { followMarks } from "./review/marks.js";
 import { Outbox } from "./review/outbox.js";
 import { Screen } from "./review/screen.js";
 import { sendEdit } from "./review/server.js";
+import { followSheet } from "./review/sheet_retry.js";
 
 const BUTTONS =
   "button[data-command], button[data-label], button[data-role], button[data-identifiers]";
@@ -27,6 +28,7 @@ const look = new Look((isReady) => byId("legend").toggleAttribute("data-ready", 
 const outbox = new Outbox({ user: readFacts().user, storage: localStorage, send: sendEdit });
 const accepted = new Accepted(readFacts().acceptedLately);
 let screen = start();
+followSheet();
 
 function start() {
   followMarks();

@@ -10,6 +10,8 @@ import { byId, setItems } from "../dom.js";
 
 const AFTER_RELOAD =
   "These edits were not saved. Check the legend as it is now, then apply them again or discard them.";
+const UNSEEN =
+  "The legend was changed since you accepted it. Check it as it is now, then apply your edits again.";
 
 export class Merge {
   constructor(screen) {
@@ -43,10 +45,26 @@ export class Merge {
 
   /** Send the held edits again, built on the legend that is shown now. */
   async applyAgain({ takesOver }) {
-    if (takesOver) await this.screen.lease.takeOver();
+    if (takesOver && !(await this.takeOver())) return;
     const { document: id, revision, suggestions } = this.screen.facts;
     this.screen.outbox.release(id, { base: revision, suggestions });
     byId("merge").hidden = true;
+  }
+
+  /**
+   * Take the legend over and show it as it is now; false if the edits need another look. Edits are
+   * made on what the other user left. An acceptance is not: nobody has seen what it would accept.
+   */
+  async takeOver() {
+    const { lease, facts, outbox } = this.screen;
+    const before = facts.revision;
+    await lease.takeOver();
+    await this.screen.reload();
+    const held = outbox.heldOf(facts.document);
+    const accepts = held.some(({ operation }) => operation.kind === "accept_legend");
+    if (!accepts || facts.revision === before) return true;
+    this.show({ sentence: UNSEEN });
+    return false;
   }
 
   discard() {
