@@ -21,6 +21,7 @@ from annotator.review.editing.edit import Edit
 from annotator.review.editing.effects import Effect, advance, effect_of
 from annotator.review.editing.errors import OperationError
 from annotator.review.editing.legend import ADDED_PREFIX, Entity, LegendState
+from annotator.review.editing.panels import marker_start
 from annotator.review.editing.propagation import propagate
 from annotator.review.editing.ranges import moved_range, range_of
 from annotator.review.editing.rules import (
@@ -168,7 +169,7 @@ def _read_starts(state: LegendState, raw: Any) -> tuple[int, ...]:
 def _toggled_starts(state: LegendState, word: Any, current: set[int]) -> tuple[int, ...]:
     if type(word) is not int or not 0 <= word < len(state.words):
         raise OperationError("The word where the panel should begin is not in this legend.")
-    at = state.words[word].start
+    at = marker_start(state.text, state.words[word].start)
     here = set()
     for start in current:
         if start <= at and not state.text[start:at].strip():

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Final
 
 _LETTER: Final = re.compile(r"\W{0,2}([A-Za-z])(?:\W{0,3}(?:[-–—,&]|and\b)\W{0,3}([A-Za-z]))*\b")
+#: The rest of a bracketed marker from its first letter on: "C)", "C, D]", "C–E)".
+_REST_OF_MARKER: Final = re.compile(r"[A-Za-z](?:\s?(?:[-–—,&]|and\b)\s?[A-Za-z])*\s?[)\]]")
 _LETTERS: Final = re.compile(r"([A-Za-z])(?:\W+(?:and\W+)?([A-Za-z]))*")
 _NUMERALS: Final = ("i", "v", "x")
 
@@ -35,6 +37,14 @@ def panels_at(text: str, starts: Sequence[int], imported: Iterable[Panel]) -> tu
             marker = _letter_after(panels[-1].marker[-1:] if panels else "@", index)
         panels.append(Panel(index, start, end, marker))
     return tuple(panels)
+
+
+def marker_start(text: str, at: int) -> int:
+    """Return where a panel asked for at ``at`` begins: at the bracket of "(C)", not at the C."""
+    before = text[:at].removesuffix(" ")
+    if before.endswith(("(", "[")) and _REST_OF_MARKER.match(text, at):
+        return len(before) - 1
+    return at
 
 
 def _letters(text: str, at: int) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from annotator.review.editing.edits import edit_legend
 from annotator.review.editing.legend import LegendState
-from annotator.review.editing.panels import Panel, panel_problems
+from annotator.review.editing.panels import Panel, marker_start, panel_problems
 from tests.annotator.review.editing.legends import (
     LABELS,
     TEXT,
@@ -26,6 +28,45 @@ def test_a_panel_start_is_put_and_taken_away_by_the_same_edit() -> None:
     ]
     one, _ = edit_legend(two, edit("set_panels", number=2, word=index))
     assert [panel.start for panel in one.panels] == [0]
+
+
+@pytest.mark.parametrize(
+    ("text", "asked", "begins"),
+    [
+        ("One. (C) Two", "C)", "(C)"),
+        ("One. [c] Two", "c]", "[c]"),
+        ("One. ( C ) Two", "C )", "( C"),
+        ("One. (C, D) Two", "C, D", "(C, D"),
+        ("One. (C–E) Two", "C–E", "(C–E"),
+        ("One. (C and D) Two", "C and", "(C and"),
+        ("One. (C) Two", "(C)", "(C)"),
+        ("One. (Data) Two", "Data", "Data"),
+        ("One. (C cells) Two", "C cells", "C cells"),
+        ("One. C) Two", "C)", "C)"),
+        ("C. Two", "C", "C"),
+    ],
+)
+def test_a_panel_asked_for_at_its_letter_begins_at_the_bracket(
+    text: str, asked: str, begins: str
+) -> None:
+    assert marker_start(text, text.index(asked)) == text.index(begins)
+
+
+def test_the_letter_takes_away_the_panel_that_it_put() -> None:
+    state = legend(imported_panels=(Panel(0, 0, len(TEXT), "A"),))
+    letter = words_of(state, "(B)")[0] + 1
+    two, _ = edit_legend(state, edit("set_panels", word=letter))
+    assert [panel.start for panel in two.panels] == [0, TEXT.index("(B)")]
+    one, _ = edit_legend(two, edit("set_panels", number=2, word=letter))
+    assert [panel.start for panel in one.panels] == [0]
+
+
+@given(text=st.text("(C) [d],ata\n–", max_size=20), data=st.data())
+def test_a_panel_moves_over_no_more_than_a_bracket(text: str, data: st.DataObject) -> None:
+    at = data.draw(st.integers(0, len(text)))
+    begins = marker_start(text, at)
+    assert begins <= at
+    assert text[begins:at].strip() in ("", "(", "[")
 
 
 def test_a_panel_may_start_at_the_space_before_a_word() -> None:
