@@ -120,4 +120,5 @@ def sign_in(context: Any, url: str, user: User) -> None:
 
 def _is_complaint(message: Any) -> bool:
     """Errors, but for answers that a test asks for (409, 423, a server that is away)."""
-    return message.type == "error" and "Failed to load resource" not in message.text
+    asked_for = ("Failed to load resource", "htmx:", "Response Status Error Code")
+    return message.type == "error" and not any(words in message.text for words in asked_for)

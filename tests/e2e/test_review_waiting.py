@@ -12,7 +12,7 @@ from annotator.review.editing.leases import claim_lease
 from annotator.review.models import Operation
 from tests.annotator.review.conftest import MakeLegend, Operate
 from tests.e2e.conftest import OpenAs
-from tests.e2e.screen import SURE, Screen, address, mark, ready, saved
+from tests.e2e.screen import SURE, Screen, address, mark, ready, saved, seen
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -67,6 +67,8 @@ def test_taking_over_and_applying_is_one_step(
     claim_lease(document=document, actor=reviewer, take_over=True)
     operate(document, "accept", actor=reviewer, entity="s1")
     page.keyboard.press("x")
+    expect(page.locator("#merge")).to_be_visible()
+    seen(page)
     page.get_by_role("button", name="Take over and apply my edits").click()
     expect(page.locator("#merge")).to_be_hidden()
     saved(page)

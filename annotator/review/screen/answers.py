@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from annotator.accounts.models import User
 from annotator.review.editing.conflicts import StaleRevisionError
+from annotator.review.editing.leases import holder_of
 from annotator.review.editing.reading import legend_state
 from annotator.review.editing.services import Outcome
 from annotator.review.screen.blocks import blocks, touched_blocks
@@ -59,14 +61,16 @@ def _changed_parts(outcome: Outcome, labels: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def show_conflict(error: StaleRevisionError) -> dict[str, Any]:
+def show_conflict(error: StaleRevisionError, actor: User) -> dict[str, Any]:
     """Return the legend as it is now, and what others changed since the page saw it.
 
     ``theirs`` says in sentences what they did, ``base`` what each entity was before and is now.
+    ``holder`` is another user who holds the legend, from whom the page can take it over.
     """
     used = list(error.document.project.label_set.labels.all())
     labels = {label.code: label for label in used}
     state = legend_state(error.document, labels=used)
+    holder = holder_of(error.document)
     theirs = []
     for operation in error.since:
         actor = operation.actor or "somebody"
@@ -76,4 +80,5 @@ def show_conflict(error: StaleRevisionError) -> dict[str, Any]:
         "sentence": str(error),
         "theirs": theirs,
         "base": changes_since(error.since, state, labels),
+        "holder": holder.get_username() if holder and holder.pk != actor.pk else "",
     }

@@ -57,7 +57,7 @@ def _take_json(request: HttpRequest, slug: str, document_id: int) -> JsonRespons
             slug=slug,
         )
     except StaleRevisionError as error:
-        return JsonResponse(show_conflict(error), status=409)
+        return JsonResponse(show_conflict(error, signed_in(request)), status=409)
     except LeaseError as error:
         holder = error.holder.get_username()
         return JsonResponse({"sentence": str(error), "holder": holder}, status=423)

@@ -10,6 +10,15 @@ const RETRY_AFTER = 3000; // milliseconds
 const AWAY = "The server does not answer. This sheet asks again every few seconds.";
 const REFUSED = "The server cannot show this now. Reload the page and try again.";
 
+/** Ask for the content of the sheet; followSheet shows what goes wrong. */
+export async function fillSheet(url) {
+  try {
+    await window.htmx.ajax("GET", url, { target: "#sheet-body", swap: "innerHTML" });
+  } catch {
+    // htmx has sent an event for it, which showTrouble takes.
+  }
+}
+
 /** Return whether asking again can help: the server is away, busy or failing. */
 export function isWorthRetrying(status) {
   return status === 0 || status === 429 || status >= 500;
@@ -39,6 +48,6 @@ function showTrouble({ target, xhr, requestConfig: { path } }) {
   const waiting = target.firstElementChild;
   setTimeout(() => {
     const isWaiting = waiting.isConnected && byId("sheet").open;
-    if (isWaiting) window.htmx.ajax("GET", path, { target: "#sheet-body", swap: "innerHTML" });
+    if (isWaiting) fillSheet(path);
   }, RETRY_AFTER);
 }

@@ -8,6 +8,7 @@
 import { byId } from "../dom.js";
 import { choiceOf, IdentifierSheet } from "./identifier_sheet.js";
 import { post } from "./server.js";
+import { fillSheet } from "./sheet_retry.js";
 
 const AWAY = "The server cannot be reached, so the question was not sent. Try again.";
 
@@ -48,7 +49,7 @@ export class Sheets {
   /** Open a sheet that shows a part of the legend, or of one entity, from the server. */
   open(title, part, options) {
     const url = this.prepare(title, part, options);
-    window.htmx.ajax("GET", url, { target: "#sheet-body", swap: "innerHTML" });
+    fillSheet(url);
   }
 
   /** Show an empty sheet; return the address of its content. */
