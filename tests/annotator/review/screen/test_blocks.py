@@ -124,9 +124,11 @@ def test_marks_say_label_role_and_certainty_without_colour() -> None:
     state = legend(suggested=suggested)
     state, _ = edit_legend(state, edit("accept", entity="s1"))
     html = blocks(state, LABELS)[0].html
-    assert '<mark class="e decided" data-e="s1" data-hue="blue" data-tag="GE▲">' in html
+    assert '<mark class="e decided" data-e="s1" data-hue="blue" data-tag="GE▲"' in html
+    assert 'data-spoken="geneprod, controlled variable: ">' in html
     assert '<mark class="e suggested low" data-e="s2"' in html
-    assert '<mark class="e suggested context" data-e="s3" data-hue="blue" data-tag="CE○">' in html
+    assert '<mark class="e suggested context" data-e="s3" data-hue="blue" data-tag="CE○"' in html
+    assert 'data-spoken="cell, context, suggestion: ">' in html
 
 
 def test_the_outer_of_nested_entities_is_drawn_below() -> None:
