@@ -59,7 +59,7 @@ def test_superusers_see_the_models_of_every_project(
     assert "yeast-run-1" in page
 
 
-def test_the_list_names_only_visible_projects_that_a_model_serves(
+def test_the_list_names_visible_projects_that_a_model_serves(
     browse: Browse, project: Project, others: Project, shared: ModelVersion, viewer: User
 ) -> None:
     for each in (project, others):
