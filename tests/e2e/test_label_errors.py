@@ -112,7 +112,7 @@ def test_from_the_ranking_to_a_kept_and_a_corrected_legend(
     )
     page.get_by_role("button", name="Reopen").click()
     seen(page)
-    page.get_by_role("button", name="Accept and open next").click()
+    page.locator("#accept-legend").click()
     expect(
         page.get_by_text("No legend waits for review.").or_(
             page.get_by_role("heading", name="Queue")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from annotator.accounts.models import User
 from annotator.corpus.models import DocumentState, Project
 from tests.annotator.review.conftest import MakeLegend
 from tests.e2e.conftest import OpenAs
-from tests.e2e.screen import SURE, Screen, address, decided, ready, saved
+from tests.e2e.screen import SURE, Screen, address, decided, fetched_ahead, ready, saved
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -93,3 +94,51 @@ def test_suggestions_below_the_threshold_are_left_out(
     page.keyboard.press("Enter")
     page.wait_for_url("**/queue/")
     assert decided(document) == [("Bax", "GENEPROD", ""), ("MEFs", "CELL", "")]
+
+
+def test_what_enter_will_do_is_said_before_and_after(
+    make_legend: MakeLegend, open_as: OpenAs, curator: User
+) -> None:
+    documents = [make_legend() for _ in range(2)]
+    Project.objects.update(threshold=0.6)
+    page = ready(open_as(curator, address(documents[0])))
+    words = page.locator("#accept-words")
+    expect(words).to_have_text("Accept 2, leave out 1, next")
+    expect(page.locator("mark.left-out")).to_have_attribute("data-e", "s1")
+    page.keyboard.press("x")
+    expect(words).to_have_text("Accept 2, next")
+    page.keyboard.press("z")
+    expect(words).to_have_text("Accept 2, leave out 1, next")
+    assert Axe().run(page).response["violations"] == []
+    fetched_ahead(page, documents[1])
+    page.keyboard.press("Enter")
+    page.wait_for_url("**" + address(documents[1]))
+    expect(page.locator("#last-left-out")).to_have_text("Left out 1: “Bak”.")
+
+
+def test_a_mark_that_is_accepted_is_left_out_no_more(
+    make_legend: MakeLegend, open_as: OpenAs, curator: User
+) -> None:
+    document = make_legend()
+    Project.objects.update(threshold=0.6)
+    page = ready(open_as(curator, address(document)))
+    expect(page.locator("#entity-place")).to_have_text("Suggestion 2 of 3, will be left out")
+    page.keyboard.press("Space")
+    expect(page.locator("mark.left-out")).to_have_count(0)
+    expect(page.locator("#accept-words")).to_have_text("Accept 3, next")
+
+
+def test_marks_that_are_left_out_look_so_in_forced_colours(
+    make_legend: MakeLegend, open_as: OpenAs, curator: User
+) -> None:
+    document = make_legend()
+    Project.objects.update(threshold=0.6)
+    page = ready(open_as(curator, address(document), forced_colors="active"))
+    styles = page.evaluate("""() => ["s0", "s1"].map((key) => {
+        const mark = document.querySelector(`[data-e=${key}]`);
+        const { borderBottomStyle, color } = getComputedStyle(mark);
+        return [borderBottomStyle, color];
+    })""")
+    assert styles[1][0] == "double"
+    assert styles[0] != styles[1]
+    assert styles[0][1] != styles[1][1]

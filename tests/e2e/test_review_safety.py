@@ -153,7 +153,7 @@ def accepted(documents: list[Document]) -> list[bool]:
 
 def test_a_double_click_accepts_one_legend(legends: Legends) -> None:
     documents, page = legends
-    page.get_by_role("button", name="Accept and open next").dblclick()
+    page.locator("#accept-legend").dblclick()
     expect(page.locator("#notice")).to_have_text(NOT_SEEN)
     page.wait_for_url("**" + address(documents[1]))
     saved(page)
@@ -217,7 +217,7 @@ def test_legends_are_accepted_one_after_the_other_once_seen(legends: Legends) ->
     page.keyboard.press("Enter")
     page.wait_for_url("**" + address(documents[1]))
     seen(page)
-    page.get_by_role("button", name="Accept and open next").click()
+    page.locator("#accept-legend").click()
     page.wait_for_url("**" + address(documents[2]))
     saved(page)
     assert accepted(documents) == [True, True, False]

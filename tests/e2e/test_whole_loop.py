@@ -241,7 +241,7 @@ def review_one_and_correct(page: Page) -> str:
     corrected = page.locator("#entity-surface").inner_text()
     page.keyboard.press("5")
     expect(page.locator("mark.decided")).to_have_count(2)
-    page.get_by_role("button", name="Accept and open next").click()
+    page.locator("#accept-legend").click()
     page.wait_for_url(lambda url: "loop" not in url)
     return corrected
 

@@ -188,6 +188,10 @@ class LegendState:
             return self.mode == ReviewMode.DECIDE
         return entity.score < self.threshold
 
+    def is_left_out(self, entity: Entity) -> bool:
+        """Whether accepting the legend now rejects the suggestion."""
+        return self.mode != ReviewMode.DECIDE and self.is_below(entity)
+
     def is_low(self, entity: Entity) -> bool:
         """Whether a suggestion has a dotted line: the model was unsure, or it is below."""
         return entity.is_low or self.is_below(entity)

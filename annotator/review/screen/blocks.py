@@ -41,6 +41,7 @@ class _Mark:
     depth: int
     shift: int
     is_low: bool = False
+    is_left_out: bool = False
 
 
 def blocks(state: LegendState, labels: Mapping[str, Label]) -> list[Block]:
@@ -48,7 +49,14 @@ def blocks(state: LegendState, labels: Mapping[str, Label]) -> list[Block]:
 
     White space between two panels belongs to the one before, so that no block looks empty.
     """
-    marks = [replace(mark, is_low=state.is_low(mark.entity)) for mark in _marks(state.entities)]
+    marks = [
+        replace(
+            mark,
+            is_low=state.is_low(mark.entity),
+            is_left_out=state.is_left_out(mark.entity),
+        )
+        for mark in _marks(state.entities)
+    ]
     cut_blocks = []
     for index, (start, end, marker) in enumerate(_stretches(state)):
         cut_blocks.append(Block(index, start, end, marker, _html(state, marks, start, end, labels)))
@@ -188,6 +196,8 @@ def _tag(mark: _Mark, labels: Mapping[str, Label], *, is_continued: bool) -> str
     classes = ["e", "decided" if entity.verdict else "suggested"]
     if mark.is_low:
         classes.append("low")
+    if mark.is_left_out:
+        classes.append("left-out")
     if entity.role == BORING:
         classes.append("context")
     if mark.depth:
@@ -201,9 +211,10 @@ def _tag(mark: _Mark, labels: Mapping[str, Label], *, is_continued: bool) -> str
             f' data-tag="{escape(label.short if label else "··")}{ROLE_SIGNS.get(entity.role, "")}"'
             f' data-spoken="{escape(_spoken(entity, label))}"'
         )
+    spoken = ' aria-description="left out"' if mark.is_left_out and not is_continued else ""
     return (
         f'<mark class="{" ".join(classes)}" data-e="{escape(entity.key)}"'
-        f' data-hue="{escape(label.hue if label else "grey")}"{letters}>'
+        f' data-hue="{escape(label.hue if label else "grey")}"{letters}{spoken}>'
     )
 
 

@@ -153,6 +153,7 @@ def entity_facts(state: LegendState, entity: Entity) -> Facts:
         "score": None if entity.score is None else round(entity.score, 3),
         "low": state.is_low(entity),
         "below": state.is_below(entity),
+        "leftOut": state.is_left_out(entity),
         "runnerUp": entity.attributes.get("runner_up", ""),
         "runnerUpScore": entity.attributes.get("runner_up_score"),
         "identifiers": [asdict(each) for each in identifiers_of(entity.attributes)],

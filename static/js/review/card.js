@@ -6,6 +6,7 @@
  */
 
 import { byId, element, setItems } from "../dom.js";
+import { isLeftOut } from "./outcome.js";
 import { labelButton } from "./palette.js";
 
 const WORTH_NAMING = 0.05; // the next best label is shown from this confidence on
@@ -21,9 +22,12 @@ const ACTIONS =
 
 /** Return which suggestion this is, or how the entity was decided, in words. */
 export function placeOf(key, entity, openKeys) {
+  if (isLeftOut(entity)) return `${suggestionOf(key, openKeys)}, will be left out`;
   if (entity.status !== "suggested") return `Decided ${DECIDED[entity.decision] ?? ""}`;
-  return `Suggestion ${openKeys.indexOf(key) + 1} of ${openKeys.length}`;
+  return suggestionOf(key, openKeys);
 }
+
+const suggestionOf = (key, keys) => `Suggestion ${keys.indexOf(key) + 1} of ${keys.length}`;
 
 /** Return how often the string occurs elsewhere, in words. */
 export function countSame(others, inQueue) {

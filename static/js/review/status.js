@@ -7,6 +7,7 @@
  */
 
 import { byId, element, setLine } from "../dom.js";
+import { outcomeOf, wordsOf } from "./outcome.js";
 
 const NOTICE_TIME = 6000; // milliseconds
 
@@ -68,6 +69,8 @@ export class Status {
       if (labelled.length) rows.push(countRow(label, labelled));
     }
     byId("counts").replaceChildren(...rows);
+    const outcome = outcomeOf(entities.all());
+    byId("accept-words").textContent = wordsOf(outcome);
     const open = entities.countOpen();
     byId("open-count").textContent = `${open} ${open === 1 ? "suggestion" : "suggestions"} left`;
   }

@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from html.parser import HTMLParser
 
+import pytest
 from hypothesis import given, settings
 
 from annotator.corpus.models import Label
@@ -183,3 +184,11 @@ def test_facts_of_an_entity_name_the_runner_up_and_count() -> None:
     assert facts["runnerUp"] == "CELL"
     assert facts["runnerUpScore"] == 0.21
     assert facts["occurrences"] == 3
+
+
+@pytest.mark.parametrize(("mode", "looks"), [("sweep", True), ("decide", False)])
+def test_only_what_accepting_rejects_looks_left_out(mode: str, looks: bool) -> None:
+    entity = Entity("s1", 0, 3, "GENEPROD", score=0.4)
+    state = replace(legend("Bax moves.", suggested=(entity,)), mode=mode, threshold=0.5)
+    assert ("left-out" in blocks(state, LABELS)[0].html) is looks
+    assert entity_facts(state, entity)["leftOut"] is looks
