@@ -73,8 +73,8 @@ def show_conflict(error: StaleRevisionError, actor: User) -> dict[str, Any]:
     holder = holder_of(error.document)
     theirs = []
     for operation in error.since:
-        actor = operation.actor or "somebody"
-        theirs.append(f"{actor} {sentence(operation, state, labels)}")
+        author = operation.actor or "somebody"
+        theirs.append(f"{author} {sentence(operation, state, labels)}")
     return {
         **whole_answer(state, blocks(state, labels)),
         "sentence": str(error),
