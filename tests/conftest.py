@@ -51,7 +51,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Order the files of a parallel run: those with slow tests first, then those with many tests.
 
     Otherwise one process would begin a file of minutes when the others have nothing left to do.
+    A test named after an object's address has another name in each process, so it is refused.
     """
+    for item in items:
+        if " at 0x" in item.name:
+            raise pytest.UsageError(f"{item.nodeid}: give this case an id of its own.")
     if not hasattr(config, "workerinput"):
         return
     n_tests = Counter(item.path for item in items)

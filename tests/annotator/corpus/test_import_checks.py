@@ -42,7 +42,7 @@ def test_a_document_without_text_is_refused(text: str) -> None:
         {"attributes": {"a": [{"b": "\0"}]}},
         {"attributes": {"a": float("nan")}},
         {"attributes": {"a": float("inf")}},
-        {"attributes": {"a": object()}},
+        {"attributes": {"a": object}},
         {"segments": (Segment(0, 3, aliases=("\ud800",)),)},
         {"gold": (bax(id="\0"),)},
         {"gold": (bax(score=float("nan")),)},
