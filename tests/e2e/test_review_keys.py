@@ -132,7 +132,7 @@ def test_custom_keys_are_obeyed_and_printed_by_the_screen(
     expect(settings.get_by_role("alert")).to_contain_text("K cannot belong to both")
     settings.locator("[name=reject]").fill("")
     settings.get_by_role("button", name="Save keys").click()
-    expect(settings.locator(".toast")).to_contain_text("Your keys are saved")
+    expect(settings.locator(".toast.success")).to_contain_text("Your keys are saved")
     page.reload()
     ready(page)
     expect(page.locator("#entity-accept")).to_have_text("Accept K")

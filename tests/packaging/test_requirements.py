@@ -108,6 +108,7 @@ class Item:
 
     def __init__(self, file: str, *marks: str) -> None:
         self.path = Path(file)
+        self.name = self.nodeid = file
         self.marks = marks
 
     def get_closest_marker(self, name: str) -> str | None:
@@ -123,6 +124,13 @@ def test_processes_begin_with_slow_then_with_large_files(items: list[Any]) -> No
     config: Any = SimpleNamespace(workerinput={})
     pytest_collection_modifyitems(config, items)
     assert [item.path.name for item in items] == ["slow.py", "many.py", "many.py", "one.py"]
+
+
+def test_a_case_named_after_an_address_is_refused() -> None:
+    config: Any = SimpleNamespace(workerinput={})
+    items: list[Any] = [Item("one.py[<object object at 0x7f1f>]")]
+    with pytest.raises(pytest.UsageError, match="give this case an id of its own"):
+        pytest_collection_modifyitems(config, items)
 
 
 def test_a_single_process_keeps_the_order(items: list[Any]) -> None:

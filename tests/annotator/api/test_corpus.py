@@ -52,7 +52,7 @@ def test_staff_make_projects_others_do_not(
     assert "staff" in refused.json()["detail"]
     taken = program_of(manager).post("projects/", {"name": "Again", "slug": "new-one"})
     assert taken.status_code == 400
-    assert "already" in taken.json()["detail"]
+    assert "belongs to another project" in taken.json()["detail"]
 
 
 def test_pages_of_documents_hold_each_document_once_in_order(

@@ -149,6 +149,7 @@ def test_every_kind_declares_its_payload() -> None:
         "count_effort": "EffortPayload",
         "export_dataset": "ExportPayload",
         "freeze_snapshot": "SnapshotPayload",
+        "import_dictionary": "DictionaryPayload",
         "import_documents": "ImportPayload",
         "judge_model": "EvaluatePayload",
         "pretag": "PretagPayload",
