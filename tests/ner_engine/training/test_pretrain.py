@@ -233,11 +233,11 @@ def test_a_base_learns_to_fill_in_and_is_a_base_to_fine_tune(
     network, has_new_head = load_masked_lm(catalog.find_base(base))
     assert has_new_head
     assert network.get_output_embeddings().weight is network.get_input_embeddings().weight
-    done, events = run(tmp_path, base, settings={"epochs": 6, "mask_unit": "word"})
+    done, events = run(tmp_path, base, settings={"epochs": 12, "mask_unit": "word"})
     assert done == tmp_path / "out" / "model"
     assert [event["event"] for event in events if event["event"] != "step"] == [
         "start",
-        *["eval"] * 6,
+        *["eval"] * 12,
         "done",
     ]
     evals = [event for event in events if event["event"] == "eval"]
