@@ -10,11 +10,10 @@ from django.urls import reverse
 from annotator.common.errors import UserError
 from annotator.corpus.imports import JOB_KIND, ImportPayload, import_paths
 from annotator.corpus.models import Project
-from annotator.jobs.errors import JobInterruptedError, JobLostError
 from annotator.jobs.models import Job
 from annotator.jobs.registry import handles
 from annotator.jobs.runs import JobRun
-from annotator.jobs.uploads import Upload, remove_uploads
+from annotator.jobs.uploads import uploads_of_run
 
 
 def _page(job: Job) -> str:
@@ -30,13 +29,12 @@ def import_documents(run: JobRun, payload: ImportPayload) -> dict[str, Any]:
 
     Uploads are removed unless another run will need them.
     """
-    files = [Upload.from_json(facts) for facts in payload.uploads]
     paths = [Path(path) for path in payload.paths]
-    try:
+    with uploads_of_run(payload.uploads) as files:
         project = Project.objects.filter(pk=payload.project).first()
         if project is None:
             raise UserError("The project was removed. Nothing was imported.")
-        report = import_paths(
+        return import_paths(
             project=project,
             paths=[*files, *paths],
             source_format=payload.source_format,
@@ -44,10 +42,3 @@ def import_documents(run: JobRun, payload: ImportPayload) -> dict[str, Any]:
             actor=run.job.actor,
             run=run,
         )
-    except (JobInterruptedError, JobLostError):
-        raise
-    except BaseException:
-        remove_uploads(files)
-        raise
-    remove_uploads(files)
-    return report

@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from django.conf import settings
 
 from annotator.common.errors import UserError
 from annotator.common.storable import storable_text
+from annotator.jobs.errors import JobInterruptedError, JobLostError
 from annotator.jobs.models import Job
 
 if TYPE_CHECKING:
@@ -65,6 +66,23 @@ def keep_uploads(files: Sequence[UploadedFile[Any]]) -> Iterator[list[Upload]]:
     except BaseException:
         shutil.rmtree(folder)
         raise
+
+
+@contextmanager
+def uploads_of_run(facts: Iterable[Mapping[str, Any]]) -> Iterator[list[Upload]]:
+    """Hand the uploads in a job's payload to its run, and remove them after the block.
+
+    They stay if the block is interrupted or the job was lost: another run will need them.
+    """
+    uploads = [Upload.from_json(each) for each in facts]
+    try:
+        yield uploads
+    except (JobInterruptedError, JobLostError):
+        raise
+    except BaseException:
+        remove_uploads(uploads)
+        raise
+    remove_uploads(uploads)
 
 
 def remove_uploads(uploads: Sequence[Upload]) -> None:

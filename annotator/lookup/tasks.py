@@ -7,11 +7,10 @@ from typing import Any
 
 from django.urls import reverse
 
-from annotator.jobs.errors import JobInterruptedError, JobLostError
 from annotator.jobs.models import Job
 from annotator.jobs.registry import handles
 from annotator.jobs.runs import JobRun
-from annotator.jobs.uploads import Upload, remove_uploads
+from annotator.jobs.uploads import uploads_of_run
 from annotator.lookup.importing import JOB_KIND, DictionaryPayload, import_dictionary
 from annotator.lookup.models import Dictionary
 
@@ -27,8 +26,7 @@ def import_dictionary_job(run: JobRun, payload: DictionaryPayload) -> dict[str, 
 
     Uploads are removed unless another run will need them.
     """
-    files = [Upload.from_json(facts) for facts in payload.uploads]
-    try:
+    with uploads_of_run(payload.uploads) as files:
         row = import_dictionary(
             path=files[0].path if files else Path(payload.path),
             source=files[0].name if files else Path(payload.path).name,
@@ -38,12 +36,6 @@ def import_dictionary_job(run: JobRun, payload: DictionaryPayload) -> dict[str, 
             actor=run.job.actor,
             run=run,
         )
-    except (JobInterruptedError, JobLostError):
-        raise
-    except BaseException:
-        remove_uploads(files)
-        raise
-    remove_uploads(files)
     return report_of(row)
 
 
