@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,6 +25,7 @@ from annotator.lookup.entries import BadLine, Entry
 from annotator.lookup.models import Dictionary
 from annotator.lookup.readers import read
 from annotator.lookup.store import Counts, build
+from ner_engine.files import sha256_of
 
 if TYPE_CHECKING:
     from django.core.files.uploadedfile import UploadedFile
@@ -121,7 +121,7 @@ def import_dictionary(
         version=version[:100],
         file=file,
         source=source[:200],
-        sha256=_sha256(path),
+        sha256=sha256_of([path]),
         n_entries=counts.n_entries,
         n_names=counts.n_names,
         n_obsolete=counts.n_obsolete,
@@ -170,14 +170,7 @@ class Importer:
         """Return the entry; one of the taxonomy is of the species that it names."""
         if self.database.name != TAXONOMY:
             return entry
-        return Entry(
-            entry.id,
-            entry.name,
-            entry.synonyms,
-            int(entry.id),
-            entry.is_obsolete,
-            entry.replaced_by,
-        )
+        return replace(entry, taxon=int(entry.id))
 
     def _refuse(self, line: BadLine) -> None:
         self.n_refused += 1
@@ -233,11 +226,6 @@ def remove_dictionary(*, dictionary: Dictionary, actor: Actor) -> None:
     Dictionary.objects.current().filter(pk=dictionary.pk).update(replaced_at=timezone.now())
     dictionary.path.unlink(missing_ok=True)
     log.info("dictionary_removed", dictionary=dictionary.pk, actor=log_name(actor))
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _remove_forgotten_files() -> None:
