@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
 from tests.e2e.screen import seen
 from tests.packaging.served import Served
@@ -72,10 +72,7 @@ def sign_in(browser: Browser, demo: Served) -> Iterator[SignIn]:
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on(
-            "console",
-            lambda message: complaints.append(message.text) if message.type == "error" else None,
-        )
+        page.on("console", lambda message: complaints.extend(errors_in(message)))
         page.goto("/")
         page.locator("input[name=login]").fill(username)
         page.locator("input[name=password]").fill(demo.passwords[username])
@@ -87,6 +84,13 @@ def sign_in(browser: Browser, demo: Served) -> Iterator[SignIn]:
     for context in contexts:
         context.close()
     assert complaints == []
+
+
+def errors_in(message: ConsoleMessage) -> list[str]:
+    """The message with the address it is about, if it is an error."""
+    if message.type != "error":
+        return []
+    return [f"{message.text} {message.location['url']}"]
 
 
 def test_the_whole_loop(sign_in: SignIn, tmp_path: Path) -> None:

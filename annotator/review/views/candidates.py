@@ -27,14 +27,16 @@ SHOWN: Final = 3
 def candidates(request: HttpRequest, slug: str, document_id: int) -> JsonResponse:
     """Answer with the candidates of ``entity`` that it does not have, the best first.
 
-    ``{"candidates": [{"identifiers": [{"id", "name", "taxon", "database", "species"}], "says"}]}``
+    ``{"candidates": [{"identifiers": [{"id", "name", "taxon", "database", "species"}], "says"}]}``,
+    or ``{"candidates": null}`` if the entity has gone: the page asks by itself, and a new
+    pre-tagging may replace a suggestion before the question arrives.
     """
     document = legend_for(request.user, slug, document_id, Action.VIEW)
     state = legend_state(document)
     try:
         entity = state.entity(request.GET.get("entity", "")[:64])
-    except OperationError as error:
-        return JsonResponse({"sentence": str(error)}, status=422)
+    except OperationError:
+        return JsonResponse({"candidates": None})
     found = offered(
         paper=paper_of(document),
         surface=state.surface(entity),

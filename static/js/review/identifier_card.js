@@ -62,7 +62,7 @@ export class IdentifierCard {
     this.asked.add(name);
     const body = await this.screen.ask(`candidates/?entity=${encodeURIComponent(key)}`);
     this.asked.delete(name);
-    if (!body) return; // asked again when the focus comes back
+    if (!body?.candidates) return; // asked again when the focus comes back
     this.known.set(name, body.candidates);
     if (key === this.key && this.screen.entities.get(key)) this.draw();
   }
