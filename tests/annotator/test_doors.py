@@ -106,7 +106,7 @@ IN_A_PROJECT = {
     "review:same": Door("curator", 422, 405),
     "review:comments": Door("viewer", 200, 422, posts_open_for="curator"),
     "review:project_identifiers": Door("viewer", 200, 405),
-    "review:candidates": Door("viewer", 422, 405),
+    "review:candidates": Door("viewer", 200, 405),
     "review:identifiers": Door("viewer", 200, 422, posts_open_for="curator"),
     "review:history": Door("viewer", 200, 405),
     "review:compare": Door("viewer", 200, 422, posts_open_for="curator"),

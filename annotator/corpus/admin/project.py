@@ -80,9 +80,7 @@ class ProjectAdmin(ProjectRowsAdmin):
             return names
         return [name for name in names if name != "learning"]
 
-    def add_view(
-        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
+    def add_page(self, request: HttpRequest) -> HttpResponse:
         return redirect("corpus:create")
 
     @display(description="On the site")

@@ -6,7 +6,7 @@ Staff see the rows of their own projects. Only services change rows.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from django import forms
 from django.contrib import admin, messages
@@ -80,6 +80,31 @@ class ProjectRowsAdmin(ModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        return self.add_page(request)
+
+    def add_page(self, request: HttpRequest) -> HttpResponse:
+        """Show the page that starts something new: Django's form, where a subclass has none."""
+        return cast("HttpResponse", super().add_view(request))
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        page = self.row_page(request, object_id)
+        if page is None:
+            page = cast("HttpResponse", super().change_view(request, object_id, form_url))
+        return page
+
+    def row_page(self, request: HttpRequest, pk: str) -> HttpResponse | None:
+        """Show the row's own page; None where Django's form is enough."""
+        return None
 
     def row(self, request: HttpRequest, pk: str | int) -> Any:
         """Return the row of a page. Raise ``PermissionDenied`` if it is missing or not visible."""

@@ -101,19 +101,11 @@ class SnapshotAdmin(ProjectRowsAdmin):
             return "–"
         return " / ".join(f"{snapshot.counts_of(split).panels:,}" for split in SPLITS)
 
-    def add_view(
-        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
+    def add_page(self, request: HttpRequest) -> HttpResponse:
         return freeze_page(self, request)
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        snapshot = self.row(request, object_id)
+    def row_page(self, request: HttpRequest, pk: str) -> HttpResponse:
+        snapshot = self.row(request, pk)
         return self.page(
             request,
             "admin/datasets/snapshot.html",

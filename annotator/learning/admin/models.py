@@ -85,15 +85,9 @@ class ModelVersionAdmin(ProjectRowsAdmin):
 
         return ("name", "task", "origin", "project", serves, score, "created_at", "retired_at")
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
+    def row_page(self, request: HttpRequest, pk: str) -> HttpResponse:
         """Show the model: where it comes from, where it serves, and its evaluations."""
-        model = self.row(request, object_id)
+        model = self.row(request, pk)
         return self.page(
             request, "admin/learning/model.html", model.name, **_model_context(request, model)
         )

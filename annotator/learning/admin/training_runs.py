@@ -117,21 +117,13 @@ class TrainingRunAdmin(TrainingRowsAdmin):
             settle_runs(project=project)
         return cast("HttpResponse", super().changelist_view(request, extra_context))
 
-    def add_view(
-        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
+    def add_page(self, request: HttpRequest) -> HttpResponse:
         """Show the page that starts a run."""
         return start_training_page(self, request)
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
+    def row_page(self, request: HttpRequest, pk: str) -> HttpResponse:
         """Show the run: progress, curves, and its candidate beside the serving model."""
-        run = self.row(request, object_id)
+        run = self.row(request, pk)
         return self.page(
             request, "admin/learning/run.html", f"Run {run.pk}", **_run_context(request, run.pk)
         )

@@ -146,21 +146,13 @@ class TrainingSeriesAdmin(TrainingRowsAdmin):
         """Return the state of the series in words."""
         return str(series.state.label)
 
-    def add_view(
-        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
+    def add_page(self, request: HttpRequest) -> HttpResponse:
         """Show the start page: ``?kind=label-errors`` or ``?kind=curve``, and ``?snapshot=``."""
         return start_series_page(self, request)
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
+    def row_page(self, request: HttpRequest, pk: str) -> HttpResponse:
         """Show progress and result of the series."""
-        series = self.row(request, object_id)
+        series = self.row(request, pk)
         return self.page(
             request,
             "admin/learning/series.html",
