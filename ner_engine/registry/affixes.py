@@ -9,7 +9,6 @@ model's weights, or counts from the decisions of a project.
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,14 +16,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple, get_args
 
-from ner_engine.errors import UnsafeModelError
-from ner_engine.files import write_text_atomically
+from ner_engine.registry.side_files import read_side_file, write_side_file
 from ner_engine.schema import Document, Span
 from ner_engine.text import covering, words
 
 FILE: Final = "affixes.json"
 FORMAT: Final = 1
-_MAX_BYTES: Final = 1_000_000
 _ADVICE: Final = "learn them again with `python -m ner_engine affixes`, or delete the file"
 
 Place = Literal["prefix", "suffix"]
@@ -206,8 +203,7 @@ def _kind(character: str) -> Kind:
 
 def write_affixes(folder: Path, affixes: Affixes) -> None:
     """Write the file of the model folder completely or not at all."""
-    text = json.dumps(affixes.as_json(), indent=1, ensure_ascii=False)
-    write_text_atomically(folder / FILE, text + "\n")
+    write_side_file(folder / FILE, affixes.as_json())
 
 
 def read_affixes(name: str, folder: Path) -> Affixes | None:
@@ -215,15 +211,7 @@ def read_affixes(name: str, folder: Path) -> Affixes | None:
 
     Raise ``UnsafeModelError`` if the file cannot be read.
     """
-    path = folder / FILE
-    if not path.is_file():
-        return None
-    if path.stat().st_size > _MAX_BYTES:
-        raise UnsafeModelError(f"{name}: its {FILE} is larger than 1 MB; {_ADVICE}")
-    try:
-        return affixes_from(json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise UnsafeModelError(f"{name}: its {FILE} cannot be read; {_ADVICE}") from error
+    return read_side_file(name, folder / FILE, affixes_from, advice=_ADVICE)
 
 
 def affixes_from(value: Mapping[str, Any]) -> Affixes:
@@ -232,14 +220,14 @@ def affixes_from(value: Mapping[str, Any]) -> Affixes:
     Raise ``ValueError``, ``TypeError``, ``KeyError`` or ``AttributeError`` for anything else.
     """
     if value["format"] != FORMAT:
-        raise ValueError(f"format {value['format']}")
+        raise ValueError(f"format {value['format']} is unknown")
     counts = {}
     for row in value["affixes"]:
         affix = Affix(row["place"], row["text"], row["beside"], row["label"])
         if affix.place not in PLACES or affix.beside not in KINDS:
-            raise ValueError(f"no affix {affix}")
+            raise ValueError("an affix has a place or a kind of character that does not exist")
         if not isinstance(affix.label, str) or not _is_affix(affix.text):
-            raise ValueError(f"no affix {affix}")
+            raise ValueError("an affix has no label, or a text that no word begins or ends with")
         counts[affix] = (int(row["left_out"]), int(row["kept"]))
     f1 = {str(name): float(f1) for name, f1 in value["f1"].items()}
     return Affixes(counts, str(value["learned_from"]), f1)

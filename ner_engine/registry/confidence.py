@@ -6,7 +6,6 @@ number by number, and refused as a whole if anything in it is wrong.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -14,15 +13,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from ner_engine.errors import UnsafeModelError
-from ner_engine.files import write_text_atomically
 from ner_engine.registry.checkpoint_files import weights_sha256
+from ner_engine.registry.side_files import read_side_file, write_side_file
 from ner_engine.scoring.platt import MAX_INTERCEPT, MAX_SLOPE, Platt
 from ner_engine.scoring.reliability import N_BINS, Bin, Reliability
 
 FILE: Final = "calibration.json"
 FORMAT: Final = 1
 METHOD: Final = "platt"
-_MAX_BYTES: Final = 1_000_000
 _ADVICE: Final = "fit it again with `python -m ner_engine calibrate`, or delete the file"
 
 
@@ -101,8 +99,7 @@ class Calibration:
 
 def write_calibration(folder: Path, calibration: Calibration) -> None:
     """Write the file of the model folder completely or not at all."""
-    text = json.dumps(calibration.as_json(), indent=1, ensure_ascii=False)
-    write_text_atomically(folder / FILE, text + "\n")
+    write_side_file(folder / FILE, calibration.as_json())
 
 
 def carry_over(source: Path, target: Path) -> None:
@@ -121,28 +118,12 @@ def read_calibration(name: str, folder: Path) -> Calibration | None:
 
     Raise ``UnsafeModelError`` if the file cannot be read, or belongs to other weights.
     """
-    path = folder / FILE
-    if not path.is_file():
+    calibration = read_side_file(name, folder / FILE, _parsed, advice=_ADVICE)
+    if calibration is None:
         return None
-    if path.stat().st_size > _MAX_BYTES:
-        raise UnsafeModelError(f"{name}: its {FILE} is larger than 1 MB; {_ADVICE}")
-    try:
-        calibration = _parsed(json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise UnsafeModelError(
-            f"{name}: its {FILE} cannot be read ({_reason(error)}); {_ADVICE}"
-        ) from error
     if calibration.weights_sha256 != weights_sha256(folder):
         raise UnsafeModelError(f"{name}: its {FILE} was fitted on other weights; {_ADVICE}")
     return calibration
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, KeyError):
-        return f"{error.args[0]} is missing"
-    if type(error) is ValueError:
-        return str(error)
-    return "it is not JSON of the expected form"
 
 
 def _numbers(scaling: Platt) -> dict[str, float]:
