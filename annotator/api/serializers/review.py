@@ -50,7 +50,11 @@ class OperationRequestSerializer(serializers.Serializer[Any]):
     suggestions = serializers.IntegerField(
         required=False,
         min_value=0,
-        help_text="The id of the suggestions you saw; 409 if a model has replaced them.",
+        help_text=(
+            "The id of the suggestions you saw; 409 if a model has replaced them. Name it when you"
+            " accept a legend: without it, open suggestions that you have not seen are accepted"
+            " too."
+        ),
     )
     entity = serializers.CharField(required=False, help_text="Key of the entity.")
     arguments = serializers.DictField(

@@ -1,41 +1,109 @@
-"""Acceptance of a legend settles its open questions and its possible label errors."""
+"""Acceptance of a legend settles its open questions and its possible label errors.
+
+What an acceptance settled is named in its row of the log, so that undoing it opens the same again.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
+from django.db.models import Q
 from django.utils import timezone
 
 from annotator.accounts.models import User
 from annotator.review.editing.legend import Entity
 from annotator.review.editing.operations import LegendChange
-from annotator.review.models import Comment, CommentKind, LabelErrorCandidate
+from annotator.review.kinds import OperationKind
+from annotator.review.models import Comment, CommentKind, LabelErrorCandidate, Operation
+
+_OPEN_AGAIN = {"resolved_at": None, "resolved_by": None}
+_UNSETTLED = {"settled_at": None, "settled_by": None, "was_right": None}
 
 
-def settle(change: LegendChange, actor: User) -> None:
-    """Settle what was open on a legend that the actor accepts, in the caller's transaction."""
-    legend = change.legend
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What a change settles or opens again beside the entities.
+
+    ``columns`` are the new values of the legend's row, ``logged`` is what its operation keeps of
+    them.
+    """
+
+    columns: dict[str, Any] = field(default_factory=dict)
+    logged: dict[str, Any] = field(default_factory=dict)
+
+
+def settlement_of(change: LegendChange, actor: User) -> Settlement:
+    """Settle what is open on a legend that becomes accepted; open it again for an undo of that.
+
+    In the caller's transaction. The caller writes the row of the legend.
+    """
+    if change.becomes_accepted:
+        return _settle(change, actor)
+    if change.undone_acceptance:
+        return _open_again(change)
+    return Settlement()
+
+
+def _settle(change: LegendChange, actor: User) -> Settlement:
+    legend, logged = change.legend, {}
     if legend.n_questions:
-        answer_questions(legend.id, actor)
-    if legend.has_label_errors:
-        settle_label_errors(legend.id, actor, change.after.accepted_entities)
+        logged["questions"] = _answer_questions(legend.id, actor)
+    if legend.label_error_score is not None:
+        entities = change.after.accepted_entities
+        logged["label_errors"] = _settle_label_errors(legend.id, actor, entities)
+        logged["label_error_score"] = legend.label_error_score
+    columns = {"n_questions": 0, "label_error_score": None}
+    return Settlement(columns, {"settled": logged} if logged else {})
 
 
-def answer_questions(document_id: int, actor: User) -> None:
+def _answer_questions(document_id: int, actor: User) -> list[int]:
     """Resolve the open questions: a reviewer who accepts the legend has answered them."""
     questions = Comment.objects.filter(
         document=document_id, kind=CommentKind.QUESTION, resolved_at=None
     )
+    ids = list(questions.values_list("pk", flat=True))
     questions.update(resolved_at=timezone.now(), resolved_by=actor)
+    return ids
 
 
-def settle_label_errors(document_id: int, actor: User, entities: Sequence[Entity]) -> None:
+def _settle_label_errors(document_id: int, actor: User, entities: Sequence[Entity]) -> list[int]:
     """Settle the open candidates by whether the accepted ``entities`` differ there from before."""
     candidates = list(LabelErrorCandidate.objects.filter(document=document_id, settled_at=None))
     for each in candidates:
         each.settled_at, each.settled_by = timezone.now(), actor
         each.was_right = not _is_unchanged(each, entities)
-    LabelErrorCandidate.objects.bulk_update(candidates, ["settled_at", "settled_by", "was_right"])
+    LabelErrorCandidate.objects.bulk_update(candidates, list(_UNSETTLED))
+    return [each.pk for each in candidates]
+
+
+def _open_again(change: LegendChange) -> Settlement:
+    """Open what the undone acceptance settled. Older rows of the log do not name it."""
+    legend = change.legend
+    settled = _last_acceptance(change).arguments.get("settled")
+    if not settled:
+        return Settlement()
+    questions = Comment.objects.filter(
+        document=legend.id, pk__in=settled.get("questions", ())
+    ).exclude(resolved_at=None)
+    n_reopened = questions.update(**_OPEN_AGAIN)
+    candidates = LabelErrorCandidate.objects.filter(
+        document=legend.id, pk__in=settled.get("label_errors", ())
+    )
+    candidates.update(**_UNSETTLED)
+    score = settled.get("label_error_score")
+    if score is None:
+        score = legend.label_error_score
+    return Settlement({"n_questions": legend.n_questions + n_reopened, "label_error_score": score})
+
+
+def _last_acceptance(change: LegendChange) -> Operation:
+    """Return the acceptance that is undone, or the last redo of it."""
+    accepted = change.undone_acceptance
+    is_redo = Q(kind=OperationKind.REDO, arguments__operation=accepted)
+    rows = Operation.objects.filter(Q(pk=accepted) | is_redo, document=change.legend.id)
+    return rows.latest("revision")
 
 
 def _is_unchanged(candidate: LabelErrorCandidate, entities: Sequence[Entity]) -> bool:

@@ -217,7 +217,7 @@ def _legend(document: Document, read: ReadLegend, log: Sequence[Logged]) -> Lege
         log=log,
         decided_layer=read.decided_layer,
         n_questions=document.n_questions,
-        has_label_errors=document.label_error_score is not None,
+        label_error_score=document.label_error_score,
         is_blind=document.is_blind,
         is_random_sample=is_random_sample(document),
     )

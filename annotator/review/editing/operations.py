@@ -34,7 +34,7 @@ class Legend:
     log: Sequence[Logged] = ()
     decided_layer: int | None = None
     n_questions: int = 0
-    has_label_errors: bool = False
+    label_error_score: float | None = None
     is_blind: bool = False
     is_random_sample: bool = False
 
@@ -74,9 +74,17 @@ class LegendChange:
         return self.edit.operation_id
 
     @property
-    def is_acceptance(self) -> bool:
-        """Whether somebody accepts the legend here, which an undo or redo does not count as."""
-        return self.edit.kind == OperationKind.ACCEPT_LEGEND
+    def becomes_accepted(self) -> bool:
+        """Whether the legend is accepted now and was not: by an acceptance, an undo or a redo."""
+        return self.after.accepted and not self.before.accepted
+
+    @property
+    def undone_acceptance(self) -> str:
+        """The id of the acceptance that is undone here, "" if none is."""
+        is_undo = self.edit.kind == OperationKind.UNDO
+        if is_undo and self.arguments["of"] == OperationKind.ACCEPT_LEGEND:
+            return str(self.arguments["operation"])
+        return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,15 +113,16 @@ def apply(context: EditContext, edit: Edit) -> Change:
         return _reverse(context, edit)
     if edit.is_for_the_paper:
         return _propagate_in_paper(context, edit)
-    if edit.kind == OperationKind.ACCEPT_LEGEND and context.legend.n_questions:
-        _check_may_resolve(context)
     after, effect = edit_legend(context.legend.state, edit)
     arguments = {**edit.arguments, **_circumstances(context.legend, edit)}
-    return Change(LegendChange(context.legend, after, effect, edit, arguments))
+    own = LegendChange(context.legend, after, effect, edit, arguments)
+    _check_questions(context, own)
+    return Change(own)
 
 
-def _check_may_resolve(context: EditContext) -> None:
-    if not context.may_resolve:
+def _check_questions(context: EditContext, change: LegendChange) -> None:
+    """Raise ``OperationError`` if the legend becomes accepted and a question waits for others."""
+    if change.becomes_accepted and change.legend.n_questions and not context.may_resolve:
         raise OperationError(
             "A question on this legend waits for a reviewer, who accepts it. Continue with the"
             " next one."
@@ -146,6 +155,7 @@ def _reverse(context: EditContext, edit: Edit) -> Change:
             there = edit.elsewhere(other.id, other.state.revision, {})
             others.append(_reversed(other, member, there))
     own = _reversed(context.legend, target, edit)
+    _check_questions(context, own)
     return Change(own, others, n_left=len(context.batch) - len(others))
 
 

@@ -9,7 +9,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from annotator.corpus.models import DOCUMENT_STATES, Document, DocumentState, Layer, LayerKind, Span
-from annotator.review.editing.acceptance import settle
+from annotator.review.editing.acceptance import Settlement, settlement_of
 from annotator.review.editing.conflicts import StaleRevisionError
 from annotator.review.editing.leases import claim_lease, release_lease
 from annotator.review.editing.legend import Entity
@@ -37,18 +37,19 @@ def store(context: LoadedContext, change: Change) -> Operation:
     ``StaleRevisionError`` if a legend's revision is no longer the one that was read, which guards
     the edit even where rows cannot be locked. The context's rows then hold the new values.
     """
-    for each in change.legends:
-        _update_document(context, each)
+    settlement = settlement_of(change.own, context.actor)
+    _update_document(context, change.own, settlement)
+    for other in change.others:
+        _update_document(context, other, Settlement())
     _write_layers(change.legends)
     operations = [_operation(each, context.actor.pk) for each in change.legends]
+    operations[0].arguments |= settlement.logged
     Operation.objects.bulk_create(operations)
     _update_lease(context, change.own)
-    if change.own.is_acceptance:
-        settle(change.own, context.actor)
     return operations[0]
 
 
-def _update_document(context: LoadedContext, change: LegendChange) -> None:
+def _update_document(context: LoadedContext, change: LegendChange, settlement: Settlement) -> None:
     """Move the legend to its new revision and state, if its revision is still the one read."""
     before, after = change.before, change.after
     document = context.documents[change.legend.id]
@@ -59,8 +60,7 @@ def _update_document(context: LoadedContext, change: LegendChange) -> None:
     else:
         state = DocumentState.IN_REVIEW
         values |= {"accepted_at": None, "accepted_by": None}
-    if change.is_acceptance:
-        values |= {"n_questions": 0, "label_error_score": None}
+    values |= settlement.columns
     guarded = Document.objects.filter(revision=before.revision)
     if not DOCUMENT_STATES.move_row(document, state, within=guarded, **values):
         raise StaleRevisionError(document, before.revision)

@@ -34,6 +34,10 @@ SIGNED_OUT = "You are signed out. Sign in again; your edits wait in this browser
 
 
 NOT_JSON = "The operation is not JSON. Reload the page and try again."
+UNSEEN = (
+    "The acceptance does not name the suggestions that the page showed. Reload the page, check"
+    " the legend, then accept it again."
+)
 
 
 @require_POST
@@ -53,7 +57,7 @@ def _take_json(request: HttpRequest, slug: str, document_id: int) -> JsonRespons
         outcome = apply_operation(
             document_id=document_id,
             actor=signed_in(request),
-            operation=_read_json(request.body),
+            operation=_names_what_was_shown(_read_json(request.body)),
             slug=slug,
         )
     except StaleRevisionError as error:
@@ -99,6 +103,18 @@ def _read_json(body: bytes) -> dict[str, Any]:
     return operation
 
 
+def _names_what_was_shown(operation: dict[str, Any]) -> dict[str, Any]:
+    """Return the operation; raise ``UserError`` if it accepts a legend without saying which.
+
+    Every edit names the revision. New suggestions do not change it, so an acceptance names them
+    too.
+    """
+    accepts = operation.get("kind") == OperationKind.ACCEPT_LEGEND
+    if accepts and operation.get("suggestions") is None:
+        raise UserError(UNSEEN)
+    return operation
+
+
 def _next_url(request: HttpRequest, document: Document) -> str:
     order = order_of(request, document.project)
     found = next_legend(
@@ -114,7 +130,7 @@ def _take_form(request: HttpRequest, slug: str, document_id: int) -> HttpRespons
     """Make a form's edit; show the list again, or the next legend after this one was accepted."""
     document = legend_for(request.user, slug, document_id, Action.REVIEW)
     try:
-        operation = _read_form(request, legend_state(document))
+        operation = _names_what_was_shown(_read_form(request, legend_state(document)))
         outcome = apply_operation(
             document_id=document_id, actor=signed_in(request), operation=operation
         )

@@ -37,6 +37,11 @@ def send(client: Client, document: Document, kind: str, base: int = 0, **facts: 
     )
 
 
+def accept(client: Client, document: Document) -> Any:
+    seen = legend_state(document).suggestions
+    return send(client, document, "accept_legend", suggestions=seen)
+
+
 def entities_of(document: Document) -> list[tuple[str, str, str]]:
     rows = Span.objects.filter(layer__document=document, layer__kind="decided")
     return [(row.surface, row.label, row.verdict) for row in rows]
@@ -199,10 +204,8 @@ def test_accepting_names_the_next_legend(
 ) -> None:
     document, after = make_legend(), make_legend()
     client = client_of(curator)
-    assert send(client, document, "accept_legend").json()["next"] == address("legend", after)
-    assert send(client, after, "accept_legend").json()["next"] == reverse(
-        "review:queue", args=["autophagy"]
-    )
+    assert accept(client, document).json()["next"] == address("legend", after)
+    assert accept(client, after).json()["next"] == reverse("review:queue", args=["autophagy"])
 
 
 def test_a_stale_edit_gets_409_with_the_changes_of_others(
@@ -248,6 +251,18 @@ def test_suggestions_that_nobody_saw_are_not_accepted(
     facts = answer.json()
     assert facts["sentence"].startswith("A model has replaced the suggestions")
     assert facts["suggestions"] == legend_state(document).suggestions
+    assert not Operation.objects.exists()
+
+
+def test_an_acceptance_names_the_suggestions_that_were_seen(
+    make_legend: MakeLegend, client_of: ClientOf, curator: User
+) -> None:
+    document = make_legend()
+    client = client_of(curator)
+    by_script = send(client, document, "accept_legend")
+    by_form = client.post(address("operations", document), form(document, "accept_legend"))
+    assert [by_script.status_code, by_form.status_code] == [422, 422]
+    assert by_script.json()["sentence"].startswith("The acceptance does not name the suggestions")
     assert not Operation.objects.exists()
 
 
@@ -337,6 +352,7 @@ def test_the_list_edits_a_legend_from_end_to_end(
     document, after = make_legend(), make_legend()
     client = client_of(curator)
     url = address("operations", document)
+    seen = legend_state(document).suggestions
     steps = [
         form(document, "accept", 0, entity="s0", label="CELL", role=""),
         form(document, "relabel", 1, entity="s1", label="CELL", role=""),
@@ -357,7 +373,7 @@ def test_the_list_edits_a_legend_from_end_to_end(
         ).status_code
         == 302
     )
-    answer = client.post(url, form(document, "accept_legend", 4))
+    answer = client.post(url, form(document, "accept_legend", 4, suggestions=seen))
     assert answer["Location"] == address("legend", after) + "?list"
     assert entities_of(document) == [
         ("Bax", "GENEPROD", "accepted"),

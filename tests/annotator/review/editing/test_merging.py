@@ -15,6 +15,8 @@ from django.urls import reverse
 from annotator.accounts.models import User
 from annotator.corpus.models import Document
 from annotator.review.editing.conflicts import StaleRevisionError
+from annotator.review.editing.leases import claim_lease
+from annotator.review.screen.answers import show_conflict
 from annotator.review.screen.sentences import MAX_CHANGES
 from tests.annotator.review.conftest import MakeLegend, Operate
 
@@ -103,6 +105,27 @@ def test_changed_identifiers_panels_and_acceptance_are_listed(
         "set_panels",
         "accept_legend",
     ]
+
+
+def test_a_conflict_names_another_holder(
+    make_legend: MakeLegend, operate: Operate, curator: User, reviewer: User
+) -> None:
+    document = make_legend()
+    operate(document, "accept", entity="s0", actor=reviewer)  # who holds the legend since
+    document.refresh_from_db()
+    conflict = StaleRevisionError(document, base_revision=0)
+    assert show_conflict(conflict, curator)["holder"] == "reviewer"
+
+
+def test_a_conflict_does_not_name_the_reader_as_holder(
+    make_legend: MakeLegend, operate: Operate, conflict: Any, curator: User, reviewer: User
+) -> None:
+    document = make_legend()
+    operate(document, "accept", entity="s0", actor=reviewer)
+    claim_lease(document=document, actor=curator, take_over=True)
+    facts = conflict(document)
+    assert facts["theirs"] == ["reviewer accepted “Bax”"]
+    assert facts["holder"] == ""
 
 
 def test_a_long_list_of_changes_is_cut_short(

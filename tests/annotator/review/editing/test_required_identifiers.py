@@ -10,6 +10,7 @@ from django.urls import reverse
 from annotator.accounts.models import User
 from annotator.corpus.models import Document, DocumentState, Project
 from annotator.review.editing.errors import MissingIdentifiersError
+from annotator.review.editing.reading import legend_state
 from tests.annotator.review.conftest import MakeLegend, Operate
 
 pytestmark = pytest.mark.django_db
@@ -61,6 +62,7 @@ def test_the_screen_learns_which_entity_is_the_first(
         "id": "6f2c1f6e-0d0f-4c0e-9f61-000000000001",
         "kind": "accept_legend",
         "base_revision": 0,
+        "suggestions": legend_state(document).suggestions,
     }
     path = reverse("review:operations", args=[document.project.slug, document.pk])
     answer = client_of(curator).post(path, operation, content_type="application/json")

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from annotator.accounts.models import User
 from annotator.corpus.models import Document, DocumentState, Project, QueueOrder
 from annotator.review.editing import services
+from annotator.review.editing.reading import legend_state
 from annotator.review.queue.order import next_legend, place_of, slice_in_order
 from annotator.review.sampling import sample_is_due
 from tests.annotator.html import html_of
@@ -385,6 +386,7 @@ def test_accepting_goes_on_in_the_order_one_chose(
         "id": "7f3f4b1e-96d4-4a26-bb3c-5f3a2b6d5c10",
         "edit": "accept_legend",
         "base_revision": 0,
+        "suggestions": legend_state(three[1]).suggestions,
     }
     answer = client.post(reverse("review:operations", args=[project.slug, three[1].pk]), fields)
     assert (
