@@ -40,7 +40,8 @@ def ready(page: Page) -> Page:
 
 
 def seen(page: Page) -> Page:
-    """The legend has been on the screen long enough to be accepted."""
+    """The legend was looked at and has been on the screen long enough, so can be accepted."""
+    page.mouse.wheel(0, -1)  # which the top of the page answers by nothing
     expect(page.locator("#legend[data-ready]")).to_be_attached()
     return page
 

@@ -19,7 +19,6 @@ from annotator.accounts.models import User
 from annotator.corpus.imports import import_documents
 from annotator.corpus.models import Document, DocumentState, Project, Segment, Span
 from annotator.corpus.services import create_project
-from annotator.corpus.storing import write_suggestions
 from annotator.datasets.exports.services import export_dataset
 from annotator.review.editing.reading import legend_state, rebuilt_state
 from ner_engine import schema
@@ -32,10 +31,8 @@ from tests.e2e.screen import (
     SURE,
     address,
     decided,
-    fetched_ahead,
     ready,
     saved,
-    seen,
     tap_entity,
     word,
 )
@@ -126,169 +123,6 @@ def test_edits_made_while_the_server_is_down_are_saved_later(
     assert decided(following) == [("Bax", "SUBCELLULAR", "")]
     assert rebuilt_state(document).decided == legend_state(document).decided
     context.close()
-
-
-# Nothing is accepted unseen
-# ------------------------------------------------------------------------------------------
-
-Legends = tuple[list[Document], Page]
-NOT_SEEN = "This legend has just opened. Check it, then press again."
-HELD = "This key acts once per press. Release it, then press it again."
-
-
-@pytest.fixture
-def legends(make_legend: MakeLegend, open_as: OpenAs, curator: User) -> Legends:
-    """Three legends that wait; the first is open before a curator, the second fetched ahead."""
-    documents = [make_legend(suggested=SURE) for _ in range(3)]
-    page = ready(open_as(curator, address(documents[0])))
-    fetched_ahead(page, documents[1])
-    return documents, page
-
-
-def accepted(documents: list[Document]) -> list[bool]:
-    """Which of the legends are accepted, once the page has sent all that it had to send."""
-    states = dict(Document.objects.values_list("pk", "state"))
-    return [states[document.pk] == DocumentState.ACCEPTED for document in documents]
-
-
-def test_a_double_click_accepts_one_legend(legends: Legends) -> None:
-    documents, page = legends
-    page.locator("#accept-legend").dblclick()
-    expect(page.locator("#notice")).to_have_text(NOT_SEEN)
-    page.wait_for_url("**" + address(documents[1]))
-    saved(page)
-    assert accepted(documents) == [True, False, False]
-
-
-def test_two_quick_enters_accept_one_legend(legends: Legends) -> None:
-    documents, page = legends
-    page.evaluate("""() => {
-        const enter = { key: "Enter", code: "Enter", bubbles: true };
-        for (const type of ["keydown", "keyup", "keydown", "keyup"])
-            document.body.dispatchEvent(new KeyboardEvent(type, enter));
-    }""")
-    expect(page.locator("#notice")).to_have_text(NOT_SEEN)
-    page.wait_for_url("**" + address(documents[1]))
-    saved(page)
-    assert accepted(documents) == [True, False, False]
-
-
-def test_two_quick_clicks_from_the_keyboard_accept_one_legend(legends: Legends) -> None:
-    documents, page = legends
-    click = "document.getElementById('accept-legend').click();"
-    page.evaluate(f"() => {{ {click} {click} }}")
-    page.wait_for_url("**" + address(documents[1]))
-    saved(page)
-    assert accepted(documents) == [True, False, False]
-
-
-def test_a_held_enter_accepts_one_legend_however_long_it_is_held(legends: Legends) -> None:
-    documents, page = legends
-    page.keyboard.down("Enter")
-    page.wait_for_url("**" + address(documents[1]))
-    page.keyboard.down("Enter")
-    expect(page.locator("#notice")).to_have_text(HELD)
-    seen(page)
-    page.keyboard.down("Enter")
-    page.keyboard.up("Enter")
-    saved(page)
-    assert accepted(documents) == [True, False, False]
-
-
-def test_a_press_begun_before_the_look_accepts_nothing(legends: Legends) -> None:
-    documents, page = legends
-    page.evaluate("""() => {
-        document.getElementById("accept-legend").click();
-        const press = new PointerEvent("pointerdown", { bubbles: true });
-        document.getElementById("accept-legend").dispatchEvent(press);
-    }""")
-    seen(page)
-    page.evaluate("""() => {
-        const click = new MouseEvent("click", { bubbles: true, detail: 1 });
-        document.getElementById("accept-legend").dispatchEvent(click);
-    }""")
-    expect(page.locator("#notice")).to_have_text(NOT_SEEN)
-    saved(page)
-    assert accepted(documents) == [True, False, False]
-
-
-def test_legends_are_accepted_one_after_the_other_once_seen(legends: Legends) -> None:
-    documents, page = legends
-    page.keyboard.press("Enter")
-    page.wait_for_url("**" + address(documents[1]))
-    seen(page)
-    page.locator("#accept-legend").click()
-    page.wait_for_url("**" + address(documents[2]))
-    saved(page)
-    assert accepted(documents) == [True, True, False]
-
-
-def test_a_late_answer_about_the_last_legend_changes_nothing(legends: Legends) -> None:
-    documents, page = legends
-    page.route("**/uncertain/", lambda route: None)
-    page.reload()
-    ready(page)
-    fetched_ahead(page, documents[1])
-    page.keyboard.press("ArrowRight")
-    expect(page.locator("#entity-surface")).to_have_text("Bak")
-    page.keyboard.press("Enter")
-    page.wait_for_url("**" + address(documents[1]))
-    saved(page)
-    expect(page.locator("#entity-surface")).to_have_text("Bax")
-
-
-def test_a_held_key_rejects_one_entity(legends: Legends) -> None:
-    documents, page = legends
-    for _ in range(3):
-        page.keyboard.down("x")
-    page.keyboard.up("x")
-    saved(page)
-    expect(page.locator("mark")).to_have_count(2)
-    assert Document.objects.get(pk=documents[0].pk).revision == 1
-
-
-def test_a_held_enter_on_a_button_accepts_one_entity(legends: Legends) -> None:
-    documents, page = legends
-    page.locator("#entity-accept").focus()
-    for _ in range(3):
-        page.keyboard.down("Enter")
-    page.keyboard.up("Enter")
-    saved(page)
-    assert decided(documents[0]) == [("Bax", "GENEPROD", "")]
-
-
-def test_a_double_click_accepts_one_entity(legends: Legends) -> None:
-    documents, page = legends
-    page.locator("#entity-accept").dblclick()
-    saved(page)
-    assert decided(documents[0]) == [("Bax", "GENEPROD", "")]
-
-
-def test_held_arrows_and_edges_go_on(legends: Legends) -> None:
-    documents, page = legends
-    for key in ("ArrowRight", "f"):
-        page.keyboard.down(key)
-        page.keyboard.down(key)
-        page.keyboard.up(key)
-    saved(page)
-    assert decided(documents[0]) == [("MEFs. (", "CELL", "")]
-
-
-def test_suggestions_newer_than_the_page_are_not_accepted_unseen(legends: Legends) -> None:
-    documents, page = legends
-    write_suggestions(
-        batch=[(documents[0], [schema.Span(8, 11, "TISSUE", "and")])], source="another model"
-    )
-    page.keyboard.press("Shift+Enter")
-    expect(page.locator("#merge-sentence")).to_contain_text(
-        "A model has replaced the suggestions since you saw this legend."
-    )
-    expect(page.locator("mark")).to_have_text(["and"])
-    assert accepted(documents) == [False, False, False]
-    seen(page)
-    page.get_by_role("button", name="Apply my edits again").click()
-    expect(page.locator("#accepted-note")).to_be_visible()
-    assert decided(documents[0]) == [("and", "TISSUE", "")]
 
 
 # Text of every kind

@@ -3,7 +3,14 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
-import { HELD, isOnceOnly, NOT_SEEN, refusalOf, TWICE } from "../../static/js/review/guards.js";
+import {
+  HELD,
+  isOnceOnly,
+  NOT_SEEN,
+  NOT_USED,
+  refusalOf,
+  TWICE,
+} from "../../static/js/review/guards.js";
 import { isField, isTyping, Keys, keyOf } from "../../static/js/review/keys.js";
 import { FakeElement, useFakeElements } from "./stubs.js";
 
@@ -119,27 +126,42 @@ describe("isOnceOnly", () => {
 });
 
 describe("refusalOf", () => {
-  const seen = { allows: () => true };
-  const notSeen = { allows: () => false };
+  const look = { allows: () => true, allowsAcceptance: () => true };
+  const used = { look, accepts: true };
+  const seen = { look: { ...look, allowsAcceptance: () => false }, accepts: true };
+  const notSeen = { look: { allows: () => false, allowsAcceptance: () => false }, accepts: true };
 
   it("lets a single click decide", () => {
     assert.equal(refusalOf("accept", { detail: 1 }, notSeen), "");
   });
   it("refuses the second click of a double click", () => {
-    assert.equal(refusalOf("accept", { detail: 2 }, seen), TWICE);
+    assert.equal(refusalOf("accept", { detail: 2 }, used), TWICE);
   });
   it("lets a double click move the focus twice", () => {
-    assert.equal(refusalOf("next", { detail: 2 }, seen), "");
+    assert.equal(refusalOf("next", { detail: 2 }, used), "");
   });
-  for (const command of ["acceptLegend", "acceptAndStay", "goNext", "applyAgain", "discard"]) {
+  for (const command of ["acceptLegend", "acceptAndStay", "applyAgain", "goNext", "discard"]) {
     it(`refuses ${command} on a legend that was not seen`, () => {
       assert.equal(refusalOf(command, { detail: 0 }, notSeen), NOT_SEEN);
     });
-    it(`allows ${command} on a legend that was seen`, () => {
+    it(`allows ${command} on a legend that was used`, () => {
+      assert.equal(refusalOf(command, { detail: 0 }, used), "");
+    });
+  }
+  for (const command of ["acceptLegend", "acceptAndStay", "applyAgain", "takeOverAndApply"]) {
+    it(`refuses ${command} on a legend that was only seen`, () => {
+      assert.equal(refusalOf(command, { detail: 0 }, seen), NOT_USED);
+    });
+  }
+  for (const command of ["goNext", "discard"]) {
+    it(`allows ${command} on a legend that was only seen`, () => {
       assert.equal(refusalOf(command, { detail: 0 }, seen), "");
     });
   }
+  it("lets Enter leave a closed legend that was only seen", () => {
+    assert.equal(refusalOf("acceptLegend", { detail: 0 }, { ...seen, accepts: false }), "");
+  });
   it("has another sentence for each reason", () => {
-    assert.equal(new Set([HELD, TWICE, NOT_SEEN]).size, 3);
+    assert.equal(new Set([HELD, TWICE, NOT_SEEN, NOT_USED]).size, 4);
   });
 });

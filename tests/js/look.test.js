@@ -1,10 +1,10 @@
-/* When the legend may be accepted: by a press that began after it was on the screen for a moment. */
+/* When the legend may be accepted: after it was on the screen for a moment, and was used. */
 
 import assert from "node:assert/strict";
 import { beforeEach, describe, it } from "node:test";
 
 import { LOOK_TIME, Look } from "../../static/js/review/look.js";
-import { FakePage } from "./stubs.js";
+import { FakeElement, FakePage } from "./stubs.js";
 
 describe("look", () => {
   let page;
@@ -47,24 +47,19 @@ describe("look", () => {
     assert.equal(pressKey(), false);
   });
 
-  it("says when it is ready", () => {
-    see();
-    assert.deepEqual(changes, [false, true]);
-  });
-
   it("restarts the time with the next legend", () => {
     see();
     look.begin();
     assert.equal(pressKey(), false);
-    assert.deepEqual(changes, [false, true, false]);
   });
 
   it("forgets the timer of the legend before", () => {
     page.draw();
     page.advance(LOOK_TIME - 1);
     look.begin();
+    page.fire("wheel");
     page.advance(1);
-    assert.deepEqual(changes, [false, false]);
+    assert.equal(changes.includes(true), false);
   });
 
   it("allows no key that repeats", () => {
@@ -121,5 +116,95 @@ describe("look", () => {
     page.fire("pointerdown");
     see();
     assert.equal(allows("click", { detail: 0 }), true);
+  });
+
+  const accepts = (type, facts) => look.allowsAcceptance(page.fire(type, facts));
+  const pressEnter = (facts) => accepts("keydown", { code: "Enter", key: "Enter", ...facts });
+  const on = (...selectors) => {
+    const inside = Object.fromEntries(selectors.map((each) => [each, {}]));
+    return { target: new FakeElement({ inside }) };
+  };
+
+  it("accepts no legend that was only shown", () => {
+    see();
+    assert.equal(pressEnter(), false);
+  });
+
+  it("accepts none however often the press is repeated", () => {
+    see();
+    assert.deepEqual([pressEnter(), pressEnter(), pressEnter()], [false, false, false]);
+  });
+
+  it("accepts a legend after another key", () => {
+    see();
+    page.fire("keydown", { code: "KeyN", key: "n" });
+    assert.equal(pressEnter(), true);
+  });
+
+  it("accepts a legend after the wheel, also during the moment", () => {
+    page.fire("wheel");
+    see();
+    assert.equal(pressEnter(), true);
+  });
+
+  it("accepts no used legend before the moment is over", () => {
+    page.fire("wheel");
+    page.draw();
+    page.advance(LOOK_TIME - 1);
+    assert.equal(pressEnter(), false);
+  });
+
+  it("accepts a legend after a press on it", () => {
+    see();
+    page.fire("pointerdown", on("main"));
+    assert.equal(pressEnter(), true);
+  });
+
+  it("takes a move for a look once the pointer's place is known", () => {
+    see();
+    page.fire("pointermove", { clientX: 1, clientY: 1, ...on("main") });
+    assert.equal(pressEnter(), false);
+    page.fire("pointermove", { clientX: 2, clientY: 1, ...on("main") });
+    assert.equal(pressEnter(), true);
+  });
+
+  it("takes no move under a resting pointer for a look", () => {
+    page.fire("pointermove", { clientX: 1, clientY: 1, ...on("main") });
+    see();
+    page.fire("pointermove", { clientX: 1, clientY: 1, ...on("main") });
+    assert.equal(pressEnter(), false);
+  });
+
+  it("takes nothing on a button for a look", () => {
+    see();
+    page.fire("pointermove", { clientX: 1, clientY: 1, ...on(".foot", "button") });
+    page.fire("pointermove", { clientX: 2, clientY: 1, ...on(".foot", "button") });
+    page.fire("pointerdown", on("button"));
+    page.fire("keydown", { code: "Enter", key: "Enter", ...on("button") });
+    assert.equal(accepts("click", { detail: 0 }), false);
+  });
+
+  it("takes neither Shift nor a held key for a look", () => {
+    page.fire("keydown", { code: "KeyN", key: "n" });
+    look.begin();
+    see();
+    page.fire("keydown", { code: "KeyN", key: "n" });
+    page.fire("keydown", { code: "KeyX", key: "x", repeat: true });
+    page.fire("keydown", { code: "ShiftLeft", key: "Shift" });
+    assert.equal(pressEnter(), false);
+  });
+
+  it("forgets the look at the legend before", () => {
+    see();
+    page.fire("wheel");
+    look.begin();
+    see();
+    assert.equal(pressEnter(), false);
+  });
+
+  it("is ready once the legend was shown and used", () => {
+    see();
+    page.fire("wheel");
+    assert.equal(changes.at(-1), true);
   });
 });

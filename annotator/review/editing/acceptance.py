@@ -47,7 +47,8 @@ def settlement_of(change: LegendChange, actor: User) -> Settlement:
 
 
 def _settle(change: LegendChange, actor: User) -> Settlement:
-    legend, logged = change.legend, {}
+    legend = change.legend
+    logged: dict[str, Any] = {}
     if legend.n_questions:
         logged["questions"] = _answer_questions(legend.id, actor)
     if legend.label_error_score is not None:

@@ -14,13 +14,23 @@ export class Acceptance {
     this.screen = screen;
   }
 
+  get isForReviewer() {
+    const { questions, mayResolve } = this.screen.facts;
+    return questions > 0 && !mayResolve;
+  }
+
+  /** Whether this user can accept the legend; otherwise Enter only opens the next. */
+  get isOpen() {
+    const { accepted, mayEdit } = this.screen.facts;
+    return mayEdit && !accepted && !this.isForReviewer;
+  }
+
   acceptAndOpenNext() {
     const { facts, preview, nextLegend } = this.screen;
-    const { accepted, mayEdit, urls, questions, mayResolve } = facts;
+    const { accepted, mayEdit, urls } = facts;
     if (preview.current && !preview.current.isOffer) return preview.apply();
     preview.end();
-    const isForReviewer = questions > 0 && !mayResolve;
-    if (isForReviewer) return nextLegend.open(urls.next || urls.queue);
+    if (this.isForReviewer) return nextLegend.open(urls.next || urls.queue);
     if (accepted || !mayEdit) return urls.next && nextLegend.open(urls.next);
     if (facts.mode === "decide" && this.showUndecided()) return undefined;
     if (this.showUnidentified()) return undefined;

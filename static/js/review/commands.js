@@ -60,8 +60,8 @@ const COMMANDS = {
 
 /** Run a command unless a guard refuses it; then say why. */
 export function run(screen, name, event, index) {
-  const { preview, status, look } = screen;
-  const refusal = refusalOf(name, event, look);
+  const { acceptance, preview, status, look } = screen;
+  const refusal = refusalOf(name, event, { look, accepts: acceptance.isOpen });
   if (refusal) return status.notify(refusal);
   const onlyEndsPreview = name === "escape" && preview.current !== null;
   if (!KEEPS_PREVIEW.has(name)) preview.end();

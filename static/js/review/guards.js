@@ -2,11 +2,14 @@
  * Which presses must not run a command: a held key, a double click, a legend not seen yet.
  *
  *   isOnceOnly(event, { command: "accept", isChoosing: false }); // true: do not repeat while held
- *   refusalOf("acceptLegend", event, look); // a sentence for the user, or "" if it may run
+ *   refusalOf("acceptLegend", event, { look, accepts: true }); // a sentence, or "" if it may run
  */
 
 export const HELD = "This key acts once per press. Release it, then press it again.";
 export const NOT_SEEN = "This legend has just opened. Check it, then press again.";
+export const NOT_USED =
+  "Look through this legend first: move the pointer over it, scroll, or press a key such as an" +
+  " arrow. Then accept it.";
 export const TWICE = "A double click acts once. Click again for the next entity.";
 
 /** Commands that go on while the key is held: they move the focus or a boundary, or end a mode. */
@@ -19,11 +22,10 @@ const NO_DOUBLE_CLICK = new Set([
   ...["accept", "reject", "back"],
   ...["sameEverywhere", "sameInPaper", "sameInPanel"],
 ]);
+/** Commands that accept the legend, where it is open. */
+const ACCEPTS = new Set(["acceptLegend", "acceptAndStay", "applyAgain", "takeOverAndApply"]);
 /** Commands that need a legend that was seen: they accept or leave it, or settle a conflict. */
-const NEEDS_LOOK = new Set([
-  ...["acceptLegend", "acceptAndStay", "goNext"],
-  ...["applyAgain", "takeOverAndApply", "discard"],
-]);
+const NEEDS_LOOK = new Set([...ACCEPTS, "goNext", "discard"]);
 
 /**
  * Return whether the key does something here that must happen once a press. `command` is the
@@ -39,9 +41,14 @@ export function isOnceOnly({ key, ctrlKey, target }, { command, isChoosing }) {
   return Boolean(command) && !MAY_REPEAT.has(command);
 }
 
-/** Return why the press may not run the command, in a sentence; "" if it may. */
-export function refusalOf(command, event, look) {
+/**
+ * Return why the press may not run the command, in a sentence; "" if it may. `accepts`: the legend
+ * is open, so that a command that accepts does so, and does not only open the next.
+ */
+export function refusalOf(command, event, { look, accepts }) {
   if (event.detail > 1 && NO_DOUBLE_CLICK.has(command)) return TWICE;
+  const isAcceptance = accepts && ACCEPTS.has(command);
+  const isUsed = !isAcceptance || look.allowsAcceptance(event);
   if (NEEDS_LOOK.has(command) && !look.allows(event)) return NOT_SEEN;
-  return "";
+  return isUsed ? "" : NOT_USED;
 }
