@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 from annotator.lookup.databases import (
@@ -35,6 +36,8 @@ _IDS, _NAMES, _TAXA, _SPECIES, _DATABASES, _URLS = (
 )
 #: The attributes of a span that hold its identifiers.
 ATTRIBUTES: Final = (_IDS, _NAMES, _TAXA, _SPECIES, _DATABASES, _URLS)
+#: Figures of a paper name the same entries over and over, so an import asks the same often.
+_N_REMEMBERED: Final = 8192
 #: Between two addresses, of which the first may end in a slash and each may be missing.
 _BETWEEN_URLS: Final = re.compile(r"///(?=\s*https?:|(?:///)+(?!/)|$)")
 
@@ -67,6 +70,15 @@ class Identifier:
 
 def identifiers_of(attributes: Mapping[str, Any]) -> list[Identifier]:
     """Return the identifiers in a span's attributes, in order, without entries that lack an id."""
+    if not attributes.get(_IDS):
+        return []
+    return list(_identifiers_in(*[str(attributes.get(name) or "") for name in ATTRIBUTES]))
+
+
+@lru_cache(maxsize=_N_REMEMBERED)
+def _identifiers_in(*columns: str) -> tuple[Identifier, ...]:
+    """Return the identifiers in the values of ``ATTRIBUTES``."""
+    attributes = dict(zip(ATTRIBUTES, columns, strict=True))
     ids = [id.strip() for id in str(attributes.get(_IDS) or "").split(JOINT)]
     databases = _databases(attributes, ids)
     names = _filled(_column(attributes, _NAMES), len(ids))
@@ -74,7 +86,7 @@ def identifiers_of(attributes: Mapping[str, Any]) -> list[Identifier]:
     if len(taxa) != len(ids):
         taxa, species = _with_gaps(taxa, species, ids, databases)
     rows = zip(ids, names, taxa, databases, _filled(species, len(ids)), strict=True)
-    return [Identifier(*row) for row in rows if row[0]]
+    return tuple(Identifier(*row) for row in rows if row[0])
 
 
 def _column(attributes: Mapping[str, Any], name: str) -> list[str]:
@@ -164,6 +176,7 @@ def _source(identifier: Identifier) -> str:
     return ""
 
 
+@lru_cache(maxsize=_N_REMEMBERED)
 def check_identifier(identifier: Identifier, label: str = "") -> str:
     """Return what is wrong with an identifier of an entity with that label, as a sentence.
 
