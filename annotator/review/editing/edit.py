@@ -10,10 +10,15 @@ from typing import Any, Final
 from annotator.review.editing.errors import OperationError
 from annotator.review.kinds import OperationKind
 
-#: The ``scope`` of a propagation into every legend of the paper.
+#: The ``scope`` of an edit that is repeated in every legend of the paper.
 PAPER: Final = "paper"
 #: The ``scope`` of a propagation within the panel, which carries the role too.
 PANEL: Final = "panel"
+
+#: Edits that are made of every string that reads the same, and may reach the paper.
+FOR_THE_SAME: Final = frozenset(
+    {OperationKind.PROPAGATE, OperationKind.REJECT_SAME, OperationKind.MOVE_SAME}
+)
 
 _RANGE: Final = ("words", "steps", "start", "end")
 #: The arguments of each kind of edit: one row a kind. All others are dropped and never stored.
@@ -21,11 +26,14 @@ ARGUMENTS: Final[Mapping[str, tuple[str, ...]]] = {
     OperationKind.ADD: ("label", "role", *_RANGE),
     OperationKind.ACCEPT: ("entity",),
     OperationKind.REJECT: ("entity",),
+    OperationKind.REJECT_SAME: ("entity", "scope"),
+    OperationKind.REJECT_PANEL: ("word",),
     OperationKind.REMOVE: ("entity",),
     OperationKind.RELABEL: ("entity", "label"),
     OperationKind.SET_ROLE: ("entity", "role"),
     OperationKind.MOVE_EDGES: ("entity", "edge", "unit", "by", *_RANGE),
     OperationKind.SET_IDENTIFIERS: ("entity", "identifiers"),
+    OperationKind.MOVE_SAME: ("entity", "scope"),
     OperationKind.PROPAGATE: ("entity", "scope"),
     OperationKind.SET_PANELS: ("word", "starts"),
     OperationKind.ACCEPT_LEGEND: (),
@@ -69,12 +77,12 @@ class Edit:
 
     @property
     def is_for_the_paper(self) -> bool:
-        """Whether this is a propagation into every legend of the paper."""
-        return self.kind == OperationKind.PROPAGATE and self.arguments.get("scope") == PAPER
+        """Whether this edit is repeated in every legend of the paper."""
+        return self.kind in FOR_THE_SAME and self.arguments.get("scope") == PAPER
 
     @property
     def may_reach_others(self) -> bool:
-        """Whether other legends of the paper may change: by a propagation, or by its reversal."""
+        """Whether other legends of the paper may change: by such an edit, or by its reversal."""
         return self.is_for_the_paper or self.is_reversal
 
     def elsewhere(self, legend_id: int, revision: int, arguments: Mapping[str, Any]) -> Edit:

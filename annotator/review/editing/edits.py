@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from annotator.corpus.decisions import DecisionKind, ReviewMode, Verdict
+from annotator.corpus.decisions import DecisionKind, ReviewMode
 from annotator.lookup.identifiers import (
     JOINT,
     Identifier,
@@ -24,6 +24,7 @@ from annotator.review.editing.legend import ADDED_PREFIX, Entity, LegendState
 from annotator.review.editing.panels import marker_start
 from annotator.review.editing.propagation import propagate
 from annotator.review.editing.ranges import moved_range, range_of
+from annotator.review.editing.repeats import move_same, reject, reject_panel, reject_same
 from annotator.review.editing.rules import (
     check_identified,
     check_label,
@@ -65,8 +66,7 @@ def _reject(state: LegendState, edit: Edit) -> Effect:
     entity = state.entity(edit.key)
     if entity.key.startswith(ADDED_PREFIX):
         return Effect(entities={entity.key: (entity.as_row(), None)})
-    rejected = replace(entity, verdict=str(Verdict.REJECTED), decision=str(DecisionKind.EXPLICIT))
-    return effect_of(state, rejected)
+    return effect_of(state, reject(entity, DecisionKind.EXPLICIT))
 
 
 def _relabel(state: LegendState, edit: Edit) -> Effect:
@@ -187,12 +187,10 @@ def _accept_legend(state: LegendState, edit: Edit) -> Effect:
     if below and state.mode == ReviewMode.DECIDE:
         raise OperationError(_undecided_sentence(len(below), state.threshold))
     check_identified(state)
-    decision = str(DecisionKind.BULK_ACCEPTED)
+    decision = DecisionKind.BULK_ACCEPTED
     above = [entity for entity in state.undecided.values() if not state.is_below(entity)]
-    accepted = [replace(decide(entity), decision=decision) for entity in above]
-    rejected = []
-    for entity in below:
-        rejected.append(replace(entity, verdict=str(Verdict.REJECTED), decision=decision))
+    accepted = [replace(decide(entity), decision=str(decision)) for entity in above]
+    rejected = [reject(entity, decision) for entity in below]
     return replace(effect_of(state, *accepted, *rejected), accepted=(False, True))
 
 
@@ -215,10 +213,13 @@ _EFFECTS: Final[Mapping[str, Callable[[LegendState, Edit], Effect]]] = {
     OperationKind.ACCEPT: _accept,
     OperationKind.REJECT: _reject,
     OperationKind.REMOVE: _reject,
+    OperationKind.REJECT_SAME: reject_same,
+    OperationKind.REJECT_PANEL: reject_panel,
     OperationKind.RELABEL: _relabel,
     OperationKind.SET_ROLE: _set_role,
     OperationKind.SET_IDENTIFIERS: _set_identifiers,
     OperationKind.MOVE_EDGES: _move_boundaries,
+    OperationKind.MOVE_SAME: move_same,
     OperationKind.PROPAGATE: propagate,
     OperationKind.SET_PANELS: _set_panels,
     OperationKind.ACCEPT_LEGEND: _accept_legend,

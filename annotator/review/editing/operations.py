@@ -2,23 +2,29 @@
 
 An edit takes four steps. ``loading.load`` reads an ``EditContext``; ``apply`` turns it and an
 ``Edit`` into a ``Change``; ``storing.store`` writes the change; a view shows it. A plain edit
-changes one legend. A propagation in a paper, and the undo or redo of one, may change several.
+changes one legend. One that is repeated in a paper, and its undo or redo, may change several.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from annotator.review.editing.edit import Edit
 from annotator.review.editing.edits import edit_legend
 from annotator.review.editing.effects import Effect, advance, inverse
 from annotator.review.editing.errors import OperationError
 from annotator.review.editing.history import Logged, next_to_reverse, own_to_reverse
-from annotator.review.editing.legend import LegendState
+from annotator.review.editing.legend import Entity, LegendState
 from annotator.review.editing.propagation import arguments_for_others, propagation
+from annotator.review.editing.repeats import (
+    move_for_others,
+    moves,
+    rejection_for_others,
+    rejections,
+)
 from annotator.review.kinds import OperationKind
 
 
@@ -112,7 +118,7 @@ def apply(context: EditContext, edit: Edit) -> Change:
     if edit.is_reversal:
         return _reverse(context, edit)
     if edit.is_for_the_paper:
-        return _propagate_in_paper(context, edit)
+        return _repeat_in_paper(context, edit)
     after, effect = edit_legend(context.legend.state, edit)
     arguments = {**edit.arguments, **_circumstances(context.legend, edit)}
     own = LegendChange(context.legend, after, effect, edit, arguments)
@@ -168,32 +174,65 @@ def _reversed(legend: Legend, target: Logged, edit: Edit) -> LegendChange:
     return LegendChange(legend, after, effect, edit, arguments, target.batch)
 
 
-def _propagate_in_paper(context: EditContext, edit: Edit) -> Change:
+@dataclass(frozen=True, slots=True)
+class _Repetition:
+    """How an edit is repeated in a legend.
+
+    ``changed`` returns what changes there, ``arguments`` what the edit needs in another legend.
+    """
+
+    changed: Callable[[LegendState, Edit], list[Entity]]
+    arguments: Callable[[LegendState, str], dict[str, Any]]
+    nothing: str
+
+
+REPETITIONS: Final[Mapping[str, _Repetition]] = {
+    OperationKind.PROPAGATE: _Repetition(
+        propagation,
+        arguments_for_others,
+        "Nothing to change: every other occurrence of this string in the paper is decided"
+        " already, or has a role that does not fit the label.",
+    ),
+    OperationKind.REJECT_SAME: _Repetition(
+        rejections,
+        rejection_for_others,
+        "Nothing to reject: no other suggestion of this string with this label is open in the"
+        " paper.",
+    ),
+    OperationKind.MOVE_SAME: _Repetition(
+        moves,
+        move_for_others,
+        "Nothing to change: no other suggestion of the string that you corrected is open in the"
+        " paper.",
+    ),
+}
+
+
+def _repeat_in_paper(context: EditContext, edit: Edit) -> Change:
     batch = edit.operation_id
-    own = _propagated_here(context.legend, edit, batch)
-    arguments = arguments_for_others(context.legend.state, edit.key)
+    repetition = REPETITIONS[edit.kind]
+    own = _repeated_here(context.legend, edit, batch)
+    arguments = repetition.arguments(context.legend.state, edit.key)
     others = []
     for other in context.others:
         there = edit.elsewhere(other.id, other.state.revision, arguments)
-        if other.state.accepted or not propagation(other.state, there):
+        if other.state.accepted or not repetition.changed(other.state, there):
             continue
         after, effect = edit_legend(other.state, there)
         others.append(LegendChange(other, after, effect, there, arguments, batch))
     if not own.effect and not others:
-        raise OperationError(
-            "Nothing to change: every other occurrence of this string in the paper is decided"
-            " already, or has a role that does not fit the label."
-        )
+        raise OperationError(repetition.nothing)
     return Change(own, others)
 
 
-def _propagated_here(legend: Legend, edit: Edit, batch: uuid.UUID) -> LegendChange:
+def _repeated_here(legend: Legend, edit: Edit, batch: uuid.UUID) -> LegendChange:
     """Return the change of the legend at hand, which is empty if all its strings are decided.
 
     The operation then only stands for what it does in the other legends.
     """
     state = legend.state
-    if state.accepted or propagation(state, edit) or not state.entity(edit.key).verdict:
+    is_open = not state.entity(edit.key).verdict
+    if state.accepted or is_open or REPETITIONS[edit.kind].changed(state, edit):
         after, effect = edit_legend(state, edit)
     else:
         after, effect = advance(state, Effect()), Effect()

@@ -47,6 +47,33 @@ def marker_start(text: str, at: int) -> int:
     return at
 
 
+def stretches(text: str, panels: Iterable[Panel]) -> list[tuple[int, int, str]]:
+    """Return the text cut at its panels, as (start, end, marker) without gaps.
+
+    The marker is "" where the text belongs to no panel.
+    """
+    at = 0
+    cut: list[tuple[int, int, str]] = []
+    for panel in panels:
+        start, end = max(panel.start, at), max(panel.end, at)
+        if start > at and (text[at:start].strip() or not cut):
+            if text[at:start].strip():
+                cut.append((at, start, ""))
+            else:
+                start = at
+        elif start > at:
+            cut[-1] = (cut[-1][0], start, cut[-1][2])
+        if end > start:
+            cut.append((start, end, panel.marker))
+            at = end
+    if at < len(text):
+        if cut and not text[at:].strip():
+            cut[-1] = (cut[-1][0], len(text), cut[-1][2])
+        else:
+            cut.append((at, len(text), ""))
+    return cut
+
+
 def _letters(text: str, at: int) -> str:
     """Return the letter at which a panel's text begins, or the first and last of several.
 

@@ -10,7 +10,8 @@ from annotator.accounts.models import User
 from annotator.corpus.models import Document, DocumentState
 from annotator.review.editing.edit import Edit
 from annotator.review.editing.legend import Entity
-from annotator.review.editing.propagation import arguments_for_others, open_occurrences
+from annotator.review.editing.operations import REPETITIONS
+from annotator.review.editing.propagation import open_occurrences
 from annotator.review.editing.reading import read_legends
 from annotator.review.kinds import OperationKind
 from annotator.review.models import Lease
@@ -24,19 +25,24 @@ class OpenOccurrence:
     entity: Entity
 
 
-def open_in_paper(*, document: Document, actor: User, key: str) -> list[OpenOccurrence]:
-    """Return the open occurrences of the entity's string in the paper's other legends, in order.
+def open_in_paper(
+    *, document: Document, actor: User, key: str, kind: str = OperationKind.PROPAGATE
+) -> list[OpenOccurrence]:
+    """Return what an edit of that kind finds open in the paper's other legends, in order.
 
-    A propagation to the paper can change no others; ``propagation`` says which it changes.
+    For a propagation they are all open occurrences of the entity's string; ``propagation`` says
+    which it changes. For other kinds they are the suggestions that change.
     """
     others = others_of_paper(document, actor)
     labels = list(document.project.label_set.labels.all())
     legends = read_legends([document, *others], labels)
-    arguments = arguments_for_others(legends[document.pk].state, key)
-    edit = Edit("preview", OperationKind.PROPAGATE, arguments)
+    repetition = REPETITIONS[kind]
+    edit = Edit("preview", kind, repetition.arguments(legends[document.pk].state, key))
+    is_label = kind == OperationKind.PROPAGATE
+    find_open = open_occurrences if is_label else repetition.changed
     occurrences: list[OpenOccurrence] = []
     for other in others:
-        there = open_occurrences(legends[other.pk].state, edit)
+        there = find_open(legends[other.pk].state, edit)
         occurrences += [OpenOccurrence(other, entity) for entity in there]
     return occurrences
 

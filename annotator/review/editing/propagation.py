@@ -36,14 +36,14 @@ def propagation(state: LegendState, edit: Edit) -> list[Entity]:
     _, source = _source(state, edit)
     if edit.arguments.get("scope") == PANEL:
         return [
-            replace(_with_label_of(source, entity), role=source.role)
+            replace(with_label_of(source, entity), role=source.role)
             for entity in open_occurrences(state, edit)
         ]
     fitting = []
     for entity in open_occurrences(state, edit):
         if entity.label == source.label or keeps_role(state, entity, source.label):
             fitting.append(entity)
-    return [_with_label_of(source, entity) for entity in fitting]
+    return [with_label_of(source, entity) for entity in fitting]
 
 
 def open_occurrences(state: LegendState, edit: Edit) -> list[Entity]:
@@ -107,7 +107,8 @@ def arguments_for_others(state: LegendState, key: str) -> dict[str, Any]:
     }
 
 
-def _with_label_of(source: Entity, entity: Entity) -> Entity:
+def with_label_of(source: Entity, entity: Entity) -> Entity:
+    """Return the entity accepted with the label of ``source``, and what it lacks besides."""
     accepted = decide(entity, label=source.label, role=entity.role or source.role)
     accepted = replace(accepted, decision=str(DecisionKind.PROPAGATED))
     if identifiers_of(accepted.attributes):
@@ -118,14 +119,15 @@ def _with_label_of(source: Entity, entity: Entity) -> Entity:
 def _source(state: LegendState, edit: Edit) -> tuple[str, Entity]:
     """Return the string to look for and the entity to copy from (key "" in another legend)."""
     if "surface" in edit.arguments:
-        return _source_elsewhere(state, edit.arguments)
+        return source_elsewhere(state, edit.arguments)
     source = state.entity(edit.key)
     if source.is_rejected:
         raise OperationError("This entity is rejected. Accept it before you copy its label.")
     return state.surface(source), source
 
 
-def _source_elsewhere(state: LegendState, arguments: Mapping[str, Any]) -> tuple[str, Entity]:
+def source_elsewhere(state: LegendState, arguments: Mapping[str, Any]) -> tuple[str, Entity]:
+    """Return the string and the entity of another legend that ``arguments_for_others`` named."""
     surface = arguments["surface"]
     if not isinstance(surface, str) or not surface.strip():
         raise OperationError("There is no string to look for.")

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from annotator.corpus.models import Label
 from annotator.review.editing.legend import Entity, LegendState
+from annotator.review.editing.panels import stretches
 from annotator.review.screen.roles import ROLE_NAMES, ROLE_SIGNS
 from ner_engine.schema import BORING
 from ner_engine.text import Word, covering
@@ -58,33 +59,9 @@ def blocks(state: LegendState, labels: Mapping[str, Label]) -> list[Block]:
         for mark in _marks(state.entities)
     ]
     cut_blocks = []
-    for index, (start, end, marker) in enumerate(_stretches(state)):
+    for index, (start, end, marker) in enumerate(stretches(state.text, state.panels)):
         cut_blocks.append(Block(index, start, end, marker, _html(state, marks, start, end, labels)))
     return cut_blocks
-
-
-def _stretches(state: LegendState) -> list[tuple[int, int, str]]:
-    """Return the text cut at its panels, as (start, end, marker) without gaps."""
-    text, at = state.text, 0
-    cut: list[tuple[int, int, str]] = []
-    for panel in state.panels:
-        start, end = max(panel.start, at), max(panel.end, at)
-        if start > at and (text[at:start].strip() or not cut):
-            if text[at:start].strip():
-                cut.append((at, start, ""))
-            else:
-                start = at
-        elif start > at:
-            cut[-1] = (cut[-1][0], start, cut[-1][2])
-        if end > start:
-            cut.append((start, end, panel.marker))
-            at = end
-    if at < len(text):
-        if cut and not text[at:].strip():
-            cut[-1] = (cut[-1][0], len(text), cut[-1][2])
-        else:
-            cut.append((at, len(text), ""))
-    return cut
 
 
 def _marks(entities: Iterable[Entity]) -> list[_Mark]:

@@ -13,9 +13,12 @@ from annotator.corpus.access import Action
 from annotator.corpus.models import Document, Label, Project
 from annotator.lookup.identifiers import identifiers_of
 from annotator.review.editing.accepted import accepted_lately
+from annotator.review.editing.edit import Edit
 from annotator.review.editing.history import Logged, can_reverse
 from annotator.review.editing.legend import Entity, LegendState
 from annotator.review.editing.panels import panel_problems
+from annotator.review.editing.repeats import move_of, moves
+from annotator.review.kinds import OperationKind
 from annotator.review.models import Operation
 from annotator.review.screen.blocks import Block
 from annotator.review.screen.keymap import KeyMap
@@ -157,9 +160,18 @@ def entity_facts(state: LegendState, entity: Entity) -> Facts:
         "runnerUp": entity.attributes.get("runner_up", ""),
         "runnerUpScore": entity.attributes.get("runner_up_score"),
         "identifiers": [asdict(each) for each in identifiers_of(entity.attributes)],
+        "moves": _repeated_moves(state, entity),
         "occurrences": sum(1 for _ in state.occurrences(surface)),
         "words": [covered.start, covered.stop - 1],
     }
+
+
+def _repeated_moves(state: LegendState, entity: Entity) -> list[str]:
+    """Return the keys of the suggestions that the entity's change of boundaries corrects too."""
+    if move_of(state, entity.key) is None:
+        return []
+    edit = Edit("", OperationKind.MOVE_SAME, {"entity": entity.key})
+    return [each.key for each in moves(state, edit)]
 
 
 def rejected_words(state: LegendState) -> list[list[int]]:

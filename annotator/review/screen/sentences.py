@@ -9,6 +9,7 @@ from annotator.corpus.models import Label
 from annotator.lookup.identifiers import identifiers_of
 from annotator.review.editing.effects import Effect
 from annotator.review.editing.legend import Entity, LegendState, Row
+from annotator.review.editing.repeats import stretch_of
 from annotator.review.kinds import OperationKind
 from annotator.review.models import Operation
 from annotator.review.screen.roles import ROLE_NAMES
@@ -19,9 +20,12 @@ _VERBS: Final[Mapping[str, str]] = {
     OperationKind.ADD: "added",
     OperationKind.ACCEPT: "accepted",
     OperationKind.REJECT: "rejected",
+    OperationKind.REJECT_PANEL: "rejected",
+    OperationKind.REJECT_SAME: "rejected every same suggestion of",
     OperationKind.REMOVE: "removed",
     OperationKind.MOVE_EDGES: "moved",
     OperationKind.SET_IDENTIFIERS: "chose identifiers of",
+    OperationKind.MOVE_SAME: "moved the boundaries everywhere of",
     OperationKind.PROPAGATE: "copied the label of",
 }
 _WHOLE_SENTENCES: Final[Mapping[str, str]] = {
@@ -40,7 +44,7 @@ def sentence(
     kind = operation.kind
     if kind in _WHOLE_SENTENCES:
         return _WHOLE_SENTENCES[kind]
-    what = _object(effect or Effect.from_json(operation.effect), state)
+    what = _object(operation, effect or Effect.from_json(operation.effect), state)
     if kind in (OperationKind.UNDO, OperationKind.REDO):
         verb = "undid" if kind == OperationKind.UNDO else "redid"
         if what:
@@ -55,8 +59,10 @@ def sentence(
     return f"{_VERBS.get(kind, kind)} {what}"
 
 
-def _object(effect: Effect, state: LegendState) -> str:
+def _object(operation: Operation, effect: Effect, state: LegendState) -> str:
     """Return the string that an effect is about, in quotes, or how many entities it changed."""
+    if operation.kind == OperationKind.REJECT_PANEL:
+        return _suggestions_of_panel(operation, len(effect.entities), state)
     rows = [after or before for before, after in effect.entities.values()]
     strings = {state.text[row["start"] : row["end"]] for row in rows if row}
     if len(strings) == 1:
@@ -64,6 +70,12 @@ def _object(effect: Effect, state: LegendState) -> str:
     if rows:
         return f"{len(rows)} entities"
     return ""
+
+
+def _suggestions_of_panel(operation: Operation, n: int, state: LegendState) -> str:
+    suggestions = "1 suggestion" if n == 1 else f"{n} suggestions"
+    letter = stretch_of(state, operation.arguments.get("word", 0))[2]
+    return f"{suggestions} of panel {letter}" if letter else f"{suggestions} outside of panels"
 
 
 def sentence_of_replaced(before: Entity, state: LegendState, labels: Labels) -> str:

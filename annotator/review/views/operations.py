@@ -18,6 +18,7 @@ from annotator.corpus.access import Action
 from annotator.corpus.models import Document
 from annotator.review.access import legend_for
 from annotator.review.editing.conflicts import LeaseError, StaleRevisionError
+from annotator.review.editing.edit import FOR_THE_SAME
 from annotator.review.editing.errors import MissingIdentifiersError
 from annotator.review.editing.legend import LegendState
 from annotator.review.editing.reading import legend_state
@@ -152,7 +153,8 @@ def _take_form(request: HttpRequest, slug: str, document_id: int) -> HttpRespons
 def _read_form(request: HttpRequest, state: LegendState) -> dict[str, Any]:
     """Return the operation in the fields of ``legend_list.html``.
 
-    The pressed button is ``edit``: a kind, or for a boundary "move_edges:edge:unit:by".
+    The pressed button is ``edit``: a kind, with what it needs after a colon: the scope, the
+    panel's start, or for a boundary "move_edges:edge:unit:by".
     """
     fields = request.POST
     kind, _, rest = fields.get("edit", "").partition(":")
@@ -167,7 +169,7 @@ def _read_form(request: HttpRequest, state: LegendState) -> dict[str, Any]:
     if kind == OperationKind.MOVE_EDGES:
         edge, unit, by = [*rest.split(":"), "", "", ""][:3]
         arguments |= {"edge": edge, "unit": unit, "by": {"-1": -1, "1": 1}.get(by)}
-    if kind == OperationKind.PROPAGATE and rest:
+    if kind in FOR_THE_SAME and rest:
         arguments["scope"] = rest
     if kind == OperationKind.ADD:
         arguments["start"], arguments["end"] = _typed_occurrence(
@@ -178,8 +180,15 @@ def _read_form(request: HttpRequest, state: LegendState) -> dict[str, Any]:
             at = int(rest)
         else:
             at = _typed_occurrence(state, fields.get("text", ""), fields.get("nth", ""))[0]
-        arguments["word"] = next(iter(covering(state.words, at, len(state.text))), None)
+        arguments["word"] = _word_at(state, at)
+    if kind == OperationKind.REJECT_PANEL and rest.isdecimal():
+        arguments["word"] = _word_at(state, int(rest))
     return operation | {"arguments": arguments}
+
+
+def _word_at(state: LegendState, at: int) -> int | None:
+    """Return the first word at or after a place in the text, None if there is none."""
+    return next(iter(covering(state.words, at, len(state.text))), None)
 
 
 def _number(typed: str) -> int | None:

@@ -1,4 +1,4 @@
-"""The other occurrences of a string in a paper."""
+"""What an edit of every identical string will change in the other legends of a paper."""
 
 from __future__ import annotations
 
@@ -14,21 +14,25 @@ from annotator.common.errors import UserError
 from annotator.corpus.access import Action
 from annotator.lookup.identifiers import identifiers_of
 from annotator.review.access import legend_for
+from annotator.review.editing.edit import FOR_THE_SAME
 from annotator.review.editing.paper import OpenOccurrence, open_in_paper
+from annotator.review.kinds import OperationKind
 
 
 @login_required
 @require_GET
 @never_cache
 def same(request: HttpRequest, slug: str, document_id: int) -> JsonResponse:
-    """Answer with the open occurrences of an entity's string in the paper's other legends.
+    """Answer with what is open in the paper's other legends for an edit of the ``kind``.
 
-    Each has the label and role it has now ("" for none), so that the page can list what changes.
+    Each has the label and role it has ("" for none), so that the page can list what changes.
     """
     document = legend_for(request.user, slug, document_id, Action.REVIEW)
-    key = request.GET.get("entity", "")
+    key, kind = request.GET.get("entity", ""), request.GET.get("kind", OperationKind.PROPAGATE)
     try:
-        occurrences = open_in_paper(document=document, actor=signed_in(request), key=key)
+        if kind not in FOR_THE_SAME:
+            raise UserError(f"An edit of the kind “{kind[:40]}” is not repeated in the paper.")
+        occurrences = open_in_paper(document=document, actor=signed_in(request), key=key, kind=kind)
     except UserError as error:
         return JsonResponse({"sentence": str(error)}, status=422)
     return JsonResponse({"occurrences": [_occurrence_facts(each) for each in occurrences]})

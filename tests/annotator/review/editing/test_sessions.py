@@ -88,7 +88,7 @@ def _arguments(draw: st.DrawFn, state: LegendState, kind: str) -> dict[str, Any]
             "words": [first, draw(st.integers(first, len(state.words) - 1))],
             "steps": [draw(steps), draw(steps)],
         }
-    if kind == "set_panels":
+    if kind in ("set_panels", "reject_panel"):
         return {"word": draw(word)}
     return {}
 
