@@ -163,10 +163,10 @@ BOUNDARIES = (
     ("Shift+F", "inhibitor"),
 )
 DIALOGS = {"O": "#sheet", "V": "#sheet", "Q": "#sheet", "G": "#guideline", "?": "#help"}
-#: Pressed by name, here, in test_identifiers.py (T), in test_review_propagation.py (W) or in
-#: test_review_acceptance.py (the last three).
+#: Pressed by name, here, in test_identifiers.py (T), in test_review_propagation.py (W), in
+#: test_review_classes.py (Shift+X) or in test_review_acceptance.py (the last three).
 SINGLE_KEYS = {"Space", "X", "Delete", "R", "Shift+R", "W", "E", "I", "P", "U", "T", "Escape"}
-SINGLE_KEYS |= {"Enter", "Shift+Enter", "Backspace"}
+SINGLE_KEYS |= {"Shift+X", "Enter", "Shift+Enter", "Backspace"}
 
 
 def test_every_shortcut_is_pressed_by_a_test() -> None:

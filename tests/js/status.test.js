@@ -37,9 +37,16 @@ describe("modeOf", () => {
   it("is closed without the right to edit", () => {
     assert.equal(modeOf({ ...idle, mayEdit: false, selection }), "closed");
   });
+  it("is an offer of the edit that can be repeated", () => {
+    const preview = { isOffer: true, kind: "reject_same" };
+    assert.equal(modeOf({ ...idle, preview }), "offer reject_same");
+  });
   it("is preview", () => assert.equal(modeOf({ ...idle, preview: {}, cursor }), "preview"));
   it("is offer for a preview shown unasked", () => {
-    assert.equal(modeOf({ ...idle, preview: { isOffer: true } }), "offer");
+    assert.equal(
+      modeOf({ ...idle, preview: { isOffer: true, kind: "propagate" } }),
+      "offer propagate",
+    );
   });
   it("is typing before the first letter", () => {
     assert.equal(modeOf({ ...idle, typed: "" }), "typing");

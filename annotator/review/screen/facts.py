@@ -166,10 +166,13 @@ def entity_facts(state: LegendState, entity: Entity) -> Facts:
     }
 
 
-def _repeated_moves(state: LegendState, entity: Entity) -> list[str]:
-    """Return the keys of the suggestions that the entity's change of boundaries corrects too."""
+def _repeated_moves(state: LegendState, entity: Entity) -> list[str] | None:
+    """Return the keys of the suggestions that the entity's change of boundaries corrects too.
+
+    None if its boundaries are those of its suggestion.
+    """
     if move_of(state, entity.key) is None:
-        return []
+        return None
     edit = Edit("", OperationKind.MOVE_SAME, {"entity": entity.key})
     return [each.key for each in moves(state, edit)]
 

@@ -71,6 +71,7 @@ COMMANDS: Final = (
         hint="accept",
     ),
     Command("reject", ("X", "Delete"), "reject or remove, go to the next", "Decide", hint="reject"),
+    Command("rejectPanel", ("Shift+X",), "reject every suggestion of this panel", "Decide"),
     Command(
         "label",
         ("1", "2", "3", "4", "5", "6", "7", "8", "9"),
@@ -81,14 +82,15 @@ COMMANDS: Final = (
     Command(
         "sameEverywhere",
         ("R",),
-        "copy the label to the same string in this legend: preview; again: apply",
+        "the same for this string in the legend (its label; after a rejection or new boundaries:"
+        " those): preview; again: apply",
         "Decide",
         hint="same everywhere",
     ),
     Command(
         "sameInPaper",
         ("Shift+R",),
-        "copy the label in every legend of this paper: preview; again: apply",
+        "the same in every legend of this paper: preview; again: apply",
         "Decide",
     ),
     Command(
@@ -169,6 +171,16 @@ COMMANDS: Final = (
     Command("escape", ("Escape",), "close, drop the selection", "Legend"),
 )
 
+
+def _offer(says: str) -> Sequence[tuple[tuple[str, ...], str]]:
+    return (
+        (("sameEverywhere",), says),
+        (("sameInPaper",), "in the whole paper"),
+        (("Escape",), "leave them"),
+        (("acceptLegend",), "accept the legend"),
+    )
+
+
 #: What the foot says in the other modes: keys (or commands whose keys they are) and words.
 _WHILE: Final[Mapping[str, Sequence[tuple[tuple[str, ...], str]]]] = {
     "selected": ((("label",), "add"), (("Escape",), "drop the selection")),
@@ -185,12 +197,9 @@ _WHILE: Final[Mapping[str, Sequence[tuple[tuple[str, ...], str]]]] = {
         (("Enter",), "take it as word cursor"),
         (("Escape",), "leave"),
     ),
-    "offer": (
-        (("sameEverywhere",), "label these too"),
-        (("sameInPaper",), "in the whole paper"),
-        (("Escape",), "leave them"),
-        (("acceptLegend",), "accept the legend"),
-    ),
+    "offer propagate": _offer("label these too"),
+    "offer reject_same": _offer("reject these too"),
+    "offer move_same": _offer("move these too"),
     "preview": ((("sameEverywhere",), "or"), (("Enter",), "apply"), (("Escape",), "cancel")),
 }
 _NAMES: Final = {

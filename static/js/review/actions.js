@@ -9,6 +9,10 @@
 const CLOSED = "This legend cannot be edited now.";
 const SELECTED = "Words are selected. Give them a label, or press Escape first.";
 const NOTHING_LEFT = "Nothing is left to decide.";
+const NONE_IN_PANEL = "This panel has no open suggestion.";
+
+/** An entity that a curator added is gone when it is removed; so nothing can be the same as it. */
+const isAdded = (key) => key.startsWith("add-");
 
 export class Actions {
   constructor(screen) {
@@ -27,9 +31,27 @@ export class Actions {
     return this.focusNextAfter(key);
   }
 
+  /** Reject or remove the entity, then offer to reject the same suggestions. */
   reject() {
-    const { entities, legend } = this.screen;
-    return this.decide(entities.isOpen(legend.target()) ? "reject" : "remove");
+    const { entities, legend, mayEdit, preview } = this.screen;
+    const key = legend.target();
+    const entity = entities.get(key);
+    this.decide(entities.isOpen(key) ? "reject" : "remove");
+    if (entity && mayEdit && !isAdded(key)) preview.offerRejection(key, entity);
+  }
+
+  /** Reject every open suggestion of the panel, then focus the next that needs a decision. */
+  rejectPanel() {
+    const { mayEdit, entities, edits, legend, status } = this.screen;
+    if (!mayEdit) return status.notify(CLOSED);
+    const word = legend.wordOfTarget();
+    const keys = word === null ? [] : legend.keysInPanelOf(word);
+    const open = keys.filter((key) => entities.isOpen(key));
+    if (!open.length) return status.notify(NONE_IN_PANEL);
+    if (legend.selector.selection) legend.selector.drop();
+    edits.make("reject_panel", null, { word });
+    edits.guessAll("reject", open);
+    return this.focusNextAfter(open.at(-1));
   }
 
   /** Return the entity that is meant; null, and say why, while words are selected. */

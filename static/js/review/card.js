@@ -17,8 +17,7 @@ const DECIDED = {
   propagated: "by propagation",
 };
 const ACTIONS =
-  "[data-command=accept], [data-command=reject], [data-role], .edge-row button, #same-everywhere," +
-  " #same-in-panel";
+  "[data-command=accept], [data-command=reject], [data-role], .edge-row button, .same button";
 
 /** Return which suggestion this is, or how the entity was decided, in words. */
 export function placeOf(key, entity, openKeys) {
@@ -124,7 +123,7 @@ export class Card {
     byId("entity-accept").disabled ||= !isOpen;
     byId("entity-reject").textContent = isOpen ? "Reject" : "Remove";
     byId("entity-same").textContent = countSame(others, entities.inQueue[entity.surface] ?? 0);
-    byId("same-everywhere").disabled ||= others < 1;
+    byId("same-everywhere").disabled ||= others < 1 && !entity.moves?.length;
     byId("same-in-panel").disabled ||= others < 1;
   }
 

@@ -9,12 +9,15 @@ import { byId } from "../dom.js";
 import { refusalOf } from "./guards.js";
 
 /** Commands after which a preview of "same everywhere" stays, or is applied. */
-const KEEPS_PREVIEW = new Set(["sameEverywhere", "sameInPaper", "sameInPanel", "acceptLegend"]);
+const KEEPS_PREVIEW = new Set([
+  ...["sameEverywhere", "sameInPaper", "sameInPanel", "applyPreview", "acceptLegend"],
+]);
 
 /** By name: a function of the screen, the event, and which of the command's keys was pressed. */
 const COMMANDS = {
   accept: ({ actions }) => actions.decide("accept"),
   reject: ({ actions }) => actions.reject(),
+  rejectPanel: ({ actions }) => actions.rejectPanel(),
   label: ({ actions }, _event, index) => actions.setLabelOfKey(index),
   controlled: ({ actions }) => actions.setRole("CONTROLLED_VAR"),
   measured: ({ actions }) => actions.setRole("MEASURED_VAR"),
@@ -35,6 +38,7 @@ const COMMANDS = {
   sameEverywhere: ({ preview }) => preview.start("legend"),
   sameInPanel: ({ preview }) => preview.start("panel"),
   sameInPaper: ({ preview }) => preview.start("paper"),
+  applyPreview: ({ preview }) => preview.apply(),
   undo: ({ edits }) => edits.undo(),
   undoAcceptance: ({ lastAccepted }) => lastAccepted.undo(),
   redo: ({ edits }) => edits.make("redo"),

@@ -12,7 +12,15 @@ import { newId } from "./server.js";
 const MAY_NOT_EDIT = "You can read this project's legends but not edit them.";
 const REFUSED = "The server refused the edit.";
 /** Kinds of edits whose stored name is not the word that curators use. */
-const NAMES = { move_edges: "move boundary", relabel: "change label", set_panels: "change panels" };
+const NAMES = {
+  move_edges: "move boundary",
+  move_same: "move the same boundaries",
+  reject_panel: "reject the suggestions of a panel",
+  relabel: "change label",
+  set_panels: "change panels",
+};
+/** Kinds of edits of which the page says what they did. */
+const SAID = new Set(["reject_panel", "reject_same", "move_same"]);
 
 /** Return the edit in words, for the merge view. */
 export function describeEdit(kind, surface, args, labels) {
@@ -68,6 +76,10 @@ export class Edits {
     legend.guess(kind, key, args.words, { hue: label?.hue, tag: label && label.short + sign });
   }
 
+  guessAll(kind, keys) {
+    for (const key of keys) this.guess(kind, key, {});
+  }
+
   /** Show the edits that wait from before a reload. */
   guessWaiting() {
     for (const { operation } of this.screen.outbox.waitingOf(this.screen.facts.document)) {
@@ -86,10 +98,13 @@ export class Edits {
     const added = kind === "add" ? firstNew : undefined;
     if (added) legend.focus(added, { scrolls: false });
     if (body.panelProblems) setLine("panel-problems", body.panelProblems.join(" "));
-    if (body.others || body.replaced) status.notify(body.said);
+    if (body.others || body.replaced || SAID.has(kind)) status.notify(body.said);
     else status.announce(body.said);
-    const isRelabelled = kind === "relabel" && entity === legend.focused;
-    if (added || isRelabelled) preview.offer(added || entity, body.said);
+    const isFocused = entity === legend.focused;
+    if (added || (kind === "relabel" && isFocused)) {
+      preview.offer("propagate", { key: added || entity }, body.said);
+    }
+    if (kind === "move_edges") preview.takeMove(entity, body.said);
     if (body.next && entry.goes) nextLegend.open(body.next);
   }
 

@@ -6,6 +6,9 @@
  *   entities.update({ entities: { e1: null } }); // the server's answer; null: the entity is gone
  */
 
+/** Return whether an edit takes entities away; several kinds do. */
+export const isRejection = (kind) => /^(reject|remove)/.test(kind);
+
 export class Entities {
   constructor(entities) {
     this.byKey = new Map(Object.entries(entities));
@@ -48,7 +51,7 @@ export class Entities {
   /** Change the entity as the edit will, and return it. */
   guess(kind, key, args = {}) {
     const entity = this.get(key);
-    const isGone = kind === "reject" || kind === "remove";
+    const isGone = isRejection(kind);
     const guessed = {
       ...entity,
       status: isGone ? "rejected" : "decided",

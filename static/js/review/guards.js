@@ -19,8 +19,8 @@ const MAY_REPEAT = new Set([
 ]);
 /** Commands that the second click of a double click must not run: its target was not looked at. */
 const NO_DOUBLE_CLICK = new Set([
-  ...["accept", "reject", "back"],
-  ...["sameEverywhere", "sameInPaper", "sameInPanel"],
+  ...["accept", "reject", "rejectPanel", "back"],
+  ...["sameEverywhere", "sameInPaper", "sameInPanel", "applyPreview"],
 ]);
 /** Commands that accept the legend, where it is open. */
 const ACCEPTS = new Set(["acceptLegend", "acceptAndStay", "applyAgain", "takeOverAndApply"]);

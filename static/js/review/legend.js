@@ -12,6 +12,7 @@
  * decides nothing: every edit goes to the server.
  */
 
+import { isRejection } from "./entities.js";
 import { indexOf, stepOf, textOf } from "./pieces.js";
 import { Pointer } from "./pointer.js";
 import { Selector } from "./selector.js";
@@ -153,7 +154,7 @@ export class Legend {
 
   /** Show what an edit will do, before the server has answered; `look` is {hue, tag}. */
   guess(kind, key, words, look) {
-    const isGone = kind === "reject" || kind === "remove";
+    const isGone = isRejection(kind);
     for (const mark of this.marks(key)) {
       mark.classList.add("pending");
       mark.classList.toggle("gone", isGone);
@@ -192,6 +193,19 @@ export class Legend {
     const under = this.pointer.movedLast ? this.pointer.elementUnder()?.closest("[data-w]") : null;
     const piece = under ?? this.marks(this.focused)[0]?.querySelector("[data-w]");
     return piece ? indexOf(piece) : null;
+  }
+
+  /** Return the word whose panel an edit of a whole panel means: as the frame shows, or null. */
+  wordOfTarget() {
+    const { cursor, selection } = this.selector;
+    const piece = this.piecesOf(this.focused)[0];
+    return cursor?.at ?? selection?.words[0] ?? (piece ? indexOf(piece) : null);
+  }
+
+  /** Return the keys of the entities that begin in the panel of a word. */
+  keysInPanelOf(word) {
+    const block = this.firstPiece(word).closest(".block");
+    return this.keys.filter((key) => this.marks(key)[0].closest(".block") === block);
   }
 
   paintFocus() {

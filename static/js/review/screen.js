@@ -39,7 +39,10 @@ export class Screen {
     this.legend = new Legend(byId("legend"), {
       signal: this.life.signal,
       mayEdit: () => this.mayEdit,
-      onFocus: (key, how) => this.card.show(key, how),
+      onFocus: (key, how) => {
+        this.preview.leave(key, how?.isHover);
+        this.card.show(key, how);
+      },
       onSelect: (selection, point) => this.showSelected(selection, point),
       onResize: (key, selection) => this.edits.make("move_edges", key, selection),
     });
@@ -145,6 +148,7 @@ export class Screen {
   }
 
   showSelected(selection, point) {
+    if (selection) this.preview.leave(null);
     this.palette.show(selection, point);
     this.status.showHints();
     this.card.showSelected();

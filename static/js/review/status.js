@@ -25,7 +25,7 @@ export function saveStateOf({ waiting, isSending, trouble }) {
 /** Return the mode of the page, as the key bindings name it. */
 export function modeOf({ mayEdit, preview, typed, cursor, selection }) {
   if (!mayEdit) return "closed";
-  if (preview) return preview.isOffer ? "offer" : "preview";
+  if (preview) return preview.isOffer ? `offer ${preview.kind}` : "preview";
   if (typed !== null) return "typing";
   if (cursor) return "cursor";
   return selection ? "selected" : "open";
