@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from django.db.models import TextChoices
 
 
@@ -29,6 +31,38 @@ class ReviewMode(TextChoices):
 
     SWEEP = (
         "sweep",
-        "Sweep: correct only errors; suggestions above the threshold are accepted with the legend",
+        "Sweep: correct only errors; suggestions that are likely enough right are accepted with the"
+        " legend",
     )
-    DECIDE = "decide", "Decide: every suggestion below the threshold needs its own decision"
+    DECIDE = "decide", "Decide: every suggestion that is less likely right needs its own decision"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """The rule by which suggestions are accepted with their legend, in words.
+
+    ``threshold`` is a confidence (0-1). Scores that are not calibrated are no probabilities, and
+    are named as what they are.
+    """
+
+    threshold: float
+    is_calibrated: bool = True
+
+    @property
+    def percent(self) -> str:
+        """The threshold as a percentage."""
+        return f"{100 * self.threshold:.4g}"
+
+    @property
+    def accepted(self) -> str:
+        """The words after "suggestions that", for those accepted with the legend."""
+        if self.is_calibrated:
+            return f"are at least {self.percent} % likely right"
+        return f"have a score of at least {self.threshold:.4g}"
+
+    @property
+    def others(self) -> str:
+        """The words after "suggestions that", for all others."""
+        if self.is_calibrated:
+            return f"are less than {self.percent} % likely right"
+        return f"have a score below {self.threshold:.4g}"

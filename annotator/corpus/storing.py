@@ -50,6 +50,7 @@ def write_suggestions(
     batch: Sequence[tuple[Document, Sequence[schema.Span]]],
     source: str,
     stage_models: Mapping[str, str] | None = None,
+    is_calibrated: bool = False,
     panels: Mapping[int, Sequence[schema.Segment]] | None = None,
     panels_by: str = "",
 ) -> int:
@@ -57,10 +58,10 @@ def write_suggestions(
 
     Return the number of documents written, in one transaction. Documents that somebody has begun
     to review in the meantime are skipped. In the others, the new suggestions supersede the current
-    ones, even if there are none, and set ``certainty`` and ``disagreement``. ``stage_models`` names
-    the models of other pipeline stages (see ``Layer``). ``panels``, by document, were predicted by
-    ``panels_by``; they replace predicted panels only. Raise ``OffsetError``, and write nothing, if
-    a span does not fit its text.
+    ones, even if there are none, and set ``certainty`` and ``disagreement``. For ``stage_models``
+    and ``is_calibrated`` see ``Layer``. ``panels``, by document, were predicted by ``panels_by``;
+    they replace predicted panels only. Raise ``OffsetError``, and write nothing, if a span does not
+    fit its text.
     """
     spans_of = {document.pk: spans for document, spans in batch}
     with transaction.atomic():
@@ -83,6 +84,7 @@ def write_suggestions(
             kind=LayerKind.SUGGESTED,
             source=source,
             stage_models=stage_models,
+            is_calibrated=is_calibrated,
         )
         _replace_found_panels(ids, panels or {}, panels_by)
         Document.objects.filter(pk__in=ids).move(DocumentState.SUGGESTED)
@@ -167,6 +169,7 @@ def write_layers(
     kind: LayerKind,
     source: str,
     stage_models: Mapping[str, str] | None = None,
+    is_calibrated: bool = False,
     keeps_ids: bool = False,
     decision: str = "",
     verdict: str = "",
@@ -179,7 +182,11 @@ def write_layers(
     layers = list(layers)
     rows = Layer.objects.bulk_create(
         Layer(
-            document=document, kind=kind, source=source[:200], stage_models=dict(stage_models or {})
+            document=document,
+            kind=kind,
+            source=source[:200],
+            stage_models=dict(stage_models or {}),
+            is_calibrated=is_calibrated,
         )
         for document, _ in layers
     )

@@ -13,6 +13,7 @@ from annotator.corpus.views.figure import (
 from annotator.corpus.views.guideline import guideline
 from annotator.corpus.views.import_documents import import_documents, import_documents_report
 from annotator.corpus.views.members import members, members_remove
+from annotator.corpus.views.new_defaults import new_defaults
 from annotator.corpus.views.project import project
 
 _LEGEND = "<slug:slug>/documents/<int:document_id>/"
@@ -35,6 +36,7 @@ urlpatterns = [
         import_documents_report,
         name="import_documents_report",
     ),
+    path("<slug:slug>/new-defaults/", new_defaults, name="new_defaults"),
     path("<slug:slug>/members/", members, name="members"),
     path("<slug:slug>/members/<int:user_id>/remove/", members_remove, name="members_remove"),
 ]

@@ -2,29 +2,44 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from django import forms
 
 from annotator.corpus.models import Project, QueueOrder, ReviewMode
 
+#: The fields that show a fraction (0-1) of the project as a percentage.
+_PERCENTS: Final = {
+    "threshold_percent": "threshold",
+    "random_percent": "random_share",
+    "blind_percent": "blind_share",
+}
+#: The words of the hint, for scores that are no probabilities.
+_OF_SCORES: Final = ("are at least this likely right", "have at least this score")
+
 
 class ReviewSettingsForm(forms.Form):
-    """Review mode, threshold, queue order and the sizes of the two samples, in percent."""
+    """Review mode, threshold, queue order and the sizes of the two samples, in percent.
+
+    With ``is_raw`` the waiting suggestions have scores that are no probabilities, and the form
+    speaks of scores.
+    """
 
     review_mode = forms.ChoiceField(
         label="Review mode", choices=ReviewMode.choices, widget=forms.RadioSelect
     )
-    threshold = forms.FloatField(
-        label="Threshold",
+    threshold_percent = forms.FloatField(
+        label="Accept with the legend what is at least this likely right, percent",
         min_value=0,
-        max_value=1,
-        widget=forms.NumberInput(attrs={"step": "any", "min": 0, "max": 1, "inputmode": "decimal"}),
+        max_value=100,
+        widget=forms.NumberInput(
+            attrs={"step": "any", "min": 0, "max": 100, "inputmode": "decimal"}
+        ),
         help_text=(
-            "A confidence from 0 to 1. In the sweep mode, suggestions at or above the threshold are"
-            " accepted with the legend, and those below it are rejected unless somebody accepts"
-            " them. In the decide mode, each suggestion below the threshold must be accepted or"
-            " rejected first. Suggestions without a confidence, from a file, count as below."
+            "In the sweep mode, suggestions that are at least this likely right are accepted with"
+            " the legend, and the others are left out unless somebody accepts them. In the decide"
+            " mode, each of the others must be accepted or rejected first, and so must suggestions"
+            " from a file without a confidence."
         ),
     )
     queue_order = forms.ChoiceField(
@@ -73,32 +88,29 @@ class ReviewSettingsForm(forms.Form):
         ),
     )
 
-    def __init__(self, *args: Any, project: Project, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, project: Project, is_raw: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if is_raw:
+            threshold = self.fields["threshold_percent"]
+            threshold.label = "Accept with the legend what has at least this score, percent"
+            threshold.help_text = str(threshold.help_text).replace(*_OF_SCORES)
         labels = project.label_set.labels.filter(retired_at=None)
         choices = list(labels.values_list("code", "name"))
         self.fields["identifier_labels"].choices = choices  # type: ignore[attr-defined]
 
     @classmethod
-    def of(cls, project: Project) -> ReviewSettingsForm:
+    def of(cls, project: Project, *, is_raw: bool = False) -> ReviewSettingsForm:
         """Return the form, filled in with the project's settings."""
-        names = ("review_mode", "threshold", "queue_order", "identifier_labels")
-        facts: dict[str, Any] = {name: getattr(project, name) for name in names}
-        shares = {}
-        for name in ("random", "blind"):
-            shares[f"{name}_percent"] = round(100 * getattr(project, f"{name}_share"), 6)
-        return cls(
-            project=project,
-            initial=facts
-            | {
-                name: int(value) if value == int(value) else value for name, value in shares.items()
-            },
-        )
+        names = ("review_mode", "queue_order", "identifier_labels")
+        initial: dict[str, Any] = {name: getattr(project, name) for name in names}
+        for field, name in _PERCENTS.items():
+            value = round(100 * getattr(project, name), 6)
+            initial[field] = int(value) if value == int(value) else value
+        return cls(project=project, is_raw=is_raw, initial=initial)
 
     def settings(self) -> dict[str, Any]:
         """Return the settings as ``change_review_settings`` takes them."""
-        entered = dict(self.cleaned_data)
-        shares = {}
-        for name in ("random", "blind"):
-            shares[f"{name}_share"] = entered.pop(f"{name}_percent") / 100
-        return entered | shares
+        settings = dict(self.cleaned_data)
+        for field, name in _PERCENTS.items():
+            settings[name] = settings.pop(field) / 100
+        return settings

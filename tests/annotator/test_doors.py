@@ -94,6 +94,7 @@ IN_A_PROJECT = {
     "corpus:import_documents": Door("reviewer", 200, 422),
     "corpus:guideline": Door("viewer", 200, 405),
     "corpus:import_documents_report": Door("viewer", 200, 405),
+    "corpus:new_defaults": Door("manager", 405, 302),
     "corpus:members": Door("manager", 200, 422),
     "corpus:members_remove": Door("manager", 405, 302),
     "review:queue": Door("viewer", 200, 405),

@@ -75,9 +75,7 @@ def test_where_each_doubt_needs_a_decision_enter_leads_to_it(
     page = ready(open_as(curator, address(document)))
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")
-    expect(page.locator("#notice")).to_contain_text(
-        "1 suggestion below the threshold needs a decision"
-    )
+    expect(page.locator("#notice")).to_contain_text("1 unsure suggestion needs a decision")
     expect(page.locator("mark.focus").first).to_have_attribute("data-e", "s1")
     page.keyboard.press("Space")
     page.keyboard.press("Enter")

@@ -4,7 +4,7 @@ Layers and spans live below ``review`` because import, pre-tagging, review and e
 write them. Operations and leases live in ``review``. See docs/decisions/0002.
 """
 
-from annotator.corpus.decisions import DecisionKind, ReviewMode, Verdict
+from annotator.corpus.decisions import DecisionKind, ReviewMode, Rule, Verdict
 from annotator.corpus.models.documents import (
     DOCUMENT_STATES,
     Document,
@@ -18,6 +18,7 @@ from annotator.corpus.models.figures import FigureImage
 from annotator.corpus.models.labels import Label, LabelSet
 from annotator.corpus.models.layers import STAGE_NAMES, Layer, LayerKind, LayerQuerySet
 from annotator.corpus.models.projects import (
+    DEFAULT_THRESHOLD,
     Membership,
     Project,
     ProjectQuerySet,
@@ -27,6 +28,7 @@ from annotator.corpus.models.projects import (
 from annotator.corpus.models.spans import SURFACE_HEAD, Span, SurfaceHead
 
 __all__ = [
+    "DEFAULT_THRESHOLD",
     "DOCUMENT_STATES",
     "STAGE_NAMES",
     "SURFACE_HEAD",
@@ -46,6 +48,7 @@ __all__ = [
     "QueueOrder",
     "ReviewMode",
     "Role",
+    "Rule",
     "Segment",
     "SegmentQuerySet",
     "Span",

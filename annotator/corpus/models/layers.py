@@ -36,13 +36,15 @@ class Layer(models.Model):
     points, ascending) replace the imported panels once a curator has changed them.
 
     ``stage_models`` maps pipeline stages (see ``STAGE_NAMES``) to the models that ran in them when
-    the suggestions were made.
+    the suggestions were made. ``is_calibrated`` says that the scores of the spans are probabilities
+    of being right; otherwise they are a network's own, or come from a file.
     """
 
     document = models.ForeignKey(Document, on_delete=models.CASCADE, related_name="layers")
     kind = models.CharField(max_length=20, choices=LayerKind.choices)
     source = models.CharField(max_length=200, blank=True)
     stage_models = models.JSONField(default=dict, blank=True)
+    is_calibrated = models.BooleanField(default=False)
     panel_starts = models.JSONField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     superseded_at = models.DateTimeField(null=True, blank=True)

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
-from annotator.corpus.decisions import ReviewMode
+from annotator.corpus.decisions import ReviewMode, Rule
 from annotator.corpus.models.labels import LabelSet
 
 if TYPE_CHECKING:
@@ -43,6 +43,10 @@ class QueueOrder(models.TextChoices):
     LABEL_ERRORS = "suspicion", "likely label errors first"
 
 
+#: The expected precision from which new projects accept suggestions with the legend.
+DEFAULT_THRESHOLD = 0.9
+
+
 class Project(models.Model):
     """A set of legends that is curated under one guideline with one label set.
 
@@ -50,7 +54,8 @@ class Project(models.Model):
     treated. ``random_share`` is the fraction of legends (0-1) handed out in random order among the
     others: estimates from this random sample hold for the whole project. ``blind_share`` is the
     fraction shown without suggestions. An entity with one of the ``identifier_labels`` needs an
-    identifier before its legend is accepted.
+    identifier before its legend is accepted. ``offers_new_defaults`` marks a project that is older
+    than its product's present defaults, until a manager takes or declines them.
     """
 
     name = models.CharField(max_length=200)
@@ -66,13 +71,14 @@ class Project(models.Model):
     review_mode = models.CharField(
         max_length=10, choices=ReviewMode.choices, default=ReviewMode.SWEEP
     )
-    threshold = models.FloatField(default=0.5)
+    threshold = models.FloatField(default=DEFAULT_THRESHOLD)
     queue_order = models.CharField(
         max_length=20, choices=QueueOrder.choices, default=QueueOrder.IMPORT
     )
     random_share = models.FloatField(default=0.0)
     blind_share = models.FloatField(default=0.0)
     identifier_labels = models.JSONField(default=list, blank=True)
+    offers_new_defaults = models.BooleanField(default=False)
 
     #: The actions that the current user may do here; set by ``corpus.access.project_for``.
     allowed: frozenset[str] = frozenset()
@@ -97,6 +103,16 @@ class Project(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_offered_defaults(self) -> bool:
+        """Whether managers are told that new projects have other settings."""
+        return self.offers_new_defaults and self.threshold != DEFAULT_THRESHOLD
+
+    @property
+    def rule(self) -> Rule:
+        """The rule of the project, for suggestions with a calibrated confidence."""
+        return Rule(self.threshold)
 
     @property
     def scope(self) -> str:

@@ -18,7 +18,7 @@ OUTCOMES: Final = (
     ("boundaries_corrected", "other boundaries"),
     ("relabelled", "another label"),
     ("rejected", "rejected"),
-    ("left_out", "below the threshold"),
+    ("left_out", "left out"),
     ("added", "added by hand"),
 )
 

@@ -22,12 +22,14 @@ from annotator.corpus.models import Segment as SegmentRow
 from annotator.corpus.storing import write_suggestions
 from annotator.jobs.errors import JobStoppedError
 from annotator.learning import engine
+from annotator.learning.tagging.checkpoints import calibration_of
 from annotator.learning.tagging.lineup import Lineup
 from ner_engine.errors import EngineError, OffsetError
 from ner_engine.schema import Segment, Span
 
 if TYPE_CHECKING:
     from annotator.jobs.runs import JobRun
+    from annotator.learning.models import ModelVersion
 
 log = structlog.get_logger(__name__)
 
@@ -53,6 +55,7 @@ class Pretagging:
     lineups: list[Lineup] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     known: frozenset[str] = frozenset()
+    calibrated: dict[int, bool] = field(default_factory=dict)
 
     def tag(self, lineup: Lineup, serving_before: object) -> dict[str, Any]:
         """Tag with ``lineup``, then again after each promotion; return the report.
@@ -174,6 +177,11 @@ class Pretagging:
                 self.unknown_labels[span.label] += 1
         return known
 
+    def _is_calibrated(self, model: ModelVersion) -> bool:
+        if model.pk not in self.calibrated:
+            self.calibrated[model.pk] = calibration_of(model) is not None
+        return self.calibrated[model.pk]
+
     def _write(
         self,
         batch: Sequence[Document],
@@ -191,6 +199,7 @@ class Pretagging:
             batch=list(zip(batch, spans, strict=True)),
             source=source,
             stage_models=lineup.names,
+            is_calibrated=self._is_calibrated(lineup.entities),
             panels=panels,
             panels_by=lineup.panels_by,
         )

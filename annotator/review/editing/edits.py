@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from annotator.corpus.decisions import DecisionKind, ReviewMode
+from annotator.corpus.decisions import DecisionKind, ReviewMode, Rule
 from annotator.lookup.identifiers import (
     JOINT,
     Identifier,
@@ -185,7 +185,7 @@ def _accept_legend(state: LegendState, edit: Edit) -> Effect:
     """
     below = [entity for entity in state.undecided.values() if state.is_below(entity)]
     if below and state.mode == ReviewMode.DECIDE:
-        raise OperationError(_undecided_sentence(len(below), state.threshold))
+        raise OperationError(_undecided_sentence(len(below), state.rule))
     check_identified(state)
     decision = DecisionKind.BULK_ACCEPTED
     above = [entity for entity in state.undecided.values() if not state.is_below(entity)]
@@ -194,12 +194,9 @@ def _accept_legend(state: LegendState, edit: Edit) -> Effect:
     return replace(effect_of(state, *accepted, *rejected), accepted=(False, True))
 
 
-def _undecided_sentence(n: int, threshold: float) -> str:
+def _undecided_sentence(n: int, rule: Rule) -> str:
     suggestions = "suggestion waits" if n == 1 else "suggestions wait"
-    return (
-        f"{n} {suggestions} for a decision: accept or reject what lies below the threshold of"
-        f" {threshold:g}."
-    )
+    return f"{n} {suggestions} for a decision: accept or reject those that {rule.others}."
 
 
 def _reopen_legend(state: LegendState, edit: Edit) -> Effect:

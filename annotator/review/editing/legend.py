@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
 
-from annotator.corpus.decisions import ReviewMode, Verdict
+from annotator.corpus.decisions import ReviewMode, Rule, Verdict
 from annotator.review.editing.errors import OperationError
 from annotator.review.editing.panels import Panel, panels_at
 from ner_engine.text import Word, words
@@ -92,6 +92,7 @@ class LegendState:
     of the suggestions, ``provenance`` the models behind panels and roles. ``suggestions``
     is the id of the layer of suggestions, 0 if none are shown. ``mode`` and ``threshold`` are the
     project's: they say what becomes of undecided suggestions when the legend is accepted.
+    ``is_calibrated`` says that the scores of the suggestions are probabilities.
     ``identifier_labels`` are the labels whose entities then need an identifier.
     """
 
@@ -109,7 +110,13 @@ class LegendState:
     suggestions: int = 0
     mode: str = str(ReviewMode.SWEEP)
     threshold: float = 0.0
+    is_calibrated: bool = False
     identifier_labels: frozenset[str] = frozenset()
+
+    @property
+    def rule(self) -> Rule:
+        """The project's rule in the words that fit these suggestions."""
+        return Rule(self.threshold, self.is_calibrated)
 
     @cached_property
     def words(self) -> list[Word]:

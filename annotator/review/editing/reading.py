@@ -130,6 +130,7 @@ class _Layers:
             provenance=suggested.provenance if suggested else "",
             mode=document.project.review_mode,
             threshold=document.project.threshold,
+            is_calibrated=suggested is not None and suggested.is_calibrated,
             identifier_labels=frozenset(document.project.identifier_labels),
         )
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import structlog
 from django.db import transaction
-from django.db.models import Count, Q
+from django.db.models import Count, Q, Sum
 
 from annotator.accounts.actors import Actor, log_name
 from annotator.common.errors import UserError
@@ -21,13 +21,15 @@ from annotator.corpus.models import (
     Project,
     QueueOrder,
     ReviewMode,
+    Rule,
     Span,
 )
 
 log = structlog.get_logger(__name__)
 
-TENTHS: Final = tuple(round(0.1 * number, 1) for number in range(1, 11))
-#: The table of thresholds counts a random sample of at most so many waiting legends.
+#: The thresholds whose effect is shown, besides the project's own.
+SHOWN: Final = (0.8, 0.85, 0.9, 0.95)
+#: The effect of thresholds is counted in a random sample of at most so many waiting legends.
 SAMPLE: Final = 1000
 _FIELDS: Final = (
     "review_mode",
@@ -101,36 +103,68 @@ def _check_labels(project: Project, labels: Sequence[str]) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
-    """Suggestions of waiting legends by confidence.
+class Coverage:
+    """The effect of a threshold on waiting suggestions.
 
-    ``below`` holds each tenth (0.1 … 1.0) and the project's threshold, with the number of
-    suggestions below it.
+    ``n_accepted`` of ``n`` are accepted with their legends. ``expected_precision`` (0-1) is the
+    mean confidence of the calibrated ones among them, None without any.
+    """
+
+    threshold: float
+    n: int
+    n_accepted: int
+    expected_precision: float | None
+    is_own: bool
+
+    @property
+    def percent(self) -> float:
+        """The percentage of suggestions that are accepted."""
+        return 100 * self.n_accepted / self.n if self.n else 0.0
+
+    @property
+    def n_left(self) -> int:
+        """The suggestions that stay to be looked at."""
+        return self.n - self.n_accepted
+
+    @property
+    def expected_percent(self) -> float | None:
+        if self.expected_precision is None:
+            return None
+        return 100 * self.expected_precision
+
+    @property
+    def rule(self) -> Rule:
+        return Rule(self.threshold)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The suggestions of waiting legends, and how many of them each threshold covers.
+
+    ``n_raw`` of them have a network's own scores, which are no probabilities.
     """
 
     n_legends: int
     n_legends_of: int
     n_suggestions: int
     n_without_score: int
-    below: Sequence[tuple[float, int]]
+    n_raw: int
+    rows: Sequence[Coverage]
 
     @property
     def is_sample(self) -> bool:
         return self.n_legends < self.n_legends_of
 
     @property
-    def rows(self) -> list[tuple[float, int, float]]:
-        """Rows (threshold, number of suggestions below it, their percentage)."""
-        rows = []
-        for tenth, n in self.below:
-            rows.append((tenth, n, 100 * n / self.n_suggestions if self.n_suggestions else 0.0))
-        return rows
+    def is_raw(self) -> bool:
+        """Whether no suggestion has a calibrated confidence, though some have scores."""
+        return self.n_raw > 0 and self.n_raw + self.n_without_score == self.n_suggestions
 
 
 def waiting_by_confidence(project: Project) -> Waiting:
     """Count waiting suggestions by confidence, in a random sample of at most ``SAMPLE`` legends.
 
-    So a large project answers as soon as a small one.
+    So a large project answers as soon as a small one. The spans are counted in one query.
     """
     waiting = Document.objects.filter(
         project=project, state__in=[DocumentState.SUGGESTED, DocumentState.IN_REVIEW]
@@ -142,12 +176,36 @@ def waiting_by_confidence(project: Project) -> Waiting:
         .filter(document__in=legends, kind=LayerKind.SUGGESTED)
         .values_list("pk", flat=True)
     )
-    thresholds = sorted({*TENTHS, project.threshold})
-    counts = {}
+    thresholds = sorted({*SHOWN, project.threshold})
+    counts = _counted(layers, thresholds)
+    n_unscored = counts["n"] - counts["scored"]
+    n_always = 0 if project.review_mode == ReviewMode.DECIDE else n_unscored
+    rows = []
     for number, threshold in enumerate(thresholds):
-        counts[f"below_{number}"] = Count("pk", filter=Q(score__lt=threshold))
-    found = Span.objects.filter(layer__in=layers).aggregate(
-        n=Count("pk"), scored=Count("score"), **counts
-    )
-    below = [(threshold, found[f"below_{number}"]) for number, threshold in enumerate(thresholds)]
-    return Waiting(len(legends), n_of, found["n"], found["n"] - found["scored"], below)
+        n_probable, total = counts[f"probable_{number}"], counts[f"sum_{number}"]
+        row = Coverage(
+            threshold=threshold,
+            n=counts["n"],
+            n_accepted=counts[f"above_{number}"] + n_always,
+            expected_precision=total / n_probable if n_probable else None,
+            is_own=threshold == project.threshold,
+        )
+        rows.append(row)
+    n_raw = counts["scored"] - counts["probable"]
+    return Waiting(len(legends), n_of, counts["n"], n_unscored, n_raw, rows)
+
+
+def _counted(layers: Sequence[int], thresholds: Sequence[float]) -> dict[str, Any]:
+    """Count the spans of ``layers`` by threshold, and those with calibrated confidence apart."""
+    is_calibrated = Q(layer__is_calibrated=True, score__isnull=False)
+    columns: dict[str, Any] = {
+        "n": Count("pk"),
+        "scored": Count("score"),
+        "probable": Count("pk", filter=is_calibrated),
+    }
+    for number, threshold in enumerate(thresholds):
+        is_above = Q(score__gte=threshold)
+        columns[f"above_{number}"] = Count("pk", filter=is_above)
+        columns[f"probable_{number}"] = Count("pk", filter=is_above & is_calibrated)
+        columns[f"sum_{number}"] = Sum("score", filter=is_above & is_calibrated)
+    return Span.objects.filter(layer__in=layers).aggregate(**columns)

@@ -21,10 +21,11 @@ from annotator.review.queue.settings import change_review_settings, waiting_by_c
 def settings(request: HttpRequest, slug: str) -> HttpResponse:
     """Show and change the review settings, beside their effect and the estimates so far."""
     project = project_for(request.user, slug, Action.MANAGE)
+    waiting = waiting_by_confidence(project)
     if request.method == "POST":
-        form = ReviewSettingsForm(request.POST, project=project)
+        form = ReviewSettingsForm(request.POST, project=project, is_raw=waiting.is_raw)
     else:
-        form = ReviewSettingsForm.of(project)
+        form = ReviewSettingsForm.of(project, is_raw=waiting.is_raw)
     if request.method == "POST" and form.is_valid():
         try:
             changed = change_review_settings(
@@ -41,7 +42,7 @@ def settings(request: HttpRequest, slug: str) -> HttpResponse:
     context = {
         "project": project,
         "form": form,
-        "waiting": waiting_by_confidence(project),
+        "waiting": waiting,
         "estimate": honest_estimate(project),
     }
     return render(request, "review/settings.html", context, status=422 if form.errors else 200)

@@ -51,7 +51,7 @@ export class Acceptance {
     legend.focus(undecided[0]);
     const [n, isOne] = [undecided.length, undecided.length === 1];
     const subject = isOne ? "suggestion" : "suggestions";
-    status.notify(`${n} ${subject} below the threshold ${isOne ? "needs" : "need"} a decision.`);
+    status.notify(`${n} unsure ${subject} ${isOne ? "needs" : "need"} a decision.`);
     return true;
   }
 

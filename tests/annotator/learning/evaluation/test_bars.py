@@ -71,7 +71,7 @@ def test_only_outcomes_that_occur_are_explained() -> None:
     tally = LabelTally("CELL", "Cell", accepted=3, left_out=1)
     assert outcome_bars(effort(tally)).outcomes == (
         ("accepted", "accepted"),
-        ("left-out", "below the threshold"),
+        ("left-out", "left out"),
     )
 
 
