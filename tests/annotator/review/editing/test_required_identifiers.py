@@ -73,7 +73,7 @@ def test_managers_choose_the_labels(project: Project, manager: User, client_of: 
     path = reverse("review:settings", args=[project.slug])
     fields = {
         "review_mode": "sweep",
-        "threshold": "0.5",
+        "threshold_percent": "50",
         "queue_order": "import",
         "random_percent": "0",
         "blind_percent": "0",
