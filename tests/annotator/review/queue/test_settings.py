@@ -18,7 +18,6 @@ from annotator.accounts.actors import SYSTEM
 from annotator.accounts.models import User
 from annotator.common.errors import UserError
 from annotator.corpus.models import Document, Project
-from annotator.review.editing import services
 from annotator.review.editing.errors import OperationError
 from annotator.review.editing.panels import panel_problems
 from annotator.review.queue.estimates import Row, honest_estimate, share_of, tally, wilson
