@@ -106,7 +106,7 @@ class Project(models.Model):
 
     @property
     def is_offered_defaults(self) -> bool:
-        """Whether managers are told that new projects have other settings."""
+        """Whether a notice for managers says that new projects have other settings."""
         return self.offers_new_defaults and self.threshold != DEFAULT_THRESHOLD
 
     @property
