@@ -8,6 +8,7 @@ from django.http.response import HttpResponseBase
 from annotator.accounts.users import signed_in
 from annotator.corpus.admin.rows import ProjectRowsAdmin
 from annotator.learning.admin.pages import back_to_model, errors_as_messages
+from annotator.learning.evaluation.reliability_report import reliability_of
 from annotator.learning.models import ModelVersion
 from annotator.learning.serving.archives import archive_name, model_archive
 from annotator.learning.serving.cards import card_of
@@ -30,6 +31,7 @@ def card_page(model_admin: ProjectRowsAdmin, request: HttpRequest, pk: int) -> H
         model=model,
         card=card,
         problem=problem,
+        reliability=reliability_of(model),
     )
 
 

@@ -20,6 +20,7 @@ from annotator.learning.admin import canary, effort, evaluation, hub, model_card
 from annotator.learning.admin.pages import projects_for
 from annotator.learning.evaluation.effort import projects_tagged_by
 from annotator.learning.evaluation.recorder import FORM
+from annotator.learning.evaluation.reliability_report import reliability_of
 from annotator.learning.forms.serving import EvaluateForm
 from annotator.learning.models import Evaluation, ModelOrigin, ModelVersion, TrainingRun
 from annotator.learning.serving import gate
@@ -101,6 +102,7 @@ def _model_context(request: HttpRequest, model: ModelVersion) -> dict[str, Any]:
     snapshots = _snapshots_to_evaluate_on(request, model)
     return {
         "model": model,
+        "reliability": reliability_of(model),
         "run": TrainingRun.objects.filter(candidate=model).select_related("snapshot").first(),
         "served": projects_served_by(model).filter(pk__in=visible.values("pk")),
         "revocable": visible.filter(serving__model_version=model),

@@ -69,7 +69,11 @@ def calibration_of(model: ModelVersion) -> Calibration | None:
     Raises as ``inspect_model``, and ``UnsafeModelError`` if the file cannot be trusted.
     """
     folder = inspect_model(model.path).folder
-    return read_calibration(model.name, folder)
+    if not correction_stamps(folder)[0]:
+        return None
+    weights = sorted(folder.glob("*.safetensors"))
+    stamps = [(path.name, path.stat().st_mtime_ns, path.stat().st_size) for path in weights]
+    return _calibration(model.name, folder, correction_stamps(folder), tuple(stamps))
 
 
 def affixes_of(model: ModelVersion) -> Affixes | None:
@@ -127,6 +131,14 @@ def _task_of(checkpoint: Checkpoint) -> str:
             ' "span_task" into its config.json: "entities", "panels", "geneprod_roles" or'
             ' "small_mol_roles"'
         ) from error
+
+
+@lru_cache(maxsize=32)
+def _calibration(
+    name: str, folder: Path, stamps: tuple[int, ...], weights: tuple[tuple[str, int, int], ...]
+) -> Calibration | None:
+    """Return the calibration; it is read again when its file or the weights change."""
+    return read_calibration(name, folder)
 
 
 @lru_cache(maxsize=32)

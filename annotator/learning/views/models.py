@@ -13,6 +13,7 @@ from django.views.decorators.http import require_GET
 from annotator.corpus.access import Action, project_for
 from annotator.corpus.models import Project
 from annotator.jobs.models import Job
+from annotator.learning.evaluation.reliability_report import reliability_of
 from annotator.learning.evaluation.services import EVALUATE_KIND
 from annotator.learning.models import ModelTask, Promotion, PromotionKind
 from annotator.learning.serving.scoreboard import scoreboards_of, serving_of
@@ -60,6 +61,7 @@ def models(request: HttpRequest, slug: str) -> HttpResponse:
         "task": task,
         "tasks": list(ModelTask),
         "serving": serving,
+        "reliability": reliability_of(serving.model) if serving.model is not None else None,
         "scoreboards": scoreboards_of(project, serving.model, task),
         "unfinished": _unfinished_jobs(project),
         "promotions": [PromotionEntry.of(each) for each in promotions[:_SHOWN_PROMOTIONS]],
