@@ -1,4 +1,4 @@
-"""The log of operations, leases, label error candidates and comments of legends."""
+"""The log of operations, leases, label error candidates and comments of legends, and the memory."""
 
 from __future__ import annotations
 
@@ -7,8 +7,16 @@ import uuid
 from django.conf import settings
 from django.db import models
 
-from annotator.corpus.models import Document
+from annotator.corpus.models import Document, Project
 from annotator.review.kinds import OperationKind
+from annotator.review.memory.rule import (
+    IMPORTED,
+    KEPT,
+    MAX_SURFACE,
+    Proposal,
+    ProposalKind,
+    outcome_of,
+)
 
 
 class Operation(models.Model):
@@ -138,3 +146,72 @@ class Comment(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} on {self.document_id}"
+
+
+class MemoryEntry(models.Model):
+    """One string of a project, suggested with one label, and what became of such suggestions.
+
+    ``counts`` holds the decisions of accepted legends by outcome (see ``memory.rule``),
+    ``n_against`` those that did not keep the suggestion, ``n_legends`` in how many legends.
+    ``proposal`` and ``proposed`` follow from them, or were entered by a manager (``by_hand``).
+    An entry that is off proposes nothing.
+    """
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="memory")
+    surface = models.CharField(max_length=MAX_SURFACE)
+    label = models.CharField(max_length=50, blank=True)
+    counts = models.JSONField(default=dict)
+    n_against = models.PositiveIntegerField(default=0)
+    n_legends = models.PositiveIntegerField(default=0)
+    proposal = models.CharField(max_length=10, choices=ProposalKind.choices, blank=True)
+    proposed = models.CharField(max_length=MAX_SURFACE, blank=True)
+    by_hand = models.BooleanField(default=False)
+    is_off = models.BooleanField(default=False)
+    changed_at = models.DateTimeField(null=True, blank=True)
+    changed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+
+    class Meta:
+        ordering = ["id"]
+        verbose_name_plural = "memory entries"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["project", "surface", "label"], name="one_memory_of_a_string"
+            )
+        ]
+        indexes = [models.Index(fields=["project", "proposal"], name="memory_that_proposes")]
+
+    def __str__(self) -> str:
+        return f"{self.label} in {self.project_id}"
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.surface, self.label
+
+    @property
+    def n_kept(self) -> int:
+        """Return how often the suggestion was kept, here or in imported labels."""
+        return int(self.counts.get(KEPT, 0)) + int(self.counts.get(IMPORTED, 0))
+
+    def propose(self, proposal: Proposal | None) -> None:
+        """Take a proposal over; None for nothing."""
+        self.proposal = proposal.kind if proposal else ""
+        self.proposed = proposal.value if proposal else ""
+
+    def as_proposal(self) -> Proposal:
+        n = self.counts.get(outcome_of(self.proposal, self.proposed), 0)
+        return Proposal(self.proposal, self.proposed, n, self.n_against, self.by_hand)
+
+
+class CountedLegend(models.Model):
+    """What the memory counted of an accepted legend, so that reopening takes the same back.
+
+    ``decisions`` holds [string, label, outcome, how often].
+    """
+
+    document = models.OneToOneField(Document, on_delete=models.CASCADE, related_name="counted")
+    decisions = models.JSONField(default=list)
+
+    def __str__(self) -> str:
+        return f"decisions of {self.document_id}"

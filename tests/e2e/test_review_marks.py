@@ -31,7 +31,7 @@ def test_the_legend_explains_lines_and_roles(screen: Screen) -> None:
 
 def test_the_legend_says_what_happens_to_the_rest(screen: Screen) -> None:
     _, page = screen
-    expect(page.locator("#marks")).to_contain_text("Those below it are left out.")
+    expect(page.locator("#marks")).to_contain_text("The others are left out.")
     expect(page.locator("#marks")).to_contain_text("Enter Accept the legend")
 
 

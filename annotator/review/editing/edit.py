@@ -36,7 +36,7 @@ ARGUMENTS: Final[Mapping[str, tuple[str, ...]]] = {
     OperationKind.MOVE_SAME: ("entity", "scope"),
     OperationKind.PROPAGATE: ("entity", "scope"),
     OperationKind.SET_PANELS: ("word", "starts"),
-    OperationKind.ACCEPT_LEGEND: (),
+    OperationKind.ACCEPT_LEGEND: ("remembered",),
     OperationKind.REOPEN_LEGEND: (),
     OperationKind.UNDO: (),
     OperationKind.REDO: (),

@@ -180,9 +180,13 @@ def _toggled_starts(state: LegendState, word: Any, current: set[int]) -> tuple[i
 def _accept_legend(state: LegendState, edit: Edit) -> Effect:
     """Accept the legend, and with it every suggestion above the threshold.
 
-    Suggestions below the threshold are rejected. In a project where each of them needs a
-    decision, they refuse the edit. So do entities without an identifier that need one.
+    Suggestions below the threshold, and those that the project's memory speaks against, are
+    rejected. In a project where each of them needs a decision, they refuse the edit. So do
+    entities without an identifier that need one. ``remembered`` names the suggestions that the
+    memory spoke against on the sender's page: it may know more by now than they have seen.
     """
+    if "remembered" in edit.arguments:
+        state = state.as_shown(_read_keys(edit.arguments["remembered"]))
     below = [entity for entity in state.undecided.values() if state.is_below(entity)]
     if below and state.mode == ReviewMode.DECIDE:
         raise OperationError(_undecided_sentence(len(below), state.rule))
@@ -194,9 +198,18 @@ def _accept_legend(state: LegendState, edit: Edit) -> Effect:
     return replace(effect_of(state, *accepted, *rejected), accepted=(False, True))
 
 
+def _read_keys(raw: Any) -> list[str]:
+    if not isinstance(raw, list) or not all(isinstance(key, str) for key in raw):
+        raise OperationError("The remembered suggestions must be a list of their keys.")
+    return raw
+
+
 def _undecided_sentence(n: int, rule: Rule) -> str:
     suggestions = "suggestion waits" if n == 1 else "suggestions wait"
-    return f"{n} {suggestions} for a decision: accept or reject those that {rule.others}."
+    return (
+        f"{n} {suggestions} for a decision: accept or reject those that {rule.others} or that the"
+        " project’s memory speaks against."
+    )
 
 
 def _reopen_legend(state: LegendState, edit: Edit) -> Effect:

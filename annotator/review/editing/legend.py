@@ -5,14 +5,15 @@ Pure: no database. Offsets are code points, half open.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Final
 
 from annotator.corpus.decisions import ReviewMode, Rule, Verdict
 from annotator.review.editing.errors import OperationError
 from annotator.review.editing.panels import Panel, panels_at
+from annotator.review.memory.rule import Proposal, ProposalKind
 from ner_engine.text import Word, words
 
 #: Keys of entities that a curator added begin so. Removing such an entity leaves nothing behind,
@@ -93,7 +94,8 @@ class LegendState:
     is the id of the layer of suggestions, 0 if none are shown. ``mode`` and ``threshold`` are the
     project's: they say what becomes of undecided suggestions when the legend is accepted.
     ``is_calibrated`` says that the scores of the suggestions are probabilities.
-    ``identifier_labels`` are the labels whose entities then need an identifier.
+    ``identifier_labels`` are the labels whose entities then need an identifier. ``remembered``
+    holds what the project's memory proposes for suggestions, by their key.
     """
 
     text: str
@@ -112,6 +114,7 @@ class LegendState:
     threshold: float = 0.0
     is_calibrated: bool = False
     identifier_labels: frozenset[str] = frozenset()
+    remembered: Mapping[str, Proposal] = field(default_factory=dict)
 
     @property
     def rule(self) -> Rule:
@@ -183,14 +186,40 @@ class LegendState:
         together = origin is not None and origin.overlaps(suggestion.start, suggestion.end)
         return not together or (decided.start, decided.end) == (suggestion.start, suggestion.end)
 
-    def is_below(self, entity: Entity) -> bool:
-        """Whether an undecided suggestion lies below the threshold.
+    def proposal(self, entity: Entity) -> Proposal | None:
+        """Return what the project's memory proposes for a suggestion; None for a decided one.
 
-        A suggestion without a score came from a file. It counts as below only in a project where
-        each entity needs a decision.
+        Keeping the same string with the same label once in this legend silences the memory here,
+        but not a manager.
+        """
+        proposal = self.remembered.get(entity.key)
+        if entity.verdict or proposal is None:
+            return None
+        if not proposal.by_hand and (self.surface(entity), entity.label) in self._kept_here:
+            return None
+        return proposal
+
+    @cached_property
+    def _kept_here(self) -> set[tuple[str, str]]:
+        return {(self.surface(each), each.label) for each in self.accepted_entities}
+
+    def as_shown(self, keys: Iterable[str]) -> LegendState:
+        """Return the legend as a page showed it: the memory speaks against these suggestions."""
+        # Nothing that was decided since silences what the page showed.
+        shown = Proposal(ProposalKind.REJECT, by_hand=True)
+        return replace(self, remembered=dict.fromkeys(keys, shown))
+
+    def is_below(self, entity: Entity) -> bool:
+        """Whether an undecided suggestion is not accepted together with the legend.
+
+        It lies below the threshold, or the project's memory speaks against it. A suggestion
+        without a score came from a file. It counts as below only in a project where each entity
+        needs a decision.
         """
         if entity.verdict:
             return False
+        if self.proposal(entity):
+            return True
         if entity.score is None:
             return self.mode == ReviewMode.DECIDE
         return entity.score < self.threshold

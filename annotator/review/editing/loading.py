@@ -41,7 +41,7 @@ class LoadedContext(EditContext):
 
 
 def load(*, document_id: int, actor: User, edit: Edit, slug: str | None = None) -> LoadedContext:
-    """Read the context of an edit in six statements; the reversal of a batch takes five more.
+    """Read the context of an edit in seven statements; the reversal of a batch takes five more.
 
     The legend's row stays locked until the transaction ends. With ``slug`` the legend must belong
     to that project. Raises ``Document.DoesNotExist``, ``PermissionDenied``, ``LeaseError``,

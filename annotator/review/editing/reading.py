@@ -20,6 +20,8 @@ from annotator.corpus.models import (
 from annotator.review.editing.effects import Effect, replay
 from annotator.review.editing.legend import Entity, LegendState
 from annotator.review.editing.panels import Panel
+from annotator.review.memory.counting import proposals_for
+from annotator.review.memory.rule import Proposal, ProposalKind, moved_range
 from annotator.review.models import Operation
 
 Entities = Mapping[str, Entity]
@@ -46,18 +48,20 @@ class ReadLegend:
 
 
 def legend_state(document: Document, *, labels: Sequence[Label] | None = None) -> LegendState:
-    """Return the legend as it is now. Four queries at most, three if the labels are given."""
+    """Return the legend as it is now. Five queries at most, four if the labels are given."""
     used = list(document.project.label_set.labels.all()) if labels is None else labels
     return read_legends([document], used)[document.pk].state
 
 
 def read_legends(documents: Sequence[Document], labels: Iterable[Label]) -> dict[int, ReadLegend]:
-    """Return legends of one project by id. Three queries, however many legends there are.
+    """Return legends of one project by id. Four queries, however many legends there are.
 
     The decided entities are those of the decided layer, or of the imported one until the first
-    edit. A blind legend is returned without suggestions.
+    edit. A blind legend is returned without suggestions. The project's memory is read for the
+    strings of open suggestions alone.
     """
-    codes = _Codes.of(labels)
+    used = list(labels)
+    codes = _Codes.of(used)
     ids = [document.pk for document in documents]
     layers: defaultdict[int, dict[str, Layer]] = defaultdict(dict)
     for layer in Layer.objects.current().filter(document__in=ids):
@@ -69,7 +73,47 @@ def read_legends(documents: Sequence[Document], labels: Iterable[Label]) -> dict
         own = _Layers(layers[document.pk], entities)
         state = own.state(document, panels.get(document.pk, ()), codes)
         legends[document.pk] = ReadLegend(state, own.decided_layer)
-    return legends
+    return _with_memory(documents, legends, {label.code: label.name for label in used})
+
+
+def _with_memory(
+    documents: Sequence[Document], legends: Mapping[int, ReadLegend], names: Mapping[str, str]
+) -> dict[int, ReadLegend]:
+    """Return the legends with what the project's memory proposes for their open suggestions."""
+    surfaces: set[str] = set()
+    for read in legends.values():
+        if not read.state.accepted:
+            surfaces |= {read.state.surface(each) for each in read.state.undecided.values()}
+    known = proposals_for(documents[0].project_id, surfaces) if surfaces else {}
+    remembered = {}
+    for pk, read in legends.items():
+        proposals = _proposals(read.state, known, names)
+        remembered[pk] = read
+        if proposals:
+            remembered[pk] = replace(read, state=replace(read.state, remembered=proposals))
+    return remembered
+
+
+def _proposals(
+    state: LegendState, known: Mapping[tuple[str, str], Proposal], names: Mapping[str, str]
+) -> dict[str, Proposal]:
+    """Return the proposals by the key of the suggestion, if they can be followed here."""
+    found: dict[str, Proposal] = {}
+    if state.accepted or not known:
+        return found
+    for entity in state.undecided.values():
+        proposal = known.get((state.surface(entity), entity.label))
+        if proposal and _can_follow(state, entity, proposal):
+            found[entity.key] = replace(proposal, name=names.get(proposal.value, ""))
+    return found
+
+
+def _can_follow(state: LegendState, entity: Entity, proposal: Proposal) -> bool:
+    if proposal.kind == ProposalKind.RELABEL:
+        return proposal.value in state.labels
+    if proposal.kind == ProposalKind.MOVE:
+        return moved_range(state.text, entity.start, entity.end, proposal.value) is not None
+    return True
 
 
 @dataclass(frozen=True, slots=True)

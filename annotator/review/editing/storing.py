@@ -15,6 +15,8 @@ from annotator.review.editing.leases import claim_lease, release_lease
 from annotator.review.editing.legend import Entity
 from annotator.review.editing.loading import LoadedContext
 from annotator.review.editing.operations import Change, LegendChange
+from annotator.review.memory.counting import count_legend, forget_legend
+from annotator.review.memory.decisions import decisions_of
 from annotator.review.models import Operation
 
 _CHANGING: Final = (
@@ -46,7 +48,20 @@ def store(context: LoadedContext, change: Change) -> Operation:
     operations[0].arguments |= settlement.logged
     Operation.objects.bulk_create(operations)
     _update_lease(context, change.own)
+    for each in change.legends:
+        _update_memory(context, each)
     return operations[0]
+
+
+def _update_memory(context: LoadedContext, change: LegendChange) -> None:
+    """Count the decisions of a legend that is accepted now; take them back if it is open again."""
+    if change.before.accepted == change.after.accepted:
+        return
+    project_id = context.documents[change.legend.id].project_id
+    if change.after.accepted:
+        count_legend(change.legend.id, project_id, decisions_of(change.after))
+    else:
+        forget_legend(change.legend.id, project_id)
 
 
 def _update_document(context: LoadedContext, change: LegendChange, settlement: Settlement) -> None:

@@ -48,7 +48,7 @@ def _changed_parts(outcome: Outcome, labels: dict[str, Any]) -> dict[str, Any]:
     new = {entity.key: entity for entity in state.entities}
     entities: dict[str, Any] = dict.fromkeys(old.keys() - new.keys())
     for key, entity in new.items():
-        if old.get(key) != entity:
+        if old.get(key) != entity or before.proposal(entity) != state.proposal(entity):
             entities[key] = entity_facts(state, entity)
     changed_blocks = touched_blocks(before, state, blocks(state, labels))
     return {

@@ -15,6 +15,7 @@ from typing import Any, Final
 from annotator.corpus.models import Label
 from annotator.review.editing.legend import Entity, LegendState
 from annotator.review.editing.panels import stretches
+from annotator.review.memory.rule import Proposal, ProposalKind
 from annotator.review.screen.roles import ROLE_NAMES, ROLE_SIGNS
 from ner_engine.schema import BORING
 from ner_engine.text import Word, covering
@@ -43,6 +44,7 @@ class _Mark:
     shift: int
     is_low: bool = False
     is_left_out: bool = False
+    proposal: Proposal | None = None
 
 
 def blocks(state: LegendState, labels: Mapping[str, Label]) -> list[Block]:
@@ -55,6 +57,7 @@ def blocks(state: LegendState, labels: Mapping[str, Label]) -> list[Block]:
             mark,
             is_low=state.is_low(mark.entity),
             is_left_out=state.is_left_out(mark.entity),
+            proposal=state.proposal(mark.entity),
         )
         for mark in _marks(state.entities)
     ]
@@ -175,6 +178,8 @@ def _tag(mark: _Mark, labels: Mapping[str, Label], *, is_continued: bool) -> str
         classes.append("low")
     if mark.is_left_out:
         classes.append("left-out")
+    if mark.proposal:
+        classes.append(f"remembered {mark.proposal.kind}")
     if entity.role == BORING:
         classes.append("context")
     if mark.depth:
@@ -184,24 +189,36 @@ def _tag(mark: _Mark, labels: Mapping[str, Label], *, is_continued: bool) -> str
     if is_continued:
         letters = ""
     else:
-        letters = (
-            f' data-tag="{escape(label.short if label else "··")}{ROLE_SIGNS.get(entity.role, "")}"'
-            f' data-spoken="{escape(_spoken(entity, label))}"'
-        )
-    spoken = ' aria-description="left out"' if mark.is_left_out and not is_continued else ""
+        tag = f"{label.short if label else '··'}{ROLE_SIGNS.get(entity.role, '')}"
+        tag += _sign(mark.proposal, labels)
+        spoken = _spoken(entity, label, mark.proposal)
+        letters = f' data-tag="{escape(tag)}" data-spoken="{escape(spoken)}"'
+    left_out = ' aria-description="left out"' if mark.is_left_out and not is_continued else ""
     return (
         f'<mark class="{" ".join(classes)}" data-e="{escape(entity.key)}"'
-        f' data-hue="{escape(label.hue if label else "grey")}"{letters}{spoken}>'
+        f' data-hue="{escape(label.hue if label else "grey")}"{letters}{left_out}>'
     )
 
 
-def _spoken(entity: Entity, label: Label | None) -> str:
+def _sign(proposal: Proposal | None, labels: Mapping[str, Label]) -> str:
+    """Return the sign of what the project's memory proposes: ✕, the new label, or ⇥."""
+    if proposal is None:
+        return ""
+    if proposal.kind == ProposalKind.RELABEL:
+        label = labels.get(proposal.value)
+        return f"→{label.short if label else proposal.value}"
+    return "✕" if proposal.kind == ProposalKind.REJECT else "⇥"
+
+
+def _spoken(entity: Entity, label: Label | None, proposal: Proposal | None) -> str:
     """Return what screen readers say before the words: the letters and signs in full."""
     words = [label.name.lower() if label else "no label"]
     if entity.role:
         words.append(ROLE_NAMES.get(entity.role, entity.role))
     if not entity.verdict:
         words.append("suggestion")
+    if proposal:
+        words.append("the project’s memory speaks against it")
     return f"{', '.join(words)}: "
 
 
@@ -226,5 +243,6 @@ def _looks(state: LegendState) -> dict[str, tuple[Any, ...]]:
             entity.role,
             entity.status,
             state.is_low(entity),
+            state.proposal(entity),
         )
     return looks

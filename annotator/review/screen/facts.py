@@ -19,6 +19,7 @@ from annotator.review.editing.legend import Entity, LegendState
 from annotator.review.editing.panels import panel_problems
 from annotator.review.editing.repeats import move_of, moves
 from annotator.review.kinds import OperationKind
+from annotator.review.memory.rule import ProposalKind, moved_range
 from annotator.review.models import Operation
 from annotator.review.screen.blocks import Block
 from annotator.review.screen.keymap import KeyMap
@@ -157,6 +158,7 @@ def entity_facts(state: LegendState, entity: Entity) -> Facts:
         "low": state.is_low(entity),
         "below": state.is_below(entity),
         "leftOut": state.is_left_out(entity),
+        "memory": _memory_facts(state, entity),
         "runnerUp": entity.attributes.get("runner_up", ""),
         "runnerUpScore": entity.attributes.get("runner_up_score"),
         "identifiers": [asdict(each) for each in identifiers_of(entity.attributes)],
@@ -175,6 +177,22 @@ def _repeated_moves(state: LegendState, entity: Entity) -> list[str] | None:
         return None
     edit = Edit("", OperationKind.MOVE_SAME, {"entity": entity.key})
     return [each.key for each in moves(state, edit)]
+
+
+def _memory_facts(state: LegendState, entity: Entity) -> Facts | None:
+    """Return what the project's memory proposes: a sentence, and the edit that takes it."""
+    proposal = state.proposal(entity)
+    if proposal is None:
+        return None
+    facts: Facts = {"says": proposal.says, "kind": proposal.kind, "value": proposal.value}
+    if proposal.kind == ProposalKind.MOVE:
+        found = moved_range(state.text, entity.start, entity.end, proposal.value)
+        start, end = found or (entity.start, entity.end)
+        covered = covering(state.words, start, end)
+        first, last = covered.start, covered.stop - 1
+        facts["words"] = [first, last]
+        facts["steps"] = [start - state.words[first].start, end - state.words[last].end]
+    return facts
 
 
 def rejected_words(state: LegendState) -> list[list[int]]:

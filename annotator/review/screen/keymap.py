@@ -9,7 +9,7 @@ keys is switched off.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any, Final
@@ -72,6 +72,12 @@ COMMANDS: Final = (
     ),
     Command("reject", ("X", "Delete"), "reject or remove, go to the next", "Decide", hint="reject"),
     Command("rejectPanel", ("Shift+X",), "reject every suggestion of this panel", "Decide"),
+    Command(
+        "takeMemory",
+        ("J",),
+        "do what the project’s memory proposes, go to the next that needs a decision",
+        "Decide",
+    ),
     Command(
         "label",
         ("1", "2", "3", "4", "5", "6", "7", "8", "9"),
@@ -226,6 +232,18 @@ _KEY: Final = re.compile(rf"(Ctrl\+)?(Shift\+)?({'|'.join(_NAMED)}|F[1-9][0-2]?|
 MAX_KEYS: Final = 9
 
 
+def _with_own_keys(
+    command: Command, own: Mapping[str, Sequence[str]], taken: Collection[str]
+) -> Command:
+    """Return the command with the user's keys; a default that they gave to another one is free.
+
+    So a command that is new to the site does not take a key away.
+    """
+    if command.name in own:
+        return replace(command, keys=tuple(own[command.name]))
+    return replace(command, keys=tuple(key for key in command.keys if key not in taken))
+
+
 def _with_keys_of(command: Command, n_labels: int) -> Command:
     if command.name == "label":
         return replace(command, keys=command.keys[:n_labels])
@@ -248,13 +266,12 @@ class KeyMap:
         self, own: Mapping[str, Any] | None = None, *, n_labels: int | None = None
     ) -> None:
         known = {}
+        taken: set[str] = set()
         for name, keys in (own or {}).items():
             if isinstance(keys, list) and all(isinstance(key, str) for key in keys):
                 known[name] = keys
-        self.commands = [
-            replace(command, keys=tuple(known.get(command.name, command.keys)))
-            for command in COMMANDS
-        ]
+                taken.update(keys)
+        self.commands = [_with_own_keys(command, known, taken) for command in COMMANDS]
         if n_labels is not None:
             self.commands = [_with_keys_of(command, n_labels) for command in self.commands]
         self._by_name = {command.name: command for command in self.commands}

@@ -109,10 +109,10 @@ def uncertain_suggestions(
     other = _other_model(document, state) if undecided else OtherModel()
     reasons = {}
     for entity in undecided:
-        sentences = [
-            _disagreement(state, entity, other, names),
-            _earlier_decisions(entity, state.surface(entity), strings, names),
-        ]
+        sentences = [_disagreement(state, entity, other, names)]
+        if not state.proposal(entity):  # it says the same of the earlier decisions
+            earlier = _earlier_decisions(entity, state.surface(entity), strings, names)
+            sentences.append(earlier)
         if any(sentences):
             reasons[entity.key] = [sentence for sentence in sentences if sentence]
     return reasons

@@ -169,6 +169,8 @@ def _read_form(request: HttpRequest, state: LegendState) -> dict[str, Any]:
     if kind == OperationKind.MOVE_EDGES:
         edge, unit, by = [*rest.split(":"), "", "", ""][:3]
         arguments |= {"edge": edge, "unit": unit, "by": {"-1": -1, "1": 1}.get(by)}
+    if kind == OperationKind.ACCEPT_LEGEND and "remembered" in fields:
+        arguments["remembered"] = [key for key in fields.getlist("remembered") if key]
     if kind in FOR_THE_SAME and rest:
         arguments["scope"] = rest
     if kind == OperationKind.ADD:

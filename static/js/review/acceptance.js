@@ -9,6 +9,14 @@ import { sentenceOfMissing, unidentified } from "./identifier_card.js";
 
 const WAITS = "This legend's acceptance is already waiting for the server.";
 
+/** Return that suggestions need a decision; the memory speaks against `remembered` of the `n`. */
+export function sentenceOfUndecided(n, remembered) {
+  const [subject, verb] = n === 1 ? ["suggestion", "needs"] : ["suggestions", "need"];
+  if (!remembered) return `${n} unsure ${subject} ${verb} a decision.`;
+  const unsure = n > remembered ? "unsure or " : "";
+  return `${n} ${subject} ${unsure}against the project’s memory ${verb} a decision.`;
+}
+
 export class Acceptance {
   constructor(screen) {
     this.screen = screen;
@@ -49,9 +57,7 @@ export class Acceptance {
     const undecided = entities.openBelowThreshold(legend.keys);
     if (!undecided.length) return false;
     legend.focus(undecided[0]);
-    const [n, isOne] = [undecided.length, undecided.length === 1];
-    const subject = isOne ? "suggestion" : "suggestions";
-    status.notify(`${n} unsure ${subject} ${isOne ? "needs" : "need"} a decision.`);
+    status.notify(sentenceOfUndecided(undecided.length, entities.remembered().length));
     return true;
   }
 
@@ -67,14 +73,15 @@ export class Acceptance {
 
   /** Send the acceptance; false if one waits already. */
   send(options) {
-    const { edits, facts, lastAccepted, outbox, status } = this.screen;
+    const { edits, entities, facts, lastAccepted, outbox, status } = this.screen;
     const last = outbox.waitingOf(facts.document).at(-1);
     const isWaiting = last?.operation.kind === "accept_legend";
     if (isWaiting) {
       status.notify(WAITS);
       return false;
     }
-    edits.make("accept_legend", null, {}, options);
+    // What the memory learns meanwhile must not leave out more than the page has said.
+    edits.make("accept_legend", null, { remembered: entities.remembered() }, options);
     lastAccepted.note();
     return true;
   }

@@ -62,13 +62,15 @@ export class Card {
     this.showHead({ place, surface: entity.surface, label: entity.label, isEntity: mayEdit });
     this.showConfidence(entity);
     this.showActions(key, entity);
+    this.screen.memory.show(key);
     this.showIdentifiers(key, entity);
     setItems("entity-uncertain", entities.isOpen(key) ? (entities.reasons[key] ?? []) : []);
     if (isHover) return;
     this.showPanel(key);
     const role = this.roleName(entity.role);
     const label = labels.get(entity.label)?.name ?? "no label";
-    const words = [entity.surface, role ? `${label}, ${role}` : label, place];
+    const says = this.screen.memory.of(key)?.says;
+    const words = [entity.surface, role ? `${label}, ${role}` : label, place, says].filter(Boolean);
     this.screen.status.announce(words.join(", "));
   }
 
@@ -88,6 +90,7 @@ export class Card {
     byId("entity-meter").classList.add("unknown");
     byId("entity-runner-up").textContent = "";
     byId("entity-same").textContent = "";
+    byId("entity-memory").hidden = true;
     return status.announce(surface ? `selected: ${surface}` : advice);
   }
 

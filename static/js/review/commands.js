@@ -18,6 +18,7 @@ const COMMANDS = {
   accept: ({ actions }) => actions.decide("accept"),
   reject: ({ actions }) => actions.reject(),
   rejectPanel: ({ actions }) => actions.rejectPanel(),
+  takeMemory: ({ memory }) => memory.take(),
   label: ({ actions }, _event, index) => actions.setLabelOfKey(index),
   controlled: ({ actions }) => actions.setRole("CONTROLLED_VAR"),
   measured: ({ actions }) => actions.setRole("MEASURED_VAR"),

@@ -40,6 +40,12 @@ export class Entities {
     return (key) => (isAnyUncertain ? this.isUncertain(key) : this.isOpen(key));
   }
 
+  /** Return the keys of open entities that the project's memory speaks against. */
+  remembered() {
+    const isAgainst = ([key, { memory }]) => this.isOpen(key) && Boolean(memory);
+    return [...this.byKey].filter(isAgainst).map(([key]) => key);
+  }
+
   openBelowThreshold(keys) {
     return keys.filter((key) => this.isOpen(key) && this.get(key).below);
   }

@@ -19,7 +19,7 @@ const MAY_REPEAT = new Set([
 ]);
 /** Commands that the second click of a double click must not run: its target was not looked at. */
 const NO_DOUBLE_CLICK = new Set([
-  ...["accept", "reject", "rejectPanel", "back"],
+  ...["accept", "reject", "rejectPanel", "takeMemory", "back"],
   ...["sameEverywhere", "sameInPaper", "sameInPanel", "applyPreview"],
 ]);
 /** Commands that accept the legend, where it is open. */

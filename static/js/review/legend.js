@@ -158,7 +158,7 @@ export class Legend {
     for (const mark of this.marks(key)) {
       mark.classList.add("pending");
       mark.classList.toggle("gone", isGone);
-      mark.classList.remove("left-out");
+      mark.classList.remove("left-out", "remembered");
       if (!isGone) mark.classList.replace("suggested", "decided");
       if (look.hue) mark.dataset.hue = look.hue;
       if (mark.dataset.tag && look.tag) mark.dataset.tag = look.tag;

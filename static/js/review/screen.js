@@ -20,6 +20,7 @@ import { Keys } from "./keys.js";
 import { LastAccepted } from "./last_accepted.js";
 import { Lease } from "./lease.js";
 import { Legend } from "./legend.js";
+import { Memory } from "./memory.js";
 import { Merge } from "./merge.js";
 import { NextLegend } from "./next_legend.js";
 import { Palette } from "./palette.js";
@@ -62,6 +63,7 @@ export class Screen {
     this.palette = new Palette(this);
     this.lease = new Lease(this);
     this.edits = new Edits(this);
+    this.memory = new Memory(this);
     this.merge = new Merge(this);
     this.preview = new Preview(this);
     this.acceptance = new Acceptance(this);

@@ -123,7 +123,7 @@ def test_pages_take_few_queries_however_many_legends_there_are(
     client = client_of(curator)
     with django_assert_max_num_queries(10):
         client.get(reverse("review:queue", args=["autophagy"]))
-    with django_assert_max_num_queries(18):
+    with django_assert_max_num_queries(19):
         client.get(address("legend", documents[3]))
 
 

@@ -68,3 +68,9 @@ def test_keys_are_printed_as_they_stand_on_a_keyboard() -> None:
 @pytest.mark.parametrize("own", [{"accept": "K"}, {"accept": [1]}, {"nothing": ["K"]}, None])
 def test_preferences_that_make_no_sense_leave_the_table_as_it_is(own: object) -> None:
     assert KeyMap(own).as_json() == KeyMap().as_json()  # type: ignore[arg-type]
+
+
+def test_a_default_gives_way_to_a_users_own_key() -> None:
+    keymap = KeyMap({"accept": ["J"]})
+    assert keymap.cap["accept"] == "J"
+    assert keymap.cap["takeMemory"] == ""

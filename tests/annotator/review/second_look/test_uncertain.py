@@ -176,7 +176,7 @@ def test_the_page_is_told_doubts_by_entity_and_counts_by_string(
     document = make_legend()
     url = reverse("review:uncertain", args=[document.project.slug, document.pk])
     client = client_of(viewer)
-    with django_assert_max_num_queries(14):
+    with django_assert_max_num_queries(15):
         answer = client.get(url)
     assert answer.json() == {
         "uncertain": {"s0": ["“Bax” was decided as cell before."]},
