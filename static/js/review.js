@@ -8,7 +8,7 @@
  * last one may be on their way.
  */
 
-import { byId } from "./dom.js";
+import { byId, reasonOf } from "./dom.js";
 import { Accepted } from "./review/accepted.js";
 import { run, typeKey } from "./review/commands.js";
 import { HELD, isOnceOnly, NOT_SEEN } from "./review/guards.js";
@@ -78,6 +78,7 @@ document.addEventListener("click", (event) => {
   }
   const button = event.target.closest?.(BUTTONS);
   if (!button) return undefined;
+  if (reasonOf(button)) return screen.status.notify(reasonOf(button));
   const { legend, actions, sheets } = screen;
   if (button.closest(".hover-bar")) {
     legend.focus(legend.pointer.hoverBar.key, { scrolls: false });

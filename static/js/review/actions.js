@@ -6,7 +6,6 @@
  *   screen.actions.walk(1); // to the next entity
  */
 
-const CLOSED = "This legend cannot be edited now.";
 const SELECTED = "Words are selected. Give them a label, or press Escape first.";
 const NOTHING_LEFT = "Nothing is left to decide.";
 const NONE_IN_PANEL = "This panel has no open suggestion.";
@@ -23,8 +22,8 @@ export class Actions {
 
   /** Decide on the entity, then focus the next one that needs a decision. */
   decide(kind) {
-    const { mayEdit, entities, edits, status } = this.screen;
-    if (!mayEdit) return status.notify(CLOSED);
+    const { whyClosed, entities, edits, status } = this.screen;
+    if (whyClosed) return status.notify(whyClosed);
     const key = this.target();
     if (key === null) return undefined;
     if (kind !== "accept" || entities.isOpen(key)) edits.make(kind, key);
@@ -114,8 +113,8 @@ export class Actions {
   }
 
   startTyping() {
-    const { mayEdit, legend, status } = this.screen;
-    if (!mayEdit) return status.notify(CLOSED);
+    const { whyClosed, legend, status } = this.screen;
+    if (whyClosed) return status.notify(whyClosed);
     legend.selector.drop();
     return legend.selector.type("");
   }

@@ -5,7 +5,7 @@
  *   screen.card.showSelected(); // after the selection changed
  */
 
-import { byId, element, setItems } from "../dom.js";
+import { byId, element, reasonOf, setDisabled, setItems } from "../dom.js";
 import { isLeftOut } from "./outcome.js";
 import { labelButton } from "./palette.js";
 
@@ -16,6 +16,10 @@ const DECIDED = {
   imported: "in the imported file",
   propagated: "by propagation",
 };
+const SELECTED = "Words are selected. Give them a label, or press Escape first.";
+const IS_DECIDED = "This entity is decided already.";
+const ONLY_HERE = "This string occurs only once in the legend.";
+const NO_ROLE = "Entities with this label are neither varied nor measured; they can be context.";
 const ACTIONS =
   "[data-command=accept], [data-command=reject], [data-role], .edge-row button, .same button";
 
@@ -32,6 +36,11 @@ const suggestionOf = (key, keys) => `Suggestion ${keys.indexOf(key) + 1} of ${ke
 export function countSame(others, inQueue) {
   const here = others > 0 ? `${others} more in this legend` : "Only here in this legend";
   return inQueue > 0 ? `${here}, ${inQueue} in the queue` : here;
+}
+
+/** Disable a button that works so far, if there is a reason to. */
+function disableToo(button, reason) {
+  setDisabled(button, reasonOf(button) || reason);
 }
 
 /** Return what to do next while words are selected or typed. */
@@ -95,13 +104,15 @@ export class Card {
   }
 
   showHead({ place, surface, label, isEntity }) {
+    const { whyClosed } = this.screen;
     byId("entity-place").textContent = place;
     byId("entity-surface").textContent = surface;
     for (const button of byId("entity-labels").children) {
       button.setAttribute("aria-pressed", button.dataset.label === label);
-      button.disabled = !this.screen.mayEdit;
+      setDisabled(button, whyClosed);
     }
-    for (const button of byId("entity").querySelectorAll(ACTIONS)) button.disabled = !isEntity;
+    const reason = whyClosed || (isEntity ? "" : SELECTED);
+    for (const button of byId("entity").querySelectorAll(ACTIONS)) setDisabled(button, reason);
   }
 
   showConfidence({ score, runnerUp, runnerUpScore }) {
@@ -121,13 +132,15 @@ export class Card {
     for (const button of byId("entity-roles").children) {
       const { role } = button.dataset;
       button.setAttribute("aria-pressed", role === entity.role);
-      if (role !== "BORING") button.disabled ||= !facts.roleLabels.includes(entity.label);
+      const takesRole = role === "BORING" || facts.roleLabels.includes(entity.label);
+      disableToo(button, takesRole ? "" : NO_ROLE);
     }
-    byId("entity-accept").disabled ||= !isOpen;
+    disableToo(byId("entity-accept"), isOpen ? "" : IS_DECIDED);
     byId("entity-reject").textContent = isOpen ? "Reject" : "Remove";
     byId("entity-same").textContent = countSame(others, entities.inQueue[entity.surface] ?? 0);
-    byId("same-everywhere").disabled ||= others < 1 && !entity.moves?.length;
-    byId("same-in-panel").disabled ||= others < 1;
+    const canMove = entity.moves?.length > 0;
+    disableToo(byId("same-everywhere"), others < 1 && !canMove ? ONLY_HERE : "");
+    disableToo(byId("same-in-panel"), others < 1 ? ONLY_HERE : "");
   }
 
   showIdentifiers(key, { surface, identifiers = [] }) {

@@ -8,8 +8,8 @@
 
 import { byId, setLine } from "../dom.js";
 import { newId } from "./server.js";
+import { MAY_NOT_EDIT } from "./status.js";
 
-const MAY_NOT_EDIT = "You can read this project's legends but not edit them.";
 const REFUSED = "The server refused the edit.";
 /** Kinds of edits whose stored name is not the word that curators use. */
 const NAMES = {

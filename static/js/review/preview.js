@@ -16,7 +16,6 @@ import { byId, setItems } from "../dom.js";
 import { occurrenceAt, previewOf, withoutRejected } from "./propagation.js";
 import { classPreview, sameKeys } from "./same.js";
 
-const CLOSED = "This legend cannot be edited now.";
 const AWAY =
   "The server cannot be reached, so the paper’s other legends cannot be previewed. Try again later.";
 const NO_OTHER = "There is no other open occurrence of this string.";
@@ -33,8 +32,8 @@ export class Preview {
 
   /** Show the preview for the entity, or apply it if it is shown. */
   async start(scope) {
-    const { mayEdit, legend, status } = this.screen;
-    if (!mayEdit) return status.notify(CLOSED);
+    const { whyClosed, legend, status } = this.screen;
+    if (whyClosed) return status.notify(whyClosed);
     const target = legend.target();
     if (target === null) return undefined;
     if (this.isMoving(target)) {

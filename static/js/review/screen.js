@@ -27,7 +27,10 @@ import { Palette } from "./palette.js";
 import { Preview } from "./preview.js";
 import { getJson } from "./server.js";
 import { Sheets } from "./sheets.js";
-import { Status } from "./status.js";
+import { MAY_NOT_EDIT, Status } from "./status.js";
+
+const ACCEPTED = "This legend is accepted. Reopen it to edit it.";
+const ELSEWHERE = "Another user is working on this legend. Take it over to edit it.";
 
 export class Screen {
   constructor({ facts, outbox, accepted, look, restart }) {
@@ -74,7 +77,14 @@ export class Screen {
   }
 
   get mayEdit() {
-    return this.facts.mayEdit && !this.facts.accepted && !this.lease.isElsewhere;
+    return !this.whyClosed;
+  }
+
+  /** Why the legend cannot be edited now, in a sentence; "" if it can. */
+  get whyClosed() {
+    if (!this.facts.mayEdit) return MAY_NOT_EDIT;
+    if (this.facts.accepted) return ACCEPTED;
+    return this.lease.isElsewhere ? ELSEWHERE : "";
   }
 
   begin() {

@@ -6,10 +6,11 @@
  *   modeOf(screen); // which hints the foot of the page shows
  */
 
-import { byId, element, setLine } from "../dom.js";
+import { byId, element, setDisabled, setLine } from "../dom.js";
 import { outcomeOf, wordsOf } from "./outcome.js";
 
 const NOTICE_TIME = 6000; // milliseconds
+export const MAY_NOT_EDIT = "You can read this project's legends but not edit them.";
 
 /** Return the state of saving in words and as a class of the badge. */
 export function saveStateOf({ waiting, isSending, trouble }) {
@@ -78,8 +79,9 @@ export class Status {
   showHistory() {
     const { history, mayEdit } = this.screen.facts;
     for (const name of ["undo", "redo"]) {
+      const reason = history[name] ? "" : `There is nothing to ${name}.`;
       for (const button of document.querySelectorAll(`button[data-command="${name}"]`)) {
-        button.disabled = !history[name] || !mayEdit;
+        setDisabled(button, mayEdit ? reason : MAY_NOT_EDIT);
       }
     }
   }
