@@ -12,6 +12,12 @@ from annotator.review.views.lease import lease
 from annotator.review.views.legend import legend
 from annotator.review.views.next import next_in_queue
 from annotator.review.views.operations import operations
+from annotator.review.views.practice import (
+    practice,
+    practice_operations,
+    practice_result,
+    practice_state,
+)
 from annotator.review.views.project_identifiers import project_identifiers
 from annotator.review.views.queue import queue
 from annotator.review.views.same import same
@@ -26,6 +32,10 @@ urlpatterns = [
     path("review/", next_in_queue, name="next"),
     path("identifiers/", project_identifiers, name="project_identifiers"),
     path("review/settings/", settings, name="settings"),
+    path("practice/", practice, name="practice"),
+    path("practice/operations/", practice_operations, name="practice_operations"),
+    path("practice/state/", practice_state, name="practice_state"),
+    path("practice/result/", practice_result, name="practice_result"),
     path(_LEGEND, legend, name="legend"),
     path(f"{_LEGEND}operations/", operations, name="operations"),
     path(f"{_LEGEND}state/", state, name="state"),

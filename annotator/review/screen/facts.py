@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -44,13 +44,47 @@ def page_facts(
     """
     return {
         "document": document.pk,
-        "name": name_of(document),
-        "user": user.pk,
         "holder": holder.get_username() if holder else "",
         "history": undo_facts(document, user),
         "acceptedLately": acceptance_facts(document.project, user),
-        "keymap": KeyMap(user.preferences.get("keys")).as_json(),
         "urls": _urls(document, next_id),
+        **_screen_facts(document, state, labels, user),
+    }
+
+
+def practice_facts(
+    document: Document,
+    state: LegendState,
+    labels: Iterable[Label],
+    user: User,
+    *,
+    history: Mapping[str, bool],
+) -> Facts:
+    """Return the facts of the practice legend, whose ``document`` is stored nowhere."""
+    slug = document.project.slug
+    return {
+        "document": f"practice-{document.project.pk}",
+        "isPractice": True,
+        "holder": "",
+        "history": history,
+        "acceptedLately": [],
+        "urls": {
+            "operations": reverse("review:practice_operations", args=[slug]),
+            "here": reverse("review:practice", args=[slug]),
+            "queue": reverse("review:queue", args=[slug]),
+            "next": "",
+        },
+        **_screen_facts(document, state, labels, user),
+    }
+
+
+def _screen_facts(
+    document: Document, state: LegendState, labels: Iterable[Label], user: User
+) -> Facts:
+    return {
+        "name": name_of(document),
+        "user": user.pk,
+        "keymap": KeyMap(user.preferences.get("keys")).as_json(),
         **_project_facts(document, labels),
         **_state_facts(state),
     }

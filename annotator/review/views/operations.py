@@ -58,7 +58,7 @@ def _take_json(request: HttpRequest, slug: str, document_id: int) -> JsonRespons
         outcome = apply_operation(
             document_id=document_id,
             actor=signed_in(request),
-            operation=_names_what_was_shown(_read_json(request.body)),
+            operation=names_what_was_shown(read_operation(request.body)),
             slug=slug,
         )
     except StaleRevisionError as error:
@@ -69,7 +69,7 @@ def _take_json(request: HttpRequest, slug: str, document_id: int) -> JsonRespons
     except (UserError, PermissionDenied, Document.DoesNotExist) as error:
         # Answers as every page does to somebody who may not see or review the legend.
         legend_for(request.user, slug, document_id, Action.REVIEW)
-        status = 400 if isinstance(error, _NotJsonError) else 422
+        status = 400 if isinstance(error, NotJsonError) else 422
         return JsonResponse({"sentence": str(error), **_place_of(error)}, status=status)
     answer = show(outcome)
     if outcome.operation.kind == OperationKind.ACCEPT_LEGEND:
@@ -90,21 +90,22 @@ def _place_of(error: Exception) -> dict[str, str]:
     return {"entity": error.entity} if isinstance(error, MissingIdentifiersError) else {}
 
 
-class _NotJsonError(UserError):
+class NotJsonError(UserError):
     """The body of the request is not JSON."""
 
 
-def _read_json(body: bytes) -> dict[str, Any]:
+def read_operation(body: bytes) -> dict[str, Any]:
+    """Return the operation that the page's script sent; raise ``UserError`` if it is none."""
     try:
         operation = json.loads(body)
     except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise _NotJsonError(NOT_JSON) from error
+        raise NotJsonError(NOT_JSON) from error
     if not isinstance(operation, dict):
         raise UserError("An operation must be a JSON object.")
     return operation
 
 
-def _names_what_was_shown(operation: dict[str, Any]) -> dict[str, Any]:
+def names_what_was_shown(operation: dict[str, Any]) -> dict[str, Any]:
     """Return the operation; raise ``UserError`` if it accepts a legend without saying which.
 
     Every edit names the revision. New suggestions do not change it, so an acceptance names them
@@ -131,7 +132,7 @@ def _take_form(request: HttpRequest, slug: str, document_id: int) -> HttpRespons
     """Make a form's edit; show the list again, or the next legend after this one was accepted."""
     document = legend_for(request.user, slug, document_id, Action.REVIEW)
     try:
-        operation = _names_what_was_shown(_read_form(request, legend_state(document)))
+        operation = names_what_was_shown(_read_form(request, legend_state(document)))
         outcome = apply_operation(
             document_id=document_id, actor=signed_in(request), operation=operation
         )

@@ -65,8 +65,9 @@ const COMMANDS = {
 
 /** Run a command unless a guard refuses it; then say why. */
 export function run(screen, name, event, index) {
-  const { acceptance, preview, status, look } = screen;
-  const refusal = refusalOf(name, event, { look, accepts: acceptance.isOpen });
+  const { acceptance, facts, preview, status, look } = screen;
+  const { isPractice } = facts;
+  const refusal = refusalOf(name, event, { look, accepts: acceptance.isOpen, isPractice });
   if (refusal) return status.notify(refusal);
   const onlyEndsPreview = name === "escape" && preview.current !== null;
   if (!KEEPS_PREVIEW.has(name)) preview.end();

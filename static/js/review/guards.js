@@ -10,6 +10,8 @@ export const NOT_SEEN = "This legend has just opened. Check it, then press again
 export const NOT_USED =
   "Look through this legend first: move the pointer over it, scroll, or press a key such as an" +
   " arrow. Then accept it.";
+export const NOT_IN_PRACTICE =
+  "The practice legend has no comments, identifiers, versions or other legends.";
 export const TWICE = "A double click acts once. Click again for the next entity.";
 
 /** Commands that go on while the key is held: they move the focus or a boundary, or end a mode. */
@@ -21,6 +23,10 @@ const MAY_REPEAT = new Set([
 const NO_DOUBLE_CLICK = new Set([
   ...["accept", "reject", "rejectPanel", "takeMemory", "back"],
   ...["sameEverywhere", "sameInPaper", "sameInPanel", "applyPreview"],
+]);
+/** Commands about what a practice legend does not have. */
+const NEEDS_DOCUMENT = new Set([
+  ...["identifiers", "takeIdentifier", "compare", "comment", "unsure", "sameInPaper"],
 ]);
 /** Commands that accept the legend, where it is open. */
 const ACCEPTS = new Set(["acceptLegend", "acceptAndStay", "applyAgain", "takeOverAndApply"]);
@@ -45,7 +51,8 @@ export function isOnceOnly({ key, ctrlKey, target }, { command, isChoosing }) {
  * Return why the press may not run the command, in a sentence; "" if it may. `accepts`: the legend
  * is open, so that a command that accepts does so, and does not only open the next.
  */
-export function refusalOf(command, event, { look, accepts }) {
+export function refusalOf(command, event, { look, accepts, isPractice = false }) {
+  if (isPractice && NEEDS_DOCUMENT.has(command)) return NOT_IN_PRACTICE;
   if (event.detail > 1 && NO_DOUBLE_CLICK.has(command)) return TWICE;
   const isAcceptance = accepts && ACCEPTS.has(command);
   const isUsed = !isAcceptance || look.allowsAcceptance(event);

@@ -31,7 +31,7 @@ export class Lease {
 
   async renew(fields = {}) {
     const { facts, life } = this.screen;
-    if (!facts.mayEdit || facts.accepted) return;
+    if (!facts.mayEdit || facts.accepted || facts.isPractice) return;
     try {
       const response = await post(facts.urls.lease, fields, { signal: life.signal });
       if (response.ok || response.status === 423) this.take(await response.json());
@@ -56,7 +56,7 @@ export class Lease {
   /** Release the lease at once, so that others need not wait until it runs out. */
   release() {
     const { facts, mayEdit, outbox } = this.screen;
-    if (!mayEdit || outbox.waitingOf(facts.document).length) return;
+    if (!mayEdit || facts.isPractice || outbox.waitingOf(facts.document).length) return;
     const fields = { release: "1", csrfmiddlewaretoken: csrfToken() };
     navigator.sendBeacon(facts.urls.lease, new URLSearchParams(fields));
   }

@@ -109,8 +109,12 @@ export class Screen {
     this.lease.stop();
   }
 
-  /** Ask the server for a part of this legend's facts; null if it does not answer. */
-  ask(part) {
+  /**
+   * Ask the server for a part of this legend's facts; null if it does not answer. Of a practice
+   * legend it has the state alone.
+   */
+  async ask(part) {
+    if (this.facts.isPractice && part !== "state/") return null;
     return getJson(this.facts.urls.here + part, this.life.signal);
   }
 
