@@ -41,8 +41,8 @@ export class Actions {
 
   /** Reject every open suggestion of the panel, then focus the next that needs a decision. */
   rejectPanel() {
-    const { mayEdit, entities, edits, legend, status } = this.screen;
-    if (!mayEdit) return status.notify(CLOSED);
+    const { whyClosed, entities, edits, legend, status } = this.screen;
+    if (whyClosed) return status.notify(whyClosed);
     const word = legend.wordOfTarget();
     const keys = word === null ? [] : legend.keysInPanelOf(word);
     const open = keys.filter((key) => entities.isOpen(key));
