@@ -10,9 +10,9 @@
 
 import { byId, reasonOf } from "./dom.js";
 import { Accepted } from "./review/accepted.js";
-import { run, typeKey } from "./review/commands.js";
+import { run } from "./review/commands.js";
 import { HELD, isOnceOnly, NOT_SEEN } from "./review/guards.js";
-import { isField, isTyping } from "./review/keys.js";
+import { isTyping } from "./review/keys.js";
 import { Look } from "./review/look.js";
 import { followMarks } from "./review/marks.js";
 import { Outbox } from "./review/outbox.js";
@@ -61,8 +61,7 @@ document.addEventListener("keydown", (event) => {
   const isSubmit = event.key === "Enter" && event.ctrlKey && target.matches?.("textarea");
   if (isSubmit) return target.form.requestSubmit();
   if (screen.sheets.isOpen && screen.sheets.takeKey(event)) return event.preventDefault();
-  const isInserting = screen.legend.selector.typed !== null && !isField(target);
-  if (isInserting && typeKey(screen, event)) return event.preventDefault();
+  if (screen.search.takeKey(event)) return event.preventDefault();
   if (isTyping(event)) return undefined;
   const command = screen.keys.find(event);
   if (!command || (command.name === "escape" && !canEscape())) return undefined;

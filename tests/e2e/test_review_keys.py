@@ -101,9 +101,12 @@ def test_the_foot_names_the_keys_that_work_now(screen: Screen) -> None:
     page.keyboard.press("i")
     expect(hints).to_contain_text("Tab next match")
     page.keyboard.press("Escape")
+    page.keyboard.press("/")
+    expect(hints).to_contain_text("AltX reject")
+    page.keyboard.press("Escape")
     page.keyboard.press("Shift+Enter")
     expect(page.locator("#accepted-note")).to_be_visible()
-    expect(hints).to_have_text("←→ entity ↑↓ panel V versions Z undo")
+    expect(hints).to_have_text("←→ entity / find ↑↓ panel V versions Z undo")
 
 
 def test_keys_typed_into_a_text_field_edit_nothing(screen: Screen) -> None:
@@ -164,9 +167,10 @@ BOUNDARIES = (
 )
 DIALOGS = {"O": "#sheet", "V": "#sheet", "Q": "#sheet", "G": "#guideline", "?": "#help"}
 #: Pressed by name, here, in test_identifiers.py (T), in test_review_propagation.py (W), in
-#: test_review_classes.py (Shift+X) or in test_review_acceptance.py (the last three).
+#: test_review_classes.py (Shift+X), in test_review_search.py (/) or in test_review_acceptance.py
+#: (the last three).
 SINGLE_KEYS = {"Space", "X", "Delete", "R", "Shift+R", "W", "E", "I", "P", "U", "T", "Escape"}
-SINGLE_KEYS |= {"Shift+X", "Enter", "Shift+Enter", "Backspace"}
+SINGLE_KEYS |= {"Shift+X", "/", "Enter", "Shift+Enter", "Backspace"}
 
 
 def test_every_shortcut_is_pressed_by_a_test() -> None:

@@ -50,6 +50,7 @@ describe("modeOf", () => {
   });
   it("is typing before the first letter", () => {
     assert.equal(modeOf({ ...idle, typed: "" }), "typing");
+    assert.equal(modeOf({ ...idle, typed: "", jumps: true, mayEdit: false }), "jumping");
   });
   it("is cursor while the cursor selects", () => {
     assert.equal(modeOf({ ...idle, cursor, selection }), "cursor");
@@ -75,6 +76,6 @@ describe("card", () => {
     assert.equal(adviceFor("p53", null), "choose a label");
   });
   it("says that no word begins so", () => {
-    assert.equal(adviceFor("", "zz"), "no unlabelled word begins with this");
+    assert.equal(adviceFor("", "zz"), "no word begins with this");
   });
 });

@@ -11,7 +11,6 @@ import {
   selectionOf,
   wholeWords,
   wordBeside,
-  wordsBeginningWith,
 } from "../../static/js/review/words.js";
 
 const textsOf = (text) => new Map(text.split(" ").map((word, index) => [index, word]));
@@ -120,27 +119,5 @@ describe("sameRuns", () => {
   });
   it("finds runs before the entity", () => {
     assert.deepEqual(sameRuns(textsOf("p53 and p53"), [2, 2], new Set()), [[0, 0]]);
-  });
-});
-
-describe("wordsBeginningWith", () => {
-  const piece = (word, text, isInEntity = false) => ({ word, text, isInEntity });
-
-  it("finds words in order, whatever their case", () => {
-    const pieces = [piece(0, "Bax"), piece(1, "and"), piece(2, "BAK")];
-    assert.deepEqual(wordsBeginningWith(pieces, "ba"), [0, 2]);
-  });
-  it("joins the pieces of a word", () => {
-    assert.deepEqual(wordsBeginningWith([piece(0, "B"), piece(0, "ax")], "bax"), [0]);
-  });
-  it("leaves out words in an entity", () => {
-    assert.deepEqual(wordsBeginningWith([piece(0, "Bax", true)], "ba"), []);
-  });
-  it("leaves out words of which a piece is in an entity", () => {
-    const pieces = [piece(0, "Bax", true), piece(0, "-GFP")];
-    assert.deepEqual(wordsBeginningWith(pieces, "-g"), []);
-  });
-  it("finds nothing before a letter is typed", () => {
-    assert.deepEqual(wordsBeginningWith([piece(0, "Bax")], ""), []);
   });
 });

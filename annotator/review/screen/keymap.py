@@ -53,6 +53,15 @@ COMMANDS: Final = (
         partner="next",
         modes=("closed",),
     ),
+    Command(
+        "jump",
+        ("/",),
+        "find a word or an entity by typing; Enter goes there, Alt with a key edits it, Escape"
+        " returns",
+        "Go",
+        hint="find",
+        modes=("open", "closed"),
+    ),
     Command("nextPanel", ("ArrowDown",), "next panel", "Go"),
     Command(
         "previousPanel",
@@ -129,8 +138,8 @@ COMMANDS: Final = (
     Command(
         "insert",
         ("I",),
-        "type the first letters of a missed word; Tab: next match, Enter takes it, a digit"
-        " labels it",
+        "type a missed word: Tab goes to the next match, Alt with a digit labels it; Enter"
+        " selects it",
         "Add",
         hint="insert",
     ),
@@ -199,9 +208,16 @@ _WHILE: Final[Mapping[str, Sequence[tuple[tuple[str, ...], str]]]] = {
     ),
     "typing": (
         (("Tab",), "next match"),
-        (("label",), "add"),
-        (("Enter",), "take it as word cursor"),
+        (("Alt", "label"), "add"),
+        (("Enter",), "select"),
         (("Escape",), "leave"),
+    ),
+    "jumping": (
+        (("Tab",), "next match"),
+        (("Enter",), "go there"),
+        (("Alt", "label"), "label"),
+        (("Alt", "reject"), "reject …"),
+        (("Escape",), "return"),
     ),
     "offer propagate": _offer("label these too"),
     "offer reject_same": _offer("reject these too"),

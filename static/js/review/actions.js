@@ -112,13 +112,6 @@ export class Actions {
     if (word !== null) this.screen.edits.make("set_panels", null, { word });
   }
 
-  startTyping() {
-    const { whyClosed, legend, status } = this.screen;
-    if (whyClosed) return status.notify(whyClosed);
-    legend.selector.drop();
-    return legend.selector.type("");
-  }
-
   // Focus
 
   walk(by, fits) {

@@ -46,8 +46,8 @@ function disableToo(button, reason) {
 /** Return what to do next while words are selected or typed. */
 export function adviceFor(surface, typed) {
   if (surface) return "choose a label";
-  if (typed) return "no unlabelled word begins with this";
-  return "type the first letters of a missed word";
+  if (typed) return "no word begins with this";
+  return "type the beginning of a word";
 }
 
 export class Card {
@@ -60,7 +60,7 @@ export class Card {
   /** `isHover`: the pointer only passes by, of which neither figure nor screen reader hears. */
   show(key, { isHover = false } = {}) {
     const { entities, legend, labels, mayEdit } = this.screen;
-    if (legend.selector.selection || legend.selector.typed !== null) return; // the card shows those
+    if (legend.selector.selection || this.screen.search.isAtWords) return; // the card shows those
     const entity = entities.get(key);
     byId("entity").hidden = !entity;
     byId("identifier-card").hidden = !entity;
@@ -88,10 +88,10 @@ export class Card {
     const { legend, mayEdit, status } = this.screen;
     const { selection, typed } = legend.selector;
     setItems("entity-uncertain", []);
-    if (!selection && typed === null) return this.show(legend.focused);
+    if (!selection && !this.screen.search.isAtWords) return this.show(legend.focused);
     const surface = legend.selector.text();
     const advice = adviceFor(surface, typed);
-    const place = typed === null ? "Selected words" : `Insert: ${typed}`;
+    const place = typed === null ? "Selected words" : this.screen.search.title;
     byId("entity").hidden = false;
     byId("no-entity").hidden = true;
     this.showHead({ place, surface: surface || typed || "…", label: "", isEntity: false });

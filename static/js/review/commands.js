@@ -2,7 +2,6 @@
  * What each command of the key bindings, and each button with its name, does.
  *
  *   run(screen, "label", event, 2); // the label of the third digit
- *   typeKey(screen, event); // while the beginning of a word is typed
  */
 
 import { byId } from "../dom.js";
@@ -28,7 +27,8 @@ const COMMANDS = {
   endLeft: ({ actions }, event) => actions.moveBoundary("end", -1, event),
   endRight: ({ actions }, event) => actions.moveBoundary("end", 1, event),
   panelStart: ({ actions }) => actions.togglePanelStart(),
-  insert: ({ actions }) => actions.startTyping(),
+  insert: ({ search }) => search.start({ jumps: false }),
+  jump: ({ search }) => search.start({ jumps: true }),
   cursor: ({ actions }) => actions.toggleCursor(),
   next: ({ actions }, event) => actions.step(1, event),
   previous: ({ actions }, event) => actions.step(-1, event),
@@ -83,21 +83,4 @@ function goBack({ facts }) {
 function toggleMore() {
   const isOpen = byId("entity").classList.toggle("open");
   byId("more-toggle").setAttribute("aria-expanded", isOpen);
-}
-
-/** Take a key while a word is typed; false if the key means what it always means. */
-export function typeKey({ actions, legend: { selector } }, event) {
-  const { key } = event;
-  if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return false;
-  if (key.startsWith("Arrow")) {
-    selector.takeMatch();
-    return false;
-  }
-  if (key === "Escape") selector.drop();
-  else if (key === "Tab") selector.stepMatch(event.shiftKey ? -1 : 1);
-  else if (key === "Backspace") selector.type(selector.typed.slice(0, -1));
-  else if (key === "Enter") selector.takeMatch();
-  else if (/^[1-9]$/.test(key) && selector.selection) actions.setLabelOfKey(Number(key) - 1);
-  else if ([...key].length === 1 && key !== " ") selector.type(selector.typed + key);
-  return true;
 }

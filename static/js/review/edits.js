@@ -96,12 +96,13 @@ export class Edits {
     const { kind, entity } = entry.operation;
     const firstNew = this.screen.take(body);
     const added = kind === "add" ? firstNew : undefined;
-    if (added) legend.focus(added, { scrolls: false });
+    const isElsewhere = Boolean(legend.selector.typed); // the user is at the next word already
+    if (added && !isElsewhere) legend.focus(added, { scrolls: false });
     if (body.panelProblems) setLine("panel-problems", body.panelProblems.join(" "));
     if (body.others || body.replaced || SAID.has(kind)) status.notify(body.said);
     else status.announce(body.said);
     const isFocused = entity === legend.focused;
-    if (added || (kind === "relabel" && isFocused)) {
+    if ((added && !isElsewhere) || (kind === "relabel" && isFocused)) {
       preview.offer("propagate", { key: added || entity }, body.said);
     }
     if (kind === "move_edges") preview.takeMove(entity, body.said);

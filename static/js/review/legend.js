@@ -95,8 +95,7 @@ export class Legend {
 
   /** Return the entity that a command acts on; null while the card shows words instead of one. */
   target() {
-    const { selection, typed } = this.selector;
-    return selection || typed !== null ? null : this.focused;
+    return this.selector.selection || this.on.isAtWords() ? null : this.focused;
   }
 
   /** Take the entity under the pointer as the target, until a key or a click chooses another. */
@@ -169,6 +168,24 @@ export class Legend {
 
   // Words
 
+  /** Return all words in order, as {word, text, isSpaced}: with white space before it or not. */
+  readWords() {
+    const words = new Map();
+    let isSpaced = false;
+    for (const block of this.all(".block-text")) {
+      const nodes = document.createTreeWalker(block, NodeFilter.SHOW_TEXT);
+      for (let node = nodes.nextNode(); node; node = nodes.nextNode()) {
+        const piece = node.parentElement.closest("[data-w]");
+        const known = piece && words.get(indexOf(piece));
+        if (known) known.text += node.data;
+        else if (piece)
+          words.set(indexOf(piece), { word: indexOf(piece), text: node.data, isSpaced });
+        isSpaced = !piece;
+      }
+    }
+    return [...words.values()];
+  }
+
   piecesWithin(words) {
     return this.pieces.filter((piece) => isWithin(indexOf(piece), words));
   }
@@ -216,8 +233,8 @@ export class Legend {
   paint() {
     const { selection, cursor } = this.selector;
     this.paintFocus();
-    const lit = new Set(this.selector.matches());
-    for (const [first, last] of this.previewed) {
+    const lit = new Set();
+    for (const [first, last] of [...this.selector.matches, ...this.previewed]) {
       for (let word = first; word <= last; word += 1) lit.add(word);
     }
     const selected = selection && !selection.isPartial ? selection.words : null;

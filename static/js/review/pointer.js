@@ -69,11 +69,11 @@ export class Pointer {
   }
 
   pressed(event) {
-    if (event.target.closest(".hover-bar")) return;
+    if (event.target.closest(".hover-bar, .search")) return;
     const handle = event.target.closest(".handle");
     const isOnText = !handle && event.button === 0 && !event.target.closest("a, button");
     this.isTouch = event.pointerType === "touch";
-    this.legend.selector.typed = null;
+    if (this.legend.selector.typed !== null) this.legend.selector.drop();
     this.press = isOnText ? { x: event.clientX, y: event.clientY, isDrag: false } : null;
     if (!handle) return;
     event.preventDefault();
@@ -166,7 +166,8 @@ export class Pointer {
 
   copied(event) {
     const { selector } = this.legend;
-    if (!selector.selection || !document.getSelection().isCollapsed) return;
+    const isOwn = event.target.matches?.("input, textarea");
+    if (isOwn || !selector.selection || !document.getSelection().isCollapsed) return;
     event.clipboardData.setData("text/plain", selector.text());
     event.preventDefault();
   }

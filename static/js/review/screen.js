@@ -25,6 +25,7 @@ import { Merge } from "./merge.js";
 import { NextLegend } from "./next_legend.js";
 import { Palette } from "./palette.js";
 import { Preview } from "./preview.js";
+import { Search } from "./search.js";
 import { getJson } from "./server.js";
 import { Sheets } from "./sheets.js";
 import { MAY_NOT_EDIT, Status } from "./status.js";
@@ -43,6 +44,7 @@ export class Screen {
     this.legend = new Legend(byId("legend"), {
       signal: this.life.signal,
       mayEdit: () => this.mayEdit,
+      isAtWords: () => this.search.isAtWords,
       onFocus: (key, how) => {
         this.preview.leave(key, how?.isHover);
         this.card.show(key, how);
@@ -69,6 +71,7 @@ export class Screen {
     this.memory = new Memory(this);
     this.merge = new Merge(this);
     this.preview = new Preview(this);
+    this.search = new Search(this);
     this.acceptance = new Acceptance(this);
     this.actions = new Actions(this);
     this.sheets = new Sheets(this);
@@ -165,6 +168,7 @@ export class Screen {
 
   showSelected(selection, point) {
     if (selection) this.preview.leave(null);
+    this.search.show();
     this.palette.show(selection, point);
     this.status.showHints();
     this.card.showSelected();

@@ -1,22 +1,21 @@
 /*
- * The words that are selected: with the pointer, with the word cursor, or by typing the first
- * letters of a missed word.
+ * The words that are selected: with the pointer, with the word cursor, or by a search.
  *
  *   legend.selector.select(wholeWords(3, 4));
  *   legend.selector.startCursor(); // arrows move it, Shift with arrows selects
- *   legend.selector.type("bax"); // the first word that begins so is selected
  *   legend.selector.drop(); // nothing is selected
  *
- * `typed` is null while no word is being typed; `cursor` is {at, anchor} or null.
+ * `cursor` is {at, anchor} or null. `typed` is what a search (search.js) looks for, null while
+ * there is none; `matches` are its places, [[first, last], …].
  */
 
 import { indexOf, partInRange } from "./pieces.js";
 import { nearestWord } from "./points.js";
-import { selectionOf, wholeWords, wordBeside, wordsBeginningWith } from "./words.js";
+import { selectionOf, wholeWords, wordBeside } from "./words.js";
 
 export class Selector {
   constructor(legend) {
-    Object.assign(this, { legend, selection: null, cursor: null, typed: null });
+    Object.assign(this, { legend, selection: null, cursor: null, typed: null, matches: [] });
   }
 
   select(selection, point = null) {
@@ -27,8 +26,7 @@ export class Selector {
   }
 
   drop() {
-    this.cursor = null;
-    this.typed = null;
+    Object.assign(this, { cursor: null, typed: null, matches: [] });
     document.getSelection().removeAllRanges();
     this.select(null);
   }
@@ -81,44 +79,9 @@ export class Selector {
     if (word !== null) this.moveCursorTo(word, isExtending);
   }
 
-  // Typing the first letters of a missed word
-
-  matches() {
-    if (!this.typed) return [];
-    const pieces = this.legend.pieces.map((piece) => ({
-      word: indexOf(piece),
-      text: piece.textContent,
-      isInEntity: piece.closest("[data-e]") !== null,
-    }));
-    return wordsBeginningWith(pieces, this.typed);
-  }
-
-  /** Select the first match at or after the place where typing began, else the first of all. */
-  type(typed) {
-    if (this.typed === null) this.typedAt = this.legend.wordHere() ?? 0;
-    this.typed = typed.toLowerCase();
-    this.cursor = null;
-    const matches = this.matches();
-    this.pick(matches.find((word) => word >= this.typedAt) ?? matches[0]);
-  }
-
-  stepMatch(by) {
-    const matches = this.matches();
-    if (!matches.length) return;
-    const at = matches.indexOf(this.selection?.words[0]);
-    this.pick(matches[(at + by + matches.length) % matches.length]);
-  }
-
-  pick(word) {
-    this.select(word === undefined ? null : wholeWords(word, word));
-    if (word !== undefined) this.legend.firstPiece(word).scrollIntoView({ block: "nearest" });
-  }
-
-  /** Turn the match into the word cursor, so that Shift with the arrows takes more words. */
-  takeMatch() {
-    const { selection } = this;
-    this.typed = null;
-    if (selection) this.moveCursorTo(selection.words[0], false);
-    else this.drop();
+  /** Turn some words into the word cursor, so that Shift with the arrows takes more of them. */
+  cursorOver([first, last]) {
+    Object.assign(this, { typed: null, matches: [], cursor: { at: last, anchor: first } });
+    this.select(wholeWords(first, last));
   }
 }

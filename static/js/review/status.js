@@ -24,10 +24,10 @@ export function saveStateOf({ waiting, isSending, trouble }) {
 }
 
 /** Return the mode of the page, as the key bindings name it. */
-export function modeOf({ mayEdit, preview, typed, cursor, selection }) {
+export function modeOf({ mayEdit, preview, typed, jumps, cursor, selection }) {
+  if (typed !== null) return jumps ? "jumping" : "typing";
   if (!mayEdit) return "closed";
   if (preview) return preview.isOffer ? `offer ${preview.kind}` : "preview";
-  if (typed !== null) return "typing";
   if (cursor) return "cursor";
   return selection ? "selected" : "open";
 }
@@ -97,9 +97,10 @@ export class Status {
   }
 
   showHints() {
-    const { mayEdit, legend, preview } = this.screen;
+    const { mayEdit, legend, preview, search } = this.screen;
     const { typed, cursor, selection } = legend.selector;
-    const mode = modeOf({ mayEdit, preview: preview.current, typed, cursor, selection });
+    const { jumps } = search;
+    const mode = modeOf({ mayEdit, preview: preview.current, typed, jumps, cursor, selection });
     for (const hints of byId("hints").children) hints.hidden = hints.dataset.mode !== mode;
   }
 

@@ -68,18 +68,3 @@ export function sameRuns(texts, own, taken) {
   }
   return runs;
 }
-
-/**
- * Return the words outside all entities that begin with `typed`, in order. A piece is
- * {word, text, isInEntity}; a word may consist of several pieces.
- */
-export function wordsBeginningWith(pieces, typed) {
-  if (!typed) return [];
-  const texts = new Map();
-  for (const { word, text, isInEntity } of pieces) {
-    if (isInEntity) texts.set(word, null);
-    else if (texts.get(word) !== null) texts.set(word, (texts.get(word) ?? "") + text);
-  }
-  const begins = ([, text]) => text?.toLowerCase().startsWith(typed);
-  return [...texts].filter(begins).map(([word]) => word);
-}
