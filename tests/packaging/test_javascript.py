@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = ROOT / "static/js"
 TESTS = sorted((ROOT / "tests/js").glob("*.test.js"))
 #: docs/decisions/0009: lines of code in all, without comments and blank lines.
-MAX_CODE_LINES = 3_000
+MAX_CODE_LINES = 3_500
 MAX_LINES = 250
 COMMENT = re.compile(r"/\*.*?\*/|^\s*//.*?$", re.DOTALL | re.MULTILINE)
 

@@ -168,24 +168,6 @@ export class Legend {
 
   // Words
 
-  /** Return all words in order, as {word, text, isSpaced}: with white space before it or not. */
-  readWords() {
-    const words = new Map();
-    let isSpaced = false;
-    for (const block of this.all(".block-text")) {
-      const nodes = document.createTreeWalker(block, NodeFilter.SHOW_TEXT);
-      for (let node = nodes.nextNode(); node; node = nodes.nextNode()) {
-        const piece = node.parentElement.closest("[data-w]");
-        const known = piece && words.get(indexOf(piece));
-        if (known) known.text += node.data;
-        else if (piece)
-          words.set(indexOf(piece), { word: indexOf(piece), text: node.data, isSpaced });
-        isSpaced = !piece;
-      }
-    }
-    return [...words.values()];
-  }
-
   piecesWithin(words) {
     return this.pieces.filter((piece) => isWithin(indexOf(piece), words));
   }

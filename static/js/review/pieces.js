@@ -21,3 +21,21 @@ export function partInRange(piece, range) {
   const stepAt = (offset) => stepOf(piece) + countCharacters(text.data.slice(0, offset));
   return { word: indexOf(piece), from: stepAt(from), to: stepAt(to) };
 }
+
+/** Return all words of these blocks in order, as {word, text, isSpaced}: after white space or not. */
+export function readWords(blocks) {
+  const words = new Map();
+  let isSpaced = false;
+  for (const block of blocks) {
+    const nodes = document.createTreeWalker(block, NodeFilter.SHOW_TEXT);
+    for (let node = nodes.nextNode(); node; node = nodes.nextNode()) {
+      const piece = node.parentElement.closest("[data-w]");
+      const known = piece && words.get(indexOf(piece));
+      if (known) known.text += node.data;
+      else if (piece)
+        words.set(indexOf(piece), { word: indexOf(piece), text: node.data, isSpaced });
+      isSpaced = !piece;
+    }
+  }
+  return [...words.values()];
+}

@@ -13,6 +13,7 @@ import { byId } from "../dom.js";
 import { run } from "./commands.js";
 import { isField, keyOf } from "./keys.js";
 import { firstMatch, matchesOf } from "./matching.js";
+import { readWords } from "./pieces.js";
 import { wholeWords } from "./words.js";
 
 const NO_MATCH = "No word begins with this. Change it, or press Escape.";
@@ -64,7 +65,7 @@ export class Search {
     const { selector } = legend;
     this.isChosen = false;
     selector.typed = typed;
-    selector.matches = matchesOf(legend.readWords(), typed);
+    selector.matches = matchesOf(readWords(legend.all(".block-text")), typed);
     const isTaken = ([first, last]) => legend.piecesWithin([first, last]).some(isInEntity);
     this.go(firstMatch(selector.matches, this.from, this.jumps ? undefined : isTaken));
   }
