@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +18,8 @@ from annotator.corpus.models import Document, Span
 #: Suggestions of which none asks for a look of its own.
 SURE = (("Bax", "GENEPROD", 0.95), ("Bak", "GENEPROD", 0.85), ("MEFs", "CELL", 0.9))
 N_TAPS = 3
+#: Seconds after which something that did not come is missing.
+PATIENCE = 30
 LONG = (
     "Loss of Bax. (A) Representative photographs of Bax/Bak MEFs treated with etoposide. MEFs were"
     " treated with 20 µM etoposide in presence of PI for the indicated times. (B) Reduced viability"
@@ -46,11 +49,23 @@ def seen(page: Page) -> Page:
     return page
 
 
+def until(page: Page, function: str, arg: Any = None) -> None:
+    """Wait until this JavaScript function of ``arg`` returns something true.
+
+    ``page.wait_for_function`` asks by ``eval`` from the second time on, which our
+    Content-Security-Policy forbids: it fails wherever the page is not yet done.
+    """
+    end = time.monotonic() + PATIENCE
+    while not page.evaluate(function, arg):
+        assert time.monotonic() < end, f"waited {PATIENCE} s in vain for {function}"
+        page.wait_for_timeout(20)
+
+
 def fetched_ahead(page: Page, document: Document) -> None:
     """Wait until the page has fetched this legend, which it will open next."""
     fetched = """path => performance.getEntriesByType("resource")
         .some(({ name, responseEnd }) => name.endsWith(path) && responseEnd > 0)"""
-    page.wait_for_function(fetched, arg=address(document))
+    until(page, fetched, address(document))
 
 
 def saved(page: Page) -> None:

@@ -12,7 +12,7 @@ from annotator.accounts.models import User
 from annotator.corpus.models import Project, ReviewMode
 from tests.annotator.review.conftest import MakeLegend
 from tests.e2e.conftest import OpenAs
-from tests.e2e.screen import SURE, Screen, address, ready, seen
+from tests.e2e.screen import SURE, Screen, address, ready, seen, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -59,7 +59,7 @@ def test_a_closed_legend_of_marks_stays_closed(
     page = ready(open_as(curator, address(first)))
     page.locator("#marks > summary").click()
     expect(page.locator(".marks-list")).to_be_hidden()
-    page.wait_for_function("localStorage.getItem('marks-closed') === '1'")
+    until(page, "() => localStorage.getItem('marks-closed') === '1'")
     page.locator("#legend h1").click()
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile(f"{address(second)}$"))
