@@ -34,6 +34,7 @@ from tests.annotator.conftest import (  # noqa: F401
 )
 from tests.annotator.review.conftest import MakeLegend, make_legend, operate  # noqa: F401
 from tests.e2e.screen import SURE, address, ready
+from tests.e2e.windows import Windows
 from tests.requirements import Need, need
 
 # Playwright's synchronous interface runs an event loop in this thread, where Django would refuse to
@@ -61,24 +62,33 @@ def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[s
     }
 
 
+@pytest.fixture(scope="session")
+def all_windows(browser: Browser, live_server: Any) -> Windows:
+    return Windows(browser, live_server.url)
+
+
 @pytest.fixture
-def open_as(browser: Browser, live_server: Any) -> Iterator[OpenAs]:
-    """``open_as(user, path, width=…, scheme="dark")``: the page in a window of its own where the
-    user is signed in.
+def windows(all_windows: Windows) -> Iterator[Windows]:
+    """Windows on the live server, which hold nothing of another test."""
+    yield all_windows
+    all_windows.clear()
+
+
+@pytest.fixture
+def open_as(windows: Windows) -> Iterator[OpenAs]:
+    """``open_as(user, path, width=…, color_scheme="dark")``: the page in a window of its own where
+    the user is signed in.
 
     A page that logs an error or breaks its Content-Security-Policy fails the test.
     """
-    contexts, complaints = [], []
+    complaints: list[str] = []
 
     def open_page(
         user: User, path: str, *, width: int = 1400, height: int = 900, **facts: Any
     ) -> Page:
-        context = browser.new_context(
-            viewport={"width": width, "height": height}, base_url=live_server.url, **facts
-        )
-        contexts.append(context)
-        sign_in(context, live_server.url, user)
-        page = context.new_page()
+        window = windows.take(**facts)
+        sign_in(window.context, window.url, user)
+        page = window.open(width, height)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on(
             "console",
@@ -88,8 +98,7 @@ def open_as(browser: Browser, live_server: Any) -> Iterator[OpenAs]:
         return page
 
     yield open_page
-    for context in contexts:
-        context.close()
+    windows.clear()
     assert complaints == []
 
 
