@@ -11,6 +11,10 @@ from hypothesis import HealthCheck, settings
 
 from tests.requirements import Need, is_ci, need
 
+# One thread for each process that computes: the models of the tests are so small that several
+# threads wait for each other longer than they compute. Torch reads this when it is first imported.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # How fast examples come depends on what else the machine does; what they show does not.
 settings.register_profile(
     "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]

@@ -47,7 +47,7 @@ pytestmark = pytest.mark.django_db
 StartWorker = Callable[..., WorkerProcess]
 Finished = Callable[..., Job]
 #: Long enough to be disturbed in the middle, short enough to be waited for.
-LONG: dict[str, Any] = {"epochs": 60, "batch_size": 1, "checkpoint_seconds": 1}
+LONG: dict[str, Any] = {"epochs": 30, "batch_size": 1, "checkpoint_seconds": 1}
 
 
 @pytest.fixture

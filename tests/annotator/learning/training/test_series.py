@@ -60,7 +60,7 @@ def test_a_search_survives_crashes_of_child_and_worker(
     manager: User,
 ) -> None:
     first = start_worker("train")
-    slow = {"epochs": 60, "batch_size": 1, "checkpoint_seconds": 1}
+    slow = {"epochs": 20, "batch_size": 1, "checkpoint_seconds": 1}
     Snapshot.objects.update(rules={**learned.rules, "near_duplicate": 0.6})
     series = started_series(
         learned, actor=manager, hyperparameters=slow, options={"folds": 2, "max_steps": 0}
