@@ -4,7 +4,7 @@ as on the site."""
 from django.urls import URLPattern, path
 from drf_spectacular.views import SpectacularJSONAPIView
 
-from annotator.api import corpus, datasets, jobs, learning, lookup, review
+from annotator.api import corpus, datasets, jobs, learning, lookup, memory, review
 from annotator.api.base import ApiView
 
 app_name = "api"
@@ -33,6 +33,12 @@ urlpatterns: list[URLPattern] = [
     path(f"{_project}legends/<int:document_id>/lease/", review.LeaseView.as_view(), name="lease"),
     path(f"{_project}lookup/", lookup.LookupView.as_view(), name="lookup"),
     path(f"{_project}identifiers/", lookup.IdentifierProblemsView.as_view(), name="identifiers"),
+    path(f"{_project}memory/", memory.MemoryView.as_view(), name="memory"),
+    path(
+        f"{_project}memory/<int:entry_id>/",
+        memory.MemoryEntryView.as_view(),
+        name="memory-entry",
+    ),
     path(f"{_project}imports/", datasets.ImportsView.as_view(), name="imports"),
     path(f"{_project}exports/", datasets.ExportsView.as_view(), name="exports"),
     path(

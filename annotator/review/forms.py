@@ -7,6 +7,7 @@ from typing import Any, Final
 from django import forms
 
 from annotator.corpus.models import Project, QueueOrder, ReviewMode
+from annotator.review.memory.rule import MAX_SURFACE, ProposalKind
 
 #: The fields that show a fraction (0-1) of the project as a percentage.
 _PERCENTS: Final = {
@@ -114,3 +115,39 @@ class ReviewSettingsForm(forms.Form):
         for field, name in _PERCENTS.items():
             settings[name] = settings.pop(field) / 100
         return settings
+
+
+class MemoryForm(forms.Form):
+    """A manager's own entry of the memory: what to propose for a string with a label."""
+
+    surface = forms.CharField(
+        label="String",
+        max_length=MAX_SURFACE,
+        help_text="Exactly as it is written in the legends, such as GFP.",
+    )
+    label = forms.ChoiceField(label="Suggested as")
+    kind = forms.ChoiceField(label="Proposal", choices=ProposalKind.choices)
+    new_label = forms.ChoiceField(
+        label="New label", required=False, help_text="Only for a change of the label."
+    )
+    new_string = forms.CharField(
+        label="New string",
+        required=False,
+        max_length=MAX_SURFACE,
+        help_text="Only for a change of the boundaries, such as Atg5 for Atg5fl.",
+    )
+
+    def __init__(self, *args: Any, project: Project, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        labels = project.label_set.labels.filter(retired_at=None)
+        choices = list(labels.values_list("code", "name"))
+        self.fields["label"].choices = choices  # type: ignore[attr-defined]
+        self.fields["new_label"].choices = [("", "–"), *choices]  # type: ignore[attr-defined]
+
+    def entry(self) -> dict[str, str]:
+        """Return the entry as ``add_entry`` takes it."""
+        entered = self.cleaned_data
+        names = {ProposalKind.RELABEL.value: "new_label", ProposalKind.MOVE.value: "new_string"}
+        value = entered.get(names.get(entered["kind"], ""), "")
+        entry = {name: entered[name] for name in ("surface", "label", "kind")}
+        return {**entry, "value": value}

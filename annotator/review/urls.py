@@ -10,6 +10,7 @@ from annotator.review.views.identifiers import identifiers
 from annotator.review.views.label_errors import label_errors
 from annotator.review.views.lease import lease
 from annotator.review.views.legend import legend
+from annotator.review.views.memory import memory
 from annotator.review.views.next import next_in_queue
 from annotator.review.views.operations import operations
 from annotator.review.views.practice import (
@@ -31,6 +32,7 @@ urlpatterns = [
     path("queue/", queue, name="queue"),
     path("review/", next_in_queue, name="next"),
     path("identifiers/", project_identifiers, name="project_identifiers"),
+    path("memory/", memory, name="memory"),
     path("review/settings/", settings, name="settings"),
     path("practice/", practice, name="practice"),
     path("practice/operations/", practice_operations, name="practice_operations"),

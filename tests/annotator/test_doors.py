@@ -105,6 +105,7 @@ IN_A_PROJECT = {
     "review:practice_result": Door("curator", 302, 405),
     "review:legend": Door("viewer", 200, 405),
     "review:settings": Door("manager", 200, 422),
+    "review:memory": Door("manager", 200, 422),
     "review:uncertain": Door("viewer", 200, 405),
     "review:label_errors": Door("curator", 405, 302),
     "review:state": Door("viewer", 200, 405),

@@ -31,6 +31,11 @@ from annotator.api.serializers.lookup import (
     IdentifierProblemSerializer,
     UsageSerializer,
 )
+from annotator.api.serializers.memory import (
+    MemoryEntrySerializer,
+    NewMemoryEntrySerializer,
+    SwitchMemoryEntrySerializer,
+)
 from annotator.api.serializers.models import (
     CanaryComparedSerializer,
     CanaryRequestSerializer,
@@ -99,8 +104,10 @@ __all__ = [
     "LeaseSerializer",
     "LegendSerializer",
     "LockedSerializer",
+    "MemoryEntrySerializer",
     "ModelEffortSerializer",
     "ModelSerializer",
+    "NewMemoryEntrySerializer",
     "NewProjectSerializer",
     "NewSnapshotSerializer",
     "NewTrainingRunSerializer",
@@ -119,6 +126,7 @@ __all__ = [
     "SegmentSerializer",
     "SnapshotSerializer",
     "SpanSerializer",
+    "SwitchMemoryEntrySerializer",
     "TrainingRunDetailSerializer",
     "TrainingRunSerializer",
     "UsageSerializer",
