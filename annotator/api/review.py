@@ -130,6 +130,7 @@ def legend_json(document: Document, state: LegendState) -> dict[str, Any]:
                 "surface": state.surface(entity),
                 "status": entity.status,
                 "identifiers": identifiers_of(entity.attributes),
+                "memory": state.proposal(entity),
             }
             for entity in (*state.entities, *state.rejected)
         ],

@@ -222,6 +222,7 @@ SPECTACULAR_SETTINGS = {
         "ModelTask": "annotator.learning.models.ModelTask",
         "OperationKind": "annotator.review.models.OperationKind",
         "PromotionKind": "annotator.learning.models.PromotionKind",
+        "ProposalKind": "annotator.review.memory.rule.ProposalKind",
     },
 }
 

@@ -20,6 +20,7 @@ from annotator.jobs.models import Job, JobState
 from annotator.jobs.services import run_job
 from annotator.learning.models import Evaluation, Promotion, PromotionKind
 from annotator.learning.tagging.services import serving_model
+from annotator.review.memory.services import add_entry
 from tests.e2e.conftest import OpenAs
 from tests.e2e.screen import small_controls, width_of_content
 
@@ -47,6 +48,7 @@ PAGES = [
     f"{P}queue/",
     f"{P}identifiers/",
     f"{P}review/settings/",
+    f"{P}memory/",
     "/projects/new/",
     "/jobs/{job}/",
     "/help/",
@@ -122,6 +124,8 @@ def things(project: Project, manager: User, import_legends: ImportLegends) -> di
     import_legends([document_without_labels(number) for number in range(31, 34)])
     Project.objects.filter(pk=project.pk).update(description="Legends on autophagy. " * 12)
     evaluate_and_promote(project, manager)
+    entry = {"surface": "Atg5fl" * 16, "label": "GENEPROD", "kind": "move", "value": "Atg5"}
+    add_entry(project=project, actor=manager, **entry)
     create_token(user=manager, name="x" * 100, days=9, actor=manager)
     options: dict[str, Any] = {"source_format": "", "labels": "gold"}
     imported = ended_job(project, manager, "import_documents", IMPORT_REPORT, **options)

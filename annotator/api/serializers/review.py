@@ -8,7 +8,16 @@ from rest_framework import serializers
 
 from annotator.api.serializers.corpus import IdentifierSerializer, PanelSerializer
 from annotator.corpus.models import DocumentState, Verdict
+from annotator.review.memory.rule import ProposalKind
 from annotator.review.models import Operation, OperationKind
+
+
+class ProposalSerializer(serializers.Serializer[Any]):
+    kind = serializers.ChoiceField(choices=ProposalKind.choices)
+    value = serializers.CharField(
+        allow_blank=True, help_text="The new label or the new string; empty for a rejection."
+    )
+    says = serializers.CharField(help_text="Why it is proposed.")
 
 
 class EntitySerializer(serializers.Serializer[Any]):
@@ -23,6 +32,11 @@ class EntitySerializer(serializers.Serializer[Any]):
     verdict = serializers.ChoiceField(choices=Verdict.choices, allow_blank=True)
     decision = serializers.CharField(allow_blank=True)
     identifiers = IdentifierSerializer(many=True)
+    memory = ProposalSerializer(
+        allow_null=True,
+        help_text="What the project's memory proposes for a suggestion. Accepting the legend"
+        " leaves such a suggestion out.",
+    )
 
 
 class LegendSerializer(serializers.Serializer[Any]):
@@ -58,7 +72,10 @@ class OperationRequestSerializer(serializers.Serializer[Any]):
     )
     entity = serializers.CharField(required=False, help_text="Key of the entity.")
     arguments = serializers.DictField(
-        required=False, help_text="Arguments of this kind, such as start, end and label."
+        required=False,
+        help_text="Arguments of this kind, such as start, end and label. For accept_legend,"
+        " remembered lists the keys of suggestions that you saw with a proposal of the memory; no"
+        " others are left out because of it.",
     )
 
 
