@@ -11,7 +11,8 @@ from django.utils import timezone
 class User(AbstractUser):
     """A user who signs in.
 
-    ``preferences`` holds the theme and the key bindings; an absent key means the default.
+    ``preferences`` holds the theme, the key bindings, and whether the tour is done; an absent key
+    means the default.
     """
 
     preferences = models.JSONField(default=dict, blank=True)

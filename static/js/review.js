@@ -19,6 +19,7 @@ import { Outbox } from "./review/outbox.js";
 import { Screen } from "./review/screen.js";
 import { sendEdit } from "./review/server.js";
 import { followSheet } from "./review/sheet_retry.js";
+import { Tour } from "./review/tour.js";
 
 const BUTTONS =
   "button[data-command], button[data-label], button[data-role], button[data-identifiers]";
@@ -27,11 +28,13 @@ const readFacts = () => JSON.parse(byId("facts").textContent);
 const look = new Look((isReady) => byId("legend").toggleAttribute("data-ready", isReady));
 const outbox = new Outbox({ user: readFacts().user, storage: localStorage, send: sendEdit });
 const accepted = new Accepted(readFacts().acceptedLately);
+const tour = new Tour({ opens: readFacts().opensTour });
 let screen = start();
 followSheet();
 
 function start() {
   followMarks();
+  if (byId("tour")) tour.follow();
   return new Screen({ facts: readFacts(), outbox, accepted, look, restart });
 }
 
@@ -74,6 +77,11 @@ document.addEventListener("click", (event) => {
   if (isKeep && !look.allows(event)) {
     event.preventDefault();
     return screen.status.notify(NOT_SEEN);
+  }
+  if (byId("tour") && event.target.closest?.("#tour-again")) {
+    event.preventDefault();
+    event.target.closest("details").open = false;
+    return tour.open();
   }
   const button = event.target.closest?.(BUTTONS);
   if (!button) return undefined;

@@ -134,6 +134,7 @@ OF_NO_PROJECT: dict[str, tuple[tuple[int, int], tuple[int, int]]] = {
     "dashboard:home": ((302, 302), (200, 405)),
     "dashboard:healthz": ((200, 405), (200, 405)),
     "accounts:preferences": ((302, 302), (405, 302)),
+    "accounts:preferences_tour": ((302, 302), (405, 400)),
     "dashboard:guide_contents": ((302, 302), (200, 405)),
     "dashboard:guide": ((302, 302), (200, 405)),
     "keys": ((302, 302), (200, 302)),

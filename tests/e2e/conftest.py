@@ -77,15 +77,24 @@ def windows(all_windows: Windows) -> Iterator[Windows]:
 @pytest.fixture
 def open_as(windows: Windows) -> Iterator[OpenAs]:
     """``open_as(user, path, width=…, color_scheme="dark")``: the page in a window of its own where
-    the user is signed in.
+    the user is signed in. With ``tour`` it is the user's first visit; else the tour is done.
 
     A page that logs an error or breaks its Content-Security-Policy fails the test.
     """
     complaints: list[str] = []
 
     def open_page(
-        user: User, path: str, *, width: int = 1400, height: int = 900, **facts: Any
+        user: User,
+        path: str,
+        *,
+        width: int = 1400,
+        height: int = 900,
+        tour: bool = False,
+        **facts: Any,
     ) -> Page:
+        if not tour:
+            user.preferences = {**user.preferences, "tour": "done"}
+            user.save(update_fields=["preferences"])
         window = windows.take(**facts)
         sign_in(window.context, window.url, user)
         page = window.open(width, height)

@@ -1,6 +1,8 @@
-"""A curator's first minutes: practice on known answers; what is disabled says why."""
+"""A curator's first minutes: a tour; practice on known answers; what is disabled says why."""
 
 from __future__ import annotations
+
+import re
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -9,10 +11,95 @@ from playwright.sync_api import expect
 
 from annotator.accounts.models import User
 from annotator.corpus.models import Project
+from tests.annotator.review.conftest import MakeLegend
 from tests.e2e.conftest import OpenAs
-from tests.e2e.screen import Screen, inside, ready, saved, seen, width_of_content
+from tests.e2e.screen import (
+    SURE,
+    Screen,
+    address,
+    decided,
+    fetched_ahead,
+    inside,
+    ready,
+    saved,
+    seen,
+    small_controls,
+    width_of_content,
+)
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+
+# The tour
+# ------------------------------------------------------------------------------------------
+
+
+def test_the_tour_opens_once_and_again_from_the_menu(
+    make_legend: MakeLegend, open_as: OpenAs, curator: User
+) -> None:
+    url = address(make_legend(suggested=SURE))
+    page = ready(open_as(curator, url, tour=True))
+    tour = page.locator("#tour")
+    expect(tour).to_contain_text("Tour, step 1 of 5")
+    expect(page.locator("#legend .blocks")).to_have_class(re.compile("tour-target"))
+    with page.expect_response("**/preferences/tour/"):
+        tour.get_by_role("button", name="Skip tour").click()
+    expect(tour).to_be_hidden()
+    page.reload()
+    ready(page)
+    expect(tour).to_be_hidden()
+    page.locator(".menu > summary").click()
+    page.get_by_role("button", name="Tour of the review screen").click()
+    expect(tour).to_be_visible()
+    expect(page.locator("#tour-title")).to_be_focused()
+
+
+def test_the_tour_is_done_by_keys_and_keeps_none_from_the_legend(
+    make_legend: MakeLegend, open_as: OpenAs, curator: User
+) -> None:
+    document = make_legend(suggested=SURE)
+    page = ready(open_as(curator, address(document), tour=True))
+    page.keyboard.press("4")
+    saved(page)
+    assert decided(document) == [("Bax", "CELL", "")]
+    page.locator("#tour-next").focus()
+    for step in range(2, 6):
+        page.keyboard.press("Enter")
+        expect(page.locator("#tour-title")).to_have_text(f"Tour, step {step} of 5")
+        expect(page.locator(".tour-target")).to_have_count(1)
+    page.keyboard.press("x")  # belongs to the tour while it has the focus
+    expect(page.get_by_role("link", name="Practise on a legend")).to_be_visible()
+    with page.expect_response("**/preferences/tour/"):
+        page.keyboard.press("Enter")
+    expect(page.locator("#tour")).to_be_hidden()
+    expect(page.locator("#legend")).to_be_focused()
+    assert decided(document) == [("Bax", "CELL", "")]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_tour_fits_a_narrow_window_without_faults(
+    scheme: str, make_legend: MakeLegend, open_as: OpenAs, curator: User
+) -> None:
+    url = address(make_legend(suggested=SURE))
+    page = ready(open_as(curator, url, tour=True, width=360, color_scheme=scheme))
+    for _ in range(4):
+        assert width_of_content(page) <= 360
+        page.locator("#tour-next").click()
+    assert small_controls(page, "#tour button") == []
+    assert Axe().run(page).response["violations"] == []
+
+
+def test_the_tour_goes_on_with_the_next_legend(
+    make_legend: MakeLegend, open_as: OpenAs, curator: User
+) -> None:
+    first, second = make_legend(suggested=SURE), make_legend(suggested=SURE)
+    page = open_as(curator, address(first), tour=True)
+    ready(page)
+    fetched_ahead(page, second)
+    page.locator("#tour-next").click()
+    page.keyboard.press("Enter")
+    page.wait_for_url("**" + address(second))
+    expect(page.locator("#tour-title")).to_have_text("Tour, step 2 of 5")
 
 
 # Practice
@@ -33,7 +120,8 @@ def test_practice_is_corrected_accepted_and_compared(
     page.locator("[data-w]").get_by_text("HeLa", exact=True).nth(1).dblclick()
     page.keyboard.press("4")
     saved(page)
-    page.keyboard.press("v")
+    expect(page.get_by_role("button", name="Comment Q")).to_be_disabled()
+    page.keyboard.press("q")
     expect(page.locator("#notice")).to_contain_text("The practice legend has no comments")
     page.keyboard.press("Enter")
     page.wait_for_url("**/practice/result/")

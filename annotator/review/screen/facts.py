@@ -85,6 +85,7 @@ def _screen_facts(
         "name": name_of(document),
         "user": user.pk,
         "keymap": KeyMap(user.preferences.get("keys")).as_json(),
+        "opensTour": user.preferences.get("tour") != "done",
         **_project_facts(document, labels),
         **_state_facts(state),
     }

@@ -25,7 +25,7 @@ const NO_DOUBLE_CLICK = new Set([
   ...["sameEverywhere", "sameInPaper", "sameInPanel", "applyPreview"],
 ]);
 /** Commands about what a practice legend does not have. */
-const NEEDS_DOCUMENT = new Set([
+export const NEEDS_DOCUMENT = new Set([
   ...["identifiers", "takeIdentifier", "compare", "comment", "unsure", "sameInPaper"],
 ]);
 /** Commands that accept the legend, where it is open. */

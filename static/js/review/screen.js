@@ -94,6 +94,7 @@ export class Screen {
     const { legend, entities } = this;
     document.documentElement.classList.add("scripted");
     this.showState();
+    if (this.facts.isPractice) this.status.showPractice();
     setLine("panel-problems", (this.facts.panelProblems ?? []).join(" "));
     const first = legend.keys.find(entities.needsDecision(legend.keys)) ?? legend.keys[0] ?? null;
     legend.focus(first, { scrolls: false });

@@ -7,6 +7,7 @@
  */
 
 import { byId, element, setDisabled, setLine } from "../dom.js";
+import { NEEDS_DOCUMENT, NOT_IN_PRACTICE } from "./guards.js";
 import { outcomeOf, wordsOf } from "./outcome.js";
 
 const NOTICE_TIME = 6000; // milliseconds
@@ -83,6 +84,13 @@ export class Status {
       for (const button of document.querySelectorAll(`button[data-command="${name}"]`)) {
         setDisabled(button, mayEdit ? reason : MAY_NOT_EDIT);
       }
+    }
+  }
+
+  /** Disable the buttons of what a practice legend does not have. */
+  showPractice() {
+    for (const button of document.querySelectorAll("button[data-command]")) {
+      if (NEEDS_DOCUMENT.has(button.dataset.command)) setDisabled(button, NOT_IN_PRACTICE);
     }
   }
 

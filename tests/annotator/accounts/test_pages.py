@@ -143,3 +143,16 @@ def test_a_senseless_token_comes_back_with_the_form(
 
 def test_the_page_of_a_token_is_kept_by_no_cache(client_of: ClientOf, viewer: User) -> None:
     assert "no-store" in client_of(viewer).post(TOKENS, {"name": "x"})["Cache-Control"]
+
+
+def test_the_tour_is_remembered_and_wanted_again(client_of: ClientOf, viewer: User) -> None:
+    viewer.preferences = {"theme": "dark"}
+    viewer.save()
+    client = client_of(viewer)
+    assert client.post("/accounts/preferences/tour/", {"tour": "done"}).status_code == 204
+    viewer.refresh_from_db()
+    assert viewer.preferences == {"theme": "dark", "tour": "done"}
+    answer = client.post("/accounts/preferences/tour/", {"tour": "again", "next": "/help/"})
+    assert answer["Location"] == "/help/"
+    viewer.refresh_from_db()
+    assert viewer.preferences["tour"] == "again"
