@@ -9,14 +9,16 @@ import structlog
 
 from annotator.accounts.actors import Actor, log_name
 from annotator.corpus.access import Action, require
-from annotator.corpus.models import DEFAULT_THRESHOLD, Project
+from annotator.corpus.models import DEFAULT_THRESHOLD, Project, default_steps
+from ner_engine.registry.steps import steps_named
 
 log = structlog.get_logger(__name__)
 
 
 def take_new_defaults(*, project: Project, actor: Actor) -> None:
     """Give the project the present defaults. Raises ``PermissionDenied``."""
-    _answer(project, actor, taken=True, threshold=DEFAULT_THRESHOLD)
+    steps = steps_named([*project.steps, *default_steps(project.label_set)]).names
+    _answer(project, actor, taken=True, threshold=DEFAULT_THRESHOLD, steps=list(steps))
 
 
 def decline_new_defaults(*, project: Project, actor: Actor) -> None:

@@ -18,7 +18,7 @@ from annotator.corpus.access import Action, require
 from annotator.corpus.guideline import STARTING_GUIDELINE
 from annotator.corpus.imports import import_documents, import_paths, start_import
 from annotator.corpus.labels import DEFAULT_LABELS, DEFAULT_NAME, DEFAULT_VERSION
-from annotator.corpus.models import Label, LabelSet, Membership, Project, Role
+from annotator.corpus.models import Label, LabelSet, Membership, Project, Role, default_steps
 
 if TYPE_CHECKING:
     from annotator.accounts.models import User
@@ -99,13 +99,15 @@ def create_project(
             f'"{slug}" cannot be the address of a project. Use small letters, digits and hyphens.'
         )
     guideline = "" if label_set else STARTING_GUIDELINE
+    labels = label_set or default_label_set()
     try:
         with transaction.atomic():
             project = Project.objects.create(
                 name=name.strip(),
                 slug=slug,
                 description=description,
-                label_set=label_set or default_label_set(),
+                label_set=labels,
+                steps=default_steps(labels),
                 guideline=guideline,
                 created_by=user,
             )

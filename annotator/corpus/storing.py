@@ -51,6 +51,7 @@ def write_suggestions(
     source: str,
     stage_models: Mapping[str, str] | None = None,
     is_calibrated: bool = False,
+    steps: str = "",
     panels: Mapping[int, Sequence[schema.Segment]] | None = None,
     panels_by: str = "",
 ) -> int:
@@ -58,10 +59,10 @@ def write_suggestions(
 
     Return the number of documents written, in one transaction. Documents that somebody has begun
     to review in the meantime are skipped. In the others, the new suggestions supersede the current
-    ones, even if there are none, and set ``certainty`` and ``disagreement``. For ``stage_models``
-    and ``is_calibrated`` see ``Layer``. ``panels``, by document, were predicted by ``panels_by``;
-    they replace predicted panels only. Raise ``OffsetError``, and write nothing, if a span does not
-    fit its text.
+    ones, even if there are none, and set ``certainty`` and ``disagreement``. For ``stage_models``,
+    ``is_calibrated`` and ``steps`` see ``Layer``. ``panels``, by document, were predicted by
+    ``panels_by``; they replace predicted panels only. Raise ``OffsetError``, and write nothing, if
+    a span does not fit its text.
     """
     spans_of = {document.pk: spans for document, spans in batch}
     with transaction.atomic():
@@ -85,15 +86,24 @@ def write_suggestions(
             source=source,
             stage_models=stage_models,
             is_calibrated=is_calibrated,
+            steps=steps,
         )
         _replace_found_panels(ids, panels or {}, panels_by)
         Document.objects.filter(pk__in=ids).move(DocumentState.SUGGESTED)
-        for document in documents:
-            spans = spans_of[document.pk]
-            document.certainty = mean_certainty(spans)
-            document.disagreement = _n_differing(spans, others.get(document.pk))
-        Document.objects.bulk_update(documents, ["certainty", "disagreement"])
+        _set_queue_columns(documents, spans_of, others)
     return len(documents)
+
+
+def _set_queue_columns(
+    documents: Sequence[Document],
+    spans_of: Mapping[int, Sequence[schema.Span]],
+    others: Mapping[int, set[tuple[int, int, str]]],
+) -> None:
+    for document in documents:
+        spans = spans_of[document.pk]
+        document.certainty = mean_certainty(spans)
+        document.disagreement = _n_differing(spans, others.get(document.pk))
+    Document.objects.bulk_update(documents, ["certainty", "disagreement"])
 
 
 def _replace_found_panels(
@@ -170,6 +180,7 @@ def write_layers(
     source: str,
     stage_models: Mapping[str, str] | None = None,
     is_calibrated: bool = False,
+    steps: str = "",
     keeps_ids: bool = False,
     decision: str = "",
     verdict: str = "",
@@ -187,6 +198,7 @@ def write_layers(
             source=source[:200],
             stage_models=dict(stage_models or {}),
             is_calibrated=is_calibrated,
+            steps=steps,
         )
         for document, _ in layers
     )

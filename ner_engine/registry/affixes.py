@@ -145,6 +145,14 @@ def learn(decided: Iterable[Decided], *, learned_from: str = "") -> Affixes:
     return Affixes(counts, learned_from)
 
 
+def left_out_of(decided: Decided) -> Iterator[Affix]:
+    """Yield the affixes that a decision left out: none, a prefix, a suffix, or both."""
+    moved = {"prefix": decided.start, "suffix": len(decided.surface) - decided.end}
+    for length, affix in _affixes_of(decided.label, decided.surface):
+        if moved[affix.place] == length:
+            yield affix
+
+
 def decided_in(document: Document) -> Iterator[Decided]:
     """Yield each gold entity with the words that hold it, as a tagger of words would suggest it."""
     cut = words(document.text)

@@ -44,6 +44,7 @@ PAGES = [
     f"{P}models/",
     f"{P}models/?task=panels",
     "/models/",
+    f"{P}suggestions/",
     f"{P}members/",
     f"{P}queue/",
     f"{P}identifiers/",

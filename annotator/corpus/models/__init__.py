@@ -24,6 +24,7 @@ from annotator.corpus.models.projects import (
     ProjectQuerySet,
     QueueOrder,
     Role,
+    default_steps,
 )
 from annotator.corpus.models.spans import SURFACE_HEAD, Span, SurfaceHead
 
@@ -54,5 +55,6 @@ __all__ = [
     "Span",
     "SurfaceHead",
     "Verdict",
+    "default_steps",
     "draw_lot",
 ]

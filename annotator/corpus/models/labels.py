@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from django.db import models
 
+from annotator.corpus.labels import DEFAULT_LABELS
+
 
 class LabelSet(models.Model):
     """The labels that spans of a project may have. Labels are retired, never deleted."""
@@ -13,6 +15,12 @@ class LabelSet(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} v{self.version}"
+
+    @property
+    def is_sourcedata(self) -> bool:
+        """Whether all labels are among SourceData's. One query."""
+        codes = set(self.labels.values_list("code", flat=True))
+        return bool(codes) and codes <= {seed.code for seed in DEFAULT_LABELS}
 
     def by_code(self) -> dict[str, Label]:
         """Return all labels, retired ones too, by their codes. One query."""

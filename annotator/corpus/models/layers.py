@@ -37,7 +37,8 @@ class Layer(models.Model):
 
     ``stage_models`` maps pipeline stages (see ``STAGE_NAMES``) to the models that ran in them when
     the suggestions were made. ``is_calibrated`` says that the scores of the spans are probabilities
-    of being right; otherwise they are a network's own, or come from a file.
+    of being right; otherwise they are a network's own, or come from a file. ``steps`` names the
+    steps after decoding that made the suggestions, as ``joined`` writes them.
     """
 
     document = models.ForeignKey(Document, on_delete=models.CASCADE, related_name="layers")
@@ -45,6 +46,7 @@ class Layer(models.Model):
     source = models.CharField(max_length=200, blank=True)
     stage_models = models.JSONField(default=dict, blank=True)
     is_calibrated = models.BooleanField(default=False)
+    steps = models.CharField(max_length=100, blank=True)
     panel_starts = models.JSONField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     superseded_at = models.DateTimeField(null=True, blank=True)
@@ -65,9 +67,11 @@ class Layer(models.Model):
 
     @property
     def provenance(self) -> str:
-        """The models behind panels and roles as a phrase, or "" if there are none."""
+        """The models behind panels and roles, and the steps, as a phrase; "" without any."""
         phrases = []
         for stage, name in STAGE_NAMES.items():
             if stage in self.stage_models:
                 phrases.append(f"{name} by {self.stage_models[stage]}")
+        if self.steps:
+            phrases.append(f"steps after decoding: {self.steps}")
         return "; ".join(phrases)

@@ -10,6 +10,7 @@ from django.db.models import Q
 
 from annotator.corpus.decisions import ReviewMode, Rule
 from annotator.corpus.models.labels import LabelSet
+from ner_engine.registry.steps import FROM_FIRST_PANEL
 
 if TYPE_CHECKING:
     from annotator.accounts.models import User
@@ -47,6 +48,14 @@ class QueueOrder(models.TextChoices):
 DEFAULT_THRESHOLD = 0.9
 
 
+def default_steps(label_set: LabelSet) -> list[str]:
+    """Return the steps after decoding of new projects with these labels.
+
+    Titles before the first panel are not annotated in SourceData.
+    """
+    return [FROM_FIRST_PANEL] if label_set.is_sourcedata else []
+
+
 class Project(models.Model):
     """A set of legends that is curated under one guideline with one label set.
 
@@ -55,7 +64,8 @@ class Project(models.Model):
     others: estimates from this random sample hold for the whole project. ``blind_share`` is the
     fraction shown without suggestions. An entity with one of the ``identifier_labels`` needs an
     identifier before its legend is accepted. ``offers_new_defaults`` marks a project that is older
-    than its product's present defaults, until a manager takes or declines them.
+    than its product's present defaults, until a manager takes or declines them. ``steps`` are the
+    names of the steps after decoding that make its suggestions (``ner_engine.registry.steps``).
     """
 
     name = models.CharField(max_length=200)
@@ -79,6 +89,7 @@ class Project(models.Model):
     blind_share = models.FloatField(default=0.0)
     identifier_labels = models.JSONField(default=list, blank=True)
     offers_new_defaults = models.BooleanField(default=False)
+    steps = models.JSONField(default=list, blank=True)
 
     #: The actions that the current user may do here; set by ``corpus.access.project_for``.
     allowed: frozenset[str] = frozenset()
@@ -107,7 +118,14 @@ class Project(models.Model):
     @property
     def is_offered_defaults(self) -> bool:
         """Whether a notice for managers says that new projects have other settings."""
-        return self.offers_new_defaults and self.threshold != DEFAULT_THRESHOLD
+        if not self.offers_new_defaults:
+            return False
+        return self.threshold != DEFAULT_THRESHOLD or self.lacks_default_steps
+
+    @property
+    def lacks_default_steps(self) -> bool:
+        """Whether new projects with these labels have a step that this one has not."""
+        return not set(default_steps(self.label_set)) <= set(self.steps)
 
     @property
     def rule(self) -> Rule:

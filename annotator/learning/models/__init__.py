@@ -1,5 +1,6 @@
 """The rows of the learning loop, one file an aggregate."""
 
+from annotator.learning.models.affixes import ProjectAffixes
 from annotator.learning.models.automatic import (
     ROUND_STATES,
     AutomaticRound,
@@ -28,6 +29,7 @@ __all__ = [
     "ModelOrigin",
     "ModelTask",
     "ModelVersion",
+    "ProjectAffixes",
     "Promotion",
     "PromotionKind",
     "RoundState",

@@ -11,6 +11,8 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from annotator.common.errors import UserError
 from annotator.corpus.models import Document, Layer, LayerKind, Project
 from annotator.learning.models import Canary, ModelTask, ModelVersion
+from annotator.learning.tagging.steps import joined
+from ner_engine.registry.steps import STEPS
 
 #: The source of panels that were split at their letters, without a model.
 LETTERS: Final = "their letters"
@@ -35,11 +37,13 @@ class Stage:
 class Lineup:
     """All stages in the order of ``ModelTask``; that of the entities always has a model.
 
-    ``canary`` is a candidate that tags a fraction of the new legends instead.
+    ``canary`` is a candidate that tags a fraction of the new legends instead. ``steps`` are the
+    names of the steps after decoding, in their order.
     """
 
     stages: Sequence[Stage]
     canary: Canary | None = None
+    steps: tuple[str, ...] = ()
 
     def stage(self, task: str) -> Stage:
         """Return the stage of a task. Raises ``UserError`` if there is no such task."""
@@ -73,11 +77,15 @@ class Lineup:
 
     @property
     def keys(self) -> list[int]:
-        """Numbers that change whenever a model changes.
+        """Numbers that change whenever a model or a step changes.
 
-        They are the keys of the stages' models (0 without one), and that of the canary, if any.
+        They are the keys of the stages' models (0 without one), a negative number for each step
+        that is on, and the key of the canary, if any.
         """
         keys = [stage.model.pk if stage.model is not None else 0 for stage in self.stages]
+        for number, step in enumerate(STEPS, 1):
+            if step in self.steps:
+                keys.append(-number)
         if self.canary is not None:
             keys.append(self.canary.pk)
         return keys
@@ -88,10 +96,10 @@ class Lineup:
         for number, stage in enumerate(stages):
             if stage.task == ModelTask.ENTITIES:
                 stages[number] = replace(stage, model=model)
-        return Lineup(stages)
+        return Lineup(stages, steps=self.steps)
 
     def waiting_in(self, project: Project) -> QuerySet[Document]:
-        """Return the undecided legends whose suggestions are not by these models.
+        """Return the undecided legends whose suggestions are not by these models and steps.
 
         The model of the entities always counts. That of another stage counts only if a user chose
         it in the project: a default model of a new version of the product must not have whole
@@ -101,6 +109,7 @@ class Lineup:
         for task, name in self.names.items():
             if self.stage(task).is_chosen:
                 chosen[f"stage_models__{task}"] = name
+        chosen["steps"] = joined(self.steps)
         return project.documents.undecided().exclude(Exists(_suggested_by(self.entities, **chosen)))
 
     def parts_in(self, project: Project) -> Iterator[tuple[Lineup, QuerySet[Document]]]:
@@ -119,8 +128,8 @@ class Lineup:
         yield candidate, candidate.waiting_in(project).filter(is_new_and_chosen)
 
 
-def _suggested_by(model: ModelVersion, **stages: str) -> QuerySet[Layer]:
+def _suggested_by(model: ModelVersion, **facts: str) -> QuerySet[Layer]:
     """Return the current suggestions of the outer query's document that are the model's."""
     return Layer.objects.current().filter(
-        document=OuterRef("pk"), kind=LayerKind.SUGGESTED, source=model.name, **stages
+        document=OuterRef("pk"), kind=LayerKind.SUGGESTED, source=model.name, **facts
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,9 +22,13 @@ from annotator.corpus.models import Segment as SegmentRow
 from annotator.corpus.storing import write_suggestions
 from annotator.jobs.errors import JobStoppedError
 from annotator.learning import engine
+from annotator.learning.tagging.batches import BATCH, batches_by_paper
 from annotator.learning.tagging.checkpoints import calibration_of
 from annotator.learning.tagging.lineup import Lineup
+from annotator.learning.tagging.own_affixes import count_own_affixes, own_affixes_of
+from annotator.learning.tagging.steps import joined
 from ner_engine.errors import EngineError, OffsetError
+from ner_engine.registry.steps import AFFIXES, NO_STEPS, Steps, steps_named
 from ner_engine.schema import Segment, Span
 
 if TYPE_CHECKING:
@@ -33,8 +37,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-#: Legends that are tagged and written together: enough for the device, few enough to stop soon.
-BATCH: Final = 64
 #: Refused legends that the report names; the others are counted.
 MAX_NAMED: Final = 20
 _MAX_MARKER: Final = 40
@@ -56,6 +58,7 @@ class Pretagging:
     refused: list[str] = field(default_factory=list)
     known: frozenset[str] = frozenset()
     calibrated: dict[int, bool] = field(default_factory=dict)
+    steps: Steps = NO_STEPS
 
     def tag(self, lineup: Lineup, serving_before: object) -> dict[str, Any]:
         """Tag with ``lineup``, then again after each promotion; return the report.
@@ -75,6 +78,7 @@ class Pretagging:
             "models": [lineup.entities.name for lineup in self.lineups],
             "canary": last.canary.model_version.name if last.canary is not None else "",
             "steps": last.names,
+            "after_decoding": list(last.steps),
             "left_out": {
                 str(stage.task): stage.reason for stage in last.stages if stage.model is None
             },
@@ -110,24 +114,30 @@ class Pretagging:
         self.known = frozenset(
             self.project.label_set.labels.filter(retired_at=None).values_list("code", flat=True)
         )
+        if AFFIXES in lineup.steps:
+            count_own_affixes(self.project)
+        self.steps = self._steps_of(lineup)
         for part, waiting in lineup.parts_in(self.project):
             self._tag_waiting(part, waiting)
 
+    def _steps_of(self, lineup: Lineup) -> Steps:
+        steps = steps_named(lineup.steps)
+        if not steps.affixes:
+            return steps
+        return dataclasses.replace(steps, own_affixes=own_affixes_of(self.project))
+
     def _tag_waiting(self, lineup: Lineup, waiting: QuerySet[Document]) -> None:
         name = lineup.entities.name
-        total, done, last, n_refused_before = waiting.count(), 0, 0, self.counts["refused"]
+        total, done, n_refused_before = waiting.count(), 0, self.counts["refused"]
         self.run.report(
             done=0,
             total=total,
             message=f"Loading {name}" if total else "No legend waits for tagging",
         )
-        rows = waiting.order_by("pk").only(
-            "pk", "project", "text", "doi", "figure_label", "external_id"
-        )
-        while batch := list(rows.filter(pk__gt=last)[:BATCH]):
+        for batch in _batches(waiting):
             self.run.check()
             self._tag_batch(batch, lineup)
-            last, done = batch[-1].pk, done + len(batch)
+            done += len(batch)
             if self.counts["refused"] - n_refused_before == done:
                 raise UserError(
                     f"{name} cannot tag any of these legends; the log says why. Tag with another"
@@ -139,7 +149,13 @@ class Pretagging:
         """Tag and write the legends together; if that fails, one by one to isolate the bad one."""
         try:
             open_panels, panels = _panels_of(batch, predicts=bool(lineup.panels_by))
-            tagged = engine.tag(lineup.models, [document.text for document in batch], panels)
+            tagged = engine.tag(
+                lineup.models,
+                [document.text for document in batch],
+                panels,
+                steps=self.steps,
+                papers=[document.doi for document in batch],
+            )
             self.run.check()
             self._write(batch, tagged, lineup, open_panels)
         except OffsetError as error:
@@ -200,6 +216,7 @@ class Pretagging:
             source=source,
             stage_models=lineup.names,
             is_calibrated=self._is_calibrated(lineup.entities),
+            steps=joined(lineup.steps),
             panels=panels,
             panels_by=lineup.panels_by,
         )
@@ -213,6 +230,25 @@ class Pretagging:
         self.counts["panels"] += n_panels
         self.counts["spans"] += sum(map(len, written))
         self.counts["roles"] += sum(bool(span.role) for each in written for span in each)
+
+
+def _batches(waiting: QuerySet[Document]) -> Iterator[list[Document]]:
+    """Yield batches of waiting legends with the legends of a paper together.
+
+    Legends that were imported meanwhile come last. A legend that is refused is yielded once.
+    """
+    texts = waiting.only("pk", "project", "text", "doi", "figure_label", "external_id")
+    yielded: set[int] = set()
+    while True:
+        rows = waiting.order_by("doi", "pk").values_list("doi", "pk")
+        legends = [(doi, key) for doi, key in rows if key not in yielded]
+        if not legends:
+            return
+        for keys in batches_by_paper(legends, size=BATCH):
+            yielded.update(keys)
+            batch = texts.in_bulk(keys)
+            if batch:
+                yield [batch[key] for key in keys if key in batch]
 
 
 def _panels_of(

@@ -23,6 +23,7 @@ from annotator.learning.tagging.checkpoints import inspect_model
 from annotator.learning.tagging.lineup import Lineup, Stage
 from ner_engine.errors import EngineError, ModelNotFoundError, UnsafeModelError
 from ner_engine.registry.catalogue import BUNDLED_FOLDERS
+from ner_engine.registry.steps import steps_named
 from ner_engine.registry.tasks import TASKS
 
 log = structlog.get_logger(__name__)
@@ -137,7 +138,7 @@ def default_location(task: ModelTask) -> str:
 
 
 def lineup_of(project: Project) -> Lineup:
-    """Return the model of each pipeline stage of the project.
+    """Return the model of each pipeline stage of the project, and its steps as stored now.
 
     Raises ``EngineError`` if there is none for entities; the other stages may lack one.
     """
@@ -153,7 +154,8 @@ def lineup_of(project: Project) -> Lineup:
     )
     canary = project.canaries.running().select_related("model_version", "serving_model").first()
     stages = [_stage(task, serving, role_labels, is_chosen=task in chosen) for task in ModelTask]
-    return Lineup(stages, canary)
+    names = Project.objects.values_list("steps", flat=True).get(pk=project.pk)
+    return Lineup(stages, canary, steps_named(names).names)
 
 
 def _stage(
