@@ -82,6 +82,7 @@ def test_the_tour_fits_a_narrow_window_without_faults(
 ) -> None:
     url = address(make_legend(suggested=SURE))
     page = ready(open_as(curator, url, tour=True, width=360, color_scheme=scheme))
+    expect(page.locator("#tour-title")).to_be_in_viewport()
     for _ in range(4):
         assert width_of_content(page) <= 360
         page.locator("#tour-next").click()

@@ -79,3 +79,15 @@ def test_the_marks_are_readable_at_every_width(
     page.set_viewport_size({"width": 360, "height": 740})
     width = page.locator("#marks").evaluate("e => e.scrollWidth - e.clientWidth")
     assert width <= 0
+
+
+def test_the_button_fits_a_narrow_window_whatever_it_counts(screen: Screen) -> None:
+    _, page = screen
+    page.set_viewport_size({"width": 360, "height": 740})
+    page.locator("#accept-words").evaluate(
+        "each => { each.textContent = 'Accept 1,041, leave out 1,020, next'; }"
+    )
+    box = page.locator("#accept-legend").bounding_box()
+    assert box is not None
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= 360

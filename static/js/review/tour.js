@@ -63,6 +63,7 @@ export class Tour {
     const target = visible(steps[step].dataset.target);
     target?.classList.add(FRAME);
     target?.scrollIntoView({ block: "nearest" });
+    byId("tour").scrollIntoView({ block: "nearest" }); // what is framed may be longer than the window
   }
 
   /** Close the tour, and remember it: it opens by itself only once for each user. */
