@@ -50,7 +50,7 @@ def _change(project_id: int, decisions: Decisions, sign: int) -> None:
     surfaces = {surface for surface, _ in by_key}
     entries = []
     rows = MemoryEntry.objects.select_for_update().filter(project=project_id, surface__in=surfaces)
-    for entry in rows.order_by("pk"):
+    for entry in rows.order_by("surface", "label"):
         if entry.key in by_key:
             _count(entry, by_key[entry.key], sign)
             entries.append(entry)

@@ -13,10 +13,10 @@ from typing import Final
 
 from django.db.models import TextChoices
 
-#: Fewer decisions against a suggestion may be chance or one curator's slip. With three of three,
-#: the rule of succession (n + 1) / (n + 2) expects the next one to be the same in 80 % of cases.
+#: Fewer decisions against a suggestion are less often right, more find fewer errors:
+#: docs/measurements/memory.md.
 MIN_DECISIONS: Final = 3
-#: One legend repeats a string, and one figure may be special.
+#: One legend repeats a string, and a curator may repeat a slip in it.
 MIN_LEGENDS: Final = 2
 #: Longer strings hardly repeat, and are not counted.
 MAX_SURFACE: Final = 100
@@ -77,20 +77,26 @@ def against(counts: Mapping[str, int]) -> Counter[str]:
     return found
 
 
-def proposal_of(counts: Mapping[str, int], n_legends: int) -> Proposal | None:
+def proposal_of(
+    counts: Mapping[str, int],
+    n_legends: int,
+    *,
+    min_decisions: int = MIN_DECISIONS,
+    min_legends: int = MIN_LEGENDS,
+) -> Proposal | None:
     """Return what the decisions propose, None if they are too few or do not agree.
 
     ``n_legends`` counts the legends with a decision against the suggestion. One decision that kept
-    the suggestion silences the memory. The proposed outcome needs ``MIN_DECISIONS`` and more than
+    the suggestion silences the memory. The proposed outcome needs ``min_decisions`` and more than
     half of all decisions.
     """
-    if counts.get(KEPT) or counts.get(IMPORTED) or n_legends < MIN_LEGENDS:
+    if counts.get(KEPT) or counts.get(IMPORTED) or n_legends < min_legends:
         return None
     others = against(counts)
     if not others:
         return None
     (outcome, n), total = others.most_common(1)[0], others.total()
-    if n < MIN_DECISIONS or 2 * n <= total:
+    if n < min_decisions or 2 * n <= total:
         return None
     kind, _, value = outcome.partition(":")
     return Proposal(kind, value, n, total)
