@@ -11,7 +11,7 @@
 import { byId, reasonOf } from "./dom.js";
 import { Accepted } from "./review/accepted.js";
 import { run } from "./review/commands.js";
-import { HELD, isOnceOnly, NOT_SEEN } from "./review/guards.js";
+import { HELD, isOnceOnly, refusalOf } from "./review/guards.js";
 import { isTyping } from "./review/keys.js";
 import { Look } from "./review/look.js";
 import { followMarks } from "./review/marks.js";
@@ -74,9 +74,10 @@ document.addEventListener("keydown", (event) => {
 
 document.addEventListener("click", (event) => {
   const isKeep = event.target.closest?.("#keep"); // it keeps the label of an accepted entity
-  if (isKeep && !look.allows(event)) {
+  const refusal = isKeep ? refusalOf("keep", event, { look, accepts: true }) : "";
+  if (refusal) {
     event.preventDefault();
-    return screen.status.notify(NOT_SEEN);
+    return screen.status.notify(refusal);
   }
   if (byId("tour") && event.target.closest?.("#tour-again")) {
     event.preventDefault();

@@ -28,8 +28,11 @@ const NO_DOUBLE_CLICK = new Set([
 export const NEEDS_DOCUMENT = new Set([
   ...["identifiers", "takeIdentifier", "compare", "comment", "unsure", "sameInPaper"],
 ]);
-/** Commands that accept the legend, where it is open. */
-const ACCEPTS = new Set(["acceptLegend", "acceptAndStay", "applyAgain", "takeOverAndApply"]);
+/** Commands that accept the legend, where it is open, or settle its possible label errors. */
+const ACCEPTS = new Set([
+  ...["acceptLegend", "acceptAndStay", "keep"],
+  ...["applyAgain", "takeOverAndApply"],
+]);
 /** Commands that need a legend that was seen: they accept or leave it, or settle a conflict. */
 const NEEDS_LOOK = new Set([...ACCEPTS, "goNext", "discard"]);
 

@@ -6,7 +6,7 @@
  *   editOf({ kind: "relabel", value: "CELL" }); // { kind: "relabel", args: { label: "CELL" } }
  */
 
-import { byId } from "../dom.js";
+import { byId, setDisabled } from "../dom.js";
 
 const NOTHING = "The project’s memory proposes nothing for this entity.";
 
@@ -39,11 +39,11 @@ export class Memory {
     const proposal = this.of(key);
     byId("entity-memory").hidden = !proposal;
     if (!proposal) return;
-    const { labels, mayEdit } = this.screen;
+    const { labels, whyClosed } = this.screen;
     byId("entity-memory-says").textContent = proposal.says;
     const name = (code) => labels.get(code)?.name.toLowerCase();
     byId("entity-memory-take").textContent = takeWords(proposal, name);
-    byId("entity-memory").querySelector("button").disabled = !mayEdit;
+    setDisabled(byId("entity-memory").querySelector("button"), whyClosed);
   }
 
   take() {
