@@ -80,10 +80,12 @@ def intercept(page: Page, handler: Callable[[Route], Any], *, times: int | None 
     ready(page)
 
 
-def press_and_go(page: Page, button: str, within: Locator | None = None) -> None:
+def press_and_go(
+    page: Page, button: str, within: Locator | None = None, *, exact: bool = False
+) -> None:
     """Press a button that sends a form without script, and wait for the page that answers."""
     with page.expect_navigation():
-        (within or page).get_by_role("button", name=button).click()
+        (within or page).get_by_role("button", name=button, exact=exact).click()
 
 
 def word(page: Page, index: int) -> Locator:

@@ -98,7 +98,7 @@ def test_without_script_the_legend_is_edited_as_a_list(
     document = make_legend()
     page = open_as(curator, address(document), java_script_enabled=False)
     page.get_by_role("link", name="edit this legend as a list").click()
-    press_and_go(page, "Reject", page.locator("#entity-s1"))
+    press_and_go(page, "Reject", page.locator("#entity-s1"), exact=True)
     press_and_go(page, "Copy label to all 3", page.locator("#entity-s0"))
     page.get_by_label("Text at the start").fill("deficient")
     press_and_go(page, "Add panel start")
