@@ -84,6 +84,8 @@ def var(settings: Any, tmp_path: Path) -> Path:
     for name in OTHER_STEPS:
         setattr(settings, name, "")
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    # Otherwise each test client reads the names of all static files before its first request.
+    settings.WHITENOISE_AUTOREFRESH = True
     return folder
 
 
