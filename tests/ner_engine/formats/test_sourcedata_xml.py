@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import io
-from pathlib import Path
 
 import pytest
 
-from ner_engine.formats import read_inputs, sourcedata_xml
+from ner_engine.formats import sourcedata_xml
 from ner_engine.formats.report import Report
 from ner_engine.schema import Document
 
@@ -229,50 +228,3 @@ def test_an_unsafe_or_other_file_is_refused_by_name(data: str | bytes, sentence:
     assert [(problem.where, sentence in problem.message) for problem in report.problems] == [
         ("paper.xml", True)
     ]
-
-
-@pytest.mark.slow
-@pytest.mark.archive
-def test_the_archive_holds_what_was_counted_independently(sourcedata_zip: Path) -> None:
-    report = Report()
-    n_gold = n_suggestions = 0
-    for document in read_inputs([sourcedata_zip], "sourcedata-xml", report):
-        document.check()
-        n_gold += len(document.gold)
-        n_suggestions += len(document.suggestions)
-    counts = report.counts
-    assert report.problems == []
-    assert {key: counts[key] for key in COUNTED} == COUNTED
-    assert counts["documents"] + counts["figures_without_text"] == 12_337
-    assert (
-        n_gold == counts["tags"] - counts["tags_without_text"] - counts["tags_on_repeats_dropped"]
-    )
-    assert sum(value for key, value in counts.items() if key.startswith("gold:")) == 396_175
-    assert (
-        n_suggestions
-        == counts["pretags"] - counts["pretags_without_text"] - counts["pretags_on_repeats_dropped"]
-    )
-
-
-COUNTED = {
-    "files": 1_878,
-    "figures": 12_337,
-    "figures_without_panels": 107,
-    "panels": 55_581,
-    "panels_without_text": 142,
-    "panels_repeated": 339,
-    "tags": 396_175,
-    "tags_without_text": 4,
-    "tags_with_white_space_at_an_end": 9,
-    "pretags": 88_308,
-    "panels_qualifying": 40_781,
-    "gold:GENEPROD": 160_219,
-    "gold:EXP_ASSAY": 69_580,
-    "gold:SMALL_MOLECULE": 42_602,
-    "gold:CELL": 34_028,
-    "gold:ORGANISM": 25_956,
-    "gold:SUBCELLULAR": 23_878,
-    "gold:TISSUE": 21_563,
-    "gold:DISEASE": 3_391,
-    "gold:none": 14_958,
-}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -22,7 +21,6 @@ from annotator.lookup.databases import (
 from annotator.lookup.identifiers import (
     ATTRIBUTES,
     Identifier,
-    check_identifier,
     identifiers_of,
     with_identifiers,
 )
@@ -149,26 +147,6 @@ def test_new_identifiers_are_read_back_with_their_addresses(
     addressed = [each.database if database_named(each.database) else "" for each in then]
     if len({each.id for each in then}) == len(then):
         assert [each.database for each in identifiers_of(without_databases)] == addressed
-
-
-@pytest.mark.slow
-@pytest.mark.archive
-def test_every_id_of_curators_has_the_form_of_its_database(sourcedata_zip: Path) -> None:
-    from ner_engine.formats import read_inputs
-    from ner_engine.formats.report import Report
-
-    databases: Counter[str] = Counter()
-    for document in read_inputs([sourcedata_zip], "sourcedata-xml", Report()):
-        for span in document.gold:
-            for each in identifiers_of(span.attributes):
-                assert check_identifier(each) == ""
-                databases[each.database] += 1
-    assert databases.total() > 337_000
-    # Where so many addresses stand side by side that SourceData cut them off, numbers do not say
-    # what they are.
-    assert databases[""] == 25
-    assert databases["UniProt"] > 81_000
-    assert databases["NCBI gene"] > 60_000
 
 
 def stored(document: Document, key: str = "s0") -> list[Identifier]:
