@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from annotator.common.errors import UserError
 from annotator.corpus.models import Document, Layer, LayerKind, Project
 from annotator.learning.models import Canary, ModelTask, ModelVersion
+from annotator.learning.tagging.checkpoints import calibration_of
 from annotator.learning.tagging.steps import joined
 from ner_engine.registry.steps import STEPS
 
@@ -103,13 +104,17 @@ class Lineup:
 
         The model of the entities always counts. That of another stage counts only if a user chose
         it in the project: a default model of a new version of the product must not have whole
-        projects re-tagged. It reaches legends that are tagged for another reason.
+        projects re-tagged. It reaches legends that are tagged for another reason. Suggestions with
+        raw scores wait once the model has a calibration, so that scores of both kinds do not stay
+        mixed in one queue.
         """
-        chosen = {}
+        chosen: dict[str, Any] = {}
         for task, name in self.names.items():
             if self.stage(task).is_chosen:
                 chosen[f"stage_models__{task}"] = name
         chosen["steps"] = joined(self.steps)
+        if calibration_of(self.entities) is not None:
+            chosen["is_calibrated"] = True
         return project.documents.undecided().exclude(Exists(_suggested_by(self.entities, **chosen)))
 
     def parts_in(self, project: Project) -> Iterator[tuple[Lineup, QuerySet[Document]]]:
@@ -128,7 +133,7 @@ class Lineup:
         yield candidate, candidate.waiting_in(project).filter(is_new_and_chosen)
 
 
-def _suggested_by(model: ModelVersion, **facts: str) -> QuerySet[Layer]:
+def _suggested_by(model: ModelVersion, **facts: Any) -> QuerySet[Layer]:
     """Return the current suggestions of the outer query's document that are the model's."""
     return Layer.objects.current().filter(
         document=OuterRef("pk"), kind=LayerKind.SUGGESTED, source=model.name, **facts

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +20,10 @@ from annotator.learning.models import ModelVersion, ProjectAffixes
 from annotator.learning.tagging.services import lineup_of, register_model
 from annotator.learning.tagging.steps import change_steps, gain_of_affixes, joined
 from ner_engine.inference.pipeline import Tagged
+from ner_engine.registry.checkpoint_files import weights_sha256
+from ner_engine.registry.confidence import Calibration, FittedOn, write_calibration
 from ner_engine.registry.steps import AFFIXES, FROM_FIRST_PANEL, ONE_LABEL, Steps
+from ner_engine.scoring.platt import Platt
 from tests.annotator.html import html_of
 from tests.annotator.learning.tagging.conftest import suggestions, tagged
 
@@ -90,6 +95,24 @@ def test_other_steps_make_waiting_legends_wait_again(
     change_steps(project=project, actor=manager, names=[FROM_FIRST_PANEL])
     assert tagged(project).result["documents"] == 2
     assert set(Layer.objects.current().values_list("steps", flat=True)) == {FROM_FIRST_PANEL}
+
+
+def test_raw_scores_wait_once_the_model_is_calibrated(
+    project: Project,
+    tiny: ModelVersion,
+    import_legends: ImportLegends,
+    tmp_path: Path,
+) -> None:
+    folder = Path(shutil.copytree(tiny.path, tmp_path / "copy"))
+    model = register_model(location=str(folder))
+    import_legends(2)
+    assert tagged(project, model_version=model).result["documents"] == 2
+    assert not Layer.objects.filter(is_calibrated=True).exists()
+    fitted_on = FittedOn("validation", "0" * 64, papers=9, texts=40, predictions=400)
+    write_calibration(folder, Calibration(weights_sha256(folder), fitted_on, Platt(0.5, -1.0)))
+    assert tagged(project, model_version=model).result["documents"] == 2
+    assert set(Layer.objects.current().values_list("is_calibrated", flat=True)) == {True}
+    assert tagged(project, model_version=model).result["documents"] == 0
 
 
 def test_steps_that_change_meanwhile_are_followed(
