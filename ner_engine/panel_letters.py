@@ -61,6 +61,13 @@ _GAP: Final = 1.5
 _WITHIN: Final = 0.75
 
 
+_SEVERAL: Final = r"[A-Za-z](?:\s?(?:[-–—,&]|and\b)\s?[A-Za-z])*"
+_IN_BRACKETS: Final = re.compile(rf"(?:[(\[]\s?)?({_SEVERAL})\s?[)\]]")
+_BEFORE_STOP: Final = re.compile(rf"({_SEVERAL})\s?[.:|,]\s+(?P<capital>[^\W_a-z])?")
+_BARE: Final = re.compile(r"([A-Z])\s+[^\W_a-z]")
+_ENDS: Final = re.compile(r"([A-Za-z])(?:.*([A-Za-z]))?")
+
+
 @dataclass(frozen=True, slots=True)
 class _Marker:
     """A place where a panel may start.
@@ -93,6 +100,44 @@ def find_panels(text: str) -> list[Segment]:
     for marker, end in zip(chain, ends, strict=True):
         panels.append(Segment(*trim(text, marker.start, end), marker=marker.shown))
     return panels
+
+
+def printed_letters(text: str, start: int, before: str | None) -> str:
+    """Return the letters printed at the start of a panel, the first and last of several ("B–C").
+
+    Letters in brackets count, and several before a stop. One letter without a bracket counts only
+    if it follows ``before``, the last letter of the panel before ("" for the first panel, None if
+    that is not known), and a capital comes after it: "C. elegans" and "A mouse" are no panels.
+    Return "" if no letter is printed; words of the text ("Data represent …") are never one.
+    """
+    found = _IN_BRACKETS.match(text, start)
+    if not found:
+        found = _BEFORE_STOP.match(text, start)
+        if found and len(found[1]) == 1 and not (found["capital"] and _follows(found[1], before)):
+            found = None
+    if not found and before:
+        found = _BARE.match(text, start)
+        if found and not _follows(found[1], before):
+            found = None
+    if not found:
+        return ""
+    ends = _ENDS.fullmatch(found[1])
+    if ends is None:
+        return ""
+    first, last = ends[1].upper(), (ends[2] or ends[1]).upper()
+    return f"{first}–{last}" if last > first else first
+
+
+def last_letter(marker: str) -> str | None:
+    """Return the last letter of a marker such as "B–C", None if it does not end with a letter."""
+    end = marker[-1:]
+    return end if end.isascii() and end.isalpha() else None
+
+
+def _follows(letter: str, before: str | None) -> bool:
+    if before is None:
+        return False
+    return ord(letter.upper()) == (ord(before.upper()) + 1 if before else ord("A"))
 
 
 def _best_chain(text: str) -> list[_Marker]:

@@ -6,6 +6,7 @@ Each span is checked against its document's text: ``text[start:end] == surface``
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 from django.db.models import Prefetch, QuerySet
@@ -146,11 +147,16 @@ def panels_of(document: Document, layer: Layer | None) -> list[schema.Segment]:
     """Return the document's panels: those decided on the layer, or the stored ones.
 
     A decided panel that starts at the same place as a stored one has its id, marker and image. It
-    ends before the white space in front of the next panel.
+    ends before the white space in front of the next panel. A name that a curator gave is its
+    marker.
     """
     imported = [_engine_segment(segment) for segment in document.segments.all()]
+    names: dict[str, str] = layer.panel_names if layer else {}
     if layer is None or layer.panel_starts is None:
-        return imported
+        return [
+            replace(segment, marker=names.get(str(segment.start), segment.marker))
+            for segment in imported
+        ]
     known = {segment.start: segment for segment in imported}
     starts: list[int] = layer.panel_starts
     ends = [*starts[1:], len(document.text)]
@@ -162,7 +168,7 @@ def panels_of(document: Document, layer: Layer | None) -> list[schema.Segment]:
                 start,
                 trim(document.text, start, end)[1],
                 same.id,
-                same.marker,
+                names.get(str(start), same.marker),
                 same.aliases,
                 same.image,
                 same.attributes,

@@ -25,6 +25,7 @@ from annotator.corpus.access import Action, require
 from annotator.corpus.annotations import current_layers, panels_of
 from annotator.corpus.models import Document, FigureImage, LayerKind, Project
 from annotator.corpus.pictures import MEDIA_TYPE, Picture, read_picture
+from ner_engine.panel_letters import last_letter, printed_letters
 
 if TYPE_CHECKING:
     from ner_engine import schema
@@ -42,7 +43,6 @@ MIN_SIDE: Final = 0.005
 _SLACK: Final = 0.001
 #: A younger file may belong to a transaction that has not ended.
 _FORGOTTEN_AFTER: Final = timedelta(hours=1)
-_LETTER: Final = re.compile(r"\W{0,2}([A-Za-z])(?:\W{0,3}(?:[-–—,&]|and\b)\W{0,3}([A-Za-z]))*\b")
 
 
 class StaleBoxesError(UserError):
@@ -243,37 +243,17 @@ def places_of(document: Document, figure: FigureImage | None) -> list[PanelPlace
 
 
 def panel_letters(text: str, panels: Sequence[schema.Segment]) -> list[str]:
-    """Return the letter of each panel, as the review screen shows it.
+    """Return the letter of each panel, as the review screen shows it, or "no. 3" if it has none.
 
-    The letter comes from the file, from the beginning of the panel's text, or follows the letter
-    of the previous panel.
+    The letter comes from a curator, from the file, or from the beginning of the panel's text.
     """
     letters: list[str] = []
+    before: str | None = ""
     for index, panel in enumerate(panels):
-        letter = panel.marker or _printed_letter(text, panel.start)
-        letters.append(letter or _next_letter(letters, index))
+        letter = panel.marker or printed_letters(text, panel.start, before)
+        before = last_letter(letter)
+        letters.append(letter or f"no. {index + 1}")
     return letters
-
-
-def _printed_letter(text: str, start: int) -> str:
-    """Return the letter or the range of letters at ``start``, or ""."""
-    match = _LETTER.match(text, start)
-    if match is None:
-        return ""
-    first, last = match[1].upper(), (match[2] or match[1]).upper()
-    if last <= first:
-        return first
-    return f"{first}–{last}"
-
-
-def _next_letter(letters: Sequence[str], index: int) -> str:
-    """Return the letter after the last one, or the panel's number if there is no such letter."""
-    if not letters:
-        return "A"
-    last = letters[-1][-1:]
-    if "@" <= last < "Z":
-        return chr(ord(last) + 1)
-    return str(index + 1)
 
 
 def figure_context(document: Document, allowed: Collection[str]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ner_engine.panel_letters import find_panels
+from ner_engine.panel_letters import find_panels, printed_letters
 
 
 def markers(text: str) -> list[str]:
@@ -132,3 +132,32 @@ def test_letters_that_do_not_follow_each_other_are_no_marker() -> None:
 )
 def test_a_mentioned_letter_does_not_continue_the_panels(text: str) -> None:
     assert markers(text) == ["A", "B"]
+
+
+@pytest.mark.parametrize(
+    ("text", "before", "letters"),
+    [
+        ("(C) Cells", "", "C"),
+        ("[ c ] Cells", None, "C"),
+        ("C) Cells", "A", "C"),
+        ("(D and E) Mice", "C", "D–E"),
+        ("A–C. Mice", None, "A–C"),
+        ("C. Cells", "B", "C"),
+        ("C Cells", "B", "C"),
+        ("A. Cells", "", "A"),
+        # No letter of a panel, whatever comes before.
+        ("C. elegans", "B", ""),
+        ("C. Cells", "D", ""),
+        ("C. Cells", None, ""),
+        ("A Western blot", "", ""),
+        ("A mouse", "", ""),
+        ("B cells", "A", ""),
+        ("Data represent", "C", ""),
+        ("D-glucose", "C", ""),
+        ("P < 0.05", "O", ""),
+        ("n = 3", "M", ""),
+        ("", "", ""),
+    ],
+)
+def test_only_printed_letters_name_a_panel(text: str, before: str | None, letters: str) -> None:
+    assert printed_letters(text, 0, before) == letters

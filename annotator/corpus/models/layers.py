@@ -33,7 +33,8 @@ class Layer(models.Model):
     IMPORTED holds the gold entities of a file and never changes. SUGGESTED holds the suggestions of
     a model (``source`` is its name) or of a file; the next pre-tagging supersedes it. DECIDED is
     the result of the document's operations and starts from IMPORTED. Its ``panel_starts`` (code
-    points, ascending) replace the imported panels once a curator has changed them.
+    points, ascending) replace the imported panels once a curator has changed them; ``panel_names``
+    maps starts (as strings) to the names that curators gave.
 
     ``stage_models`` maps pipeline stages (see ``STAGE_NAMES``) to the models that ran in them when
     the suggestions were made. ``is_calibrated`` says that the scores of the spans are probabilities
@@ -48,6 +49,7 @@ class Layer(models.Model):
     is_calibrated = models.BooleanField(default=False)
     steps = models.CharField(max_length=100, blank=True)
     panel_starts = models.JSONField(null=True, blank=True)
+    panel_names = models.JSONField(default=dict, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     superseded_at = models.DateTimeField(null=True, blank=True)
 

@@ -21,7 +21,7 @@ from annotator.review.editing.edit import Edit
 from annotator.review.editing.effects import Effect, advance, effect_of
 from annotator.review.editing.errors import OperationError
 from annotator.review.editing.legend import ADDED_PREFIX, Entity, LegendState
-from annotator.review.editing.panels import marker_start
+from annotator.review.editing.panel_edits import set_panels
 from annotator.review.editing.propagation import propagate
 from annotator.review.editing.ranges import moved_range, range_of
 from annotator.review.editing.repeats import move_same, reject, reject_panel, reject_same
@@ -146,37 +146,6 @@ def _malformed_identifier() -> OperationError:
     )
 
 
-def _set_panels(state: LegendState, edit: Edit) -> Effect:
-    """Begin a panel at ``word``, or no longer; or begin panels exactly at ``starts``."""
-    current = {panel.start for panel in state.panels}
-    if "starts" in edit.arguments:
-        after = _read_starts(state, edit.arguments["starts"])
-    else:
-        after = _toggled_starts(state, edit.arguments.get("word"), current)
-    if set(after) == current:
-        return Effect()
-    return Effect(panel_starts=(state.panel_starts, after))
-
-
-def _read_starts(state: LegendState, raw: Any) -> tuple[int, ...]:
-    if not isinstance(raw, list):
-        raise OperationError("Panels must begin inside the legend.")
-    if any(type(at) is not int or not 0 <= at < len(state.text) for at in raw):
-        raise OperationError("Panels must begin inside the legend.")
-    return tuple(sorted(set(raw)))
-
-
-def _toggled_starts(state: LegendState, word: Any, current: set[int]) -> tuple[int, ...]:
-    if type(word) is not int or not 0 <= word < len(state.words):
-        raise OperationError("The word where the panel should begin is not in this legend.")
-    at = marker_start(state.text, state.words[word].start)
-    here = set()
-    for start in current:
-        if start <= at and not state.text[start:at].strip():
-            here.add(start)
-    return tuple(sorted(current - here if here else current | {at}))
-
-
 def _accept_legend(state: LegendState, edit: Edit) -> Effect:
     """Accept the legend, and with it every suggestion above the threshold.
 
@@ -231,7 +200,7 @@ _EFFECTS: Final[Mapping[str, Callable[[LegendState, Edit], Effect]]] = {
     OperationKind.MOVE_EDGES: _move_boundaries,
     OperationKind.MOVE_SAME: move_same,
     OperationKind.PROPAGATE: propagate,
-    OperationKind.SET_PANELS: _set_panels,
+    OperationKind.SET_PANELS: set_panels,
     OperationKind.ACCEPT_LEGEND: _accept_legend,
     OperationKind.REOPEN_LEGEND: _reopen_legend,
 }

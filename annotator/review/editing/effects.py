@@ -17,16 +17,22 @@ from annotator.review.editing.legend import Entity, LegendState, Row
 class Effect:
     """The changes of an edit, each as (before, after).
 
-    ``entities`` holds decided rows by key; None stands for no row. ``panel_starts`` and
-    ``accepted`` are None if the edit did not change them.
+    ``entities`` holds decided rows by key; None stands for no row. ``panel_starts``,
+    ``panel_names`` and ``accepted`` are None if the edit did not change them.
     """
 
     entities: Mapping[str, tuple[Row | None, Row | None]] = field(default_factory=dict)
     panel_starts: tuple[tuple[int, ...] | None, tuple[int, ...] | None] | None = None
     accepted: tuple[bool, bool] | None = None
+    panel_names: tuple[Mapping[int, str], Mapping[int, str]] | None = None
 
     def __bool__(self) -> bool:
-        return bool(self.entities) or self.panel_starts is not None or self.accepted is not None
+        changes = (self.panel_starts, self.panel_names, self.accepted)
+        return bool(self.entities) or any(change is not None for change in changes)
+
+    @property
+    def changes_panels(self) -> bool:
+        return self.panel_starts is not None or self.panel_names is not None
 
     def as_json(self) -> dict[str, Any]:
         stored: dict[str, Any] = {}
@@ -36,6 +42,8 @@ class Effect:
             stored["panel_starts"] = [
                 None if starts is None else list(starts) for starts in self.panel_starts
             ]
+        if self.panel_names is not None:
+            stored["panel_names"] = [stored_names(names) for names in self.panel_names]
         if self.accepted is not None:
             stored["accepted"] = list(self.accepted)
         return stored
@@ -44,12 +52,23 @@ class Effect:
     def from_json(cls, stored: Mapping[str, Any]) -> Effect:
         rows = stored.get("entities", {})
         panels = stored.get("panel_starts")
+        names = stored.get("panel_names")
         accepted = stored.get("accepted")
         return cls(
             entities={key: (before, after) for key, (before, after) in rows.items()},
             panel_starts=None if panels is None else (_starts(panels[0]), _starts(panels[1])),
             accepted=None if accepted is None else (accepted[0], accepted[1]),
+            panel_names=None if names is None else (read_names(names[0]), read_names(names[1])),
         )
+
+
+def stored_names(names: Mapping[int, str]) -> dict[str, str]:
+    """Return the names of panels as JSON has them: its keys are strings."""
+    return {str(start): name for start, name in names.items()}
+
+
+def read_names(stored: Mapping[str, str]) -> dict[int, str]:
+    return {int(start): name for start, name in stored.items()}
 
 
 def _starts(stored: Sequence[int] | None) -> tuple[int, ...] | None:
@@ -77,6 +96,7 @@ def inverse(effect: Effect) -> Effect:
         entities={key: (after, before) for key, (before, after) in effect.entities.items()},
         panel_starts=effect.panel_starts and (effect.panel_starts[1], effect.panel_starts[0]),
         accepted=effect.accepted and (effect.accepted[1], effect.accepted[0]),
+        panel_names=effect.panel_names and (effect.panel_names[1], effect.panel_names[0]),
     )
 
 
@@ -92,6 +112,7 @@ def advance(state: LegendState, effect: Effect) -> LegendState:
         state,
         decided=decided,
         panel_starts=effect.panel_starts[1] if effect.panel_starts else state.panel_starts,
+        panel_names=effect.panel_names[1] if effect.panel_names else state.panel_names,
         accepted=effect.accepted[1] if effect.accepted else state.accepted,
         revision=state.revision + 1,
     )

@@ -88,14 +88,15 @@ class LegendState:
 
     ``decided`` holds the accepted and rejected entities by key, ``suggested`` the current
     suggestions, decided or not. ``imported_panels`` came with the file; ``panel_starts`` replaces
-    them once somebody changed them. ``labels`` are all labels that may be set, ``role_labels``
-    those whose entities may be controlled or measured variables. ``suggested_by`` names the model
-    of the suggestions, ``provenance`` the models behind panels and roles. ``suggestions``
-    is the id of the layer of suggestions, 0 if none are shown. ``mode`` and ``threshold`` are the
-    project's: they say what becomes of undecided suggestions when the legend is accepted.
-    ``is_calibrated`` says that the scores of the suggestions are probabilities.
-    ``identifier_labels`` are the labels whose entities then need an identifier. ``remembered``
-    holds what the project's memory proposes for suggestions, by their key.
+    them once somebody changed them, ``panel_names`` are the names that curators gave, by start.
+    ``labels`` are all labels that may be set, ``role_labels`` those whose entities may be
+    controlled or measured variables. ``suggested_by`` names the model of the suggestions,
+    ``provenance`` the models behind panels and roles. ``suggestions`` is the id of the layer of
+    suggestions, 0 if none are shown. ``mode`` and ``threshold`` are the project's: they say what
+    becomes of undecided suggestions when the legend is accepted. ``is_calibrated`` says that the
+    scores of the suggestions are probabilities. ``identifier_labels`` are the labels whose entities
+    then need an identifier. ``remembered`` holds what the project's memory proposes for
+    suggestions, by their key.
     """
 
     text: str
@@ -105,6 +106,7 @@ class LegendState:
     role_labels: frozenset[str] = frozenset()
     imported_panels: tuple[Panel, ...] = ()
     panel_starts: tuple[int, ...] | None = None
+    panel_names: Mapping[int, str] = field(default_factory=dict)
     accepted: bool = False
     revision: int = 0
     suggested_by: str = ""
@@ -128,9 +130,12 @@ class LegendState:
     @cached_property
     def panels(self) -> tuple[Panel, ...]:
         """The panels in order: the imported ones, or those that begin at ``panel_starts``."""
-        if self.panel_starts is None:
-            return self.imported_panels
-        return panels_at(self.text, self.panel_starts, self.imported_panels)
+        if self.panel_starts is not None:
+            return panels_at(self.text, self.panel_starts, self.imported_panels, self.panel_names)
+        panels = []
+        for panel in self.imported_panels:
+            panels.append(replace(panel, marker=self.panel_names.get(panel.start, panel.marker)))
+        return tuple(panels)
 
     @cached_property
     def accepted_entities(self) -> list[Entity]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-_LETTER: Final = re.compile(r"\W{0,2}([A-Za-z])(?:\W{0,3}(?:[-–—,&]|and\b)\W{0,3}([A-Za-z]))*\b")
+from ner_engine.panel_letters import last_letter, printed_letters
+
 #: The rest of a bracketed marker from its first letter on: "C)", "C, D]", "C–E)".
 _REST_OF_MARKER: Final = re.compile(r"[A-Za-z](?:\s?(?:[-–—,&]|and\b)\s?[A-Za-z])*\s?[)\]]")
 _LETTERS: Final = re.compile(r"([A-Za-z])(?:\W+(?:and\W+)?([A-Za-z]))*")
@@ -24,19 +25,35 @@ class Panel:
     marker: str
 
 
-def panels_at(text: str, starts: Sequence[int], imported: Iterable[Panel]) -> tuple[Panel, ...]:
+#: A piece of a legend: its start, its end, and its panel.
+Stretch = tuple[int, int, "Panel | None"]
+
+
+def panels_at(
+    text: str, starts: Sequence[int], imported: Iterable[Panel], names: Mapping[int, str]
+) -> tuple[Panel, ...]:
     """Return the panels that begin at ``starts``, each of which ends where the next begins.
 
-    A panel's letter comes from the file, else from its first word, else from the panel before.
+    A panel has the name that a curator gave it, else the letter of the file, else the letter that
+    is printed at its start. Otherwise it has none: a guess would be stored as if somebody had read
+    it.
     """
-    known = {panel.start: panel.marker for panel in imported}
+    known = {panel.start: panel.marker for panel in imported} | dict(names)
     panels: list[Panel] = []
+    before: str | None = ""
     for index, (start, end) in enumerate(zip(starts, [*starts[1:], len(text)], strict=False)):
-        marker = known.get(start, "") or _letters(text, start)
-        if not marker:
-            marker = _letter_after(panels[-1].marker[-1:] if panels else "@", index)
+        marker = known.get(start, "") or printed_letters(text, start, before)
         panels.append(Panel(index, start, end, marker))
+        before = last_letter(marker)
     return tuple(panels)
+
+
+def joined(first: str, last: str) -> str:
+    """Return the name of two panels that became one: "A" and "B" are "A–B"."""
+    letters = _LETTERS.fullmatch(first), _LETTERS.fullmatch(last)
+    if not letters[0] or not letters[1]:
+        return first or last
+    return f"{letters[0][1]}–{letters[1][2] or letters[1][1]}"
 
 
 def marker_start(text: str, at: int) -> int:
@@ -47,51 +64,31 @@ def marker_start(text: str, at: int) -> int:
     return at
 
 
-def stretches(text: str, panels: Iterable[Panel]) -> list[tuple[int, int, str]]:
-    """Return the text cut at its panels, as (start, end, marker) without gaps.
+def stretches(text: str, panels: Iterable[Panel]) -> list[Stretch]:
+    """Return the text cut at its panels, without gaps.
 
-    The marker is "" where the text belongs to no panel.
+    The panel is None where the text belongs to none.
     """
     at = 0
-    cut: list[tuple[int, int, str]] = []
+    cut: list[Stretch] = []
     for panel in panels:
         start, end = max(panel.start, at), max(panel.end, at)
         if start > at and (text[at:start].strip() or not cut):
             if text[at:start].strip():
-                cut.append((at, start, ""))
+                cut.append((at, start, None))
             else:
                 start = at
         elif start > at:
             cut[-1] = (cut[-1][0], start, cut[-1][2])
         if end > start:
-            cut.append((start, end, panel.marker))
+            cut.append((start, end, panel))
             at = end
     if at < len(text):
         if cut and not text[at:].strip():
             cut[-1] = (cut[-1][0], len(text), cut[-1][2])
         else:
-            cut.append((at, len(text), ""))
+            cut.append((at, len(text), None))
     return cut
-
-
-def _letters(text: str, at: int) -> str:
-    """Return the letter at which a panel's text begins, or the first and last of several.
-
-    "(b, c)" and "B–C" are both "B–C"; "" if the text begins with no letter.
-    """
-    match = _LETTER.match(text, at)
-    if not match:
-        return ""
-    first, last = match[1].upper(), (match[2] or match[1]).upper()
-    if last <= first:
-        return first
-    return f"{first}–{last}"
-
-
-def _letter_after(letter: str, index: int) -> str:
-    if len(letter) == 1 and "@" <= letter < "Z":
-        return chr(ord(letter) + 1)
-    return str(index + 1)
 
 
 def panel_problems(panels: Sequence[Panel]) -> list[str]:

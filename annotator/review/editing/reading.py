@@ -17,7 +17,7 @@ from annotator.corpus.models import (
     Segment,
     Span,
 )
-from annotator.review.editing.effects import Effect, replay
+from annotator.review.editing.effects import Effect, read_names, replay
 from annotator.review.editing.legend import Entity, LegendState
 from annotator.review.editing.panels import Panel
 from annotator.review.memory.counting import proposals_for
@@ -168,6 +168,7 @@ class _Layers:
             role_labels=codes.role_labels,
             imported_panels=panels,
             panel_starts=self._panel_starts(),
+            panel_names=self._panel_names(),
             accepted=document.state == DocumentState.ACCEPTED,
             revision=document.revision,
             suggested_by=suggested.source if suggested else "",
@@ -193,6 +194,10 @@ class _Layers:
         if layer is None or layer.panel_starts is None:
             return None
         return tuple(layer.panel_starts)
+
+    def _panel_names(self) -> dict[int, str]:
+        layer = self.by_kind.get(LayerKind.DECIDED)
+        return read_names(layer.panel_names) if layer else {}
 
 
 def entities_of_layers(*layers: Layer) -> dict[int, dict[str, Entity]]:

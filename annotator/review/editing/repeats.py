@@ -15,7 +15,7 @@ from annotator.review.editing.edit import Edit
 from annotator.review.editing.effects import Effect, effect_of
 from annotator.review.editing.errors import OperationError
 from annotator.review.editing.legend import Entity, LegendState
-from annotator.review.editing.panels import stretches
+from annotator.review.editing.panels import Stretch, stretches
 from annotator.review.editing.propagation import arguments_for_others as label_arguments
 from annotator.review.editing.propagation import source_elsewhere, with_label_of
 from annotator.review.editing.rules import keeps_role
@@ -92,8 +92,8 @@ def reject_panel(state: LegendState, edit: Edit) -> Effect:
     return effect_of(state, *rejected)
 
 
-def stretch_of(state: LegendState, word: Any) -> tuple[int, int, str]:
-    """Return the (start, end, letter) of the panel of a word; raise ``OperationError`` for none."""
+def stretch_of(state: LegendState, word: Any) -> Stretch:
+    """Return the start, the end and the panel at a word; raise ``OperationError`` for none."""
     if type(word) is not int or not 0 <= word < len(state.words):
         raise OperationError("The word that names the panel is not in this legend.")
     at = state.words[word].start

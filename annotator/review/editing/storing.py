@@ -11,6 +11,7 @@ from django.utils import timezone
 from annotator.corpus.models import DOCUMENT_STATES, Document, DocumentState, Layer, LayerKind, Span
 from annotator.review.editing.acceptance import Settlement, settlement_of
 from annotator.review.editing.conflicts import StaleRevisionError
+from annotator.review.editing.effects import stored_names
 from annotator.review.editing.leases import claim_lease, release_lease
 from annotator.review.editing.legend import Entity
 from annotator.review.editing.loading import LoadedContext
@@ -114,12 +115,13 @@ def _decided_layers(changes: Sequence[LegendChange]) -> dict[int, int]:
         stored = None
         if starts is not None:
             stored = list(starts)
+        panels = {"panel_starts": stored, "panel_names": stored_names(change.after.panel_names)}
         if legend.decided_layer is None:
-            new.append(Layer(document_id=legend.id, kind=LayerKind.DECIDED, panel_starts=stored))
+            new.append(Layer(document_id=legend.id, kind=LayerKind.DECIDED, **panels))
             continue
         layers[legend.id] = legend.decided_layer
-        if change.effect.panel_starts:
-            Layer.objects.filter(pk=legend.decided_layer).update(panel_starts=stored)
+        if change.effect.changes_panels:
+            Layer.objects.filter(pk=legend.decided_layer).update(**panels)
     if new:
         Layer.objects.bulk_create(new)
     layers |= {layer.document_id: layer.pk for layer in new}

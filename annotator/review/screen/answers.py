@@ -26,7 +26,7 @@ def show(outcome: Outcome) -> dict[str, Any]:
     what the page knows.
     """
     labels = {label.code: label for label in outcome.labels}
-    if outcome.repeated or outcome.effect.panel_starts:
+    if outcome.repeated or outcome.effect.changes_panels:
         answer = whole_answer(outcome.state, blocks(outcome.state, labels))
     else:
         answer = _changed_parts(outcome, labels)

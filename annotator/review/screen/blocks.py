@@ -26,13 +26,17 @@ MAX_DEPTH: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A piece of the legend with its panel's letter ("" if it is no panel) and its HTML."""
+    """A piece of the legend with its panel's name and its HTML.
+
+    ``panel`` is where the panel begins, None if the piece is no panel.
+    """
 
     index: int
     start: int
     end: int
     marker: str
     html: str
+    panel: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +66,10 @@ def blocks(state: LegendState, labels: Mapping[str, Label]) -> list[Block]:
         for mark in _marks(state.entities)
     ]
     cut_blocks = []
-    for index, (start, end, marker) in enumerate(stretches(state.text, state.panels)):
-        cut_blocks.append(Block(index, start, end, marker, _html(state, marks, start, end, labels)))
+    for index, (start, end, panel) in enumerate(stretches(state.text, state.panels)):
+        html = _html(state, marks, start, end, labels)
+        name, begins = (panel.marker, panel.start) if panel else ("", None)
+        cut_blocks.append(Block(index, start, end, name, html, begins))
     return cut_blocks
 
 

@@ -148,7 +148,13 @@ def whole_answer(state: LegendState, blocks: Iterable[Block]) -> Facts:
 
 
 def block_facts(block: Block) -> Facts:
-    return {"index": block.index, "start": block.start, "marker": block.marker, "html": block.html}
+    return {
+        "index": block.index,
+        "start": block.start,
+        "marker": block.marker,
+        "panel": block.panel,
+        "html": block.html,
+    }
 
 
 def undo_facts(document: Document, user: User) -> dict[str, bool]:

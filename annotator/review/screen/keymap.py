@@ -151,6 +151,7 @@ COMMANDS: Final = (
         hint="select words",
     ),
     Command("panelStart", ("P",), "a panel starts here, or no longer does", "Add", hint="panel"),
+    Command("panelMenu", ("Shift+P",), "rename, split, merge or remove this panel", "Add"),
     Command(
         "identifiers",
         ("O",),

@@ -74,8 +74,10 @@ def _object(operation: Operation, effect: Effect, state: LegendState) -> str:
 
 def _suggestions_of_panel(operation: Operation, n: int, state: LegendState) -> str:
     suggestions = "1 suggestion" if n == 1 else f"{n} suggestions"
-    letter = stretch_of(state, operation.arguments.get("word", 0))[2]
-    return f"{suggestions} of panel {letter}" if letter else f"{suggestions} outside of panels"
+    panel = stretch_of(state, operation.arguments.get("word", 0))[2]
+    if panel is None:
+        return f"{suggestions} outside of panels"
+    return f"{suggestions} of panel {panel.marker}" if panel.marker else f"{suggestions} of a panel"
 
 
 def sentence_of_replaced(before: Entity, state: LegendState, labels: Labels) -> str:
@@ -113,7 +115,9 @@ def changes_since(operations: Iterable[Operation], now: LegendState, labels: Lab
         n_more = len(sentences) - MAX_CHANGES + 1
         sentences[MAX_CHANGES - 1 :] = [f"{n_more} more entities were changed"]
     panels = [effect.panel_starts for effect in effects if effect.panel_starts]
-    if panels and panels[0][0] != panels[-1][1]:
+    names = [effect.panel_names for effect in effects if effect.panel_names]
+    ends = [(changes[0][0], changes[-1][1]) for changes in (panels, names) if changes]
+    if any(first != last for first, last in ends):
         sentences.append("the panels changed")
     accepted = [effect.accepted for effect in effects if effect.accepted]
     if accepted and accepted[0][0] != now.accepted:

@@ -108,8 +108,11 @@ export class Actions {
   }
 
   togglePanelStart() {
-    const word = this.screen.legend.wordHere();
-    if (word !== null) this.screen.edits.make("set_panels", null, { word });
+    const { whyClosed, legend, edits, status } = this.screen;
+    if (whyClosed) return status.notify(whyClosed);
+    const word = legend.wordHere();
+    if (legend.selector.selection && !legend.selector.cursor) legend.selector.drop();
+    return word !== null && edits.make("set_panels", null, { word });
   }
 
   // Focus

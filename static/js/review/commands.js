@@ -27,6 +27,7 @@ const COMMANDS = {
   endLeft: ({ actions }, event) => actions.moveBoundary("end", -1, event),
   endRight: ({ actions }, event) => actions.moveBoundary("end", 1, event),
   panelStart: ({ actions }) => actions.togglePanelStart(),
+  panelMenu: ({ panelMenu }, { target }) => panelMenu.open(target.closest?.(".block-marker")),
   insert: ({ search }) => search.start({ jumps: false }),
   jump: ({ search }) => search.start({ jumps: true }),
   cursor: ({ actions }) => actions.toggleCursor(),

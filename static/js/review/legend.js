@@ -49,10 +49,14 @@ export class Legend {
   replace(blocks, isAll) {
     this.guesses = [];
     if (isAll) for (const block of this.all(".block").slice(blocks.length)) block.remove();
-    for (const { index, marker, html, start } of blocks) {
+    for (const { index, marker, panel, html, start } of blocks) {
       const block = this.block(index);
       block.dataset.start = start;
-      block.querySelector(".block-marker").textContent = marker;
+      const button = block.querySelector(".block-marker");
+      button.textContent = marker;
+      button.dataset.panelStart = panel;
+      button.ariaLabel = `Panel ${marker || "without a letter"}`;
+      button.disabled = panel === null;
       const text = block.querySelector(".block-text");
       // Otherwise the browser determines the text's direction again for every word it inserts.
       text.removeAttribute("dir");

@@ -12,7 +12,10 @@ export class Palette {
   constructor(screen) {
     this.screen = screen;
     this.palette = byId("palette");
-    this.palette.replaceChildren(...[...screen.labels.values()].map((label) => labelButton(label)));
+    const panel = element("button", "button button-small palette-panel", "Panel starts here");
+    Object.assign(panel, { type: "button" }).dataset.command = "panelStart";
+    const labels = [...screen.labels.values()].map((label) => labelButton(label));
+    this.palette.replaceChildren(...labels, panel);
   }
 
   show(selection, point) {

@@ -24,6 +24,7 @@ import { Memory } from "./memory.js";
 import { Merge } from "./merge.js";
 import { NextLegend } from "./next_legend.js";
 import { Palette } from "./palette.js";
+import { PanelMenu } from "./panel_menu.js";
 import { Preview } from "./preview.js";
 import { Search } from "./search.js";
 import { getJson } from "./server.js";
@@ -66,6 +67,7 @@ export class Screen {
     this.card = new Card(this);
     this.identifierCard = new IdentifierCard(this);
     this.palette = new Palette(this);
+    this.panelMenu = new PanelMenu(this);
     this.lease = new Lease(this);
     this.edits = new Edits(this);
     this.memory = new Memory(this);

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from annotator.review.editing.edits import edit_legend
+from annotator.review.editing.effects import Effect, advance, inverse
+from annotator.review.editing.errors import OperationError
 from annotator.review.editing.legend import LegendState
 from annotator.review.editing.panels import Panel, marker_start, panel_problems
 from tests.annotator.review.editing.legends import (
@@ -109,8 +113,9 @@ def test_letters_of_panels_are_held_against_the_alphabet(
         ("(b, c) Two", "B–C"),
         ("C–E, three", "C–E"),
         ("d and e, four", "D–E"),
-        ("A cell", "A"),
-        ("Cells", "A"),
+        ("A cell", ""),
+        ("Cells", ""),
+        ("Data represent the mean", ""),
         ("(B) one", "B"),
     ],
 )
@@ -120,3 +125,79 @@ def test_a_new_panel_takes_its_letters_from_its_first_words(opening: str, marker
     )
     after, _ = edit_legend(state, edit("set_panels", starts=[0]))
     assert [panel.marker for panel in after.panels] == [marker]
+
+
+def test_text_after_a_lettered_panel_gets_no_letter() -> None:
+    text = "(A) Blot. Data represent the mean. (B) Cells."
+    starts = [0, text.index("Data"), text.index("(B)")]
+    state = LegendState(text=text, decided={}, suggested={}, labels=frozenset(LABELS))
+    after, _ = edit_legend(state, edit("set_panels", starts=starts))
+    assert [panel.marker for panel in after.panels] == ["A", "", "B"]
+
+
+@pytest.fixture
+def three() -> LegendState:
+    """Panels A, B and one without a letter."""
+    text = "(A) Blot. (B) Cells. Data represent the mean."
+    state = LegendState(text=text, decided={}, suggested={}, labels=frozenset(LABELS))
+    starts = [0, text.index("(B)"), text.index("Data")]
+    return edit_legend(state, edit("set_panels", starts=starts))[0]
+
+
+def markers(state: LegendState) -> list[str]:
+    return [panel.marker for panel in state.panels]
+
+
+def test_a_panel_is_named_and_gets_its_printed_letter_back(three: LegendState) -> None:
+    named, _ = edit_legend(three, edit("set_panels", panel=10, name="  C "))
+    assert markers(named) == ["A", "C", ""]
+    back, _ = edit_legend(named, edit("set_panels", panel=10, name=""))
+    assert markers(back) == ["A", "B", ""]
+
+
+def test_an_imported_panel_can_be_named() -> None:
+    state = legend(imported_panels=(Panel(0, 0, len(TEXT), "A"),))
+    named, effect = edit_legend(state, edit("set_panels", panel=0, name="S1"))
+    assert markers(named) == ["S1"]
+    assert effect.panel_starts is None
+
+
+def test_merged_panels_have_both_letters(three: LegendState) -> None:
+    merged, _ = edit_legend(three, edit("set_panels", panel=0, merge=True))
+    assert markers(merged) == ["A–B", ""]
+    all_in_one, _ = edit_legend(merged, edit("set_panels", panel=0, merge=True))
+    assert markers(all_in_one) == ["A–B"]
+
+
+def test_a_removed_panel_takes_its_name_along(three: LegendState) -> None:
+    named, _ = edit_legend(three, edit("set_panels", panel=10, name="X"))
+    removed, _ = edit_legend(named, edit("set_panels", panel=10, remove=True))
+    assert markers(removed) == ["A", ""]
+    assert removed.panel_names == {}
+
+
+def test_names_are_undone_and_stored(three: LegendState) -> None:
+    merged, effect = edit_legend(three, edit("set_panels", panel=0, merge=True))
+    stored = Effect.from_json(effect.as_json())
+    assert stored == effect
+    undone = advance(merged, inverse(stored))
+    assert markers(undone) == ["A", "B", ""]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"panel": 3, "name": "A"}, "No panel begins there"),
+        ({"panel": "0", "name": "A"}, "No panel begins there"),
+        ({"panel": 0, "name": "A" * 21}, "at most 20 characters"),
+        ({"panel": 0, "name": "…"}, "a letter or number"),
+        ({"panel": 0}, "a letter or number"),
+        ({"panel": 21, "merge": True}, "last panel"),
+        ({"panel": 0, "name": ""}, "changes nothing"),
+    ],
+)
+def test_panel_edits_that_make_no_sense_are_refused(
+    three: LegendState, arguments: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(OperationError, match=sentence):
+        edit_legend(three, edit("set_panels", **arguments))
