@@ -23,6 +23,7 @@ from annotator.accounts.actors import Actor, log_name, user_of
 from annotator.common.errors import UserError
 from annotator.corpus.access import Action, require
 from annotator.corpus.annotations import current_layers, panels_of
+from annotator.corpus.holding import claim
 from annotator.corpus.models import Document, FigureImage, LayerKind, Project
 from annotator.corpus.pictures import MEDIA_TYPE, Picture, read_picture
 from ner_engine.panel_letters import last_letter, printed_letters
@@ -152,7 +153,8 @@ def put_box(
     """Save the box of the panel that begins at ``panel``, in place of its old one.
 
     ``box`` holds x, y, width and height as fractions of the image. Raise ``PermissionDenied``,
-    ``StaleBoxesError``, or ``UserError`` if the panel or the box is not valid.
+    ``HeldError`` (another user works on the legend), ``StaleBoxesError``, or ``UserError`` if the
+    panel or the box is not valid.
     """
     require(actor, document.project, Action.REVIEW)
     if panel not in {each.start for each in _panels(document)}:
@@ -166,7 +168,8 @@ def put_box(
 def remove_box(*, document: Document, panel: int, base_revision: int, actor: Actor) -> FigureImage:
     """Remove the box of the panel.
 
-    Raise ``PermissionDenied``, ``StaleBoxesError``, or ``UserError`` if it has no box.
+    Raise ``PermissionDenied``, ``HeldError``, ``StaleBoxesError``, or ``UserError`` if it has no
+    box.
     """
     require(actor, document.project, Action.REVIEW)
 
@@ -332,6 +335,7 @@ def _change_boxes(
         figure = _locked_figure(document)
         if not figure.file and not external_address(document.image):
             raise UserError("This legend has no image to draw on.")
+        claim(document, actor)
         if figure.revision != base_revision:
             raise StaleBoxesError(
                 "Somebody changed the boxes while you were drawing. The page now shows their"

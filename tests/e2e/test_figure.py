@@ -17,6 +17,7 @@ from playwright.sync_api import Page, expect
 from annotator.accounts.models import User
 from annotator.corpus.figures import put_box, store_figure
 from annotator.corpus.models import Document, FigureImage
+from annotator.review.models import Lease
 from tests.e2e.conftest import OpenAs
 from tests.e2e.screen import small_controls, width_of_content
 
@@ -281,6 +282,7 @@ def test_a_box_on_an_old_revision_returns_the_newer_boxes(
         base_revision=0,
         actor=reviewer,
     )
+    Lease.objects.all().delete()
     page.get_by_role("button", name="Draw box").click()
     drag(page, (0.02, 0.05), (0.48, 0.95))
     expect(page.get_by_role("alert")).to_contain_text("Somebody changed the boxes")

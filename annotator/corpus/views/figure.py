@@ -25,6 +25,7 @@ from annotator.corpus.figures import (
     remove_figure,
     store_figure,
 )
+from annotator.corpus.holding import HeldError, holder
 from annotator.corpus.models import Document, FigureImage, Layer, Project
 from annotator.corpus.pictures import MEDIA_TYPE
 
@@ -107,7 +108,8 @@ def figure_boxes(request: HttpRequest, slug: str, document_id: int) -> HttpRespo
 
     To save, send ``panel``, and ``x``, ``y``, ``width`` and ``height`` in percent; to remove, send
     the panel as ``remove``. ``revision`` is the revision of the boxes that the user saw. If it is
-    not the current one, the answer is 409 with the current boxes.
+    not the current one, the answer is 409 with the current boxes; while another user works on the
+    legend it is 423.
     """
     document = _document(project_for(request.user, slug, Action.REVIEW), document_id)
     try:
@@ -162,6 +164,7 @@ def _render(
         "project": project,
         "document": document,
         **figure_context(document, project.allowed),
+        "figure_holder": holder(document, signed_in(request)),
         **more,
     }
     if not wants_part(request):
@@ -187,4 +190,6 @@ def _refused(
     status = 422
     if isinstance(error, StaleBoxesError):
         status = 409
+    elif isinstance(error, HeldError):
+        status = 423
     return _render(request, document, status=status, figure_error=str(error), **more)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from annotator.accounts.models import User
 from annotator.common.errors import UserError
+from annotator.corpus.holding import HeldError
 from annotator.corpus.models import Document
 from annotator.review.models import Operation
 
@@ -40,7 +41,7 @@ class StaleSuggestionsError(StaleRevisionError):
     )
 
 
-class LeaseError(UserError):
+class LeaseError(HeldError):
     """Another user is working on the legend."""
 
     def __init__(self, holder: User) -> None:

@@ -8,7 +8,9 @@ from typing import Final
 from django.db.models import Q
 from django.utils import timezone
 
+from annotator.accounts.actors import Actor, user_of
 from annotator.accounts.models import User
+from annotator.corpus.holding import Leases
 from annotator.corpus.models import Document
 from annotator.review.editing.conflicts import LeaseError
 from annotator.review.models import Lease
@@ -50,3 +52,21 @@ def holder_of(document: Document) -> User | None:
     if lease:
         return lease.holder
     return None
+
+
+def _claim(document: Document, actor: Actor) -> None:
+    """Claim the legend for a user; SYSTEM needs no lease, but does not write over a holder."""
+    user = user_of(actor)
+    if user is not None:
+        claim_lease(document=document, actor=user)
+    elif held_by := holder_of(document):
+        raise LeaseError(held_by)
+
+
+def _other_holder(document: Document, actor: Actor) -> str:
+    held_by = holder_of(document)
+    return held_by.get_username() if held_by and held_by != user_of(actor) else ""
+
+
+#: The rule of the leases for boxes in figures, which lie in a room below.
+LEASES: Final = Leases(_claim, _other_holder)

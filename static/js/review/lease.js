@@ -48,6 +48,7 @@ export class Lease {
     byId("lease-note").hidden = !holder;
     byId("lease-holder").textContent = holder;
     status.showAccepted();
+    if (hasChanged) document.dispatchEvent(new Event("lease-changed")); // figure boxes obey it
     if (hasChanged) legend.focus(legend.focused, { scrolls: false });
     const isNewer = revision > facts.revision;
     if (isNewer && !outbox.waitingOf(facts.document).length) this.screen.reload();

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 from PIL import Image
 
 from annotator.accounts.models import User
@@ -19,11 +21,13 @@ from annotator.corpus.figures import (
     put_box,
     store_figure,
 )
+from annotator.corpus.holding import HeldError
 from annotator.corpus.models import (
     Document,
     FigureImage,
     Project,
 )
+from annotator.review.models import Lease
 from tests.annotator.corpus.images import (
     BOX,
     image_file,
@@ -290,10 +294,56 @@ def test_boxes_changed_meanwhile_are_returned(
     drawn: Document, starts: list[int], curator: User, reviewer: User, client_of: ClientOf
 ) -> None:
     put_box(document=drawn, panel=starts[0], box=BOX, base_revision=0, actor=reviewer)
+    Lease.objects.all().delete()
     answer = part(client_of(curator), "post", address("figure_boxes", drawn), boxes_form(starts[1]))
     html = answer.content.decode()
     assert answer.status_code == 409 and "Somebody changed the boxes" in html
     assert f'data-panel="{starts[0]}"' in html and 'name="revision" value="1"' in html
+
+
+def hold(document: Document, user: User) -> None:
+    Lease.objects.create(
+        document=document, holder=user, expires_at=timezone.now() + timedelta(minutes=1)
+    )
+
+
+@pytest.mark.parametrize("change", ["draw", "remove"])
+def test_no_box_changes_while_another_user_works_there(
+    change: str,
+    drawn: Document,
+    starts: list[int],
+    curator: User,
+    reviewer: User,
+    client_of: ClientOf,
+) -> None:
+    put_box(document=drawn, panel=starts[0], box=BOX, base_revision=0, actor=curator)
+    Lease.objects.all().delete()
+    hold(drawn, reviewer)
+    fields = {"remove": starts[0], "revision": 1}
+    if change == "draw":
+        fields = boxes_form(starts[0], revision=1)
+    answer = part(client_of(curator), "post", address("figure_boxes", drawn), fields)
+    assert answer.status_code == 423
+    assert "is working on this legend" in answer.content.decode()
+    assert FigureImage.objects.get().boxes == [{"panel": starts[0], **BOX}]
+
+
+def test_whoever_draws_a_box_works_on_the_legend(
+    drawn: Document, starts: list[int], curator: User, reviewer: User
+) -> None:
+    put_box(document=drawn, panel=starts[0], box=BOX, base_revision=0, actor=curator)
+    assert Lease.objects.get().holder == curator
+    with pytest.raises(HeldError, match="is working on this legend"):
+        put_box(document=drawn, panel=starts[1], box=BOX, base_revision=1, actor=reviewer)
+
+
+def test_the_form_of_boxes_is_away_while_another_user_works(
+    drawn: Document, curator: User, reviewer: User, client_of: ClientOf
+) -> None:
+    hold(drawn, reviewer)
+    html = html_of(part(client_of(curator), "get", address("figure", drawn)))
+    assert "Boxes cannot be changed meanwhile" in html
+    assert "Draw box" not in html
 
 
 def test_names_that_look_like_markup_are_shown_as_text(

@@ -25,6 +25,7 @@ from annotator.corpus.models import (
     Layer,
     LayerKind,
 )
+from annotator.review.models import Lease
 from ner_engine import schema
 from tests.annotator.corpus.images import (
     BOX,
@@ -73,6 +74,7 @@ def test_a_box_on_an_older_revision_changes_nothing(
     drawn: Document, starts: list[int], curator: User, reviewer: User
 ) -> None:
     put_box(document=drawn, panel=starts[0], box=BOX, base_revision=0, actor=reviewer)
+    Lease.objects.all().delete()
     with pytest.raises(StaleBoxesError):
         put_box(document=drawn, panel=starts[1], box=BOX, base_revision=0, actor=curator)
     assert len(FigureImage.objects.get().boxes) == 1
