@@ -16,6 +16,7 @@ from playwright.sync_api import Page, expect
 
 from annotator.accounts.models import User
 from annotator.corpus.models import Document, Project, Span
+from annotator.review.editing.legend import LegendState
 from annotator.review.editing.reading import legend_state
 from ner_engine import schema
 from ner_engine.formats import sourcedata_xml
@@ -31,6 +32,8 @@ from tests.e2e.screen import address, mark, ready, saved
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True), pytest.mark.slow]
 N_LEGENDS = 10
+#: Keys that repeat an edit once the page has shown what they will change.
+REPEATING = ("r", "Shift+R")
 #: The place of a character: its left or right side, near the top of its line, where no handle of
 #: another entity lies.
 PLACE = """([word, at, side]) => {
@@ -105,19 +108,20 @@ def test_ten_legends_take_two_thirds_of_the_actions(
 def put_right(page: Page, document: Document, gold: trial.Gold, *, old: bool) -> int:
     """Do what the plan says in the browser and accept the legend; return the actions it took."""
     document = Document.objects.select_related("project__label_set").get(pk=document.pk)
-    actions = trial.plan(legend_state(document), gold, old=old)
+    state = legend_state(document)
+    actions = trial.plan(state, gold, old=old)
     page.goto(address(document))
     ready(page)
-    for number, action in enumerate(actions):
+    for action in actions:
         if action.selected:
-            select(page, document, action.selected)
+            select(page, state, action.selected)
             continue
         if action.on:
-            point_at(page, document, action.on)
-        page.keyboard.press(action.key)
-        if action.key == "r" and number + 1 < len(actions) and actions[number + 1].key == "r":
+            point_at(page, document, state, action.on)
+        elif action.key in REPEATING:
+            saved(page)
             expect(page.locator("#changes")).to_be_visible()
-        saved(page)
+        page.keyboard.press(action.key)
     page.keyboard.press("Shift+Enter")
     expect(page.locator("#accepted-note")).to_be_visible()
     saved(page)
@@ -135,11 +139,15 @@ def leave(page: Page) -> None:
     expect(page.locator(".hover-bar")).to_be_hidden()
 
 
-def point_at(page: Page, document: Document, here: trial.Range) -> None:
+def point_at(page: Page, document: Document, state: LegendState, here: trial.Range) -> None:
+    """Move the pointer to an entity, which then has the frame; ``state`` is the legend's first."""
     leave(page)
-    document.refresh_from_db()
-    state = legend_state(document)
-    key = next(each.key for each in state.entities if (each.start, each.end) == here)
+    keys = {(each.start, each.end): each.key for each in state.suggested.values()}
+    if here not in keys:
+        saved(page)
+        document.refresh_from_db()
+        keys = {(each.start, each.end): each.key for each in legend_state(document).entities}
+    key = keys[here]
     word = covering(state.words, *here).start
     x, y = page.evaluate(PLACE, [word, here[0] - state.words[word].start, "left"])
     page.mouse.move(x, y)
@@ -147,10 +155,10 @@ def point_at(page: Page, document: Document, here: trial.Range) -> None:
     expect(mark(page, key)).to_have_class(re.compile(r"\bfocus\b"))
 
 
-def select(page: Page, document: Document, here: trial.Range) -> None:
+def select(page: Page, state: LegendState, here: trial.Range) -> None:
     """Double-click a word, drag over several, or with Alt drag to the character."""
     leave(page)
-    words = legend_state(document).words
+    words = state.words
     covered = covering(words, *here)
     first, last = words[covered.start], words[covered.stop - 1]
     start = page.evaluate(PLACE, [covered.start, here[0] - first.start, "left"])

@@ -7,9 +7,9 @@ of the product's own pure functions, so nothing is known here that a curator doe
 the truth.
 
 By the ``old`` way the curator rejects, relabels, moves and adds one by one, and copies a new label
-by R, or by Shift+R in the paper. By the new way these keys also repeat a rejection and new
-boundaries, and Shift+X rejects a panel. A paper's legends are done in order; what Shift+R puts
-right in those that wait counts too.
+by R, or by Shift+R in the paper, unless it is of a part of a word. By the new way these keys also
+label the same part of the same word, repeat a rejection and new boundaries, and Shift+X rejects a
+panel. A paper's legends are done in order; what Shift+R puts right in those that wait counts too.
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ def choices(legends: Legends, gold: Gold, *, old: bool) -> Iterator[Choice]:
     for entity in state.entities:
         if gold.get(_range(entity)) != entity.label:
             yield from _rejections(legends, entity, old=old)
-            yield from _relabellings(legends, entity, gold)
+            yield from _relabellings(legends, entity, gold, old=old)
             yield from _moves(legends, entity, gold, old=old)
     missing = {state.text[start:end] for start, end in gold if not _is_there((start, end), state)}
     for entity in state.entities:
@@ -149,7 +149,7 @@ def choices(legends: Legends, gold: Gold, *, old: bool) -> Iterator[Choice]:
             yield from _copied(legends, entity)
     for here, label in gold.items():
         if (here, label) not in present:
-            yield from _additions(legends, here, label)
+            yield from _additions(legends, here, label, old=old)
     if not old:
         yield from _panels(legends, gold)
 
@@ -168,14 +168,14 @@ def _rejections(legends: Legends, entity: Entity, *, old: bool) -> Iterator[Choi
         yield from _repeated(rejected, "reject_same", entity.key)
 
 
-def _relabellings(legends: Legends, entity: Entity, gold: Gold) -> Iterator[Choice]:
+def _relabellings(legends: Legends, entity: Entity, gold: Gold, *, old: bool) -> Iterator[Choice]:
     label = gold.get(_range(entity))
     after = label and edited(legends, "relabel", entity=entity.key, label=label)
     if not label or not after:
         return
     relabelled = Choice((Action(digit_of(label), on=_range(entity)),), after)
     yield relabelled
-    yield from _copies(relabelled, entity.key, _range(entity))
+    yield from _copies(relabelled, entity.key, _range(entity), old=old)
 
 
 def _moves(legends: Legends, entity: Entity, gold: Gold, *, old: bool) -> Iterator[Choice]:
@@ -197,19 +197,19 @@ def _moves(legends: Legends, entity: Entity, gold: Gold, *, old: bool) -> Iterat
             continue
         yield moved
         if label != entity.label and old:
-            yield from _copies(moved, entity.key, here)
+            yield from _copies(moved, entity.key, here, old=old)
         if label == entity.label and not old:
             yield from _repeated(moved, "move_same", entity.key)
 
 
-def _additions(legends: Legends, here: Range, label: str) -> Iterator[Choice]:
+def _additions(legends: Legends, here: Range, label: str, *, old: bool) -> Iterator[Choice]:
     after = edited(legends, "add", start=here[0], end=here[1], label=label)
     if after is None:
         return
     added = Choice((Action(selected=here), Action(digit_of(label))), after)
     yield added
     key = next(each.key for each in after[0].accepted_entities if _range(each) == here)
-    yield from _copies(added, key, here)
+    yield from _copies(added, key, here, old=old)
 
 
 def _is_there(here: Range, state: LegendState) -> bool:
@@ -229,9 +229,9 @@ def _has_whole_words(state: LegendState, here: Range) -> bool:
     return here[0] in starts and here[1] in {word.end for word in state.words}
 
 
-def _copies(choice: Choice, key: str, here: Range) -> Iterator[Choice]:
-    """Copy the new label, which needs an entity that begins and ends with a word."""
-    if _has_whole_words(choice.after[0], here):
+def _copies(choice: Choice, key: str, here: Range, *, old: bool) -> Iterator[Choice]:
+    """Copy the new label; by the old way only of an entity that begins and ends with a word."""
+    if not old or _has_whole_words(choice.after[0], here):
         yield from _repeated(choice, "propagate", key)
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from annotator.corpus.decisions import DecisionKind
@@ -19,6 +19,7 @@ from annotator.review.editing.rules import (
     keeps_role,
     set_identifiers,
 )
+from ner_engine.text import covering
 
 
 def propagation(state: LegendState, edit: Edit) -> list[Entity]:
@@ -50,9 +51,12 @@ def open_occurrences(state: LegendState, edit: Edit) -> list[Entity]:
     """Return the other occurrences of the edit's string that nobody decided, as they are now.
 
     Where nothing is suggested, the entity has no label. Of several suggestions on one range, one
-    with a role comes before one without.
+    with a role comes before one without. The string of a part of a word occurs in the same words
+    only: "Atg5" in every "Atg5fl".
     """
     surface, source = _source(state, edit)
+    within_words = edit.arguments.get("within", (surface,))
+    string = String(*within_words) if "surface" in edit.arguments else string_of(state, source)
     decided = list(state.accepted_entities)
     if source.key and not source.verdict:
         decided.append(source)
@@ -61,7 +65,7 @@ def open_occurrences(state: LegendState, edit: Edit) -> list[Entity]:
     suggested = {(entity.start, entity.end): entity for entity in by_role}
     within = _scope(state, source, edit)
     occurrences = []
-    for number, (start, end) in enumerate(state.occurrences(surface)):
+    for number, (start, end) in enumerate(string.occurrences(state)):
         if start not in within:
             continue
         if (start, end) in rejected or any(entity.overlaps(start, end) for entity in decided):
@@ -69,6 +73,31 @@ def open_occurrences(state: LegendState, edit: Edit) -> list[Entity]:
         unmarked = Entity(f"{ADDED_PREFIX}{edit.id}-{number}", start, end, label="")
         occurrences.append(suggested.get((start, end), unmarked))
     return occurrences
+
+
+@dataclass(frozen=True, slots=True)
+class String:
+    """Whole ``words``, and how many characters at their start and end are not meant."""
+
+    words: str
+    before: int = 0
+    after: int = 0
+
+    @property
+    def is_part(self) -> bool:
+        """Whether the string begins or ends inside a word."""
+        return bool(self.before or self.after)
+
+    def occurrences(self, state: LegendState) -> Iterator[tuple[int, int]]:
+        for start, end in state.occurrences(self.words):
+            yield start + self.before, end - self.after
+
+
+def string_of(state: LegendState, entity: Entity) -> String:
+    """Return the string of an entity: its characters in the words that it covers."""
+    covered = covering(state.words, entity.start, entity.end)
+    start, end = state.words[covered.start].start, state.words[covered.stop - 1].end
+    return String(state.text[start:end], entity.start - start, end - entity.end)
 
 
 def _scope(state: LegendState, source: Entity, edit: Edit) -> range:
@@ -99,8 +128,10 @@ def propagate(state: LegendState, edit: Edit) -> Effect:
 def arguments_for_others(state: LegendState, key: str) -> dict[str, Any]:
     """Return the arguments that propagate the entity into another legend."""
     entity = state.entity(key)
+    string = string_of(state, entity)
     return {
         "surface": state.surface(entity),
+        "within": [string.words, string.before, string.after],
         "label": entity.label,
         "role": entity.role,
         "identifiers": [asdict(each) for each in identifiers_of(entity.attributes)],

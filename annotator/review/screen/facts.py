@@ -17,6 +17,7 @@ from annotator.review.editing.edit import Edit
 from annotator.review.editing.history import Logged, can_reverse
 from annotator.review.editing.legend import Entity, LegendState
 from annotator.review.editing.panels import panel_problems
+from annotator.review.editing.propagation import string_of
 from annotator.review.editing.repeats import move_of, moves
 from annotator.review.kinds import OperationKind
 from annotator.review.memory.rule import ProposalKind, moved_range
@@ -188,6 +189,7 @@ def entity_facts(state: LegendState, entity: Entity) -> Facts:
     """Return the facts that the page's card shows about an entity."""
     surface = state.surface(entity)
     covered = covering(state.words, entity.start, entity.end)
+    string = string_of(state, entity)
     return {
         "key": entity.key,
         "surface": surface,
@@ -204,7 +206,8 @@ def entity_facts(state: LegendState, entity: Entity) -> Facts:
         "runnerUpScore": entity.attributes.get("runner_up_score"),
         "identifiers": [asdict(each) for each in identifiers_of(entity.attributes)],
         "moves": _repeated_moves(state, entity),
-        "occurrences": sum(1 for _ in state.occurrences(surface)),
+        "isPart": string.is_part,
+        "occurrences": sum(1 for _ in string.occurrences(state)),
         "words": [covered.start, covered.stop - 1],
     }
 

@@ -13,7 +13,7 @@
  */
 
 import { isRejection } from "./entities.js";
-import { indexOf, stepOf, textOf } from "./pieces.js";
+import { indexOf, stepOf } from "./pieces.js";
 import { Pointer } from "./pointer.js";
 import { Selector } from "./selector.js";
 import { Target } from "./target.js";
@@ -132,7 +132,7 @@ export class Legend {
     return null;
   }
 
-  /** Return the runs of words elsewhere that read as the entity does and lie in no decided one. */
+  /** Return the runs elsewhere that read as the entity's words and share none with a decided one. */
   same(key) {
     const own = this.wordsOf(key);
     const texts = new Map();
@@ -140,10 +140,6 @@ export class Legend {
       const word = indexOf(piece);
       texts.set(word, (texts.get(word) ?? "") + piece.textContent);
     }
-    const wholeText = this.order
-      .filter((word) => isWithin(word, own))
-      .map((word) => texts.get(word));
-    if (textOf(this.piecesOf(key)) !== wholeText.join("")) return []; // it begins or ends in a word
     const decided = this.all("mark.decided [data-w]").map(indexOf);
     return sameRuns(texts, own, new Set(decided));
   }

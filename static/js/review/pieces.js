@@ -9,7 +9,6 @@ import { countCharacters } from "./words.js";
 
 export const indexOf = (piece) => Number(piece.dataset.w);
 export const stepOf = (piece) => Number(piece.dataset.c ?? 0);
-export const textOf = (pieces) => pieces.map((piece) => piece.textContent).join("");
 
 /** Return the part of a piece that lies in the range: {word, from, to} in characters, or null. */
 export function partInRange(piece, range) {

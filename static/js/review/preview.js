@@ -121,7 +121,7 @@ export class Preview {
       label: (code) => labels.get(code)?.name.toLowerCase(),
       role: (code) => facts.roles.find((role) => role.code === code)?.name,
     };
-    const open = withoutRejected(here, facts.rejected);
+    const open = withoutRejected(here, source.isPart ? [] : facts.rejected);
     return previewOf({ source, here: open, there, names, roleLabels: facts.roleLabels, setsRole });
   }
 

@@ -123,3 +123,10 @@ def test_within_the_panel_the_role_goes_with_the_label() -> None:
 def test_within_the_panel_no_role_is_a_role_too() -> None:
     after = in_this_panel(two_in_one_panel(""), "s1")
     assert after == {"s1": ("GENEPROD", ""), "s2": ("GENEPROD", "")}
+
+
+def test_a_part_of_a_word_is_labelled_in_the_same_words_only() -> None:
+    text = "atg30Δ and atg30Δ or atg30, Δatg30Δ"
+    added = Entity("d1", 0, 5, "GENEPROD", verdict="accepted", decision="explicit")
+    after, _ = edit_legend(legend(text, decided=(added,)), edit("propagate", entity="d1"))
+    assert [(entity.start, entity.end) for entity in after.entities] == [(0, 5), (11, 16)]
