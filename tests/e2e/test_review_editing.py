@@ -120,6 +120,33 @@ def test_edges_are_dragged_by_their_handles(screen: Screen) -> None:
     assert decided(document) == [("Bak in MEFs", "GENEPROD", "")]
 
 
+def test_with_alt_a_handle_drags_by_character(screen: Screen) -> None:
+    document, page = screen
+    inside(page, "s0").click()
+    handle = page.locator('.handle[data-edge="start"]').bounding_box()
+    bax = inside(page, "s0").bounding_box()
+    assert handle
+    assert bax
+    page.mouse.move(handle["x"] + 12, handle["y"] + 12)
+    page.keyboard.down("Alt")
+    page.mouse.down()
+    page.mouse.move(bax["x"] + bax["width"] * 0.42, bax["y"] + bax["height"], steps=5)
+    page.mouse.up()
+    page.keyboard.up("Alt")
+    saved(page)
+    assert decided(document) == [("ax", "GENEPROD", "")]
+    handle = page.locator('.handle[data-edge="end"]').bounding_box()
+    target = word(page, 5).bounding_box()
+    assert handle
+    assert target
+    page.mouse.move(handle["x"] + 12, handle["y"] + 12)
+    page.mouse.down()
+    page.mouse.move(target["x"] + target["width"] / 2, target["y"] + target["height"], steps=5)
+    page.mouse.up()
+    saved(page)
+    assert decided(document) == [("ax and Bak", "GENEPROD", "")]
+
+
 def test_keys_act_on_the_entity_under_a_moved_pointer(screen: Screen) -> None:
     document, page = screen
     page.mouse.move(5, 5)

@@ -18,6 +18,7 @@ from annotator.accounts.models import User
 from annotator.corpus.models import Document, Project, Span
 from annotator.review.editing.legend import LegendState
 from annotator.review.editing.reading import legend_state
+from annotator.review.models import MemoryEntry
 from ner_engine import schema
 from ner_engine.formats import sourcedata_xml
 from ner_engine.formats.report import Report
@@ -34,8 +35,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True), pyte
 N_LEGENDS = 10
 #: Keys that repeat an edit once the page has shown what they will change.
 REPEATING = ("r", "Shift+R")
-#: The place of a character: its left or right side, near the top of its line, where no handle of
-#: another entity lies.
+#: The place of a character: its left or right side, at its foot: a handle of an entity in the line
+#: above may hide its head.
 PLACE = """([word, at, side]) => {
     for (const piece of document.querySelectorAll(`[data-w="${word}"]`)) {
         const first = Number(piece.dataset.c ?? 0);
@@ -46,7 +47,7 @@ PLACE = """([word, at, side]) => {
         range.setStart(piece.firstChild, start);
         range.setEnd(piece.firstChild, start + characters[at - first].length);
         const box = range.getBoundingClientRect();
-        return [side === "left" ? box.left + 1 : box.right - 1, box.top + box.height / 4];
+        return [side === "left" ? box.left + 1 : box.right - 1, box.bottom - 3];
     }
 }"""
 
@@ -107,6 +108,7 @@ def test_ten_legends_take_two_thirds_of_the_actions(
 
 def put_right(page: Page, document: Document, gold: trial.Gold, *, old: bool) -> int:
     """Do what the plan says in the browser and accept the legend; return the actions it took."""
+    MemoryEntry.objects.all().delete()  # each legend begins without what the others taught
     document = Document.objects.select_related("project__label_set").get(pk=document.pk)
     state = legend_state(document)
     actions = trial.plan(state, gold, old=old)
@@ -158,6 +160,7 @@ def point_at(page: Page, document: Document, state: LegendState, here: trial.Ran
 def select(page: Page, state: LegendState, here: trial.Range) -> None:
     """Double-click a word, drag over several, or with Alt drag to the character."""
     leave(page)
+    saved(page)  # a hand is slower than the answer, which would be drawn under this one's drag
     words = state.words
     covered = covering(words, *here)
     first, last = words[covered.start], words[covered.stop - 1]

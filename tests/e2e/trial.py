@@ -34,7 +34,7 @@ Range = tuple[int, int]
 Legends = tuple[LegendState, ...]
 #: The truth: the label of each range.
 Gold = Mapping[Range, str]
-#: More presses than this are not tried on a boundary: selecting the words anew takes two actions.
+#: More presses than this are not tried on a boundary: selecting the words again takes two.
 MAX_PRESSES: Final = 3
 BOUNDARY_KEYS: Final = {("start", -1): "a", ("start", 1): "s", ("end", -1): "d", ("end", 1): "f"}
 _ids = count()

@@ -27,6 +27,10 @@ export class HoverBar {
   show(key) {
     clearTimeout(this.timer);
     this.key = this.legend.on.mayEdit() ? key : null;
+    this.place();
+  }
+
+  place() {
     const box = this.legend.marks(this.key).at(-1)?.getClientRects()[0];
     this.bar.hidden = !box;
     if (!box) return;
@@ -36,8 +40,10 @@ export class HoverBar {
     this.bar.style.top = `${box.top - frame.top - this.bar.offsetHeight + 6}px`;
   }
 
-  /** Follow the entity after the legend was drawn again. */
+  /** Follow the entity after the legend was drawn again; a bar that is about to go still goes. */
   refresh() {
-    if (this.key) this.show(this.legend.keys.includes(this.key) ? this.key : null);
+    if (!this.key) return;
+    if (this.legend.keys.includes(this.key)) this.place();
+    else this.show(null);
   }
 }

@@ -64,7 +64,7 @@ export class Pointer {
       this.hoverBar.watch(target, isIdle && pointerType === "mouse");
       this.legend.hover(isIdle && pointerType !== "touch" ? this.keyAt(target) : null);
     }
-    if (this.resize) this.resizeTo(x, y);
+    if (this.resize) this.resizeTo(x, y, altKey);
     else if (this.press && !this.isTouch) this.selectTo(x, y, altKey);
   }
 
@@ -79,17 +79,30 @@ export class Pointer {
     event.preventDefault();
     const { chosen } = this.legend.pointed;
     this.legend.focus(chosen, { scrolls: false });
-    const words = this.legend.wordsOf(chosen);
-    this.resize = { boundary: handle.dataset.edge, words, hasMoved: false };
+    const [words, pieces] = [this.legend.wordsOf(chosen), this.legend.piecesOf(chosen)];
+    this.resize = { boundary: handle.dataset.edge, words, pieces, hasMoved: false };
   }
 
-  resizeTo(x, y) {
-    const word = nearestWord(this.legend, x, y - HANDLE_BELOW);
-    if (word === null) return;
-    this.resize.hasMoved = true;
-    const words = resizedWords(this.resize.words, this.resize.boundary, word);
-    this.legend.selector.selection = wholeWords(...words);
-    this.legend.paint();
+  /** Move one boundary to the word at the pointer, or with Alt to the character; not the other. */
+  resizeTo(x, y, isExact) {
+    const { legend, resize } = this;
+    const { selector } = legend;
+    const word = nearestWord(legend, x, y - HANDLE_BELOW);
+    const caret = isExact ? caretAt(x, y - HANDLE_BELOW) : null;
+    if (word === null || (caret && !legend.root.contains(caret.node))) return;
+    const range = legend.rangeOf(resizedWords(resize.words, resize.boundary, word));
+    if (resize.boundary === "start") {
+      range.setEndAfter(resize.pieces.at(-1));
+      if (caret) range.setStart(caret.node, caret.offset);
+    } else {
+      range.setStartBefore(resize.pieces[0]);
+      if (caret) range.setEnd(caret.node, caret.offset);
+    }
+    const selection = selector.selectionIn(range, true);
+    if (!selection) return; // nothing would be left of the entity
+    resize.hasMoved = true;
+    Object.assign(selector, { selection, exactRange: range });
+    legend.paint();
   }
 
   /** Select the words between the press and the pointer: whole, or with Alt to the character. */
