@@ -51,6 +51,20 @@ PLACE = """([word, at, side]) => {
     }
 }"""
 
+#: A place on an entity that no handle of another one hides.
+FREE_PLACE = """key => {
+    for (const mark of document.querySelectorAll(`mark[data-e="${key}"]`)) {
+        for (const box of mark.getClientRects()) {
+            for (let x = box.left + 1; x < box.right - 1; x += 2) {
+                for (const y of [box.top + 3, box.top + box.height / 2, box.bottom - 3]) {
+                    const under = document.elementFromPoint(x, y)?.closest("[data-e]");
+                    if (under?.dataset.e === key) return [x, y];
+                }
+            }
+        }
+    }
+}"""
+
 
 def legends_of(archive: Path) -> Iterator[schema.Document]:
     with zipfile.ZipFile(archive) as papers:
@@ -150,8 +164,7 @@ def point_at(page: Page, document: Document, state: LegendState, here: trial.Ran
         document.refresh_from_db()
         keys = {(each.start, each.end): each.key for each in legend_state(document).entities}
     key = keys[here]
-    word = covering(state.words, *here).start
-    x, y = page.evaluate(PLACE, [word, here[0] - state.words[word].start, "left"])
+    x, y = page.evaluate(FREE_PLACE, key)
     page.mouse.move(x, y)
     page.mouse.move(x + 1, y)
     expect(mark(page, key)).to_have_class(re.compile(r"\bfocus\b"))
