@@ -158,9 +158,9 @@ def leave(page: Page) -> None:
 def point_at(page: Page, document: Document, state: LegendState, here: trial.Range) -> None:
     """Move the pointer to an entity, which then has the frame; ``state`` is the legend's first."""
     leave(page)
+    saved(page)  # the answer to an addition gives it the frame; a hand points later than that
     keys = {(each.start, each.end): each.key for each in state.suggested.values()}
     if here not in keys:
-        saved(page)
         document.refresh_from_db()
         keys = {(each.start, each.end): each.key for each in legend_state(document).entities}
     key = keys[here]
