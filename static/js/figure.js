@@ -32,7 +32,6 @@ class Figure {
     for (const name of PARTS) this[name] = root.querySelector(`[data-part="${name}"]`);
     this.root = root;
     this.image = this.stage.querySelector("img");
-    this.maxHeight = parseFloat(getComputedStyle(this.frame).maxHeight) || DEFAULT_HEIGHT;
     const known = views.get(root.dataset.figure);
     this.view = known ?? { zoom: 1, x: 0.5, y: 0.5, draws: false };
     views.set(root.dataset.figure, this.view);
@@ -79,7 +78,8 @@ class Figure {
     const { frame, image, view } = this;
     this.root.classList.toggle("missing", image.complete && !image.naturalWidth);
     if (!image.naturalWidth || !frame.offsetWidth) return;
-    const width = fittedWidth(image, frame.offsetWidth, this.maxHeight);
+    const maxHeight = parseFloat(getComputedStyle(frame).maxHeight) || DEFAULT_HEIGHT;
+    const width = fittedWidth(image, frame.offsetWidth, maxHeight);
     const height = (width * image.naturalHeight) / image.naturalWidth;
     frame.style.height = `${Math.ceil(height) + 2}px`;
     frame.style.overflow = view.zoom > 1 ? "auto" : "hidden";

@@ -12,6 +12,7 @@ import { byId, reasonOf } from "./dom.js";
 import { Accepted } from "./review/accepted.js";
 import { run } from "./review/commands.js";
 import { HELD, isOnceOnly, refusalOf } from "./review/guards.js";
+import { followFigure } from "./review/half_figure.js";
 import { isTyping } from "./review/keys.js";
 import { Look } from "./review/look.js";
 import { followMarks } from "./review/marks.js";
@@ -34,6 +35,7 @@ followSheet();
 
 function start() {
   followMarks();
+  followFigure();
   if (byId("tour")) tour.follow();
   return new Screen({ facts: readFacts(), outbox, accepted, look, restart });
 }

@@ -168,9 +168,10 @@ BOUNDARIES = (
 DIALOGS = {"O": "#sheet", "V": "#sheet", "Q": "#sheet", "G": "#guideline", "?": "#help"}
 #: Pressed by name, here, in test_identifiers.py (T), in test_review_propagation.py (W), in
 #: test_review_classes.py (Shift+X), in test_review_memory.py (J), in test_review_search.py (/), in
-#: test_review_panels.py (Shift+P) or in test_review_acceptance.py (the last three).
+#: test_review_panels.py (Shift+P), in test_half_figure.py (H) or in test_review_acceptance.py (the
+#: last three).
 SINGLE_KEYS = {"Space", "X", "Delete", "R", "Shift+R", "W", "E", "I", "P", "U", "T", "Escape"}
-SINGLE_KEYS |= {"Shift+X", "Shift+P", "J", "/", "Enter", "Shift+Enter", "Backspace"}
+SINGLE_KEYS |= {"Shift+X", "Shift+P", "J", "/", "H", "Enter", "Shift+Enter", "Backspace"}
 
 
 def test_every_shortcut_is_pressed_by_a_test() -> None:

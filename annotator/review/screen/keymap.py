@@ -33,6 +33,11 @@ class Command:
     modes: tuple[str, ...] = ("open",)
 
     @property
+    def tool(self) -> str:
+        """The words of its button above the text, "" if it has none there."""
+        return TOOLS.get(self.name, "")
+
+    @property
     def caps(self) -> list[str]:
         """The keys as they are printed; a series of digits by its ends."""
         if len(self.keys) > 3 and all(len(key) == 1 and key.isdigit() for key in self.keys):
@@ -168,6 +173,7 @@ COMMANDS: Final = (
         hint="versions",
         modes=("open", "closed"),
     ),
+    Command("figure", ("H",), "the figure at half of the screen, or beside the card again", "Look"),
     Command("guideline", ("G",), "the guideline of this label", "Look"),
     Command("comment", ("Q",), "comment or flag", "Look"),
     Command("unsure", ("U",), "unsure: ask the reviewer, or no longer", "Look"),
@@ -224,6 +230,20 @@ _WHILE: Final[Mapping[str, Sequence[tuple[tuple[str, ...], str]]]] = {
     "offer reject_same": _offer("reject these too"),
     "offer move_same": _offer("move these too"),
     "preview": ((("sameEverywhere",), "or"), (("Enter",), "apply"), (("Escape",), "cancel")),
+}
+#: The buttons above the text, by command: those that have no other button on the page.
+TOOLS: Final[Mapping[str, str]] = {
+    "jump": "Find",
+    "insert": "Insert",
+    "cursor": "Select words",
+    "figure": "Figure",
+    "previousOpen": "Previous open",
+    "nextOpen": "Next open",
+    "previousPanel": "Panel up",
+    "nextPanel": "Panel down",
+    "sameInPaper": "Same in paper",
+    "acceptAndStay": "Accept and stay",
+    "back": "Back",
 }
 _NAMES: Final = {
     "ArrowLeft": "←",
@@ -304,6 +324,11 @@ class KeyMap:
         for name, commands in groupby(self.commands, key=lambda command: command.group):
             groups.append((name, list(commands)))
         return groups
+
+    @property
+    def tools(self) -> list[Command]:
+        """The commands with a button above the text, in the order of ``TOOLS``."""
+        return [self._by_name[name] for name in TOOLS]
 
     @property
     def cap(self) -> dict[str, str]:

@@ -6,6 +6,7 @@
 
 import { byId } from "../dom.js";
 import { refusalOf } from "./guards.js";
+import { toggleFigure } from "./half_figure.js";
 
 /** Commands after which a preview of "same everywhere" stays, or is applied. */
 const KEEPS_PREVIEW = new Set([
@@ -26,6 +27,7 @@ const COMMANDS = {
   startRight: ({ actions }, event) => actions.moveBoundary("start", 1, event),
   endLeft: ({ actions }, event) => actions.moveBoundary("end", -1, event),
   endRight: ({ actions }, event) => actions.moveBoundary("end", 1, event),
+  figure: ({ status }) => toggleFigure(status),
   panelStart: ({ actions }) => actions.togglePanelStart(),
   panelMenu: ({ panelMenu }, { target }) => panelMenu.open(target.closest?.(".block-marker")),
   insert: ({ search }) => search.start({ jumps: false }),

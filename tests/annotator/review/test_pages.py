@@ -19,6 +19,7 @@ from annotator.review.editing import services
 from annotator.review.editing.leases import claim_lease
 from annotator.review.editing.reading import legend_state
 from annotator.review.models import Operation
+from annotator.review.screen.keymap import COMMANDS
 from ner_engine import schema
 from tests.annotator.review.conftest import TEXT, MakeLegend, Operate
 
@@ -428,3 +429,16 @@ def test_the_list_shows_the_text_and_a_form_for_each_entity(
         'name="edit"'
         not in client_of(viewer).get(address("legend", document) + "?list").content.decode()
     )
+
+
+def test_every_shortcut_has_a_button(
+    make_legend: MakeLegend, client_of: ClientOf, curator: User
+) -> None:
+    html = client_of(curator).get(address("legend", make_legend())).content.decode()
+    names = set(re.findall(r'data-command="(\w+)"', html))
+    if "data-role=" in html:
+        names |= {"controlled", "measured", "context"}
+    if 'id="palette"' in html:  # the script puts a button a label there, and one for a panel
+        names |= {"label", "panelStart"}
+    names.add("escape")  # a click on the text drops a selection, and dialogs have a button
+    assert {command.name for command in COMMANDS} - names == set()
