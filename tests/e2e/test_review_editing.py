@@ -71,15 +71,16 @@ def test_words_are_added_by_keys_alone(screen: Screen) -> None:
 
 
 def test_a_missed_word_is_inserted_by_typing_its_beginning(screen: Screen) -> None:
-    """Of the words that begin with “b” only those outside entities match: Bax/Bak after the second
+    """Of the words that begin with “b” those outside entities come first: Bax/Bak after the second
     panel, and the last Bax."""
     document, page = screen
     for key in ("i", "b", "a"):
         page.keyboard.press(key)
-    expect(page.locator(".match")).to_have_text(["Bax", "Bak", "Bax"])
+    expect(page.locator(".match")).to_have_text(["Bax", "Bak", "Bax", "Bak", "Bax"])
+    expect(page.locator("#search-place")).to_have_text("3 of 5")
     expect(page.locator("#entity-place")).to_have_text("Insert: ba")
     page.keyboard.press("k")
-    expect(page.locator(".match")).to_have_text(["Bak"])
+    expect(page.locator(".match")).to_have_text(["Bak", "Bak"])
     page.keyboard.press("Backspace")
     page.keyboard.press("Tab")
     page.keyboard.press("Tab")
