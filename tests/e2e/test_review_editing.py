@@ -170,7 +170,7 @@ def test_everything_in_the_side_panel_works_by_mouse(screen: Screen) -> None:
     side.get_by_role("button", name="Move end one word right").click()
     saved(page)
     side.get_by_role("button", name="Next entity").click()
-    side.get_by_role("button", name="Reject").click()
+    side.get_by_role("button", name="Reject X").click()
     saved(page)
     assert decided(document) == [("Bax", "CELL", ""), ("Bak in", "GENEPROD", "MEASURED_VAR")]
     page.get_by_role("button", name="Undo").filter(visible=True).click()
