@@ -101,20 +101,32 @@ def save_mpnet(
 
 
 def _word_pieces(texts: Sequence[str], special: Sequence[str], *, lowercase: bool) -> Tokenizer:
-    """A WordPiece tokenizer trained on ``texts`` that frames each text with RoBERTa's markers, or
-    with BERT's."""
+    """A WordPiece tokenizer of the words in ``texts`` that frames each text with RoBERTa's markers,
+    or with BERT's."""
     first, last = ("<s>", "</s>") if "<s>" in special else ("[CLS]", "[SEP]")
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=lowercase)
+    normalizer = normalizers.BertNormalizer(lowercase=lowercase)
+    vocabulary = {piece: id for id, piece in enumerate([*special, *_pieces(texts, normalizer)])}
+    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
+    tokenizer.add_special_tokens(list(special))
+    tokenizer.normalizer = normalizer
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tokenizer.train_from_iterator(
-        texts, trainers.WordPieceTrainer(vocab_size=400, special_tokens=list(special))
-    )
     framing = [(first, special.index(first)), (last, special.index(last))]
     tokenizer.post_processor = processors.TemplateProcessing(
         single=f"{first} $A {last}", special_tokens=framing
     )
     return tokenizer
+
+
+def _pieces(texts: Sequence[str], normalizer: normalizers.Normalizer) -> list[str]:
+    """The characters of the texts and their words, long ones in two pieces. The library's trainer
+    finds other pieces in each process, and so a random model finds other entities."""
+    pieces: set[str] = set()
+    for text in texts:
+        normal = normalizer.normalize_str(text)
+        for word, _ in pre_tokenizers.BertPreTokenizer().pre_tokenize_str(normal):
+            pieces.update(word, [f"##{each}" for each in word])
+            pieces.update([word] if len(word) < 6 else [word[:4], f"##{word[4:]}"])
+    return sorted(pieces)
 
 
 def save_roberta(
