@@ -185,7 +185,7 @@ def test_a_resting_mouse_is_offered_to_accept_and_reject(screen: Screen) -> None
     bar = page.locator(".hover-bar")
     bar.get_by_role("button", name="Accept").click()
     inside(page, "s2").hover()
-    bar.get_by_role("button", name="Reject X").click()
+    bar.get_by_role("button", name="Reject").click()
     saved(page)
     assert decided(document) == [("Bak", "GENEPROD", "")]
     for button in bar.get_by_role("button").all():
