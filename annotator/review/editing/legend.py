@@ -96,7 +96,7 @@ class LegendState:
     becomes of undecided suggestions when the legend is accepted. ``is_calibrated`` says that the
     scores of the suggestions are probabilities. ``identifier_labels`` are the labels whose entities
     then need an identifier. ``remembered`` holds what the project's memory proposes for
-    suggestions, by their key.
+    suggestions, by their key; also for decided ones, which an undo may open again.
     """
 
     text: str
@@ -192,13 +192,13 @@ class LegendState:
         return not together or (decided.start, decided.end) == (suggestion.start, suggestion.end)
 
     def proposal(self, entity: Entity) -> Proposal | None:
-        """Return what the project's memory proposes for a suggestion; None for a decided one.
+        """Return what the project's memory proposes for an open suggestion.
 
-        Keeping the same string with the same label once in this legend silences the memory here,
-        but not a manager.
+        None for a decided one, and in an accepted legend. Keeping the same string with the same
+        label once in this legend silences the memory here, but not a manager.
         """
         proposal = self.remembered.get(entity.key)
-        if entity.verdict or proposal is None:
+        if self.accepted or entity.verdict or proposal is None:
             return None
         if not proposal.by_hand and (self.surface(entity), entity.label) in self._kept_here:
             return None

@@ -58,7 +58,7 @@ def read_legends(documents: Sequence[Document], labels: Iterable[Label]) -> dict
 
     The decided entities are those of the decided layer, or of the imported one until the first
     edit. A blind legend is returned without suggestions. The project's memory is read for the
-    strings of open suggestions alone.
+    strings of all suggestions, decided or not: undo opens them again.
     """
     used = list(labels)
     codes = _Codes.of(used)
@@ -79,11 +79,10 @@ def read_legends(documents: Sequence[Document], labels: Iterable[Label]) -> dict
 def _with_memory(
     documents: Sequence[Document], legends: Mapping[int, ReadLegend], names: Mapping[str, str]
 ) -> dict[int, ReadLegend]:
-    """Return the legends with what the project's memory proposes for their open suggestions."""
+    """Return the legends with what the project's memory proposes for their suggestions."""
     surfaces: set[str] = set()
     for read in legends.values():
-        if not read.state.accepted:
-            surfaces |= {read.state.surface(each) for each in read.state.undecided.values()}
+        surfaces |= {read.state.surface(each) for each in read.state.suggested.values()}
     known = proposals_for(documents[0].project_id, surfaces) if surfaces else {}
     remembered = {}
     for pk, read in legends.items():
@@ -99,9 +98,7 @@ def _proposals(
 ) -> dict[str, Proposal]:
     """Return the proposals by the key of the suggestion, if they can be followed here."""
     found: dict[str, Proposal] = {}
-    if state.accepted or not known:
-        return found
-    for entity in state.undecided.values():
+    for entity in state.suggested.values():
         proposal = known.get((state.surface(entity), entity.label))
         if proposal and _can_follow(state, entity, proposal):
             found[entity.key] = replace(proposal, name=names.get(proposal.value, ""))

@@ -84,6 +84,24 @@ def test_it_never_decides_by_itself(
     assert not document.layers.filter(kind="decided").exists()
 
 
+@pytest.mark.parametrize("edit", [{"kind": "reject", "entity": "s0"}, {"kind": "accept_legend"}])
+def test_undo_brings_its_proposal_back(
+    edit: dict[str, str],
+    rejected_thrice: list[Document],
+    make_legend: MakeLegend,
+    operate: Operate,
+) -> None:
+    document = make_legend()
+    operate(document, **edit)
+    state = operate(document, "undo").state
+    assert state.is_left_out(state.undecided["s0"])
+
+
+def test_it_proposes_nothing_in_an_accepted_legend(rejected_thrice: list[Document]) -> None:
+    state = state_of(rejected_thrice[0])
+    assert state.proposal(state.suggested["s0"]) is None
+
+
 def test_what_it_leaves_out_makes_it_no_surer(
     rejected_thrice: list[Document], make_legend: MakeLegend, operate: Operate
 ) -> None:
