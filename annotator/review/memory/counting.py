@@ -69,19 +69,23 @@ def _count(entry: MemoryEntry, outcomes: Mapping[str, int], sign: int) -> None:
 
 
 def store_proposals(project_id: int, entries: Collection[MemoryEntry]) -> None:
-    """Write the entries with what their counts propose now. A manager's own proposal stays."""
-    proposed = {entry.key: proposal_of(entry.counts, entry.n_legends) for entry in entries}
-    new = [entry for entry in entries if proposed[entry.key] and not entry.proposal]
-    if new:
-        for key, n in _imported(project_id, new).items():
-            proposed[key] = None
-            for entry in new:
-                if entry.key == key:
-                    entry.counts = {**entry.counts, IMPORTED: n}
+    """Write the entries with what their counts propose now. A manager's own proposal stays.
+
+    Imported labels are counted again where the decisions alone propose something: files arrive, and
+    curators edit what was imported.
+    """
+    proposing = []
     for entry in entries:
+        entry.counts = {outcome: n for outcome, n in entry.counts.items() if outcome != IMPORTED}
+        if proposal_of(entry.counts, entry.n_legends):
+            proposing.append(entry)
+    imported = _imported(project_id, proposing) if proposing else {}
+    for entry in entries:
+        if entry.key in imported:
+            entry.counts[IMPORTED] = imported[entry.key]
         entry.n_against = against(entry.counts).total()
         if not entry.by_hand:
-            entry.propose(proposed[entry.key])
+            entry.propose(proposal_of(entry.counts, entry.n_legends))
     MemoryEntry.objects.bulk_create(
         entries,
         update_conflicts=True,

@@ -146,6 +146,28 @@ def test_a_string_kept_in_an_import_is_not_spoken_against(
     assert entry("Bax").n_kept == 1
 
 
+def test_a_later_import_silences_it_at_the_next_count(
+    rejected_thrice: list[Document], make_legend: MakeLegend, operate: Operate
+) -> None:
+    make_legend(suggested=None, imported=[("Bax", "GENEPROD", None)])
+    document = make_legend()
+    operate(document, "reject", entity="s0")
+    operate(document, "accept_legend")
+    assert entry("Bax").proposal == ""
+    assert entry("Bax").n_kept == 1
+
+
+def test_an_import_that_was_rejected_silences_no_longer(
+    make_legend: MakeLegend, operate: Operate
+) -> None:
+    imported = make_legend(suggested=None, imported=[("Bax", "GENEPROD", None)])
+    for document, key in [(make_legend(), "s0") for _ in range(3)] + [(imported, "g0")]:
+        operate(document, "reject", entity=key)
+        operate(document, "accept_legend")
+    assert entry("Bax").proposal == "reject"
+    assert entry("Bax").counts == {REJECTED: 4}
+
+
 def test_a_blind_legend_is_shown_without_memory(
     rejected_thrice: list[Document], make_legend: MakeLegend
 ) -> None:
