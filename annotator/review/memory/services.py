@@ -15,9 +15,9 @@ from annotator.common.errors import UserError
 from annotator.corpus.access import Action, require
 from annotator.corpus.models import Document, DocumentState, Project
 from annotator.review.editing.reading import legend_state
-from annotator.review.memory.counting import count_legend
+from annotator.review.memory.counting import count_legend, store_proposals
 from annotator.review.memory.decisions import decisions_of
-from annotator.review.memory.rule import MAX_SURFACE, Proposal, ProposalKind, proposal_of
+from annotator.review.memory.rule import MAX_SURFACE, Proposal, ProposalKind
 from annotator.review.models import CountedLegend, MemoryEntry
 
 log = structlog.get_logger(__name__)
@@ -84,7 +84,7 @@ def remove_entry(*, project: Project, actor: Actor, entry_id: int) -> None:
                 "This entry follows from decisions, so it would come back. Switch it off instead."
             )
         entry.by_hand = False
-        entry.propose(proposal_of(entry.counts, entry.n_legends))
+        store_proposals(project.pk, [entry])
         _save(entry, actor, "removed")
         if not entry.counts:
             entry.delete()

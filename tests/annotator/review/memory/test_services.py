@@ -106,6 +106,18 @@ def test_after_removal_the_counts_hold_again(
 CELL = {"label": "CELL"}
 
 
+def test_after_removal_imported_labels_silence_it(
+    counted: MemoryEntry, project: Project, manager: User, make_legend: MakeLegend
+) -> None:
+    make_legend(suggested=None, imported=[("MEFs", "CELL", None)])
+    entered = add_entry(project=project, actor=manager, **{**BAX, "surface": "MEFs"} | CELL)
+    remove_entry(project=project, actor=manager, entry_id=entered.pk)
+    counted.refresh_from_db()
+    assert counted.proposal == ""
+    assert counted.n_kept == 1
+    assert not counted.by_hand
+
+
 def test_a_counted_entry_is_not_removed(
     counted: MemoryEntry, project: Project, manager: User
 ) -> None:
