@@ -41,14 +41,16 @@ def _add(counts: Decisions, surface: str, label: str, outcome: str) -> None:
 def _outcome_against(state: LegendState, origin: Entity, entity: Entity) -> str:
     """Return how the entity was decided against its suggestion; "" if it was kept.
 
-    A change of both label and boundaries proposes nothing for the next such string.
+    A change of both label and boundaries proposes nothing for the next such string; nor does a
+    move that the memory would make to another place, as within "Atg5/Atg5".
     """
     if entity.is_rejected:
         return outcome_of(ProposalKind.REJECT)
-    is_moved = (origin.start, origin.end) != (entity.start, entity.end)
+    place = (entity.start, entity.end)
+    is_moved = (origin.start, origin.end) != place
     if entity.label != origin.label:
         return "" if is_moved else outcome_of(ProposalKind.RELABEL, entity.label)
     surface = state.surface(entity)
-    if is_moved and moved_range(state.text, origin.start, origin.end, surface):
+    if is_moved and moved_range(state.text, origin.start, origin.end, surface) == place:
         return outcome_of(ProposalKind.MOVE, surface)
     return ""

@@ -128,6 +128,14 @@ def test_a_new_boundary_is_counted_for_both_strings() -> None:
     }
 
 
+@pytest.mark.parametrize(("start", "counted"), [(0, {"Atg5/Atg5", "Atg5"}), (5, {"Atg5"})])
+def test_a_move_counts_where_it_would_be_repeated(start: int, counted: set[str]) -> None:
+    text = "Atg5/Atg5 in MEFs"
+    state = legend(text, suggested=(found("s0", "Atg5/Atg5", text=text),))
+    moved = after("move_edges", state, entity="s0", start=start, end=start + 4)
+    assert {surface for surface, _, _ in decisions_of(moved)} == counted
+
+
 def test_what_the_memory_left_out_teaches_it_nothing() -> None:
     state = bax_and_bak(remembered={"s0": Proposal(ProposalKind.REJECT)})
     assert decisions_of(after("accept_legend", state)) == {("Bak", "GENEPROD", KEPT): 1}
