@@ -71,18 +71,35 @@ def affix_rows(row: ProjectAffixes) -> list[AffixRow]:
 
 
 def count_own_affixes(project: Project) -> ProjectAffixes:
-    """Count and store the affixes in the project's latest accepted legends; return the row."""
+    """Count and store the affixes in the project's latest accepted legends; return the row.
+
+    If somebody resets the affixes meanwhile, the reset stands and the count is not stored.
+    """
     row, _ = ProjectAffixes.objects.get_or_create(project=project)
     legends = _legends_to_count(project, row)
     decided = list(_decided(legends))
     affixes = learn(decided, learned_from=_LEARNED_FROM)
-    row.content = affixes.as_json()
-    row.examples = _examples(sorted(affixes.counts), decided)
-    row.n_legends = legends.count()
-    row.counted_at = timezone.now()
-    row.save(update_fields=["content", "examples", "n_legends", "counted_at"])
-    log.info("affixes_counted", project=project.pk, legends=row.n_legends, n=len(affixes.counts))
+    n_stored = _unless_reset(row).update(
+        content=affixes.as_json(),
+        examples=_examples(sorted(affixes.counts), decided),
+        n_legends=legends.count(),
+        counted_at=timezone.now(),
+    )
+    row.refresh_from_db()
+    if n_stored:
+        n = len(affixes.counts)
+        log.info("affixes_counted", project=project.pk, legends=row.n_legends, n=n)
+    else:
+        log.info("affixes_reset_during_count", project=project.pk)
     return row
+
+
+def _unless_reset(row: ProjectAffixes) -> QuerySet[ProjectAffixes]:
+    """Return the row, or nothing if its affixes were reset after it was read."""
+    same = ProjectAffixes.objects.filter(pk=row.pk)
+    if row.counted_from is None:
+        return same.filter(counted_from__isnull=True)
+    return same.filter(counted_from=row.counted_from)
 
 
 def reset_own_affixes(*, project: Project, actor: Actor) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from django.core.exceptions import PermissionDenied
@@ -11,6 +12,7 @@ from django.core.exceptions import PermissionDenied
 from annotator.accounts.models import User
 from annotator.corpus.models import Document, Project, Span
 from annotator.learning.models import ProjectAffixes
+from annotator.learning.tagging import own_affixes
 from annotator.learning.tagging.own_affixes import (
     affix_rows,
     count_own_affixes,
@@ -18,6 +20,7 @@ from annotator.learning.tagging.own_affixes import (
     reset_own_affixes,
 )
 from ner_engine import schema
+from ner_engine.registry.affixes import Affixes, learn
 
 pytestmark = pytest.mark.django_db
 ImportLegends = Callable[..., list[Document]]
@@ -84,6 +87,27 @@ def test_a_reset_counts_later_legends_alone(
     assert affix_rows(count_own_affixes(project)) == []
     import_legends([silenced(number) for number in range(10, 13)], labels="gold")
     assert [row.left_out for row in affix_rows(count_own_affixes(project))] == [3]
+
+
+@pytest.mark.parametrize("n_resets", [1, 2])
+def test_a_reset_during_a_count_stands(
+    n_resets: int,
+    accepted: list[Document],
+    project: Project,
+    manager: User,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def learn_late(*args: Any, **options: Any) -> Affixes:
+        reset_own_affixes(project=project, actor=manager)
+        return learn(*args, **options)
+
+    for _ in range(n_resets - 1):
+        reset_own_affixes(project=project, actor=manager)
+    monkeypatch.setattr(own_affixes, "learn", learn_late)
+    row = count_own_affixes(project)
+    assert (row.content, row.examples, row.n_legends, row.counted_at) == ({}, [], 0, None)
+    assert row.counted_from is not None
+    assert own_affixes_of(project) is None
 
 
 def test_only_managers_reset(project: Project, reviewer: User) -> None:
