@@ -164,19 +164,6 @@ def decided_in(document: Document) -> Iterator[Decided]:
             yield Decided(span.label, surface, span.start - start, span.end - start, document.group)
 
 
-def decided_as(suggested: Span, decided: Span, paper: str) -> Decided | None:
-    """Return a suggestion with what became of it, for ``learn``.
-
-    Return None if the decision has another label or lies partly outside the suggestion.
-    """
-    if suggested.label != decided.label:
-        return None
-    if not suggested.start <= decided.start < decided.end <= suggested.end:
-        return None
-    start, end = decided.start - suggested.start, decided.end - suggested.start
-    return Decided(suggested.label, suggested.surface, start, end, paper)
-
-
 def _affixes_of(label: str, surface: str) -> Iterator[tuple[int, Affix]]:
     """Yield all prefixes of the first and suffixes of the last word, each with its length.
 

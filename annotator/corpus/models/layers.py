@@ -39,7 +39,7 @@ class Layer(models.Model):
     ``stage_models`` maps pipeline stages (see ``STAGE_NAMES``) to the models that ran in them when
     the suggestions were made. ``is_calibrated`` says that the scores of the spans are probabilities
     of being right; otherwise they are a network's own, or come from a file. ``steps`` names the
-    steps after decoding that made the suggestions, as ``joined`` writes them.
+    steps after decoding that made the suggestions, as ``as_stored`` returns them.
     """
 
     document = models.ForeignKey(Document, on_delete=models.CASCADE, related_name="layers")

@@ -85,7 +85,6 @@ class ReliabilityReport:
 
     sentence: str
     is_raw: bool = False
-    data: str = ""
     ece_before: float | None = None
     ece_after: float | None = None
     rows: Sequence[Row] = ()
@@ -115,10 +114,9 @@ def report_on(calibration: Calibration) -> ReliabilityReport:
     sentence = f"{sentence[:1].upper()}{sentence[1:]}."
     before, after = calibration.before, calibration.after
     if before is None or after is None:
-        return ReliabilityReport(sentence, data=calibration.fitted_on.data)
+        return ReliabilityReport(sentence)
     return ReliabilityReport(
         sentence,
-        data=calibration.fitted_on.data,
         ece_before=before.ece,
         ece_after=after.ece,
         rows=_rows(before, after),

@@ -12,7 +12,7 @@ from annotator.common.errors import UserError
 from annotator.corpus.models import Document, Layer, LayerKind, Project
 from annotator.learning.models import Canary, ModelTask, ModelVersion
 from annotator.learning.tagging.checkpoints import calibration_of
-from annotator.learning.tagging.steps import joined
+from annotator.learning.tagging.steps import as_stored
 from ner_engine.registry.steps import STEPS
 
 #: The source of panels that were split at their letters, without a model.
@@ -112,7 +112,7 @@ class Lineup:
         for task, name in self.names.items():
             if self.stage(task).is_chosen:
                 chosen[f"stage_models__{task}"] = name
-        chosen["steps"] = joined(self.steps)
+        chosen["steps"] = as_stored(self.steps)
         if calibration_of(self.entities) is not None:
             chosen["is_calibrated"] = True
         return project.documents.undecided().exclude(Exists(_suggested_by(self.entities, **chosen)))

@@ -26,7 +26,7 @@ from annotator.learning.tagging.batches import BATCH, batches_by_paper
 from annotator.learning.tagging.checkpoints import calibration_of
 from annotator.learning.tagging.lineup import Lineup
 from annotator.learning.tagging.own_affixes import count_own_affixes, own_affixes_of
-from annotator.learning.tagging.steps import joined
+from annotator.learning.tagging.steps import as_stored
 from ner_engine.errors import EngineError, OffsetError
 from ner_engine.registry.steps import AFFIXES, NO_STEPS, Steps, steps_named
 from ner_engine.schema import Segment, Span
@@ -216,7 +216,7 @@ class Pretagging:
             source=source,
             stage_models=lineup.names,
             is_calibrated=self._is_calibrated(lineup.entities),
-            steps=joined(lineup.steps),
+            steps=as_stored(lineup.steps),
             panels=panels,
             panels_by=lineup.panels_by,
         )

@@ -50,12 +50,8 @@ class Gain:
     before: float
     after: float
 
-    @property
-    def points(self) -> float:
-        return self.after - self.before
 
-
-def joined(names: Sequence[str]) -> str:
+def as_stored(names: Sequence[str]) -> str:
     """Return the names of steps as a layer stores them."""
     return ", ".join(names)
 

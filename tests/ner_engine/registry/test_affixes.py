@@ -18,7 +18,6 @@ from ner_engine.registry.affixes import (
     Affix,
     Affixes,
     Decided,
-    decided_as,
     decided_in,
     learn,
     merged,
@@ -138,18 +137,6 @@ def test_gold_within_a_word_becomes_a_decision() -> None:
     text = "the siAtg5 cells"
     document = Document("1", text, doi="10.1/x", gold=(Span(6, 10, "GENEPROD", "Atg5"),))
     assert list(decided_in(document)) == [Decided("GENEPROD", "siAtg5", 2, 6, "10.1/x")]
-
-
-def test_a_corrected_boundary_becomes_a_decision() -> None:
-    decided = decided_as(span("siAtg5"), Span(9, 13, "GENEPROD", "Atg5"), "p")
-    assert decided == Decided("GENEPROD", "siAtg5", 2, 6, "p")
-
-
-@pytest.mark.parametrize(
-    "decided", [Span(9, 13, "CELL", "Atg5"), Span(9, 15, "GENEPROD", "Atg5 x")]
-)
-def test_another_decision_teaches_no_affix(decided: Span) -> None:
-    assert decided_as(span("siAtg5"), decided, "p") is None
 
 
 def test_written_affixes_are_read_again(tmp_path: Path) -> None:

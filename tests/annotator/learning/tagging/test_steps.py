@@ -18,7 +18,7 @@ from annotator.corpus.models import Document, Layer, LayerKind, Project
 from annotator.learning import engine
 from annotator.learning.models import ModelVersion, ProjectAffixes
 from annotator.learning.tagging.services import lineup_of, register_model
-from annotator.learning.tagging.steps import change_steps, gain_of_affixes, joined
+from annotator.learning.tagging.steps import as_stored, change_steps, gain_of_affixes
 from ner_engine.inference.pipeline import Tagged
 from ner_engine.registry.checkpoint_files import weights_sha256
 from ner_engine.registry.confidence import Calibration, FittedOn, write_calibration
@@ -210,6 +210,6 @@ def test_the_page_lists_and_resets_the_affixes(
 
 
 def test_a_layer_stores_the_names_of_its_steps() -> None:
-    assert joined([FROM_FIRST_PANEL, ONE_LABEL]) == "from-first-panel, one-label"
-    layer = Layer(kind=LayerKind.SUGGESTED, source="m", steps=joined(ALL))
-    assert layer.provenance == f"steps after decoding: {joined(ALL)}"
+    assert as_stored([FROM_FIRST_PANEL, ONE_LABEL]) == "from-first-panel, one-label"
+    layer = Layer(kind=LayerKind.SUGGESTED, source="m", steps=as_stored(ALL))
+    assert layer.provenance == f"steps after decoding: {as_stored(ALL)}"
