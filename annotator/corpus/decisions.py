@@ -42,11 +42,12 @@ class Rule:
     """The rule by which suggestions are accepted with their legend, in words.
 
     ``threshold`` is a confidence (0-1). Scores that are not calibrated are no probabilities, and
-    are named as what they are.
+    are named as what they are. ``is_calibrated`` is None where no layer of suggestions is at hand;
+    the words then fit both.
     """
 
     threshold: float
-    is_calibrated: bool = True
+    is_calibrated: bool | None = None
 
     @property
     def percent(self) -> str:
@@ -56,6 +57,8 @@ class Rule:
     @property
     def accepted(self) -> str:
         """The words after "suggestions that", for those accepted with the legend."""
+        if self.is_calibrated is None:
+            return f"have a confidence of at least {self.percent} %"
         if self.is_calibrated:
             return f"are at least {self.percent} % likely right"
         return f"have a score of at least {self.threshold:.4g}"
@@ -63,6 +66,8 @@ class Rule:
     @property
     def others(self) -> str:
         """The words after "suggestions that", for all others."""
+        if self.is_calibrated is None:
+            return f"have a confidence below {self.percent} %"
         if self.is_calibrated:
             return f"are less than {self.percent} % likely right"
         return f"have a score below {self.threshold:.4g}"

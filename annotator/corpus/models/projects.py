@@ -129,7 +129,7 @@ class Project(models.Model):
 
     @property
     def rule(self) -> Rule:
-        """The rule of the project, for suggestions with a calibrated confidence."""
+        """The rule of the project, whatever the scores of its suggestions are."""
         return Rule(self.threshold)
 
     @property

@@ -41,7 +41,7 @@ def test_managers_of_old_projects_are_told(
 ) -> None:
     html = html_of(client_of(manager).get(reverse(page, args=[old.slug])))
     assert TITLE in html
-    assert "accepts what is at least 50 % likely right" in html
+    assert "accepts suggestions that have a confidence of at least 50 %" in html
     old.refresh_from_db()
     assert old.threshold == 0.5
 
