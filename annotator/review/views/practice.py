@@ -18,6 +18,7 @@ from annotator.corpus.access import Action, project_for
 from annotator.corpus.models import Project
 from annotator.review.kinds import OperationKind
 from annotator.review.practice.comparison import Line, compare
+from annotator.review.practice.legend import N_MISTAKES
 from annotator.review.practice.services import Practice, StalePracticeError, practice_labels
 from annotator.review.screen.answers import show
 from annotator.review.screen.blocks import blocks
@@ -50,6 +51,7 @@ def practice(request: HttpRequest, slug: str) -> HttpResponse:
         "labels": found.labels,
         "roles": [(code, ROLE_NAMES[code], sign) for code, sign in ROLE_SIGNS.items()],
         "may_review": True,
+        "n_mistakes": N_MISTAKES,
         "blocks": blocks(state, by_code),
         "keymap": KeyMap(user.preferences.get("keys"), n_labels=len(found.labels)),
         "facts": practice_facts(document, state, found.labels, user, history=found.history),

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from django.conf import settings
+from django.contrib.humanize.templatetags.humanize import apnumber
 
 from annotator.corpus.labels import DEFAULT_LABELS
+from annotator.corpus.models import DEFAULT_THRESHOLD
 from annotator.review.editing.edit import Edit
 from annotator.review.editing.edits import edit_legend
 from annotator.review.editing.legend import LegendState
 from annotator.review.practice.comparison import NOT_MARKED, compare
 from annotator.review.practice.legend import (
     CODES,
+    N_MISTAKES,
     TEXT,
     known_entities,
     panels,
@@ -20,7 +26,11 @@ from annotator.review.practice.legend import (
 
 @pytest.fixture
 def legend() -> LegendState:
-    """The practice legend as it begins, with a threshold of 0.5."""
+    """The practice legend as it begins in a new project."""
+    return legend_with(DEFAULT_THRESHOLD)
+
+
+def legend_with(threshold: float) -> LegendState:
     return LegendState(
         TEXT,
         decided={},
@@ -28,7 +38,7 @@ def legend() -> LegendState:
         labels=CODES,
         role_labels=frozenset({"GENEPROD", "SMALL_MOLECULE"}),
         imported_panels=panels(),
-        threshold=0.5,
+        threshold=threshold,
     )
 
 
@@ -48,8 +58,10 @@ def corrected(state: LegendState) -> LegendState:
     return edited(state, "accept", entity="s11")
 
 
-def test_the_suggestions_have_six_mistakes(legend: LegendState) -> None:
-    comparison = compare(edited(legend, "accept_legend"))
+@pytest.mark.parametrize("threshold", [0.5, DEFAULT_THRESHOLD, 0.95])
+def test_an_untouched_acceptance_makes_the_mistakes(threshold: float) -> None:
+    comparison = compare(edited(legend_with(threshold), "accept_legend"))
+    assert len(comparison.missed) + len(comparison.wrong) == N_MISTAKES
     assert [line.surface for line in comparison.missed] == ["HeLa", "Bax"]
     assert [(line.surface, line.differs) for line in comparison.wrong] == [
         ("Drp1 siRNA", ("boundaries",)),
@@ -61,7 +73,12 @@ def test_the_suggestions_have_six_mistakes(legend: LegendState) -> None:
     assert not comparison.is_perfect
 
 
-def test_six_edits_make_it_right(legend: LegendState) -> None:
+def test_the_guide_says_how_many_mistakes_there_are() -> None:
+    guide = (Path(settings.BASE_DIR) / "docs/guide/curators.md").read_text(encoding="utf-8")
+    assert f"a legend with {apnumber(N_MISTAKES)} mistakes" in guide
+
+
+def test_as_many_edits_make_it_right(legend: LegendState) -> None:
     comparison = compare(edited(corrected(legend), "accept_legend"))
     assert comparison.is_perfect
     assert len(comparison.right) == comparison.n_known
