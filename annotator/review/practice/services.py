@@ -6,6 +6,7 @@ Edits are those of every legend (``annotator.review.editing.operations``).
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -20,13 +21,16 @@ from annotator.review.editing.history import Logged, can_reverse
 from annotator.review.editing.legend import LegendState
 from annotator.review.editing.operations import EditContext, Legend
 from annotator.review.editing.services import Outcome
+from annotator.review.kinds import OperationKind
 from annotator.review.models import Operation
 from annotator.review.practice.legend import CODES, NAME, TEXT, panels, suggested_entities
 
 #: The id that stands for the one layer of suggestions; 0 would say that there is none.
 SUGGESTIONS: Final = 1
-#: More edits than a practice takes; the session does not grow beyond them.
-MAX_EDITS: Final = 500
+#: More edits than a practice takes, and more characters than the arguments of one have. The session
+#: keeps all of them, so it must stay small whatever is sent.
+MAX_EDITS: Final = 200
+MAX_ARGUMENTS: Final = 1000
 
 #: A row of the log as the session keeps it.
 Row = Mapping[str, Any]
@@ -70,9 +74,11 @@ class Practice:
     def apply(self, operation: Mapping[str, Any]) -> tuple[Outcome, Row | None]:
         """Make one edit exactly once; return its outcome and the row that the log gets, if any.
 
-        Raises ``OperationError``, ``StalePracticeError``, and ``UserError`` after too many edits.
+        Raises ``OperationError``, ``StalePracticeError``, and ``UserError`` for an edit that
+        practice does not have, or after too many.
         """
         edit, before = read_edit(operation), self.state
+        _check(edit)
         for row in self.log:
             if row["id"] == edit.id:
                 return self._outcome(edit, row, before, before, repeated=True), None
@@ -110,6 +116,20 @@ class Practice:
             labels=self.labels,
             history=self.history,
         )
+
+
+def _check(edit: Edit) -> None:
+    """Raise ``UserError`` if practice does not have such edits."""
+    if edit.kind == OperationKind.SET_IDENTIFIERS:
+        raise UserError(
+            "The practice legend takes no identifiers. Mark entities, labels and roles."
+        )
+    if edit.is_for_the_paper:
+        raise UserError(
+            "The practice legend is the only one of its paper. Press R to repeat the edit in it."
+        )
+    if len(json.dumps(edit.arguments)) > MAX_ARGUMENTS:
+        raise UserError(f"An edit in practice takes at most {MAX_ARGUMENTS:,} characters.")
 
 
 def practice_labels(project: Project) -> list[Label]:

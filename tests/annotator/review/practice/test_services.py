@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 from django.apps import apps
+from django.contrib.humanize.templatetags.humanize import apnumber
 from django.contrib.sessions.models import Session
 from django.test import Client
 from django.urls import reverse
 
 from annotator.accounts.models import User
 from annotator.corpus.models import Project
+from annotator.review.practice.legend import N_MISTAKES
 from annotator.review.practice.services import MAX_EDITS, practice_labels
 from tests.annotator.html import html_of
 
@@ -67,6 +69,11 @@ def test_practice_stores_no_row(client: Client, project: Project, send: Send) ->
     assert counts() == before
 
 
+def test_the_page_says_how_many_mistakes_there_are(client: Client, project: Project) -> None:
+    page = html_of(client.get(address("practice", project)))
+    assert f"its suggestions have {apnumber(N_MISTAKES)} mistakes" in page
+
+
 def test_an_edit_is_shown_and_kept(client: Client, project: Project, send: Send) -> None:
     answer = send("relabel", 0, entity="s9", arguments={"label": "GENEPROD"}).json()
     assert answer["entities"]["s9"]["label"] == "GENEPROD"
@@ -102,6 +109,9 @@ def test_an_edit_of_another_window_is_a_conflict(send: Send) -> None:
     [
         ("accept_legend", {}, "does not name the suggestions"),
         ("undo", {}, "There is nothing to undo."),
+        ("set_identifiers", {"entity": "s0", "arguments": {"identifiers": []}}, "no identifiers"),
+        ("propagate", {"entity": "s0", "arguments": {"scope": "paper"}}, "only one of its paper"),
+        ("propagate", {"entity": "s0", "arguments": {"scope": "p" * 2000}}, "at most 1,000"),
         ("relabel", {"entity": "s0", "arguments": {"label": "NONE"}}, "is not one of this project"),
     ],
 )
