@@ -29,7 +29,8 @@ class LabelTallySerializer(serializers.Serializer[Any]):
     )
     rejected = serializers.IntegerField()
     left_out = serializers.IntegerField(
-        help_text="Suggestions below the threshold that were left out."
+        help_text="Suggestions left out with the legend: below the threshold, or against the"
+        " project's memory."
     )
     added = serializers.IntegerField(help_text="Entities added by hand.")
     accepted_percent = serializers.FloatField(allow_null=True)

@@ -42,7 +42,8 @@ class LabelEffort(models.Model):
     ``label`` is the suggestion's, or that of an entity ``added`` by hand. ``accepted`` counts
     unchanged suggestions; ``bulk_accepted`` of them were accepted together with the legend.
     ``boundaries_corrected`` and ``relabelled`` (another label or role) were corrected. A person
-    ``rejected`` some; those ``left_out`` lay below the threshold when the legend was accepted.
+    ``rejected`` some; others were ``left_out`` with the legend: below the threshold, or against
+    the project's memory.
     """
 
     legend = models.ForeignKey(LegendEffort, on_delete=models.CASCADE, related_name="labels")
