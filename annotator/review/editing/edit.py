@@ -35,7 +35,7 @@ ARGUMENTS: Final[Mapping[str, tuple[str, ...]]] = {
     OperationKind.SET_IDENTIFIERS: ("entity", "identifiers"),
     OperationKind.MOVE_SAME: ("entity", "scope"),
     OperationKind.PROPAGATE: ("entity", "scope"),
-    OperationKind.SET_PANELS: ("word", "starts", "panel", "name", "merge", "remove"),
+    OperationKind.SET_PANELS: ("word", "begin", "starts", "panel", "name", "merge", "remove"),
     OperationKind.ACCEPT_LEGEND: ("remembered",),
     OperationKind.REOPEN_LEGEND: (),
     OperationKind.UNDO: (),

@@ -17,6 +17,8 @@ MAX_NAME: Final = 20
 def set_panels(state: LegendState, edit: Edit) -> Effect:
     """Begin a panel at ``word``, or no longer; or begin panels exactly at ``starts``.
 
+    With ``begin``, a panel that begins at ``word`` already stays.
+
     Or change the panel that begins at ``panel``: give it a ``name`` ("" for the printed one),
     ``merge`` it with the next, or ``remove`` its start.
     """
@@ -27,7 +29,7 @@ def set_panels(state: LegendState, edit: Edit) -> Effect:
     elif "starts" in edit.arguments:
         after = _read_starts(state, edit.arguments["starts"])
     else:
-        after = _toggled_starts(state, edit.arguments.get("word"), current)
+        after = _toggled_starts(state, edit.arguments, current)
     names = {start: name for start, name in names.items() if start in after}
     return Effect(
         panel_starts=None if set(after) == current else (state.panel_starts, after),
@@ -48,7 +50,7 @@ def _changed_panel(
         if start == starts[-1]:
             raise OperationError("This is the last panel. Merge the one before it with this one.")
         markers = {panel.start: panel.marker for panel in state.panels}
-        names[start] = joined(markers[start], markers[starts[at + 1]])
+        names[start] = joined(markers[start], markers[starts[at + 1]])[:MAX_NAME]
         del starts[at + 1]
     elif arguments.get("remove"):
         del starts[at]
@@ -77,7 +79,10 @@ def _read_starts(state: LegendState, raw: Any) -> tuple[int, ...]:
     return tuple(sorted(set(raw)))
 
 
-def _toggled_starts(state: LegendState, word: Any, current: set[int]) -> tuple[int, ...]:
+def _toggled_starts(
+    state: LegendState, arguments: Mapping[str, Any], current: set[int]
+) -> tuple[int, ...]:
+    word = arguments.get("word")
     if type(word) is not int or not 0 <= word < len(state.words):
         raise OperationError("The word where the panel should begin is not in this legend.")
     at = marker_start(state.text, state.words[word].start)
@@ -85,4 +90,8 @@ def _toggled_starts(state: LegendState, word: Any, current: set[int]) -> tuple[i
     for start in current:
         if start <= at and not state.text[start:at].strip():
             here.add(start)
-    return tuple(sorted(current - here if here else current | {at}))
+    if not here:
+        return tuple(sorted(current | {at}))
+    if arguments.get("begin"):
+        return tuple(sorted(current))
+    return tuple(sorted(current - here))

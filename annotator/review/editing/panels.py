@@ -49,10 +49,12 @@ def panels_at(
 
 
 def joined(first: str, last: str) -> str:
-    """Return the name of two panels that became one: "A" and "B" are "A–B"."""
+    """Return the name of two panels that became one: "A" and "B" are "A–B", "1" and "2" "1–2"."""
     letters = _LETTERS.fullmatch(first), _LETTERS.fullmatch(last)
-    if not letters[0] or not letters[1]:
+    if not first or not last:
         return first or last
+    if not letters[0] or not letters[1]:
+        return f"{first}–{last}"
     return f"{letters[0][1]}–{letters[1][2] or letters[1][1]}"
 
 

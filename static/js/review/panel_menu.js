@@ -5,10 +5,17 @@
  */
 
 import { byId } from "../dom.js";
+import { indexOf } from "./pieces.js";
 
 const NO_PANEL = "This text is in no panel. Press P at the word where a panel begins.";
 const ADVICE =
   "To split the panel, double-click the word at which the new one begins, then press P.";
+
+/** Words that begin a bracketed marker and do not end it: "(", or "(", "A", "and". */
+const OPEN_MARKER = /^[([](?:\s|[A-Za-z]\b|and\b|[-–—,&])*$/;
+
+/** Return whether what follows these words still belongs to the marker that they begin. */
+export const isInMarker = (words) => OPEN_MARKER.test(words.join(" "));
 
 const nameOf = (block) => block.querySelector(".block-marker").textContent || "without a letter";
 const startOf = (block) => Number(block.querySelector(".block-marker").dataset.panelStart);
@@ -34,8 +41,7 @@ export class PanelMenu {
     const blockHere = word === null ? null : legend.firstPiece(word).closest(".block");
     this.block = button?.closest(".block") ?? blockHere;
     if (!isPanel(this.block)) return status.notify(NO_PANEL);
-    const isInside = this.block === blockHere && word !== this.firstWord();
-    this.word = isInside ? word : null;
+    this.word = this.block === blockHere && this.canSplitAt(word) ? word : null;
     this.fill();
     this.dialog.showModal();
     const { left, bottom } = this.block.querySelector(".block-marker").getBoundingClientRect();
@@ -48,8 +54,11 @@ export class PanelMenu {
     return byId("panel-name").select();
   }
 
-  firstWord() {
-    return Number(this.block.querySelector("[data-w]").dataset.w);
+  /** Return whether a panel can begin at the word: it is neither the first nor in the marker. */
+  canSplitAt(word) {
+    const pieces = [...this.block.querySelectorAll("[data-w]")];
+    const before = pieces.filter((piece) => indexOf(piece) < word);
+    return before.length > 0 && !isInMarker(before.map((piece) => piece.textContent));
   }
 
   get neighbours() {
@@ -81,7 +90,7 @@ export class PanelMenu {
     const panel = startOf(this.block);
     const edit = {
       rename: () => ({ panel, name: byId("panel-name").value }),
-      split: () => ({ word: this.word }),
+      split: () => ({ word: this.word, begin: true }),
       mergePrevious: () => ({ panel: startOf(previous), merge: true }),
       mergeNext: () => ({ panel, merge: true }),
       remove: () => ({ panel, remove: true }),

@@ -12,6 +12,7 @@ from annotator.review.editing.edits import edit_legend
 from annotator.review.editing.effects import Effect, advance, inverse
 from annotator.review.editing.errors import OperationError
 from annotator.review.editing.legend import LegendState
+from annotator.review.editing.panel_edits import MAX_NAME
 from annotator.review.editing.panels import Panel, marker_start, panel_problems
 from tests.annotator.review.editing.legends import (
     LABELS,
@@ -63,6 +64,19 @@ def test_the_letter_takes_away_the_panel_that_it_put() -> None:
     assert [panel.start for panel in two.panels] == [0, TEXT.index("(B)")]
     one, _ = edit_legend(two, edit("set_panels", number=2, word=letter))
     assert [panel.start for panel in one.panels] == [0]
+
+
+def test_a_panel_begun_where_one_begins_is_refused(three: LegendState) -> None:
+    bracket, letter = words_of(three, "(B)")[0], words_of(three, "(B)")[0] + 1
+    for word in (bracket, letter):
+        with pytest.raises(OperationError, match="changes nothing"):
+            edit_legend(three, edit("set_panels", word=word, begin=True))
+
+
+def test_a_panel_begins_where_none_does(three: LegendState) -> None:
+    word = words_of(three, "Cells")[0]
+    split, _ = edit_legend(three, edit("set_panels", word=word, begin=True))
+    assert markers(split) == ["A", "B", "", ""]
 
 
 @given(text=st.text("(C) [d],ata\n–", max_size=20), data=st.data())
@@ -167,6 +181,24 @@ def test_merged_panels_have_both_letters(three: LegendState) -> None:
     assert markers(merged) == ["A–B", ""]
     all_in_one, _ = edit_legend(merged, edit("set_panels", panel=0, merge=True))
     assert markers(all_in_one) == ["A–B"]
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "both"),
+    [
+        ("1", "2", "1–2"),
+        ("A", "B′", "A–B′"),
+        ("i", "ii", "i–ii"),
+        ("N" * 15, "M" * 15, ("N" * 15 + "–" + "M" * 15)[:MAX_NAME]),
+    ],
+)
+def test_merged_panels_have_both_names(
+    three: LegendState, first: str, last: str, both: str
+) -> None:
+    named, _ = edit_legend(three, edit("set_panels", panel=0, name=first))
+    named, _ = edit_legend(named, edit("set_panels", number=2, panel=10, name=last))
+    merged, _ = edit_legend(named, edit("set_panels", number=3, panel=0, merge=True))
+    assert markers(merged) == [both, ""]
 
 
 def test_a_removed_panel_takes_its_name_along(three: LegendState) -> None:
