@@ -178,19 +178,18 @@ def _read_form(request: HttpRequest, state: LegendState) -> dict[str, Any]:
         arguments["start"], arguments["end"] = _typed_occurrence(
             state, fields.get("text", ""), fields.get("nth", "")
         )
-    if kind == OperationKind.SET_PANELS:
-        if rest.isdecimal():
-            at = int(rest)
-        else:
+    if kind in (OperationKind.SET_PANELS, OperationKind.REJECT_PANEL):
+        at = _number(rest)
+        if kind == OperationKind.SET_PANELS and not rest:
             at = _typed_occurrence(state, fields.get("text", ""), fields.get("nth", ""))[0]
         arguments["word"] = _word_at(state, at)
-    if kind == OperationKind.REJECT_PANEL and rest.isdecimal():
-        arguments["word"] = _word_at(state, int(rest))
     return operation | {"arguments": arguments}
 
 
-def _word_at(state: LegendState, at: int) -> int | None:
+def _word_at(state: LegendState, at: int | None) -> int | None:
     """Return the first word at or after a place in the text, None if there is none."""
+    if at is None:
+        return None
     return next(iter(covering(state.words, at, len(state.text))), None)
 
 
@@ -211,7 +210,7 @@ def _typed_occurrence(state: LegendState, typed: str, nth: str) -> tuple[int, in
         found = list(state.occurrences(typed.strip()))
     number = 1
     if nth.isdecimal():
-        number = int(nth)
+        number = _number(nth) or 0
     if not 1 <= number <= len(found):
         raise UserError(
             f"“{typed}” occurs {len(found)} times in the legend as whole words. Copy it from the"

@@ -54,6 +54,20 @@ def test_the_list_rejects_the_suggestions_of_a_panel(browser: Client, document: 
     assert decided(document, "rejected") == ["Baxfl", "Bak"]
 
 
+@pytest.mark.parametrize("edit", ["reject_panel:" + "9" * 5_000, "set_panels:" + "9" * 5_000])
+def test_an_absurd_place_is_in_no_panel(browser: Client, document: Document, edit: str) -> None:
+    form = {"id": str(uuid.uuid4()), "edit": edit, "base_revision": document.revision}
+    answer = browser.post(address("operations", document), form, follow=True)
+    assert "is not in this legend" in answer.content.decode()
+
+
+def test_an_absurd_occurrence_is_none(browser: Client, document: Document) -> None:
+    form = {"id": str(uuid.uuid4()), "edit": "set_panels", "text": "Bak", "nth": "9" * 5_000}
+    form["base_revision"] = str(document.revision)
+    answer = browser.post(address("operations", document), form, follow=True)
+    assert "occurs 1 times" in answer.content.decode()
+
+
 def test_the_list_moves_the_same_boundaries(browser: Client, document: Document) -> None:
     press(browser, document, "move_edges:end:character:-1", entity="s1")
     assert "Move boundaries of the same 1" in browser.get(
