@@ -44,8 +44,11 @@ def ready(page: Page) -> Page:
 
 def seen(page: Page) -> Page:
     """The legend was looked at and has been on the screen long enough, so can be accepted."""
-    page.mouse.wheel(0, -1)  # which the top of the page answers by nothing
-    expect(page.locator("#legend[data-ready]")).to_be_attached()
+    end = time.monotonic() + PATIENCE
+    while not page.locator("#legend[data-ready]").count():
+        assert time.monotonic() < end, f"the legend was not ready within {PATIENCE} s"
+        page.mouse.wheel(0, -1)  # which the top of the page answers by nothing
+        page.wait_for_timeout(50)
     return page
 
 

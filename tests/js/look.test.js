@@ -57,7 +57,7 @@ describe("look", () => {
     page.draw();
     page.advance(LOOK_TIME - 1);
     look.begin();
-    page.fire("wheel");
+    page.fire("keydown", { code: "KeyN", key: "n" });
     page.advance(1);
     assert.equal(changes.includes(true), false);
   });
@@ -141,14 +141,26 @@ describe("look", () => {
     assert.equal(pressEnter(), true);
   });
 
-  it("accepts a legend after the wheel, also during the moment", () => {
+  it("accepts a legend after the wheel", () => {
+    see();
     page.fire("wheel");
+    assert.equal(pressEnter(), true);
+  });
+
+  it("takes no wheel during the moment for a look: a trackpad goes on by itself", () => {
+    page.fire("wheel");
+    see();
+    assert.equal(pressEnter(), false);
+  });
+
+  it("accepts a legend after a key during the moment", () => {
+    page.fire("keydown", { code: "KeyN", key: "n" });
     see();
     assert.equal(pressEnter(), true);
   });
 
   it("accepts no used legend before the moment is over", () => {
-    page.fire("wheel");
+    page.fire("keydown", { code: "KeyN", key: "n" });
     page.draw();
     page.advance(LOOK_TIME - 1);
     assert.equal(pressEnter(), false);

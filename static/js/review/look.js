@@ -35,7 +35,7 @@ export class Look {
     page.addEventListener("blur", () => this.forget(...this.down)); // keyups go elsewhere now
     page.addEventListener("pointerdown", (event) => this.notePress(event), true);
     page.addEventListener("pointermove", (event) => this.moved(event), true);
-    page.addEventListener("wheel", (event) => this.use(event), { capture: true, passive: true });
+    page.addEventListener("wheel", (event) => this.turned(event), { capture: true, passive: true });
   }
 
   forget(...codes) {
@@ -63,6 +63,11 @@ export class Look {
     const isByHand = this.point && (this.point.x !== x || this.point.y !== y);
     this.point = { x, y };
     if (isByHand && isLook(event)) this.use(event);
+  }
+
+  /** The wheel counts after the moment: until then, a trackpad may go on from the legend before. */
+  turned(event) {
+    if (event.timeStamp >= this.readyAt) this.use(event);
   }
 
   /** Note that the user does something with the legend, unless it happened before it came up. */
