@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
 import { adviceFor, countSame, placeOf } from "../../static/js/review/card.js";
-import { modeOf, saveStateOf } from "../../static/js/review/status.js";
+import { modeOf, Status, saveStateOf } from "../../static/js/review/status.js";
 
 describe("saveStateOf", () => {
   const state = (facts) => saveStateOf({ waiting: 0, isSending: false, trouble: "", ...facts });
@@ -25,6 +25,28 @@ describe("saveStateOf", () => {
   it("says that the user is signed out", () => {
     const { text } = state({ waiting: 1, trouble: "signed out" });
     assert.equal(text, "signed out · 1 waiting");
+  });
+});
+
+describe("the undo button", () => {
+  it("works as soon as an edit waits", () => {
+    const disabled = new Set();
+    const button = {
+      dataset: {},
+      title: "Undo",
+      setAttribute: (name) => disabled.add(name),
+      removeAttribute: (name) => disabled.delete(name),
+    };
+    const querySelectorAll = (query) => (query.includes("undo") ? [button] : []);
+    globalThis.document = { getElementById: () => ({}), querySelectorAll };
+    const edits = { canUndo: false };
+    const facts = { mayEdit: true, history: { undo: false, redo: true } };
+    const status = new Status({ edits, facts, outbox: { entries: [] } });
+    status.showHistory();
+    assert.equal(disabled.size, 1);
+    edits.canUndo = true;
+    status.showSaveState({ waiting: 1, isSending: true, trouble: "" });
+    assert.equal(disabled.size, 0);
   });
 });
 

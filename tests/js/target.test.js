@@ -62,6 +62,25 @@ describe("target", () => {
     assert.equal(target.key, null);
   });
 
+  it("becomes an added entity if nothing else was chosen meanwhile", () => {
+    const target = new Target();
+    target.choose("e1");
+    assert.equal(target.takesAdded, false);
+    target.awaitAdded();
+    assert.equal(target.takesAdded, true);
+    target.choose("e2");
+    assert.equal(target.takesAdded, false);
+  });
+
+  it("stays the entity that the pointer moved to while another was added", () => {
+    const target = new Target();
+    target.awaitAdded();
+    target.hover("e2");
+    assert.equal(target.takesAdded, false);
+    target.hover(null);
+    assert.equal(target.takesAdded, true);
+  });
+
   it("is always the last thing that was pointed out, and one that is there", () => {
     for (let seed = 1; seed <= ROUNDS; seed += 1) {
       const roll = dice(seed);

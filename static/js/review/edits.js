@@ -54,11 +54,21 @@ export class Edits {
     });
   }
 
+  /** Whether this legend has an edit to undo, which may still wait for the server. */
+  get canUndoHere() {
+    const { facts, outbox } = this.screen;
+    return facts.history.undo || outbox.waitingOf(facts.document).length > 0;
+  }
+
+  get canUndo() {
+    return this.canUndoHere || Boolean(this.screen.lastAccepted.last);
+  }
+
   /** Undo the last edit here, or where there is none the last acceptance of another legend. */
   undo() {
-    const { facts, lastAccepted, mayEdit, outbox } = this.screen;
-    const isHere = facts.history.undo || outbox.waitingOf(facts.document).length > 0;
-    if (lastAccepted.last && !(isHere && (mayEdit || facts.accepted))) return lastAccepted.undo();
+    const { facts, lastAccepted, mayEdit } = this.screen;
+    const isHere = this.canUndoHere && (mayEdit || facts.accepted);
+    if (lastAccepted.last && !isHere) return lastAccepted.undo();
     return this.make("undo");
   }
 
@@ -66,7 +76,9 @@ export class Edits {
   guess(kind, key, args) {
     const { entities, labels, legend, facts, status } = this.screen;
     if (!entities.get(key)) {
-      if (kind === "add") legend.guess(kind, null, args.words, {});
+      if (kind !== "add") return;
+      legend.pointed.awaitAdded();
+      legend.guess(kind, null, args.words, {});
       return;
     }
     const { label: code, role: roleCode } = entities.guess(kind, key, args);
@@ -87,6 +99,12 @@ export class Edits {
     }
   }
 
+  /** Whether an added entity becomes the target: the user is not at another or at words already. */
+  takesFocus() {
+    const { pointed, selector } = this.screen.legend;
+    return pointed.takesAdded && !selector.typed;
+  }
+
   takeAnswer(entry, body) {
     const { facts, lastAccepted, legend, look, status, preview, nextLegend } = this.screen;
     lastAccepted.takeAnswer(entry, body);
@@ -96,13 +114,16 @@ export class Edits {
     const { kind, entity } = entry.operation;
     const firstNew = this.screen.take(body);
     const added = kind === "add" ? firstNew : undefined;
-    const isElsewhere = Boolean(legend.selector.typed); // the user is at the next word already
-    if (added && !isElsewhere) legend.focus(added, { scrolls: false });
+    const isChosen = Boolean(added) && this.takesFocus();
+    if (isChosen) {
+      legend.focus(added, { scrolls: false });
+      legend.pointed.awaitAdded(); // further ones may be on their way
+    }
     if (body.panelProblems) setLine("panel-problems", body.panelProblems.join(" "));
     if (body.others || body.replaced || SAID.has(kind)) status.notify(body.said);
     else status.announce(body.said);
     const isFocused = entity === legend.focused;
-    if ((added && !isElsewhere) || (kind === "relabel" && isFocused)) {
+    if (isChosen || (kind === "relabel" && isFocused)) {
       preview.offer("propagate", { key: added || entity }, body.said);
     }
     if (kind === "move_edges") preview.takeMove(entity, body.said);

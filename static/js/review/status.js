@@ -61,6 +61,7 @@ export class Status {
     const isElsewhere = (entry) => entry.held && entry.document !== facts.document;
     const held = outbox.entries.find(isElsewhere);
     Object.assign(byId("elsewhere"), { hidden: !held, href: held?.page ?? "#" });
+    this.showHistory();
   }
 
   showCounts() {
@@ -78,9 +79,11 @@ export class Status {
   }
 
   showHistory() {
-    const { history, mayEdit } = this.screen.facts;
+    const { edits, facts } = this.screen;
+    const { history, mayEdit } = facts;
+    const can = { undo: edits.canUndo, redo: history.redo };
     for (const name of ["undo", "redo"]) {
-      const reason = history[name] ? "" : `There is nothing to ${name}.`;
+      const reason = can[name] ? "" : `There is nothing to ${name}.`;
       for (const button of document.querySelectorAll(`button[data-command="${name}"]`)) {
         setDisabled(button, mayEdit ? reason : MAY_NOT_EDIT);
       }

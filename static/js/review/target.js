@@ -12,6 +12,7 @@ export class Target {
   constructor() {
     this.chosen = null;
     this.hovered = null;
+    this.isAwaiting = false;
   }
 
   /** The entity under the pointer, if that moved after the last choice; else the chosen one. */
@@ -22,6 +23,17 @@ export class Target {
   choose(key) {
     this.chosen = key;
     this.hovered = null;
+    this.isAwaiting = false;
+  }
+
+  /** An entity is being added: it will be chosen, unless the user chooses another one meanwhile. */
+  awaitAdded() {
+    this.isAwaiting = true;
+  }
+
+  /** Whether the added entity is to be chosen: nothing else was, and the pointer is on none. */
+  get takesAdded() {
+    return this.isAwaiting && this.hovered === null;
   }
 
   /** Return whether the target is another one now. */
