@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
+import { Preview } from "../../static/js/review/preview.js";
 import {
   canTake,
   countOf,
@@ -141,5 +142,44 @@ describe("previewOf", () => {
   it("counts nothing if no role fits", () => {
     const none = { source, here: [unfit], there: [], names: NAMES, roleLabels: ROLE_LABELS };
     assert.equal(previewOf(none).count, "");
+  });
+});
+
+describe("a preview that was asked for while a boundary moved", () => {
+  const begin = () => {
+    const waiting = [{ operation: { kind: "move_edges", entity: "e1" } }];
+    const state = { target: "e1", waiting };
+    const screen = {
+      whyClosed: "",
+      facts: { document: 12 },
+      entities: { get: () => ({}) },
+      legend: { target: () => state.target },
+      outbox: { waitingOf: () => state.waiting },
+      status: { announce: () => {} },
+    };
+    const preview = new Preview(screen);
+    preview.start("legend");
+    const started = [];
+    preview.start = (scope) => started.push(scope);
+    const answer = (key) => {
+      state.waiting = [];
+      preview.takeMove(key, "");
+      return started;
+    };
+    return { state, answer };
+  };
+
+  it("opens after the answer", () => assert.deepEqual(begin().answer("e1"), ["legend"]));
+  it("does not open for another entity", () => {
+    const { state, answer } = begin();
+    state.target = "e2";
+    assert.deepEqual(answer("e2"), []);
+  });
+  it("is not wanted any more once another entity is the target", () => {
+    const { state, answer } = begin();
+    state.target = "e2";
+    answer("e1");
+    state.target = "e1";
+    assert.deepEqual(answer("e1"), []);
   });
 });

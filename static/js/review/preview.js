@@ -37,7 +37,7 @@ export class Preview {
     const target = legend.target();
     if (target === null) return undefined;
     if (this.isMoving(target)) {
-      this.wanted = scope;
+      this.wanted = { key: target, scope };
       return status.announce(MOVING);
     }
     const { current } = this;
@@ -133,10 +133,11 @@ export class Preview {
 
   /** After new boundaries: show the preview that was asked for meanwhile, else an offer. */
   takeMove(key, said) {
-    if (this.isMoving(key) || key !== this.screen.legend.target()) return;
-    const { wanted } = this;
-    this.wanted = null;
-    if (wanted) this.start(wanted);
+    if (this.isMoving(key)) return;
+    const wanted = this.wanted?.key === key ? this.wanted : null;
+    if (wanted) this.wanted = null;
+    if (key !== this.screen.legend.target()) return;
+    if (wanted) this.start(wanted.scope);
     else if (this.screen.entities.get(key)?.moves) this.offer("move_same", { key }, said);
   }
 
