@@ -5,7 +5,7 @@ import { describe, it } from "node:test";
 
 import { sentenceOfUndecided } from "../../static/js/review/acceptance.js";
 import { Entities } from "../../static/js/review/entities.js";
-import { editOf, takeWords } from "../../static/js/review/memory.js";
+import { editOf, Memory, takeWords } from "../../static/js/review/memory.js";
 
 const nameOf = (code) => ({ CELL: "cell" })[code];
 const relabel = { kind: "relabel", value: "CELL" };
@@ -21,6 +21,15 @@ describe("a proposal", () => {
   it("is taken by new boundaries", () => {
     const args = { words: [3, 3], steps: [0, -2] };
     assert.deepEqual(editOf(move), { kind: "move_edges", args });
+  });
+  it("is not taken in a closed legend, which says why", () => {
+    const said = [];
+    const memory = new Memory({
+      whyClosed: "It is accepted.",
+      status: { notify: (each) => said.push(each) },
+    });
+    memory.take();
+    assert.deepEqual(said, ["It is accepted."]);
   });
   it("names the new label", () => assert.equal(takeWords(relabel, nameOf), "Relabel to cell"));
   it("names the new string", () => assert.equal(takeWords(move, nameOf), "Change to “Atg5”"));

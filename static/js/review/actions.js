@@ -6,7 +6,7 @@
  *   screen.actions.walk(1); // to the next entity
  */
 
-const SELECTED = "Words are selected. Give them a label, or press Escape first.";
+export const SELECTED = "Words are selected. Give them a label, or press Escape first.";
 const NOTHING_LEFT = "Nothing is left to decide.";
 const NONE_IN_PANEL = "This panel has no open suggestion.";
 

@@ -6,6 +6,7 @@
  */
 
 import { byId, element, reasonOf, setDisabled, setItems } from "../dom.js";
+import { SELECTED } from "./actions.js";
 import { isLeftOut } from "./outcome.js";
 import { labelButton } from "./palette.js";
 
@@ -16,7 +17,6 @@ const DECIDED = {
   imported: "in the imported file",
   propagated: "by propagation",
 };
-const SELECTED = "Words are selected. Give them a label, or press Escape first.";
 const IS_DECIDED = "This entity is decided already.";
 const ONLY_HERE = "This string occurs only once in the legend.";
 const NO_ROLE = "Entities with this label are neither varied nor measured; they can be context.";

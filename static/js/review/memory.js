@@ -47,8 +47,8 @@ export class Memory {
   }
 
   take() {
-    const { actions, edits, mayEdit, status } = this.screen;
-    if (!mayEdit) return actions.decide("reject"); // it says why nothing can be edited
+    const { actions, edits, status, whyClosed } = this.screen;
+    if (whyClosed) return status.notify(whyClosed);
     const key = actions.target();
     if (key === null) return undefined;
     const proposal = this.of(key);
