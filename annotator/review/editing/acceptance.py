@@ -82,29 +82,39 @@ def _settle_label_errors(document_id: int, actor: User, entities: Sequence[Entit
 def _open_again(change: LegendChange) -> Settlement:
     """Open what the undone acceptance settled. Older rows of the log do not name it."""
     legend = change.legend
-    settled = _last_acceptance(change).arguments.get("settled")
-    if not settled:
-        return Settlement()
-    questions = Comment.objects.filter(
-        document=legend.id, pk__in=settled.get("questions", ())
-    ).exclude(resolved_at=None)
-    n_reopened = questions.update(**_OPEN_AGAIN)
-    candidates = LabelErrorCandidate.objects.filter(
-        document=legend.id, pk__in=settled.get("label_errors", ())
-    )
+    questions: list[int] = []
+    label_errors: list[int] = []
+    # A later search for label errors may have given the accepted legend another score.
+    scores = [legend.label_error_score]
+    for settled in _settled(change):
+        questions += settled.get("questions", ())
+        label_errors += settled.get("label_errors", ())
+        scores.append(settled.get("label_error_score"))
+    resolved = Comment.objects.filter(document=legend.id, pk__in=questions)
+    n_reopened = resolved.exclude(resolved_at=None).update(**_OPEN_AGAIN)
+    candidates = LabelErrorCandidate.objects.filter(document=legend.id, pk__in=label_errors)
     candidates.update(**_UNSETTLED)
-    score = settled.get("label_error_score")
-    if score is None:
-        score = legend.label_error_score
+    score = max((score for score in scores if score is not None), default=None)
     return Settlement({"n_questions": legend.n_questions + n_reopened, "label_error_score": score})
 
 
-def _last_acceptance(change: LegendChange) -> Operation:
-    """Return the acceptance that is undone, or the last redo of it."""
+def _settled(change: LegendChange) -> list[dict[str, Any]]:
+    """Return what was settled by the acceptance that is undone, or by the last redo of it.
+
+    Where the legend was reopened since, and that was undone, the undo settled what was new.
+    """
     accepted = change.undone_acceptance
     is_redo = Q(kind=OperationKind.REDO, arguments__operation=accepted)
-    rows = Operation.objects.filter(Q(pk=accepted) | is_redo, document=change.legend.id)
-    return rows.latest("revision")
+    kept_accepted = Q(kind=OperationKind.UNDO, arguments__of=str(OperationKind.REOPEN_LEGEND))
+    rows = Operation.objects.filter(
+        Q(pk=accepted) | is_redo | kept_accepted, document=change.legend.id
+    )
+    settled = []
+    for row in rows.order_by("-revision"):
+        settled.append(row.arguments.get("settled", {}))
+        if row.kind != OperationKind.UNDO:
+            break
+    return settled
 
 
 def _is_unchanged(candidate: LabelErrorCandidate, entities: Sequence[Entity]) -> bool:

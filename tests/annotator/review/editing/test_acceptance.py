@@ -88,6 +88,18 @@ def test_undo_of_a_redo_opens_what_the_redo_settled(
     assert n_questions(asked) == 2
 
 
+def test_undo_of_a_reopening_is_undone_with_the_acceptance(
+    asked: Document, operate: Operate, curator: User, reviewer: User
+) -> None:
+    operate(asked, "accept_legend", actor=reviewer)
+    operate(asked, "reopen_legend", actor=reviewer)
+    write_comment(document_id=asked.pk, actor=curator, kind="question", text="Which species?")
+    operate(asked, "undo", actor=reviewer)
+    assert n_questions(asked) == 0
+    operate(asked, "undo", actor=reviewer)
+    assert n_questions(asked) == 2
+
+
 def test_a_question_asked_since_refuses_a_redo(
     make_legend: MakeLegend, operate: Operate, curator: User
 ) -> None:
@@ -105,6 +117,16 @@ def test_undo_opens_a_label_error_again(suspected: Document, operate: Operate) -
     operate(suspected, "undo")
     assert label_error(suspected) == (0.8, None)
     assert suspected.label_errors.get().settled_by is None
+
+
+@pytest.mark.parametrize("newer", [0.3, 0.9])
+def test_undo_keeps_the_higher_label_error_score(
+    newer: float, suspected: Document, operate: Operate
+) -> None:
+    operate(suspected, "accept_legend")
+    Document.objects.filter(pk=suspected.pk).update(label_error_score=newer)
+    operate(suspected, "undo")
+    assert label_error(suspected) == (max(0.8, newer), None)
 
 
 def test_redo_settles_a_label_error_again(suspected: Document, operate: Operate) -> None:
