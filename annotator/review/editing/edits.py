@@ -155,7 +155,7 @@ def _accept_legend(state: LegendState, edit: Edit) -> Effect:
     memory spoke against on the sender's page: it may know more by now than they have seen.
     """
     if "remembered" in edit.arguments:
-        state = state.as_shown(_read_keys(edit.arguments["remembered"]))
+        state = state.as_shown(remembered_keys(state, edit.arguments["remembered"]))
     below = [entity for entity in state.undecided.values() if state.is_below(entity)]
     if below and state.mode == ReviewMode.DECIDE:
         raise OperationError(_undecided_sentence(len(below), state.rule))
@@ -167,10 +167,21 @@ def _accept_legend(state: LegendState, edit: Edit) -> Effect:
     return replace(effect_of(state, *accepted, *rejected), accepted=(False, True))
 
 
-def _read_keys(raw: Any) -> list[str]:
+def remembered_keys(state: LegendState, raw: Any) -> list[str]:
+    """Return the keys of ``raw`` that are open suggestions.
+
+    Raises ``OperationError`` if it is no list of keys, or names more than the legend has
+    suggestions.
+    """
     if not isinstance(raw, list) or not all(isinstance(key, str) for key in raw):
         raise OperationError("The remembered suggestions must be a list of their keys.")
-    return raw
+    n = len(state.suggested)
+    if len(raw) > n:
+        raise OperationError(
+            f"More suggestions are named as remembered ({len(raw):,}) than the legend has ({n:,})."
+            " Name only those that it shows, each once."
+        )
+    return [key for key in raw if key in state.undecided]
 
 
 def _undecided_sentence(n: int, rule: Rule) -> str:

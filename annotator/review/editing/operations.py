@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from annotator.review.editing.edit import Edit
-from annotator.review.editing.edits import edit_legend
+from annotator.review.editing.edits import edit_legend, remembered_keys
 from annotator.review.editing.effects import Effect, advance, inverse
 from annotator.review.editing.errors import OperationError
 from annotator.review.editing.history import Logged, next_to_reverse, own_to_reverse
@@ -136,10 +136,16 @@ def _check_questions(context: EditContext, change: LegendChange) -> None:
 
 
 def _circumstances(legend: Legend, edit: Edit) -> dict[str, Any]:
-    """Return the rules under which a legend is accepted; decisions are evaluated by them later."""
+    """Return the rules under which a legend is accepted; decisions are evaluated by them later.
+
+    Of the ``remembered`` suggestions, those that were open are kept.
+    """
     if edit.kind != OperationKind.ACCEPT_LEGEND:
         return {}
-    return {
+    shown: dict[str, Any] = {}
+    if "remembered" in edit.arguments:
+        shown["remembered"] = remembered_keys(legend.state, edit.arguments["remembered"])
+    return shown | {
         "mode": legend.state.mode,
         "threshold": legend.state.threshold,
         "blind": legend.is_blind,

@@ -61,6 +61,12 @@ def test_an_acceptance_logs_the_rules_of_its_project() -> None:
     assert own.arguments == {"mode": "sweep", "threshold": 0.3, "blind": True, "drawn": True}
 
 
+@pytest.mark.parametrize(("sent", "logged"), [("s1", ["s1"]), ("x" * 1000, [])])
+def test_an_acceptance_logs_open_suggestions_alone(sent: str, logged: list[str]) -> None:
+    own = apply(context(Legend(1, state())), edit("accept_legend", remembered=[sent])).own
+    assert own.arguments["remembered"] == logged
+
+
 def test_no_other_edit_logs_the_rules() -> None:
     own = apply(context(Legend(1, state(), is_blind=True)), edit("accept", entity="s1")).own
     assert "blind" not in own.arguments

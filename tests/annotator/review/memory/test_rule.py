@@ -163,6 +163,11 @@ def test_wrong_keys_are_refused() -> None:
         after("accept_legend", remembered="s1")
 
 
+def test_more_keys_than_suggestions_are_refused() -> None:
+    with pytest.raises(OperationError, match="More suggestions are named"):
+        after("accept_legend", remembered=["s0", "s1", "s2"])
+
+
 def test_where_each_needs_a_decision_it_asks() -> None:
     remembered = {"s0": Proposal(ProposalKind.REJECT)}
     state = legend(suggested=(found("s0", "Bax", score=0.9),), mode="decide", remembered=remembered)
