@@ -121,6 +121,26 @@ def test_edges_are_dragged_by_their_handles(screen: Screen) -> None:
     assert decided(document) == [("Bak in MEFs", "GENEPROD", "")]
 
 
+@pytest.mark.parametrize("key", ["", "Alt"])
+def test_a_handle_stops_where_the_panel_ends(key: str, screen: Screen) -> None:
+    document, page = screen
+    inside(page, "s1").click()
+    handle = page.locator('.handle[data-edge="end"]').bounding_box()
+    beyond = page.locator('.block[data-block="1"] [data-w]').nth(5).bounding_box()
+    assert handle
+    assert beyond
+    page.mouse.move(handle["x"] + 12, handle["y"] + 12)
+    page.mouse.down()
+    if key:
+        page.keyboard.down(key)
+    page.mouse.move(beyond["x"] + 4, beyond["y"] + beyond["height"], steps=5)
+    page.mouse.up()
+    if key:
+        page.keyboard.up(key)
+    saved(page)
+    assert decided(document) == [("Bak in MEFs.", "GENEPROD", "")]
+
+
 def test_with_alt_a_handle_drags_by_character(screen: Screen) -> None:
     document, page = screen
     inside(page, "s0").click()

@@ -54,13 +54,21 @@ describe("selectionOf", () => {
 });
 
 describe("resizedWords", () => {
-  it("moves the start", () => assert.deepEqual(resizedWords([3, 5], "start", 1), [1, 5]));
-  it("moves the end", () => assert.deepEqual(resizedWords([3, 5], "end", 9), [3, 9]));
+  const panel = [1, 9];
+
+  it("moves the start", () => assert.deepEqual(resizedWords([3, 5], "start", 1, panel), [1, 5]));
+  it("moves the end", () => assert.deepEqual(resizedWords([3, 5], "end", 9, panel), [3, 9]));
   it("keeps a start before the end", () => {
-    assert.deepEqual(resizedWords([3, 5], "start", 8), [5, 5]);
+    assert.deepEqual(resizedWords([3, 5], "start", 8, panel), [5, 5]);
   });
   it("keeps an end after the start", () => {
-    assert.deepEqual(resizedWords([3, 5], "end", 0), [3, 3]);
+    assert.deepEqual(resizedWords([3, 5], "end", 0, panel), [3, 3]);
+  });
+  it("stops at the panel's first word", () => {
+    assert.deepEqual(resizedWords([3, 5], "start", 0, panel), [1, 5]);
+  });
+  it("stops at the panel's last word", () => {
+    assert.deepEqual(resizedWords([3, 5], "end", 12, panel), [3, 9]);
   });
 });
 

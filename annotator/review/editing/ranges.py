@@ -7,6 +7,7 @@ from typing import Any
 
 from annotator.review.editing.errors import OperationError
 from annotator.review.editing.legend import Entity, LegendState
+from annotator.review.editing.panels import stretches
 from ner_engine.errors import OffsetError
 from ner_engine.schema import check_offsets
 from ner_engine.text import trim
@@ -62,12 +63,22 @@ def moved_range(
     at = _next_stop(stops, entity.start if boundary == "start" else entity.end, by)
     if at is None:
         raise OperationError("The boundary cannot move further: the legend ends here.")
+    if not _is_in_panels_of(state, entity, at):
+        raise OperationError("The boundary cannot move further: the panel ends here.")
     start, end = (at, entity.end) if boundary == "start" else (entity.start, at)
     if start >= end:
         raise OperationError(
             "The boundary cannot move further: nothing would be left of the entity."
         )
     return start, end
+
+
+def _is_in_panels_of(state: LegendState, entity: Entity, at: int) -> bool:
+    """Return whether a boundary lies in the panel of the entity, or in one of its panels."""
+    for start, end, _ in stretches(state.text, state.panels):
+        if entity.overlaps(start, end) and start <= at <= end:
+            return True
+    return False
 
 
 def _next_stop(stops: list[int], here: int, by: int) -> int | None:

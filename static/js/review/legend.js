@@ -151,6 +151,13 @@ export class Legend {
     return this.same(key).filter(([first]) => blockOf(first) === own);
   }
 
+  /** Return the first and last word of the panel of these pieces; of all their panels. */
+  limitsOf(pieces) {
+    const ends = [pieces[0], pieces.at(-1)].map((piece) => piece.closest(".block"));
+    const words = ends.flatMap((block) => [...block.querySelectorAll("[data-w]")].map(indexOf));
+    return [Math.min(...words), Math.max(...words)];
+  }
+
   /** Show what an edit will do, before the server has answered; `look` is {hue, tag}. */
   guess(kind, key, words, look) {
     const isGone = isRejection(kind);

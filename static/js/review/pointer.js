@@ -9,7 +9,7 @@ import { Handles } from "./handles.js";
 import { HoverBar } from "./hover_bar.js";
 import { indexOf } from "./pieces.js";
 import { caretAt, nearestWord, rangeBetween } from "./points.js";
-import { resizedWords, wholeWords } from "./words.js";
+import { isWithin, resizedWords, wholeWords } from "./words.js";
 
 const DRAG_FROM = 4; // a press that moves less, in px, is a click
 const HANDLE_BELOW = 10; // how far below its line a handle is held, in px
@@ -80,18 +80,25 @@ export class Pointer {
     const { chosen } = this.legend.pointed;
     this.legend.focus(chosen, { scrolls: false });
     const [words, pieces] = [this.legend.wordsOf(chosen), this.legend.piecesOf(chosen)];
-    this.resize = { boundary: handle.dataset.edge, words, pieces, hasMoved: false };
+    const limits = this.legend.limitsOf(pieces);
+    this.resize = { boundary: handle.dataset.edge, words, pieces, limits, hasMoved: false };
   }
 
-  /** Move one boundary to the word at the pointer, or with Alt to the character; not the other. */
+  /**
+   * Move one boundary to the word at the pointer, or with Alt to the character; not the other. It
+   * stops where the panel does.
+   */
   resizeTo(x, y, isExact) {
     const { legend, resize } = this;
     const { selector } = legend;
     const word = nearestWord(legend, x, y - HANDLE_BELOW);
-    const caret = isExact ? caretAt(x, y - HANDLE_BELOW) : null;
-    if (word === null || (caret && !legend.root.contains(caret.node))) return;
-    const range = legend.rangeOf(resizedWords(resize.words, resize.boundary, word));
-    if (resize.boundary === "start") {
+    if (word === null) return;
+    const isInPanel = isWithin(word, resize.limits);
+    const caret = isExact && isInPanel ? caretAt(x, y - HANDLE_BELOW) : null;
+    if (caret && !legend.root.contains(caret.node)) return;
+    const { words, boundary, limits } = resize;
+    const range = legend.rangeOf(resizedWords(words, boundary, word, limits));
+    if (boundary === "start") {
       range.setEndAfter(resize.pieces.at(-1));
       if (caret) range.setStart(caret.node, caret.offset);
     } else {

@@ -30,9 +30,13 @@ export function selectionOf(parts, lengths, isExact) {
   return { words: [first.word, last.word], steps, isPartial: steps.some((step) => step !== 0) };
 }
 
-/** Return the words of an entity after one boundary was dragged to `word`: never empty. */
-export function resizedWords([first, last], boundary, word) {
-  return boundary === "start" ? [Math.min(word, last), last] : [first, Math.max(word, first)];
+/**
+ * Return the words of an entity after one boundary was dragged to `word`: never empty, and never
+ * beyond `limits`, the first and last word of its panel.
+ */
+export function resizedWords([first, last], boundary, word, limits) {
+  if (boundary === "start") return [Math.max(limits[0], Math.min(word, last)), last];
+  return [first, Math.min(limits[1], Math.max(word, first))];
 }
 
 /** Return the word `by` places after `word` in `order`, or undefined beyond the ends. */

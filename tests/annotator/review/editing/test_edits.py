@@ -9,6 +9,7 @@ import pytest
 from annotator.review.editing.edits import edit_legend
 from annotator.review.editing.errors import OperationError
 from annotator.review.editing.legend import ADDED_PREFIX, Entity, LegendState
+from annotator.review.editing.panels import Panel
 from tests.annotator.review.editing.legends import (
     LABELS,
     edit,
@@ -164,6 +165,18 @@ def test_a_boundary_stays_within_the_other_and_the_legend() -> None:
     state = legend("Bax", suggested=(Entity("s1", 0, 3, "GENEPROD"),))
     for edge, by in (("start", 1), ("end", -1), ("start", -1), ("end", 1)):
         with pytest.raises(OperationError, match="cannot move further"):
+            edit_legend(state, edit("move_edges", entity="s1", edge=edge, unit="word", by=by))
+
+
+def test_a_boundary_stays_within_its_panel() -> None:
+    text = "Bax (A) Bak (B) PI"
+    panels = (Panel(0, 4, 12, "A"), Panel(1, 12, 18, "B"))
+    state = legend(text, suggested=(Entity("s1", 8, 11, "GENEPROD"),), imported_panels=panels)
+    for number in range(3):  # to "(", "A" and ")"
+        before = edit("move_edges", number=number, entity="s1", edge="start", unit="word", by=-1)
+        state, _ = edit_legend(state, before)
+    for edge, by in (("start", -1), ("end", 1)):
+        with pytest.raises(OperationError, match="the panel ends here"):
             edit_legend(state, edit("move_edges", entity="s1", edge=edge, unit="word", by=by))
 
 
