@@ -32,6 +32,13 @@ describe("a proposal", () => {
     assert.deepEqual(said, ["It is accepted."]);
   });
   it("names the new label", () => assert.equal(takeWords(relabel, nameOf), "Relabel to cell"));
+  it("is rejected as before where it was", () => {
+    assert.equal(takeWords({ kind: "reject", value: "", byHand: false }), "Reject as before");
+  });
+  it("is rejected as a manager entered", () => {
+    const entered = { kind: "reject", value: "", byHand: true };
+    assert.equal(takeWords(entered), "Reject, as a manager entered");
+  });
   it("names the new string", () => assert.equal(takeWords(move, nameOf), "Change to “Atg5”"));
 });
 

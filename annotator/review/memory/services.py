@@ -91,22 +91,25 @@ def remove_entry(*, project: Project, actor: Actor, entry_id: int) -> None:
 
 
 def _check(project: Project, surface: str, label: str, kind: str, value: str) -> None:
-    known = set(project.label_set.labels.filter(retired_at=None).values_list("code", flat=True))
+    known = dict(project.label_set.labels.filter(retired_at=None).values_list("code", "name"))
     if not surface or len(surface) > MAX_SURFACE:
         raise UserError(f"A string has 1 to {MAX_SURFACE} characters.")
     if kind not in ProposalKind.values:
         raise UserError(
             f"“{kind}” is not a proposal. Choose one of {', '.join(ProposalKind.values)}."
         )
+    if kind == ProposalKind.RELABEL and not value:
+        raise UserError("Choose the new label.")
+    if kind == ProposalKind.MOVE and not value:
+        raise UserError("Enter the new string.")
     for code in [label, value] if kind == ProposalKind.RELABEL else [label]:
         if code not in known:
-            raise UserError(
-                f"“{code}” is not a label of this project. Choose from {', '.join(sorted(known))}."
-            )
+            names = ", ".join(sorted(known.values()))
+            raise UserError(f"“{code}” is not a label of this project. Choose from {names}.")
     if kind == ProposalKind.RELABEL and value == label:
         raise UserError("The new label is the one that is suggested. Choose another.")
     is_part = value in surface or surface in value
-    if kind == ProposalKind.MOVE and (not value or value == surface or not is_part):
+    if kind == ProposalKind.MOVE and (value == surface or not is_part):
         raise UserError("The new string must be a part of the string, or contain it.")
     if len(value) > MAX_SURFACE:
         raise UserError(f"The new string has at most {MAX_SURFACE} characters.")

@@ -18,10 +18,10 @@ export function editOf({ kind, value, words, steps }) {
 }
 
 /** Return what the button does; `names` turns the code of a label into its name. */
-export function takeWords({ kind, value }, names) {
+export function takeWords({ kind, value, byHand }, names) {
   if (kind === "relabel") return `Relabel to ${names(value) ?? value}`;
   if (kind === "move") return `Change to “${value}”`;
-  return "Reject as before";
+  return byHand ? "Reject, as a manager entered" : "Reject as before";
 }
 
 export class Memory {

@@ -74,9 +74,9 @@ def test_only_managers_change_the_memory(
         ({"surface": " "}, "A string has 1 to 100 characters"),
         ({"label": "PLANET"}, "“PLANET” is not a label"),
         ({"kind": "explode"}, "“explode” is not a proposal"),
-        ({"kind": "relabel"}, "“” is not a label"),
+        ({"kind": "relabel"}, "Choose the new label"),
         ({"kind": "relabel", "value": "GENEPROD"}, "Choose another"),
-        ({"kind": "move"}, "must be a part of the string"),
+        ({"kind": "move"}, "Enter the new string"),
         ({"kind": "move", "value": "Bak"}, "must be a part of the string"),
     ],
 )
@@ -151,6 +151,7 @@ def test_the_page_switches_off_and_removes(
     assert client.post(url, {"action": "off", "entry": entry.pk}).status_code == 302
     entry.refresh_from_db()
     assert entry.is_off
+    assert "What was counted of the string holds again." in client.get(url).content.decode()
     assert client.post(url, {"action": "remove", "entry": entry.pk}).status_code == 302
     assert not MemoryEntry.objects.exists()
 
