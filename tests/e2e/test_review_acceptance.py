@@ -27,6 +27,7 @@ def test_enter_accepts_and_opens_the_prefetched_legend(
     page.wait_for_url("**" + address(second))
     assert page.evaluate("window.isSameDocument")
     saved(page)  # the next legend was there before the answer was
+    expect(page.locator(".bar-progress")).to_contain_text("1 accepted")
     first.refresh_from_db()
     assert first.state == DocumentState.ACCEPTED
     page.keyboard.press("x")

@@ -42,6 +42,10 @@ describe("the button", () => {
     assert.equal(wordsOf({ accepted: 41, leftOut: 0 }), "Accept 41, next");
   });
 
+  it("leads from a practice legend to its comparison", () => {
+    assert.equal(wordsOf({ accepted: 7, leftOut: 6 }, true), "Accept 7, leave out 6, compare");
+  });
+
   it("names what waits for a decision", () => {
     assert.equal(wordsOf({ accepted: 41, leftOut: 0, undecided: 3 }), "Decide on 3 first");
   });

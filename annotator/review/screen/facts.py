@@ -22,6 +22,7 @@ from annotator.review.editing.repeats import move_of, moves
 from annotator.review.kinds import OperationKind
 from annotator.review.memory.rule import ProposalKind, moved_range
 from annotator.review.models import Operation
+from annotator.review.queue.listing import progress_of
 from annotator.review.screen.blocks import Block
 from annotator.review.screen.keymap import KeyMap
 from annotator.review.screen.roles import ROLE_NAMES, ROLE_SIGNS
@@ -185,6 +186,12 @@ def acceptance_facts(project: Project, user: User) -> list[Facts]:
     ]
 
 
+def progress_facts(project: Project) -> dict[str, int]:
+    """Return how many of the project's legends are accepted, for the bar of the page."""
+    progress = progress_of(project)
+    return {"accepted": progress.accepted, "total": progress.total}
+
+
 def entity_facts(state: LegendState, entity: Entity) -> Facts:
     """Return the facts that the page's card shows about an entity."""
     surface = state.surface(entity)
@@ -229,6 +236,7 @@ def _memory_facts(state: LegendState, entity: Entity) -> Facts | None:
     if proposal is None:
         return None
     facts: Facts = {"says": proposal.says, "kind": proposal.kind, "value": proposal.value}
+    facts["byHand"] = proposal.by_hand
     if proposal.kind == ProposalKind.MOVE:
         found = moved_range(state.text, entity.start, entity.end, proposal.value)
         start, end = found or (entity.start, entity.end)

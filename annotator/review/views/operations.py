@@ -26,7 +26,7 @@ from annotator.review.editing.services import apply_operation
 from annotator.review.models import Operation, OperationKind
 from annotator.review.queue.order import next_legend
 from annotator.review.screen.answers import show, show_conflict
-from annotator.review.screen.facts import acceptance_facts
+from annotator.review.screen.facts import acceptance_facts, progress_facts
 from annotator.review.views.legend import legend_page, list_url
 from annotator.review.views.queue import order_of
 from ner_engine.text import covering
@@ -75,7 +75,9 @@ def _take_json(request: HttpRequest, slug: str, document_id: int) -> JsonRespons
     if outcome.operation.kind == OperationKind.ACCEPT_LEGEND:
         answer["next"] = _next_url(request, outcome.document)
     if _is_about_acceptance(outcome.operation):
-        answer["acceptedLately"] = acceptance_facts(outcome.document.project, signed_in(request))
+        project = outcome.document.project
+        answer["acceptedLately"] = acceptance_facts(project, signed_in(request))
+        answer["progress"] = progress_facts(project)
     return JsonResponse(answer)
 
 

@@ -3,13 +3,14 @@
  *
  *   const accepted = new Accepted(facts.acceptedLately); // lives as long as the page does
  *   accepted.add({ document: 12, name: "Figure 1", url, operations, revision: 4 }); // is sent now
+ *   accepted.progress; // {accepted, total} of the project, null until the server has said it
  *   accepted.take(body.acceptedLately); // the server's own list, from its log
  *   accepted.last(13); // the last one that is not the legend on the page, or undefined
  */
 
 export class Accepted {
   constructor(list = []) {
-    this.list = list;
+    Object.assign(this, { list, progress: null });
   }
 
   /** Put an acceptance that waits for the server before the others. */

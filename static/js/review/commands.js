@@ -68,9 +68,10 @@ const COMMANDS = {
 
 /** Run a command unless a guard refuses it; then say why. */
 export function run(screen, name, event, index) {
-  const { acceptance, facts, preview, status, look } = screen;
+  const { acceptance, facts, preview, status, look, whyClosed } = screen;
   const { isPractice } = facts;
-  const refusal = refusalOf(name, event, { look, accepts: acceptance.isOpen, isPractice });
+  const accepts = acceptance.isOpen;
+  const refusal = refusalOf(name, event, { look, accepts, whyClosed, isPractice });
   if (refusal) return status.notify(refusal);
   const onlyEndsPreview = name === "escape" && preview.current !== null;
   if (!KEEPS_PREVIEW.has(name)) preview.end();

@@ -33,6 +33,8 @@ const ACCEPTS = new Set([
   ...["acceptLegend", "acceptAndStay", "keep"],
   ...["applyAgain", "takeOverAndApply"],
 ]);
+/** Commands that accept the legend only while no other user works on it. */
+const NEEDS_LEASE = new Set(["acceptLegend", "acceptAndStay"]);
 /** Commands that need a legend that was seen: they accept or leave it, or settle a conflict. */
 const NEEDS_LOOK = new Set([...ACCEPTS, "goNext", "discard"]);
 
@@ -52,11 +54,13 @@ export function isOnceOnly({ key, ctrlKey, target }, { command, isChoosing }) {
 
 /**
  * Return why the press may not run the command, in a sentence; "" if it may. `accepts`: the legend
- * is open, so that a command that accepts does so, and does not only open the next.
+ * is open, so that a command that accepts does so, and does not only open the next. `whyClosed`:
+ * why it cannot be edited now.
  */
-export function refusalOf(command, event, { look, accepts, isPractice = false }) {
+export function refusalOf(command, event, { look, accepts, whyClosed = "", isPractice = false }) {
   if (isPractice && NEEDS_DOCUMENT.has(command)) return NOT_IN_PRACTICE;
   if (event.detail > 1 && NO_DOUBLE_CLICK.has(command)) return TWICE;
+  if (accepts && whyClosed && NEEDS_LEASE.has(command)) return whyClosed;
   const isAcceptance = accepts && ACCEPTS.has(command);
   const isUsed = !isAcceptance || look.allowsAcceptance(event);
   if (NEEDS_LOOK.has(command) && !look.allows(event)) return NOT_SEEN;

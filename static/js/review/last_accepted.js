@@ -25,10 +25,22 @@ export class LastAccepted {
 
   show() {
     const { last } = this;
+    this.showProgress();
     byId("last-accepted").hidden = !last;
     if (!last) return;
     Object.assign(byId("last-accepted-link"), { href: last.url, textContent: last.name });
     setLine("last-left-out", leftOutOf(last.leftOut));
+  }
+
+  /** A legend that was fetched ahead shows the progress before the last acceptance. */
+  showProgress() {
+    const { progress } = this.screen.accepted;
+    const bar = document.querySelector(".bar-progress");
+    if (!bar || !progress) return;
+    const { accepted, total } = progress;
+    bar.title = `${accepted} of ${total} legends are accepted`;
+    Object.assign(bar.querySelector("progress"), { value: accepted, max: total });
+    bar.querySelector(".number").textContent = `${accepted} accepted`;
   }
 
   /** Note that this legend's acceptance is on its way. */
@@ -58,9 +70,10 @@ export class LastAccepted {
   }
 
   /** Take the server's answer to an acceptance or its undo. */
-  takeAnswer({ returns, page }, { acceptedLately }) {
+  takeAnswer({ returns, page }, { acceptedLately, progress }) {
     const { accepted, outbox } = this.screen;
     if (acceptedLately) {
+      accepted.progress = progress;
       accepted.take(acceptedLately, new Set(outbox.entries.map((entry) => entry.document)));
       this.show();
     }

@@ -21,10 +21,14 @@ export function isLeftOut({ status, leftOut }) {
   return status === "suggested" && Boolean(leftOut);
 }
 
-/** Return it for the button that accepts the legend, or leads to what must be decided first. */
-export function wordsOf({ accepted, leftOut, undecided }) {
+/**
+ * Return it for the button that accepts the legend, or leads to what must be decided first. A
+ * practice legend is compared with its answers, and has no next one.
+ */
+export function wordsOf({ accepted, leftOut, undecided }, isPractice = false) {
   if (undecided) return `Decide on ${undecided} first`;
   const parts = [`Accept ${accepted}`];
   if (leftOut) parts.push(`leave out ${leftOut}`);
-  return `${parts.join(", ")}, next`;
+  parts.push(isPractice ? "compare" : "next");
+  return parts.join(", ");
 }

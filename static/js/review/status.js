@@ -65,7 +65,7 @@ export class Status {
   }
 
   showCounts() {
-    const { entities, labels } = this.screen;
+    const { entities, facts, labels } = this.screen;
     const rows = [];
     for (const label of labels.values()) {
       const labelled = entities.all().filter((entity) => entity.label === label.code);
@@ -73,7 +73,7 @@ export class Status {
     }
     byId("counts").replaceChildren(...rows);
     const outcome = outcomeOf(entities.all());
-    byId("accept-words").textContent = wordsOf(outcome);
+    byId("accept-words").textContent = wordsOf(outcome, facts.isPractice);
     const open = entities.countOpen();
     byId("open-count").textContent = `${open} ${open === 1 ? "suggestion" : "suggestions"} left`;
   }
@@ -102,6 +102,7 @@ export class Status {
     const isClosed = accepted || !mayEdit;
     byId("accepted-note").hidden = !accepted;
     byId("accept-legend").hidden = isClosed;
+    setDisabled(byId("accept-legend"), isClosed ? "" : this.screen.whyClosed);
     byId("go-next").hidden = !isClosed || !urls.next;
     byId("legend").classList.toggle("closed", !this.screen.mayEdit);
     this.showHints();
