@@ -83,6 +83,8 @@ def test_the_help_shows_the_shortcuts_and_keys_rest_meanwhile(screen: Screen) ->
     dialog = page.locator("#help")
     expect(dialog).to_be_visible()
     assert dialog.locator("dt").count() == len(COMMANDS)
+    page.set_viewport_size({"width": 1400, "height": 900})
+    assert dialog.evaluate("each => each.scrollHeight <= each.clientHeight")
     page.keyboard.press("x")
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
