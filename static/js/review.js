@@ -29,7 +29,7 @@ const readFacts = () => JSON.parse(byId("facts").textContent);
 const look = new Look((isReady) => byId("legend").toggleAttribute("data-ready", isReady));
 const outbox = new Outbox({ user: readFacts().user, storage: localStorage, send: sendEdit });
 const accepted = new Accepted(readFacts().acceptedLately);
-const tour = new Tour({ opens: readFacts().opensTour });
+const tour = new Tour({ opens: readFacts().opensTour, onClose: () => look.begin() });
 let screen = start();
 followSheet();
 

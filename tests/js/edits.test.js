@@ -1,4 +1,4 @@
-/* What can be undone, and whether the answer to an added entity moves the frame. */
+/* Which edits are refused, what can be undone, and whether the answer to an added entity moves the frame. */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
@@ -53,5 +53,45 @@ describe("an added entity", () => {
   });
   it("takes no focus while the next word is typed", () => {
     assert.equal(begin("LC").edits.takesFocus(), false);
+  });
+});
+
+const ELSEWHERE = "Another user is working on this legend.";
+
+describe("a refusal", () => {
+  const editsOf = (facts, whyClosed) => new Edits({ facts, whyClosed });
+  it("an open legend takes every edit", () => {
+    const edits = editsOf({ mayEdit: true, accepted: false }, "");
+    for (const kind of ["accept", "undo", "redo"]) assert.equal(edits.refusalOf(kind), "");
+  });
+
+  it("a legend that another user holds takes no edit, nor undo", () => {
+    const edits = editsOf({ mayEdit: true, accepted: false }, ELSEWHERE);
+    for (const kind of ["accept", "undo", "redo"]) assert.equal(edits.refusalOf(kind), ELSEWHERE);
+  });
+
+  it("an accepted legend can only be opened again", () => {
+    const edits = editsOf({ mayEdit: true, accepted: true }, "It is accepted.");
+    assert.equal(edits.refusalOf("relabel"), "It is accepted.");
+    for (const kind of ["reopen_legend", "undo"]) assert.equal(edits.refusalOf(kind), "");
+  });
+
+  it("a viewer opens nothing again", () => {
+    const edits = editsOf({ mayEdit: false, accepted: true }, "You can read.");
+    assert.equal(edits.refusalOf("reopen_legend"), "You can read.");
+  });
+
+  it("a refused edit is not queued, and the user is told why", () => {
+    const [told, queued] = [[], []];
+    const edits = new Edits({
+      facts: { mayEdit: true, accepted: false, history: { undo: true } },
+      whyClosed: ELSEWHERE,
+      lastAccepted: { last: null },
+      outbox: { waitingOf: () => [], add: (entry) => queued.push(entry) },
+      status: { notify: (sentence) => told.push(sentence) },
+    });
+    edits.undo();
+    assert.deepEqual(told, [ELSEWHERE]);
+    assert.deepEqual(queued, []);
   });
 });

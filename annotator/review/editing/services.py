@@ -52,6 +52,18 @@ class Outcome:
     history: Mapping[str, bool] = field(default_factory=dict)
 
     @property
+    def added(self) -> str:
+        """Return the key of the entity on the words that were labelled; "" for other edits.
+
+        It is an old key if a suggestion or another label stood on the same words.
+        """
+        if self.operation.kind == OperationKind.ADD and not self.repeated:
+            for key, (_, after) in self.effect.entities.items():
+                if after is not None:
+                    return key
+        return ""
+
+    @property
     def replaced(self) -> Entity | None:
         """Return the entity, as it was, whose label a label on the same words replaced."""
         if self.operation.kind != OperationKind.ADD or self.repeated:

@@ -33,6 +33,8 @@ def show(outcome: Outcome) -> dict[str, Any]:
     answer["operationRevision"] = outcome.revision
     answer["said"] = sentence(outcome.operation, outcome.state, labels, effect=outcome.effect)
     answer["history"] = outcome.history
+    if outcome.added:
+        answer["added"] = outcome.added
     if outcome.replaced:
         answer["replaced"] = outcome.replaced.key
         answer["said"] = sentence_of_replaced(outcome.replaced, outcome.state, labels)

@@ -8,9 +8,10 @@
 
 import { byId, setLine } from "../dom.js";
 import { newId } from "./server.js";
-import { MAY_NOT_EDIT } from "./status.js";
 
 const REFUSED = "The server refused the edit.";
+/** Kinds of edits that can be made while the legend is accepted. */
+const OPENS = new Set(["reopen_legend", "undo", "redo"]);
 /** Kinds of edits whose stored name is not the word that curators use. */
 const NAMES = {
   move_edges: "move boundary",
@@ -38,7 +39,8 @@ export class Edits {
   /** Queue one edit and show what it will do. `goes`: then open the next legend. */
   make(kind, key = null, args = {}, { goes = false } = {}) {
     const { facts, entities, labels, legend, outbox, status } = this.screen;
-    if (!facts.mayEdit) return status.notify(MAY_NOT_EDIT);
+    const refusal = this.refusalOf(kind);
+    if (refusal) return status.notify(refusal);
     const { isPartial, ...plain } = args; // how it was selected is the page's own matter
     const surface = entities.get(key)?.surface ?? legend.selector.text();
     this.guess(kind, key, plain);
@@ -62,6 +64,12 @@ export class Edits {
 
   get canUndo() {
     return this.canUndoHere || Boolean(this.screen.lastAccepted.last);
+  }
+
+  /** Why this kind of edit cannot be made now; "" if it can. It may open an accepted legend again. */
+  refusalOf(kind) {
+    const { facts, whyClosed } = this.screen;
+    return facts.mayEdit && facts.accepted && OPENS.has(kind) ? "" : whyClosed;
   }
 
   /** Undo the last edit here, or where there is none the last acceptance of another legend. */
@@ -113,7 +121,7 @@ export class Edits {
     if (hasOthersEdits) look.begin();
     const { kind, entity } = entry.operation;
     const firstNew = this.screen.take(body);
-    const added = kind === "add" ? firstNew : undefined;
+    const added = kind === "add" ? (body.added ?? firstNew) : undefined;
     const isChosen = Boolean(added) && this.takesFocus();
     if (isChosen) {
       legend.focus(added, { scrolls: false });

@@ -30,10 +30,7 @@ export class Merge {
     byId("merge").hidden = mine.length === 0;
     if (!mine.length) return;
     byId("merge-sentence").textContent = sentence;
-    setItems(
-      "merge-mine",
-      mine.map((entry) => entry.says),
-    );
+    this.follow();
     setItems("merge-theirs", theirs);
     setItems("merge-base", base);
     byId("merge-theirs-title").hidden = theirs.length === 0;
@@ -41,6 +38,15 @@ export class Merge {
     byId("merge-take-over").hidden = !holder;
     byId("merge-apply").focus({ preventScroll: true });
     this.screen.status.announce(sentence);
+  }
+
+  /** List the edits that wait, those too that were made while the view was open. */
+  follow() {
+    const mine = this.screen.outbox.heldOf(this.screen.facts.document);
+    setItems(
+      "merge-mine",
+      mine.map((entry) => entry.says),
+    );
   }
 
   /** Send the held edits again, built on the legend that is shown now. */

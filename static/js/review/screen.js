@@ -57,7 +57,10 @@ export class Screen {
       answer: (entry, body) => this.edits.takeAnswer(entry, body),
       refused: (entry, body) => this.edits.takeRefusal(entry, body),
       held: (entry, body) => this.takeHeld(entry, body),
-      state: (state) => this.status.showSaveState(state),
+      state: (state) => {
+        this.status.showSaveState(state);
+        this.merge.follow();
+      },
     };
     this.begin();
   }

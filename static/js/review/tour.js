@@ -1,7 +1,7 @@
 /*
  * The tour of the review screen: five steps above the legend, each of which frames what it is about.
  *
- *   const tour = new Tour({ opens: true }); // one for as long as the page lives
+ *   const tour = new Tour({ opens: true, onClose }); // one for as long as the page lives
  *   tour.follow(); // whenever a legend was put on the page
  *   tour.open(); // again, from the account menu
  *
@@ -20,7 +20,8 @@ function visible(selector) {
 }
 
 export class Tour {
-  constructor({ opens }) {
+  constructor({ opens, onClose }) {
+    this.onClose = onClose;
     this.step = opens ? 0 : null; // null: closed
   }
 
@@ -71,6 +72,7 @@ export class Tour {
     const hadFocus = byId("tour").contains(document.activeElement);
     this.step = null;
     this.show();
+    this.onClose(); // whoever steps on through the tour has not looked at the legend by that
     if (hadFocus) byId("legend").focus({ preventScroll: true });
     try {
       await post(byId("tour").dataset.url, { tour: "done" });
