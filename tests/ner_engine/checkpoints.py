@@ -118,14 +118,13 @@ def _word_pieces(texts: Sequence[str], special: Sequence[str], *, lowercase: boo
 
 
 def _pieces(texts: Sequence[str], normalizer: normalizers.Normalizer) -> list[str]:
-    """The characters of the texts and their words, long ones in two pieces. The library's trainer
-    finds other pieces in each process, and so a random model finds other entities."""
+    """The characters of the texts and their words. The library's trainer finds other pieces in
+    each process, and so a random model finds other entities."""
     pieces: set[str] = set()
     for text in texts:
         normal = normalizer.normalize_str(text)
         for word, _ in pre_tokenizers.BertPreTokenizer().pre_tokenize_str(normal):
-            pieces.update(word, [f"##{each}" for each in word])
-            pieces.update([word] if len(word) < 6 else [word[:4], f"##{word[4:]}"])
+            pieces.update([word], word, [f"##{each}" for each in word])
     return sorted(pieces)
 
 
