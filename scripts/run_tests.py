@@ -38,7 +38,8 @@ SITE_TESTS = "tests/annotator"
 STORES = "PostgreSQL and Redis"
 POSTGRES_URL = os.environ.get("SD_TEST_DATABASE_URL", "postgres://postgres@127.0.0.1:5432/postgres")
 REDIS_URL = os.environ.get("SD_TEST_REDIS_URL", "redis://127.0.0.1:6379")
-N_PROCESSES = int(os.environ.get("SD_TEST_PROCESSES", "2"))
+#: One more than the cores of a small machine: many tests wait for a process or a browser.
+N_PROCESSES = int(os.environ.get("SD_TEST_PROCESSES", "3"))
 #: Options whose value may follow as the next word, and may look like a path.
 SHORT_OPTIONS = ("-c", "-k", "-m", "-n", "-o", "-p", "-W")
 LONG_OPTIONS = (

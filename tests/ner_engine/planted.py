@@ -100,7 +100,7 @@ def thorough(**settings: str) -> Recipe:
     told = {
         "epochs": "25",
         "batch_size": "8",
-        "learning_rate": "3e-3",
+        "learning_rate": "1e-2",
         "dropout": "0",
         "precision": "fp32",
         "max_length": "64",

@@ -293,7 +293,7 @@ def test_no_model_reads_a_paper_that_it_has_seen(
 def command(data: Path, base: Path, out: Path, *more: str) -> list[str]:
     settings = [
         "epochs=6",
-        "learning_rate=3e-3",
+        "learning_rate=1e-2",
         "batch_size=8",
         "dropout=0",
         "precision=fp32",
