@@ -36,7 +36,7 @@ def test_enter_accepts_and_opens_the_prefetched_legend(
     page.keyboard.press("Backspace")
     page.wait_for_url("**" + address(first))
     expect(page.locator("#accepted-note")).to_be_visible()
-    page.wait_for_selector("html.scripted")  # the page was loaded anew
+    page.wait_for_selector("html.scripted")  # the page was loaded again
     page.get_by_role("button", name="Reopen").click()
     expect(page.locator("#accepted-note")).to_be_hidden()
 
