@@ -57,6 +57,7 @@ export class IdentifierCard {
   }
 
   async fetch(key) {
+    if (!this.screen.entities.get(key)) return; // it went while the page waited to ask
     const name = this.nameOf(key);
     if (this.asked.has(name)) return;
     this.asked.add(name);
