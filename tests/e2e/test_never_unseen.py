@@ -241,12 +241,12 @@ def test_a_double_click_accepts_one_entity(legends: Legends) -> None:
 
 def test_held_arrows_and_edges_go_on(legends: Legends) -> None:
     documents, page = legends
-    for key in ("ArrowRight", "f"):
+    for key in ("ArrowRight", "a"):
         page.keyboard.down(key)
         page.keyboard.down(key)
         page.keyboard.up(key)
     saved(page)
-    assert decided(documents[0]) == [("MEFs. (", "CELL", "")]
+    assert decided(documents[0]) == [("Bak in MEFs", "CELL", "")]
 
 
 def test_suggestions_newer_than_the_page_are_not_accepted_unseen(legends: Legends) -> None:
