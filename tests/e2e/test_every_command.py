@@ -1,4 +1,4 @@
-"""The whole key table, by keys alone and by mouse alone: both do the same."""
+"""Every command of the key bindings, by its key and by its button: both do the same."""
 
 from __future__ import annotations
 

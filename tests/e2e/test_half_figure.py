@@ -14,7 +14,7 @@ from annotator.corpus.figures import put_box, store_figure
 from annotator.corpus.models import Document
 from tests.annotator.review.conftest import MakeLegend
 from tests.e2e.conftest import OpenAs
-from tests.e2e.screen import SURE, address, ready, width_of_content
+from tests.e2e.screen import SURE, address, ready, until, width_of_content
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -77,3 +77,13 @@ def test_a_legend_without_a_figure_says_so(
     page = ready(open_as(curator, address(make_legend(suggested=SURE))))
     page.keyboard.press("h")
     expect(page.locator("#notice")).to_contain_text("This legend has no image.")
+
+
+def test_the_handles_move_with_the_text(pictured: Document, open_as: OpenAs, curator: User) -> None:
+    page = ready(open_as(curator, address(pictured)))
+    expect(page.locator(".figure-frame")).to_be_visible()
+    page.keyboard.press("h")
+    distance = """() => Math.abs(
+        document.querySelector(".handle:not([hidden])").getBoundingClientRect().top
+        - document.querySelector("mark.focus").getBoundingClientRect().bottom)"""
+    until(page, f"() => ({distance})() < 16")

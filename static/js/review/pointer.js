@@ -31,7 +31,10 @@ export class Pointer {
     document.addEventListener("pointercancel", () => this.cancelled(), { signal });
     document.addEventListener("copy", (event) => this.copied(event), { signal });
     document.addEventListener("selectionchange", () => this.selectedByTouch(), { signal });
-    window.addEventListener("resize", () => this.handles.place(), { signal });
+    // The text moves with the window, with the figure beside it, and with what stands above it.
+    const layout = new ResizeObserver(() => this.handles.place());
+    layout.observe(root);
+    signal.addEventListener("abort", () => layout.disconnect());
     root.addEventListener("pointerdown", (event) => this.pressed(event));
     root.addEventListener("dblclick", (event) => this.doubleClicked(event));
     root.addEventListener("selectstart", (event) => {

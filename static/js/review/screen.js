@@ -138,7 +138,9 @@ export class Screen {
 
   /** Show the legend as the server has it, after it was changed elsewhere. */
   async reload() {
-    const body = await this.ask("state/");
+    let body = await this.ask("state/");
+    // An edit that was saved meanwhile would be taken back, and the next one meet a conflict.
+    while (body && body.revision < this.facts.revision) body = await this.ask("state/");
     if (!body) return;
     this.look.begin();
     this.take(body);
