@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Final
 
 
@@ -296,7 +295,6 @@ def databases_for(label: str) -> list[Database]:
     return [database for database in DATABASES if label in database.labels]
 
 
-@lru_cache(maxsize=8192)  # an import asks the same often
 def database_at(source: str, id: str) -> Database | None:
     """Return the database whose address SourceData writes before the id.
 

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 def asked(make_legend: MakeLegend, curator: User) -> Document:
     """A legend with one open question of a curator."""
     document = make_legend()
-    write_comment(document_id=document.pk, actor=curator, kind="question", text="Gene or family?")
+    ask(document, curator, "Gene or family?")
     return document
 
 
@@ -31,6 +31,10 @@ def suspected(make_legend: MakeLegend) -> Document:
         document=document, start=4, end=7, label="GENEPROD", probability=0.1, score=0.8
     )
     return document
+
+
+def ask(document: Document, actor: User, text: str = "Which species?") -> None:
+    write_comment(document_id=document.pk, actor=actor, kind="question", text=text)
 
 
 def n_questions(document: Document) -> int:
@@ -69,7 +73,7 @@ def test_undo_leaves_a_question_answered_before(
 ) -> None:
     operate(asked, "accept_legend", actor=reviewer)
     operate(asked, "reopen_legend", actor=reviewer)
-    write_comment(document_id=asked.pk, actor=curator, kind="question", text="Which species?")
+    ask(asked, curator)
     operate(asked, "accept_legend", actor=reviewer)
     operate(asked, "undo", actor=reviewer)
     assert list(asked.comments.filter(resolved_at=None).values_list("text", flat=True)) == [
@@ -82,7 +86,7 @@ def test_undo_of_a_redo_opens_what_the_redo_settled(
 ) -> None:
     operate(asked, "accept_legend", actor=reviewer)
     operate(asked, "undo", actor=reviewer)
-    write_comment(document_id=asked.pk, actor=curator, kind="question", text="Which species?")
+    ask(asked, curator)
     operate(asked, "redo", actor=reviewer)
     operate(asked, "undo", actor=reviewer)
     assert n_questions(asked) == 2
@@ -93,7 +97,7 @@ def test_undo_of_a_reopening_is_undone_with_the_acceptance(
 ) -> None:
     operate(asked, "accept_legend", actor=reviewer)
     operate(asked, "reopen_legend", actor=reviewer)
-    write_comment(document_id=asked.pk, actor=curator, kind="question", text="Which species?")
+    ask(asked, curator)
     operate(asked, "undo", actor=reviewer)
     assert n_questions(asked) == 0
     operate(asked, "undo", actor=reviewer)
@@ -106,7 +110,7 @@ def test_a_question_asked_since_refuses_a_redo(
     document = make_legend()
     operate(document, "accept_legend")
     operate(document, "undo")
-    write_comment(document_id=document.pk, actor=curator, kind="question", text="Which species?")
+    ask(document, curator)
     with pytest.raises(OperationError, match="waits for a reviewer"):
         operate(document, "redo")
 
